@@ -1,0 +1,179 @@
+"""Everything that can go wrong, as a tree with a stable code each.
+
+    SharetallyError
+    ├── Refused                    the caller can mend it
+    │   ├── InvalidRequest         invalid-request
+    │   ├── UnsupportedPlatforms   unsupported-platforms
+    │   ├── Unauthenticated        unauthenticated
+    │   ├── Forbidden              forbidden
+    │   ├── NotFound               not-found
+    │   ├── MethodNotAllowed       method-not-allowed
+    │   ├── Conflict               conflict
+    │   ├── Gone                   gone
+    │   ├── TooLarge               too-large
+    │   ├── IdempotencyKeyReused   idempotency-key-reused
+    │   ├── JobIdReused            job-id-reused
+    │   └── RateLimited            rate-limited
+    ├── Unavailable                unavailable: it passes; the effect may have happened
+    │   ├── QueueFull              … nothing was written
+    │   ├── BrokerUnavailable      … only ever seen by relay, publisher and worker
+    │   └── CommitUnknown          … the reply to COMMIT was lost
+    ├── RunAgain                   deadlock, lock time-out, unique violation: the batch runs again
+    ├── DataRefused                the database refuses a value: the batch is split
+    ├── Unworkable                 a job that will never succeed: it is parked alone
+    └── Misconfigured              a setting that stops the start
+
+Which HTTP status each has is known in `web/problems.py` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SharetallyError(Exception):
+    """The root; `detail` is one sentence that a caller may read."""
+
+    code = "internal"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Refused(SharetallyError):
+    """The request cannot be served as it stands, and nothing of it was written."""
+
+    code = "invalid-request"
+
+
+class InvalidRequest(Refused):
+    """A field is missing, unknown or malformed; `invalid` holds (path, reason) pairs."""
+
+    def __init__(self, *invalid: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{path}: {reason}" for path, reason in invalid))
+        self.invalid = invalid
+
+
+class UnsupportedPlatforms(Refused):
+    """At least one platform is not in SHARE_PLATFORMS; nothing of the request was written."""
+
+    code = "unsupported-platforms"
+
+    def __init__(self, unsupported: Sequence[str], supported: Sequence[str]) -> None:
+        super().__init__(f"not allowed here: {', '.join(unsupported)}; allowed: {', '.join(supported)}")
+        self.unsupported = tuple(unsupported)
+        self.supported = tuple(supported)
+
+
+class Unauthenticated(Refused):
+    """No credential, or one that does not hold."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(Refused):
+    """Known who asks, and they may not."""
+
+    code = "forbidden"
+
+
+class NotFound(Refused):
+    """There is no such thing, or not for this caller."""
+
+    code = "not-found"
+
+
+class MethodNotAllowed(Refused):
+    """The path exists, the method does not."""
+
+    code = "method-not-allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"allowed here: {', '.join(allowed)}")
+        self.allowed = tuple(allowed)
+
+
+class Conflict(Refused):
+    """What stands now does not allow the request."""
+
+    code = "conflict"
+
+
+class Gone(Refused):
+    """It existed, and was deleted or has expired."""
+
+    code = "gone"
+
+
+class TooLarge(Refused):
+    """The body is longer than the route takes."""
+
+    code = "too-large"
+
+
+class IdempotencyKeyReused(Refused):
+    """The same Idempotency-Key came with another request."""
+
+    code = "idempotency-key-reused"
+
+
+class JobIdReused(Refused):
+    """The same jobId came with another adjustment."""
+
+    code = "job-id-reused"
+
+
+class RateLimited(Refused):
+    """Too many writes; `retry_after` and `window` in seconds, `limit` writes a window."""
+
+    code = "rate-limited"
+
+    def __init__(self, *, retry_after: int, limit: int, window: int) -> None:
+        super().__init__(f"at most {limit} writes in {window} seconds; try again in {retry_after} s")
+        self.retry_after = retry_after
+        self.limit = limit
+        self.window = window
+
+
+class Unavailable(SharetallyError):
+    """Something we need is away for now; `retry_after` in seconds."""
+
+    code = "unavailable"
+
+    def __init__(self, detail: str = "temporarily unavailable", *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class QueueFull(Unavailable):
+    """Too many requests wait already: this one was not taken, and nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("the queue is full; nothing was written")
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker did not confirm; the message may or may not be there."""
+
+
+class CommitUnknown(Unavailable):
+    """The connection died during COMMIT: only a look for our audit rows can tell."""
+
+
+class RunAgain(SharetallyError):
+    """The transaction was rolled back for a reason that passes at once."""
+
+    code = "unavailable"
+
+
+class DataRefused(SharetallyError):
+    """The database refused a value of the transaction (SQLSTATE 22 or 23)."""
+
+
+class Unworkable(SharetallyError):
+    """This job can never succeed; `detail` is the reason that is written on its row."""
+
+
+class Misconfigured(SharetallyError):
+    """A setting that stops the start; `detail` names the setting and the mend."""

@@ -1,0 +1,56 @@
+"""A share link: a short address that somebody hands out for a content.
+
+A live link that no record owns is a share (evidence `link`). A link that has expired still counts;
+a deleted one does not. Its code is ten random letters and digits: it cannot be guessed or listed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sharetally.domain.content import ContentRef
+from sharetally.domain.event import Cell
+
+_ALPHABET = string.ascii_letters + string.digits
+LINK_CODE_LENGTH = 10
+
+
+def new_code() -> str:
+    """Ten of 62 signs, 59 bits, from the system's randomness."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(LINK_CODE_LENGTH))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareLink:
+    """A link as stored; `channel` and `campaign` are `''` where there is none.
+
+    `expires_at` None never expires. `record_id` names the record that owns it, if any: owned links
+    do not count. `deleted_at` None is live.
+    """
+
+    id: UUID
+    code: str
+    content: ContentRef
+    user_id: str
+    channel: str
+    campaign: str
+    url: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    record_id: UUID | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """Where it stands in the breakdown."""
+        return Cell(evidence="link", channel=self.channel, campaign=self.campaign)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a share of its own."""
+        return self.deleted_at is None and self.record_id is None
