@@ -1,0 +1,1 @@
+"""What the ports are made of: databases, brokers, caches, platforms. Only `wiring.py` names them."""

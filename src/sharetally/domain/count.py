@@ -62,7 +62,9 @@ def _apply(change: Change, event: Event) -> None:
     if event.origin is not None:
         _move(change, event.origin, -event.moved)
         made[0] += event.moved
-        change.rollups.setdefault((event.origin.channel, event.origin.evidence, bucket(event.at)), [0, 0])[0] -= event.moved
+        change.rollups.setdefault((event.origin.channel, event.origin.evidence, bucket(event.at)), [0, 0])[0] -= (
+            event.moved
+        )
     elif event.moved > 0:
         made[0] += event.moved
     else:
@@ -99,7 +101,13 @@ class Count:
     as_of: datetime | None
 
 
-def shown(content: ContentRef, total: int, cells: Iterable[tuple[str, str, int]], version: int, as_of: datetime | None) -> Count:
+def shown(
+    content: ContentRef,
+    total: int,
+    cells: Iterable[tuple[str, str, int]],
+    version: int,
+    as_of: datetime | None,
+) -> Count:
     """Make the shown count from stored cells (dimension, value, shares)."""
     by_dimension: dict[str, dict[str, int]] = {"evidence": {}, "channel": {}, "campaign": {}}
     for dimension, value, shares in cells:

@@ -11,15 +11,24 @@ from sharetally.domain.content import ContentRef
 class CellProof:
     """One cell seen in one snapshot.
 
-    `cell` is `total`, `evidence:link`, `channel:twitter`, `campaign:none`, `platform:twitter`, or
-    `rollup:channel:…` and `rollup:evidence:…`, where `ledger` is the cell that the rollups must sum to.
+    `dimension` is `total`, `evidence`, `channel`, `campaign`, `platform` or `rollup`; `value` is the cell
+    within it, for a rollup `channel/evidence`, for the total ''. `counted` of a rollup is made - withdrawn
+    over all its buckets.
     """
 
     content: ContentRef
-    cell: str
+    dimension: str
+    value: str
     counted: int
     pending: int
     ledger: int
+
+    @property
+    def cell(self) -> str:
+        """The name it is shown under: `total`, `channel:twitter`, `campaign:none`, `rollup`, …"""
+        if self.dimension in ("total", "rollup"):
+            return self.dimension
+        return f"{self.dimension}:{self.value or 'none'}"
 
     @property
     def drift(self) -> int:

@@ -192,7 +192,13 @@ class Advance:
 
 
 def advance(
-    record: ShareRecord | None, request: Request, *, key: RecordKey, new_id: UUID, now: datetime, failure: Failure | None = None
+    record: ShareRecord | None,
+    request: Request,
+    *,
+    key: RecordKey,
+    new_id: UUID,
+    now: datetime,
+    failure: Failure | None = None,
 ) -> Advance:
     """Look the request up in `TABLE` and return the record as it stands afterwards."""
     step = TABLE[record.status if record else None, request]
@@ -206,7 +212,13 @@ def advance(
 def _begun(key: RecordKey, new_id: UUID, to: Status, evidence: Evidence) -> ShareRecord:
     content = ContentRef(type=key.content_type, id=key.content_id)
     return ShareRecord(
-        id=new_id, content=content, platform=key.platform, user_id=key.user_id, status=to, evidence=evidence, attempt_count=1
+        id=new_id,
+        content=content,
+        platform=key.platform,
+        user_id=key.user_id,
+        status=to,
+        evidence=evidence,
+        attempt_count=1,
     )
 
 
@@ -225,7 +237,11 @@ def _moved(record: ShareRecord, request: Request, to: Status, evidence: Evidence
 
 
 def _stamped(record: ShareRecord, request: Request, now: datetime, failure: Failure | None) -> ShareRecord:
-    error = {"error_code": failure.code, "error_message": failure.message} if failure else {"error_code": None, "error_message": None}
+    error = (
+        {"error_code": failure.code, "error_message": failure.message}
+        if failure
+        else {"error_code": None, "error_message": None}
+    )
     if record.status is not Status.SUCCESS:
         return replace(record, **error)
     return replace(record, **error, first_shared_at=record.first_shared_at or now, last_shared_at=now)

@@ -1,0 +1,1 @@
+"""How jobs travel: inside this process, or through RabbitMQ."""

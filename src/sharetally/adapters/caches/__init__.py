@@ -1,0 +1,1 @@
+"""Counts by content, near the reader: in memory, in Redis, or nowhere."""

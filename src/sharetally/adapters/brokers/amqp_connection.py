@@ -1,0 +1,230 @@
+"""A connection to RabbitMQ that comes back by itself.
+
+`amqp.py` owns two: what publishes may be blocked by the broker, what consumes must not suffer from it.
+Each is kept by one task that connects, has built on it what it is for, waits until that is lost, and begins
+again after a growing pause. Guarantees: no step waits longer than its time-out, a peer that says nothing for
+about 20 seconds is taken for dead, faults leave as `BrokerUnavailable`, and no text here holds a password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+from aiormq import AMQPConnectionError, AMQPError, Connection, TransportFactory
+from aiormq.abc import AbstractChannel
+from pamqp.exceptions import PAMQPException
+from yarl import URL
+
+from sharetally.domain.backoff import Backoff
+from sharetally.domain.errors import BrokerUnavailable, Misconfigured
+
+_FAULTS = (AMQPError, PAMQPException, OSError, EOFError, RuntimeError, asyncio.InvalidStateError)
+_PAUSES = Backoff(first=0.2, longest=5.0)
+_LEAVING = 3.0  # seconds to say goodbye in
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where RabbitMQ is; `name` may be shown, `url` holds the password. Time-outs are in seconds."""
+
+    url: URL = field(repr=False)
+    name: str
+    patience: float
+
+    @classmethod
+    def parse(cls, url: str, *, patience: float, heartbeat: int) -> Address:
+        """Read an `amqp://` or `amqps://` URL; `Misconfigured` if it is none."""
+        try:
+            parsed = URL(url).update_query(heartbeat=str(heartbeat))
+        except (ValueError, TypeError):
+            parsed = URL()
+        if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
+            # without its cause: that may quote the password
+            raise Misconfigured("BROKER_URL: not an AMQP address; amqp:// and amqps:// are")
+        return cls(url=parsed, name=f"{parsed.host}{parsed.path}", patience=patience)
+
+
+class Kept(Protocol):
+    """What is built on a connection: while it is not closed it can be used."""
+
+    @property
+    def closing(self) -> asyncio.Future[Any]: ...
+
+    @property
+    def is_closed(self) -> bool: ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Lasting(Generic[K]):
+    """Keeps a K on a connection of its own: `build` makes it anew after each connect."""
+
+    def __init__(self, address: Address, purpose: str, build: Callable[[Connection], Awaitable[K]]) -> None:
+        self._address = address
+        self._purpose = purpose
+        self._build = build
+        self._built: K | None = None
+        self._tried = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._told_away = False
+        self._transport = _Transport()
+        self._log = structlog.get_logger("sharetally.broker").bind(broker=address.name, purpose=purpose)
+
+    @property
+    def built(self) -> K | None:
+        """What can be used just now."""
+        return None if self._built is None or self._built.is_closed else self._built
+
+    def need(self) -> K:
+        """What can be used just now, or `BrokerUnavailable`."""
+        if (built := self.built) is None:
+            raise BrokerUnavailable("RabbitMQ is not connected")
+        return built
+
+    async def open(self) -> None:
+        """Begin, and wait for how the first try ends; if it fails, go on trying."""
+        if self._keeper is None:
+            self._tried.clear()
+            self._keeper = asyncio.create_task(self._keep(), name=f"sharetally-amqp-{self._purpose}")
+        await self._tried.wait()
+
+    async def close(self) -> None:
+        """Leave the connection; repeating is fine."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait({keeper})
+
+    def drop(self) -> None:
+        """Give up a connection that does not answer; another follows."""
+        self._transport.abort()
+
+    async def _keep(self) -> None:
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        while True:
+            began = clock()
+            await self._serve()
+            # a connection that dies as soon as it is made must not be made ten times a second
+            failures = 1 if clock() - began > _PAUSES.longest else failures + 1
+            pause = _PAUSES.delay(failures) or _PAUSES.longest
+            # not all processes at once after a restart of the broker
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def _serve(self) -> None:
+        """Connect, build, and stay until it is lost."""
+        try:
+            async with self._connection() as connection:
+                self._built = built = await self._build(connection)
+                self._told_away = False
+                self._log.info("broker_connected")
+                self._tried.set()
+                await asyncio.wait({closing := built.closing})
+                self._log.warning("broker_lost", reason=_reason(closing))
+        except BrokerUnavailable as error:
+            self._tell_away(error)
+        except Exception:
+            # nobody but this task would ever connect again
+            self._log.exception("broker_connection_failed")
+        finally:
+            self._built = None
+            self._tried.set()
+
+    def _tell_away(self, error: BrokerUnavailable) -> None:
+        if not self._told_away:
+            self._told_away = True
+            self._log.warning("broker_unreachable", reason=error.detail)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        self._transport = _Transport()
+        connection = Connection(
+            self._address.url,
+            transport_factory=self._transport,
+            client_properties={"connection_name": f"sharetally {self._purpose}"},
+        )
+        try:
+            async with reaching("connect", within=self._address.patience):
+                await connection.connect()
+            yield connection
+        finally:
+            await self._leave(connection)
+
+    async def _leave(self, connection: Connection) -> None:
+        try:
+            with suppress(BrokerUnavailable):
+                async with reaching("leave", within=_LEAVING):
+                    await connection.close(AMQPConnectionError("left"))
+        finally:
+            self._transport.abort()
+
+
+class _Transport(TransportFactory):
+    """A socket that can be cut: closing one whose peer is silent would wait for the peer."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        tls = await kwargs["ssl_context_provider"].get_context() if url.scheme == "amqps" else None
+        reader, self._writer = await asyncio.open_connection(url.host, url.port, ssl=tls)
+        return reader, self._writer
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+@asynccontextmanager
+async def reaching(what: str, *, within: float) -> AsyncIterator[None]:
+    """A step that needs the broker: its faults, and taking longer than this, are `BrokerUnavailable`."""
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except TimeoutError as error:
+        raise BrokerUnavailable(f"{what}: RabbitMQ did not answer in {within:g} s") from error
+    except _FAULTS as error:
+        raise BrokerUnavailable(f"{what}: {type(error).__name__}: {error}") from error
+    except asyncio.CancelledError as error:
+        # aiormq cancels what waits on a connection that ends; only what somebody asked of us goes on
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        raise BrokerUnavailable(f"{what}: the connection ended") from error
+
+
+@asynccontextmanager
+async def passing_channel(connection: Connection, *, within: float) -> AsyncIterator[AbstractChannel]:
+    """A channel for one errand: a refused one closes its channel, and must not take another's with it."""
+    async with reaching("open a channel", within=within):
+        channel = await connection.channel(publisher_confirms=False)
+    try:
+        yield channel
+    finally:
+        with suppress(BrokerUnavailable):
+            async with reaching("close a channel", within=_LEAVING):
+                await channel.close()
+
+
+def blocked(connection: Connection) -> bool:
+    """Whether the broker has told us not to publish: its memory or disk alarm is on."""
+    # aiormq tells it only to those who wait for it to end; one step of waiting tells it at once
+    waiting = connection.ready()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return False
+    finally:
+        waiting.close()
+    return True
+
+
+def _reason(closing: asyncio.Future[Any]) -> str:
+    error = None if closing.cancelled() else closing.exception()
+    return f"{type(error).__name__}: {error}" if error else "closed"

@@ -1,0 +1,211 @@
+"""The verbs that every statement of this package is written in.
+
+A `Driver` speaks to one database over one open connection; a `Flavor` is how that database writes the
+few things SQL has no common word for. `Connection` joins the two, so that `ledger`, `counting`,
+`outbox`, `reading` and `proving` hold each statement once. Rows are mappings; values are converted by
+the types of the columns, both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+Row = Mapping[str, Any]
+Convert = Callable[[Any], Any]
+KEYS_A_STATEMENT = 500
+
+
+class Driver(Protocol):
+    """One open connection. Every method raises errors of `domain.errors` only."""
+
+    async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
+        """Run a query."""
+        ...
+
+    async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
+        """Run a statement; return how many rows it touched."""
+        ...
+
+    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run one of `Flavor.insert`, `upsert` or `update` for all rows at once."""
+        ...
+
+    async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
+        """Run what `Flavor.select` wrote for these keys."""
+        ...
+
+
+class Flavor(Protocol):
+    """How one database writes what SQL has no common word for."""
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """Compiles SQLAlchemy statements and converts values."""
+        ...
+
+    def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """INSERT of many rows."""
+        ...
+
+    def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
+        """INSERT, or by primary key UPDATE. In `sets`, `{x}` is the new value of column x, `{t}` the table."""
+        ...
+
+    def update(self, table: sa.Table, key: str, columns: Sequence[str]) -> str:
+        """UPDATE of many rows by one key; values come in the order columns, key."""
+        ...
+
+    def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
+        """SELECT of the rows with `count` keys, in the order of the keys; with `lock`, FOR UPDATE."""
+        ...
+
+
+class Connection:
+    """Statements over one driver."""
+
+    def __init__(self, driver: Driver, flavor: Flavor, statements: Statements) -> None:
+        self.driver = driver
+        self.flavor = flavor
+        self._statements = statements
+
+    async def rows(
+        self, statement: sa.Select[Any] | sa.CompoundSelect[Any], parameters: Row | None = None
+    ) -> list[Row]:
+        """Run a SELECT and convert its columns."""
+        sql, arguments, converts = self._statements.compiled(statement, parameters or {})
+        found = await self.driver.fetch(sql, arguments)
+        return _converted(found, converts)
+
+    async def run(self, statement: sa.Update | sa.Delete | sa.Insert, parameters: Row | None = None) -> int:
+        """Run a statement that returns no rows; return how many it touched."""
+        sql, arguments, _ = self._statements.compiled(statement, parameters or {})
+        return await self.driver.execute(sql, arguments)
+
+    async def insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Insert rows that all have the same columns."""
+        if rows:
+            columns = tuple(rows[0])
+            sql = self._statements.text(("insert", table.name, columns), lambda: self.flavor.insert(table, columns))
+            await self.driver.many(sql, self._statements.bound(table, columns, rows))
+
+    async def upsert(self, table: sa.Table, rows: Sequence[Row], sets: Mapping[str, str]) -> None:
+        """Insert rows, or change the ones that stand there; see `Flavor.upsert`."""
+        if rows:
+            columns = tuple(rows[0])
+            sql = self._statements.text(
+                ("upsert", table.name, columns, tuple(sets)), lambda: self.flavor.upsert(table, columns, sets)
+            )
+            await self.driver.many(sql, self._statements.bound(table, columns, rows))
+
+    async def update(self, table: sa.Table, key: str, rows: Sequence[Row]) -> None:
+        """Set all other columns of the rows with these keys."""
+        if rows:
+            columns = tuple(name for name in rows[0] if name != key)
+            sql = self._statements.text(
+                ("update", table.name, columns), lambda: self.flavor.update(table, key, columns)
+            )
+            await self.driver.many(sql, self._statements.bound(table, (*columns, key), rows))
+
+    async def select(
+        self,
+        table: sa.Table,
+        keys: Sequence[str],
+        wanted: Iterable[Sequence[object]],
+        *,
+        lock: bool = False,
+        where: str = "",
+    ) -> list[Row]:
+        """Return the rows with the wanted keys, sorted by key; with `lock`, locked in that order."""
+        ordered = sorted(wanted)  # type: ignore[type-var]
+        columns = tuple(column.name for column in table.columns)
+        found: list[Row] = []
+        for start in range(0, len(ordered), KEYS_A_STATEMENT):
+            part = ordered[start : start + KEYS_A_STATEMENT]
+            sql = self.flavor.select(table, columns, keys, len(part), lock=lock)
+            bound = self._statements.bound(table, keys, [dict(zip(keys, key, strict=True)) for key in part])
+            found += await self.driver.select(sql, bound)
+        return _converted(found, self._statements.results(table))
+
+    async def delete(self, table: sa.Table, key: str, values: Sequence[object]) -> None:
+        """Delete rows by one column."""
+        for start in range(0, len(values), KEYS_A_STATEMENT):
+            await self.run(table.delete().where(table.c[key].in_(values[start : start + KEYS_A_STATEMENT])))
+
+    async def text(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
+        """Run SQL with `:name` parameters; rows as the driver gives them."""
+        sql, arguments, _ = self._statements.compiled(sa.text(statement), parameters)
+        return await self.driver.fetch(sql, arguments)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that can fail alone."""
+        await self.driver.execute("SAVEPOINT part")
+        try:
+            yield
+        except Exception:
+            await self.driver.execute("ROLLBACK TO SAVEPOINT part")
+            raise
+        await self.driver.execute("RELEASE SAVEPOINT part")
+
+
+def _converted(rows: Sequence[Row], converts: Mapping[str, Convert]) -> list[Row]:
+    if not converts:
+        return list(rows)
+    return [{name: converts[name](value) if name in converts else value for name, value in row.items()} for row in rows]
+
+
+class Statements:
+    """Compiled statements and conversions of one flavor, made once and shared by its connections."""
+
+    def __init__(self, flavor: Flavor) -> None:
+        self._dialect = flavor.dialect
+        self._texts: dict[tuple[object, ...], str] = {}
+        self._binds: dict[tuple[str, str], Convert | None] = {}
+        self._results: dict[str, Mapping[str, Convert]] = {}
+
+    def text(self, key: tuple[object, ...], make: Callable[[], str]) -> str:
+        """Return the statement under this key, made at its first use."""
+        found = self._texts.get(key)
+        if found is None:
+            found = self._texts[key] = make()
+        return found
+
+    def compiled(self, statement: sa.Executable, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
+        """Return SQL, its arguments in order, and how to convert what it returns."""
+        compiled = statement.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+        values = compiled.construct_params(dict(parameters))
+        arguments = []
+        for name in compiled.positiontup or ():
+            convert = compiled.binds[name].type.bind_processor(self._dialect) if name in compiled.binds else None
+            arguments.append(convert(values[name]) if convert else values[name])
+        converts = _result_converts(getattr(statement, "selected_columns", ()), self._dialect)
+        return str(compiled), arguments, converts
+
+    def bound(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
+        """Return the rows as tuples in the order of the columns, converted for the driver."""
+        converts = [self._bind(table, name) for name in columns]
+        if not any(converts):
+            return [tuple(row[name] for name in columns) for row in rows]
+        pairs = list(zip(columns, converts, strict=True))
+        return [tuple(convert(row[name]) if convert else row[name] for name, convert in pairs) for row in rows]
+
+    def _bind(self, table: sa.Table, name: str) -> Convert | None:
+        key = (table.name, name)
+        if key not in self._binds:
+            self._binds[key] = table.c[name].type.bind_processor(self._dialect)
+        return self._binds[key]
+
+    def results(self, table: sa.Table) -> Mapping[str, Convert]:
+        """How to convert the columns of a table."""
+        if table.name not in self._results:
+            self._results[table.name] = _result_converts(table.columns, self._dialect)
+        return self._results[table.name]
+
+
+def _result_converts(columns: Iterable[Any], dialect: sa.Dialect) -> Mapping[str, Convert]:
+    found = {column.key: column.type.result_processor(dialect, None) for column in columns}
+    return {name: convert for name, convert in found.items() if convert is not None}

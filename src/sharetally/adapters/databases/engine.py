@@ -1,0 +1,57 @@
+"""What a database file provides: connections in three states.
+
+`committed` is the frame of every transaction: left normally it commits, by any error it rolls back.
+InnoDB undoes only the last statement when a lock is not had in time, so nothing less would do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+from sharetally.adapters.databases.connection import Connection, Flavor
+from sharetally.domain.errors import CommitUnknown, SharetallyError, Unavailable
+
+
+class Engine(ABC):
+    """One database, opened by URL."""
+
+    flavor: Flavor
+    one_snapshot = True  # whether a long snapshot costs nothing; where it does, contents go in ranges
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect; `Unavailable` when nobody answers."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give every connection back; repeating is fine."""
+
+    @abstractmethod
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for single SELECTs."""
+
+    @abstractmethod
+    def writing(self) -> AbstractAsyncContextManager[Connection]:
+        """A transaction at READ COMMITTED; committed on leaving, rolled back by an error."""
+
+    @abstractmethod
+    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+        """One view of everything for as long as the block lasts."""
+
+
+@asynccontextmanager
+async def committed(connection: Connection, begin: str) -> AsyncIterator[None]:
+    """Begin, and commit or roll back; a COMMIT that nobody answered raises `CommitUnknown`."""
+    await connection.driver.execute(begin)
+    try:
+        yield
+    except BaseException:
+        with suppress(SharetallyError):  # without a connection there is no transaction either
+            await connection.driver.execute("ROLLBACK")
+        raise
+    try:
+        await connection.driver.execute("COMMIT")
+    except Unavailable as error:
+        raise CommitUnknown(error.detail) from error

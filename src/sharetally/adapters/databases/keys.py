@@ -1,0 +1,79 @@
+"""API keys, and the small things that keep house: the schema's revision, old answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.types import db_now
+from sharetally.domain.errors import DataRefused
+from sharetally.ports import ApiKey
+
+_KEYS = tables.api_keys
+
+
+class SqlKeys:
+    """The keys that servers hold."""
+
+    _engine: Engine
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key."""
+        row = {
+            "id": key.id,
+            "name": key.name,
+            "digest": key.digest,
+            "scopes": " ".join(sorted(key.scopes)),
+            "created_at": key.created_at,
+            "revoked_at": key.revoked_at,
+        }
+        async with self._engine.writing() as connection:
+            await connection.insert(_KEYS, [row])
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, newest first."""
+        async with self._engine.reading() as connection:
+            return [mapping.key_of(row) for row in await connection.rows(sa.select(_KEYS).order_by(_KEYS.c.id.desc()))]
+
+    async def key_by_digest(self, digest: bytes) -> ApiKey | None:
+        """The key with this SHA-256."""
+        async with self._engine.reading() as connection:
+            rows = await connection.rows(sa.select(_KEYS).where(_KEYS.c.digest == digest))
+        return mapping.key_of(rows[0]) if rows else None
+
+    async def revoke_key(self, key_id: UUID) -> bool:
+        """Revoke; the first time stays."""
+        async with self._engine.writing() as connection:
+            rows = await connection.select(_KEYS, ("id",), [(key_id,)], lock=True)
+            if rows and rows[0]["revoked_at"] is None:
+                await connection.run(_KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=db_now()))
+        return bool(rows)
+
+
+class SqlSchema:
+    """What the database stands at."""
+
+    _engine: Engine
+
+    async def revision(self) -> str | None:
+        """The revision, or None before the first migration."""
+        statement = sa.select(sa.column("version_num", sa.String)).select_from(sa.table("alembic_version"))
+        try:
+            async with self._engine.reading() as connection:
+                rows = await connection.rows(statement)
+        except DataRefused:
+            return None  # there is no such table
+        return rows[0]["version_num"] if rows else None
+
+    async def purge_answers(self, older_than_seconds: float) -> int:
+        """Forget what was answered long ago."""
+        keys = tables.idempotency_keys
+        async with self._engine.writing() as connection:
+            now = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
+            return await connection.run(
+                keys.delete().where(keys.c.created_at < now - timedelta(seconds=older_than_seconds))
+            )

@@ -1,0 +1,191 @@
+"""The transaction: lock, write, take, burn, move. Steps 1, 3, 4 and 5 of the committer, and the counter's.
+
+Tables are touched in one order and rows in the order of their keys, so that two transactions meet at
+the first row that both want and the later one waits there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.types import db_micros, db_now
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import NEVER, Change
+from sharetally.domain.event import Event
+from sharetally.ports import Locked, References, Total, Transaction, Writes
+
+RECORD_KEY = ("content_type", "content_id", "platform", "user_id")
+CONTENT_KEY = ("content_type", "content_id")
+_CLOCK = sa.select(db_now().label("now"), db_micros().label("micros"))
+
+_TOTAL_SETS = {
+    "shares": "{t}.shares + {shares}",
+    "version": "{greatest}({t}.version + 1, {version})",
+    "changed_at": "{changed_at}",
+}
+_CELL_SETS = {"shares": "{t}.shares + {shares}", "last_at": "{greatest}({t}.last_at, {last_at})"}
+_ROLLUP_SETS = {"made": "{t}.made + {made}", "withdrawn": "{t}.withdrawn + {withdrawn}"}
+
+
+class SqlTransaction:
+    """One open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, references: References) -> Locked:
+        """Lock every referenced row that exists: keys, records, links, adjustments."""
+        select = self._connection.select
+        answers = (
+            await select(
+                tables.idempotency_keys,
+                ("caller", "key"),
+                [(key.caller, key.key) for key in references.keys],
+                lock=True,
+            )
+            if references.keys
+            else []
+        )
+        records = [mapping.record_key(key) for key in references.records]
+        found = await select(tables.share_records, RECORD_KEY, records, lock=True) if records else []
+        links = [(link,) for link in references.links]
+        held = await select(tables.share_links, ("id",), links, lock=True) if links else []
+        wanted = [(key,) for key in references.adjustments]
+        made = await select(tables.adjustments, ("request_key",), wanted, lock=True) if wanted else []
+        return Locked(
+            answers={
+                mapping.CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in answers
+            },
+            records={record.key: record for record in map(mapping.record_of, found)},
+            links={link.id: link for link in map(mapping.link_of, held)},
+            adjustments={item.request_key: item for item in map(mapping.adjustment_of, made)},
+        )
+
+    async def write(self, writes: Writes) -> None:
+        """Insert, update, then audit and events."""
+        insert = self._connection.insert
+        await insert(
+            tables.idempotency_keys,
+            [mapping.answer_row(key, writes.answers[key]) for key in sorted(writes.answers)],
+        )
+        new = [mapping.record_row(writes.new_records[key]) for key in sorted(writes.new_records)]
+        await insert(tables.share_records, new)
+        changed = [mapping.record_row(writes.changed_records[key]) for key in sorted(writes.changed_records)]
+        await self._connection.update(tables.share_records, "id", _without(changed, mapping.RECORD_IDENTITY))
+        await insert(tables.share_links, [mapping.link_row(writes.new_links[key]) for key in sorted(writes.new_links)])
+        moved = [mapping.link_row(writes.changed_links[key]) for key in sorted(writes.changed_links)]
+        await self._connection.update(tables.share_links, "id", moved)
+        corrections = [mapping.adjustment_row(writes.adjustments[key]) for key in sorted(writes.adjustments)]
+        await insert(tables.adjustments, corrections)
+        await insert(tables.share_audit, [mapping.audit_row(entry) for entry in writes.audit])
+        await self.emit(writes.events)
+
+    async def emit(self, events: Sequence[Event]) -> None:
+        """Write new events."""
+        await self._connection.insert(tables.events, [mapping.event_row(event) for event in events])
+
+    async def take(self, ids: Sequence[UUID]) -> list[Event]:
+        """Lock the events that are still there; waiting, for a skipped one would be stranded."""
+        rows = await self._connection.select(tables.events, ("id",), [(each,) for each in set(ids)], lock=True)
+        return [mapping.event_of(row) for row in rows if row["parked_reason"] is None]
+
+    async def burn(self, ids: Sequence[UUID]) -> None:
+        """Delete what was taken."""
+        await self._connection.delete(tables.events, "id", ids)
+
+    async def move(self, changes: Mapping[ContentRef, Change]) -> dict[ContentRef, Total]:
+        """Totals first: whoever moves the same content next waits there, before its cells."""
+        clock = (await self._connection.rows(_CLOCK))[0]
+        ordered = sorted(changes.items())
+        stamp = {"version": clock["micros"], "changed_at": clock["now"]}
+        totals = [
+            {**_content(ref), "shares": change.delta, **stamp}
+            for ref, change in ordered
+            if change.delta or change.rollups
+        ]
+        await self._connection.upsert(tables.share_totals, totals, _TOTAL_SETS)
+        cells = [row for ref, change in ordered for row in _cells(ref, change)]
+        await self._connection.upsert(tables.share_counts, cells, _CELL_SETS)
+        rollups = [row for ref, change in ordered for row in _rollups(ref, change)]
+        await self._connection.upsert(tables.share_rollups, rollups, _ROLLUP_SETS)
+        return await totals_of(self._connection, list(changes))
+
+    async def execute(self, statement: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
+        """Run SQL for a hook."""
+        return list(await self._connection.text(statement, parameters))
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """A part that can fail alone."""
+        return self._connection.savepoint()
+
+
+async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:
+    """The totals of these contents, where there are any."""
+    rows = await connection.select(tables.share_totals, CONTENT_KEY, [(ref.type, ref.id) for ref in contents])
+    return {
+        mapping.content_of(row): Total(shares=row["shares"], version=row["version"], changed_at=row["changed_at"])
+        for row in rows
+    }
+
+
+def _content(ref: ContentRef) -> dict[str, Any]:
+    return {"content_type": ref.type, "content_id": ref.id}
+
+
+def _cells(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
+    return [
+        {
+            **_content(ref),
+            "dimension": dimension,
+            "value": value,
+            "shares": shares,
+            "last_at": change.last.get(value, NEVER) if dimension == "platform" else NEVER,
+        }
+        for (dimension, value), shares in sorted(change.cells.items())
+        if shares or dimension == "platform"
+    ]
+
+
+def _rollups(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
+    return [
+        {
+            **_content(ref),
+            "channel": channel,
+            "evidence": evidence,
+            "bucket": bucket,
+            "made": made,
+            "withdrawn": withdrawn,
+        }
+        for (channel, evidence, bucket), (made, withdrawn) in sorted(change.rollups.items())
+        if made or withdrawn
+    ]
+
+
+def _without(rows: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name not in names} for row in rows]
+
+
+class SqlLedger:
+    """The write side of the database."""
+
+    _engine: Engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Begin."""
+        async with self._engine.writing() as connection:
+            yield SqlTransaction(connection)
+
+    async def committed(self, audit_ids: Sequence[UUID]) -> bool:
+        """Look for our own audit rows; a batch that wrote none changed nothing."""
+        statement = sa.select(tables.share_audit.c.id).where(tables.share_audit.c.id.in_(list(audit_ids)[:1]))
+        async with self._engine.reading() as connection:
+            return bool(await connection.rows(statement))

@@ -1,0 +1,216 @@
+"""MySQL 8 and MariaDB over asyncmy: what they do their own way.
+
+Sessions run at READ COMMITTED in UTC and wait at most five seconds for a lock. MySQL and MariaDB
+differ in their collations (see `tables`), which only the schema cares about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncmy
+import sqlalchemy as sa
+from asyncmy import errors
+from asyncmy.cursors import DictCursor
+from sqlalchemy.dialects.mysql import asyncmy as dialect
+
+from sharetally.adapters.databases.connection import Connection, Row, Statements
+from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.plain import PlainFlavor, changes
+from sharetally.adapters.databases.types import MICROS, NOW
+from sharetally.domain.errors import DataRefused, Misconfigured, RunAgain, SharetallyError, Unavailable
+
+POOL = 10
+ACQUIRE_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+_WORDS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
+
+# 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read
+_AGAIN = frozenset({1213, 1205, 1062, 3572, 1020})
+# Server gone, shutting down, too many connections, disk full, read only, killed
+_AWAY = frozenset(
+    {
+        1040,
+        1053,
+        1021,
+        1114,
+        1290,
+        1317,
+        1836,
+        1927,
+        3024,
+        2002,
+        2003,
+        2006,
+        2013,
+        2014,
+        2055,
+        1045,
+        1049,
+        1129,
+        1130,
+        1203,
+    }
+)
+_COLLATIONS = {True: "utf8mb4_nopad_bin", False: "utf8mb4_0900_bin"}  # MariaDB, MySQL
+_SESSION = (
+    "SET NAMES utf8mb4 COLLATE {collation}, SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, time_zone = '+00:00', innodb_lock_wait_timeout = 5, "
+    "sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
+_FAULTS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
+
+
+def translated(error: BaseException) -> SharetallyError:
+    """Say what a driver's error means to us, by its number."""
+    number = error.args[0] if isinstance(error, errors.MySQLError) and error.args else None
+    if number in _AGAIN:
+        return RunAgain(str(number))
+    if not isinstance(number, int) or number in _AWAY or isinstance(error, errors.InterfaceError):
+        return Unavailable("the database does not answer")
+    return DataRefused(f"{number}: {type(error).__name__}")
+
+
+class MysqlDriver:
+    """One asyncmy connection. A statement that is cut short leaves it unusable: it is closed."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.broken = False
+
+    async def _run(self, sql: str, arguments: Sequence[object], *, many: bool, fetch: bool) -> Any:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._connection.cursor(cursor=DictCursor) as cursor:
+                touched = await (cursor.executemany if many else cursor.execute)(sql, arguments or None)
+                return await cursor.fetchall() if fetch else touched
+        except _FAULTS as error:
+            fault = translated(error)
+            self.broken = self.broken or isinstance(fault, Unavailable)
+            raise fault from error
+        except asyncio.CancelledError:
+            self.broken = True
+            raise
+
+    async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
+        """Run a query."""
+        return list(await self._run(sql, arguments, many=False, fetch=True))
+
+    async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
+        """Run a statement."""
+        return int(await self._run(sql, arguments, many=False, fetch=False) or 0)
+
+    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """INSERTs are joined to one statement by the driver."""
+        await self._run(sql, rows, many=True, fetch=False)
+
+    async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
+        """Send the keys one after another."""
+        return await self.fetch(sql, [value for key in keys for value in key])
+
+
+class MysqlFlavor(PlainFlavor):
+    """ON DUPLICATE KEY UPDATE, FOR UPDATE."""
+
+    def __init__(self) -> None:
+        super().__init__(dialect.dialect(), sign="%s", quote="`", rows_prefix="", lock=" FOR UPDATE")
+
+    def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
+        """ON DUPLICATE KEY UPDATE; VALUES(x) is understood by MySQL and MariaDB alike."""
+        new = {name: f"VALUES({self.name(name)})" for name in columns}
+        rules = changes(sets, table=table.name, new=new, words=_WORDS)
+        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {rules}"
+
+
+def arguments_of(url: str) -> dict[str, Any]:
+    """What asyncmy wants to know, from a URL; `?unix_socket=` and `?charset=` work."""
+    parts = urlsplit(url)
+    database = parts.path.lstrip("/")
+    if not database:
+        raise Misconfigured("DATABASE_URL names no database: mysql://user:password@host:3306/database")
+    found: dict[str, Any] = {
+        "host": parts.hostname or "127.0.0.1",
+        "port": parts.port or 3306,
+        "user": unquote(parts.username or "root"),
+        "password": unquote(parts.password or ""),
+        "db": unquote(database),
+        "charset": "utf8mb4",
+    }
+    return found | {key: value for key, value in parse_qsl(parts.query) if key == "unix_socket"}
+
+
+class MysqlEngine(Engine):
+    """A pool of asyncmy connections."""
+
+    def __init__(self, url: str) -> None:
+        self._arguments = arguments_of(url)
+        self._pool: Any = None
+        self.flavor = MysqlFlavor()
+        self._statements = Statements(self.flavor)
+
+    async def open(self) -> None:
+        """Connect once; the pool grows as needed."""
+        try:
+            self._pool = await asyncmy.create_pool(
+                minsize=1,
+                maxsize=POOL,
+                autocommit=True,
+                connect_timeout=int(ACQUIRE_SECONDS),
+                init_command=await self._session(),
+                **self._arguments,
+            )
+        except _FAULTS as error:
+            raise Unavailable(f"MySQL does not let us in: {type(error).__name__}") from error
+
+    async def _session(self) -> str:
+        """Literals must compare like the columns, and MariaDB names that collation otherwise than MySQL."""
+        connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_SECONDS), **self._arguments)
+        mariadb = "mariadb" in str(connection.get_server_info()).lower()
+        connection.close()
+        return _SESSION.format(collation=_COLLATIONS[mariadb])
+
+    async def close(self) -> None:
+        """Close every connection, within five seconds."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+            try:
+                await asyncio.wait_for(pool.wait_closed(), ACQUIRE_SECONDS)
+            except _FAULTS:
+                await pool.terminate()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """A connection outside any transaction: each statement is its own."""
+        if self._pool is None:
+            raise Unavailable("the database is closed")
+        try:
+            raw = await asyncio.wait_for(self._pool.acquire(), ACQUIRE_SECONDS)
+        except _FAULTS as error:
+            raise Unavailable("no database connection is free or to be had") from error
+        driver = MysqlDriver(raw)
+        try:
+            yield Connection(driver, self.flavor, self._statements)
+        finally:
+            if driver.broken:
+                raw.close()
+            if self._pool is not None:
+                self._pool.release(raw)
+
+    reading = connect
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """A transaction at READ COMMITTED."""
+        async with self.connect() as connection, committed(connection, "START TRANSACTION"):
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """One view of everything. The level is set before it: at READ COMMITTED there would be none."""
+        async with self.connect() as connection:
+            await connection.driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            async with committed(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
+                yield connection

@@ -1,0 +1,54 @@
+"""What SQLite, MySQL and MariaDB write alike: VALUES with a placeholder per value, IN lists of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+
+class PlainFlavor:
+    """Statements for `executemany`; `sign` is the placeholder, `quote` goes around names."""
+
+    def __init__(self, dialect: sa.Dialect, *, sign: str, quote: str, rows_prefix: str, lock: str) -> None:
+        self.dialect = dialect
+        self._sign = sign
+        self._quote = quote
+        self._rows_prefix = rows_prefix
+        self._lock = lock
+
+    def name(self, column: str) -> str:
+        """A quoted name."""
+        return f"{self._quote}{column}{self._quote}"
+
+    def names(self, columns: Sequence[str]) -> str:
+        """Quoted names, separated."""
+        return ", ".join(self.name(column) for column in columns)
+
+    def _signs(self, count: int) -> str:
+        return "(" + ", ".join([self._sign] * count) + ")"
+
+    def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """INSERT … VALUES, for one row."""
+        return f"INSERT INTO {table.name} ({self.names(columns)}) VALUES {self._signs(len(columns))}"
+
+    def update(self, table: sa.Table, key: str, columns: Sequence[str]) -> str:
+        """UPDATE … WHERE key, for one row."""
+        changes = ", ".join(f"{self.name(column)} = {self._sign}" for column in columns)
+        return f"UPDATE {table.name} SET {changes} WHERE {self.name(key)} = {self._sign}"
+
+    def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
+        """WHERE (keys) IN rows."""
+        single = len(keys) == 1
+        left = self.name(keys[0]) if single else f"({self.names(keys)})"
+        values = ", ".join([self._sign if single else self._signs(len(keys))] * count)
+        prefix = "" if single else self._rows_prefix
+        return (
+            f"SELECT {self.names(columns)} FROM {table.name} WHERE {left} IN ({prefix}{values}) "
+            f"ORDER BY {self.names(keys)}{self._lock if lock else ''}"
+        )
+
+
+def changes(sets: Mapping[str, str], *, table: str, new: Mapping[str, str], words: Mapping[str, str]) -> str:
+    """The SET list of an upsert."""
+    return ", ".join(f"{column} = {rule.format(t=table, **words, **new)}" for column, rule in sets.items())

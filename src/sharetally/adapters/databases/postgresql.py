@@ -1,0 +1,209 @@
+"""PostgreSQL over asyncpg: what it does its own way.
+
+Many rows travel as one array per column and come back to rows by `unnest`: one statement and one round
+trip however many there are. Connections run at READ COMMITTED, wait at most five seconds for a lock
+and thirty for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+
+from sharetally.adapters.databases.connection import Connection, Row, Statements
+from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.types import MICROS, NOW
+from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
+
+POOL = 10
+ACQUIRE_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+
+# 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
+_AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
+_AWAY = ("08", "53", "57", "58", "25006", "XX001")
+
+
+_WORDS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
+
+
+def translated(error: BaseException) -> SharetallyError:
+    """Say what a driver's error means to us, by its SQLSTATE."""
+    state = getattr(error, "sqlstate", None)
+    if state in _AGAIN:
+        return RunAgain(state)
+    if isinstance(error, OSError | asyncio.TimeoutError | asyncpg.InterfaceError) and not isinstance(
+        error, asyncpg.DataError
+    ):
+        return Unavailable("the database does not answer")
+    if state is None or state.startswith(_AWAY):
+        return Unavailable("the database does not answer")
+    return DataRefused(f"{state}: {type(error).__name__}")
+
+
+class PostgresqlDriver:
+    """One asyncpg connection."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
+        """Run a query."""
+        try:
+            return await self._connection.fetch(sql, *arguments)  # type: ignore[no-any-return]
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise translated(error) from error
+
+    async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
+        """Run a statement; its tag ends with the number of rows."""
+        try:
+            tag = await self._connection.execute(sql, *arguments)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise translated(error) from error
+        last = tag.rsplit(" ", 1)[-1]
+        return int(last) if last.isdigit() else 0
+
+    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Send the rows as one array per column."""
+        await self.execute(sql, list(zip(*rows, strict=True)))
+
+    async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
+        """Send the keys as one array per column."""
+        return await self.fetch(sql, list(zip(*keys, strict=True)))
+
+
+class PostgresqlFlavor:
+    """`unnest`, ON CONFLICT, FOR UPDATE OF."""
+
+    def __init__(self) -> None:
+        self.dialect: sa.Dialect = dialect.dialect()
+
+    def _arrays(self, table: sa.Table, columns: Sequence[str]) -> str:
+        types = [table.c[name].type.dialect_impl(self.dialect).compile(self.dialect) for name in columns]
+        plain = [kind.split(" COLLATE ")[0] for kind in types]
+        return ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(plain, 1))
+
+    def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """One array per column."""
+        return f"INSERT INTO {table.name} ({_list(columns)}) SELECT * FROM unnest({self._arrays(table, columns)})"
+
+    def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
+        """ON CONFLICT on the primary key."""
+        names = {name: f"excluded.{_quoted(name)}" for name in columns}
+        changes = ", ".join(f"{name} = {rule.format(t=table.name, **_WORDS, **names)}" for name, rule in sets.items())
+        keys = _list([column.name for column in table.primary_key])
+        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
+
+    def update(self, table: sa.Table, key: str, columns: Sequence[str]) -> str:
+        """UPDATE … FROM unnest."""
+        every = (*columns, key)
+        changes = ", ".join(f"{_quoted(name)} = n.{_quoted(name)}" for name in columns)
+        return (
+            f"UPDATE {table.name} AS t SET {changes} FROM unnest({self._arrays(table, every)}) "
+            f"AS n({_list(every)}) WHERE t.{key} = n.{key}"
+        )
+
+    def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
+        """JOIN unnest; the planner takes the index of the keys."""
+        match = " AND ".join(f"t.{_quoted(name)} = k.{_quoted(name)}" for name in keys)
+        order = ", ".join(f"t.{_quoted(name)}" for name in keys)
+        wanted = ", ".join(f"t.{_quoted(name)}" for name in columns)
+        return (
+            f"SELECT {wanted} FROM {table.name} AS t JOIN unnest({self._arrays(table, keys)}) AS k({_list(keys)}) "
+            f"ON {match} ORDER BY {order}{' FOR UPDATE OF t' if lock else ''}"
+        )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(_quoted(name) for name in names)
+
+
+class PostgresqlEngine(Engine):
+    """A pool of asyncpg connections."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: asyncpg.Pool | None = None
+        self.flavor = PostgresqlFlavor()
+        self._statements = Statements(self.flavor)
+
+    async def open(self) -> None:
+        """Connect once; the pool grows as needed."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=POOL,
+                timeout=ACQUIRE_SECONDS,
+                command_timeout=ANSWER_SECONDS,
+                reset=_left_clean,
+                server_settings={
+                    "application_name": "sharetally",
+                    "default_transaction_isolation": "read committed",
+                    "lock_timeout": "5000",
+                    "TimeZone": "UTC",
+                },
+            )
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise Unavailable(f"PostgreSQL does not let us in: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Close every connection, within five seconds."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), ACQUIRE_SECONDS)
+            except (TimeoutError, asyncpg.InterfaceError):
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """A connection outside any transaction: each statement is its own."""
+        if self._pool is None:
+            raise Unavailable("the database is closed")
+        try:
+            driver = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise Unavailable("no database connection is free or to be had") from error
+        try:
+            yield Connection(PostgresqlDriver(driver), self.flavor, self._statements)
+        finally:
+            await self._release(driver)
+
+    async def _release(self, driver: asyncpg.Connection) -> None:
+        try:
+            if self._pool is not None:
+                await self._pool.release(driver)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            driver.terminate()
+
+    reading = connect
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """A transaction at READ COMMITTED."""
+        async with self.connect() as connection, committed(connection, "BEGIN"):
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """One view of everything, for as long as the block lasts; it locks nothing."""
+        async with (
+            self.connect() as connection,
+            committed(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        ):
+            yield connection
+
+
+async def _left_clean(connection: asyncpg.Connection) -> None:
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")

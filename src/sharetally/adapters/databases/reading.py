@@ -1,0 +1,170 @@
+"""Counts, status, links and audit, as they are read. Nothing here takes a lock.
+
+What has to be exact at once is one statement: stored cells and the events that wait, summed together.
+Two statements would see an event neither pending nor counted, or both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import Row
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.proving import cells, one, some
+from sharetally.adapters.databases.types import db_now
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import NEVER, Count, shown
+from sharetally.domain.link import ShareLink
+from sharetally.domain.share import ShareRecord
+from sharetally.ports import AuditFilter, LinkFilter, PlatformStatus
+
+_SHOWN = ("evidence", "channel", "campaign")
+
+
+def _stored(contents: Sequence[ContentRef]) -> sa.Select[Any]:
+    t, c = tables.share_totals, tables.share_counts
+    joined = sa.and_(c.c.content_type == t.c.content_type, c.c.content_id == t.c.content_id, c.c.dimension.in_(_SHOWN))
+    columns = (*t.c, c.c.dimension, c.c.value, c.c.shares.label("cell"))
+    return sa.select(*columns).select_from(t.outerjoin(c, joined)).where(some(list(contents))(t))
+
+
+def _exact(contents: Sequence[ContentRef]) -> sa.Select[Any]:
+    scope, t, e = some(list(contents)), tables.share_totals, tables.events
+    found = cells(scope, ledger=False).subquery()
+    waiting = sa.select(e.c.content_type, e.c.content_id, sa.func.max(e.c.at).label("at")).where(scope(e))
+    last = waiting.group_by(e.c.content_type, e.c.content_id).subquery()
+    joined = found.outerjoin(t, _same(found, t)).outerjoin(last, _same(found, last))
+    return sa.select(found, t.c.version, t.c.changed_at, last.c.at).select_from(joined)
+
+
+def _same(left: Any, right: Any) -> Any:
+    return sa.and_(left.c.content_type == right.c.content_type, left.c.content_id == right.c.content_id)
+
+
+def _by_content(rows: Sequence[Row]) -> dict[ContentRef, list[Row]]:
+    found: dict[ContentRef, list[Row]] = {}
+    for row in rows:
+        found.setdefault(mapping.content_of(row), []).append(row)
+    return found
+
+
+def _stored_count(content: ContentRef, rows: Sequence[Row]) -> Count:
+    if not rows:
+        return shown(content, 0, (), 0, None)
+    first = rows[0]
+    stored = [(row["dimension"], row["value"], row["cell"]) for row in rows if row["dimension"]]
+    return shown(content, first["shares"], stored, first["version"], first["changed_at"])
+
+
+def _exact_count(content: ContentRef, rows: Sequence[Row]) -> Count:
+    if not rows:
+        return shown(content, 0, (), 0, None)
+    sums = [(row["dimension"], row["value"], int(row["counted"]) + int(row["pending"])) for row in rows]
+    total = next((shares for dimension, _, shares in sums if dimension == "total"), 0)
+    changed = [at for at in (rows[0]["changed_at"], rows[0]["at"]) if at is not None]
+    return shown(content, total, sums, rows[0]["version"] or 0, max(changed, default=None))
+
+
+def _platforms(content: ContentRef) -> sa.CompoundSelect[Any]:
+    c, e = tables.share_counts, tables.events
+    stored = sa.select(c.c.value.label("platform"), c.c.shares, c.c.last_at).where(
+        one(content)(c), c.c.dimension == "platform"
+    )
+    shared = sa.func.max(sa.case((e.c.delta >= 0, e.c.at)))
+    waiting = sa.select(e.c.platform, sa.func.sum(e.c.delta), shared).where(one(content)(e), e.c.platform.is_not(None))
+    return sa.union_all(stored, waiting.group_by(e.c.platform))
+
+
+class SqlReading:
+    """The read side of the database."""
+
+    _engine: Engine
+
+    async def _rows(self, statement: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Row]:
+        async with self._engine.reading() as connection:
+            return await connection.rows(statement)
+
+    async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
+        """The stored counts."""
+        found = _by_content(await self._rows(_stored(contents)))
+        return [_stored_count(content, found.get(content, ())) for content in contents]
+
+    async def consistent(self, contents: Sequence[ContentRef]) -> list[Count]:
+        """Counts plus what waits."""
+        found = _by_content(await self._rows(_exact(contents)))
+        return [_exact_count(content, found.get(content, ())) for content in contents]
+
+    async def platform_status(self, content: ContentRef) -> Mapping[str, PlatformStatus]:
+        """Live records by platform, what waits included."""
+        found: dict[str, PlatformStatus] = {}
+        for row in await self._rows(_platforms(content)):
+            before = found.get(row["platform"])
+            shares = int(row["shares"]) + (before.shares if before else 0)
+            times = [at for at in (row["last_at"], before and before.last_shared_at) if at is not None and at > NEVER]
+            found[row["platform"]] = PlatformStatus(shares=shares, last_shared_at=max(times, default=None))
+        return found
+
+    async def records_of(self, content: ContentRef, user_id: str) -> Mapping[str, ShareRecord]:
+        """One user's records of one content."""
+        r = tables.share_records
+        rows = await self._rows(sa.select(r).where(one(content)(r), r.c.user_id == user_id))
+        return {row["platform"]: mapping.record_of(row) for row in rows}
+
+    async def record(self, record_id: UUID) -> ShareRecord | None:
+        """One record."""
+        rows = await self._rows(sa.select(tables.share_records).where(tables.share_records.c.id == record_id))
+        return mapping.record_of(rows[0]) if rows else None
+
+    async def link(self, link_id: UUID) -> ShareLink | None:
+        """One link."""
+        rows = await self._rows(sa.select(tables.share_links).where(tables.share_links.c.id == link_id))
+        return mapping.link_of(rows[0]) if rows else None
+
+    async def link_by_code(self, code: str) -> tuple[ShareLink, bool] | None:
+        """A link, and whether it has expired."""
+        k = tables.share_links
+        expired = sa.case((k.c.expires_at <= db_now(), sa.literal_column("1")), else_=sa.literal_column("0"))
+        rows = await self._rows(sa.select(k, expired.label("expired")).where(k.c.code == code))
+        return (mapping.link_of(rows[0]), bool(rows[0]["expired"])) if rows else None
+
+    async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:
+        """Live links, newest first."""
+        k = tables.share_links
+        values = ((k.c.content_type, which.content_type), (k.c.content_id, which.content_id))
+        values += ((k.c.user_id, which.user_id), (k.c.campaign, which.campaign))
+        statement = sa.select(k).where(k.c.deleted_at.is_(None), *_equal(values))
+        rows = await self._rows(_page(statement, k, limit, after))
+        return [mapping.link_of(row) for row in rows]
+
+    async def audit(self, which: AuditFilter, *, limit: int, after: UUID | None) -> list[AuditEntry]:
+        """Lines of the audit, newest first."""
+        a = tables.share_audit
+        names = ("content_type", "content_id", "platform", "user_id", "status", "action", "request_id")
+        statement = sa.select(a).where(
+            *_equal(tuple((a.c[name], getattr(which, name)) for name in names)), *_within(a, which)
+        )
+        rows = await self._rows(_page(statement, a, limit, after))
+        return [mapping.audit_of(row) for row in rows]
+
+
+def _equal(values: tuple[tuple[Any, str | None], ...]) -> list[Any]:
+    return [column == value for column, value in values if value is not None]
+
+
+def _within(a: sa.Table, which: AuditFilter) -> list[Any]:
+    start: datetime | None = which.start
+    lower = [a.c.at >= start] if start is not None else []
+    return lower + ([a.c.at < which.end] if which.end is not None else [])
+
+
+def _page(statement: sa.Select[Any], table: sa.Table, limit: int, after: UUID | None) -> sa.Select[Any]:
+    if after is not None:
+        statement = statement.where(table.c.id < after)
+    return statement.order_by(table.c.id.desc()).limit(limit)

@@ -1,0 +1,222 @@
+"""The schema, as statements see it; `adapters/migrations` is how it came to be.
+
+A test holds the two against each other. Which column means what is told at the value in `domain/` that
+it stores; here stands only what a database needs to know.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from sharetally.adapters.databases.types import Id, UtcTime, db_now
+
+metadata = sa.MetaData(
+    naming_convention={
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# Compared byte by byte everywhere: PostgreSQL by column, MySQL and MariaDB by table, SQLite by nature.
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_0900_bin",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_nopad_bin",
+}
+
+
+def exact(length: int) -> sa.types.TypeEngine[str]:
+    """Text that is compared exactly."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
+def _content() -> tuple[sa.Column[str], sa.Column[str]]:
+    return (
+        sa.Column("content_type", exact(32), nullable=False),
+        sa.Column("content_id", exact(128), nullable=False),
+    )
+
+
+share_records = sa.Table(
+    "share_records",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    *_content(),
+    sa.Column("platform", exact(32), nullable=False),
+    sa.Column("user_id", exact(128), nullable=False),
+    sa.Column("status", exact(16), nullable=False),
+    sa.Column("evidence", exact(16), nullable=False),
+    sa.Column("attempt_count", sa.Integer, nullable=False),
+    sa.Column("error_code", exact(64)),
+    sa.Column("error_message", sa.String(500)),
+    sa.Column("first_shared_at", UtcTime),
+    sa.Column("last_shared_at", UtcTime),
+    sa.Column("external_id", exact(255)),
+    sa.Column("external_url", sa.String(2048)),
+    sa.UniqueConstraint("content_type", "content_id", "platform", "user_id", name="uq_share_records_key"),
+    sa.CheckConstraint("status IN ('pending', 'sending', 'success', 'failed', 'unknown', 'withdrawn')", name="status"),
+    sa.CheckConstraint("evidence IN ('declared', 'posted')", name="evidence"),
+    **MYSQL,
+)
+
+share_links = sa.Table(
+    "share_links",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("code", exact(32), nullable=False),
+    *_content(),
+    sa.Column("user_id", exact(128), nullable=False),
+    sa.Column("channel", exact(64), nullable=False),
+    sa.Column("campaign", exact(64), nullable=False),
+    sa.Column("url", sa.String(2048), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("record_id", Id),
+    sa.Column("deleted_at", UtcTime),
+    sa.UniqueConstraint("code", name="uq_share_links_code"),
+    sa.Index("ix_share_links_content", "content_type", "content_id", "id"),
+    sa.Index("ix_share_links_user", "user_id", "id"),
+    **MYSQL,
+)
+
+share_audit = sa.Table(
+    "share_audit",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("subject_id", Id, nullable=False),
+    *_content(),
+    sa.Column("user_id", exact(160), nullable=False),
+    sa.Column("actor", exact(160), nullable=False),
+    sa.Column("action", exact(32), nullable=False),
+    sa.Column("platform", exact(32)),
+    sa.Column("status", exact(16)),
+    sa.Column("error_code", exact(64)),
+    sa.Column("error_message", sa.String(500)),
+    sa.Column("request_id", exact(128), nullable=False),
+    sa.Index("ix_share_audit_content", "content_type", "content_id", "id"),
+    sa.Index("ix_share_audit_user", "user_id", "id"),
+    **MYSQL,
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("job", exact(32), nullable=False),
+    *_content(),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("delta", sa.BigInteger, nullable=False),
+    sa.Column("moved", sa.BigInteger, nullable=False),
+    sa.Column("evidence", exact(16)),
+    sa.Column("channel", exact(64)),
+    sa.Column("campaign", exact(64)),
+    sa.Column("from_evidence", exact(16)),
+    sa.Column("from_channel", exact(64)),
+    sa.Column("from_campaign", exact(64)),
+    sa.Column("platform", exact(32)),
+    sa.Column("share_id", Id),
+    sa.Column("user_id", exact(128)),
+    sa.Column("request_id", exact(128), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
+    sa.Column("sent_at", UtcTime, nullable=False, server_default=db_now()),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("parked_reason", sa.String(500)),
+    sa.Index("ix_events_content", "content_type", "content_id", "delta"),
+    **MYSQL,
+)
+
+share_totals = sa.Table(
+    "share_totals",
+    metadata,
+    *_content(),
+    sa.Column("shares", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("content_type", "content_id"),
+    **MYSQL,
+)
+
+share_counts = sa.Table(
+    "share_counts",
+    metadata,
+    *_content(),
+    sa.Column("dimension", exact(16), nullable=False),
+    sa.Column("value", exact(64), nullable=False),
+    sa.Column("shares", sa.BigInteger, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("content_type", "content_id", "dimension", "value"),
+    **MYSQL,
+)
+
+share_rollups = sa.Table(
+    "share_rollups",
+    metadata,
+    *_content(),
+    sa.Column("channel", exact(64), nullable=False),
+    sa.Column("evidence", exact(16), nullable=False),
+    sa.Column("bucket", UtcTime, nullable=False),
+    sa.Column("made", sa.BigInteger, nullable=False),
+    sa.Column("withdrawn", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("content_type", "content_id", "channel", "evidence", "bucket"),
+    **MYSQL,
+)
+
+adjustments = sa.Table(
+    "adjustments",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("request_key", exact(128), nullable=False),
+    *_content(),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("evidence", exact(16), nullable=False),
+    sa.Column("channel", exact(64), nullable=False),
+    sa.Column("campaign", exact(64), nullable=False),
+    sa.Column("platform", exact(32)),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("actor", exact(160), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
+    sa.UniqueConstraint("request_key", name="uq_adjustments_request_key"),
+    sa.Index("ix_adjustments_content", "content_type", "content_id"),
+    **MYSQL,
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("caller", exact(160), nullable=False),
+    sa.Column("key", exact(255), nullable=False),
+    sa.Column("request_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary(length=2**24 - 1), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
+    sa.PrimaryKeyConstraint("caller", "key"),
+    **MYSQL,
+)
+
+queue_marks = sa.Table(
+    "queue_marks",
+    metadata,
+    sa.Column("queue", exact(32), primary_key=True),
+    sa.Column("marked_at", UtcTime, nullable=False),
+    **MYSQL,
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("scopes", exact(255), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("revoked_at", UtcTime),
+    **MYSQL,
+)

@@ -1,0 +1,119 @@
+"""Column types that mean the same on every database.
+
+Ids are `uuid` on PostgreSQL and 16 bytes elsewhere; times are UTC to the microsecond; text is compared
+exactly, code point by code point, which the tables' collations see to.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+_SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Id(sa.types.TypeDecorator[UUID]):
+    """A UUID."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[object]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
+        binary = mysql.BINARY(16) if dialect.name in ("mysql", "mariadb") else sa.LargeBinary(16)
+        return dialect.type_descriptor(binary)
+
+    def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> object:
+        return value if value is None or dialect.name == "postgresql" else value.bytes
+
+    def process_result_value(self, value: object, dialect: sa.Dialect) -> UUID | None:
+        if value is None or isinstance(value, UUID):
+            return value
+        assert isinstance(value, bytes)
+        return UUID(bytes=value)
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC, to the microsecond."""
+
+    impl = sa.TIMESTAMP
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[object]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(26))
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> object:
+        if value is None or dialect.name == "postgresql":
+            return value
+        naive = value.astimezone(UTC).replace(tzinfo=None)
+        return naive.strftime(_SQLITE_TIME) if dialect.name == "sqlite" else naive
+
+    def process_result_value(self, value: object, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        assert isinstance(moment, datetime)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+class db_now(FunctionElement[datetime]):  # noqa: N801, it reads as SQL
+    """The database's clock, to the microsecond where it has one."""
+
+    type = UtcTime()
+    inherit_cache = True
+
+
+class db_micros(FunctionElement[int]):  # noqa: N801
+    """The database's clock as microseconds since 1970."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+class greatest(FunctionElement[int]):  # noqa: N801
+    """The larger of two values that are not NULL."""
+
+    inherit_cache = True
+
+
+NOW = {
+    "postgresql": "clock_timestamp()",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
+    "mysql": "CURRENT_TIMESTAMP(6)",
+}
+MICROS = {
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+    "sqlite": "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000",
+    "mysql": "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+}
+
+
+def _family(compiler: SQLCompiler) -> str:
+    return "mysql" if compiler.dialect.name == "mariadb" else compiler.dialect.name
+
+
+@compiles(db_now)
+def _now(element: db_now, compiler: SQLCompiler, **_: object) -> str:
+    return NOW[_family(compiler)]
+
+
+@compiles(db_micros)
+def _micros(element: db_micros, compiler: SQLCompiler, **_: object) -> str:
+    return MICROS[_family(compiler)]
+
+
+@compiles(greatest)
+def _greatest(element: greatest, compiler: SQLCompiler, **kw: object) -> str:
+    name = "max" if compiler.dialect.name == "sqlite" else "greatest"
+    return f"{name}({compiler.process(element.clauses, **kw)})"  # type: ignore[arg-type]

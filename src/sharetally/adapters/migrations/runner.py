@@ -1,0 +1,139 @@
+"""Bring a database to the head, or print how.
+
+Migrations run on the drivers' plain, synchronous side where there is one: SQLite by the standard
+library, PostgreSQL and MySQL through SQLAlchemy's asynchronous engine. A lock in the database makes the
+second of two runs wait for the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit, urlunsplit
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sharetally.adapters.databases.store import sqlite_path
+from sharetally.domain.errors import Misconfigured, Unavailable
+
+_HERE = Path(__file__).parent
+_LOCK = 727_001_2026
+_WAIT_SECONDS = 120
+
+
+def script() -> ScriptDirectory:
+    """The revisions."""
+    return ScriptDirectory(str(_HERE))
+
+
+def known() -> frozenset[str]:
+    """Every revision that this version knows."""
+    return frozenset(revision.revision for revision in script().walk_revisions())
+
+
+def upgrade(url: str) -> list[str]:
+    """Bring the database to the head; return the revisions that were run."""
+    if urlsplit(url).scheme == "sqlite":
+        return _upgrade_sqlite(url)
+    return asyncio.run(_upgrade_server(url))
+
+
+def _upgrade_sqlite(url: str) -> list[str]:
+    path = sqlite_path(url)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _WAIT_SECONDS, "isolation_level": None})
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        ran = _run(connection)
+        connection.exec_driver_sql("COMMIT")
+        connection.commit()
+    engine.dispose()
+    return ran
+
+
+async def _upgrade_server(url: str) -> list[str]:
+    engine = create_async_engine(await _flavored(async_url(url)), poolclass=sa.NullPool)
+    try:
+        async with engine.connect() as connection:
+            ran = await connection.run_sync(_locked_run)
+            await connection.commit()
+            return ran
+    except (OSError, sa.exc.DBAPIError) as error:
+        raise Unavailable(f"cannot migrate: {_reason(error)}") from error
+    finally:
+        await engine.dispose()
+
+
+def _reason(error: Exception) -> str:
+    origin = getattr(error, "orig", None) or error
+    return f"{type(origin).__name__}: {origin}".splitlines()[0][:300]
+
+
+def async_url(url: str) -> str:
+    """The URL with the driver that SQLAlchemy is to use."""
+    parts = urlsplit(url)
+    driver = {
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+        "mysql": "mysql+asyncmy",
+        "mariadb": "mariadb+asyncmy",
+    }
+    if parts.scheme not in driver:
+        raise Misconfigured(f"DATABASE_URL: unknown scheme {parts.scheme!r}; use sqlite, postgresql or mysql")
+    return urlunsplit(parts._replace(scheme=driver[parts.scheme]))
+
+
+async def _flavored(url: str) -> str:
+    """A MariaDB behind `mysql://` has collations of its own: ask the server what it is."""
+    if not url.startswith("mysql+"):
+        return url
+    engine = create_async_engine(url, poolclass=sa.NullPool)
+    try:
+        async with engine.connect() as connection:
+            version = str((await connection.execute(sa.text("SELECT VERSION()"))).scalar())
+    except (OSError, sa.exc.DBAPIError) as error:
+        raise Unavailable(f"cannot migrate: {_reason(error)}") from error
+    finally:
+        await engine.dispose()
+    return url.replace("mysql+", "mariadb+", 1) if "mariadb" in version.lower() else url
+
+
+def _locked_run(connection: sa.Connection) -> list[str]:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        return _run(connection)
+    connection.execute(sa.text("SET time_zone = '+00:00'"))
+    connection.execute(sa.text("SELECT GET_LOCK('sharetally_migrate', :wait)"), {"wait": _WAIT_SECONDS})
+    try:
+        return _run(connection)
+    finally:
+        connection.execute(sa.text("SELECT RELEASE_LOCK('sharetally_migrate')"))
+
+
+def _run(connection: sa.Connection) -> list[str]:
+    before = MigrationContext.configure(connection).get_current_revision()
+    command.upgrade(_config(connection=connection), "head")
+    return [step.revision for step in reversed(list(script().iterate_revisions("head", before or "base")))]
+
+
+def print_sql(url: str, out: TextIO) -> None:
+    """Write the statements from nothing to the head, for somebody else to run."""
+    command.upgrade(_config(dialect=_dialect(url), out=out), "head", sql=True)
+
+
+def _config(**attributes: object) -> Config:
+    config = Config(attributes=attributes)
+    config.set_main_option("script_location", str(_HERE))
+    return config
+
+
+def _dialect(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    return {"postgres": "postgresql"}.get(scheme, scheme)

@@ -1,0 +1,22 @@
+"""Bluesky: its composer makes a link of a URL in the text.
+
+Limit: 300 graphemes, and 3,000 bytes (lexicon app.bsky.feed.post).
+"""
+
+from __future__ import annotations
+
+from sharetally.adapters.platforms._intent import in_one, query
+from sharetally.ports import Platform
+
+
+class Bluesky(Platform):
+    """One field for text and link."""
+
+    name = "bluesky"
+    label = "Bluesky"
+    text_limit = 300
+    server_post = False
+
+    def intent(self, *, url: str, text: str) -> str:
+        """The composer."""
+        return f"https://bsky.app/intent/compose?{query(text=in_one(text, url))}"

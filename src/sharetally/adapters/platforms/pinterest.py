@@ -1,0 +1,22 @@
+"""Pinterest: a pin of a picture from the page; without `media` it lets the user choose one.
+
+Limit: 500 characters, that of a description.
+"""
+
+from __future__ import annotations
+
+from sharetally.adapters.platforms._intent import query
+from sharetally.ports import Platform
+
+
+class Pinterest(Platform):
+    """The text is the description."""
+
+    name = "pinterest"
+    label = "Pinterest"
+    text_limit = 500
+    server_post = False
+
+    def intent(self, *, url: str, text: str) -> str:
+        """The page that makes a pin."""
+        return f"https://www.pinterest.com/pin/create/button/?{query(url=url, description=text)}"

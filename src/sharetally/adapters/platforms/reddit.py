@@ -1,0 +1,22 @@
+"""Reddit: a link with a title, to a community that the user chooses.
+
+Limit: 300 characters, that of a title.
+"""
+
+from __future__ import annotations
+
+from sharetally.adapters.platforms._intent import query
+from sharetally.ports import Platform
+
+
+class Reddit(Platform):
+    """The text is the title."""
+
+    name = "reddit"
+    label = "Reddit"
+    text_limit = 300
+    server_post = False
+
+    def intent(self, *, url: str, text: str) -> str:
+        """The submission page."""
+        return f"https://www.reddit.com/submit?{query(url=url, title=text)}"

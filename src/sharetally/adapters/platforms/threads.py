@@ -1,0 +1,22 @@
+"""Threads: text and link, the link shown as a card.
+
+Limit: 500 characters (developers.facebook.com, Threads).
+"""
+
+from __future__ import annotations
+
+from sharetally.adapters.platforms._intent import query
+from sharetally.ports import Platform
+
+
+class Threads(Platform):
+    """Text and link have a field each."""
+
+    name = "threads"
+    label = "Threads"
+    text_limit = 500
+    server_post = False
+
+    def intent(self, *, url: str, text: str) -> str:
+        """The composer."""
+        return f"https://www.threads.com/intent/post?{query(text=text, url=url)}"

@@ -1,0 +1,61 @@
+"""Counting: burn the event and move the count, in one transaction.
+
+A job whose event is gone was counted before and changes nothing; its content is announced again, for the
+worker that counted it may have died before it announced. With the feed on, what was counted is told to the
+outside by a new event, written here and burned by its own consumer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import fold
+from sharetally.domain.event import COUNTED, Event
+from sharetally.flow.announce import Announcer
+from sharetally.flow.consumers.feed import feed_events
+from sharetally.flow.consumers.heads import by_id, decode_heads, park, result
+from sharetally.flow.worker import JobResult
+from sharetally.ports import Delivery, EventHead, Ledger, Outbox, Queue, Total
+
+
+class Count:
+    """The owner of everything that moves a count."""
+
+    queue = Queue(name="count", jobs=tuple(sorted(str(job) for job in COUNTED)))
+
+    def __init__(self, *, ledger: Ledger, outbox: Outbox, announcer: Announcer, feed: bool) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._announcer = announcer
+        self._feed = feed
+
+    def decode(self, delivery: Delivery) -> tuple[list[EventHead], list[bytes]]:
+        """The jobs of a message."""
+        return decode_heads(delivery)
+
+    async def handle(self, jobs: Sequence[EventHead]) -> list[JobResult]:
+        """Burn, fold, move; then announce."""
+        async with self._ledger.transaction() as tx:
+            events = [event for event in await tx.take([job.id for job in jobs]) if event.job in COUNTED]
+            await tx.burn([event.id for event in events])
+            totals = await tx.move(fold(events)) if events else {}
+            if self._feed:
+                await tx.emit(feed_events(events, totals))
+        await self._announcer.announce({job.content for job in jobs} | set(totals))
+        return _results(jobs, events, totals)
+
+    async def set_aside(self, job: EventHead, reason: str) -> JobResult:
+        """Park it: it stays in the invariant as pending."""
+        return await park(self._outbox, job, reason)
+
+
+def _results(jobs: Sequence[EventHead], events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[JobResult]:
+    burned = dict(by_id(events))
+    found = []
+    for job in jobs:
+        event = burned.pop(job.id, None)
+        total = totals.get(event.content if event else job.content)
+        shares = max(total.shares, 0) if total else None
+        found.append(result(job, "counted" if event else "duplicate", event=event, shares=shares))
+    return found

@@ -1,0 +1,97 @@
+"""The outside feed: each counted event as the requirement document's job, one message each.
+
+The event row that carries it is written in the transaction that counts, and burned after the broker has
+confirmed: at least once, in the document's words, with `version` and the new `shareCount` added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from sharetally.domain.content import ContentRef, shown_label
+from sharetally.domain.event import Event, Job
+from sharetally.domain.ids import new_id
+from sharetally.flow.consumers.heads import by_id, decode_heads, park, result
+from sharetally.flow.worker import JobResult
+from sharetally.ports import Broker, Delivery, EventHead, FeedMessage, Ledger, Outbox, Queue, Total
+
+VERSION = 1
+
+
+def feed_events(events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[Event]:
+    """One event per counted event, its payload the document's job."""
+    return [_feed_event(event, totals[event.content].shares if event.content in totals else 0) for event in events]
+
+
+def _feed_event(event: Event, shares: int) -> Event:
+    return Event(
+        id=new_id(),
+        job=Job.SHARE_FEED,
+        content=event.content,
+        at=event.at,
+        share_id=event.share_id,
+        user_id=event.user_id,
+        request_id=event.request_id,
+        payload=msgspec.json.encode(_document(event, max(shares, 0))).decode(),
+    )
+
+
+def _document(event: Event, shares: int) -> dict[str, object]:
+    fields: dict[str, object | None] = {
+        "jobId": str(event.id),
+        "job": str(event.job),
+        "shareId": str(event.share_id) if event.share_id else None,
+        "contentType": event.content.type,
+        "contentId": event.content.id,
+        "userId": event.user_id,
+        "channelId": shown_label(event.to.channel) if event.to else None,
+        "campaignId": shown_label(event.to.campaign) if event.to else None,
+        "timestamp": event.at,
+        **_operation(event),
+        "version": VERSION,
+        "shareCount": shares,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _operation(event: Event) -> dict[str, object]:
+    if event.job != Job.SHARE_COUNT_UPDATE:
+        return {}
+    return {"operation": "increment" if event.delta >= 0 else "decrement", "amount": abs(event.delta)}
+
+
+class Feed:
+    """The owner of what goes outside."""
+
+    queue = Queue(name="feed", jobs=(str(Job.SHARE_FEED),))
+
+    def __init__(self, *, ledger: Ledger, outbox: Outbox, broker: Broker) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._broker = broker
+
+    def decode(self, delivery: Delivery) -> tuple[list[EventHead], list[bytes]]:
+        """The jobs of a message."""
+        return decode_heads(delivery)
+
+    async def handle(self, jobs: Sequence[EventHead]) -> list[JobResult]:
+        """Publish, wait for the confirms, burn."""
+        async with self._ledger.transaction() as tx:
+            events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_FEED]
+            if events:
+                await self._broker.publish_feed([_message(event) for event in events])
+                await tx.burn([event.id for event in events])
+        burned = by_id(events)
+        return [result(job, "done" if job.id in burned else "duplicate", event=burned.get(job.id)) for job in jobs]
+
+    async def set_aside(self, job: EventHead, reason: str) -> JobResult:
+        """Park it."""
+        return await park(self._outbox, job, reason)
+
+
+def _message(event: Event) -> FeedMessage:
+    document = msgspec.json.decode(event.payload)
+    name = document.pop("job")
+    return FeedMessage(job=name, message_id=document["jobId"], at=event.at, body=msgspec.json.encode(document))

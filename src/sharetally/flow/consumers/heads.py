@@ -1,0 +1,49 @@
+"""What all owners of events share: how their jobs are read, parked and told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from sharetally.domain.event import Event
+from sharetally.flow.jobs import decoded
+from sharetally.flow.worker import JobResult
+from sharetally.ports import Delivery, EventHead, Outbox
+
+
+def decode_heads(delivery: Delivery) -> tuple[list[EventHead], list[bytes]]:
+    """The jobs of an inside message."""
+    return decoded(delivery.job, delivery.body)
+
+
+async def park(outbox: Outbox, head: EventHead, reason: str) -> JobResult:
+    """Park the event on its row."""
+    await outbox.park(head.id, reason)
+    return result(head, "parked", error=reason)
+
+
+def result(
+    head: EventHead,
+    outcome: str,
+    *,
+    event: Event | None = None,
+    shares: int | None = None,
+    error: str | None = None,
+) -> JobResult:
+    """What became of a job; the row knows better than the job, where there is one."""
+    content = event.content if event else head.content
+    return JobResult(
+        job_id=str(head.id),
+        job=str(event.job) if event else head.job,
+        outcome=outcome,
+        content_type=content.type,
+        content_id=content.id,
+        share_count=shares,
+        request_id=event.request_id if event else "",
+        error=error,
+    )
+
+
+def by_id(events: Iterable[Event]) -> Mapping[UUID, Event]:
+    """Events under their ids."""
+    return {event.id: event for event in events}

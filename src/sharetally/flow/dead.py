@@ -1,0 +1,80 @@
+"""What was set aside: replayed once its cause is mended, or discarded with an author and a reason.
+
+Replaying makes the event pending and sends it. Discarding deletes it and writes, in the same transaction,
+the adjustments that cancel it cell by cell, so that the invariant holds before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sharetally.domain.adjustment import Adjustment
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.errors import BrokerUnavailable, NotFound
+from sharetally.domain.event import Cell, Event
+from sharetally.domain.ids import new_id
+from sharetally.domain.share import Action
+from sharetally.flow.jobs import messages
+from sharetally.ports import Broker, Clock, Outbox
+
+
+async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> tuple[int, bool]:
+    """How many are pending again, and whether they were sent; if not, the relay sends them within a minute."""
+    heads = await outbox.unpark(ids)
+    if not heads or broker is None:
+        return len(heads), False
+    try:
+        await broker.publish(list(messages(heads)))
+    except BrokerUnavailable:
+        return len(heads), False
+    return len(heads), True
+
+
+async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
+    """Delete a parked event; return the adjustments that cancel it. `NotFound` if it is not parked."""
+    parked = await outbox.parked_event(event_id)
+    if parked is None:
+        raise NotFound(f"no parked job {event_id}")
+    lines = _cancelling(parked.event, actor, reason)
+    if not await outbox.discard(event_id, lines, _audited(parked.event, clock, actor, reason)):
+        raise NotFound(f"no parked job {event_id}")
+    return lines
+
+
+def _cancelling(event: Event, actor: str, reason: str) -> list[Adjustment]:
+    lines = []
+    if event.to is not None and event.moved:
+        lines.append(_line(event, event.to, -event.moved, event.platform if event.delta else None, actor, reason))
+    if event.origin is not None and event.moved:
+        lines.append(_line(event, event.origin, event.moved, None, actor, reason))
+    return lines
+
+
+def _line(event: Event, cell: Cell, amount: int, platform: str | None, actor: str, reason: str) -> Adjustment:
+    return Adjustment(
+        id=new_id(),
+        request_key=f"discard:{event.id}:{'+' if amount > 0 else '-'}",
+        content=event.content,
+        amount=amount,
+        channel=cell.channel,
+        campaign=cell.campaign,
+        reason=reason,
+        actor=actor,
+        evidence=cell.evidence,
+        platform=platform,
+    )
+
+
+def _audited(event: Event, clock: Clock, actor: str, reason: str) -> AuditEntry:
+    return AuditEntry(
+        id=new_id(),
+        at=clock.now(),
+        subject_id=event.share_id or event.id,
+        content=event.content,
+        user_id=event.user_id or actor,
+        actor=actor,
+        action=Action.DISCARDED.value,
+        error_message=reason,
+        request_id=event.request_id,
+    )

@@ -1,0 +1,111 @@
+"""What others add to a write without being able to lose an event.
+
+A hook object has any of the methods of `Hook`. The ones that may refuse run before the batch, and
+refuse their own request only, by raising `Forbidden` or `Conflict` (or, `may_share`, by answering
+False). The ones that write run inside the transaction, each request in a savepoint: they get what they
+need as arguments, may run more than once, do no other input or output, and have 50 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from sharetally.domain.content import ContentRef
+from sharetally.domain.errors import Forbidden, SharetallyError, Unavailable
+from sharetally.domain.link import ShareLink
+from sharetally.domain.share import ShareRecord
+from sharetally.flow.batch import Entity, EntityChange
+from sharetally.ports import Transaction
+
+HOOK_SECONDS = 0.05
+
+
+class Hook(Protocol):
+    """Every method a hook may have; each is optional."""
+
+    async def may_share(self, user_id: str, content: ContentRef, platform: str) -> bool:
+        """Whether this user may share this there; False answers 403."""
+        ...
+
+    async def before_create(self, entity: Entity) -> None:
+        """A record or link is about to be made."""
+        ...
+
+    async def before_delete(self, entity: Entity) -> None:
+        """A record is about to be withdrawn, or a link to be deleted."""
+        ...
+
+    async def after_create(self, tx: Transaction, entity: Entity) -> None:
+        """It was written, in this transaction."""
+        ...
+
+    async def after_update(self, tx: Transaction, before: Entity, after: Entity) -> None:
+        """It was changed, in this transaction."""
+        ...
+
+    async def after_delete(self, tx: Transaction, entity: Entity) -> None:
+        """It was withdrawn or deleted, in this transaction; `entity` as it stood before."""
+        ...
+
+
+class Hooks:
+    """All hooks of this process, in the order of their names."""
+
+    def __init__(self, hooks: Sequence[object] = ()) -> None:
+        self._hooks = tuple(hooks)
+        writing = ("after_create", "after_update", "after_delete")
+        self.write = any(hasattr(hook, name) for hook in hooks for name in writing)
+
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
+
+    async def may_share(self, user_id: str, content: ContentRef, platform: str) -> None:
+        """Raise `Forbidden` if any hook says no."""
+        for ask in self._named("may_share"):
+            if await _timed(ask(user_id, content, platform)) is False:
+                raise Forbidden(f"not allowed to share this on {platform}")
+
+    async def before_create(self, entity: Entity) -> None:
+        """Let every hook refuse."""
+        for ask in self._named("before_create"):
+            await _timed(ask(entity))
+
+    async def before_delete(self, entity: Entity) -> None:
+        """Let every hook refuse."""
+        for ask in self._named("before_delete"):
+            await _timed(ask(entity))
+
+    async def after(self, tx: Transaction, changes: Sequence[EntityChange]) -> None:
+        """Tell every hook what was written."""
+        for change in changes:
+            await self._after_one(tx, change)
+
+    async def _after_one(self, tx: Transaction, change: EntityChange) -> None:
+        if change.before is None:
+            for tell in self._named("after_create"):
+                await _timed(tell(tx, change.after))
+        elif _live(change.before) and not _live(change.after):
+            for tell in self._named("after_delete"):
+                await _timed(tell(tx, change.before))
+        else:
+            for tell in self._named("after_update"):
+                await _timed(tell(tx, change.before, change.after))
+
+    def _named(self, name: str) -> list[Callable[..., Awaitable[object]]]:
+        return [getattr(hook, name) for hook in self._hooks if hasattr(hook, name)]
+
+
+def _live(entity: ShareRecord | ShareLink) -> bool:
+    return entity.live if isinstance(entity, ShareRecord) else entity.deleted_at is None
+
+
+async def _timed(call: Awaitable[object]) -> object:
+    try:
+        async with asyncio.timeout(HOOK_SECONDS):
+            return await call
+    except SharetallyError:
+        raise
+    except TimeoutError as error:
+        raise Unavailable(f"a hook took longer than {HOOK_SECONDS * 1000:.0f} ms; nothing was written") from error

@@ -1,0 +1,85 @@
+"""How jobs travel inside: a JSON array per message, each job an id and the content to announce again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+import msgspec
+
+from sharetally.domain.content import ContentRef
+from sharetally.domain.errors import Unworkable
+from sharetally.domain.event import Event
+from sharetally.ports import EventHead, Message
+
+JOBS_A_MESSAGE = 500
+
+
+class _Job(msgspec.Struct, frozen=True):
+    jobId: UUID  # noqa: N815, the requirement document's name
+    contentType: str  # noqa: N815
+    contentId: str  # noqa: N815
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    mark: datetime
+
+
+_jobs = msgspec.json.Decoder(list[msgspec.Raw])
+_job = msgspec.json.Decoder(_Job)
+_mark = msgspec.json.Decoder(_Mark)
+
+
+def head_of(event: Event) -> EventHead:
+    """What is sent of an event."""
+    return EventHead(id=event.id, job=str(event.job), content=event.content)
+
+
+def messages(heads: Iterable[EventHead]) -> Iterator[Message]:
+    """One message per job name, cut at `JOBS_A_MESSAGE`."""
+    ordered = sorted(heads, key=lambda head: head.job)
+    for job, group in groupby(ordered, key=lambda head: head.job):
+        same = list(group)
+        for start in range(0, len(same), JOBS_A_MESSAGE):
+            yield Message(job=job, body=_encoded(same[start : start + JOBS_A_MESSAGE]))
+
+
+def _encoded(heads: Sequence[EventHead]) -> bytes:
+    return msgspec.json.encode(
+        [_Job(jobId=head.id, contentType=head.content.type, contentId=head.content.id) for head in heads]
+    )
+
+
+def mark_message(queue: str, at: datetime) -> Message:
+    """A marker: when it comes out of the queue, all that went in before it has."""
+    return Message(job=f"mark.{queue}", body=msgspec.json.encode(_Mark(mark=at)))
+
+
+def mark_in(job: str, body: bytes) -> datetime | None:
+    """The marker's time, if this is one."""
+    if not job.startswith("mark."):
+        return None
+    try:
+        return _mark.decode(body).mark
+    except msgspec.DecodeError:
+        return None
+
+
+def decoded(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:
+    """The jobs of a message, and the pieces that hold none; `Unworkable` if it is no list at all."""
+    try:
+        pieces = _jobs.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unworkable("not a JSON array of jobs") from error
+    heads, rest = list[EventHead](), list[bytes]()
+    for piece in pieces:
+        try:
+            found = _job.decode(piece)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            rest.append(bytes(piece))
+        else:
+            content = ContentRef(type=found.contentType, id=found.contentId)
+            heads.append(EventHead(id=found.jobId, job=job, content=content))
+    return heads, rest

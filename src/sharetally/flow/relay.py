@@ -1,0 +1,114 @@
+"""The lifeguard: sends again what has provably passed through its queue and is still there.
+
+While any event waits longer than 30 s, a marker with the database's time goes into every queue every
+5 s. When the worker has noted a marker, everything that entered the queue before it is committed: an
+event sent 10 s before the marker and not burned has lost its message. A queue that gives no marker for ten
+minutes while somebody consumes it has lost them too. What a broker in memory held is gone with the process,
+so there everything is sent at the start. In good weather this finds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from sharetally.domain.errors import BrokerUnavailable, SharetallyError
+from sharetally.flow.jobs import mark_message, messages
+from sharetally.ports import Broker, Outbox, Queue, Schema
+
+EVERY_SECONDS = 5.0
+QUIET_SECONDS = 30.0
+MARGIN = timedelta(seconds=10)
+WITHOUT_MARK = timedelta(minutes=10)
+AT_ONCE = 5_000
+KEEP_ANSWERS_SECONDS = 48 * 3600.0
+PURGE_EVERY = 720  # rounds: once an hour
+log = structlog.get_logger("sharetally.relay")
+
+
+class Relay:
+    """Any number of them may run: each claims what it sends."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        schema: Schema,
+        broker: Broker,
+        queues: Sequence[Queue],
+        every: float = EVERY_SECONDS,
+    ) -> None:
+        self._outbox = outbox
+        self._schema = schema
+        self._broker = broker
+        self._queues = tuple(queue for queue in queues if queue.jobs)
+        self._every = every
+        self._quiet_since: dict[str, datetime] = {}
+
+    async def run(self) -> None:
+        """Look every few seconds until cancelled."""
+        if self._broker.volatile:
+            await self._guarded(self._send_everything())
+        rounds = 0
+        while True:
+            await self._guarded(self.look())
+            if rounds % PURGE_EVERY == 0:
+                await self._guarded(self._purge())
+            rounds += 1
+            await asyncio.sleep(self._every)
+
+    async def look(self) -> int:
+        """One round; returns how many events were sent again."""
+        if not self._broker.connected or not await self._outbox.waiting_longer_than(QUIET_SECONDS):
+            self._quiet_since.clear()
+            return 0
+        now = await self._outbox.now()
+        await self._broker.publish([mark_message(queue.name, now) for queue in self._queues])
+        marks = await self._outbox.marks()
+        return sum([await self._rescue(queue, marks.get(queue.name), now) for queue in self._queues])
+
+    async def _rescue(self, queue: Queue, mark: datetime | None, now: datetime) -> int:
+        if await self._silent(queue, mark, now):
+            return await self._send(queue, now - WITHOUT_MARK)
+        return await self._send(queue, mark - MARGIN) if mark is not None else 0
+
+    async def _silent(self, queue: Queue, mark: datetime | None, now: datetime) -> bool:
+        """Whether markers went in for ten minutes and none came out, though somebody consumes."""
+        first = self._quiet_since.setdefault(queue.name, now)
+        newest = max(first, mark) if mark is not None else first
+        if now - newest < WITHOUT_MARK:
+            return False
+        state = await self._broker.state(queue.name)
+        return state is not None and state.consumers > 0
+
+    async def _send(self, queue: Queue, before: datetime | None) -> int:
+        sent = 0
+        while heads := await self._outbox.claim(queue.jobs, before, AT_ONCE):
+            await self._broker.publish(list(messages(heads)))
+            sent += len(heads)
+            if len(heads) < AT_ONCE:
+                break
+        if sent:
+            log.warning("sent again", queue=queue.name, events=sent)
+        return sent
+
+    async def _send_everything(self) -> None:
+        for queue in self._queues:
+            now = await self._outbox.now()
+            await self._send(queue, now)
+
+    async def _purge(self) -> None:
+        forgotten = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS)
+        if forgotten:
+            log.info("stored answers forgotten", answers=forgotten)
+
+    async def _guarded(self, step: Awaitable[object]) -> None:
+        try:
+            await step
+        except BrokerUnavailable as error:
+            log.info("the broker is away", reason=error.detail)
+        except SharetallyError as error:
+            log.warning("relay could not look", reason=error.detail)

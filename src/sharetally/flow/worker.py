@@ -1,0 +1,213 @@
+"""Takes jobs from one queue to the consumer that owns them.
+
+Batches grow to 5,000 jobs while the queue has more; one batch is in flight; the broker is told only after
+the commit. What passes (deadlock, database away) is tried again with growing pauses and nothing is
+acknowledged meanwhile. What fails by itself is found by halving the batch, and parked alone with its
+reason. Only bytes that hold no job are buried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import structlog
+
+from sharetally.domain.backoff import Backoff
+from sharetally.domain.errors import BrokerUnavailable, RunAgain, SharetallyError, Unavailable, Unworkable
+from sharetally.flow.jobs import mark_in
+from sharetally.ports import Broker, Delivery, Meter, Outbox, Queue, Subscription
+
+MESSAGES = 200  # in hand at most
+JOBS = 5_000
+PASSING = Backoff(first=0.05, longest=10.0)
+RECONNECT = Backoff(first=0.2, longest=5.0)
+log = structlog.get_logger("sharetally.worker")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobResult:
+    """What became of one job: the requirement document's ShareCountResult, and the request it came from.
+
+    `outcome` is `counted`, `duplicate` (its event was burned before), `done` or `parked`.
+    """
+
+    job_id: str
+    job: str
+    outcome: str
+    content_type: str
+    content_id: str
+    share_count: int | None = None
+    request_id: str = ""
+    error: str | None = None
+
+
+class Consumer(Protocol[T]):
+    """Owns some jobs: nobody else burns their events."""
+
+    @property
+    def queue(self) -> Queue:
+        """Its queue and the jobs that go there."""
+        ...
+
+    def decode(self, delivery: Delivery) -> tuple[list[T], list[bytes]]:
+        """The jobs of a message, and the pieces that hold none; `Unworkable` if it holds none at all."""
+        ...
+
+    async def handle(self, jobs: Sequence[T]) -> list[JobResult]:
+        """Do all of them in one transaction, or none."""
+        ...
+
+    async def set_aside(self, job: T, reason: str) -> JobResult:
+        """Park one job that can never succeed."""
+        ...
+
+
+class Worker:
+    """One queue, one consumer."""
+
+    def __init__(self, *, broker: Broker, outbox: Outbox, consumer: Consumer[T], meter: Meter) -> None:
+        self._broker = broker
+        self._outbox = outbox
+        self._consumer: Consumer[T] = consumer
+        self._meter = meter
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until told to stop; the batch in hand is finished first."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                async with self._broker.subscribe(self._consumer.queue.name, prefetch=MESSAGES) as subscription:
+                    attempt = 0
+                    await self._consume(subscription, stop)
+            except BrokerUnavailable as error:
+                attempt += 1
+                log.info("queue lost, trying again", queue=self._consumer.queue.name, reason=error.detail)
+                await _pause(stop, RECONNECT.delay(attempt))
+
+    async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:
+        while True:
+            deliveries = await _next_or_stop(subscription, stop)
+            if not deliveries:
+                return
+            await self._batch(subscription, deliveries, stop)
+            await subscription.ack(deliveries[-1])
+
+    async def _batch(self, subscription: Subscription, deliveries: Sequence[Delivery], stop: asyncio.Event) -> None:
+        jobs, marks = list[T](), list[datetime]()
+        for delivery in deliveries:
+            mark = mark_in(delivery.job, delivery.body)
+            if mark is not None:
+                marks.append(mark)
+            else:
+                jobs += await self._decoded(subscription, delivery)
+        for start in range(0, len(jobs), JOBS):
+            await self._handle(jobs[start : start + JOBS], stop)
+        if marks:
+            await self._until_it_passes(lambda: self._outbox.mark(self._consumer.queue.name, max(marks)), stop)
+
+    async def _decoded(self, subscription: Subscription, delivery: Delivery) -> list[T]:
+        try:
+            jobs, rest = self._consumer.decode(delivery)
+        except Unworkable as error:
+            await self._bury(subscription, delivery, error.detail)
+            return []
+        for piece in rest:
+            part = Delivery(tag=delivery.tag, job=delivery.job, body=piece)
+            await self._bury(subscription, part, "not a job")
+        return jobs
+
+    async def _bury(self, subscription: Subscription, delivery: Delivery, reason: str) -> None:
+        await subscription.bury(delivery, reason)
+        self._meter.job(delivery.job, "buried", 0.0)
+        log.error(
+            "buried",
+            queue=self._consumer.queue.name,
+            job=delivery.job,
+            reason=reason,
+            bytes=len(delivery.body),
+        )
+
+    async def _handle(self, jobs: Sequence[T], stop: asyncio.Event) -> None:
+        began = time.perf_counter()
+        try:
+            results = await self._until_it_passes(lambda: self._consumer.handle(jobs), stop)
+        except (SharetallyError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            await self._halve(jobs, error, stop)
+        else:
+            self._tell(results, time.perf_counter() - began)
+
+    async def _halve(self, jobs: Sequence[T], error: Exception, stop: asyncio.Event) -> None:
+        """Find the one that fails by itself, and park it."""
+        if isinstance(error, BrokerUnavailable):
+            raise error
+        if len(jobs) > 1:
+            half = len(jobs) // 2
+            await self._handle(jobs[:half], stop)
+            await self._handle(jobs[half:], stop)
+            return
+        reason = getattr(error, "detail", "") or f"{type(error).__name__}: {error}"
+        self._tell([await self._until_it_passes(lambda: self._consumer.set_aside(jobs[0], reason), stop)], 0.0)
+
+    async def _until_it_passes(self, step: Callable[[], Awaitable[R]], stop: asyncio.Event) -> R:
+        attempt = 0
+        while True:
+            try:
+                return await step()
+            except BrokerUnavailable:
+                raise
+            except (RunAgain, Unavailable) as error:
+                attempt += 1
+                if stop.is_set():
+                    raise BrokerUnavailable("told to stop; what is in hand comes again") from error
+                log.info("trying again", queue=self._consumer.queue.name, attempt=attempt, reason=error.detail)
+                await _pause(stop, PASSING.delay(attempt))
+
+    def _tell(self, results: Sequence[JobResult], seconds: float) -> None:
+        each = seconds / max(1, len(results))
+        for result in results:
+            self._meter.job(result.job, result.outcome, each)
+            success = result.error is None
+            log.log(
+                20 if success else 40,
+                "job",
+                jobId=result.job_id,
+                job=result.job,
+                outcome=result.outcome,
+                success=success,
+                processingTime=round(seconds * 1000, 3),
+                data={
+                    "contentType": result.content_type,
+                    "contentId": result.content_id,
+                    "shareCount": result.share_count,
+                },
+                requestId=result.request_id,
+                **({} if success else {"error": result.error}),
+            )
+
+
+async def _next_or_stop(subscription: Subscription, stop: asyncio.Event) -> list[Delivery]:
+    """The next deliveries, or none when it is time to stop."""
+    if stop.is_set():
+        return []
+    waiting = asyncio.ensure_future(subscription.next(MESSAGES))
+    ending = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({waiting, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return waiting.result() if waiting.done() else []
+    finally:
+        for task in (waiting, ending):
+            task.cancel()
+
+
+async def _pause(stop: asyncio.Event, seconds: float | None) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,132 @@
+"""How many writes a user may make, as one process counts them: a sliding window.
+
+Stands between identity and the flow. What counts is the counter of this fixed window plus that of the one
+before, weighted by the part of it that a sliding window would still see: constant memory for each user, a
+microsecond a write. `quota_shared.py` does the same for several processes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sharetally.domain.errors import RateLimited
+
+MAX_USERS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuotaState:
+    """What is left after a write: `remaining` of `limit` writes; `reset` and `window` in seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+    window: int
+
+
+class Quota(Protocol):
+    """Counts the writes of each user."""
+
+    async def spend(self, key: str) -> QuotaState | None:
+        """Take one write of this user; None where nothing is limited. Raises `RateLimited`."""
+        ...
+
+
+def rate_limit_fields(state: QuotaState) -> dict[str, str]:
+    """The fields of draft-ietf-httpapi-ratelimit-headers for an answer."""
+    return {
+        "RateLimit": f'"writes";r={state.remaining};t={state.reset}',
+        "RateLimit-Policy": f'"writes";q={state.limit};w={state.window}',
+    }
+
+
+def refusal_fields(refused: RateLimited) -> dict[str, str]:
+    """The fields of a refusal, `Retry-After` among them."""
+    state = QuotaState(limit=refused.limit, remaining=0, reset=refused.retry_after, window=refused.window)
+    return {"Retry-After": str(refused.retry_after), **rate_limit_fields(state)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Writes in this fixed window and in the one before; `elapsed` is the part of this one that is over."""
+
+    current: int
+    before: int
+    elapsed: float
+
+    def free(self, limit: int) -> int:
+        """Writes that may still be made just now."""
+        return max(0, limit - math.floor(self.before * (1 - self.elapsed) + self.current))
+
+    def wait(self, limit: int) -> float:
+        """The part of a window until one write is free again, given that none is."""
+        if self.current < limit:
+            return 1 - (limit - self.current) / self.before - self.elapsed
+        return 1 - self.elapsed + 1 - limit / self.current
+
+
+class Unlimited:
+    """Nothing is limited, nothing is counted."""
+
+    async def spend(self, key: str) -> None:
+        """Cost nothing."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Row:
+    index: int
+    current: int = 0
+    before: int = 0
+
+
+class LocalQuota:
+    """The window of this process alone; of more than `capacity` users the longest idle are forgotten."""
+
+    def __init__(
+        self, *, limit: int, window: int, now: Callable[[], float] = time.monotonic, capacity: int = MAX_USERS
+    ) -> None:
+        self._limit = limit
+        self._window = window
+        self._now = now
+        self._capacity = capacity
+        self._rows: OrderedDict[str, _Row] = OrderedDict()
+
+    async def spend(self, key: str) -> QuotaState:
+        """Take one write of this user, or raise `RateLimited`."""
+        position = self._now() / self._window
+        row = self._row(key, int(position))
+        usage = Usage(current=row.current, before=row.before, elapsed=position % 1)
+        free = usage.free(self._limit)
+        if not free:
+            raise refused(self._limit, self._window, usage.wait(self._limit) * self._window)
+        row.current += 1
+        reset = math.ceil((1 - usage.elapsed) * self._window)
+        return QuotaState(limit=self._limit, remaining=free - 1, reset=reset, window=self._window)
+
+    def _row(self, key: str, index: int) -> _Row:
+        row = self._rows.get(key)
+        if row is None:
+            self._forget(index)
+            row = self._rows[key] = _Row(index=index)
+        elif row.index != index:
+            row.before = row.current if row.index == index - 1 else 0
+            row.index, row.current = index, 0
+        self._rows.move_to_end(key)
+        return row
+
+    def _forget(self, index: int) -> None:
+        # two go for one that comes, so what is idle shrinks away without anybody sweeping
+        for _ in range(min(2, len(self._rows))):
+            idlest = next(iter(self._rows.values()))
+            if idlest.index < index - 1 or len(self._rows) >= self._capacity:
+                self._rows.popitem(last=False)
+
+
+def refused(limit: int, window: int, wait: float) -> RateLimited:
+    """The refusal; after its whole seconds one more write is surely free."""
+    return RateLimited(retry_after=max(1, math.floor(wait) + 1), limit=limit, window=window)

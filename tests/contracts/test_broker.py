@@ -1,0 +1,336 @@
+"""What a broker promises, on every broker there is.
+
+What only RabbitMQ can do or suffer is in `test_broker_amqp.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+
+from sharetally.adapters.brokers.amqp import AmqpBroker
+from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.domain.errors import BrokerUnavailable
+from sharetally.ports import Broker, Delivery, Message, Queue, QueueState, Subscription
+
+pytestmark = pytest.mark.anyio
+
+QUEUES = (
+    Queue(name="count", jobs=("share_created", "share_deleted")),
+    Queue(name="post", jobs=("share_post", "share_deleted")),
+)
+WITHIN = 20.0  # seconds; only a broken broker takes so long
+
+
+@pytest.fixture(params=["memory", "amqp"])
+def closed_broker(request: pytest.FixtureRequest) -> Broker:
+    if request.param == "memory":
+        return MemoryBroker()
+    return AmqpBroker(request.getfixturevalue("amqp_url"), feed=True)
+
+
+@pytest.fixture
+async def broker(closed_broker: Broker) -> AsyncIterator[Broker]:
+    await closed_broker.open(QUEUES)
+    yield closed_broker
+    await closed_broker.close()
+
+
+def created(*bodies: str) -> list[Message]:
+    return [Message(job="share_created", body=body.encode()) for body in bodies]
+
+
+async def taken(subscription: Subscription, number: int) -> list[Delivery]:
+    """Exactly so many deliveries."""
+    deliveries: list[Delivery] = []
+    async with asyncio.timeout(WITHIN):
+        while len(deliveries) < number:
+            deliveries += await subscription.next(number - len(deliveries))
+    return deliveries
+
+
+def bodies(deliveries: Sequence[Delivery]) -> list[str]:
+    return [delivery.body.decode() for delivery in deliveries]
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what nobody announces."""
+    async with asyncio.timeout(WITHIN):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def settles(broker: Broker, queue: str, wanted: QueueState) -> None:
+    """Wait until the broker's estimate has caught up."""
+
+    async def settled() -> bool:
+        return await broker.state(queue) == wanted
+
+    await until(settled)
+
+
+async def test_messages_arrive_in_the_order_of_publishing(broker: Broker) -> None:
+    await broker.publish(created("a", "b"))
+    await broker.publish(created("c"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        deliveries = await taken(subscription, 3)
+    assert bodies(deliveries) == ["a", "b", "c"]
+    assert [delivery.job for delivery in deliveries] == ["share_created"] * 3
+    assert [delivery.redelivered for delivery in deliveries] == [False] * 3
+    assert sorted({delivery.tag for delivery in deliveries}) == [delivery.tag for delivery in deliveries]
+
+
+async def test_a_queue_takes_its_own_jobs_and_markers(broker: Broker) -> None:
+    await broker.publish(
+        [
+            Message(job="share_post", body=b"post"),
+            Message(job="mark.count", body=b"marker"),
+            Message(job="share_created", body=b"created"),
+        ]
+    )
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        deliveries = await taken(subscription, 2)
+    assert [(delivery.job, delivery.body) for delivery in deliveries] == [
+        ("mark.count", b"marker"),
+        ("share_created", b"created"),
+    ]
+
+
+async def test_a_job_of_two_queues_reaches_both(broker: Broker) -> None:
+    await broker.publish([Message(job="share_deleted", body=b"both")])
+    for queue in ("count", "post"):
+        async with broker.subscribe(queue, prefetch=1) as subscription:
+            assert bodies(await taken(subscription, 1)) == ["both"]
+
+
+async def test_what_no_queue_takes_is_a_failure(broker: Broker) -> None:
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish([Message(job="share_unheard_of", body=b"")])
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish([*created("fine"), Message(job="mark.nowhere", body=b"")])
+    await broker.publish(created("still works"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 131_064, 131_072, 400_000])
+async def test_bodies_of_any_size_arrive_whole(broker: Broker, size: int) -> None:
+    body = bytes(index % 251 for index in range(size))
+    await broker.publish([Message(job="share_created", body=body), *created("next")])
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        first, second = await taken(subscription, 2)
+    assert first.body == body
+    assert second.body == b"next"
+
+
+async def test_next_waits_for_the_first(broker: Broker) -> None:
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        waiting = asyncio.create_task(subscription.next(10))
+        await broker.publish(created("at last"))
+        async with asyncio.timeout(WITHIN):
+            assert bodies(await waiting) == ["at last"]
+
+
+async def test_next_takes_at_most_what_is_asked(broker: Broker) -> None:
+    await broker.publish(created("a", "b", "c"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        await settles(broker, "count", QueueState(depth=3 if broker.volatile else 0, consumers=1))
+        assert 1 <= len(await subscription.next(2)) <= 2
+
+
+async def test_a_cancelled_next_loses_nothing(broker: Broker) -> None:
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        waiting = asyncio.create_task(subscription.next(10))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        await broker.publish(created("a", "b"))
+        assert bodies(await taken(subscription, 2)) == ["a", "b"]
+
+
+async def test_what_is_not_acknowledged_comes_again_first_and_in_order(broker: Broker) -> None:
+    await broker.publish(created("a", "b", "c", "d"))
+    async with broker.subscribe("count", prefetch=3) as subscription:
+        first, *_ = await taken(subscription, 3)
+        await subscription.ack(first)
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        deliveries = await taken(subscription, 3)
+    assert bodies(deliveries) == ["b", "c", "d"]
+    assert [delivery.redelivered for delivery in deliveries[:2]] == [True, True]
+
+
+async def test_a_consumer_that_fails_gives_back_what_it_holds(broker: Broker) -> None:
+    await broker.publish(created("a"))
+
+    async def failing() -> None:
+        async with broker.subscribe("count", prefetch=1) as subscription:
+            await taken(subscription, 1)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await failing()
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        assert [delivery.redelivered for delivery in await taken(subscription, 1)] == [True]
+
+
+async def test_a_message_may_come_again_any_number_of_times(broker: Broker) -> None:
+    await broker.publish(created("patient"))
+    for _ in range(25):
+        async with broker.subscribe("count", prefetch=1) as subscription:
+            assert bodies(await taken(subscription, 1)) == ["patient"]
+
+
+async def test_an_acknowledgement_covers_all_before_it(broker: Broker) -> None:
+    await broker.publish(created("a", "b", "c"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        await subscription.ack((await taken(subscription, 3))[-1])
+    await broker.publish(created("d"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        assert bodies(await taken(subscription, 1)) == ["d"]
+
+
+async def test_acknowledging_again_changes_nothing(broker: Broker) -> None:
+    await broker.publish(created("a", "b"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        first, second = await taken(subscription, 2)
+        for delivery in (second, second, first):
+            await subscription.ack(delivery)
+        await broker.publish(created("c"))
+        assert bodies(await taken(subscription, 1)) == ["c"]
+
+
+async def test_no_more_than_prefetch_are_unacknowledged(broker: Broker) -> None:
+    await broker.publish(created("a", "b", "c", "d", "e"))
+    async with broker.subscribe("count", prefetch=2) as subscription:
+        deliveries = await taken(subscription, 2)
+        await settles(broker, "count", QueueState(depth=3, consumers=1))
+        waiting = asyncio.create_task(taken(subscription, 1))
+        await subscription.ack(deliveries[-1])
+        assert bodies(await waiting) == ["c"]
+
+
+async def test_two_consumers_share_a_queue(broker: Broker) -> None:
+    async with (
+        broker.subscribe("count", prefetch=1) as one,
+        broker.subscribe("count", prefetch=1) as other,
+    ):
+        await broker.publish(created("a", "b"))
+        deliveries = [*await taken(one, 1), *await taken(other, 1)]
+    assert sorted(bodies(deliveries)) == ["a", "b"]
+
+
+async def test_state_tells_depth_and_consumers(broker: Broker) -> None:
+    await broker.publish(created("a", "b", "c"))
+    await settles(broker, "count", QueueState(depth=3, consumers=0))
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        await taken(subscription, 1)
+        await settles(broker, "count", QueueState(depth=2, consumers=1))
+    await settles(broker, "count", QueueState(depth=3, consumers=0))
+    assert await broker.state("unheard_of") is None
+
+
+async def test_a_buried_message_still_has_to_be_acknowledged(broker: Broker) -> None:
+    await broker.publish(created("no job", "a job"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        first, _ = await taken(subscription, 2)
+        await subscription.bury(first, "not JSON")
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        assert bodies(await taken(subscription, 2)) == ["no job", "a job"]
+
+
+async def test_there_is_nothing_to_consume_from_an_unknown_queue(broker: Broker) -> None:
+    with pytest.raises(BrokerUnavailable):
+        async with broker.subscribe("unheard_of", prefetch=1):
+            pass
+
+
+async def test_many_publish_at_once(broker: Broker) -> None:
+    async with asyncio.TaskGroup() as group:
+        for task in range(20):
+            group.create_task(broker.publish(created(*(f"{task}/{message}" for message in range(10)))))
+    async with broker.subscribe("count", prefetch=500) as subscription:
+        arrived = bodies(await taken(subscription, 200))
+    assert sorted(arrived) == sorted(f"{task}/{message}" for task in range(20) for message in range(10))
+    for task in range(20):
+        own = [body for body in arrived if body.startswith(f"{task}/")]
+        assert own == [f"{task}/{message}" for message in range(10)]
+
+
+async def test_whoever_waits_is_told_when_the_broker_closes(broker: Broker) -> None:
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        waiting = asyncio.create_task(subscription.next(1))
+        await asyncio.sleep(0)
+        await broker.close()
+        async with asyncio.timeout(WITHIN):
+            with pytest.raises(BrokerUnavailable):
+                await waiting
+
+
+async def test_a_broker_that_is_not_open_carries_nothing(closed_broker: Broker) -> None:
+    await carries_nothing(closed_broker)
+    await closed_broker.open(QUEUES)
+    assert closed_broker.connected
+    await closed_broker.close()
+    await closed_broker.close()
+    await carries_nothing(closed_broker)
+
+
+async def carries_nothing(broker: Broker) -> None:
+    assert not broker.connected
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish(created("lost"))
+    with pytest.raises(BrokerUnavailable):
+        async with broker.subscribe("count", prefetch=1):
+            pass
+
+
+async def test_a_broker_can_be_opened_again(broker: Broker) -> None:
+    await broker.close()
+    await broker.open(QUEUES)
+    await broker.publish(created("again"))
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        assert bodies(await taken(subscription, 1)) == ["again"]
+
+
+async def test_memory_refuses_what_does_not_fit() -> None:
+    broker = MemoryBroker(capacity_messages=3)
+    await broker.open(QUEUES)
+    await broker.publish(created("a", "b"))
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish(created("c", "d"))
+    assert await broker.state("count") == QueueState(depth=2, consumers=0)
+    await broker.publish([Message(job="share_post", body=b"another queue")])
+    async with broker.subscribe("count", prefetch=2) as subscription:
+        deliveries = await subscription.next(2)
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish(created("c", "d"))
+        await subscription.ack(deliveries[-1])
+        await broker.publish(created("c", "d", "e"))
+
+
+async def test_memory_joins_when_everything_is_acknowledged() -> None:
+    broker = MemoryBroker()
+    await broker.open(QUEUES)
+    await broker.publish(created("a"))
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        (delivery,) = await subscription.next(1)
+        joining = asyncio.create_task(broker.join())
+        await asyncio.sleep(0)
+        assert not joining.done()
+        await subscription.ack(delivery)
+        async with asyncio.timeout(WITHIN):
+            await joining
+
+
+async def test_memory_shows_what_was_buried_and_has_no_outside() -> None:
+    broker = MemoryBroker()
+    await broker.open(QUEUES)
+    await broker.publish(created("no job"))
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        (delivery,) = await subscription.next(1)
+        await subscription.bury(delivery, "not JSON")
+    assert [(buried.queue, buried.message.body, buried.reason) for buried in broker.buried] == [
+        ("count", b"no job", "not JSON")
+    ]
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish_feed([])

@@ -1,0 +1,376 @@
+"""What only RabbitMQ can do or suffer: confirms, returns, deleted queues, lost and silent connections.
+
+Faults of the network and words of the broker come by `wire.py`, so that no other test's broker suffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from time import monotonic
+
+import aiormq
+import pytest
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp import commands
+from pamqp.common import FieldTable
+from structlog.testing import capture_logs
+
+from sharetally.adapters.brokers.amqp import AmqpBroker
+from sharetally.domain.errors import BrokerUnavailable, Misconfigured
+from sharetally.ports import Broker, FeedMessage, Message, Queue, QueueState
+from tests.contracts.test_broker import QUEUES, WITHIN, bodies, created, settles, taken, until
+from tests.contracts.wire import Wire, open_wire
+
+pytestmark = pytest.mark.anyio
+
+AT = datetime(2026, 11, 20, 12, 30, 1, tzinfo=UTC)
+IN = Queue(name="in", jobs=("share_inbound",))
+BLOCKED = commands.Connection.Blocked("low on memory")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_over(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A task destroyed while pending or an error that nobody fetched is only told to asyncio's log."""
+    caplog.set_level(logging.ERROR, logger="asyncio")
+    yield
+    gc.collect()
+    records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
+    assert [record for record in records if record.name == "asyncio"] == []
+
+
+@pytest.fixture
+async def wire(amqp_url: str) -> AsyncIterator[Wire]:
+    async with open_wire(amqp_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def broker(wire: Wire) -> AsyncIterator[AmqpBroker]:
+    async with opened(wire.url) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def raw(amqp_url: str) -> AsyncIterator[AbstractChannel]:
+    """A foreign service's channel."""
+    connection = await aiormq.connect(amqp_url)
+    yield await connection.channel()
+    await connection.close()
+
+
+@asynccontextmanager
+async def opened(
+    url: str, *, feed: bool = True, patience: float = 10.0, heartbeat: int = 5
+) -> AsyncIterator[AmqpBroker]:
+    broker = AmqpBroker(url, feed=feed, patience=patience, heartbeat=heartbeat)
+    await broker.open([*QUEUES, IN])
+    try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+async def turns(broker: Broker, *, connected: bool) -> None:
+    async def turned() -> bool:
+        return broker.connected is connected
+
+    await until(turned)
+
+
+async def publishes(broker: Broker, body: str) -> None:
+    """Publish as the relay does: again, until it works."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            try:
+                return await broker.publish(created(body))
+            except BrokerUnavailable:
+                await asyncio.sleep(0.01)
+
+
+async def drained(broker: Broker, number: int) -> list[str]:
+    """Subscribe as the worker does: again, until it works; take so many and acknowledge them."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            try:
+                async with broker.subscribe("count", prefetch=100) as subscription:
+                    deliveries = await taken(subscription, number)
+                    await subscription.ack(deliveries[-1])
+                    return bodies(deliveries)
+            except BrokerUnavailable:
+                await asyncio.sleep(0.01)
+
+
+async def first_of(raw: AbstractChannel, queue: str) -> DeliveredMessage:
+    arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue(1)
+    await raw.basic_qos(prefetch_count=1)
+    await raw.basic_consume(queue, arrived.put)
+    async with asyncio.timeout(WITHIN):
+        return await arrived.get()
+
+
+# publishing
+
+
+async def test_messages_outlive_the_broker(broker: AmqpBroker, raw: AbstractChannel) -> None:
+    assert not broker.volatile
+    await broker.publish(created("[]"))
+    assert (await first_of(raw, "sharetally.count")).header.properties.delivery_mode == 2
+    for queue in ("count", "post", "in", "dead"):
+        quorum: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
+        await raw.queue_declare(f"sharetally.{queue}", durable=True, arguments=quorum)
+
+
+async def test_one_returned_message_fails_the_call_and_keeps_the_rest(broker: AmqpBroker) -> None:
+    lost = Message(job="share_unheard_of", body=b"")
+    with pytest.raises(BrokerUnavailable, match="NO_ROUTE"):
+        await broker.publish([*created("before"), lost, *created("after")])
+    assert await drained(broker, 2) == ["before", "after"]
+
+
+async def test_a_deleted_queue_is_noticed_and_declared_again(
+    broker: AmqpBroker, raw: AbstractChannel
+) -> None:
+    await raw.queue_delete("sharetally.count")
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish(created("lost"))
+    await broker.publish(created("kept"))
+    assert await drained(broker, 1) == ["kept"]
+
+
+async def test_a_deleted_exchange_is_noticed_and_declared_again(
+    broker: AmqpBroker, raw: AbstractChannel
+) -> None:
+    await raw.exchange_delete("sharetally")
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish(created("lost"))
+    await publishes(broker, "kept")
+    assert await drained(broker, 1) == ["kept"]
+
+
+async def test_queues_that_others_made_are_used_as_they_stand(amqp_url: str, raw: AbstractChannel) -> None:
+    await raw.queue_declare("sharetally.in", durable=True)
+    with capture_logs() as logs:
+        async with opened(amqp_url) as broker:
+            assert broker.connected
+            await raw.basic_publish(b"[]", routing_key="sharetally.in")
+            async with broker.subscribe("in", prefetch=1) as subscription:
+                assert bodies(await taken(subscription, 1)) == ["[]"]
+    assert "sharetally.in" in {line["name"] for line in logs if line["event"] == "broker_used_as_it_stands"}
+
+
+# the feed, foreign messages, the dead queue
+
+
+async def test_the_feed_carries_one_job_with_its_properties(broker: AmqpBroker, raw: AbstractChannel) -> None:
+    await raw.queue_declare("listener", exclusive=True)
+    await raw.queue_bind("listener", "sharetally.events", "share_created")
+    await broker.publish_feed([feed("share_created", "1"), feed("share_deleted", "2")])
+    message = await first_of(raw, "listener")
+    properties = message.header.properties
+    assert (message.body, message.routing_key) == (b"{}", "share_created")
+    assert properties.content_type == "application/json"
+    assert properties.delivery_mode == 2
+    assert properties.message_type == "share_created"
+    assert properties.message_id == "1"
+    assert properties.timestamp == AT
+    assert properties.app_id == "sharetally"
+
+
+async def test_without_a_feed_there_is_no_outside(amqp_url: str, raw: AbstractChannel) -> None:
+    async with opened(amqp_url, feed=False) as broker:
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish_feed([feed("share_created", "1")])
+    with pytest.raises(aiormq.ChannelNotFoundEntity):
+        await raw.exchange_declare("sharetally.events", passive=True)
+
+
+def feed(job: str, message_id: str) -> FeedMessage:
+    return FeedMessage(job=job, message_id=message_id, at=AT, body=b"{}")
+
+
+async def test_foreign_messages_name_their_job_by_type_or_key(
+    broker: AmqpBroker, raw: AbstractChannel
+) -> None:
+    typed = commands.Basic.Properties(message_type="share_created")
+    await raw.basic_publish(b"{}", routing_key="sharetally.in", properties=typed)
+    await raw.basic_publish(b"{}", routing_key="sharetally.in")
+    async with broker.subscribe("in", prefetch=2) as subscription:
+        deliveries = await taken(subscription, 2)
+    assert [delivery.job for delivery in deliveries] == ["share_created", "sharetally.in"]
+
+
+async def test_the_dead_queue_keeps_body_reason_and_queue(broker: AmqpBroker, raw: AbstractChannel) -> None:
+    await broker.publish(created("no job"))
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        (delivery,) = await taken(subscription, 1)
+        await subscription.bury(delivery, "x" * 100_000)
+    message = await first_of(raw, "sharetally.dead")
+    assert message.body == b"no job"
+    assert message.header.properties.message_type == "share_created"
+    headers = message.header.properties.headers or {}
+    assert headers == {"x-reason": "x" * 1000, "x-queue": "sharetally.count"}
+
+
+# connections that are lost
+
+
+async def test_a_deleted_queue_ends_its_consumer_and_the_next_one_makes_it_again(
+    broker: AmqpBroker, raw: AbstractChannel
+) -> None:
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        waiting = asyncio.create_task(subscription.next(1))
+        await raw.queue_delete("sharetally.count")
+        async with asyncio.timeout(WITHIN):
+            with pytest.raises(BrokerUnavailable):
+                await waiting
+    async with broker.subscribe("count", prefetch=1) as subscription:
+        await broker.publish(created("kept"))
+        assert bodies(await taken(subscription, 1)) == ["kept"]
+
+
+async def test_a_lost_connection_is_told_and_comes_back(broker: AmqpBroker, wire: Wire) -> None:
+    await broker.publish(created("a", "b"))
+    async with broker.subscribe("count", prefetch=10) as subscription:
+        deliveries = await taken(subscription, 2)
+        wire.reset()
+        with pytest.raises(BrokerUnavailable):
+            await subscription.next(1)
+        with pytest.raises(BrokerUnavailable):
+            await subscription.ack(deliveries[-1])
+    await publishes(broker, "c")
+    assert await drained(broker, 3) == ["a", "b", "c"]
+
+
+async def test_a_connection_that_the_broker_closes_comes_back(broker: AmqpBroker, wire: Wire) -> None:
+    forced = commands.Connection.Close(320, "CONNECTION_FORCED - closed by an operator", 0, 0)
+    with capture_logs() as logs:
+        async with broker.subscribe("count", prefetch=1) as subscription:
+            wire.say(forced)
+            async with asyncio.timeout(WITHIN):
+                with pytest.raises(BrokerUnavailable):
+                    await subscription.next(1)
+        await publishes(broker, "kept")
+        assert await drained(broker, 1) == ["kept"]
+    assert {line["event"] for line in logs} == {"broker_lost", "broker_connected"}
+
+
+async def test_a_broker_that_is_away_at_the_start_is_found_later(wire: Wire) -> None:
+    await wire.cut()
+    with capture_logs() as logs:
+        async with opened(wire.url) as broker:
+            assert not broker.connected
+            assert await broker.state("count") is None
+            with pytest.raises(BrokerUnavailable):
+                await broker.publish(created("lost"))
+            await wire.mend()
+            await turns(broker, connected=True)
+            await publishes(broker, "kept")
+            assert await drained(broker, 1) == ["kept"]
+    told = [line["purpose"] for line in logs if line["event"] == "broker_unreachable"]
+    assert sorted(told) == ["consuming", "publishing"]
+
+
+async def test_closing_does_not_wait_for_a_broker_that_is_away(wire: Wire) -> None:
+    await wire.cut()
+    began = monotonic()
+    async with opened(wire.url):
+        pass
+    assert monotonic() - began < 5
+
+
+async def test_publishing_that_is_cut_off_fails_and_may_be_repeated(broker: AmqpBroker, wire: Wire) -> None:
+    wire.hold()
+    publishing = asyncio.create_task(broker.publish(created("a")))
+    await asyncio.sleep(0)
+    wire.reset()
+    async with asyncio.timeout(WITHIN):
+        with pytest.raises(BrokerUnavailable):
+            await publishing
+    await publishes(broker, "a")
+
+
+async def test_a_silent_connection_is_replaced_when_no_confirm_comes(wire: Wire) -> None:
+    async with opened(wire.url, patience=1.0) as broker:
+        wire.silence()
+        began = monotonic()
+        with pytest.raises(BrokerUnavailable, match="did not answer"):
+            await broker.publish(created("lost"))
+        assert monotonic() - began < 5
+        await publishes(broker, "kept")
+
+
+async def test_a_silent_connection_is_noticed_by_its_missing_heartbeats(wire: Wire) -> None:
+    async with opened(wire.url, heartbeat=1) as broker, broker.subscribe("count", prefetch=1) as subscription:
+        wire.silence()
+        async with asyncio.timeout(WITHIN):
+            with pytest.raises(BrokerUnavailable):
+                await subscription.next(1)
+    # leaving does not wait for the silent side either
+
+
+async def test_looking_at_a_silent_broker_ends(wire: Wire) -> None:
+    async with opened(wire.url, patience=0.5) as broker:
+        wire.silence()
+        async with asyncio.timeout(WITHIN):
+            assert await broker.state("count") is None
+
+
+# an alarm of the broker
+
+
+async def test_a_blocked_connection_refuses_at_once_until_the_alarm_is_over(
+    broker: AmqpBroker, wire: Wire
+) -> None:
+    with capture_logs() as logs:
+        wire.say(BLOCKED)
+        await turns(broker, connected=False)
+        with pytest.raises(BrokerUnavailable, match="alarm"):
+            await broker.publish(created("refused"))
+        assert await broker.state("count") == QueueState(depth=0, consumers=0)
+        wire.say(commands.Connection.Unblocked())
+        await turns(broker, connected=True)
+        await broker.publish(created("kept"))
+    assert [line["event"] for line in logs] == ["broker_blocked", "broker_unblocked"]
+
+
+async def test_an_alarm_ends_the_wait_for_a_confirm(broker: AmqpBroker, wire: Wire) -> None:
+    wire.hold()
+    publishing = asyncio.create_task(broker.publish(created("held back")))
+    await asyncio.sleep(0)
+    wire.say(BLOCKED)
+    async with asyncio.timeout(5):
+        with pytest.raises(BrokerUnavailable, match="alarm"):
+            await publishing
+    wire.release()
+    wire.say(commands.Connection.Unblocked())
+    await publishes(broker, "after")
+    await settles(broker, "count", QueueState(depth=2, consumers=0))
+
+
+# secrets
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:secret@host/", "amqp://me:secret@host:port/", "amqp://", "secret"]
+)
+def test_an_address_that_is_none_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(Misconfigured) as refusal:
+        AmqpBroker(url, feed=False)
+    assert "secret" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+async def test_a_password_is_never_shown(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = wire.url.replace("guest:guest", "guest:my-secret")
+    with capture_logs() as logs:
+        async with opened(url) as broker:
+            with pytest.raises(BrokerUnavailable) as refusal:
+                await broker.publish(created("lost"))
+    assert {line["event"] for line in logs} == {"broker_unreachable"}
+    assert "my-secret" not in f"{logs}{caplog.text}{broker!r}{vars(broker)}{refusal.value!r}"

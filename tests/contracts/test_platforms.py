@@ -1,0 +1,200 @@
+"""The `Platform` port, one suite over every file in the folder of platforms, and how others come in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from itertools import chain
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharetally.adapters import platforms
+from sharetally.adapters.platforms import available, canonical, found, shipped
+from sharetally.adapters.platforms.mastodon import Mastodon
+from sharetally.domain.errors import Misconfigured
+from sharetally.ports import Platform
+
+FILES = sorted(path.stem for path in Path(platforms.__path__[0]).glob("[!_]*.py"))
+WITHOUT_PAGE = ("copy", "native")
+URL = "https://videos.example/watch?v=a%20b&t=1+2#two"
+ENCODED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})*")  # RFC 3986, 2.1 and 2.3
+
+TEXTS = {
+    "plain": "Look",
+    "none": "",
+    "ampersand": "Tom & Jerry &amp; a=b&url=https://evil.example",
+    "hash": "#1 of #all",
+    "spaces": "two  spaces + a plus",
+    "emoji": "\U0001f44d\U0001f3fd family: \U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "newline": "first line\nsecond line\n\nfourth",
+    "quotes": "\"double\" 'single' `back` «other»",
+    "percent": "100 % of %20",
+    "markup": "<script>alert(1)</script>",
+    "signs": "?;:@/\\|{}[]^$!*(),",
+    "not ascii": "Grüße, 日本語, שלום",
+}
+
+
+@pytest.fixture(params=FILES)
+def platform(request: pytest.FixtureRequest) -> Platform:
+    return shipped()[request.param]
+
+
+def test_every_file_is_a_platform_and_the_other_way_round() -> None:
+    assert sorted(shipped()) == FILES
+
+
+def test_it_says_what_it_is(platform: Platform) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9]{0,31}", platform.name)
+    assert platform.label == platform.label.strip() != ""
+    assert platform.text_limit is None or platform.text_limit > 0
+    assert platform.server_post is False
+
+
+def test_its_name_is_already_canonical(platform: Platform) -> None:
+    assert canonical(platform.name) == platform.name
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_its_link_carries_exactly_what_went_in(platform: Platform, text: str) -> None:
+    _assert_carries(platform, URL, text)
+
+
+@given(
+    name=st.sampled_from(FILES),
+    path=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Z"]), max_size=40),
+    text=st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=80),
+)
+def test_whatever_goes_in(name: str, path: str, text: str) -> None:
+    _assert_carries(shipped()[name], f"https://videos.example/{path}", text)
+
+
+def _assert_carries(platform: Platform, url: str, text: str) -> None:
+    intent = platform.intent(url=url, text=text)
+    if platform.name in WITHOUT_PAGE:
+        assert intent is None
+        return
+    assert intent is not None
+    link = urlsplit(intent)
+    assert link.scheme in {"https", "mailto", "sms"}
+    assert link.fragment == ""
+    values = list(_values(link))
+    assert any(url in value for value in values)
+    for value in values:
+        assert value in _allowed(url, text)
+
+
+def _values(link: SplitResult) -> Iterator[str]:
+    fields = [field.partition("=") for field in link.query.split("&") if field]
+    assert len({name for name, _, _ in fields}) == len(fields)
+    for name, _, encoded in fields:
+        assert name.isalpha()
+        assert ENCODED.fullmatch(encoded)
+        assert [(name, unquote(encoded))] == parse_qsl(f"{name}={encoded}", strict_parsing=True)
+        yield unquote(encoded)
+
+
+def _allowed(url: str, text: str) -> set[str]:
+    """One field holds the link, the text or both; an e-mail's body breaks lines as RFC 6068 wants."""
+    body = f"{text}\n{url}".replace("\n", "\r\n")
+    return {url, text, f"{text} {url}", body, text.split("\n")[0]}
+
+
+def test_a_file_with_no_page_says_so() -> None:
+    assert {name for name in FILES if shipped()[name].intent(url=URL, text="") is None} == set(WITHOUT_PAGE)
+
+
+def test_where_each_link_leads() -> None:
+    pages = {
+        name: intent.partition("?")[0]
+        for name, each in shipped().items()
+        if (intent := each.intent(url=URL, text="Look")) is not None
+    }
+    assert pages == {
+        "bluesky": "https://bsky.app/intent/compose",
+        "email": "mailto:",
+        "facebook": "https://www.facebook.com/sharer/sharer.php",
+        "linkedin": "https://www.linkedin.com/sharing/share-offsite/",
+        "mastodon": "https://mastodon.social/share",
+        "pinterest": "https://www.pinterest.com/pin/create/button/",
+        "reddit": "https://www.reddit.com/submit",
+        "sms": "sms:",
+        "telegram": "https://t.me/share/url",
+        "threads": "https://www.threads.com/intent/post",
+        "twitter": "https://x.com/intent/tweet",
+        "whatsapp": "https://wa.me/",
+    }
+
+
+def test_a_mastodon_link_leads_to_the_instance_that_was_chosen() -> None:
+    intent = Mastodon(instance="social.example").intent(url=URL, text="")
+    assert urlsplit(intent).netloc == "social.example"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("x", "twitter"),
+        (" X\n", "twitter"),
+        ("Twitter", "twitter"),
+        ("  WhatsApp ", "whatsapp"),
+        ("vine", "vine"),
+    ],
+)
+def test_a_name_as_people_write_it(written: str, meant: str) -> None:
+    assert canonical(written) == meant
+
+
+# platforms of other packages
+
+
+class Example(Mastodon):
+    """A platform that another package brings."""
+
+    name = "example"
+
+
+class Faulty:
+    """One that does not start."""
+
+    def __init__(self) -> None:
+        raise ValueError("no instance configured")
+
+
+def entry(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name=name, value=f"{__name__}:{value}", group=platforms.GROUP)
+
+
+def test_a_platform_of_another_package_is_found() -> None:
+    assert found([entry("example", "Example")])["example"].name == "example"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("example", "Missing", "does not load"),
+        ("example", "Faulty", "no instance configured"),
+        ("other", "Example", "calls itself 'example'"),
+    ],
+)
+def test_one_that_does_not_hold_is_named(name: str, value: str, reason: str) -> None:
+    with pytest.raises(Misconfigured, match=reason) as refused:
+        found([entry(name, value)])
+    assert repr(name) in refused.value.detail
+
+
+def test_it_takes_the_place_of_a_shipped_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platforms, "entry_points", lambda group: [entry("mastodon", "at_home")])
+    intent = available()["mastodon"].intent(url=URL, text="")
+    assert intent is not None
+    assert intent.startswith("https://social.example/")
+    assert list(available()) == list(chain(shipped()))
+
+
+def at_home() -> Mastodon:
+    return Mastodon(instance="social.example")

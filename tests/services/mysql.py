@@ -1,0 +1,113 @@
+"""MariaDB or MySQL for tests: a database each.
+
+Where root may enter without a password it does so over TCP. Where only the machine's own root may, through
+the socket (a fresh Debian), an account is made for this run that owns databases of our prefix and nothing
+else.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from secrets import token_hex
+from urllib.parse import unquote, urlsplit
+
+import asyncmy
+
+from tests.services.launch import folder, free_port, launched, prepare
+from tests.services.server import Kind, Server, apart, fresh_name, open_server, program, with_path
+
+STANDARD = "mysql://root@127.0.0.1:3306/"
+SOCKET = "/run/mysqld/mysqld.sock"
+
+
+@contextmanager
+def fresh_mysql(server: str | None = None) -> Iterator[str]:
+    """The URL of an empty database, dropped at the end."""
+    with ExitStack() as stack:
+        at = server or stack.enter_context(open_server(MYSQL)).url
+        name = fresh_name()
+        apart(_execute(at, f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+        try:
+            yield with_path(at, name)
+        finally:
+            apart(_execute(at, f"DROP DATABASE {name}"))
+
+
+async def _execute(url: str, *statements: str, socket: str | None = None) -> None:
+    at = urlsplit(url)
+    connection = await asyncmy.connect(
+        host=at.hostname or "127.0.0.1",
+        port=at.port or 3306,
+        user=unquote(at.username or "root"),
+        password=unquote(at.password or ""),
+        unix_socket=socket,
+        connect_timeout=10,
+    )
+    try:
+        async with connection.cursor() as cursor:
+            for statement in statements:
+                await cursor.execute(statement)
+    finally:
+        await connection.ensure_closed()
+
+
+def _answers(url: str, socket: str | None = None) -> bool:
+    try:
+        apart(_execute(url, "SELECT 1", socket=socket))
+    except (OSError, TimeoutError, asyncmy.MySQLError):
+        return False
+    return True
+
+
+@contextmanager
+def _standard() -> Iterator[Server | None]:
+    if _answers(STANDARD):
+        yield Server(url=STANDARD)
+    elif _answers(STANDARD, SOCKET):
+        with _account(SOCKET) as url:
+            yield Server(url=url) if _answers(url) else None
+    else:
+        yield None
+
+
+@contextmanager
+def _account(socket: str) -> Iterator[str]:
+    name, password = fresh_name(), token_hex(16)
+    make = f"CREATE USER {name}@'%' IDENTIFIED BY '{password}'"
+    grant = f"GRANT ALL ON `sharetally\\_t\\_%`.* TO {name}@'%'"
+    apart(_execute(STANDARD, make, grant, socket=socket))
+    try:
+        yield f"mysql://{name}:{password}@127.0.0.1:3306/"
+    finally:
+        apart(_execute(STANDARD, f"DROP USER {name}@'%'", socket=socket))
+
+
+def _installed() -> bool:
+    return bool(program("mariadbd") and program("mariadb-install-db"))
+
+
+@contextmanager
+def _private() -> Iterator[Server]:
+    port = free_port()
+    server = Server(url=f"mysql://root@127.0.0.1:{port}/")
+    with folder() as place:
+        files = ["--no-defaults", f"--datadir={place}/data", f"--user={getpass.getuser()}"]
+        bare = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        prepare([str(program("mariadb-install-db")), *files, *bare])
+        listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={place}/socket"]
+        command = [str(program("mariadbd")), *files, *listen, f"--pid-file={place}/pid"]
+        with launched(command, lambda: _answers(server.url), log=place / "log"):
+            yield server
+
+
+MYSQL = Kind(
+    name="MariaDB",
+    variable="SHARETALLY_TEST_MYSQL_URL",
+    package="mariadb-server",
+    answers=_answers,
+    installed=_installed,
+    standard=_standard,
+    private=_private,
+)

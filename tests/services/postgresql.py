@@ -1,0 +1,91 @@
+"""PostgreSQL for tests: a database each, made from `template0`, so that nothing is in it.
+
+A private server keeps its durability (fsync is on): benchmarks run on it too, and a number won without it is
+none. It runs as the user `postgres` when we are root, which PostgreSQL refuses.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from tests.services.launch import folder, free_port, launched, prepare, unprivileged
+from tests.services.server import Kind, Server, apart, fresh_name, open_server, program, with_path
+
+STANDARD = "postgresql://postgres@127.0.0.1:5432/postgres"
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+@contextmanager
+def fresh_postgresql(server: str | None = None) -> Iterator[str]:
+    """The URL of an empty database, dropped at the end whoever is still connected to it."""
+    with ExitStack() as stack:
+        at = server or stack.enter_context(open_server(POSTGRESQL)).url
+        name = fresh_name()
+        apart(_execute(at, f"CREATE DATABASE {name} TEMPLATE template0"))
+        try:
+            yield with_path(at, name)
+        finally:
+            apart(_execute(at, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        apart(_execute(url, "SELECT 1"))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
+
+
+@contextmanager
+def _standard() -> Iterator[Server | None]:
+    yield Server(url=STANDARD) if _answers(STANDARD) else None
+
+
+def _program(name: str) -> str | None:
+    """Debian keeps the servers apart by version, off the PATH; the newest is taken."""
+    versions = sorted(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    return program(name, *map(str, versions))
+
+
+def _installed() -> bool:
+    return bool(_program("initdb") and _program("postgres"))
+
+
+@contextmanager
+def _private() -> Iterator[Server]:
+    user, port = unprivileged("postgres"), free_port()
+    server = Server(url=f"postgresql://postgres@127.0.0.1:{port}/postgres")
+    with folder(user) as place:
+        data = str(place / "data")
+        prepare([str(_program("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], user)
+        listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(place)]
+        command = [str(_program("postgres")), "-D", data, *listen]
+        # SIGINT: disconnect whoever is left and stop; SIGTERM would wait for them.
+        with launched(
+            command, lambda: _answers(server.url), log=place / "log", user=user, stop=signal.SIGINT
+        ):
+            yield server
+
+
+POSTGRESQL = Kind(
+    name="PostgreSQL",
+    variable="SHARETALLY_TEST_POSTGRESQL_URL",
+    package="postgresql",
+    answers=_answers,
+    installed=_installed,
+    standard=_standard,
+    private=_private,
+)

@@ -1,0 +1,1 @@
+"""Tests of the web layer, one file for each of its files."""
