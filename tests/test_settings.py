@@ -63,9 +63,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 
 def test_the_file_of_the_requirement_document_works_as_it_stands(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(
-        '{"share_platforms": ["twitter", "whatsapp", "facebook", "linkedin"]}'
-    )
+    (tmp_path / "config.json").write_text('{"share_platforms": ["twitter", "whatsapp", "facebook", "linkedin"]}')
     settings = loaded(tmp_path, config="config.json")
     assert settings.share_platforms == ("twitter", "whatsapp", "facebook", "linkedin")
 
@@ -305,9 +303,7 @@ def test_a_short_secret_is_refused_and_not_quoted(tmp_path: Path) -> None:
 
 def test_a_secret_is_measured_in_bytes_and_by_its_algorithm(tmp_path: Path) -> None:
     assert loaded(tmp_path, jwt_secret="ü" * 16).jwt_secret == "ü" * 16
-    assert "64 bytes" in refusal(
-        {"SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_ALGORITHMS": "HS512"}, tmp_path
-    )
+    assert "64 bytes" in refusal({"SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_ALGORITHMS": "HS512"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -325,9 +321,7 @@ def test_settings_that_need_another_say_which(tmp_path: Path, environ: dict[str,
 
 
 def test_each_kind_of_key_has_its_own_algorithms(tmp_path: Path) -> None:
-    both = load(
-        {**ISSUER, "SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_ALGORITHMS": "PS256"}, cwd=tmp_path
-    )
+    both = load({**ISSUER, "SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_ALGORITHMS": "PS256"}, cwd=tmp_path)
     assert (both.secret_algorithm, both.key_algorithms) == ("HS256", ("PS256",))
     keys = load(ISSUER, cwd=tmp_path)
     assert keys.key_algorithms == ("RS256", "ES256", "EdDSA")
@@ -342,9 +336,7 @@ def test_what_lives_in_one_process_is_not_shared(tmp_path: Path, processes: int,
     no_broker = loaded(tmp_path, database_url="mysql://h/d")
     with pytest.raises(Misconfigured, match=r"^BROKER_URL: memory: lives in one process"):
         check_roles(no_broker, processes=processes, role=role)
-    check_roles(
-        loaded(tmp_path, database_url="mysql://h/d", broker_url="amqp://h"), processes=processes, role=role
-    )
+    check_roles(loaded(tmp_path, database_url="mysql://h/d", broker_url="amqp://h"), processes=processes, role=role)
 
 
 def test_no_process_is_no_service(tmp_path: Path) -> None:
@@ -423,9 +415,7 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
     )
     shown = masked(settings)
     assert shown["SHARETALLY_JWT_SECRET"] == "***"
-    assert shown["SHARETALLY_DATABASE_URL"] == (
-        "postgresql://shares:***@db:5432/tally?sslmode=require&sslpassword=***"
-    )
+    assert shown["SHARETALLY_DATABASE_URL"] == ("postgresql://shares:***@db:5432/tally?sslmode=require&sslpassword=***")
     assert shown["SHARETALLY_BROKER_URL"] == "amqps://shares:***@mq/vhost"
     assert shown["SHARETALLY_CACHE_URL"] == "redis://:***@cache:6379/2"
     assert "HUSH" not in json.dumps(list(shown.values())) + repr(settings) + f"{settings}"

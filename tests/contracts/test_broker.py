@@ -202,11 +202,15 @@ async def test_acknowledging_again_changes_nothing(broker: Broker) -> None:
 async def test_no_more_than_prefetch_are_unacknowledged(broker: Broker) -> None:
     await broker.publish(created("a", "b", "c", "d", "e"))
     async with broker.subscribe("count", prefetch=2) as subscription:
-        deliveries = await taken(subscription, 2)
+        held = await subscription.next(10)
         await settles(broker, "count", QueueState(depth=3, consumers=1))
-        waiting = asyncio.create_task(taken(subscription, 1))
-        await subscription.ack(deliveries[-1])
-        assert bodies(await waiting) == ["c"]
+        held += await taken(subscription, 2 - len(held))
+        waiting = asyncio.create_task(subscription.next(10))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await subscription.ack(held[-1])
+        async with asyncio.timeout(WITHIN):
+            assert bodies(await waiting)[0] == "c"
 
 
 async def test_two_consumers_share_a_queue(broker: Broker) -> None:

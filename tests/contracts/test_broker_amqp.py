@@ -132,9 +132,7 @@ async def test_one_returned_message_fails_the_call_and_keeps_the_rest(broker: Am
     assert await drained(broker, 2) == ["before", "after"]
 
 
-async def test_a_deleted_queue_is_noticed_and_declared_again(
-    broker: AmqpBroker, raw: AbstractChannel
-) -> None:
+async def test_a_deleted_queue_is_noticed_and_declared_again(broker: AmqpBroker, raw: AbstractChannel) -> None:
     await raw.queue_delete("sharetally.count")
     with pytest.raises(BrokerUnavailable):
         await broker.publish(created("lost"))
@@ -142,9 +140,7 @@ async def test_a_deleted_queue_is_noticed_and_declared_again(
     assert await drained(broker, 1) == ["kept"]
 
 
-async def test_a_deleted_exchange_is_noticed_and_declared_again(
-    broker: AmqpBroker, raw: AbstractChannel
-) -> None:
+async def test_a_deleted_exchange_is_noticed_and_declared_again(broker: AmqpBroker, raw: AbstractChannel) -> None:
     await raw.exchange_delete("sharetally")
     with pytest.raises(BrokerUnavailable):
         await broker.publish(created("lost"))
@@ -193,9 +189,7 @@ def feed(job: str, message_id: str) -> FeedMessage:
     return FeedMessage(job=job, message_id=message_id, at=AT, body=b"{}")
 
 
-async def test_foreign_messages_name_their_job_by_type_or_key(
-    broker: AmqpBroker, raw: AbstractChannel
-) -> None:
+async def test_foreign_messages_name_their_job_by_type_or_key(broker: AmqpBroker, raw: AbstractChannel) -> None:
     typed = commands.Basic.Properties(message_type="share_created")
     await raw.basic_publish(b"{}", routing_key="sharetally.in", properties=typed)
     await raw.basic_publish(b"{}", routing_key="sharetally.in")
@@ -300,8 +294,8 @@ async def test_a_silent_connection_is_replaced_when_no_confirm_comes(wire: Wire)
         began = monotonic()
         with pytest.raises(BrokerUnavailable, match="did not answer"):
             await broker.publish(created("lost"))
-        assert monotonic() - began < 5
         await publishes(broker, "kept")
+    assert monotonic() - began < 12  # missing heartbeats would tell after 18
 
 
 async def test_a_silent_connection_is_noticed_by_its_missing_heartbeats(wire: Wire) -> None:
@@ -323,9 +317,7 @@ async def test_looking_at_a_silent_broker_ends(wire: Wire) -> None:
 # an alarm of the broker
 
 
-async def test_a_blocked_connection_refuses_at_once_until_the_alarm_is_over(
-    broker: AmqpBroker, wire: Wire
-) -> None:
+async def test_a_blocked_connection_refuses_at_once_until_the_alarm_is_over(broker: AmqpBroker, wire: Wire) -> None:
     with capture_logs() as logs:
         wire.say(BLOCKED)
         await turns(broker, connected=False)
@@ -355,9 +347,7 @@ async def test_an_alarm_ends_the_wait_for_a_confirm(broker: AmqpBroker, wire: Wi
 # secrets
 
 
-@pytest.mark.parametrize(
-    "url", ["http://me:secret@host/", "amqp://me:secret@host:port/", "amqp://", "secret"]
-)
+@pytest.mark.parametrize("url", ["http://me:secret@host/", "amqp://me:secret@host:port/", "amqp://", "secret"])
 def test_an_address_that_is_none_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(Misconfigured) as refusal:
         AmqpBroker(url, feed=False)

@@ -250,9 +250,7 @@ async def test_redis_takes_what_it_cannot_read_for_a_miss(redis_cache: RedisCach
     assert await redis_cache.get([VIDEO]) == [count(version=1)]
 
 
-async def test_redis_takes_a_count_of_another_content_for_a_miss(
-    redis_cache: RedisCache, server: Redis
-) -> None:
+async def test_redis_takes_a_count_of_another_content_for_a_miss(redis_cache: RedisCache, server: Redis) -> None:
     await redis_cache.put([count()])
     (key,) = await keys(server)
     await redis_cache.put([count(OTHER)])
@@ -404,9 +402,7 @@ async def test_a_password_is_never_told(dead_url: str) -> None:
     await cache.close()
 
 
-@pytest.mark.parametrize(
-    "url", ["http://:hunter2@host", "redis://:hunter2/x@host:6379", "redis://:hunter2@host:6x9"]
-)
+@pytest.mark.parametrize("url", ["http://:hunter2@host", "redis://:hunter2/x@host:6379", "redis://:hunter2@host:6x9"])
 def test_an_address_that_is_none_stops_the_start_without_its_password(url: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         RedisCache(url)

@@ -27,9 +27,7 @@ class Wire:
     def url(self) -> str:
         """The broker's URL by way of this wire."""
         at = self._target
-        return at._replace(
-            netloc=f"{at.username or 'guest'}:{at.password or 'guest'}@127.0.0.1:{self._port}"
-        ).geturl()
+        return at._replace(netloc=f"{at.username or 'guest'}:{at.password or 'guest'}@127.0.0.1:{self._port}").geturl()
 
     async def mend(self) -> None:
         """Take connections."""

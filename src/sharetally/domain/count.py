@@ -6,7 +6,7 @@ total. The order of the events does not matter, for +1 and -1 commute.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -117,16 +117,17 @@ def shown(
         content=content,
         shares=max(total, 0),
         evidence=by_dimension["evidence"],
-        channel=dict(_largest(by_dimension["channel"])),
-        campaign=dict(_largest(by_dimension["campaign"])),
+        channel=_largest(by_dimension["channel"]),
+        campaign=_largest(by_dimension["campaign"]),
         version=version,
         as_of=as_of,
     )
 
 
-def _largest(values: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+def _largest(values: Mapping[str, int]) -> dict[str, int]:
     ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
-    yield from ranked[:SHOWN_VALUES]
+    found = dict(ranked[:SHOWN_VALUES])
     rest = sum(shares for _, shares in ranked[SHOWN_VALUES:])
     if rest:
-        yield "other", rest
+        found["other"] = found.get("other", 0) + rest  # somebody's channel may be called just that
+    return found

@@ -68,7 +68,7 @@ class Batch:
         self._stored_records = set(locked.records)
         self._stored_links = set(locked.links)
         self._writes = Writes()
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
         self._changes: list[EntityChange] = []
 
     # what stands

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
@@ -69,7 +69,7 @@ class Consumer(Protocol[T]):
         ...
 
 
-class Worker:
+class Worker(Generic[T]):
     """One queue, one consumer."""
 
     def __init__(self, *, broker: Broker, outbox: Outbox, consumer: Consumer[T], meter: Meter) -> None:
@@ -100,7 +100,8 @@ class Worker:
             await subscription.ack(deliveries[-1])
 
     async def _batch(self, subscription: Subscription, deliveries: Sequence[Delivery], stop: asyncio.Event) -> None:
-        jobs, marks = list[T](), list[datetime]()
+        jobs: list[T] = []
+        marks: list[datetime] = []
         for delivery in deliveries:
             mark = mark_in(delivery.job, delivery.body)
             if mark is not None:

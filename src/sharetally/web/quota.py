@@ -98,14 +98,14 @@ class LocalQuota:
 
     async def spend(self, key: str) -> QuotaState:
         """Take one write of this user, or raise `RateLimited`."""
-        position = self._now() / self._window
-        row = self._row(key, int(position))
-        usage = Usage(current=row.current, before=row.before, elapsed=position % 1)
+        index, seconds = divmod(self._now(), self._window)
+        row = self._row(key, int(index))
+        usage = Usage(current=row.current, before=row.before, elapsed=seconds / self._window)
         free = usage.free(self._limit)
         if not free:
             raise refused(self._limit, self._window, usage.wait(self._limit) * self._window)
         row.current += 1
-        reset = math.ceil((1 - usage.elapsed) * self._window)
+        reset = math.ceil(self._window - seconds)
         return QuotaState(limit=self._limit, remaining=free - 1, reset=reset, window=self._window)
 
     def _row(self, key: str, index: int) -> _Row:
@@ -128,5 +128,5 @@ class LocalQuota:
 
 
 def refused(limit: int, window: int, wait: float) -> RateLimited:
-    """The refusal; after its whole seconds one more write is surely free."""
-    return RateLimited(retry_after=max(1, math.floor(wait) + 1), limit=limit, window=window)
+    """The refusal; after its whole seconds one more write is surely free, rounding errors included."""
+    return RateLimited(retry_after=max(1, math.floor(wait + 0.001) + 1), limit=limit, window=window)

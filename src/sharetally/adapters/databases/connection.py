@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from sharetally.domain.errors import DataRefused, RunAgain
+
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 KEYS_A_STATEMENT = 500
@@ -147,9 +149,16 @@ class Connection:
         try:
             yield
         except Exception:
-            await self.driver.execute("ROLLBACK TO SAVEPOINT part")
+            await self._in_savepoint("ROLLBACK TO SAVEPOINT part")
             raise
-        await self.driver.execute("RELEASE SAVEPOINT part")
+        await self._in_savepoint("RELEASE SAVEPOINT part")
+
+    async def _in_savepoint(self, statement: str) -> None:
+        """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself."""
+        try:
+            await self.driver.execute(statement)
+        except DataRefused as gone:
+            raise RunAgain("the transaction ended inside its savepoint") from gone
 
 
 def _converted(rows: Sequence[Row], converts: Mapping[str, Convert]) -> list[Row]:
@@ -176,14 +185,14 @@ class Statements:
 
     def compiled(self, statement: sa.Executable, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
         """Return SQL, its arguments in order, and how to convert what it returns."""
-        compiled = statement.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
-        values = compiled.construct_params(dict(parameters))
-        arguments = []
-        for name in compiled.positiontup or ():
-            convert = compiled.binds[name].type.bind_processor(self._dialect) if name in compiled.binds else None
-            arguments.append(convert(values[name]) if convert else values[name])
+        compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+        expanded = compiled.construct_expanded_state(dict(parameters), escape_names=False)
+        values, convert = expanded.parameters, expanded.processors
+        arguments = [
+            convert[name](values[name]) if name in convert else values[name] for name in expanded.positiontup or ()
+        ]
         converts = _result_converts(getattr(statement, "selected_columns", ()), self._dialect)
-        return str(compiled), arguments, converts
+        return expanded.statement, arguments, converts
 
     def bound(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""

@@ -44,8 +44,8 @@ class Engine(ABC):
 @asynccontextmanager
 async def committed(connection: Connection, begin: str) -> AsyncIterator[None]:
     """Begin, and commit or roll back; a COMMIT that nobody answered raises `CommitUnknown`."""
-    await connection.driver.execute(begin)
     try:
+        await connection.driver.execute(begin)  # in here, for one that is cancelled may have begun
         yield
     except BaseException:
         with suppress(SharetallyError):  # without a connection there is no transaction either

@@ -56,10 +56,13 @@ _AWAY = frozenset(
         1203,
     }
 )
-_COLLATIONS = {True: "utf8mb4_nopad_bin", False: "utf8mb4_0900_bin"}  # MariaDB, MySQL
+# Literals must compare like the columns; MariaDB names that collation, and the isolation level, in its own way.
+_MARIADB = {"collation": "utf8mb4_nopad_bin", "isolation": "tx_isolation"}
+_MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation"}
 _SESSION = (
-    "SET NAMES utf8mb4 COLLATE {collation}, SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, time_zone = '+00:00', innodb_lock_wait_timeout = 5, "
-    "sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+    "SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
+    "innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
 _FAULTS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
 
@@ -84,12 +87,14 @@ class MysqlDriver:
     async def _run(self, sql: str, arguments: Sequence[object], *, many: bool, fetch: bool) -> Any:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._connection.cursor(cursor=DictCursor) as cursor:
-                touched = await (cursor.executemany if many else cursor.execute)(sql, arguments or None)
+                touched = await (cursor.executemany if many else cursor.execute)(sql, arguments)
                 return await cursor.fetchall() if fetch else touched
         except _FAULTS as error:
             fault = translated(error)
             self.broken = self.broken or isinstance(fault, Unavailable)
             raise fault from error
+        except UnicodeEncodeError as error:  # a lone surrogate
+            raise DataRefused(type(error).__name__) from error
         except asyncio.CancelledError:
             self.broken = True
             raise
@@ -165,11 +170,11 @@ class MysqlEngine(Engine):
             raise Unavailable(f"MySQL does not let us in: {type(error).__name__}") from error
 
     async def _session(self) -> str:
-        """Literals must compare like the columns, and MariaDB names that collation otherwise than MySQL."""
+        """What every connection begins with, in the words of the server that is there."""
         connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_SECONDS), **self._arguments)
         mariadb = "mariadb" in str(connection.get_server_info()).lower()
         connection.close()
-        return _SESSION.format(collation=_COLLATIONS[mariadb])
+        return _SESSION.format(**(_MARIADB if mariadb else _MYSQL))
 
     async def close(self) -> None:
         """Close every connection, within five seconds."""
@@ -179,7 +184,7 @@ class MysqlEngine(Engine):
             try:
                 await asyncio.wait_for(pool.wait_closed(), ACQUIRE_SECONDS)
             except _FAULTS:
-                await pool.terminate()
+                pool.terminate()
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:

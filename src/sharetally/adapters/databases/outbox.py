@@ -25,7 +25,7 @@ _EVENTS = tables.events
 _WAITS = _EVENTS.c.parked_reason.is_(None)
 _NOW = sa.select(db_now().label("now"))
 _BACKLOG = sa.select(
-    sa.func.count().filter(_WAITS).label("pending"),
+    sa.func.count(sa.case((_WAITS, _EVENTS.c.id))).label("pending"),
     sa.func.count(_EVENTS.c.parked_reason).label("parked"),
     sa.func.min(sa.case((_WAITS, _EVENTS.c.created_at))).label("oldest"),
     db_now().label("now"),

@@ -27,7 +27,7 @@ ANSWER_SECONDS = 30.0
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
 _AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
 _AWAY = ("08", "53", "57", "58", "25006", "XX001")
-
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _WORDS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
 
@@ -37,10 +37,8 @@ def translated(error: BaseException) -> SharetallyError:
     state = getattr(error, "sqlstate", None)
     if state in _AGAIN:
         return RunAgain(state)
-    if isinstance(error, OSError | asyncio.TimeoutError | asyncpg.InterfaceError) and not isinstance(
-        error, asyncpg.DataError
-    ):
-        return Unavailable("the database does not answer")
+    if isinstance(error, ValueError):  # asyncpg itself refused an argument
+        return DataRefused(f"22000: {type(error).__name__}")
     if state is None or state.startswith(_AWAY):
         return Unavailable("the database does not answer")
     return DataRefused(f"{state}: {type(error).__name__}")
@@ -56,14 +54,14 @@ class PostgresqlDriver:
         """Run a query."""
         try:
             return await self._connection.fetch(sql, *arguments)  # type: ignore[no-any-return]
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _FAULTS as error:
             raise translated(error) from error
 
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Run a statement; its tag ends with the number of rows."""
         try:
             tag = await self._connection.execute(sql, *arguments)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _FAULTS as error:
             raise translated(error) from error
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
@@ -153,7 +151,7 @@ class PostgresqlEngine(Engine):
                     "TimeZone": "UTC",
                 },
             )
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _FAULTS as error:
             raise Unavailable(f"PostgreSQL does not let us in: {type(error).__name__}") from error
 
     async def close(self) -> None:
@@ -172,7 +170,7 @@ class PostgresqlEngine(Engine):
             raise Unavailable("the database is closed")
         try:
             driver = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _FAULTS as error:
             raise Unavailable("no database connection is free or to be had") from error
         try:
             yield Connection(PostgresqlDriver(driver), self.flavor, self._statements)
@@ -183,7 +181,7 @@ class PostgresqlEngine(Engine):
         try:
             if self._pool is not None:
                 await self._pool.release(driver)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except _FAULTS:
             driver.terminate()
 
     reading = connect

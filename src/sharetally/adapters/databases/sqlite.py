@@ -27,17 +27,17 @@ READERS = 2
 LOG_BYTES = 64 * 1024 * 1024
 _WORDS = {"greatest": "max", "now": NOW["sqlite"], "micros": MICROS["sqlite"]}
 _TWINS = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+# The last two come before SQLite: a lone surrogate, a number that 64 bits do not hold
+_FAULTS = (sqlite3.Error, UnicodeEncodeError, OverflowError)
 T = TypeVar("T")
 
 
-def translated(error: sqlite3.Error) -> SharetallyError:
+def translated(error: Exception) -> SharetallyError:
     """Say what SQLite's error means to us."""
     code = getattr(error, "sqlite_errorcode", None)
     if code in _TWINS or code == sqlite3.SQLITE_BUSY_SNAPSHOT:
         return RunAgain(str(error))
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
-        return DataRefused(f"{error.__class__.__name__}: {error}")
-    if isinstance(error, sqlite3.OperationalError):
+    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:  # that one is the statement's
         full = code == sqlite3.SQLITE_FULL
         return Unavailable("the disk is full" if full else "the database does not answer", retry_after=5 if full else 1)
     return DataRefused(f"{error.__class__.__name__}: {error}")
@@ -50,13 +50,16 @@ class _Thread:
         self._path = path
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     async def call(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """Run a step there; errors come back translated."""
         loop = asyncio.get_running_loop()
+        if self._closed:
+            raise Unavailable("the database is closed")
         try:
             return await loop.run_in_executor(self._executor, lambda: step(self._open()))
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise translated(error) from error
 
     def _open(self) -> sqlite3.Connection:
@@ -69,6 +72,7 @@ class _Thread:
         if self._connection is not None:
             await self.call(lambda connection: connection.close())
             self._connection = None
+        self._closed = True
         self._executor.shutdown(wait=False)
 
 

@@ -5,6 +5,7 @@ const TOKEN = "sharetally.token";
 const READ_EVERY = 1000; // milliseconds between two looks at the counts
 const FOLLOW_EVERY = 250; // milliseconds between two looks at an event that is not counted yet
 const FOLLOW_AT_MOST = 40;
+const GIVE_UP_AFTER = 10_000; // milliseconds without an answer
 const JOURNAL_LENGTH = 30;
 const SHOWN_CHANNELS = 5;
 const WITHOUT_TAB = new Set(["email", "sms", "native", "copy"]); // another program or this page opens these
@@ -70,7 +71,8 @@ async function call(method, path, body) {
   const headers = { Accept: "application/json" };
   if (token() !== null) headers.Authorization = `Bearer ${token()}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const request = { method, headers, body: body && JSON.stringify(body), cache: "no-cache" };
+  const signal = AbortSignal.timeout(GIVE_UP_AFTER);
+  const request = { method, headers, signal, body: body && JSON.stringify(body), cache: "no-cache" };
   const response = await fetch(path, request).catch(() => {
     throw new Refusal(0, { detail: "The service does not answer" });
   });
@@ -84,7 +86,8 @@ const api = {
   count: (video) => call("GET", `share-links/count/video/${video}${$("consistent").checked ? "?consistent=true" : ""}`),
   status: (video) => call("GET", `videos/${video}/share-status`),
   proof: (video) => call("GET", `proof/video/${video}`),
-  audit: (video) => call("GET", `audit?contentType=video&contentId=${video}&pageSize=1`),
+  audit: (video, platform) =>
+    call("GET", `audit?contentType=video&contentId=${video}&platform=${platform}&pageSize=1`),
   share: (video, platform, text) => call("POST", `videos/${video}/share`, { platforms: [platform], text }),
   withdraw: (video, platform) => call("DELETE", `videos/${video}/share/${platform}`),
 };
@@ -168,7 +171,7 @@ class Card {
     if (key === this.breakdown) return;
     this.breakdown = key;
     this.part("bar").replaceChildren(...parts.map(barPart));
-    this.part("legend").replaceChildren(...parts.map(legendPart), ...(kinds.length ? [kindsPart(kinds)] : [nobodyPart()]));
+    this.part("legend").replaceChildren(...parts.map(legendPart), kinds.length ? kindsPart(kinds) : nobodyPart());
   }
 
   showStatus({ platform, shareCount, sharedByMe, lastSharedAt }) {
@@ -179,7 +182,8 @@ class Card {
     share.querySelector(".made").textContent = shareCount > 0 ? numbers.format(shareCount) : "";
     const go = share.querySelector(".go");
     go.title = lastSharedAt ? `Last shared ${new Date(lastSharedAt).toLocaleString()}` : "";
-    go.setAttribute("aria-label", `${sharedByMe ? "Shared by you. Share again" : "Share"} ${this.title}: ${labelOf(platform)}`);
+    const act = sharedByMe ? "Shared by you. Share again" : "Share";
+    go.setAttribute("aria-label", `${act} ${this.title}: ${labelOf(platform)}`);
   }
 
   showProof({ counted, pending, ledger, drift }) {
@@ -260,7 +264,8 @@ class Happening {
   }
 
   refused(error) {
-    const [first, ...rest] = [...this.element.querySelectorAll("[data-trace]:not([data-state])")].map((line) => line.dataset.trace);
+    const open = this.element.querySelectorAll("[data-trace]:not([data-state])");
+    const [first, ...rest] = Array.from(open, (line) => line.dataset.trace);
     if (first === "record") this.say("Failed");
     if (first) this.trace(first, "bad", error.message);
     for (const name of rest) this.trace(name, "none", "not known");
@@ -283,9 +288,10 @@ async function shareOn(card, platform) {
     try {
       const { results: [result] } = await api.share(card.video, platform.name, card.title);
       lead(happening, platform, result.shareUrl, tab);
-      happening.trace("record", "good", [result.status, result.evidence, result.alreadyShared && "was shared already"].filter(Boolean).join(", "));
+      const already = result.alreadyShared ? ", was shared already" : "";
+      happening.trace("record", "good", `${result.status}, ${result.evidence}${already}`);
       if (result.alreadyShared) happening.unchanged();
-      else await follow(card, happening);
+      else await follow(card, happening, platform);
     } catch (error) {
       tab?.close();
       happening.refused(error);
@@ -301,7 +307,7 @@ async function withdrawFrom(card, platform) {
       await api.withdraw(card.video, platform.name);
       share.querySelector(".go").focus(); // the button that had the focus is about to go
       happening.trace("record", "good", "withdrawn");
-      await follow(card, happening);
+      await follow(card, happening, platform);
     } catch (error) {
       happening.refused(error);
       await card.readStatus().catch(() => {});
@@ -318,8 +324,8 @@ async function during(share, work) {
   }
 }
 
-async function follow(card, happening) {
-  const [{ items: [line] }] = await Promise.all([api.audit(card.video), card.readStatus()]);
+async function follow(card, happening, platform) {
+  const [{ items: [line] }] = await Promise.all([api.audit(card.video, platform.name), card.readStatus()]);
   happening.trace("audit", "good", line ? `${line.action}, line ${line.id.slice(-8)}` : "no line of yours");
   for (let look = 0; look < FOLLOW_AT_MOST; look += 1) {
     const proof = await card.readProof();

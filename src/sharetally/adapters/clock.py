@@ -1,0 +1,31 @@
+"""The database's clock, without asking it each time.
+
+The offset between its clock and our monotonic one is measured at the start and now and then; a host whose
+own clock is a day off still writes right times.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from sharetally.ports import Outbox
+
+
+class DatabaseClock:
+    """Knows the time once `measure` has run; before that it is this host's."""
+
+    def __init__(self) -> None:
+        self._base = datetime.now(UTC)
+        self._at = time.monotonic()
+
+    async def measure(self, outbox: Outbox) -> None:
+        """Ask the database; half of the way there and back is taken off."""
+        before = time.monotonic()
+        told = await outbox.now()
+        after = time.monotonic()
+        self._base, self._at = told, (before + after) / 2
+
+    def now(self) -> datetime:
+        """UTC."""
+        return self._base + timedelta(seconds=time.monotonic() - self._at)

@@ -1,0 +1,215 @@
+"""What the flow counts, as Prometheus metrics.
+
+The meter stands beside every step of the journey. A call costs a look in a dictionary and an addition; no
+call raises, and none makes a new series without bound: a platform or job that nobody knows is `other`.
+With `serve --processes N` every process adds to files of its own in one directory that the parent made, so
+a scrape that reaches any one of them is answered for all of them, and for those that have died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from time import monotonic
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.metrics import MetricWrapperBase
+
+from sharetally.adapters import metrics_processes as processes
+from sharetally.adapters import metrics_scrape as scrape
+from sharetally.domain.event import Job
+from sharetally.ports import Broker, Meter, Outbox, Queue
+
+OTHER = "other"
+NONE = "none"
+ROOM = 50  # values of a label whose values nobody listed
+_BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+C = TypeVar("C", bound=MetricWrapperBase)
+
+
+@contextmanager
+def shared_directory() -> Iterator[Path]:
+    """A fresh directory for the meters of several processes: the parent makes it and outlives them all."""
+    parent, made = os.getpid(), Path(mkdtemp(prefix="sharetally-metrics-"))
+    try:
+        yield made
+    finally:
+        if os.getpid() == parent:  # a forked child passes here too, and must leave it to the others
+            rmtree(made, ignore_errors=True)
+
+
+def open_meter(
+    directory: Path | None,
+    role: str,
+    *,
+    platforms: Collection[str] | None = None,
+    jobs: Collection[str] = (),
+    clock: Callable[[], float] = monotonic,
+) -> PrometheusMeter:
+    """The meter of this process; with a directory it is one of several. Each process opens its own.
+
+    `platforms` are the names that may become labels, None: the first 50 that come. `jobs` are those of
+    foreign consumers.
+    """
+    if directory is not None:
+        os.environ[_DIRECTORY] = str(directory)  # where the library's values look for it
+        # The library chooses once, at its first import, and a plug-in may have imported it before us.
+        values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+        processes.enlist(directory, role)
+    return PrometheusMeter(directory=directory, role=role, platforms=platforms, jobs=jobs, clock=clock)
+
+
+class Bound:
+    """The values that one label may have."""
+
+    def __init__(self, known: Iterable[str] = (), *, room: int = 0) -> None:
+        self._known = set(known)
+        self._room = room
+
+    def fold(self, label: str) -> str:
+        """The label itself, `none` for an empty one, `other` when it is not known and there is no room."""
+        if label in self._known:
+            return label
+        if not label:
+            return NONE
+        if self._room == 0:
+            return OTHER
+        self._room -= 1
+        self._known.add(label)
+        return label
+
+
+class Children(dict[tuple[str, ...], C]):
+    """Labels -> the series to add to. What is folded into `other` is not kept: its names have no bound."""
+
+    def __init__(self, metric: C, *bounds: Bound) -> None:
+        super().__init__()
+        self._metric = metric
+        self._bounds = bounds
+
+    def __missing__(self, labels: tuple[str, ...]) -> C:
+        folded = tuple(bound.fold(label) for bound, label in zip(self._bounds, labels, strict=True))
+        child = self._metric.labels(*folded)
+        if folded == labels or OTHER not in folded:
+            self[labels] = child
+        return child
+
+
+class Observed(Histogram):
+    """A histogram that takes many equal values at once."""
+
+    def observe_many(self, value: float, number: int) -> None:
+        """The same as observing the value so many times."""
+        self._sum.inc(value * number)
+        self._buckets[bisect_left(self._upper_bounds, value)].inc(number)
+
+
+class PrometheusMeter(Meter):
+    """One per process, used on the event loop's thread; `open_meter` makes it."""
+
+    def __init__(
+        self,
+        *,
+        directory: Path | None,
+        role: str,
+        platforms: Collection[str] | None,
+        jobs: Collection[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._directory = directory
+        self._role = role
+        self._registry = CollectorRegistry()
+        self._lookout = scrape.Lookout(clock=clock)
+        self._drift: tuple[Gauge, Gauge] | None = None
+        platform = Bound(room=ROOM) if platforms is None else Bound(platforms)
+        job = Bound({*Job, *jobs})
+        self._make_share_series(platform)
+        self._make_job_series(job)
+        for name in platforms or ():
+            # a series that first appears with its first share hides that share from rate()
+            self._shares[name, "track_only", "success"].inc(0)
+
+    def _make_share_series(self, platform: Bound) -> None:
+        self._shares = Children(
+            self._counter("shares_total", "Results of answered share requests.", "platform", "mode", "status"),
+            platform,
+            Bound(room=ROOM),
+            Bound(room=ROOM),
+        )
+        self._errors = Children(
+            self._counter("share_errors_total", "Share requests refused or failed.", "platform", "reason"),
+            platform,
+            Bound(room=ROOM),
+        )
+        self._batches = self._histogram("commit_batch_size", "Wishes in one commit.", _BATCHES)
+
+    def _make_job_series(self, job: Bound) -> None:
+        self._jobs = Children(self._counter("jobs_total", "Jobs handled.", "job", "outcome"), job, Bound(room=ROOM))
+        seconds = self._histogram("job_seconds", "Seconds a job took, its share of a batch.", _SECONDS, "job")
+        self._job_seconds = Children(seconds, job)
+        steps = self._histogram("db_seconds", "Seconds in the database for one step.", _SECONDS, "statement")
+        self._statements = Children(steps, Bound(room=ROOM))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"sharetally_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Observed:
+        return Observed(f"sharetally_{name}", text, labels, registry=self._registry, buckets=buckets)
+
+    def shares(self, platform: str, mode: str, status: str, number: int = 1) -> None:
+        """Answered share requests, by platform, mode and resulting status."""
+        self._shares[platform, mode, status].inc(number)
+
+    def share_error(self, platform: str, reason: str) -> None:
+        """A share request that was refused or failed; an empty platform is shown as `none`."""
+        self._errors[platform, reason].inc()
+
+    def batch(self, size: int) -> None:
+        """Wishes in one commit."""
+        self._batches.observe(size)
+
+    def statement(self, name: str, seconds: float) -> None:
+        """Time in the database for one step."""
+        self._statements[(name,)].observe_many(seconds, 1)
+
+    def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
+        """Jobs handled; 0 seconds say that nobody measured, and are not in the histogram."""
+        self._jobs[job, outcome].inc(number)
+        if seconds > 0:
+            self._job_seconds[(job,)].observe_many(seconds, number)
+
+    def drift(self, value: int, at: datetime) -> None:
+        """What `verify` found, and when; absent until somebody looked."""
+        drift, checked = self._drift or self._make_drift_series()
+        drift.set(value)
+        checked.set(at.timestamp())
+
+    def _make_drift_series(self) -> tuple[Gauge, Gauge]:
+        self._drift = (
+            self._gauge("drift", "Shares by which counts and ledger differ; 0 is right."),
+            self._gauge("drift_checked_timestamp_seconds", "When the drift was last looked for."),
+        )
+        return self._drift
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode="mostrecent")
+
+    async def exposition(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> tuple[bytes, str]:
+        """Everything in Prometheus' text format, and its media type; what cannot be had is left out."""
+        waiting = await self._lookout.look(outbox, broker, queues)
+        source = self._registry if self._directory is None else scrape.SharedFiles(self._directory)
+        return await asyncio.to_thread(self._written, source, waiting), scrape.MEDIA_TYPE
+
+    def _written(self, source: scrape.Source, waiting: scrape.Waiting) -> bytes:
+        alive = processes.alive(self._directory) if self._directory else processes.this(self._role)
+        return scrape.written(source, waiting, alive)

@@ -1,0 +1,149 @@
+"""One answer to a scrape: what the processes counted, and what is only known by asking.
+
+Pending events and queue depths belong to the database and the broker, so they are asked for when somebody
+scrapes: at most once a second, however many scrape, and for one second at most. Without an answer
+the series are absent, never old or zero, and the rest is answered all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import structlog
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as MEDIA_TYPE
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from sharetally import __version__
+from sharetally.adapters.metrics_processes import Process
+from sharetally.ports import Backlog, Broker, Outbox, Queue
+
+__all__ = ["MEDIA_TYPE", "Lookout", "SharedFiles", "Source", "Waiting", "written"]
+FRESH_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
+log = structlog.get_logger("sharetally.metrics")
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Where counted metrics come from."""
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        ...
+
+
+class SharedFiles:
+    """What all processes counted, the dead ones too: the sum over the files in their directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        """Merge; a file that its process is just making is empty and says nothing yet."""
+        files = [str(file) for file in sorted(self._directory.glob("*.db")) if file.stat().st_size]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """What waits in the database, None if it did not tell; messages by queue, where the broker told."""
+
+    backlog: Backlog | None = None
+    depths: Mapping[str, int] = field(default_factory=dict)
+
+
+class Lookout:
+    """Asks database and broker, for all who scrape at the same time at once."""
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._seen = Waiting()
+        self._until = float("-inf")
+
+    async def look(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
+        """What waits, seen within the last second."""
+        async with self._asking:
+            if self._clock() >= self._until:
+                self._seen = await _seen(outbox, broker, queues)
+                self._until = self._clock() + FRESH_SECONDS
+            return self._seen
+
+
+async def _seen(outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
+    depths_asked = asyncio.gather(*(_within_patience(broker.state(queue.name)) for queue in queues))
+    backlog, states = await asyncio.gather(_within_patience(outbox.backlog()), depths_asked)
+    depths = {queue.name: state.depth for queue, state in zip(queues, states, strict=True) if state}
+    return Waiting(backlog=backlog, depths=depths)
+
+
+async def _within_patience(answer: Awaitable[T]) -> T | None:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer
+    except Exception as error:  # a scrape is answered whatever database and broker do
+        log.debug("not measured", reason=str(error) or type(error).__name__)
+        return None
+
+
+class _Families(Collector):
+    """What `generate_latest` wants to be given."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def written(source: Source, waiting: Waiting, alive: Iterable[Process]) -> bytes:
+    """The text of it all, in the order of the names."""
+    families = [*map(_without_births, source.collect()), *_waiting(waiting), *_processes(alive), _build()]
+    return generate_latest(_Families(sorted(families, key=lambda family: family.name)))
+
+
+def _without_births(family: Metric) -> Metric:
+    """Leave out `_created`: the files do not have it, and two modes must not differ."""
+    family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    return family
+
+
+def _waiting(waiting: Waiting) -> Iterator[Metric]:
+    if (backlog := waiting.backlog) is not None:
+        yield _gauge("events_pending", "Events that are neither counted nor parked.", backlog.pending)
+        yield _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest)
+        yield _gauge("events_parked", "Events set aside with a reason.", backlog.parked)
+    if waiting.depths:
+        family = GaugeMetricFamily("sharetally_queue_depth", "Messages ready in a queue.", labels=("queue",))
+        for queue, depth in waiting.depths.items():
+            family.add_metric((queue,), depth)
+        yield family
+
+
+def _processes(alive: Iterable[Process]) -> Iterator[Metric]:
+    names = ("role", "pid")
+    memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory size in bytes.", labels=names)
+    cpu = CounterMetricFamily("process_cpu_seconds_total", "Total user and system CPU time in seconds.", labels=names)
+    for process in alive:
+        labels = (process.role, str(process.pid))
+        memory.add_metric(labels, process.resident_bytes)
+        cpu.add_metric(labels, process.cpu_seconds)
+    yield from (family for family in (memory, cpu) if family.samples)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"sharetally_{name}", text, value=value)
+
+
+def _build() -> Metric:
+    family = GaugeMetricFamily("sharetally_build_info", "The version that runs; always 1.", labels=("version",))
+    family.add_metric((__version__,), 1)
+    return family

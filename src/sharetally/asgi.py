@@ -1,0 +1,77 @@
+"""The application to mount under another one, or to serve by itself.
+
+    from sharetally.asgi import create_app
+    app.mount("/shares", create_app())
+
+It opens its connections at the lifespan's start, or, under a host that passes no lifespan on, at the first
+request; and gives them back at the lifespan's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sharetally.adapters.logs import configure
+from sharetally.settings import Settings, check_roles, ensure_secret, load
+from sharetally.wiring import Core, http, inside
+
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The application, from these settings or from the environment; `Misconfigured` if they do not hold."""
+    if settings is None:
+        settings = load(os.environ, cwd=Path.cwd())
+        configure(settings.log_level, settings.log_format)
+    check_roles(settings, processes=1, role="serve")
+    return Sharetally(ensure_secret(settings))
+
+
+class Sharetally:
+    """ASGI: lifespan and HTTP."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, opening first where no lifespan did."""
+        if scope["type"] == "lifespan":
+            return await self._lifespan(receive, send)
+        app = self._app or await self.open()
+        await app(scope, receive, send)
+
+    async def open(self) -> ASGIApp:
+        """Connect and start; repeating is fine."""
+        async with self._opening:
+            if self._app is None:
+                directory = os.environ.get(METRICS)
+                core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
+                await self._stack.enter_async_context(core)
+                self._app = http(core)
+                self._stack.push_async_callback(inside(core))
+            return self._app
+
+    async def close(self) -> None:
+        """Finish what is in hand and give every connection back."""
+        self._app = None
+        await self._stack.aclose()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.open()
+        except Exception as error:
+            failed: Message = {"type": "lifespan.startup.failed", "message": str(error)}
+            return await send(failed)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})

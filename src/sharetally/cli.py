@@ -1,0 +1,221 @@
+"""The commands, each a few lines over the flow. Errors are one line on stderr that says what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+
+from sharetally import __version__
+from sharetally.domain.errors import SharetallyError
+
+if TYPE_CHECKING:
+    from sharetally.settings import Settings
+
+T = TypeVar("T")
+app = typer.Typer(
+    help="Every share, counted exactly once, and provably so while it runs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+keys = typer.Typer(help="API keys for servers.", no_args_is_help=True)
+dead = typer.Typer(help="Jobs that were parked.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+app.add_typer(dead, name="dead")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the program; exit 2 where a command could not do its work."""
+    try:
+        app(standalone_mode=True)
+    except SharetallyError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"sharetally: {error.detail or error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _settings() -> Settings:
+    from sharetally.settings import load
+
+    return load(os.environ, cwd=Path.cwd())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
+    return uvloop.run(work)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    processes: Annotated[int, typer.Option(min=1, help="How many processes serve.")] = 1,
+    welcome: Annotated[bool, typer.Option(help="Print how to share a first video.")] = False,
+) -> None:
+    """Serve the API; with BROKER_URL=memory: relay and workers run inside."""
+    from sharetally.roles import serve as run
+
+    run(_settings(), host=host, port=port, processes=processes, welcome=welcome)
+
+
+@app.command()
+def worker(consumers: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "") -> None:
+    """Take jobs from the queues and count them."""
+    from sharetally.roles import work
+
+    _run(work(_settings(), [name.strip() for name in consumers.split(",") if name.strip()]))
+
+
+@app.command()
+def relay() -> None:
+    """Send again what got lost between database and queue."""
+    from sharetally.roles import relay as run
+
+    _run(run(_settings()))
+
+
+@app.command()
+def migrate(sql: Annotated[bool, typer.Option("--sql", help="Print the statements instead.")] = False) -> None:
+    """Bring the database's schema to the head; two at once are safe."""
+    from sharetally.adapters.migrations import runner
+    from sharetally.settings import sqlite_path
+    from sharetally.settings_sources import ensure_directory
+
+    settings = _settings()
+    if sql:
+        return runner.print_sql(settings.database_url, sys.stdout)
+    if sqlite_path(settings) is not None:
+        ensure_directory(settings.data_dir)
+    ran = runner.upgrade(settings.database_url)
+    typer.echo(f"migrated: {', '.join(ran)}" if ran else "the schema is up to date")
+
+
+@app.command()
+def verify(
+    json: Json = False,
+    content: Annotated[str, typer.Option(help="Only TYPE:ID.")] = "",
+    every: Annotated[float, typer.Option(min=0, help="Keep looking, every so many seconds.")] = 0,
+) -> None:
+    """Prove that counted + pending = ledger, for every cell, in one snapshot. Exit 1 on drift, 2 if it cannot look."""
+    from sharetally.commands import verify as run
+
+    code = _run(run(_settings(), as_json=json, content=content, every=every))
+    raise typer.Exit(code)
+
+
+@app.command()
+def repair(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    restored: Annotated[bool, typer.Option("--restored", help="After a restore from backup.")] = False,
+) -> None:
+    """Move cells that are off to what the ledger says, under load too."""
+    from sharetally.commands import repair as run
+
+    _run(run(_settings(), dry_run=dry_run, restored=restored))
+
+
+@app.command()
+def token(
+    user: Annotated[str, typer.Option(help="The user's id.")],
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares",
+    ttl: Annotated[int, typer.Option(min=1, help="Seconds that it holds.")] = 3600,
+) -> None:
+    """Print a token signed with the configured secret."""
+    from sharetally.commands import token as run
+
+    typer.echo(run(_settings(), user=user, scope=scope, ttl=ttl))
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option(help="Whose key it is.")],
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares",
+) -> None:
+    """Make a key; it is shown once."""
+    from sharetally.commands import create_key
+
+    _run(create_key(_settings(), name, scope))
+
+
+@keys.command("list")
+def keys_list(json: Json = False) -> None:
+    """List keys; the keys themselves are not known."""
+    from sharetally.commands import list_keys
+
+    _run(list_keys(_settings(), as_json=json))
+
+
+@keys.command("revoke")
+def keys_revoke(key_id: UUID) -> None:
+    """Revoke a key; it stops within ten seconds."""
+    from sharetally.commands import revoke_key
+
+    _run(revoke_key(_settings(), key_id))
+
+
+@dead.command("list")
+def dead_list(json: Json = False, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100) -> None:
+    """List parked jobs, newest first."""
+    from sharetally.commands import list_dead
+
+    _run(list_dead(_settings(), as_json=json, limit=limit))
+
+
+@dead.command("show")
+def dead_show(job_id: UUID) -> None:
+    """Show one parked job."""
+    from sharetally.commands import show_dead
+
+    _run(show_dead(_settings(), job_id))
+
+
+@dead.command("replay")
+def dead_replay(
+    job_ids: Annotated[list[UUID] | None, typer.Argument()] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Make parked jobs pending again and send them."""
+    from sharetally.commands import replay_dead
+
+    _run(replay_dead(_settings(), job_ids or [], every=every))
+
+
+@dead.command("discard")
+def dead_discard(
+    job_id: UUID,
+    reason: Annotated[str, typer.Option(help="Why it will not be counted.")],
+    author: Annotated[str, typer.Option(help="Who decided.")] = "",
+) -> None:
+    """Give a parked job up: an adjustment with author and reason takes its place."""
+    from sharetally.commands import discard_dead
+
+    _run(discard_dead(_settings(), job_id, reason=reason, author=author or os.environ.get("USER", "operator")))
+
+
+@app.command()
+def doctor() -> None:
+    """Check every setting and try every connection; exit 1 if anything is wrong."""
+    from sharetally.commands import doctor as run
+
+    raise typer.Exit(_run(run(_settings())))

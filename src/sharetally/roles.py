@@ -1,0 +1,184 @@
+"""The long-running roles: serve, worker, relay. Each ends cleanly on SIGTERM and Ctrl-C, with status 0."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from sharetally.adapters.logs import configure
+from sharetally.adapters.metrics import PrometheusMeter, open_meter
+from sharetally.adapters.migrations import HEAD
+from sharetally.asgi import METRICS, create_app
+from sharetally.domain.errors import Misconfigured
+from sharetally.ports import Database
+from sharetally.settings import Settings, check_roles, ensure_secret
+from sharetally.web.operation import Health, ops_app, serve_ops
+from sharetally.wiring import Core, allowed_platforms, check_schema, database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+GRACE_SECONDS = 10
+log = structlog.get_logger("sharetally")
+
+
+def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: bool) -> None:
+    """Serve HTTP until told to stop."""
+    configure(settings.log_level, settings.log_format)
+    check_roles(settings, processes=processes, role="serve")
+    settings = ensure_secret(settings)
+    allowed_platforms(settings)
+    asyncio.run(_check_database(settings))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
+        if processes > 1:
+            _serve_many(_config("sharetally.asgi:create_app", host, port, processes))
+        else:
+            _Server(
+                _config(create_app(settings), host, port, 1), _welcome(settings, host, port) if welcome else None
+            ).run()
+
+
+async def _check_database(settings: Settings) -> None:
+    store = database(settings.database_url)
+    await store.open()
+    try:
+        await check_schema(await store.revision())
+    finally:
+        await store.close()
+
+
+def _config(app: object, host: str, port: int, processes: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=host,
+        port=port,
+        workers=processes,
+        factory=isinstance(app, str),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _serve_many(config: uvicorn.Config) -> None:
+    """Several processes on one socket; their metrics meet in a directory that lives as long as this process."""
+    from uvicorn.supervisors import Multiprocess
+
+    directory = Path(tempfile.mkdtemp(prefix="sharetally-metrics-"))
+    os.environ[METRICS] = str(directory)
+    bound = config.bind_socket()
+    try:
+        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[bound]).run()
+    finally:
+        bound.close()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        if self._ready is not None and not self.should_exit:
+            self._ready()
+
+
+def _welcome(settings: Settings, host: str, port: int) -> Callable[[], None]:
+    from sharetally.commands import token
+
+    here = f"http://{host}:{port}{settings.root_path}"
+
+    def tell() -> None:
+        signed = token(settings, user="demo", scope="shares audit admin", ttl=86_400)
+        print(  # noqa: T201, it is what the command is asked for
+            f"\nSharetally is at {here}\n\n"
+            f"  demo page   {here}/demo#token={signed}\n"
+            f"  the API     {here}/docs\n\n"
+            f"Token for the user 'demo', for 24 hours:\n\n{signed}\n\n"
+            f"Share a video:\n\n"
+            f"curl -X POST {here}/videos/dQw4w9WgXcQ/share -H 'Authorization: Bearer {signed}' "
+            f"-H 'Content-Type: application/json' -d '{{\"platforms\": [\"twitter\"]}}'\n",
+            flush=True,
+        )
+
+    return tell
+
+
+async def work(settings: Settings, names: Sequence[str]) -> None:
+    """Run the workers of these consumers, or of all."""
+    async with _role(settings, "worker") as (core, stop):
+        known = {consumer.queue.name: consumer for consumer in core.consumers}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise Misconfigured(f"--consumers: unknown {', '.join(unknown)}; there are {', '.join(known)}")
+        workers = [core.start(core.worker(known[name]).run(stop), f"worker {name}") for name in names or known]
+        log.info("working", queues=list(names or known))
+        await asyncio.wait(workers)
+
+
+async def relay(settings: Settings) -> None:
+    """Run a relay."""
+    async with _role(settings, "relay") as (core, stop):
+        core.start(core.relay().run(), "relay")
+        log.info("relaying")
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyncio.Event]]:
+    configure(settings.log_level, settings.log_format)
+    check_roles(settings, processes=1, role=role)  # type: ignore[arg-type]
+    stop = _stopping()
+    async with Core(settings, role=role) as core:
+        if settings.ops_port is not None:
+            app = ops_app(core.health, core.exposition, networks=settings.ops_networks)
+            core.start(serve_ops(app, settings.ops_port, stop), "ops")
+        yield core, stop
+
+
+@asynccontextmanager
+async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
+    """What `verify --every` needs: metrics on OPS_PORT, and to be told when to end."""
+    configure(settings.log_level, settings.log_format)
+    stop, meter = _stopping(), open_meter(None, "verify")
+
+    async def exposition() -> tuple[bytes, str]:
+        return await meter.exposition(store, None, ())
+
+    async with asyncio.TaskGroup() as group:
+        if settings.ops_port is not None:
+            app = ops_app(Health(store, None, None, known_revision=HEAD), exposition, networks=settings.ops_networks)
+            group.create_task(serve_ops(app, settings.ops_port, stop))
+        yield meter, stop
+
+
+def _stopping() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    return stop

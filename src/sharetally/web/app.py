@@ -1,0 +1,154 @@
+"""The application: from a request to an endpoint and back, errors as problems.
+
+    find the endpoint -> who asks -> may they -> their quota -> path, query, body -> handler -> answer
+
+Pure ASGI: one layer for trusted proxies and one for CORS stand around it (see `wiring.py`). Every answer
+carries `X-Request-Id`; the same id stands in the log, in the audit and in the job that counts.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from uuid import uuid4
+
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from sharetally.domain.caller import Caller
+from sharetally.domain.errors import Forbidden, Refused, SharetallyError
+from sharetally.web.answers import Answer
+from sharetally.web.bodies import decoded_body, decoded_query, read_body
+from sharetally.web.endpoint import Access, Asked, Endpoint
+from sharetally.web.network import client_address
+from sharetally.web.parts import Parts
+from sharetally.web.paths import raw_path, segments
+from sharetally.web.problems import problem
+from sharetally.web.quota import rate_limit_fields
+from sharetally.web.router import Router
+from sharetally.web.schemas import NoQuery
+
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+log = structlog.get_logger("sharetally.web")
+
+
+class Application:
+    """ASGI, HTTP only. `endpoints` are served with `parts`."""
+
+    def __init__(self, parts: Parts, endpoints: Sequence[Endpoint]) -> None:
+        self._parts = parts
+        self._router = Router(endpoints)
+        kinds = {id(each.body): each.body for each in endpoints if each.body is not None}
+        self._decoders = {key: msgspec.json.Decoder(kind) for key, kind in kinds.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return await _refuse_websocket(scope, receive, send)
+        began = time.perf_counter()
+        headers = _headers(scope)
+        request_id = _request_id(headers)
+        with structlog.contextvars.bound_contextvars(requestId=request_id):
+            answer = await self._answered(scope, receive, headers, request_id)
+            await _send(send, answer, request_id, head=scope["method"] == "HEAD")
+            _tell(scope, answer, time.perf_counter() - began)
+
+    async def _answered(self, scope: Scope, receive: Receive, headers: Mapping[str, str], request_id: str) -> Answer:
+        try:
+            return await self._handled(scope, receive, headers, request_id)
+        except SharetallyError as error:
+            if not isinstance(error, Refused):
+                log.warning("failed", reason=error.detail, kind=type(error).__name__)
+            return self._problem(error, request_id)
+        except Exception as error:
+            log.exception("broken")
+            return self._problem(error, request_id)
+
+    def _problem(self, error: Exception, request_id: str) -> Answer:
+        return problem(error, root_path=self._parts.places.root_path, request_id=request_id)
+
+    async def _handled(self, scope: Scope, receive: Receive, headers: Mapping[str, str], request_id: str) -> Answer:
+        parts = self._parts
+        pieces = segments(raw_path(scope, parts.places.root_path))
+        endpoint, path = self._router.find(scope["method"], pieces)
+        caller = await self._admitted(endpoint, scope)
+        spent: tuple[tuple[str, str], ...] = ()
+        if endpoint.writes and caller is not None:
+            spent = await self._spent(caller)
+        raw = await read_body(receive, endpoint.limit, headers.get("content-length")) if endpoint.body else b""
+        asked = Asked(
+            caller=caller,
+            path=path,
+            query=decoded_query(scope["query_string"], endpoint.query or NoQuery) if _strict(endpoint) else None,
+            body=decoded_body(raw, self._decoders[id(endpoint.body)]) if endpoint.body else None,
+            raw_body=raw,
+            headers=headers,
+            request_id=request_id,
+            endpoint=endpoint,
+        )
+        answer = await endpoint.handler(parts, asked)
+        return _with(answer, spent)
+
+    async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
+        """Who asks, if they may; anybody where the endpoint is public."""
+        access, address = endpoint.access, client_address(scope)
+        if access is Access.PUBLIC:
+            return None
+        if access is Access.COUNTS and self._parts.public_counts:
+            return await self._parts.identity.caller_if_any(scope["headers"], address=address)
+        caller = await self._parts.identity.caller(scope["headers"], address=address)
+        if access in (Access.SHARES, Access.ADMIN, Access.ACT_AS) and not caller.may(access.value):
+            raise Forbidden(f"this needs the scope {access.value}")
+        return caller
+
+    async def _spent(self, caller: Caller) -> tuple[tuple[str, str], ...]:
+        state = await self._parts.quota.spend(caller.user_id)
+        if state is None:
+            return ()
+        return tuple((name.lower(), value) for name, value in rate_limit_fields(state).items())
+
+
+def _strict(endpoint: Endpoint) -> bool:
+    """A short address is followed whatever others hang on to it, like `?utm_source=…`."""
+    return endpoint.access is not Access.PUBLIC
+
+
+def _with(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
+    return Answer(status=answer.status, headers=answer.headers + headers, body=answer.body) if headers else answer
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    told = headers.get("x-request-id", "")
+    return told if SANE_ID.fullmatch(told) else uuid4().hex
+
+
+async def _send(send: Send, answer: Answer, request_id: str, *, head: bool) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers.append((b"x-request-id", request_id.encode()))
+    if answer.status not in (204, 304):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+def _tell(scope: Scope, answer: Answer, seconds: float) -> None:
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=answer.status,
+        milliseconds=round(seconds * 1000, 2),
+        client=client_address(scope),
+    )
+
+
+async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,74 @@
+"""An endpoint: everything there is to know about one method of one path.
+
+The table of endpoints is the API on one screen: dispatching, access, limits and the OpenAPI document all
+follow from it, so that none can say something else than the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sharetally.domain.caller import Caller
+from sharetally.domain.errors import Unauthenticated
+from sharetally.web.answers import Answer
+
+BODY = 64 * 1024
+BULK_BODY = 1024 * 1024
+
+
+class Access(StrEnum):
+    """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope."""
+
+    PUBLIC = "public"
+    COUNTS = "counts"
+    SIGNED = "signed"
+    SHARES = "shares"
+    ADMIN = "admin"
+    ACT_AS = "act-as"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A request, checked as far as types go: `body` and `query` are the endpoint's own."""
+
+    caller: Caller | None
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    raw_body: bytes
+    headers: Mapping[str, str]
+    request_id: str
+    endpoint: Endpoint
+
+    @property
+    def signed(self) -> Caller:
+        """The caller of an endpoint that needs one."""
+        if self.caller is None:
+            raise Unauthenticated("this needs a token: send 'Authorization: Bearer …'")
+        return self.caller
+
+
+Handler = Callable[[Any, Asked], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """`answers` maps a status to the type of its body (None: no JSON body); `problems` are error codes."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    access: Access
+    answers: Mapping[int, Any]
+    body: Any = None
+    query: Any = None
+    problems: tuple[str, ...] = ()
+    writes: bool = False
+    limit: int = BODY
+    media_type: str = "application/json"
+    examples: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,138 @@
+"""What the handlers work with: put together in `wiring.py`, handed to every request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from sharetally.domain.caller import Caller
+from sharetally.domain.content import ContentRef, content_type_fault, id_fault
+from sharetally.domain.errors import InvalidRequest
+from sharetally.flow.batch import Keyed, Wish
+from sharetally.flow.committer import Committer
+from sharetally.flow.hooks import Hooks
+from sharetally.flow.queries import Queries
+from sharetally.ports import CallerKey, Clock, Meter, Platform, Proving, Reading, StoredAnswer
+from sharetally.web.answers import Answer
+from sharetally.web.endpoint import Asked
+from sharetally.web.identity import Identity
+from sharetally.web.network import Network
+from sharetally.web.operation import Health
+from sharetally.web.quota import Quota
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where things are: this service, contents, and hosts that links may lead to."""
+
+    public_url: str | None
+    root_path: str
+    content_urls: Mapping[str, str]
+    link_hosts: tuple[str, ...]
+
+    def content_url(self, content: ContentRef) -> str | None:
+        """Where a content lives, or None where CONTENT_URLS does not tell."""
+        template = self.content_urls.get(content.type)
+        return template.replace("{contentId}", quote(content.id, safe="")) if template else None
+
+    def short_url(self, code: str) -> str:
+        """The short address; a path alone where PUBLIC_URL is not set."""
+        return f"{self.public_url or self.root_path}/s/{code}"
+
+    def check_target(self, url: str, path: str) -> str:
+        """The URL, if links may lead there."""
+        if fault := self._target_fault(url):
+            raise InvalidRequest((path, fault))
+        return url
+
+    def _target_fault(self, url: str) -> str | None:
+        if not url.isprintable() or " " in url or "\\" in url:
+            return "must not contain spaces, backslashes or control characters"
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            return "must be an absolute http(s) URL"
+        if parts.scheme not in ("http", "https") or not host:
+            return "must be an absolute http(s) URL"
+        if parts.username is not None or parts.password is not None:
+            return "must not contain a user name or password"
+        if "*" not in self.link_hosts and host.lower() not in self.link_hosts:
+            return f"must be on one of these hosts: {', '.join(self.link_hosts)} (LINK_HOSTS)"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """Everything a handler may use."""
+
+    committer: Committer
+    queries: Queries
+    reading: Reading
+    proving: Proving
+    hooks: Hooks
+    identity: Identity
+    quota: Quota
+    meter: Meter
+    clock: Clock
+    places: Places
+    platforms: Mapping[str, Platform]
+    canonical: Callable[[str], str]
+    public_counts: bool
+    health: Health
+    exposition: Callable[[], Awaitable[tuple[bytes, str]]]
+    ops_networks: Sequence[Network]
+
+    async def commit(self, asked: Asked, wish: Wish[Any], render: Callable[[Any], Answer]) -> Answer:
+        """Commit a wish and answer; under an Idempotency-Key, as it was answered the first time."""
+        key = asked.headers.get("idempotency-key")
+        if key is None:
+            return render(await self.committer.submit(wish))
+        keyed = Keyed(
+            key=CallerKey(caller=_caller_digest(asked.signed), key=_checked_key(key)),
+            request_hash=_request_hash(asked),
+            render=lambda outcome: _stored(render(outcome), asked),
+        )
+        stored = await self.committer.submit_keyed(wish, keyed)
+        return Answer(status=stored.status, headers=stored.headers, body=stored.body)
+
+
+def content_of(asked: Asked) -> ContentRef:
+    """The content in the path; a `videoId` is content of type `video`."""
+    if "videoId" in asked.path:
+        return checked_content("video", asked.path["videoId"], "videoId")
+    return checked_content(asked.path["contentType"], asked.path["contentId"], "contentId")
+
+
+def checked_content(kind: str, name: str, path: str = "contentId") -> ContentRef:
+    """A content, if both parts are what they must be."""
+    faults = [("contentType", content_type_fault(kind)), (path, id_fault(name))]
+    told = [(where, fault) for where, fault in faults if fault]
+    if told:
+        raise InvalidRequest(*told)
+    return ContentRef(type=kind, id=name)
+
+
+def _checked_key(key: str) -> str:
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise InvalidRequest(("Idempotency-Key", "must be 1 to 255 printable ASCII characters"))
+    return key
+
+
+def _caller_digest(caller: Caller) -> str:
+    return hashlib.sha256(f"{caller.actor}\n{caller.user_id}".encode()).hexdigest()
+
+
+def _request_hash(asked: Asked) -> bytes:
+    endpoint = asked.endpoint
+    named = "\n".join((endpoint.method, endpoint.path, *asked.path.values()))
+    return hashlib.sha256(named.encode() + b"\n" + asked.raw_body).digest()
+
+
+def _stored(answer: Answer, asked: Asked) -> StoredAnswer:
+    return StoredAnswer(
+        request_hash=_request_hash(asked), status=answer.status, headers=answer.headers, body=answer.body
+    )

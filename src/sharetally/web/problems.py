@@ -1,0 +1,81 @@
+"""Errors as RFC 9457 problems: the one place that knows which status an error has.
+
+`type` is the path of a page that this service serves itself. A 500 or 503 never tells of the database;
+both bear the request id to look for in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from sharetally.domain.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    RateLimited,
+    Refused,
+    SharetallyError,
+    Unavailable,
+    UnsupportedPlatforms,
+)
+from sharetally.web.answers import Answer
+from sharetally.web.quota import refusal_fields
+
+STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
+    {
+        "invalid-request": (400, "The request is malformed"),
+        "unsupported-platforms": (400, "A platform is not allowed here"),
+        "unauthenticated": (401, "A valid credential is needed"),
+        "forbidden": (403, "Not allowed"),
+        "not-found": (404, "There is no such thing"),
+        "method-not-allowed": (405, "The method does not exist here"),
+        "conflict": (409, "What stands now does not allow it"),
+        "gone": (410, "It is gone"),
+        "too-large": (413, "The body is too large"),
+        "idempotency-key-reused": (422, "The Idempotency-Key was used for another request"),
+        "job-id-reused": (422, "The jobId was used for another adjustment"),
+        "rate-limited": (429, "Too many writes"),
+        "internal": (500, "Something went wrong here"),
+        "unavailable": (503, "Temporarily unavailable"),
+    }
+)
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(error: Exception, *, root_path: str, request_id: str) -> Answer:
+    """The answer to an error."""
+    code = error.code if isinstance(error, Refused | Unavailable) else "internal"
+    status, title = STATUS[code]
+    body: dict[str, Any] = {
+        "type": f"{root_path}/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": error.detail if isinstance(error, SharetallyError) and code != "internal" else title,
+        **_members(error, request_id),
+    }
+    return Answer(
+        status=status, headers=(("content-type", MEDIA_TYPE), *_headers(error)), body=msgspec.json.encode(body)
+    )
+
+
+def _members(error: Exception, request_id: str) -> dict[str, Any]:
+    if isinstance(error, InvalidRequest):
+        return {"invalid": [{"path": path, "reason": reason} for path, reason in error.invalid]}
+    if isinstance(error, UnsupportedPlatforms):
+        return {"unsupported": error.unsupported, "supported": error.supported}
+    return {} if isinstance(error, Refused) else {"requestId": request_id}
+
+
+def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, RateLimited):
+        return tuple((name.lower(), value) for name, value in refusal_fields(error).items())
+    if isinstance(error, Unavailable):
+        return (("retry-after", str(error.retry_after)),)
+    if isinstance(error, MethodNotAllowed):
+        return (("allow", ", ".join(error.allowed)),)
+    if isinstance(error, Refused) and error.code == "unauthenticated":
+        return (("www-authenticate", 'Bearer realm="sharetally"'),)
+    return ()

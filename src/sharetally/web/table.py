@@ -1,0 +1,241 @@
+"""The API on one screen: every endpoint, who may ask, what goes in and what comes out."""
+
+from __future__ import annotations
+
+from sharetally.web import counts, links, schemas, shares, trail
+from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
+
+_ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
+_WRITE = ("invalid-request", "too-large", *_ID_KEYS)
+_SHARE = {"platforms": ["twitter", "whatsapp"], "mode": "track_only"}
+_LINK = {"contentType": "article", "contentId": "123", "url": "https://www.youtube.com/", "channelId": "newsletter"}
+_ADJUST = {"operation": "increment", "amount": 3, "reason": "import from the old counter", "jobId": "import-1"}
+
+
+def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, ...]:
+    return (
+        Endpoint(
+            method="POST",
+            path=f"{base}/share",
+            handler=shares.share,
+            summary="Share on one or more platforms",
+            tag="Shares",
+            access=Access.SHARES,
+            answers={200: shared, 202: shared},
+            body=schemas.ShareBody,
+            problems=(*_WRITE, "unsupported-platforms", "conflict"),
+            writes=True,
+            examples={"body": _SHARE},
+        ),
+        Endpoint(
+            method="GET",
+            path=f"{base}/share-status",
+            handler=shares.status,
+            summary="Shared where, by anyone and by the caller",
+            tag="Shares",
+            access=Access.SIGNED,
+            answers={200: status},
+            problems=("invalid-request", "unavailable"),
+        ),
+        Endpoint(
+            method="DELETE",
+            path=f"{base}/share/{{platform}}",
+            handler=shares.withdraw,
+            summary="Withdraw the caller's own share",
+            tag="Shares",
+            access=Access.SHARES,
+            answers={204: None},
+            problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
+            writes=True,
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{base}/share/{{platform}}/retry",
+            handler=shares.retry,
+            summary="Try a failed or unknown share again",
+            tag="Shares",
+            access=Access.SHARES,
+            answers={202: schemas.RetryBody},
+            problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
+            writes=True,
+        ),
+    )
+
+
+_SHARES = (
+    *_share_routes("/videos/{videoId}", schemas.VideoShares, schemas.VideoStatus),
+    *_share_routes("/content/{contentType}/{contentId}", schemas.ContentShares, schemas.ContentStatus),
+    Endpoint(
+        method="GET",
+        path="/platforms",
+        handler=shares.platforms,
+        summary="The allowed platforms and what each can do",
+        tag="Shares",
+        access=Access.PUBLIC,
+        answers={200: schemas.Platforms},
+    ),
+)
+
+_LINKS = (
+    Endpoint(
+        method="POST",
+        path="/share-links",
+        handler=links.create,
+        summary="Create a share link",
+        tag="Share links",
+        access=Access.SHARES,
+        answers={201: schemas.Link},
+        body=schemas.LinkBody,
+        problems=(*_WRITE, "conflict"),
+        writes=True,
+        examples={"body": _LINK},
+    ),
+    Endpoint(
+        method="GET",
+        path="/share-links",
+        handler=links.listing,
+        summary="List share links",
+        tag="Share links",
+        access=Access.SIGNED,
+        answers={200: schemas.Links},
+        query=schemas.LinksQuery,
+        problems=("invalid-request", "unavailable"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/share-links/{id}",
+        handler=links.read,
+        summary="Read a share link",
+        tag="Share links",
+        access=Access.SIGNED,
+        answers={200: schemas.Link},
+        problems=("invalid-request", "not-found", "unavailable"),
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/share-links/{id}",
+        handler=links.patch,
+        summary="Change a share link",
+        tag="Share links",
+        access=Access.SHARES,
+        answers={200: schemas.Link},
+        body=schemas.LinkPatch,
+        problems=(*_WRITE, "not-found", "conflict"),
+        writes=True,
+        examples={"body": {"campaignId": "spring", "expiresAt": None}},
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/share-links/{id}",
+        handler=links.delete,
+        summary="Delete a share link",
+        tag="Share links",
+        access=Access.SHARES,
+        answers={204: None},
+        problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
+        writes=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/s/{code}",
+        handler=links.follow,
+        summary="Follow a short address",
+        tag="Share links",
+        access=Access.PUBLIC,
+        answers={302: None},
+        problems=("invalid-request", "not-found", "gone", "unavailable"),
+    ),
+)
+
+_COUNTS = (
+    Endpoint(
+        method="GET",
+        path="/share-links/count/{contentType}/{contentId}",
+        handler=counts.count,
+        summary="The count of one content",
+        tag="Counts",
+        access=Access.COUNTS,
+        answers={200: schemas.CountBody, 304: None},
+        query=schemas.CountQuery,
+        problems=("invalid-request", "unavailable"),
+    ),
+    Endpoint(
+        method="POST",
+        path="/share-links/counts",
+        handler=counts.counts,
+        summary="Counts of up to 200 contents",
+        tag="Counts",
+        access=Access.COUNTS,
+        answers={200: schemas.Counts},
+        body=schemas.CountsBody,
+        problems=("invalid-request", "too-large", "unavailable"),
+        limit=BULK_BODY,
+        examples={"body": {"contents": [{"contentType": "video", "contentId": "abc123"}]}},
+    ),
+    Endpoint(
+        method="POST",
+        path="/share-links/count/{contentType}/{contentId}/adjustments",
+        handler=counts.adjust,
+        summary="Correct a count",
+        tag="Counts",
+        access=Access.ADMIN,
+        answers={202: schemas.JobId},
+        body=schemas.AdjustmentBody,
+        problems=(*_WRITE, "job-id-reused"),
+        writes=True,
+        examples={"body": _ADJUST},
+    ),
+    Endpoint(
+        method="POST",
+        path="/share-links/adjustments",
+        handler=counts.adjust_many,
+        summary="Correct up to 500 counts, all or none",
+        tag="Counts",
+        access=Access.ADMIN,
+        answers={202: schemas.JobIds},
+        body=schemas.AdjustmentsBody,
+        problems=(*_WRITE, "job-id-reused"),
+        writes=True,
+        limit=BULK_BODY,
+        examples={"body": {"adjustments": [{"contentType": "article", "contentId": "123", **_ADJUST}]}},
+    ),
+    Endpoint(
+        method="GET",
+        path="/proof/{contentType}/{contentId}",
+        handler=counts.proof,
+        summary="Ledger, pending and counted, from one snapshot",
+        tag="Counts",
+        access=Access.SIGNED,
+        answers={200: schemas.Proof},
+        problems=("invalid-request", "unavailable"),
+    ),
+)
+
+_TRAIL = (
+    Endpoint(
+        method="GET",
+        path="/audit",
+        handler=trail.audit,
+        summary="Who did what: everything with the scope audit, else one's own",
+        tag="Audit",
+        access=Access.SIGNED,
+        answers={200: schemas.AuditLines},
+        query=schemas.AuditQuery,
+        problems=("invalid-request", "unavailable"),
+    ),
+    Endpoint(
+        method="POST",
+        path="/tokens",
+        handler=trail.token,
+        summary="A short token for one's own front end",
+        tag="Tokens",
+        access=Access.ACT_AS,
+        answers={200: schemas.Token},
+        body=schemas.TokenBody,
+        problems=("invalid-request", "too-large", "conflict", "rate-limited", "unavailable"),
+        writes=True,
+        examples={"body": {"userId": "user-42", "scope": "shares", "ttl": 300}},
+    ),
+)
+
+API = (*_SHARES, *_LINKS, *_COUNTS, *_TRAIL)

@@ -1,0 +1,329 @@
+"""The one file that names concrete classes: settings in, running roles out.
+
+`Core` is what every role has: database, broker, cache, clock, meter, hooks, committer, publisher. A role
+adds its tasks. Whatever is started here is stopped here, in the opposite order: first no more work is
+taken, then what is in hand is finished, then connections are given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import structlog
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from sharetally.adapters import platforms
+from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.caches.memory import MemoryCache
+from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.databases.store import database
+from sharetally.adapters.metrics import PrometheusMeter, open_meter
+from sharetally.adapters.migrations import HEAD
+from sharetally.domain.errors import Misconfigured, SharetallyError
+from sharetally.flow.announce import Announcer
+from sharetally.flow.committer import Committer
+from sharetally.flow.consumers.count import Count
+from sharetally.flow.consumers.feed import Feed
+from sharetally.flow.consumers.inbound import Inbound
+from sharetally.flow.consumers.post import Post
+from sharetally.flow.hooks import Hooks
+from sharetally.flow.publisher import Publisher
+from sharetally.flow.queries import Queries
+from sharetally.flow.relay import Relay
+from sharetally.flow.worker import Consumer, Worker
+from sharetally.ports import Broker, Cache, Platform, Queue
+from sharetally.settings import Settings
+from sharetally.web.app import Application
+from sharetally.web.identity import ApiKeys, Identity
+from sharetally.web.network import BehindProxies
+from sharetally.web.operation import Health
+from sharetally.web.pages import page_endpoints
+from sharetally.web.parts import Parts, Places
+from sharetally.web.quota import LocalQuota, Quota, Unlimited
+from sharetally.web.table import API
+from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
+
+HOOKS = "sharetally.hooks"
+CONSUMERS = "sharetally.consumers"
+DRAIN_SECONDS = 5.0
+CLOCK_SECONDS = 30.0
+EXPOSED = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Location", "X-Request-Id")
+log = structlog.get_logger("sharetally")
+
+
+class Core:
+    """What every role has; an async context manager."""
+
+    def __init__(self, settings: Settings, *, role: str, metrics: Path | None = None) -> None:
+        self.settings = settings
+        self.database = database(settings.database_url)
+        self.broker = broker(settings)
+        self.cache = cache(settings)
+        self.clock = DatabaseClock()
+        self.meter: PrometheusMeter = open_meter(metrics, role)
+        self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
+        self.publisher = Publisher(self.broker)
+        self.committer = Committer(
+            ledger=self.database,
+            clock=self.clock,
+            hooks=self.hooks,
+            meter=self.meter,
+            published=self.publisher.take,
+        )
+        self.consumers = self._consumers()
+        self.queues: Sequence[Queue] = [consumer.queue for consumer in self.consumers]
+        self.health = Health(self.database, self.broker, self.cache, known_revision=HEAD)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Core:
+        await self.database.open()
+        try:
+            await check_schema(await self.database.revision())
+            await self.clock.measure(self.database)
+            await self.broker.open(self.queues)
+            if self.cache is not None:
+                await self.cache.open()
+        except BaseException:
+            await self._close()
+            raise
+        self.start(self.committer.run(), "committer")
+        self.start(self.publisher.run(), "publisher")
+        self.start(self._keep_time(), "clock")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.committer.drain(), DRAIN_SECONDS)
+        await self.publisher.drain(DRAIN_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close()
+
+    async def _close(self) -> None:
+        await self.broker.close()
+        if self.cache is not None:
+            await self.cache.close()
+        await self.database.close()
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Own a task until the end; a role whose task breaks ends, for whoever supervises it to start anew."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_end_if_broken)
+        self._tasks.append(task)
+        return task
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            with suppress(SharetallyError):
+                await self.clock.measure(self.database)
+
+    def _consumers(self) -> list[Consumer[Any]]:
+        db, events = self.database, self.settings.event_feed
+        announcer = Announcer(reading=db, cache=self.cache)
+        found: list[Consumer[Any]] = [
+            Count(ledger=db, outbox=db, announcer=announcer, feed=events),
+            Post(ledger=db, outbox=db, clock=self.clock),
+            Inbound(ledger=db, outbox=db, committer=self.committer, clock=self.clock),
+        ]
+        if events:
+            found.append(Feed(ledger=db, outbox=db, broker=self.broker))
+        foreign = (entry.load() for entry in sorted(entry_points(group=CONSUMERS), key=lambda e: e.name))
+        return found + [make(ledger=db, outbox=db, broker=self.broker, clock=self.clock) for make in foreign]
+
+    def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
+        """The worker of one consumer."""
+        return Worker(broker=self.broker, outbox=self.database, consumer=consumer, meter=self.meter)
+
+    def relay(self) -> Relay:
+        """The relay."""
+        return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=self.queues)
+
+    async def exposition(self) -> tuple[bytes, str]:
+        """All metrics, and their media type."""
+        return await self.meter.exposition(self.database, self.broker, self.queues)
+
+
+def _end_if_broken(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a task broke; this process ends", task=task.get_name(), exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _made(found: object) -> object:
+    return found() if isinstance(found, type) else found
+
+
+async def check_schema(revision: str | None) -> None:
+    """Refuse a schema that this version does not know."""
+    if revision is None:
+        raise Misconfigured("the database has no schema yet: run `sharetally migrate`")
+    if revision != HEAD:
+        raise Misconfigured(
+            f"the database stands at revision {revision}, this version knows {HEAD}: "
+            "run `sharetally migrate` (or update sharetally, if the database is newer)"
+        )
+
+
+def broker(settings: Settings) -> Broker:
+    """The broker that BROKER_URL names."""
+    if settings.broker_url.startswith("memory:"):
+        return MemoryBroker()
+    try:
+        from sharetally.adapters.brokers.amqp import AmqpBroker
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"BROKER_URL needs: pip install 'sharetally[rabbitmq]' ({error.name})") from error
+    return AmqpBroker(settings.broker_url, feed=settings.event_feed)
+
+
+def own_queues(settings: Settings) -> Sequence[Queue]:
+    """The queues of our own consumers."""
+    queues = [Count.queue, Post.queue, Inbound.queue]
+    return [*queues, Feed.queue] if settings.event_feed else queues
+
+
+def cache(settings: Settings) -> Cache | None:
+    """The cache that CACHE_URL names; memory serves one process, so beside RabbitMQ it is none."""
+    if settings.cache_url.startswith("memory:"):
+        return MemoryCache() if settings.broker_url.startswith("memory:") else None
+    try:
+        from sharetally.adapters.caches.redis import RedisCache
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"CACHE_URL needs: pip install 'sharetally[redis]' ({error.name})") from error
+    return RedisCache(settings.cache_url)
+
+
+def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
+    """The platforms of SHARE_PLATFORMS, in their order."""
+    known = platforms.available()
+    unknown = [name for name in settings.share_platforms if name not in known]
+    if unknown:
+        raise Misconfigured(f"SHARE_PLATFORMS: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return {name: known[name] for name in settings.share_platforms}
+
+
+def rules(settings: Settings) -> Rules:
+    """What tokens must say."""
+    return Rules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        user_claim=settings.jwt_user_claim,
+        scope_claim=settings.jwt_scope_claim,
+    )
+
+
+def signer(settings: Settings, clock: DatabaseClock) -> Signer | None:
+    """Who signs our own tokens, if there is a secret."""
+    if settings.jwt_secret is None:
+        return None
+    return Signer(
+        secret=SharedSecret(settings.jwt_secret),
+        algorithm=settings.secret_algorithm,
+        rules=rules(settings),
+        clock=clock,
+    )
+
+
+def _verifier(settings: Settings, clock: DatabaseClock) -> Verifier:
+    sources: dict[str, KeySource] = {}
+    if settings.jwt_secret is not None:
+        sources[settings.secret_algorithm] = SharedSecret(settings.jwt_secret)
+    if settings.jwks_url is not None:
+        keys = _issuer_keys(settings.jwks_url)
+        sources |= dict.fromkeys(settings.key_algorithms, keys)
+    return Verifier(sources=sources, rules=rules(settings), clock=clock)
+
+
+def _issuer_keys(url: str) -> KeySource:
+    try:
+        from sharetally.web.jwks import Jwks, over_http
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"JWKS_URL needs: pip install 'sharetally[jwks]' ({error.name})") from error
+    return Jwks(fetch=over_http(url))
+
+
+def _quota(settings: Settings) -> Quota:
+    rate = settings.rate_limit
+    if rate is None:
+        return Unlimited()
+    if not settings.cache_url.startswith("redis"):
+        return LocalQuota(limit=rate.limit, window=rate.window)
+    from redis.asyncio import Redis
+
+    from sharetally.web.quota_shared import RedisLeases, SharedQuota
+
+    leases = RedisLeases(Redis.from_url(settings.cache_url))
+    return SharedQuota(limit=rate.limit, window=rate.window, leases=leases)
+
+
+def _parts(core: Core) -> Parts:
+    settings, db = core.settings, core.database
+    identity = Identity(
+        tokens=_verifier(settings, core.clock), keys=ApiKeys(db), signer=signer(settings, core.clock), clock=core.clock
+    )
+    return Parts(
+        committer=core.committer,
+        queries=Queries(reading=db, cache=core.cache),
+        reading=db,
+        proving=db,
+        hooks=core.hooks,
+        identity=identity,
+        quota=_quota(settings),
+        meter=core.meter,
+        clock=core.clock,
+        places=Places(
+            public_url=settings.public_url,
+            root_path=settings.root_path,
+            content_urls=settings.content_urls,
+            link_hosts=settings.link_hosts,
+        ),
+        platforms=allowed_platforms(settings),
+        canonical=platforms.canonical,
+        public_counts=settings.public_counts,
+        health=core.health,
+        exposition=core.exposition,
+        ops_networks=settings.ops_networks,
+    )
+
+
+def http(core: Core) -> ASGIApp:
+    """The application with what stands around it."""
+    app: ASGIApp = Application(_parts(core), (*API, *page_endpoints(API)))
+    if core.settings.cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=core.settings.cors_origins,
+            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
+            expose_headers=EXPOSED,
+            max_age=600,
+        )
+    return BehindProxies(app, trusted=core.settings.trusted_proxies)
+
+
+def inside(core: Core) -> Callable[[], Awaitable[None]]:
+    """With a broker in memory, relay and workers run in the same process; returns how to end them."""
+    stop = asyncio.Event()
+    if not core.broker.volatile:
+        return _nothing
+    workers = [core.start(core.worker(each).run(stop), f"worker {each.queue.name}") for each in core.consumers]
+    core.start(core.relay().run(), "relay")
+
+    async def end() -> None:
+        stop.set()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    return end
+
+
+async def _nothing() -> None:
+    return None

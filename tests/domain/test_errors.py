@@ -1,0 +1,99 @@
+"""The tree of errors, and the stable code that each answer carries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from sharetally.domain import errors
+from sharetally.domain.errors import (
+    BrokerUnavailable,
+    CommitUnknown,
+    Conflict,
+    DataRefused,
+    Forbidden,
+    Gone,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    JobIdReused,
+    MethodNotAllowed,
+    NotFound,
+    QueueFull,
+    RateLimited,
+    Refused,
+    RunAgain,
+    SharetallyError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedPlatforms,
+)
+
+CODES: dict[type[SharetallyError], str] = {
+    InvalidRequest: "invalid-request",
+    UnsupportedPlatforms: "unsupported-platforms",
+    Unauthenticated: "unauthenticated",
+    Forbidden: "forbidden",
+    NotFound: "not-found",
+    MethodNotAllowed: "method-not-allowed",
+    Conflict: "conflict",
+    Gone: "gone",
+    TooLarge: "too-large",
+    IdempotencyKeyReused: "idempotency-key-reused",
+    JobIdReused: "job-id-reused",
+    RateLimited: "rate-limited",
+    Unavailable: "unavailable",
+    QueueFull: "unavailable",
+    BrokerUnavailable: "unavailable",
+    CommitUnknown: "unavailable",
+    RunAgain: "unavailable",
+    DataRefused: "internal",
+}
+
+
+def tree(kind: type[SharetallyError], depth: int = 0) -> Iterator[tuple[int, str]]:
+    yield depth, kind.__name__
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from tree(child, depth + 1)
+
+
+def test_the_tree_is_as_it_is_drawn() -> None:
+    drawn = re.findall(r"^ {4}((?:│ {3})*)(?:[├└]── )(\w+)", errors.__doc__ or "", re.MULTILINE)
+    assert [(len(bars) // 4 + 1, name) for bars, name in drawn] == list(tree(SharetallyError))[1:]
+
+
+@pytest.mark.parametrize("kind", CODES, ids=lambda kind: str(kind.__name__))
+def test_the_codes_are_stable(kind: type[SharetallyError]) -> None:
+    assert kind.code == CODES[kind]
+
+
+def test_a_full_queue_promises_that_nothing_was_written() -> None:
+    assert "nothing was written" in QueueFull().detail
+    assert QueueFull().retry_after >= 1
+
+
+def test_an_invalid_request_says_where_and_why() -> None:
+    error = InvalidRequest(("platforms", "is empty"), ("mode", "is unknown"))
+    assert error.invalid == (("platforms", "is empty"), ("mode", "is unknown"))
+    assert error.detail == "platforms: is empty; mode: is unknown"
+    assert isinstance(error, Refused)
+
+
+def test_unsupported_platforms_are_named_beside_the_supported() -> None:
+    error = UnsupportedPlatforms(["myspace"], ["twitter", "email"])
+    assert (error.unsupported, error.supported) == (("myspace",), ("twitter", "email"))
+    assert "myspace" in error.detail
+    assert "twitter, email" in error.detail
+
+
+def test_who_writes_too_much_hears_when_to_come_back() -> None:
+    error = RateLimited(retry_after=7, limit=600, window=60)
+    assert (error.retry_after, error.limit, error.window) == (7, 600, 60)
+    assert "7 s" in error.detail
+
+
+def test_the_allowed_methods_are_named() -> None:
+    assert MethodNotAllowed(["GET", "HEAD"]).allowed == ("GET", "HEAD")

@@ -1,0 +1,9 @@
+"""The oracle: a whole system under load, and a judge who knows what every answer promised.
+
+In the order of a run: `system` starts real processes (`process` is one of them), `load` sends `wishes` over
+`client` and enters into `expected` what was answered, `faults` kills and cuts meanwhile while `watch` asks
+`verify` for drift. In the end `judge` holds the database (`tables`) and the counts against `expected` and
+gives a `verdict`. `run` is all of that; `python -m tests.oracle` runs it from a terminal.
+
+Nothing here uses the service's own code to decide what is right.
+"""

@@ -1,0 +1,93 @@
+"""The oracle from a terminal: `python -m tests.oracle --database postgresql --amqp rabbitmq --seconds 60 …`
+
+`--database` takes sqlite, postgresql or mysql (a fresh database on a server found or started for it) or the URL of
+an empty database; `--amqp` likewise takes memory:, rabbitmq or a URL. Prints the table; ends with 1 on any fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import uvloop
+
+from tests.oracle.run import Plan, run
+from tests.oracle.system import Shape
+from tests.services import fresh_amqp, fresh_mysql, fresh_postgresql, fresh_redis
+from tests.services.rabbitmq import RABBITMQ
+from tests.services.server import Server, open_server
+
+_ALONE = {"processes": 1, "workers": 0, "relays": 0}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run once; 0 if nothing at all was wrong."""
+    asked = _parser().parse_args(arguments)
+    folder = Path(asked.folder or tempfile.mkdtemp(prefix="sharetally-oracle-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with _shape(asked) as (shape, broker):
+        verdict = uvloop.run(run(shape, _plan(asked, broker), folder))
+    sys.stdout.write(f"{verdict.as_json() if asked.json else verdict}\n")
+    sys.stderr.write(f"journal and logs: {folder}\n")
+    return 0 if verdict.passed else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
+    add = parser.add_argument
+    add("--database", default="sqlite", help="sqlite, postgresql, mysql, or the URL of an empty database")
+    add("--amqp", default="memory:", help="memory:, rabbitmq, or the URL of an empty virtual host")
+    add("--redis", action="store_true", help="with a cache on Redis")
+    add("--processes", type=int, default=1, help="serving")
+    add("--workers", type=int, default=0)
+    add("--relays", type=int, default=0)
+    add("--seconds", type=float, default=60.0)
+    add("--clients", type=int, default=32)
+    add("--seed", type=int, default=1)
+    add("--kill-worker-at", type=_seconds, default=(), metavar="S,S,…", help="SIGKILL a worker at these seconds")
+    add("--stop-rabbit-at", type=float, metavar="S", help="cut the broker off at this second")
+    add("--stop-rabbit-for", type=float, default=20.0, metavar="S")
+    add("--really-stop-rabbit", action="store_true", help="stop the broker itself, for everybody who uses it")
+    add("--patience", type=float, default=120.0, help="seconds that counting may take after the load")
+    add("--json", action="store_true", help="the verdict as JSON")
+    add("--folder", help="where logs and journal go; default: a temporary folder")
+    return parser
+
+
+def _seconds(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _plan(asked: argparse.Namespace, broker: Server | None) -> Plan:
+    return Plan(
+        seconds=asked.seconds,
+        clients=asked.clients,
+        seed=asked.seed,
+        kill_worker_at=asked.kill_worker_at,
+        cut_broker_at=asked.stop_rabbit_at,
+        cut_broker_for=asked.stop_rabbit_for,
+        stop_really=broker if asked.really_stop_rabbit else None,
+        patience=asked.patience,
+    )
+
+
+@contextmanager
+def _shape(asked: argparse.Namespace) -> Iterator[tuple[Shape, Server | None]]:
+    with ExitStack() as stack:
+        broker = stack.enter_context(open_server(RABBITMQ)) if asked.amqp == "rabbitmq" else None
+        amqp = stack.enter_context(fresh_amqp(broker)) if broker else asked.amqp
+        database = {"sqlite": None}.get(asked.database, asked.database)
+        if asked.database in ("postgresql", "mysql"):
+            fresh = {"postgresql": fresh_postgresql, "mysql": fresh_mysql}[asked.database]
+            database = stack.enter_context(fresh())
+        cache = stack.enter_context(fresh_redis()) if asked.redis else "memory:"
+        roles = {"processes": asked.processes, "workers": asked.workers, "relays": asked.relays}
+        yield Shape(database=database, broker=amqp, cache=cache, **roles), broker
+
+
+if __name__ == "__main__":
+    sys.exit(main())

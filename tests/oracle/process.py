@@ -1,0 +1,98 @@
+"""One role of the system as a real process: started, asked whether it is ready, stopped or killed.
+
+A role has a session of its own, so that killing it takes the processes that it started along, as a machine's
+end would; only what was started here is ever ended here. What it says goes to its own log file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tests.oracle.client import Client, NoAnswer
+
+START = 60.0  # seconds for a start or a stop, on a busy machine
+COMMAND = (sys.executable, "-m", "sharetally")
+
+
+class Role:
+    """`serve`, a `worker` or a `relay`; it answers /health/ready on `port` once it works."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], *, port: int, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.log = log
+        self._arguments = tuple(arguments)
+        self._environment = dict(environment)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it; it need not be ready yet."""
+        assert self._process is None
+        with self.log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *COMMAND, *self._arguments, env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+
+    async def ready(self) -> None:
+        """Return once it says that it is ready; fail if it ends or takes too long."""
+        deadline = time.monotonic() + START
+        client = Client(self.port, patience=5.0)
+        try:
+            while not await _is_ready(client):
+                assert self.running, f"{self.name} ended: {self._last_words()}"
+                assert time.monotonic() < deadline, f"{self.name} is not ready: {self._last_words()}"
+                await asyncio.sleep(0.05)
+        finally:
+            client.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    async def stop(self) -> int:
+        """Ask it to end, wait, and return its exit code; what does not end in time is killed."""
+        process, self._process = self._process, None
+        assert process is not None
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(START):
+                await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            _kill_group(process.pid)
+        return await process.wait()
+
+    async def kill(self) -> None:
+        """End it and all it started at once, without a word."""
+        process, self._process = self._process, None
+        assert process is not None
+        _kill_group(process.pid)
+        await process.wait()
+
+    def _last_words(self) -> str:
+        return self.log.read_text(errors="replace").strip()[-1500:]
+
+
+async def _is_ready(client: Client) -> bool:
+    try:
+        return (await client.ask("GET", "/health/ready")).status == 200
+    except NoAnswer:
+        return False
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,168 @@
+"""A whole Sharetally: schema, API, relays and workers as real processes over one database and one broker.
+
+`open_system` migrates, starts and waits until everything is ready; whatever it started ends with it, also after
+a failure. A clean end is part of the contract: a role that does not exit with 0 when asked fails the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.oracle.process import COMMAND, Role
+from tests.oracle.tokens import Token, signed_by
+from tests.services.launch import free_port
+
+SECRET = "known to the tests alone, and long enough"
+CONTENT_URLS = {kind: f"https://example.org/{kind}/{{contentId}}" for kind in ("video", "article")}
+_NO_GRUMBLING = ("Traceback (most recent call last)", "was never awaited", "never retrieved")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a system is made of. `settings` are names and values of further settings.
+
+    Without a `secret` the service makes its own, as it does for whoever sets nothing.
+    """
+
+    database: str | None = None
+    broker: str = "memory:"
+    cache: str = "memory:"
+    processes: int = 1
+    workers: int = 0
+    relays: int = 0
+    secret: str | None = SECRET
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        kind = (self.database or "sqlite").split(":", 1)[0]
+        broker = "" if self.broker == "memory:" else " + rabbitmq"
+        cache = "" if self.cache == "memory:" else " + redis"
+        roles = f"{self.processes} serving, {self.workers} workers, {self.relays} relays"
+        return f"{kind}{broker}{cache}, {roles if broker else 'one process'}"
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """What it printed, decoded."""
+        return json.loads(self.out)
+
+
+class System:
+    """The running thing. `port` is the API's."""
+
+    def __init__(self, shape: Shape, folder: Path) -> None:
+        self.shape = shape
+        self.port = free_port()
+        self._folder = folder
+        self._environment = _environment(shape, folder)
+        serve = ["serve", "--port", str(self.port), "--processes", str(shape.processes)]
+        self.serve = self._role("serve", serve, port=self.port)
+        self.workers = [self._role(f"worker-{n}", ["worker"]) for n in range(shape.workers)]
+        self.relays = [self._role(f"relay-{n}", ["relay"]) for n in range(shape.relays)]
+
+    def _role(self, name: str, arguments: list[str], port: int | None = None) -> Role:
+        environment = dict(self._environment)
+        if port is None:
+            port = free_port()
+            environment["SHARETALLY_OPS_PORT"] = str(port)
+        return Role(name, arguments, port=port, environment=environment, log=self._folder / f"{name}.log")
+
+    @property
+    def roles(self) -> list[Role]:
+        """Every role, running or not."""
+        return [*self.workers, *self.relays, self.serve]
+
+    def token(self, scope: str = "shares") -> Token:
+        """Tokens with this scope for any user."""
+        assert self.shape.secret is not None
+        return signed_by(self.shape.secret, scope)
+
+    async def cli(self, *arguments: str) -> Said:
+        """Run a command to its end."""
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, *arguments, env=self._environment, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode is not None
+        return Said(process.returncode, out.decode(), err.decode())
+
+    async def start(self, *roles: Role) -> None:
+        """Start these side by side, and wait until all are ready."""
+        for role in roles:
+            await role.start()
+        await asyncio.gather(*(role.ready() for role in roles))
+
+    async def stop(self) -> dict[str, int]:
+        """Stop what still runs, the API last; name -> exit code."""
+        codes: dict[str, int] = {}
+        for role in self.roles:
+            if role.running:
+                codes[role.name] = await role.stop()
+        return codes
+
+    async def kill(self) -> None:
+        """End what still runs at once."""
+        for role in self.roles:
+            if role.running:
+                await role.kill()
+
+    def grumbling(self) -> list[str]:
+        """Lines in the logs that no healthy process writes."""
+        return [
+            f"{role.name}: {line.strip()[:300]}"
+            for role in self.roles
+            if role.log.exists()
+            for line in role.log.read_text(errors="replace").splitlines()
+            if any(sign in line for sign in _NO_GRUMBLING)
+        ]
+
+
+def _environment(shape: Shape, folder: Path) -> dict[str, str]:
+    settings = {
+        "DATA_DIR": str(folder / "data"),
+        "BROKER_URL": shape.broker,
+        "CACHE_URL": shape.cache,
+        "CONTENT_URLS": json.dumps(CONTENT_URLS),
+        "LINK_HOSTS": "*",
+        "RATE_LIMIT": "off",
+        **({"DATABASE_URL": shape.database} if shape.database else {}),
+        **({"JWT_SECRET": shape.secret} if shape.secret else {}),
+        **shape.settings,
+    }
+    foreign = {name: value for name, value in os.environ.items() if not name.startswith("SHARETALLY_")}
+    return foreign | {f"SHARETALLY_{name}": value for name, value in settings.items()}
+
+
+@asynccontextmanager
+async def open_system(shape: Shape, folder: Path) -> AsyncIterator[System]:
+    """A migrated, ready system; every role that still runs at the end must end cleanly."""
+    system = System(shape, folder)
+    try:
+        migrated = await system.cli("migrate")
+        assert migrated.code == 0, migrated
+        await system.start(*system.roles)
+        yield system
+        codes = await system.stop()
+        assert not any(codes.values()), f"did not end cleanly: {codes}; see {folder}"
+    finally:
+        await system.kill()

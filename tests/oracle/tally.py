@@ -1,0 +1,67 @@
+"""What happened in a load: how many of each wish, which answers, and what was wrong with them.
+
+One is shared by all clients. Every attempt is a line of the journal (JSON Lines), written before it is judged:
+whoever looks for a fault's request id there finds what was asked and what was answered.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.oracle.client import Answer
+from tests.oracle.wishes.wish import Wish, Write
+
+KEPT = 30  # faults told in full
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """A write of which nobody knows whether it happened."""
+
+    wish: Write
+    request_id: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts by wish and by outcome; `unexpected` holds the first faults, `faults` how many there were."""
+
+    wishes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: int = 0
+    unexpected: list[str] = field(default_factory=list)
+    uncertain: list[Uncertain] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+
+    def fault(self, wish: Wish, request_id: str, text: str) -> None:
+        """An answer outside the contract."""
+        self.faults += 1
+        if len(self.unexpected) < KEPT:
+            self.unexpected.append(f"{request_id}, {wish}: {text}")
+
+
+class Journal:
+    """The clients' own log."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("w")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def write(self, request_id: str, wish: Wish, key: str | None, answer: Answer | Exception) -> None:
+        """One attempt and how it ended."""
+        ended = f"{answer.status} {answer.body.decode()}" if isinstance(answer, Answer) else repr(answer)
+        line = [round(time.time(), 4), request_id, key, wish.user, wish.method, wish.target, wish.body, ended]
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,93 @@
+"""What a run came to: a table for people, JSON for machines, and whether anything at all was wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+SHOWN = 10  # lines of each kind of fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the judge found in the end, each a line that says what was promised and what stands.
+
+    `lost` was promised and is not there; `duplicated` is there and was never promised; `miscounted` is a count
+    that is not what the ledger's rows come to, be it in a table or in an answer.
+    """
+
+    lost: tuple[str, ...] = ()
+    duplicated: tuple[str, ...] = ()
+    miscounted: tuple[str, ...] = ()
+    pending: int = 0
+    parked: int = 0
+    settling: float = 0.0  # seconds until nothing was pending
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The whole run. Anything in `faults` fails it."""
+
+    shape: str
+    seconds: float
+    wishes: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    milliseconds: Mapping[str, float]
+    unexpected: tuple[str, ...]
+    unexpected_answers: int
+    uncertain: int
+    looks: int
+    drifted: tuple[str, ...]
+    grumbling: tuple[str, ...]
+    findings: Findings
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Kind of fault -> how many; all zero is a pass."""
+        return {
+            "lost": len(self.findings.lost),
+            "duplicated": len(self.findings.duplicated),
+            "miscounted": len(self.findings.miscounted),
+            "unexpected": self.unexpected_answers,
+            "drift": len(self.drifted),
+            "pending": self.findings.pending,
+            "parked": self.findings.parked,
+            "tracebacks": len(self.grumbling),
+        }
+
+    @property
+    def passed(self) -> bool:
+        """Nothing was wrong."""
+        return not any(self.faults.values())
+
+    def as_json(self) -> str:
+        """Everything, for machines."""
+        return json.dumps({**asdict(self), "faults": self.faults, "passed": self.passed}, indent=1)
+
+    def __str__(self) -> str:
+        asked = sum(self.wishes.values())
+        lines = [
+            f"{self.shape}: {'PASSED' if self.passed else 'FAILED'}",
+            f"  {asked} requests in {self.seconds:.0f} s ({asked / self.seconds:.0f}/s): {_told(self.wishes)}",
+            f"  answers {_told(self.outcomes)}; milliseconds {_told(self.milliseconds)}",
+            f"  uncertain {self.uncertain}, settled {self.findings.settling:.1f} s after the load; "
+            f"verify looked {self.looks} times",
+            f"  {_told(self.faults)}",
+        ]
+        return "\n".join([*lines, *self._details()])
+
+    def _details(self) -> list[str]:
+        kinds = {
+            "lost": self.findings.lost,
+            "duplicated": self.findings.duplicated,
+            "miscounted": self.findings.miscounted,
+            "unexpected": self.unexpected,
+            "drift": self.drifted,
+            "in the logs": self.grumbling,
+        }
+        return [f"  {kind}: {line}" for kind, lines in kinds.items() for line in lines[:SHOWN]]
+
+
+def _told(counts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

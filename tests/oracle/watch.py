@@ -1,0 +1,35 @@
+"""`verify --json` every few seconds while the load runs: drift must be 0 every time, not only at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tests.oracle.system import System
+
+EVERY = 3.0  # seconds from one look's end to the next
+
+
+@dataclass(slots=True)
+class Watch:
+    """How often it looked, and every line of drift that it saw."""
+
+    system: System
+    looks: int = 0
+    drifted: list[str] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once; that it could not look is as bad as drift."""
+        said = await self.system.cli("verify", "--json")
+        self.looks += 1
+        if said.code == 0 and said.json()["drift"] == 0:
+            return
+        where = f"look {self.looks}, exit {said.code}"
+        found = said.json()["drifted"] if said.code == 1 else [said.err.strip() or said.out.strip()]
+        self.drifted += [f"{where}: {line}" for line in found]

@@ -1,0 +1,63 @@
+"""The two shapes of a wish. Both know their request and hold the answer against the contract.
+
+A `Write` also names the rows it may change (`keys`: nobody touches them while its outcome is uncertain), what it
+does to which sum (`deltas`), and enters itself into what is expected once it is known to have happened.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
+from urllib.parse import quote
+
+from tests.oracle.client import Answer
+from tests.oracle.expected import Content, Expected
+
+
+class Wish(ABC):
+    """A request of one user; `name` is what it is counted under."""
+
+    name: str
+
+    def __init__(self, *, user: str, method: str, target: str, body: object = None) -> None:
+        self.user = user
+        self.method = method
+        self.target = target
+        self.body = body
+
+    def __str__(self) -> str:
+        return f"{self.name} by {self.user!r}: {self.method} {self.target} {self.body or ''}"
+
+
+class Write(Wish):
+    """A wish that may change something."""
+
+    keys: frozenset[Hashable] = frozenset()
+    deltas: Mapping[Hashable, int] = {}
+
+    @abstractmethod
+    def fault(self, answer: Answer) -> str | None:
+        """How the answer departs from the contract."""
+
+    @abstractmethod
+    def happened(self, expected: Expected, subject: str) -> None:
+        """It was done; `subject` is the id of the link it made, if that is what it does."""
+
+    def subject(self, answer: Answer) -> str:
+        """The id of what the answer says was made."""
+        return ""
+
+
+def path_of(content: Content) -> str:
+    """A content in a path, percent-encoded."""
+    return f"{content[0]}/{quote(content[1], safe='')}"
+
+
+def named(content: Content) -> dict[str, str]:
+    """A content in a body."""
+    return {"contentType": content[0], "contentId": content[1]}
+
+
+def status_fault(answer: Answer, status: int) -> str | None:
+    """Another status than this one."""
+    return None if answer.status == status else f"{status} expected, answered {answer}"

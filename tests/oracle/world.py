@@ -1,0 +1,50 @@
+"""Whom and what a load is about: users, contents, channels; chosen by a seeded random.
+
+One video is hot; ten thousand other contents are not. Ids differ by case, by a space at the end or by an accent
+only, so that whatever does not compare exactly is found out.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.oracle.expected import Content
+
+PLATFORMS = ("twitter", "whatsapp", "facebook", "linkedin")
+HOT: Content = ("video", "hot")
+OTHERS = 10_000
+HEAT = 0.35  # of what is about a content is about the hot one
+USERS = 6  # of each client
+_CHANNELS = ("", "newsletter", "Newsletter", "twitter", "Partner.A-1")
+_CAMPAIGNS = ("", "spring", "SPRING", "summer_26")
+_IDS = ("item-{}", "ITEM-{}", "item-{} ", "itém-{}")
+
+
+def other(number: int) -> Content:
+    """One of the ten thousand."""
+    return ("video", "article")[number % 2], _IDS[number // 2 % len(_IDS)].format(number // 8)
+
+
+def some_content(random: Random) -> Content:
+    """Often the hot one."""
+    return HOT if random.random() < HEAT else other(random.randrange(OTHERS))
+
+
+def some_platforms(random: Random) -> list[str]:
+    """One to four, in any order."""
+    return random.sample(PLATFORMS, random.randint(1, len(PLATFORMS)))
+
+
+def some_channel(random: Random) -> str:
+    """A channel, or none."""
+    return random.choice(_CHANNELS)
+
+
+def some_campaign(random: Random) -> str:
+    """A campaign, or none."""
+    return random.choice(_CAMPAIGNS)
+
+
+def users_of(client: int) -> list[str]:
+    """The users that only this client speaks for."""
+    return [f"{name}-{client}" for name in ("ann", "Ann", "ANN", "änn", "bob", "bob ")][:USERS]

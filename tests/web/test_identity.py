@@ -1,0 +1,372 @@
+"""Who asks: each credential in each place it may stand, and everything that is not one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from sharetally.domain.caller import Caller
+from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, Unauthenticated, Unavailable
+from sharetally.ports import ApiKey
+from sharetally.web import identity as module
+from sharetally.web.identity import ApiKeys, Identity, new_key
+from sharetally.web.tokens import Rules, SharedSecret, Signer, Verifier
+from tests.web.hand_clock import HandClock
+
+pytestmark = pytest.mark.anyio
+
+SECRET = SharedSecret("correct horse battery staple, and then some")
+UNKNOWN = "stk_" + "A" * 43
+
+
+class FakeKeyStore:
+    """Keys in memory; counts look-ups, and can be away."""
+
+    def __init__(self) -> None:
+        self.stored: dict[UUID, ApiKey] = {}
+        self.looked_up = 0
+        self.away = False
+
+    async def add_key(self, key: ApiKey) -> None:
+        self.stored[key.id] = key
+
+    async def keys(self) -> list[ApiKey]:
+        return list(self.stored.values())[::-1]
+
+    async def key_by_digest(self, digest: bytes) -> ApiKey | None:
+        self.looked_up += 1
+        if self.away:
+            raise Unavailable
+        return next((key for key in self.stored.values() if key.digest == digest), None)
+
+    async def revoke_key(self, key_id: UUID) -> bool:
+        key = self.stored[key_id]
+        self.stored[key_id] = replace(key, revoked_at=key.revoked_at or key.created_at)
+        return True
+
+
+class Door:
+    """The service as one process knows it: its keys, its tokens, and a clock."""
+
+    def __init__(self, *, signs: bool = True) -> None:
+        self.clock = HandClock()
+        self.store = FakeKeyStore()
+        self.signer = Signer(secret=SECRET, algorithm="HS256", rules=Rules(), clock=self.clock)
+        self.verifier = Verifier(sources={"HS256": SECRET}, rules=Rules(), clock=self.clock)
+        self.identity = Identity(
+            tokens=self.verifier,
+            keys=ApiKeys(self.store, now=self.clock.seconds),
+            signer=self.signer if signs else None,
+            clock=self.clock,
+        )
+
+    async def key(self, name: str = "shop", *scopes: str) -> str:
+        """A new key's text; with `shares` alone if no scopes are named."""
+        plain, key = new_key(name, set(scopes) or {"shares"}, clock=self.clock)
+        await self.store.add_key(key)
+        return plain
+
+    async def revoke_all(self) -> None:
+        for key_id in self.store.stored:
+            await self.store.revoke_key(key_id)
+
+    async def ask(self, *headers: tuple[str, str | bytes], address: str = "") -> Caller:
+        return await self.identity.caller(raw(*headers), address=address)
+
+
+def raw(*headers: tuple[str, str | bytes]) -> list[tuple[bytes, bytes]]:
+    """Headers as a server hands them over."""
+    return [(name.lower().encode(), value.encode() if isinstance(value, str) else value) for name, value in headers]
+
+
+def bearer(credential: str) -> tuple[str, str]:
+    return "Authorization", f"Bearer {credential}"
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+# tokens
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_a_token_names_its_user(door: Door, scheme: str) -> None:
+    token = door.signer.sign(user_id="alice", scopes={"shares"}, ttl=60)
+    caller = await door.ask(("Authorization", f"{scheme} {token}"), address="203.0.113.7")
+    assert caller == Caller(user_id="alice", actor="alice", scopes=frozenset({"shares"}), address="203.0.113.7")
+
+
+async def test_one_token_from_two_addresses_is_two_callers(door: Door) -> None:
+    token = door.signer.sign(user_id="alice", scopes={"shares"}, ttl=60)
+    assert (await door.ask(bearer(token), address="203.0.113.7")).address == "203.0.113.7"
+    assert (await door.ask(bearer(token), address="203.0.113.8")).address == "203.0.113.8"
+
+
+async def test_a_token_never_acts_for_others(door: Door) -> None:
+    token = door.signer.sign(user_id="alice", scopes={"act-as", "shares"}, ttl=60)
+    assert (await door.ask(bearer(token))).scopes == {"shares"}
+    with pytest.raises(Forbidden):
+        await door.ask(bearer(token), ("X-User-Id", "bob"))
+
+
+# what is no credential
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("Authorization", "")],
+        [("Authorization", "Bearer")],
+        [("Authorization", "Bearer ")],
+        [("Authorization", "Bearer a b")],
+        [("Authorization", "Basic YWxpY2U6c2VjcmV0")],
+        [("Authorization", b"Bearer \xff\xfe")],
+        [("Authorization", "Bearer ünïcode")],
+        [("X-Api-Key", "")],
+        [("X-Api-Key", "eyJhbGciOiJIUzI1NiJ9.e30.x")],
+        [("X-Api-Key", "stk_short")],
+        [("X-Api-Key", UNKNOWN + "A")],
+        [("X-Api-Key", UNKNOWN)],
+        [("X-User-Id", "alice")],
+        [bearer(UNKNOWN)],
+        [bearer("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.")],
+    ],
+)
+async def test_what_is_no_credential_is_refused(door: Door, headers: list[tuple[str, str | bytes]]) -> None:
+    with pytest.raises(Unauthenticated):
+        await door.ask(*headers)
+
+
+async def test_several_credentials_are_none(door: Door) -> None:
+    key, other = await door.key("one"), await door.key("two")
+    for second in (bearer(other), ("X-Api-Key", key), bearer(key)):
+        with pytest.raises(Unauthenticated, match="one credential"):
+            await door.ask(bearer(key), second)
+
+
+async def test_nobody_may_ask_where_that_is_allowed(door: Door) -> None:
+    assert await door.identity.caller_if_any(raw(("Accept", "*/*"))) is None
+    caller = await door.identity.caller_if_any(raw(bearer(await door.key())), address="::1")
+    assert caller is not None
+    assert (caller.user_id, caller.address) == ("key:shop", "::1")
+    with pytest.raises(Unauthenticated):
+        await door.identity.caller_if_any(raw(bearer("broken")))
+
+
+# keys
+
+
+async def test_a_key_acts_as_itself(door: Door) -> None:
+    key = await door.key("shop", "shares", "audit")
+    expected = Caller(user_id="key:shop", actor="key:shop", scopes=frozenset({"shares", "audit"}))
+    assert await door.ask(bearer(key)) == expected
+    assert await door.ask(("X-Api-Key", key)) == expected
+
+
+@pytest.mark.parametrize("user", ["alice", "Zoë", "\U0001f600" * 128, "a b", "a:b", "a%2Fb"])
+async def test_a_key_that_may_act_as_names_the_user(door: Door, user: str) -> None:
+    key = await door.key("shop", "shares", "act-as")
+    caller = await door.ask(bearer(key), ("X-User-Id", user))
+    assert (caller.user_id, caller.actor) == (user, "key:shop")
+    assert caller.scopes == {"shares", "act-as"}
+
+
+async def test_a_key_that_may_act_as_need_not(door: Door) -> None:
+    assert (await door.ask(bearer(await door.key("shop", "act-as")))).user_id == "key:shop"
+
+
+async def test_a_key_that_may_not_act_as_names_nobody(door: Door) -> None:
+    key = await door.key("shop", "shares", "admin", "audit")
+    for user in ("alice", "key:shop", ""):
+        with pytest.raises(Forbidden):
+            await door.ask(bearer(key), ("X-User-Id", user))
+
+
+@pytest.mark.parametrize(
+    "user", ["a/b", ".", "..", "x" * 129, b"a\x00b", b"a\x7fb", b"\xff", b"\xed\xa0\x80", "key:shop", "erased:1"]
+)
+async def test_a_malformed_user_is_named(door: Door, user: str | bytes) -> None:
+    key = await door.key("shop", "act-as")
+    with pytest.raises(InvalidRequest) as caught:
+        await door.ask(bearer(key), ("X-User-Id", user))
+    assert [path for path, _ in caught.value.invalid] == ["X-User-Id"]
+
+
+async def test_an_empty_user_is_nobody(door: Door) -> None:
+    key = await door.key("shop", "act-as")
+    with pytest.raises(Unauthenticated):
+        await door.ask(bearer(key), ("X-User-Id", ""))
+
+
+async def test_two_users_at_once_are_refused(door: Door) -> None:
+    key = await door.key("shop", "act-as")
+    with pytest.raises(InvalidRequest):
+        await door.ask(bearer(key), ("X-User-Id", "alice"), ("X-User-Id", "bob"))
+
+
+# looking keys up
+
+
+async def test_a_key_is_looked_up_once_in_five_seconds(door: Door) -> None:
+    key = await door.key()
+    for _ in range(10):
+        await door.ask(bearer(key))
+    assert door.store.looked_up == 1
+    door.clock.forward(5)
+    await door.ask(bearer(key))
+    assert door.store.looked_up == 2
+
+
+async def test_a_revoked_key_stops_within_ten_seconds(door: Door) -> None:
+    key = await door.key()
+    await door.ask(bearer(key))
+    await door.revoke_all()
+    door.clock.forward(9)
+    with pytest.raises(Unauthenticated, match="revoked"):
+        await door.ask(bearer(key))
+
+
+async def test_an_unknown_key_is_looked_up_once_in_five_seconds(door: Door) -> None:
+    for _ in range(10):
+        with pytest.raises(Unauthenticated):
+            await door.ask(bearer(UNKNOWN))
+    assert door.store.looked_up == 1
+
+
+async def test_a_new_key_works_within_five_seconds_of_having_been_tried(door: Door) -> None:
+    plain, key = new_key("shop", {"shares"}, clock=door.clock)
+    with pytest.raises(Unauthenticated):
+        await door.ask(bearer(plain))
+    await door.store.add_key(key)
+    door.clock.forward(5)
+    assert (await door.ask(bearer(plain))).user_id == "key:shop"
+
+
+async def test_a_flood_of_unknown_keys_does_not_push_out_a_known_one(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_KEYS", 3)
+    door.identity = Identity(
+        tokens=door.verifier, keys=ApiKeys(door.store, now=door.clock.seconds), signer=None, clock=door.clock
+    )
+    key = await door.key()
+    await door.ask(bearer(key))
+    for number in range(10):
+        with pytest.raises(Unauthenticated):
+            await door.ask(bearer(f"stk_{number:043}"))
+    assert door.store.looked_up == 11
+    await door.ask(bearer(key))
+    assert door.store.looked_up == 11
+
+
+async def test_while_the_store_is_away_nobody_is_turned_away_for_good(door: Door) -> None:
+    key = await door.key()
+    door.store.away = True
+    with pytest.raises(Unavailable):
+        await door.ask(bearer(key))
+    door.store.away = False
+    assert (await door.ask(bearer(key))).user_id == "key:shop"
+
+
+# making keys
+
+
+def test_a_key_is_random_and_only_its_hash_is_stored() -> None:
+    clock = HandClock()
+    plain, key = new_key("shop", {"shares"}, clock=clock)
+    other, _ = new_key("shop", {"shares"}, clock=clock)
+    assert re.fullmatch(r"stk_[A-Za-z0-9_-]{43}", plain)
+    assert plain != other
+    assert key.digest == hashlib.sha256(plain.encode()).digest()
+    assert (key.name, key.scopes) == ("shop", frozenset({"shares"}))
+    assert (key.created_at, key.revoked_at) == (clock.now(), None)
+    assert plain not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "path"),
+    [
+        ("", {"shares"}, "name"),
+        ("my shop", {"shares"}, "name"),
+        ("x" * 65, {"shares"}, "name"),
+        ("shop", set[str](), "scopes"),
+        ("shop", {"shares", "root"}, "scopes"),
+    ],
+)
+def test_a_key_needs_a_name_and_scopes(name: str, scopes: set[str], path: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        new_key(name, scopes, clock=HandClock())
+    assert caught.value.invalid[0][0] == path
+
+
+# tokens for users
+
+
+async def test_a_server_gets_tokens_for_its_users(door: Door) -> None:
+    server = await door.ask(bearer(await door.key("shop", "act-as", "shares", "audit")))
+    issued = door.identity.issue_token(server, user_id="alice")
+    assert issued.scopes == {"shares"}
+    assert issued.expires_at == door.clock.now() + timedelta(seconds=300)
+    caller = await door.ask(bearer(issued.token))
+    assert (caller.user_id, caller.actor, caller.scopes) == ("alice", "alice", frozenset({"shares"}))
+    wider = door.identity.issue_token(server, user_id="alice", scope="shares audit", ttl=86_400)
+    assert (await door.ask(bearer(wider.token))).scopes == {"shares", "audit"}
+    door.clock.forward(300 + 30)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await door.ask(bearer(issued.token))
+
+
+async def test_who_may_not_act_as_gets_no_token(door: Door) -> None:
+    key = await door.ask(bearer(await door.key("shop", "shares", "admin")))
+    token = door.signer.sign(user_id="alice", scopes={"shares", "act-as"}, ttl=60)
+    for caller in (key, await door.ask(bearer(token))):
+        with pytest.raises(Forbidden):
+            door.identity.issue_token(caller, user_id="bob")
+
+
+@pytest.mark.parametrize("scope", ["admin", "shares admin", "audit"])
+async def test_a_token_is_never_wider_than_its_key(door: Door, scope: str) -> None:
+    server = await door.ask(bearer(await door.key("shop", "act-as", "shares")))
+    with pytest.raises(Forbidden):
+        door.identity.issue_token(server, user_id="alice", scope=scope)
+
+
+async def test_the_default_scope_is_not_given_by_who_lacks_it(door: Door) -> None:
+    server = await door.ask(bearer(await door.key("shop", "act-as", "audit")))
+    with pytest.raises(Forbidden):
+        door.identity.issue_token(server, user_id="alice")
+
+
+@pytest.mark.parametrize(
+    ("user", "scope", "ttl", "path"),
+    [
+        ("alice", "act-as", 300, "scope"),
+        ("alice", "root", 300, "scope"),
+        ("alice", "", 300, "scope"),
+        ("alice", None, 0, "ttl"),
+        ("alice", None, 86_401, "ttl"),
+        ("", None, 300, "userId"),
+        ("a/b", None, 300, "userId"),
+        ("key:shop", None, 300, "userId"),
+    ],
+)
+async def test_a_malformed_wish_is_named(door: Door, user: str, scope: str | None, ttl: int, path: str) -> None:
+    server = await door.ask(bearer(await door.key("shop", "act-as", "shares")))
+    with pytest.raises(InvalidRequest) as caught:
+        door.identity.issue_token(server, user_id=user, scope=scope, ttl=ttl)
+    assert caught.value.invalid[0][0] == path
+
+
+async def test_without_a_secret_nothing_is_signed() -> None:
+    door = Door(signs=False)
+    server = await door.ask(bearer(await door.key("shop", "act-as", "shares")))
+    with pytest.raises(Conflict, match="JWT_SECRET"):
+        door.identity.issue_token(server, user_id="alice")

@@ -1,0 +1,274 @@
+"""Rate limits: one process's window under a clock of our own, and the shared one in a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from sharetally.domain.errors import RateLimited
+from sharetally.web import quota_shared
+from sharetally.web.quota import LocalQuota, Quota, Unlimited, Usage, rate_limit_fields, refusal_fields
+from sharetally.web.quota_shared import Grant, RedisLeases, SharedQuota
+from tests.web.hand_clock import HandClock
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86_400
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """Noon: the start of a minute and of an hour."""
+    return HandClock()
+
+
+async def spent(quota: Quota, key: str, at_most: int) -> int:
+    """Writes made until the first refusal."""
+    for count in range(at_most):
+        try:
+            await quota.spend(key)
+        except RateLimited:
+            return count
+    return at_most
+
+
+async def refusal(quota: Quota, key: str) -> RateLimited:
+    with pytest.raises(RateLimited) as caught:
+        await quota.spend(key)
+    return caught.value
+
+
+# one process
+
+
+async def test_the_limit_is_exact(clock: HandClock) -> None:
+    quota = LocalQuota(limit=10, window=60, now=clock.seconds)
+    assert await spent(quota, "alice", 100) == 10
+    assert await spent(quota, "bob", 100) == 10
+
+
+async def test_a_write_says_what_is_left(clock: HandClock) -> None:
+    quota = LocalQuota(limit=3, window=60, now=clock.seconds)
+    clock.forward(20)
+    states = [await quota.spend("alice") for _ in range(3)]
+    assert [state.remaining for state in states] == [2, 1, 0]
+    assert {(state.limit, state.reset, state.window) for state in states} == {(3, 40, 60)}
+
+
+async def test_the_window_slides(clock: HandClock) -> None:
+    quota = LocalQuota(limit=10, window=60, now=clock.seconds)
+    assert await spent(quota, "alice", 10) == 10
+    clock.forward(60 + 30)  # half of the window before is still seen: 5 of its 10 writes
+    assert await spent(quota, "alice", 10) == 5
+    clock.forward(60)  # half of the 5 is 2.5
+    assert await spent(quota, "alice", 10) == 8
+    clock.forward(120)
+    assert await spent(quota, "alice", 20) == 10
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 600])
+@pytest.mark.parametrize("start", [0, 1, 31, 59])
+async def test_after_the_wait_one_more_is_free_and_not_much_before(clock: HandClock, limit: int, start: int) -> None:
+    quota = LocalQuota(limit=limit, window=60, now=clock.seconds)
+    clock.forward(start)
+    assert await spent(quota, "alice", limit + 1) == limit
+    refused = await refusal(quota, "alice")
+    assert (refused.limit, refused.window) == (limit, 60)
+    clock.forward(refused.retry_after - 1.5)
+    await refusal(quota, "alice")
+    clock.forward(1.5)
+    await quota.spend("alice")
+
+
+async def test_a_wait_within_a_window_is_short(clock: HandClock) -> None:
+    quota = LocalQuota(limit=60, window=60, now=clock.seconds)
+    assert await spent(quota, "alice", 100) == 60
+    clock.forward(61)
+    assert await spent(quota, "alice", 100) == 1
+    assert (await refusal(quota, "alice")).retry_after == 1
+
+
+async def test_users_are_forgotten_when_idle_or_too_many(clock: HandClock) -> None:
+    quota = LocalQuota(limit=1, window=60, now=clock.seconds, capacity=2)
+    for user in ("alice", "bob", "carol"):
+        await quota.spend(user)
+    assert await spent(quota, "carol", 1) == 0
+    assert await spent(quota, "alice", 1) == 1
+
+
+async def test_off_costs_nothing() -> None:
+    quota = Unlimited()
+    for _ in range(10_000):
+        await quota.spend("alice")
+
+
+@pytest.mark.parametrize(
+    ("current", "before", "elapsed", "free"),
+    [(0, 0, 0.0, 10), (10, 0, 0.0, 0), (0, 10, 0.0, 0), (0, 10, 0.5, 5), (4, 10, 0.75, 4), (12, 0, 0.0, 0)],
+)
+def test_what_is_free(current: int, before: int, elapsed: float, free: int) -> None:
+    assert Usage(current=current, before=before, elapsed=elapsed).free(10) == free
+
+
+async def test_the_fields_of_an_answer(clock: HandClock) -> None:
+    quota = LocalQuota(limit=1, window=60, now=clock.seconds)
+    assert rate_limit_fields(await quota.spend("alice")) == {
+        "RateLimit": '"writes";r=0;t=60',
+        "RateLimit-Policy": '"writes";q=1;w=60',
+    }
+    clock.forward(15)
+    assert refusal_fields(await refusal(quota, "alice")) == {
+        "Retry-After": "46",
+        "RateLimit": '"writes";r=0;t=46',
+        "RateLimit-Policy": '"writes";q=1;w=60',
+    }
+
+
+# several processes
+
+
+class Counting:
+    """Leases that count who asks, over others."""
+
+    def __init__(self, inner: RedisLeases | Broken) -> None:
+        self._inner = inner
+        self.asked = 0
+
+    async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant:
+        self.asked += 1
+        return await self._inner.lease(key, wanted=wanted, limit=limit, window=window)
+
+
+class Broken:
+    """Leases that fail as a lost connection does."""
+
+    async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant:
+        raise ConnectionResetError
+
+
+@pytest.fixture
+async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
+    monkeypatch.setattr(quota_shared, "PATIENCE", 10.0)  # a busy machine is no dead Redis
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+def process(redis: Redis, clock: HandClock, *, limit: int = 100) -> tuple[SharedQuota, Counting]:
+    leases = Counting(RedisLeases(redis))
+    return SharedQuota(limit=limit, window=DAY, leases=leases, now=clock.seconds), leases
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100, 600])
+async def test_processes_together_never_grant_more_than_the_limit(redis: Redis, clock: HandClock, limit: int) -> None:
+    processes = [process(redis, clock, limit=limit)[0] for _ in range(4)]
+    counts = [await spent(quota, "alice", limit // 8 + 1) for quota in processes]
+    counts += [await spent(quota, "alice", limit + 1) for quota in processes]
+    assert sum(counts) == limit
+    assert await spent(processes[0], "bob", 1) == 1
+
+
+async def test_writes_at_once_never_grant_more_than_the_limit(redis: Redis, clock: HandClock) -> None:
+    processes = [process(redis, clock, limit=50)[0] for _ in range(4)]
+    writes = [quota.spend("alice") for quota in processes for _ in range(50)]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(not isinstance(answer, RateLimited) for answer in answers) == 50
+
+
+async def test_most_writes_ask_nobody(redis: Redis, clock: HandClock) -> None:
+    quota, leases = process(redis, clock, limit=6000)
+    assert await spent(quota, "alice", 3000) == 3000
+    assert leases.asked < 30
+
+
+async def test_a_user_who_writes_little_takes_little_from_other_processes(redis: Redis, clock: HandClock) -> None:
+    slow, _ = process(redis, clock)
+    quick, _ = process(redis, clock)
+    await slow.spend("alice")
+    assert await spent(quick, "alice", 101) == 99
+
+
+async def test_a_shared_write_says_what_is_left(redis: Redis, clock: HandClock) -> None:
+    quota, _ = process(redis, clock)
+    states = [await quota.spend("alice") for _ in range(20)]
+    assert [state.remaining for state in states] == list(range(99, 79, -1))
+    assert all(1 <= state.reset <= DAY and state.limit == 100 for state in states)
+
+
+async def test_who_is_refused_does_not_ask_again_and_again(redis: Redis, clock: HandClock) -> None:
+    quota, leases = process(redis, clock, limit=3)
+    assert await spent(quota, "alice", 4) == 3
+    asked = leases.asked
+    first = await refusal(quota, "alice")
+    assert 0 < first.retry_after <= 2 * DAY
+    assert leases.asked == asked
+
+
+async def test_the_window_in_redis_slides_by_the_clock_of_redis(redis: Redis) -> None:
+    leases = RedisLeases(redis, prefix="q:")
+    seconds, _ = await redis.time()
+    yesterday = int(seconds) // DAY - 1
+    await redis.hset("q:100/86400:alice", mapping={"index": yesterday, "current": 100, "before": 0})
+    grant = await leases.lease("alice", wanted=1, limit=100, window=DAY)
+    assert (grant.usage.before, grant.usage.current - grant.granted) == (100, 0)
+    await redis.hset("q:100/86400:bob", mapping={"index": yesterday - 1, "current": 100, "before": 100})
+    grant = await leases.lease("bob", wanted=1, limit=100, window=DAY)
+    assert grant == Grant(granted=1, usage=Usage(current=1, before=0, elapsed=grant.usage.elapsed))
+    assert 0 < await redis.ttl("q:100/86400:bob") <= 2 * DAY
+
+
+async def test_a_lease_ends_with_its_window(redis: Redis, clock: HandClock) -> None:
+    quota, leases = process(redis, clock, limit=6000)
+    for _ in range(5):
+        await quota.spend("alice")
+    asked = leases.asked
+    clock.forward(DAY)
+    await quota.spend("alice")
+    assert leases.asked == asked + 1
+
+
+# without Redis
+
+
+async def test_without_redis_writes_go_on_under_the_own_window(clock: HandClock) -> None:
+    leases = Counting(Broken())
+    quota = SharedQuota(limit=5, window=60, leases=leases, now=clock.seconds)
+    assert await spent(quota, "alice", 10) == 5
+    assert leases.asked == 1
+    clock.forward(2)
+    await refusal(quota, "alice")
+    assert leases.asked == 2
+
+
+async def test_writes_at_once_ask_a_dead_redis_once(clock: HandClock) -> None:
+    leases = Counting(Broken())
+    quota = SharedQuota(limit=50, window=60, leases=leases, now=clock.seconds)
+    await asyncio.gather(*(quota.spend("alice") for _ in range(50)))
+    assert leases.asked == 1
+
+
+async def test_a_redis_that_never_answers_is_waited_for_a_moment_only(clock: HandClock) -> None:
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    ended = asyncio.Event()
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Redis(host="127.0.0.1", port=port) as client, asyncio.timeout(2):
+            quota = SharedQuota(limit=5, window=60, leases=RedisLeases(client), now=clock.seconds)
+            assert await spent(quota, "alice", 10) == 5
+        ended.set()
+
+
+async def test_a_cancelled_wait_does_not_mix_up_answers(redis: Redis, clock: HandClock) -> None:
+    quota, _ = process(redis, clock)
+    waiting = [asyncio.create_task(quota.spend(f"user-{number}")) for number in range(20)]
+    await asyncio.sleep(0)
+    for task in waiting[::2]:
+        task.cancel()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(not isinstance(answer, BaseException) and answer.remaining == 99 for answer in answers[1::2])
+    assert await redis.ping() is True
