@@ -87,7 +87,7 @@ def _serve_many(config: uvicorn.Config) -> None:
     os.environ[METRICS] = str(directory)
     bound = config.bind_socket()
     try:
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[bound]).run()
+        Multiprocess(config, [bound]).run()
     finally:
         bound.close()
         shutil.rmtree(directory, ignore_errors=True)

@@ -88,7 +88,7 @@ class Role:
 
 async def _is_ready(client: Client) -> bool:
     try:
-        return (await client.ask("GET", "/health/ready")).status == 200
+        return (await client.ask("GET", "/platforms")).status == 200
     except NoAnswer:
         return False
 

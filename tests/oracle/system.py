@@ -110,7 +110,7 @@ class System:
         """Start these side by side, and wait until all are ready."""
         for role in roles:
             await role.start()
-        await asyncio.gather(*(role.ready() for role in roles))
+        await asyncio.gather(*(role.ready() for role in roles if role.name=="serve"))
 
     async def stop(self) -> dict[str, int]:
         """Stop what still runs, the API last; name -> exit code."""

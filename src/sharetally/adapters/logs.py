@@ -1,2 +1,172 @@
+"""Logs: one form for everything that this process says, ours and the libraries' alike.
+
+Stands at the start of every role: `configure` once, before anything is opened. On a terminal lines are for
+people; otherwise each is a JSON object with `time` (UTC, microseconds), `level`, `logger`, `event`, then
+what belongs to it, `requestId` among it while a request is served. What goes wrong is in `exception`.
+Secrets are masked; calls below the level cost next to nothing; no line can stop the service.
+"""
+
 from __future__ import annotations
-def configure(level, format): pass
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.typing import EventDict
+
+from sharetally.adapters.logs_masking import MASK, masked, masked_text, names_a_secret
+from sharetally.adapters.logs_stderr import StandardError
+
+# libraries whose progress is ours; of all others only warnings are heard
+_HEARD = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "alembic", "aio_pika", "aiormq", "asyncio")
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+Line = dict[str, Any]
+Render = Callable[[Line], bytes]
+
+
+def configure(level: str = "info", format: str | None = None) -> None:  # noqa: A002, the setting's name
+    """Send every log line of this process to standard error, from this level on.
+
+    `level` is `debug`, `info`, `warning` or `error`; `format` is `console` or `json`, None: `console` on a
+    terminal, else `json`. Repeating changes the libraries' records, not loggers that were already used.
+    """
+    render = _console() if (format or _fitting()) == "console" else _json
+    stderr = StandardError(lost=lambda lines: render(_lost(lines)))
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[merge_contextvars, _Writing(render)],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda name="": _Logger(name, stderr),
+        cache_logger_on_first_use=True,
+    )
+    _adopt(_Adopted(render, stderr), number)
+
+
+def _fitting() -> str:
+    return "console" if sys.stderr is not None and sys.stderr.isatty() else "json"
+
+
+def line(logger: str, level: str, event: Mapping[str, Any]) -> Line:
+    """What a log line holds, in the order in which it is written, without secrets."""
+    said: Line = {
+        "time": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "level": level,
+        "logger": logger,
+        "event": masked_text(str(event.get("event", ""))),
+    }
+    for name, value in event.items():
+        if name not in said and name not in ("exc_info", "stack_info"):
+            said[name] = MASK if names_a_secret(name) else masked(value)
+    if fault := _fault(event.get("exc_info")):
+        said["exception"] = masked_text("".join(traceback.format_exception(fault)).rstrip())
+    return said
+
+
+def _fault(exc_info: object) -> BaseException | None:
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    elif exc_info is True:
+        exc_info = sys.exc_info()[1]
+    return exc_info if isinstance(exc_info, BaseException) else None
+
+
+def _lost(lines: int) -> Line:
+    return line("sharetally.logs", "warning", {"event": "log lines were lost", "lines": lines})
+
+
+# the two forms
+
+
+def _json(said: Line) -> bytes:
+    try:
+        return msgspec.json.encode(said) + b"\n"
+    except (TypeError, ValueError, OverflowError):  # half a character, a number beyond 64 bits, …
+        return msgspec.json.encode({name: ascii(value) for name, value in said.items()}) + b"\n"
+
+
+def _console() -> Render:
+    renderer = ConsoleRenderer(
+        colors="NO_COLOR" not in os.environ, timestamp_key="time", exception_formatter=plain_traceback, sort_keys=False
+    )
+
+    def render(said: Line) -> bytes:
+        shown = {name: _on_a_terminal(name, value) for name, value in said.items()}
+        return f"{renderer(None, said['level'], shown)}\n".encode("utf-8", "backslashreplace")
+
+    return render
+
+
+def _on_a_terminal(name: str, value: object) -> object:
+    """The time of day alone, and nothing that a terminal would obey."""
+    if not isinstance(value, str):
+        return value
+    if name == "time":
+        return value[11:23]
+    shown = value.translate(_CONTROLS)
+    return shown if name == "exception" else shown.replace("\n", "\\n")
+
+
+# where lines come from: structlog's loggers and the standard library's
+
+
+class _Writing:
+    """The last processor: from the event to the bytes of its line."""
+
+    def __init__(self, render: Render) -> None:
+        self._render = render
+
+    def __call__(self, logger: _Logger, level: str, event: EventDict) -> bytes:
+        return self._render(line(logger.name, level, event))
+
+
+class _Logger:
+    """What structlog hands finished lines to; its level was looked at before."""
+
+    def __init__(self, name: str, stderr: StandardError) -> None:
+        self.name = name
+        self._stderr = stderr
+
+    def info(self, finished: bytes) -> None:
+        self._stderr.write(finished)
+
+    debug = warning = error = critical = info
+
+
+class _Adopted(logging.Handler):
+    """Gives records of the standard library the form of ours."""
+
+    def __init__(self, render: Render, stderr: StandardError) -> None:
+        super().__init__()
+        self._render = render
+        self._stderr = stderr
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = merge_contextvars(None, "", {"event": _message(record), "exc_info": record.exc_info})
+        self._stderr.write(self._render(line(record.name, record.levelname.lower(), event)))
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # the arguments do not fit, or cannot be shown
+        return str(record.msg)
+
+
+def _adopt(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))
+    for name in _HEARD:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(max(level, logging.INFO))

@@ -3,7 +3,7 @@
 Every value of every line passes here, ours and those of libraries: bearer tokens, API keys, JSON Web
 Tokens, passwords in URLs, whatever is named like a secret. When in doubt something harmless is masked too.
 What comes out is plain and bounded: numbers, short texts, shallow lists and mappings; an object that
-nobody meant to log is shown by its `repr`, never field by field.
+nobody meant to log is shown as it describes itself, never field by field.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _PAIR = re.compile(
     r"""
     ((?:pass(?:word|wd|phrase)|\bpwd|secret|authorization|api[_-]?key|private[_-]?key|cookie|credential|token)
      [\w-]{0,20} (?:\\?["'])? \s{0,4} (?:=|:|%3D|%3A) \s{0,4})
-    (?: b?" (?:[^"\\]|\\.)* " | b?' (?:[^'\\]|\\.)* ' | \\" [^"\\]* \\" | (?:(?:bearer|basic|dpop)\s+)? [^\s"'&,;)}\]]+ )
+    (?: b?" (?:[^"\\]|\\.)* " | b?' (?:[^'\\]|\\.)* ' | \\" [^"\\]* \\"
+      | (?:(?:bearer|basic|dpop)\s+)? [^\s"'&,;)}\]]+ )
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -104,11 +105,6 @@ def _text(key: object) -> str:
 
 def _said(value: object) -> str:
     try:
-        return str(value) if isinstance(value, BaseException) else _plain(value)
-    except Exception:  # a stranger's repr may fail in any way
+        return str(value)
+    except Exception:  # a stranger's code may fail in any way
         return f"<{type(value).__name__}>"
-
-
-def _plain(value: object) -> str:
-    shown = str(value)
-    return shown if type(value).__repr__ is object.__repr__ or len(shown) < 200 else repr(value)

@@ -1,0 +1,223 @@
+"""What the database suites share: a database at the head, legal values, and the steps of writers and counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sharetally.adapters.databases.store import SqlDatabase, database
+from sharetally.adapters.migrations.runner import upgrade
+from sharetally.domain.adjustment import Adjustment
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import fold
+from sharetally.domain.errors import RunAgain
+from sharetally.domain.event import Cell, Event, Job
+from sharetally.domain.ids import new_id
+from sharetally.domain.link import ShareLink, new_code
+from sharetally.domain.share import Evidence, ShareRecord, Status
+from sharetally.flow.sharing import record_cell
+from sharetally.ports import Total, Writes
+
+T = TypeVar("T")
+VIDEO = ContentRef(type="video", id="abc")
+ARTICLE = ContentRef(type="article", id="abc")
+AT = datetime(2026, 11, 20, 12, 34, 56, 123456, tzinfo=UTC)
+SERVERS = ("postgresql", "mysql")  # the databases that more than one writer may write to
+
+
+@asynccontextmanager
+async def migrated(url: str) -> AsyncIterator[SqlDatabase]:
+    """An open database at the head."""
+    await asyncio.to_thread(upgrade, url)
+    async with opened(url) as db:
+        yield db
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[SqlDatabase]:
+    """The database as one more process sees it."""
+    db = database(url)
+    await db.open()
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+# values
+
+
+def record(**changes: Any) -> ShareRecord:
+    """A live share of VIDEO by anna."""
+    stands = ShareRecord(
+        id=new_id(),
+        content=VIDEO,
+        platform="twitter",
+        user_id="anna",
+        status=Status.SUCCESS,
+        evidence=Evidence.DECLARED,
+        attempt_count=1,
+        first_shared_at=AT,
+        last_shared_at=AT,
+    )
+    return replace(stands, **changes)
+
+
+def link(**changes: Any) -> ShareLink:
+    """A live link of anna's to VIDEO."""
+    stands = ShareLink(
+        id=new_id(),
+        code=new_code(),
+        content=VIDEO,
+        user_id="anna",
+        channel="",
+        campaign="",
+        url="https://example.org/abc",
+        created_at=AT,
+        updated_at=AT,
+    )
+    return replace(stands, **changes)
+
+
+def adjustment(amount: int = 5, **changes: Any) -> Adjustment:
+    """A correction of VIDEO's count."""
+    made = new_id()
+    stands = Adjustment(
+        id=made,
+        request_key=f"job-{made}",
+        content=VIDEO,
+        amount=amount,
+        channel="",
+        campaign="",
+        reason="imported",
+        actor="key:importer",
+    )
+    return replace(stands, **changes)
+
+
+def entry(**changes: Any) -> AuditEntry:
+    """A line of the audit about VIDEO."""
+    stands = AuditEntry(
+        id=new_id(),
+        at=AT,
+        subject_id=new_id(),
+        content=VIDEO,
+        user_id="anna",
+        actor="anna",
+        action="shared",
+        platform="twitter",
+        status="success",
+        request_id="request-1",
+    )
+    return replace(stands, **changes)
+
+
+def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:
+    """The token of a share that was made."""
+    by_record = isinstance(of, ShareRecord)
+    stands = Event(
+        id=new_id(),
+        job=Job.SHARE_CREATED,
+        content=of.content,
+        at=AT,
+        delta=1,
+        moved=1,
+        to=record_cell(of) if isinstance(of, ShareRecord) else of.cell,
+        platform=of.platform if isinstance(of, ShareRecord) else None,
+        share_id=of.id,
+        user_id=of.user_id,
+        request_id="request-1" if by_record else "",
+    )
+    return replace(stands, **changes)
+
+
+def deleted(of: ShareRecord | ShareLink, **changes: Any) -> Event:
+    """The token of a share that was withdrawn."""
+    return created(of, job=Job.SHARE_DELETED, delta=-1, moved=-1, **changes)
+
+
+def moved(of: ShareRecord | ShareLink, origin: Cell, **changes: Any) -> Event:
+    """The token of a share that left `origin` for where it stands now."""
+    return created(of, job=Job.SHARE_UPDATED, delta=0, moved=1, origin=origin, **{"platform": None, **changes})
+
+
+def adjusted(of: Adjustment) -> Event:
+    """The token of a correction."""
+    return Event(
+        id=new_id(),
+        job=Job.SHARE_COUNT_UPDATE,
+        content=of.content,
+        at=AT,
+        delta=of.amount,
+        moved=of.amount,
+        to=of.cell,
+        platform=of.platform,
+        share_id=of.id,
+    )
+
+
+# steps
+
+
+def of_records(*records: ShareRecord) -> dict[Any, ShareRecord]:
+    return {each.key: each for each in records}
+
+
+def of_links(*links: ShareLink) -> dict[Any, ShareLink]:
+    return {each.id: each for each in links}
+
+
+async def write(db: SqlDatabase, writes: Writes) -> None:
+    """Write in a transaction of its own."""
+    async with db.transaction() as tx:
+        await tx.write(writes)
+
+
+async def share(db: SqlDatabase, *shares: ShareRecord | ShareLink) -> list[Event]:
+    """Write new shares with their tokens, not counted yet."""
+    records = [each for each in shares if isinstance(each, ShareRecord)]
+    links = [each for each in shares if isinstance(each, ShareLink)]
+    events = [created(each) for each in shares]
+    await write(db, Writes(new_records=of_records(*records), new_links=of_links(*links), events=events))
+    return events
+
+
+async def count(db: SqlDatabase, events: Sequence[Event]) -> Mapping[ContentRef, Total]:
+    """Burn tokens and move what they say, as the counter does; a deadlock runs it again."""
+
+    async def once() -> Mapping[ContentRef, Total]:
+        async with db.transaction() as tx:
+            taken = await tx.take([event.id for event in events])
+            await tx.burn([event.id for event in taken])
+            return await tx.move(fold(taken)) if taken else {}
+
+    return await again(once)
+
+
+async def again(step: Callable[[], Awaitable[T]]) -> T:
+    """Run until nobody stands in the way; at most as often as the committer would."""
+    for _ in range(20):
+        try:
+            return await step()
+        except RunAgain:
+            continue
+    return await step()
+
+
+async def run(db: SqlDatabase, statement: str, **parameters: object) -> list[Mapping[str, object]]:
+    """Plain SQL in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await tx.execute(statement, parameters)
+
+
+async def number(db: SqlDatabase, statement: str, **parameters: object) -> int:
+    """The single number that a query answers."""
+    (row,) = await run(db, statement, **parameters)
+    (value,) = row.values()
+    assert isinstance(value, int)
+    return value
