@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
+from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
@@ -24,7 +26,7 @@ from sharetally.asgi import METRICS, create_app
 from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
-from sharetally.web.operation import Health, ops_app, serve_ops
+from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
 from sharetally.wiring import Core, allowed_platforms, check_schema, database
 
 if TYPE_CHECKING:
@@ -156,7 +158,8 @@ async def _role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyn
     async with Core(settings, role=role) as core:
         if settings.ops_port is not None:
             app = ops_app(core.health, core.exposition, networks=settings.ops_networks)
-            core.start(serve_ops(app, settings.ops_port, stop), "ops")
+            host = ops_host(settings.ops_networks)
+            core.start(serve_ops(app, settings.ops_port, stop, host=host), "ops")
         yield core, stop
 
 
@@ -164,15 +167,18 @@ async def _role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyn
 async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
     """What `verify --every` needs: metrics on OPS_PORT, and to be told when to end."""
     configure(settings.log_level, settings.log_format)
-    stop, meter = _stopping(), open_meter(None, "verify")
+    stop, meter, quiet = _stopping(), open_meter(None, "verify"), MemoryBroker()
+    await quiet.open(())
 
     async def exposition() -> tuple[bytes, str]:
-        return await meter.exposition(store, None, ())
+        return await meter.exposition(store, quiet, ())
 
     async with asyncio.TaskGroup() as group:
         if settings.ops_port is not None:
-            app = ops_app(Health(store, None, None, known_revision=HEAD), exposition, networks=settings.ops_networks)
-            group.create_task(serve_ops(app, settings.ops_port, stop))
+            app = ops_app(
+                Health(store, quiet, NoCache(), known_revision=HEAD.__eq__), exposition, networks=settings.ops_networks
+            )
+            group.create_task(serve_ops(app, settings.ops_port, stop, host=ops_host(settings.ops_networks)))
         yield meter, stop
 
 

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from sharetally.adapters import platforms
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.memory import MemoryCache
+from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.store import database
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
@@ -48,7 +49,7 @@ from sharetally.web.operation import Health
 from sharetally.web.pages import page_endpoints
 from sharetally.web.parts import Parts, Places
 from sharetally.web.quota import LocalQuota, Quota, Unlimited
-from sharetally.web.table import API
+from sharetally.web.table import API, OPERATION
 from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
 
 HOOKS = "sharetally.hooks"
@@ -80,7 +81,7 @@ class Core:
         )
         self.consumers = self._consumers()
         self.queues: Sequence[Queue] = [consumer.queue for consumer in self.consumers]
-        self.health = Health(self.database, self.broker, self.cache, known_revision=HEAD)
+        self.health = Health(self.database, self.broker, self.cache or NoCache(), known_revision=HEAD.__eq__)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Core:
@@ -297,7 +298,7 @@ def _parts(core: Core) -> Parts:
 
 def http(core: Core) -> ASGIApp:
     """The application with what stands around it."""
-    app: ASGIApp = Application(_parts(core), (*API, *page_endpoints(API)))
+    app: ASGIApp = Application(_parts(core), (*API, *OPERATION, *page_endpoints((*API, *OPERATION))))
     if core.settings.cors_origins:
         app = CORSMiddleware(
             app,

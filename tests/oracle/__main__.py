@@ -1,7 +1,7 @@
 """The oracle from a terminal: `python -m tests.oracle --database postgresql --amqp rabbitmq --seconds 60 …`
 
 `--database` takes sqlite, postgresql or mysql (a fresh database on a server found or started for it) or the URL of
-an empty database; `--amqp` likewise takes memory:, rabbitmq or a URL. Prints the table; ends with 1 on any fault.
+an empty database; `--amqp` likewise takes memory, rabbitmq or a URL. Prints the table; ends with 1 on any fault.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from tests.services import fresh_amqp, fresh_mysql, fresh_postgresql, fresh_redi
 from tests.services.rabbitmq import RABBITMQ
 from tests.services.server import Server, open_server
 
-_ALONE = {"processes": 1, "workers": 0, "relays": 0}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run once; 0 if nothing at all was wrong."""
     asked = _parser().parse_args(arguments)
     folder = Path(asked.folder or tempfile.mkdtemp(prefix="sharetally-oracle-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=asked.folder is None)
     with _shape(asked) as (shape, broker):
         verdict = uvloop.run(run(shape, _plan(asked, broker), folder))
     sys.stdout.write(f"{verdict.as_json() if asked.json else verdict}\n")
@@ -40,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
     add = parser.add_argument
     add("--database", default="sqlite", help="sqlite, postgresql, mysql, or the URL of an empty database")
-    add("--amqp", default="memory:", help="memory:, rabbitmq, or the URL of an empty virtual host")
+    add("--amqp", default="memory", help="memory, rabbitmq, or the URL of an empty virtual host")
     add("--redis", action="store_true", help="with a cache on Redis")
     add("--processes", type=int, default=1, help="serving")
     add("--workers", type=int, default=0)
@@ -54,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--really-stop-rabbit", action="store_true", help="stop the broker itself, for everybody who uses it")
     add("--patience", type=float, default=120.0, help="seconds that counting may take after the load")
     add("--json", action="store_true", help="the verdict as JSON")
-    add("--folder", help="where logs and journal go; default: a temporary folder")
+    add("--folder", help="a new folder for logs, journal and data; default: a temporary one")
     return parser
 
 
@@ -79,14 +77,20 @@ def _plan(asked: argparse.Namespace, broker: Server | None) -> Plan:
 def _shape(asked: argparse.Namespace) -> Iterator[tuple[Shape, Server | None]]:
     with ExitStack() as stack:
         broker = stack.enter_context(open_server(RABBITMQ)) if asked.amqp == "rabbitmq" else None
-        amqp = stack.enter_context(fresh_amqp(broker)) if broker else asked.amqp
-        database = {"sqlite": None}.get(asked.database, asked.database)
-        if asked.database in ("postgresql", "mysql"):
-            fresh = {"postgresql": fresh_postgresql, "mysql": fresh_mysql}[asked.database]
-            database = stack.enter_context(fresh())
-        cache = stack.enter_context(fresh_redis()) if asked.redis else "memory:"
-        roles = {"processes": asked.processes, "workers": asked.workers, "relays": asked.relays}
-        yield Shape(database=database, broker=amqp, cache=cache, **roles), broker
+        amqp = stack.enter_context(fresh_amqp(broker)) if broker else _url(asked.amqp, "memory")
+        fresh = {"postgresql": fresh_postgresql, "mysql": fresh_mysql}.get(asked.database)
+        database = stack.enter_context(fresh()) if fresh else _url(asked.database, "sqlite")
+        cache = stack.enter_context(fresh_redis()) if asked.redis else None
+        yield _made(asked, database, amqp, cache), broker
+
+
+def _url(asked: str, default: str) -> str | None:
+    return None if asked == default else asked
+
+
+def _made(asked: argparse.Namespace, database: str | None, broker: str | None, cache: str | None) -> Shape:
+    roles = {"processes": asked.processes, "workers": asked.workers, "relays": asked.relays}
+    return Shape(database=database, broker=broker, cache=cache, **roles)
 
 
 if __name__ == "__main__":

@@ -75,13 +75,10 @@ def _shown(content: Content, cells: Mapping[tuple[str, str], int]) -> Shown:
 
 async def compare_answers(port: int, token: str, promised: Mapping[Content, Shown]) -> list[str]:
     """Plain counts, once what was announced had time to arrive; exact counts at once."""
-    client = Client(port)
-    try:
+    with Client(port) as client:
         sample = sorted(promised, key=lambda content: -promised[content]["shareCount"])[:EXACT]
         wrong = await _exact(client, token, {content: promised[content] for content in sample})
         return [*wrong, *await _plain(client, promised)]
-    finally:
-        client.close()
 
 
 async def _exact(client: Client, token: str, promised: Mapping[Content, Shown]) -> list[str]:

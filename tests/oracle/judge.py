@@ -17,10 +17,10 @@ from tests.oracle.tally import Uncertain
 from tests.oracle.verdict import Findings
 
 
-async def judge(load: Load, database: str, *, patience: float) -> Findings:
+async def judge(load: Load, *, patience: float) -> Findings:
     """Wait at most `patience` seconds until nothing is pending; then look at everything."""
     await _resolve(load)
-    async with open_tables(database) as tables:
+    async with open_tables(load.system.database) as tables:
         settling = await settle(tables, patience)
         pending, parked = await waiting(tables)
         compared = Compared()
@@ -49,12 +49,9 @@ async def settle(tables: Tables, patience: float) -> float:
 
 
 async def _resolve(load: Load) -> None:
-    client = Client(load.system.port)
-    try:
+    with Client(load.system.port) as client:
         for each in load.tally.uncertain:
             await _resolve_one(load, client, each)
-    finally:
-        client.close()
 
 
 async def _resolve_one(load: Load, client: Client, each: Uncertain) -> None:

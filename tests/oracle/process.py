@@ -39,21 +39,18 @@ class Role:
         assert self._process is None
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *COMMAND, *self._arguments, env=self._environment,
+                *COMMAND, *self._arguments, env=self._environment, cwd=self.log.parent,
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
     async def ready(self) -> None:
         """Return once it says that it is ready; fail if it ends or takes too long."""
         deadline = time.monotonic() + START
-        client = Client(self.port, patience=5.0)
-        try:
+        with Client(self.port, patience=5.0) as client:
             while not await _is_ready(client):
                 assert self.running, f"{self.name} ended: {self._last_words()}"
                 assert time.monotonic() < deadline, f"{self.name} is not ready: {self._last_words()}"
                 await asyncio.sleep(0.05)
-        finally:
-            client.close()
 
     @property
     def running(self) -> bool:
@@ -88,7 +85,7 @@ class Role:
 
 async def _is_ready(client: Client) -> bool:
     try:
-        return (await client.ask("GET", "/platforms")).status == 200
+        return (await client.ask("GET", "/health/ready")).status == 200
     except NoAnswer:
         return False
 

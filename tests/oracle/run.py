@@ -51,7 +51,7 @@ async def run(shape: Shape, plan: Plan, folder: Path) -> Verdict:
 @asynccontextmanager
 async def wired(shape: Shape) -> AsyncIterator[tuple[Shape, Wire | None]]:
     """The same shape with a wire of ours between it and its broker."""
-    if shape.broker == "memory:":
+    if shape.broker is None:
         yield shape, None
         return
     async with open_wire(shape.broker) as wire:
@@ -64,7 +64,7 @@ async def perform(system: System, plan: Plan, folder: Path, wire: Wire | None = 
     with Journal(folder / "journal.jsonl") as journal:
         async with beside(on_schedule(_steps(system, plan, wire))), beside(watch.run()):
             await load.run(plan.seconds, journal)
-    findings = await judge(load, database_of(system, folder), patience=plan.patience)
+    findings = await judge(load, patience=plan.patience)
     await watch.look()
     return verdict_on(load, watch, findings, plan.seconds)
 
@@ -87,11 +87,6 @@ async def beside(task: asyncio._CoroutineLike[None]) -> AsyncIterator[None]:
         running = group.create_task(task)
         yield
         running.cancel()
-
-
-def database_of(system: System, folder: Path) -> str:
-    """Where the system's database is, also when it was left to itself."""
-    return system.shape.database or f"sqlite:///{folder}/data/sharetally.db"
 
 
 def verdict_on(load: Load, watch: Watch, findings: Findings, seconds: float) -> Verdict:

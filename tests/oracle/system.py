@@ -20,30 +20,30 @@ from tests.oracle.tokens import Token, signed_by
 from tests.services.launch import free_port
 
 SECRET = "known to the tests alone, and long enough"
-CONTENT_URLS = {kind: f"https://example.org/{kind}/{{contentId}}" for kind in ("video", "article")}
+_CONTENT_URLS = {kind: f"https://example.org/{kind}/{{contentId}}" for kind in ("video", "article")}
+FOR_LOAD = {"CONTENT_URLS": json.dumps(_CONTENT_URLS), "LINK_HOSTS": "*", "RATE_LIMIT": "off", "JWT_SECRET": SECRET}
 _NO_GRUMBLING = ("Traceback (most recent call last)", "was never awaited", "never retrieved")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a system is made of. `settings` are names and values of further settings.
+    """What a system is made of. What is None is left to the service; without `settings` too it is its default.
 
-    Without a `secret` the service makes its own, as it does for whoever sets nothing.
+    `settings` are names and values of further settings; those for a load let it go anywhere, as fast as it can.
     """
 
     database: str | None = None
-    broker: str = "memory:"
-    cache: str = "memory:"
+    broker: str | None = None
+    cache: str | None = None
     processes: int = 1
     workers: int = 0
     relays: int = 0
-    secret: str | None = SECRET
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=FOR_LOAD.copy)
 
     def __str__(self) -> str:
         kind = (self.database or "sqlite").split(":", 1)[0]
-        broker = "" if self.broker == "memory:" else " + rabbitmq"
-        cache = "" if self.cache == "memory:" else " + redis"
+        broker = " + rabbitmq" if self.broker else ""
+        cache = " + redis" if self.cache else ""
         roles = f"{self.processes} serving, {self.workers} workers, {self.relays} relays"
         return f"{kind}{broker}{cache}, {roles if broker else 'one process'}"
 
@@ -62,13 +62,13 @@ class Said:
 
 
 class System:
-    """The running thing. `port` is the API's."""
+    """The running thing. `port` is the API's; `folder` is where it runs, and where its logs are."""
 
     def __init__(self, shape: Shape, folder: Path) -> None:
         self.shape = shape
         self.port = free_port()
         self._folder = folder
-        self._environment = _environment(shape, folder)
+        self._environment = _environment(shape)
         serve = ["serve", "--port", str(self.port), "--processes", str(shape.processes)]
         self.serve = self._role("serve", serve, port=self.port)
         self.workers = [self._role(f"worker-{n}", ["worker"]) for n in range(shape.workers)]
@@ -88,13 +88,17 @@ class System:
 
     def token(self, scope: str = "shares") -> Token:
         """Tokens with this scope for any user."""
-        assert self.shape.secret is not None
-        return signed_by(self.shape.secret, scope)
+        return signed_by(self.shape.settings["JWT_SECRET"], scope)
+
+    @property
+    def database(self) -> str:
+        """The URL of the database, also where it was left to the service."""
+        return self.shape.database or f"sqlite:///{self._folder}/.sharetally/sharetally.db"
 
     async def cli(self, *arguments: str) -> Said:
         """Run a command to its end."""
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, *arguments, env=self._environment, stdin=asyncio.subprocess.DEVNULL,
+            *COMMAND, *arguments, env=self._environment, cwd=self._folder, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
@@ -110,7 +114,7 @@ class System:
         """Start these side by side, and wait until all are ready."""
         for role in roles:
             await role.start()
-        await asyncio.gather(*(role.ready() for role in roles if role.name=="serve"))
+        await asyncio.gather(*(role.ready() for role in roles))
 
     async def stop(self) -> dict[str, int]:
         """Stop what still runs, the API last; name -> exit code."""
@@ -137,20 +141,10 @@ class System:
         ]
 
 
-def _environment(shape: Shape, folder: Path) -> dict[str, str]:
-    settings = {
-        "DATA_DIR": str(folder / "data"),
-        "BROKER_URL": shape.broker,
-        "CACHE_URL": shape.cache,
-        "CONTENT_URLS": json.dumps(CONTENT_URLS),
-        "LINK_HOSTS": "*",
-        "RATE_LIMIT": "off",
-        **({"DATABASE_URL": shape.database} if shape.database else {}),
-        **({"JWT_SECRET": shape.secret} if shape.secret else {}),
-        **shape.settings,
-    }
+def _environment(shape: Shape) -> dict[str, str]:
+    named = {"DATABASE_URL": shape.database, "BROKER_URL": shape.broker, "CACHE_URL": shape.cache, **shape.settings}
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("SHARETALLY_")}
-    return foreign | {f"SHARETALLY_{name}": value for name, value in settings.items()}
+    return foreign | {f"SHARETALLY_{name}": value for name, value in named.items() if value is not None}
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ LONGEST = 8_192  # characters of one text
 WIDEST = 100  # items of one list or mapping
 DEEPEST = 5
 
+_NUMBERS = (int, float)  # bool is an int
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
 _NAME = re.compile(
     r"pass(?:word|wd|phrase)|(?<![a-z])pwd|secret|authorization|api[_-]?key|private[_-]?key|cookie|credential|token$",
@@ -27,14 +28,15 @@ _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*")
 _KEY = re.compile(r"stk_[A-Za-z0-9_-]+")
 _BEARER = re.compile(r"\b(bearer|dpop)((?:\s|%20|\+){1,8})[^\s\"',;]+", re.IGNORECASE)
 _BASIC = re.compile(r"\b(?i:(basic))((?:\s|%20|\+){1,8})(?=[a-z]*[A-Z0-9=+/])[A-Za-z0-9+/_=-]+")
+_COOKIE = re.compile(r"\b(cookie:\s{0,4})[^\r\n\"']+", re.IGNORECASE)
 # user:password@ after ://, the password as far as the last @; a port before the path is none
-_IN_URL = re.compile(r"(://[^\s/:@]{0,256}:)(?!\d{1,5}(?:[/?#,;\s\"']|$))\S{0,256}@")
+_IN_URL = re.compile(r"(://[^\s/:@]{0,256}:)(?!\d{1,5}(?:[/?#,;\s\"']|$))\S{0,2048}@")
 _PAIR = re.compile(
     r"""
     ((?:pass(?:word|wd|phrase)|\bpwd|secret|authorization|api[_-]?key|private[_-]?key|cookie|credential|token)
-     [\w-]{0,20} (?:\\?["'])? \s{0,4} (?:=|:|%3D|%3A) \s{0,4})
+     [\w-]{0,20} (?:\\?["'])? \s{0,4} (?:=|:|%3D|%3A|(?<=["']),) \s{0,4})
     (?: b?" (?:[^"\\]|\\.)* " | b?' (?:[^'\\]|\\.)* ' | \\" [^"\\]* \\"
-      | (?:(?:bearer|basic|dpop)\s+)? [^\s"'&,;)}\]]+ )
+      | (?:(?:bearer|basic|dpop|digest|negotiate|token|apikey)\s+)? [^\s"'&,;)}\]]+ )
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -44,7 +46,7 @@ def masked(value: object, deep: int = DEEPEST) -> object:
     """The value as it may be shown, made of None, bool, int, float, str, list and dict only."""
     if isinstance(value, str):
         return masked_text(value)
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, _NUMBERS):
         return value
     if isinstance(value, bytes | bytearray):
         return masked_text(bytes(value[: 2 * LONGEST]).decode("utf-8", "backslashreplace"))
@@ -90,6 +92,7 @@ def _without_secrets(text: str) -> str:
     text = _KEY.sub(f"stk_{MASK}", text)
     text = _BEARER.sub(rf"\1\2{MASK}", text)
     text = _BASIC.sub(rf"\1\2{MASK}", text)
+    text = _COOKIE.sub(rf"\1{MASK}", text)
     text = _IN_URL.sub(rf"\1{MASK}@", text)
     return _PAIR.sub(rf"\1{MASK}", text)
 

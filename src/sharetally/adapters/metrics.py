@@ -10,31 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from time import monotonic
-from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry, Counter, Gauge, values
 
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
+from sharetally.adapters.metrics_labels import ROOM, Bound, Children, Observed
 from sharetally.domain.event import Job
 from sharetally.ports import Broker, Meter, Outbox, Queue
 
-OTHER = "other"
-NONE = "none"
-ROOM = 50  # values of a label whose values nobody listed
 _BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-C = TypeVar("C", bound=MetricWrapperBase)
 
 
 @contextmanager
@@ -67,51 +61,6 @@ def open_meter(
         values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
         processes.enlist(directory, role)
     return PrometheusMeter(directory=directory, role=role, platforms=platforms, jobs=jobs, clock=clock)
-
-
-class Bound:
-    """The values that one label may have."""
-
-    def __init__(self, known: Iterable[str] = (), *, room: int = 0) -> None:
-        self._known = set(known)
-        self._room = room
-
-    def fold(self, label: str) -> str:
-        """The label itself, `none` for an empty one, `other` when it is not known and there is no room."""
-        if label in self._known:
-            return label
-        if not label:
-            return NONE
-        if self._room == 0:
-            return OTHER
-        self._room -= 1
-        self._known.add(label)
-        return label
-
-
-class Children(dict[tuple[str, ...], C]):
-    """Labels -> the series to add to. What is folded into `other` is not kept: its names have no bound."""
-
-    def __init__(self, metric: C, *bounds: Bound) -> None:
-        super().__init__()
-        self._metric = metric
-        self._bounds = bounds
-
-    def __missing__(self, labels: tuple[str, ...]) -> C:
-        folded = tuple(bound.fold(label) for bound, label in zip(self._bounds, labels, strict=True))
-        child = self._metric.labels(*folded)
-        if folded == labels or OTHER not in folded:
-            self[labels] = child
-        return child
-
-
-class Observed(Histogram):
-    """A histogram that takes many equal values at once."""
-
-    def observe_many(self, value: float, number: int) -> None:
-        """The same as observing the value so many times."""
-        self._sum.inc(value * number)
-        self._buckets[bisect_left(self._upper_bounds, value)].inc(number)
 
 
 class PrometheusMeter(Meter):

@@ -87,6 +87,7 @@ class Application:
             headers=headers,
             request_id=request_id,
             endpoint=endpoint,
+            scope=scope,
         )
         answer = await endpoint.handler(parts, asked)
         return _with(answer, spent)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from starlette.types import Scope
+
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Unauthenticated
 from sharetally.web.answers import Answer
@@ -42,6 +44,7 @@ class Asked:
     headers: Mapping[str, str]
     request_id: str
     endpoint: Endpoint
+    scope: Scope
 
     @property
     def signed(self) -> Caller:

@@ -82,7 +82,7 @@ def _types(endpoints: Iterable[Endpoint]) -> list[Any]:
     kinds: dict[int, Any] = {}
     for endpoint in endpoints:
         for kind in (endpoint.body, *endpoint.answers.values()):
-            if kind is not None:
+            if kind not in (None, str):
                 kinds[id(kind)] = kind
     return list(kinds.values())
 
@@ -153,7 +153,15 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
     return {str(status): _answer(endpoint, status, kind) for status, kind in endpoint.answers.items()}
 
 
-_WORDS = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done", 302: "Where it leads", 304: "Not changed"}
+_WORDS = {
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "Done",
+    302: "Where it leads",
+    304: "Not changed",
+    503: "Not ready",
+}
 
 
 def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
@@ -163,7 +171,8 @@ def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
     if 304 in endpoint.answers:
         found["headers"]["ETag"] = _header("The version, to ask again with If-None-Match.")
     if kind is not None:
-        found["content"] = {endpoint.media_type: {"schema": {"$ref": REF.format(name=kind.__name__)}}}
+        schema = {"type": "string"} if kind is str else {"$ref": REF.format(name=kind.__name__)}
+        found["content"] = {endpoint.media_type: {"schema": schema}}
     return found
 
 

@@ -361,5 +361,22 @@ class Token(Out):
     expiresAt: datetime
 
 
+# operation
+
+
+class CheckBody(Out, omit_defaults=True):
+    """How one thing that the service needs is."""
+
+    status: Literal["ok", "down"]
+    detail: str | UnsetType = UNSET
+
+
+class HealthBody(Out, omit_defaults=True):
+    """How this process is: `degraded` does its work, `unavailable` cannot."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    checks: dict[str, CheckBody] | UnsetType = UNSET
+
+
 class NoQuery(In):
     """Takes no parameters."""

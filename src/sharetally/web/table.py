@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharetally.web import counts, links, schemas, shares, trail
+from sharetally.web import counts, links, operating, schemas, shares, trail
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
 
 _ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
@@ -239,3 +239,38 @@ _TRAIL = (
 )
 
 API = (*_SHARES, *_LINKS, *_COUNTS, *_TRAIL)
+
+OPERATION = (
+    Endpoint(
+        method="GET",
+        path="/health/live",
+        handler=operating.live,
+        summary="Whether this process turns",
+        tag="Operation",
+        access=Access.PUBLIC,
+        answers={200: schemas.HealthBody},
+    ),
+    *(
+        Endpoint(
+            method="GET",
+            path=path,
+            handler=operating.ready,
+            summary="Whether it can do its work; a dead broker or cache degrades and is named",
+            tag="Operation",
+            access=Access.PUBLIC,
+            answers={200: schemas.HealthBody, 503: schemas.HealthBody},
+        )
+        for path in ("/health", "/health/ready")
+    ),
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        handler=operating.metrics,
+        summary="Metrics in Prometheus' text format: scope admin, or an address in OPS_NETWORKS",
+        tag="Operation",
+        access=Access.PUBLIC,
+        answers={200: str},
+        problems=("unauthenticated", "forbidden"),
+        media_type="text/plain",
+    ),
+)

@@ -187,12 +187,13 @@ class Statements:
         """Return SQL, its arguments in order, and how to convert what it returns."""
         compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
         expanded = compiled.construct_expanded_state(dict(parameters), escape_names=False)
-        values, convert = expanded.parameters, expanded.processors
+        values = expanded.parameters
+        converts = {**_bind_converts(compiled, self._dialect), **expanded.processors}
         arguments = [
-            convert[name](values[name]) if name in convert else values[name] for name in expanded.positiontup or ()
+            converts[name](values[name]) if name in converts else values[name] for name in expanded.positiontup or ()
         ]
-        converts = _result_converts(getattr(statement, "selected_columns", ()), self._dialect)
-        return expanded.statement, arguments, converts
+        results = _result_converts(getattr(statement, "selected_columns", ()), self._dialect)
+        return expanded.statement, arguments, results
 
     def bound(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""
@@ -213,6 +214,12 @@ class Statements:
         if table.name not in self._results:
             self._results[table.name] = _result_converts(table.columns, self._dialect)
         return self._results[table.name]
+
+
+def _bind_converts(compiled: Any, dialect: sa.Dialect) -> dict[str, Convert]:
+    """By name; the values of an IN list have names of their own, which SQLAlchemy tells when it expands them."""
+    found = {name: bind.type.bind_processor(dialect) for bind, name in compiled.bind_names.items()}
+    return {name: convert for name, convert in found.items() if convert is not None}
 
 
 def _result_converts(columns: Iterable[Any], dialect: sa.Dialect) -> Mapping[str, Convert]:

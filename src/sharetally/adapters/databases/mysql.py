@@ -192,7 +192,8 @@ class MysqlEngine(Engine):
         if self._pool is None:
             raise Unavailable("the database is closed")
         try:
-            raw = await asyncio.wait_for(self._pool.acquire(), ACQUIRE_SECONDS)
+            async with asyncio.timeout(ACQUIRE_SECONDS):  # wait_for would lose what comes as it is cancelled
+                raw = await self._pool.acquire()
         except _FAULTS as error:
             raise Unavailable("no database connection is free or to be had") from error
         driver = MysqlDriver(raw)

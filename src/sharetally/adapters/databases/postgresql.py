@@ -8,6 +8,7 @@ and thirty for an answer.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -83,7 +84,7 @@ class PostgresqlFlavor:
 
     def _arrays(self, table: sa.Table, columns: Sequence[str]) -> str:
         types = [table.c[name].type.dialect_impl(self.dialect).compile(self.dialect) for name in columns]
-        plain = [kind.split(" COLLATE ")[0] for kind in types]
+        plain = [re.sub(r"\(\d+\)| COLLATE .*", "", kind) for kind in types]  # a cast to a length would cut
         return ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(plain, 1))
 
     def insert(self, table: sa.Table, columns: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""The benchmark: each row measured against its reference, in turn, in the same run."""

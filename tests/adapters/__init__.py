@@ -1,0 +1,1 @@
+"""Tests of adapters that no contract suite covers: metrics and logs."""
