@@ -26,7 +26,7 @@ from tests.services import fresh_amqp, fresh_postgresql
 
 USERS = 5_000
 CLIENTS = 64
-SETTINGS = {"LOG_LEVEL": "warning"}
+SETTINGS = {"LOG_LEVEL": "warning", "JWT_SECRET": "known to the benchmark alone, and long enough"}
 
 
 async def measured(pairs: int, seconds: int) -> list[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -15,15 +14,16 @@ from uuid import UUID
 import typer
 
 from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.databases.store import database
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import ContentRef, content_type_fault, id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound, SharetallyError, Unavailable
 from sharetally.domain.proof import CellProof, Verdict
 from sharetally.flow import dead, proving
 from sharetally.ports import Database, ParkedEvent
-from sharetally.settings import Settings, ensure_secret, masked
+from sharetally.settings import Settings, masked
 from sharetally.web.identity import new_key
-from sharetally.wiring import allowed_platforms, broker, cache, check_schema, database, own_queues, signer
+from sharetally.wiring import allowed_platforms, broker, cache, check_schema, issued, own_queues
 
 DRIFT = 1
 COULD_NOT = 2
@@ -88,7 +88,7 @@ async def _watch(settings: Settings, store: Database, wanted: ContentRef | None,
             except Unavailable as error:
                 typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
             else:
-                meter.drift(verdict.drift, time.time())
+                meter.drift(verdict.drift, datetime.now(UTC))
                 code = max(code, DRIFT if verdict.drifted else 0)
                 typer.echo(
                     json.dumps(_as_json(verdict)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(verdict)}"
@@ -148,10 +148,7 @@ def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:
     scopes = frozenset(scope.split())
     if not scopes or not scopes <= set(SCOPES) - {"act-as"}:
         raise Misconfigured(f"--scope: must be some of {', '.join(each for each in SCOPES if each != 'act-as')}")
-    signs = signer(ensure_secret(settings), DatabaseClock())
-    if signs is None:
-        raise Misconfigured("JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")
-    return signs.sign(user_id=user, scopes=scopes, ttl=ttl)
+    return issued(settings, user=user, scopes=scopes, ttl=ttl)
 
 
 async def create_key(settings: Settings, name: str, scope: str) -> None:
@@ -168,7 +165,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
     """What keys there are."""
     async with _opened(settings) as (store, _):
         found = await store.keys()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": str(key.id),
             "name": key.name,

@@ -19,6 +19,7 @@ import uvicorn
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.none import NoCache
+from sharetally.adapters.databases.store import database
 from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
@@ -27,7 +28,7 @@ from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
-from sharetally.wiring import Core, allowed_platforms, check_schema, database
+from sharetally.wiring import Core, allowed_platforms, check_schema, issued
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,12 +111,10 @@ class _Server(uvicorn.Server):
 
 
 def _welcome(settings: Settings, host: str, port: int) -> Callable[[], None]:
-    from sharetally.commands import token
-
     here = f"http://{host}:{port}{settings.root_path}"
 
     def tell() -> None:
-        signed = token(settings, user="demo", scope="shares audit admin", ttl=86_400)
+        signed = issued(settings, user="demo", scopes=frozenset({"shares", "audit", "admin"}), ttl=86_400)
         print(  # noqa: T201, it is what the command is asked for
             f"\nSharetally is at {here}\n\n"
             f"  demo page   {here}/demo#token={signed}\n"

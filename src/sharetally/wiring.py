@@ -41,7 +41,7 @@ from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Platform, Queue
-from sharetally.settings import Settings
+from sharetally.settings import Settings, ensure_secret
 from sharetally.web.app import Application
 from sharetally.web.identity import ApiKeys, Identity
 from sharetally.web.network import BehindProxies
@@ -232,6 +232,14 @@ def signer(settings: Settings, clock: DatabaseClock) -> Signer | None:
         rules=rules(settings),
         clock=clock,
     )
+
+
+def issued(settings: Settings, *, user: str, scopes: frozenset[str], ttl: int) -> str:
+    """A token signed with the configured secret, good for `ttl` seconds."""
+    signs = signer(ensure_secret(settings), DatabaseClock())
+    if signs is None:
+        raise Misconfigured("JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")
+    return signs.sign(user_id=user, scopes=scopes, ttl=ttl)
 
 
 def _verifier(settings: Settings, clock: DatabaseClock) -> Verifier:

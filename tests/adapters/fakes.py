@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from sharetally.adapters.metrics import PrometheusMeter
 from sharetally.domain.errors import Unavailable
-from sharetally.ports import Backlog, Broker, Outbox, QueueState
+from sharetally.ports import Backlog, Broker, Outbox, Queue, QueueState
 
 
-class _FakeOutbox:
-    """An outbox of which only `backlog` is there; counts how often it was asked."""
+class FakeOutbox:
+    """Has a backlog only: None fails as a database that is away does. Counts how often it was asked."""
 
     def __init__(self, backlog: Backlog | None = None, *, hangs: bool = False) -> None:
-        self.backlog_now = backlog
+        self.now = backlog
         self.hangs = hangs
         self.asked = 0
 
@@ -22,28 +23,30 @@ class _FakeOutbox:
         if self.hangs:
             await asyncio.Event().wait()
         await asyncio.sleep(0)  # others may ask meanwhile
-        if self.backlog_now is None:
+        if self.now is None:
             raise Unavailable("the database is away")
-        return self.backlog_now
+        return self.now
 
 
-class _FakeBroker:
-    """A broker of which only `state` is there; None for queues that it does not know."""
+class FakeBroker:
+    """Has the depths of queues only: None cannot be told, below zero is a fault."""
 
-    def __init__(self, depths: dict[str, int]) -> None:
+    def __init__(self, **depths: int | None) -> None:
         self.depths = depths
 
     async def state(self, queue: str) -> QueueState | None:
-        if queue not in self.depths:
+        depth = self.depths[queue]
+        if depth is None:
             return None
-        if self.depths[queue] < 0:
+        if depth < 0:
             raise ConnectionResetError
-        return QueueState(depth=self.depths[queue], consumers=1)
+        return QueueState(depth=depth, consumers=1)
 
 
-class FakeOutbox(_FakeOutbox, Outbox if False else object):  # type: ignore[misc]
-    pass
-
-
-def fake_broker(**depths: int) -> Broker:
-    return cast(Broker, _FakeBroker(depths))
+async def scraped(meter: PrometheusMeter, outbox: FakeOutbox | None = None, broker: FakeBroker | None = None) -> str:
+    """The text that a scrape gets."""
+    broker = broker or FakeBroker()
+    queues = [Queue(name=name, jobs=()) for name in broker.depths]
+    body, media_type = await meter.exposition(cast(Outbox, outbox or FakeOutbox()), cast(Broker, broker), queues)
+    assert media_type == "text/plain; version=0.0.4; charset=utf-8"
+    return body.decode()

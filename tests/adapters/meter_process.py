@@ -1,7 +1,7 @@
-"""A process with a meter, told line by line what to count: for tests that need several.
+"""A process with a meter that is told, line by line, what to count: for tests that need several.
 
-Reads `["method", arguments…]` in JSON from standard input and answers each with a line; `scrape` answers
-with the exposition.
+Reads `["method", arguments…]` in JSON from standard input and answers each with a line of JSON; the answer
+to `scrape` is the exposition.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
-from tests.adapters.fakes import FakeOutbox
+from tests.adapters.fakes import scraped
 
 
-def obey(meter: PrometheusMeter, method: str, *told: object) -> str:
-    if method == "scrape":
-        body, _ = asyncio.run(meter.exposition(FakeOutbox(), MemoryBroker(), []))
-        return body.decode()
-    if method == "drift":
-        told = (told[0], datetime.fromisoformat(str(told[1])))
-    getattr(meter, method)(*told)
+def obey(meter: PrometheusMeter, method: str, *told: Any) -> str:
+    match method:
+        case "scrape":
+            return asyncio.run(scraped(meter))
+        case "drift":
+            meter.drift(told[0], datetime.fromisoformat(told[1]))
+        case _:
+            getattr(meter, method)(*told)
     return "done"
 
 
 def main(directory: str, role: str) -> None:
-    meter = open_meter(Path(directory), role, platforms=["twitter", "whatsapp"])
+    configure("error", "json")  # standard output is for answers
+    meter = open_meter(Path(directory), role, platforms=["twitter"])
     for line in sys.stdin:
         print(json.dumps(obey(meter, *json.loads(line))), flush=True)  # noqa: T201
 

@@ -7,8 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+import pytest
+
+from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.store import SqlDatabase, database
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.domain.adjustment import Adjustment
@@ -21,21 +26,22 @@ from sharetally.domain.ids import new_id
 from sharetally.domain.link import ShareLink, new_code
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.flow.sharing import record_cell
-from sharetally.ports import Total, Writes
+from sharetally.ports import AuditFilter, Total, Writes
 
 T = TypeVar("T")
 VIDEO = ContentRef(type="video", id="abc")
 ARTICLE = ContentRef(type="article", id="abc")
 AT = datetime(2026, 11, 20, 12, 34, 56, 123456, tzinfo=UTC)
+DATABASES = ("sqlite", "postgresql", "mysql")
 SERVERS = ("postgresql", "mysql")  # the databases that more than one writer may write to
 
 
-@asynccontextmanager
-async def migrated(url: str) -> AsyncIterator[SqlDatabase]:
-    """An open database at the head."""
-    await asyncio.to_thread(upgrade, url)
-    async with opened(url) as db:
-        yield db
+def shared_url(request: pytest.FixtureRequest, folder: Path) -> str:
+    """A file of the test's own, or the database of its module on a server; the fixture's parameter says which."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder}/sharetally.db"
+    url: str = request.getfixturevalue(f"module_{request.param}_url")
+    return url
 
 
 @asynccontextmanager
@@ -47,6 +53,31 @@ async def opened(url: str) -> AsyncIterator[SqlDatabase]:
         yield db
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def emptied(url: str) -> AsyncIterator[SqlDatabase]:
+    """An open database at the head, without a row."""
+    async with opened(url) as db:
+        if await db.revision() is None:
+            await asyncio.to_thread(upgrade, url)
+        else:
+            await _empty(db, urlsplit(url).scheme)
+        yield db
+
+
+async def _empty(db: SqlDatabase, scheme: str) -> None:
+    """The audit does not let go of its lines unasked: PostgreSQL sets its triggers aside, MariaDB truncates."""
+    others = [f"DELETE FROM {name}" for name in tables.metadata.tables if name != "share_audit"]
+    audit = ["TRUNCATE share_audit"]
+    if scheme == "postgresql":
+        aside, back = (f"ALTER TABLE share_audit {word} TRIGGER USER" for word in ("DISABLE", "ENABLE"))
+        audit = [aside, "DELETE FROM share_audit", back]
+    elif not await db.audit(AuditFilter(), limit=1, after=None):
+        audit = []
+    async with db.transaction() as tx:
+        for statement in (*others, *audit):
+            await tx.execute(statement, {})
 
 
 # values

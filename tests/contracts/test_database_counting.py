@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -18,27 +19,34 @@ from sharetally.ports import Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
+    DATABASES,
     VIDEO,
     adjusted,
     adjustment,
     count,
     created,
     deleted,
+    emptied,
     link,
-    migrated,
     moved,
     record,
     run,
     share,
+    shared_url,
     write,
 )
 
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[SqlDatabase]:
-    async with migrated(database_url) as made:
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
         yield made
 
 
@@ -63,7 +71,9 @@ async def cells(db: SqlDatabase, content: ContentRef = VIDEO) -> dict[str, int]:
 
 
 async def rollups(db: SqlDatabase) -> list[tuple[object, ...]]:
-    found = await run(db, "SELECT channel, evidence, made, withdrawn FROM share_rollups ORDER BY channel, evidence, bucket")
+    found = await run(
+        db, "SELECT channel, evidence, made, withdrawn FROM share_rollups ORDER BY channel, evidence, bucket"
+    )
     return [tuple(row.values()) for row in found]
 
 
@@ -124,11 +134,15 @@ async def test_what_was_burned_is_gone_and_burning_again_changes_nothing(db: Sql
 
 async def test_a_burn_that_is_taken_back_leaves_the_token(db: SqlDatabase) -> None:
     (event,) = await share(db, record())
-    with pytest.raises(LookupError):
+
+    async def fails() -> None:
         async with db.transaction() as tx:
             await tx.burn([event.id])
             await tx.move(fold([event]))
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await fails()
     assert (await db.counts([VIDEO]))[0].shares == 0
     assert await take(db, event) == [event]
 

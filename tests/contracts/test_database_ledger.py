@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,28 +17,30 @@ from sharetally.domain.errors import DataRefused, RunAgain
 from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, RecordKey, ShareRecord, Status
-from sharetally.ports import AuditFilter, CallerKey, References, StoredAnswer, Writes
+from sharetally.ports import AuditFilter, CallerKey, References, StoredAnswer, Transaction, Writes
 from tests.contracts.database_rows import (
     AT,
+    DATABASES,
     SERVERS,
     VIDEO,
     adjustment,
     again,
     created,
+    emptied,
     entry,
     link,
-    migrated,
     number,
     of_links,
     of_records,
     opened,
     record,
     run,
+    shared_url,
     write,
 )
 
 pytestmark = pytest.mark.anyio
-on_servers = pytest.mark.parametrize("database_url", SERVERS, indirect=True)
+on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
 ASTRAL = "\U0001f3ac"
 EXOTIC = [
@@ -75,14 +78,28 @@ EXOTIC = [
     "1e1",
 ]
 ANSWER = StoredAnswer(
-    request_hash=bytes(range(32)), status=201, headers=(("Location", "/share-links/1"), ("X-Ä", "ö")), body=b'{"\x00\xff"}'
+    request_hash=bytes(range(32)),
+    status=201,
+    headers=(("Location", "/share-links/1"), ("X-Ä", "ö")),
+    body=b'{"\x00\xff"}',
 )
 
 
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[SqlDatabase]:
-    async with migrated(database_url) as made:
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
         yield made
+
+
+async def write_and_fail(db: SqlDatabase, writes: Writes) -> None:
+    async with db.transaction() as tx:
+        await tx.write(writes)
+        raise LookupError
 
 
 async def records(db: SqlDatabase) -> int:
@@ -100,9 +117,7 @@ async def test_what_was_written_is_there_once_the_transaction_is_left(db: SqlDat
 
 async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
     with pytest.raises(LookupError):
-        async with db.transaction() as tx:
-            await tx.write(Writes(new_records=of_records(record()), events=[created(record())], audit=[entry()]))
-            raise LookupError
+        await write_and_fail(db, Writes(new_records=of_records(record()), events=[created(record())], audit=[entry()]))
     assert await records(db) == 0
     assert (await db.backlog()).pending == 0
     assert await db.audit(AuditFilter(), limit=1, after=None) == []
@@ -211,7 +226,7 @@ async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> Non
 
 
 @on_servers
-async def test_rows_are_locked_in_one_order_however_they_are_named(db: SqlDatabase, database_url: str) -> None:
+async def test_rows_are_locked_in_one_order_however_they_are_named(db: SqlDatabase, url: str) -> None:
     many = [record(user_id=f"user {each}") for each in range(30)]
     await write(db, Writes(new_records=of_records(*many)))
     keys = [each.key for each in many]
@@ -220,7 +235,7 @@ async def test_rows_are_locked_in_one_order_however_they_are_named(db: SqlDataba
         async with who.transaction() as tx:
             return len((await tx.lock(References(records=frozenset(wanted)))).records)
 
-    async with opened(database_url) as other:
+    async with opened(url) as other:
         turns = [(who, wanted) for _ in range(10) for who, wanted in ((db, keys), (other, keys[::-1]))]
         assert await asyncio.gather(*(locks(who, wanted) for who, wanted in turns)) == [30] * 20
 
@@ -303,7 +318,7 @@ async def test_a_row_that_is_there_already_means_run_again(db: SqlDatabase, kind
         {"attempt_count": None},
         {"attempt_count": 2**63},
         {"user_id": "\ud800"},
-        {"user_id": "\udc80"},
+        {"platform": "\udc80"},
     ],
     ids=["missing", "too large", "half a pair", "another half"],
 )
@@ -475,17 +490,20 @@ async def test_a_statement_that_is_none_is_refused(db: SqlDatabase) -> None:
 
 async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:
     kept, lost, after = record(user_id="kept"), record(user_id="lost"), record(user_id="after")
+
+    async def part(tx: Transaction, made: ShareRecord, fault: Exception | None = None) -> None:
+        async with tx.savepoint():
+            await tx.write(Writes(new_records=of_records(made)))
+            if fault is not None:
+                raise fault
+
     async with db.transaction() as tx:
         await tx.write(Writes(new_records=of_records(kept)))
         with pytest.raises(LookupError):
-            async with tx.savepoint():
-                await tx.write(Writes(new_records=of_records(lost)))
-                raise LookupError
+            await part(tx, lost, LookupError())
         with pytest.raises(RunAgain):
-            async with tx.savepoint():
-                await tx.write(Writes(new_records=of_records(replace(kept, id=new_id()))))
-        async with tx.savepoint():
-            await tx.write(Writes(new_records=of_records(after)))
+            await part(tx, replace(kept, id=new_id()))
+        await part(tx, after)
     assert [await db.record(each.id) for each in (kept, lost, after)] == [kept, None, after]
 
 
@@ -507,7 +525,5 @@ async def test_nothing_to_look_for_is_not_committed(db: SqlDatabase) -> None:
 async def test_what_was_rolled_back_is_not_committed(db: SqlDatabase) -> None:
     line = entry()
     with pytest.raises(LookupError):
-        async with db.transaction() as tx:
-            await tx.write(Writes(audit=[line]))
-            raise LookupError
+        await write_and_fail(db, Writes(audit=[line]))
     assert not await db.committed([line.id])

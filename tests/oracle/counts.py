@@ -73,12 +73,12 @@ def _shown(content: Content, cells: Mapping[tuple[str, str], int]) -> Shown:
     return {**named(content), "shareCount": max(cells.get(("total", ""), 0), 0), "breakdown": breakdown}
 
 
-async def compare_answers(port: int, token: str, promised: Mapping[Content, Shown]) -> list[str]:
-    """Plain counts, once what was announced had time to arrive; exact counts at once."""
+async def compare_answers(port: int, token: str, promised: Mapping[Content, Shown], patience: float) -> list[str]:
+    """Exact counts at once; plain counts once what was announced had time to arrive, at most `patience` seconds."""
     with Client(port) as client:
         sample = sorted(promised, key=lambda content: -promised[content]["shareCount"])[:EXACT]
         wrong = await _exact(client, token, {content: promised[content] for content in sample})
-        return [*wrong, *await _plain(client, promised)]
+        return [*wrong, *await _plain(client, promised, min(CACHED, patience))]
 
 
 async def _exact(client: Client, token: str, promised: Mapping[Content, Shown]) -> list[str]:
@@ -90,8 +90,8 @@ async def _exact(client: Client, token: str, promised: Mapping[Content, Shown]) 
     return wrong
 
 
-async def _plain(client: Client, promised: Mapping[Content, Shown]) -> list[str]:
-    deadline = time.monotonic() + CACHED
+async def _plain(client: Client, promised: Mapping[Content, Shown], patience: float) -> list[str]:
+    deadline = time.monotonic() + patience
     contents: Sequence[Content] = list(promised)
     while True:
         wrong = await _ask(client, contents, promised)

@@ -27,7 +27,7 @@ async def judge(load: Load, *, patience: float) -> Findings:
         await compare_ledger(tables, load.expected, compared)
         miscounted = await compare_tables(tables, load.expected)
     token = load.user_token("judge")
-    miscounted += await compare_answers(load.system.port, token, shown(load.expected))
+    miscounted += await compare_answers(load.system.port, token, shown(load.expected), patience)
     return Findings(
         lost=tuple(compared.lost),
         duplicated=tuple(compared.duplicated),

@@ -90,7 +90,15 @@ def _json(said: Line) -> bytes:
     try:
         return msgspec.json.encode(said) + b"\n"
     except (TypeError, ValueError, OverflowError):  # half a character, a number beyond 64 bits, …
-        return msgspec.json.encode({name: ascii(value) for name, value in said.items()}) + b"\n"
+        return msgspec.json.encode({name: _encodable(value) for name, value in said.items()}) + b"\n"
+
+
+def _encodable(value: object) -> object:
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError):
+        return ascii(value)
+    return value
 
 
 def _console() -> Render:

@@ -109,7 +109,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _operation_id(endpoint: Endpoint) -> str:
-    words = [endpoint.method.lower(), *re.findall(r"[A-Za-z]+", endpoint.path)]
+    words: list[str] = [endpoint.method.lower(), *re.findall(r"[A-Za-z]+", endpoint.path)]
     return words[0] + "".join(word[:1].upper() + word[1:] for word in words[1:])
 
 

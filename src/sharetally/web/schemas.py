@@ -40,7 +40,7 @@ class Out(msgspec.Struct, frozen=True, kw_only=True):
 # shares
 
 
-class ShareBody(In):
+class ShareBody(In, frozen=True):
     """A share on one or more platforms; without `platforms`, on all that are allowed."""
 
     platforms: Annotated[list[PlatformName], Meta(min_length=1, max_length=64)] | UnsetType = UNSET
@@ -50,7 +50,7 @@ class ShareBody(In):
     url: Url | UnsetType = UNSET
 
 
-class ShareResultBody(Out):
+class ShareResultBody(Out, frozen=True):
     """One platform's outcome."""
 
     platform: str
@@ -60,7 +60,7 @@ class ShareResultBody(Out):
     shareUrl: str | None
 
 
-class VideoShares(Out):
+class VideoShares(Out, frozen=True):
     """The outcome of a share of a video, in the order asked."""
 
     video_id: str
@@ -68,7 +68,7 @@ class VideoShares(Out):
     results: list[ShareResultBody]
 
 
-class ContentShares(Out):
+class ContentShares(Out, frozen=True):
     """The outcome of a share of any content, in the order asked."""
 
     contentType: str
@@ -77,14 +77,14 @@ class ContentShares(Out):
     results: list[ShareResultBody]
 
 
-class ErrorBody(Out):
+class ErrorBody(Out, frozen=True):
     """Why the caller's own share failed."""
 
     code: str
     message: str
 
 
-class PlatformStatusBody(Out, omit_defaults=True):
+class PlatformStatusBody(Out, omit_defaults=True, frozen=True):
     """One platform: shared by anyone, and by the caller."""
 
     platform: str
@@ -96,14 +96,14 @@ class PlatformStatusBody(Out, omit_defaults=True):
     myError: ErrorBody | UnsetType = UNSET
 
 
-class VideoStatus(Out):
+class VideoStatus(Out, frozen=True):
     """Every allowed platform in the configured order."""
 
     video_id: str
     platforms: list[PlatformStatusBody]
 
 
-class ContentStatus(Out):
+class ContentStatus(Out, frozen=True):
     """Every allowed platform in the configured order."""
 
     contentType: str
@@ -111,7 +111,7 @@ class ContentStatus(Out):
     platforms: list[PlatformStatusBody]
 
 
-class RetryBody(Out):
+class RetryBody(Out, frozen=True):
     """The share that will be tried again."""
 
     platform: str
@@ -119,7 +119,7 @@ class RetryBody(Out):
     attemptCount: int
 
 
-class PlatformBody(Out):
+class PlatformBody(Out, frozen=True):
     """An allowed platform and what it can do."""
 
     platform: str
@@ -129,7 +129,7 @@ class PlatformBody(Out):
     textLimit: int | None
 
 
-class Platforms(Out):
+class Platforms(Out, frozen=True):
     """The allowed platforms, in the configured order."""
 
     platforms: list[PlatformBody]
@@ -138,7 +138,7 @@ class Platforms(Out):
 # links
 
 
-class LinkBody(In):
+class LinkBody(In, frozen=True):
     """A link to hand out; without `url`, CONTENT_URLS decides where it leads."""
 
     contentType: ContentType
@@ -149,7 +149,7 @@ class LinkBody(In):
     expiresAt: Moment | None = None
 
 
-class LinkPatch(In):
+class LinkPatch(In, frozen=True):
     """A JSON merge patch (RFC 7396): only what is there changes; null takes away."""
 
     url: Url | UnsetType = UNSET
@@ -158,7 +158,7 @@ class LinkPatch(In):
     expiresAt: Moment | UnsetType | None = UNSET
 
 
-class Link(Out):
+class Link(Out, frozen=True):
     """A share link."""
 
     id: str
@@ -175,21 +175,21 @@ class Link(Out):
     expiresAt: datetime | None
 
 
-class Links(Out):
+class Links(Out, frozen=True):
     """A page of links, newest first."""
 
     items: list[Link]
     next: str | None
 
 
-class PageQuery(In):
+class PageQuery(In, frozen=True):
     """Paging: `startingAfter` is the `next` of the page before."""
 
     pageSize: Annotated[int, Meta(ge=1, le=200)] = 50
     startingAfter: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
 
 
-class LinksQuery(PageQuery):
+class LinksQuery(PageQuery, frozen=True):
     """Which links."""
 
     contentType: ContentType | UnsetType = UNSET
@@ -201,7 +201,7 @@ class LinksQuery(PageQuery):
 # counts
 
 
-class Breakdown(Out):
+class Breakdown(Out, frozen=True):
     """Cells that are not zero; of channels and campaigns the 50 largest and `other`."""
 
     evidence: dict[str, int]
@@ -209,7 +209,7 @@ class Breakdown(Out):
     campaign: dict[str, int]
 
 
-class CountBody(Out):
+class CountBody(Out, frozen=True):
     """A content's count; `version` rises with every change, `asOf` is the time of the last one."""
 
     contentType: str
@@ -220,32 +220,32 @@ class CountBody(Out):
     asOf: datetime | None
 
 
-class CountQuery(In):
+class CountQuery(In, frozen=True):
     """`consistent` adds what is committed and not yet counted."""
 
     consistent: bool = False
 
 
-class ContentName(In):
+class ContentName(In, frozen=True):
     """A content."""
 
     contentType: ContentType
     contentId: Id
 
 
-class CountsBody(In):
+class CountsBody(In, frozen=True):
     """Contents to count."""
 
     contents: Annotated[list[ContentName], Meta(max_length=200)]
 
 
-class Counts(Out):
+class Counts(Out, frozen=True):
     """Counts in the order asked."""
 
     counts: list[CountBody]
 
 
-class AdjustmentBody(In, kw_only=True):
+class AdjustmentBody(In, kw_only=True, frozen=True):
     """A correction of one content's count."""
 
     operation: Literal["increment", "decrement"]
@@ -256,32 +256,32 @@ class AdjustmentBody(In, kw_only=True):
     jobId: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
 
 
-class NamedAdjustment(AdjustmentBody, kw_only=True):
+class NamedAdjustment(AdjustmentBody, kw_only=True, frozen=True):
     """A correction that names its content."""
 
     contentType: ContentType
     contentId: Id
 
 
-class AdjustmentsBody(In):
+class AdjustmentsBody(In, frozen=True):
     """Corrections that are all written, or none."""
 
     adjustments: Annotated[list[NamedAdjustment], Meta(min_length=1, max_length=500)]
 
 
-class JobId(Out):
+class JobId(Out, frozen=True):
     """The job that counts the correction."""
 
     jobId: str
 
 
-class JobIds(Out):
+class JobIds(Out, frozen=True):
     """The jobs that count the corrections, in order."""
 
     jobIds: list[str]
 
 
-class CellBody(Out):
+class CellBody(Out, frozen=True):
     """One cell: counted + pending - ledger = drift."""
 
     cell: str
@@ -291,7 +291,7 @@ class CellBody(Out):
     drift: int
 
 
-class Proof(Out):
+class Proof(Out, frozen=True):
     """The total and every cell of one content, from one snapshot."""
 
     contentType: str
@@ -307,7 +307,7 @@ class Proof(Out):
 # audit and tokens
 
 
-class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}):
+class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}, frozen=True):
     """Which lines of the audit; `from` is included, `to` is not."""
 
     contentType: ContentType | UnsetType = UNSET
@@ -321,7 +321,7 @@ class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}):
     requestId: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
 
 
-class AuditLine(Out):
+class AuditLine(Out, frozen=True):
     """Who did what, when, with which outcome."""
 
     id: str
@@ -338,14 +338,14 @@ class AuditLine(Out):
     recordId: str
 
 
-class AuditLines(Out):
+class AuditLines(Out, frozen=True):
     """A page of the audit, newest first."""
 
     items: list[AuditLine]
     next: str | None
 
 
-class TokenBody(In):
+class TokenBody(In, frozen=True):
     """Whom the token is for; `ttl` in seconds."""
 
     userId: Id
@@ -353,7 +353,7 @@ class TokenBody(In):
     ttl: Annotated[int, Meta(ge=1, le=86_400)] = 300
 
 
-class Token(Out):
+class Token(Out, frozen=True):
     """A token for one's own front end."""
 
     token: str
@@ -364,19 +364,19 @@ class Token(Out):
 # operation
 
 
-class CheckBody(Out, omit_defaults=True):
+class CheckBody(Out, omit_defaults=True, frozen=True):
     """How one thing that the service needs is."""
 
     status: Literal["ok", "down"]
     detail: str | UnsetType = UNSET
 
 
-class HealthBody(Out, omit_defaults=True):
+class HealthBody(Out, omit_defaults=True, frozen=True):
     """How this process is: `degraded` does its work, `unavailable` cannot."""
 
     status: Literal["ok", "degraded", "unavailable"]
     checks: dict[str, CheckBody] | UnsetType = UNSET
 
 
-class NoQuery(In):
+class NoQuery(In, frozen=True):
     """Takes no parameters."""

@@ -74,9 +74,7 @@ class Connection:
         self.flavor = flavor
         self._statements = statements
 
-    async def rows(
-        self, statement: sa.Select[Any] | sa.CompoundSelect[Any], parameters: Row | None = None
-    ) -> list[Row]:
+    async def rows(self, statement: sa.SelectBase, parameters: Row | None = None) -> list[Row]:
         """Run a SELECT and convert its columns."""
         sql, arguments, converts = self._statements.compiled(statement, parameters or {})
         found = await self.driver.fetch(sql, arguments)
@@ -183,7 +181,7 @@ class Statements:
             found = self._texts[key] = make()
         return found
 
-    def compiled(self, statement: sa.Executable, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
+    def compiled(self, statement: sa.ClauseElement, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
         """Return SQL, its arguments in order, and how to convert what it returns."""
         compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
         expanded = compiled.construct_expanded_state(dict(parameters), escape_names=False)

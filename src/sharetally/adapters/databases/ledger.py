@@ -20,7 +20,7 @@ from sharetally.adapters.databases.types import db_micros, db_now
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import NEVER, Change
 from sharetally.domain.event import Event
-from sharetally.ports import Locked, References, Total, Transaction, Writes
+from sharetally.ports import CallerKey, Locked, References, Total, Transaction, Writes
 
 RECORD_KEY = ("content_type", "content_id", "platform", "user_id")
 CONTENT_KEY = ("content_type", "content_id")
@@ -61,9 +61,7 @@ class SqlTransaction:
         wanted = [(key,) for key in references.adjustments]
         made = await select(tables.adjustments, ("request_key",), wanted, lock=True) if wanted else []
         return Locked(
-            answers={
-                mapping.CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in answers
-            },
+            answers={CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in answers},
             records={record.key: record for record in map(mapping.record_of, found)},
             links={link.id: link for link in map(mapping.link_of, held)},
             adjustments={item.request_key: item for item in map(mapping.adjustment_of, made)},

@@ -80,7 +80,7 @@ class PostgresqlFlavor:
     """`unnest`, ON CONFLICT, FOR UPDATE OF."""
 
     def __init__(self) -> None:
-        self.dialect: sa.Dialect = dialect.dialect()
+        self.dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
 
     def _arrays(self, table: sa.Table, columns: Sequence[str]) -> str:
         types = [table.c[name].type.dialect_impl(self.dialect).compile(self.dialect) for name in columns]

@@ -27,8 +27,8 @@ RANGE = 1_000  # contents a short snapshot looks at
 DIMENSIONS = ("total", "evidence", "channel", "campaign", "platform", "rollup")
 Scope = Callable[[Any], Any]  # table -> condition on its content, or true
 Source = sa.Select[Any]
-_ZERO = sa.literal_column("0")
-_NOTHING = sa.literal_column("''")
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
+_NOTHING: sa.ColumnElement[Any] = sa.literal_column("''")
 _NULL = sa.null()
 
 
@@ -81,8 +81,8 @@ def _pending(scope: Scope) -> list[Source]:
 def _ledger(scope: Scope) -> list[Source]:
     r, k, a = tables.share_records, tables.share_links, tables.adjustments
     live = (k.c.deleted_at.is_(None), k.c.record_id.is_(None))
-    unit = sa.literal_column("1")
-    link = sa.literal_column("'link'")
+    unit: sa.ColumnElement[Any] = sa.literal_column("1")
+    link: sa.ColumnElement[Any] = sa.literal_column("'link'")
     return [
         _source(
             r,
@@ -123,7 +123,8 @@ def _row(table: Any, dimension: Any, value: Any, side: str, amount: Any) -> Sour
 
 def _counted(scope: Scope) -> list[Source]:
     t, c, r = tables.share_totals, tables.share_counts, tables.share_rollups
-    total, rollup = sa.literal_column("'total'"), sa.literal_column("'rollup'")
+    total: sa.ColumnElement[Any] = sa.literal_column("'total'")
+    rollup: sa.ColumnElement[Any] = sa.literal_column("'rollup'")
     return [
         _row(t, total, _NOTHING, "counted", t.c.shares).where(scope(t)),
         _row(c, c.c.dimension, c.c.value, "counted", c.c.shares).where(scope(c)),

@@ -87,17 +87,21 @@ class SqlReading:
 
     _engine: Engine
 
-    async def _rows(self, statement: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Row]:
+    async def _rows(self, statement: sa.SelectBase) -> list[Row]:
         async with self._engine.reading() as connection:
             return await connection.rows(statement)
 
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
         """The stored counts."""
+        if not contents:
+            return []
         found = _by_content(await self._rows(_stored(contents)))
         return [_stored_count(content, found.get(content, ())) for content in contents]
 
     async def consistent(self, contents: Sequence[ContentRef]) -> list[Count]:
         """Counts plus what waits."""
+        if not contents:
+            return []
         found = _by_content(await self._rows(_exact(contents)))
         return [_exact_count(content, found.get(content, ())) for content in contents]
 
@@ -107,7 +111,7 @@ class SqlReading:
         for row in await self._rows(_platforms(content)):
             before = found.get(row["platform"])
             shares = int(row["shares"]) + (before.shares if before else 0)
-            times = [at for at in (row["last_at"], before and before.last_shared_at) if at is not None and at > NEVER]
+            times = [at for at in (row["last_at"], before.last_shared_at if before else None) if at and at > NEVER]
             found[row["platform"]] = PlatformStatus(shares=shares, last_shared_at=max(times, default=None))
         return found
 
@@ -137,8 +141,12 @@ class SqlReading:
     async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:
         """Live links, newest first."""
         k = tables.share_links
-        values = ((k.c.content_type, which.content_type), (k.c.content_id, which.content_id))
-        values += ((k.c.user_id, which.user_id), (k.c.campaign, which.campaign))
+        values = (
+            (k.c.content_type, which.content_type),
+            (k.c.content_id, which.content_id),
+            (k.c.user_id, which.user_id),
+            (k.c.campaign, which.campaign),
+        )
         statement = sa.select(k).where(k.c.deleted_at.is_(None), *_equal(values))
         rows = await self._rows(_page(statement, k, limit, after))
         return [mapping.link_of(row) for row in rows]

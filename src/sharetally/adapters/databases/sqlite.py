@@ -58,7 +58,8 @@ class _Thread:
         if self._closed:
             raise Unavailable("the database is closed")
         try:
-            return await loop.run_in_executor(self._executor, lambda: step(self._open()))
+            # A COMMIT or ROLLBACK that waits for the thread must not be dropped with whoever waits for it.
+            return await asyncio.shield(loop.run_in_executor(self._executor, lambda: step(self._open())))
         except _FAULTS as error:
             raise translated(error) from error
 
@@ -97,15 +98,15 @@ class SqliteDriver:
 
     async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
         """Run a query."""
-        return await self._thread.call(lambda c: [dict(row) for row in c.execute(sql, arguments).fetchall()])  # type: ignore[arg-type]
+        return await self._thread.call(lambda c: [dict(row) for row in c.execute(sql, arguments).fetchall()])
 
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Run a statement."""
-        return await self._thread.call(lambda c: c.execute(sql, arguments).rowcount)  # type: ignore[arg-type]
+        return await self._thread.call(lambda c: c.execute(sql, arguments).rowcount)
 
     async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once per row, in one hop to the thread."""
-        await self._thread.call(lambda c: c.executemany(sql, rows))  # type: ignore[arg-type]
+        await self._thread.call(lambda c: c.executemany(sql, rows))
 
     async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
         """Send the keys one after another."""

@@ -6,6 +6,8 @@ it stores; here stands only what a database needs to know.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from sharetally.adapters.databases.types import Id, UtcTime, db_now
@@ -19,7 +21,7 @@ metadata = sa.MetaData(
 )
 
 # Compared byte by byte everywhere: PostgreSQL by column, MySQL and MariaDB by table, SQLite by nature.
-MYSQL = {
+MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_0900_bin",

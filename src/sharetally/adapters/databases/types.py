@@ -7,6 +7,7 @@ exactly, code point by code point, which the tables' collations see to.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ class Id(sa.types.TypeDecorator[UUID]):
     impl = sa.LargeBinary
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[object]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
         binary = mysql.BINARY(16) if dialect.name in ("mysql", "mariadb") else sa.LargeBinary(16)
@@ -46,7 +47,7 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
     impl = sa.TIMESTAMP
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[object]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
         if dialect.name == "sqlite":
@@ -116,4 +117,4 @@ def _micros(element: db_micros, compiler: SQLCompiler, **_: object) -> str:
 @compiles(greatest)
 def _greatest(element: greatest, compiler: SQLCompiler, **kw: object) -> str:
     name = "max" if compiler.dialect.name == "sqlite" else "greatest"
-    return f"{name}({compiler.process(element.clauses, **kw)})"  # type: ignore[arg-type]
+    return f"{name}({compiler.process(element.clauses, **kw)})"

@@ -1,0 +1,406 @@
+"""Metrics: the names of the contract, bounded labels, and sums that are right over several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from sharetally.adapters import metrics_scrape
+from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
+from sharetally.ports import Backlog
+from tests.adapters.fakes import FakeBroker, FakeOutbox, scraped
+
+pytestmark = pytest.mark.anyio
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+class HandTime:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def time() -> HandTime:
+    return HandTime()
+
+
+@pytest.fixture
+def meter(time: HandTime) -> PrometheusMeter:
+    return open_meter(None, "worker", platforms=["twitter", "whatsapp"], jobs=["foreign_job"], clock=time)
+
+
+def read(text: str) -> Series:
+    """Every series of an exposition."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(text: str, name: str, **labels: str) -> float | None:
+    return read(text).get((name, frozenset(labels.items())))
+
+
+def names(text: str) -> set[str]:
+    return {name for name, _ in read(text)}
+
+
+async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: PrometheusMeter) -> None:
+    meter.shares("twitter", "track_only", "success")
+    meter.share_error("twitter", "forbidden")
+    meter.job("share_created", "counted", 0.01)
+    meter.batch(1)
+    meter.statement("lock", 0.001)
+    meter.drift(0, datetime(2026, 11, 20, tzinfo=UTC))
+    outbox = FakeOutbox(Backlog(pending=1, parked=1, oldest=1.0))
+    text = await scraped(meter, outbox, FakeBroker(count=1))
+    labels: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels.setdefault(family.name, set()).update(set(sample.labels) - {"le"})
+    assert labels == {
+        "sharetally_shares": {"platform", "mode", "status"},  # the parser takes `_total` away
+        "sharetally_share_errors": {"platform", "reason"},
+        "sharetally_events_pending": set(),
+        "sharetally_event_oldest_seconds": set(),
+        "sharetally_events_parked": set(),
+        "sharetally_queue_depth": {"queue"},
+        "sharetally_jobs": {"job", "outcome"},
+        "sharetally_job_seconds": {"job"},
+        "sharetally_commit_batch_size": set(),
+        "sharetally_db_seconds": {"statement"},
+        "sharetally_drift": set(),
+        "sharetally_drift_checked_timestamp_seconds": set(),
+        "sharetally_build_info": {"version"},
+        "process_resident_memory_bytes": {"role", "pid"},
+        "process_cpu_seconds": {"role", "pid"},
+    }
+    assert "sharetally_shares_total{" in text
+    assert not any(name.endswith("_created") for name in names(text))
+
+
+async def test_what_is_counted_is_shown(meter: PrometheusMeter) -> None:
+    meter.shares("twitter", "track_only", "success")
+    meter.shares("twitter", "track_only", "success", 4)
+    meter.share_error("whatsapp", "forbidden")
+    text = await scraped(meter)
+    assert value(text, "sharetally_shares_total", platform="twitter", mode="track_only", status="success") == 5
+    assert value(text, "sharetally_share_errors_total", platform="whatsapp", reason="forbidden") == 1
+
+
+async def test_allowed_platforms_begin_at_zero(meter: PrometheusMeter) -> None:
+    text = await scraped(meter)
+    assert value(text, "sharetally_shares_total", platform="whatsapp", mode="track_only", status="success") == 0
+
+
+async def test_many_equal_jobs_are_many_observations(meter: PrometheusMeter) -> None:
+    meter.job("share_created", "counted", 0.25, 3)
+    meter.job("share_created", "counted", 20.0)
+    text = await scraped(meter)
+    assert value(text, "sharetally_jobs_total", job="share_created", outcome="counted") == 4
+    assert value(text, "sharetally_job_seconds_count", job="share_created") == 4
+    assert value(text, "sharetally_job_seconds_sum", job="share_created") == 20.75
+    assert value(text, "sharetally_job_seconds_bucket", job="share_created", le="0.1") == 0
+    assert value(text, "sharetally_job_seconds_bucket", job="share_created", le="0.25") == 3
+    assert value(text, "sharetally_job_seconds_bucket", job="share_created", le="10.0") == 3
+    assert value(text, "sharetally_job_seconds_bucket", job="share_created", le="+Inf") == 4
+
+
+async def test_a_job_that_nobody_timed_is_counted_only(meter: PrometheusMeter) -> None:
+    meter.job("share_created", "buried", 0.0)
+    text = await scraped(meter)
+    assert value(text, "sharetally_jobs_total", job="share_created", outcome="buried") == 1
+    assert value(text, "sharetally_job_seconds_count", job="share_created") is None
+
+
+# labels have a bound
+
+
+async def test_a_platform_that_is_not_allowed_is_other(meter: PrometheusMeter) -> None:
+    for number in range(1000):
+        meter.shares(f"junk{number}", "track_only", "success")
+    text = await scraped(meter)
+    platforms = {dict(labels)["platform"] for name, labels in read(text) if name == "sharetally_shares_total"}
+    assert platforms == {"twitter", "whatsapp", "other"}
+    assert value(text, "sharetally_shares_total", platform="other", mode="track_only", status="success") == 1000
+
+
+async def test_an_unknown_job_is_other_and_a_foreign_one_is_itself(meter: PrometheusMeter) -> None:
+    meter.job("../../etc/passwd", "buried", 0.0)
+    meter.job("foreign_job", "done", 0.0)
+    text = await scraped(meter)
+    assert value(text, "sharetally_jobs_total", job="other", outcome="buried") == 1
+    assert value(text, "sharetally_jobs_total", job="foreign_job", outcome="done") == 1
+
+
+async def test_words_that_nobody_listed_have_room_for_fifty(meter: PrometheusMeter) -> None:
+    for number in range(80):
+        meter.statement(f"step{number}", 0.1)
+    text = await scraped(meter)
+    seen = [dict(labels)["statement"] for name, labels in read(text) if name == "sharetally_db_seconds_count"]
+    assert sorted(seen) == sorted([*(f"step{number}" for number in range(50)), "other"])
+    assert value(text, "sharetally_db_seconds_count", statement="other") == 30
+
+
+async def test_no_platform_is_none(meter: PrometheusMeter) -> None:
+    meter.share_error("", "unsupported-platforms")
+    meter.share_error("", "unsupported-platforms")
+    text = await scraped(meter)
+    assert value(text, "sharetally_share_errors_total", platform="none", reason="unsupported-platforms") == 2
+
+
+# what has to be asked for
+
+
+async def test_what_waits_is_asked_of_database_and_broker(meter: PrometheusMeter) -> None:
+    outbox = FakeOutbox(Backlog(pending=7, parked=2, oldest=3.5))
+    text = await scraped(meter, outbox, FakeBroker(count=11, post=0))
+    assert value(text, "sharetally_events_pending") == 7
+    assert value(text, "sharetally_events_parked") == 2
+    assert value(text, "sharetally_event_oldest_seconds") == 3.5
+    assert value(text, "sharetally_queue_depth", queue="count") == 11
+    assert value(text, "sharetally_queue_depth", queue="post") == 0
+
+
+async def test_without_a_database_its_series_are_absent_and_the_rest_is_there(meter: PrometheusMeter) -> None:
+    meter.batch(3)
+    text = await scraped(meter, FakeOutbox(None), FakeBroker(count=11))
+    assert not names(text) & {
+        "sharetally_events_pending",
+        "sharetally_event_oldest_seconds",
+        "sharetally_events_parked",
+    }
+    assert value(text, "sharetally_queue_depth", queue="count") == 11
+    assert value(text, "sharetally_commit_batch_size_count") == 1
+
+
+async def test_a_queue_that_cannot_be_told_is_absent(meter: PrometheusMeter) -> None:
+    outbox = FakeOutbox(Backlog(pending=7, parked=2, oldest=3.5))
+    text = await scraped(meter, outbox, FakeBroker(count=None, post=-1, feed=4))
+    depths = {dict(labels)["queue"] for name, labels in read(text) if name == "sharetally_queue_depth"}
+    assert depths == {"feed"}
+    assert value(text, "sharetally_events_pending") == 7
+
+
+async def test_a_database_that_hangs_holds_a_scrape_up_for_its_patience(
+    meter: PrometheusMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_scrape, "PATIENCE_SECONDS", 0.01)
+    with anyio.fail_after(5):
+        text = await scraped(meter, FakeOutbox(hangs=True), FakeBroker(count=1))
+    assert "sharetally_events_pending" not in names(text)
+    assert value(text, "sharetally_queue_depth", queue="count") == 1
+
+
+async def test_the_database_is_asked_once_a_second_at_most(meter: PrometheusMeter, time: HandTime) -> None:
+    outbox = FakeOutbox(Backlog(pending=1, parked=0, oldest=0.0))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(scraped, meter, outbox)
+    assert outbox.asked == 1
+    time.seconds += 0.9
+    await scraped(meter, outbox)
+    assert outbox.asked == 1
+    time.seconds += 0.2
+    outbox.now = Backlog(pending=2, parked=0, oldest=0.0)
+    assert value(await scraped(meter, outbox), "sharetally_events_pending") == 2
+
+
+async def test_a_database_that_went_away_is_not_remembered(meter: PrometheusMeter, time: HandTime) -> None:
+    outbox = FakeOutbox(Backlog(pending=1, parked=0, oldest=0.0))
+    await scraped(meter, outbox)
+    time.seconds += 1.1
+    outbox.now = None
+    assert "sharetally_events_pending" not in names(await scraped(meter, outbox))
+
+
+async def test_drift_is_absent_until_somebody_looked(meter: PrometheusMeter) -> None:
+    assert "sharetally_drift" not in names(await scraped(meter))
+    meter.drift(0, datetime(2026, 11, 20, 12, tzinfo=UTC))
+    meter.drift(3, datetime(2026, 11, 20, 12, 0, 30, tzinfo=UTC))
+    text = await scraped(meter)
+    assert value(text, "sharetally_drift") == 3
+    assert value(text, "sharetally_drift_checked_timestamp_seconds") == 1795176030
+
+
+async def test_the_process_itself_is_measured(meter: PrometheusMeter) -> None:
+    text = await scraped(meter)
+    me = {"role": "worker", "pid": str(os.getpid())}
+    memory = value(text, "process_resident_memory_bytes", **me)
+    cpu = value(text, "process_cpu_seconds_total", **me)
+    assert memory is not None
+    assert 1_000_000 < memory < 10_000_000_000
+    assert cpu is not None
+    assert 0 < cpu <= sum(os.times()[:2]) + 0.02  # a tick
+
+
+# several processes
+
+
+class Counting:
+    """A process with a meter of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = str(process.pid)
+
+    def tell(self, method: str, *told: object) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps([method, *told]) + "\n")
+        self._process.stdin.flush()
+        answer: str = json.loads(self._process.stdout.readline())
+        return answer
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def buried(self) -> None:
+        self._process.wait()
+
+
+Start = Callable[[str], Counting]
+
+
+@contextmanager
+def counting(directory: Path, role: str) -> Iterator[Counting]:
+    command = [sys.executable, "-m", "tests.adapters.meter_process", str(directory), role]
+    root = Path(__file__).parents[2]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
+    with subprocess.Popen(
+        command, cwd=root, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Counting(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with shared_directory() as made:
+        yield made
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Start]:
+    with ExitStack() as running:
+        yield lambda role: running.enter_context(counting(directory, role))
+
+
+def test_a_scrape_of_any_process_answers_for_all(start: Start) -> None:
+    one, two, three = start("api"), start("api"), start("api")
+    one.tell("shares", "twitter", "track_only", "success", 3)
+    two.tell("shares", "twitter", "track_only", "success", 4)
+    two.tell("shares", "junk", "track_only", "success")
+    one.tell("batch", 2)
+    two.tell("batch", 500)
+    one.tell("job", "share_created", "counted", 0.5)
+    two.tell("job", "share_created", "counted", 0.25, 2)
+    for asked in (one, three):
+        text = asked.tell("scrape")
+        shared = {"mode": "track_only", "status": "success"}
+        assert value(text, "sharetally_shares_total", platform="twitter", **shared) == 7
+        assert value(text, "sharetally_shares_total", platform="other", **shared) == 1
+        assert value(text, "sharetally_commit_batch_size_count") == 2
+        assert value(text, "sharetally_commit_batch_size_sum") == 502
+        assert value(text, "sharetally_commit_batch_size_bucket", le="2.0") == 1
+        assert value(text, "sharetally_jobs_total", job="share_created", outcome="counted") == 3
+        assert value(text, "sharetally_job_seconds_sum", job="share_created") == 1
+        pids = {dict(labels)["pid"] for name, labels in read(text) if name == "process_resident_memory_bytes"}
+        assert pids == {one.pid, two.pid, three.pid}
+
+
+def test_what_a_killed_process_counted_stays_and_its_memory_leaves(start: Start) -> None:
+    one, two = start("api"), start("worker")
+    one.tell("shares", "twitter", "track_only", "success", 3)
+    two.tell("shares", "twitter", "track_only", "success", 4)
+    assert value(two.tell("scrape"), "process_resident_memory_bytes", role="api", pid=one.pid) is not None
+    one.kill()
+    one.buried()
+    text = two.tell("scrape")
+    shared = {"mode": "track_only", "status": "success"}
+    assert value(text, "sharetally_shares_total", platform="twitter", **shared) == 7
+    assert value(text, "process_resident_memory_bytes", role="api", pid=one.pid) is None
+    assert value(text, "process_cpu_seconds_total", role="api", pid=one.pid) is None
+    assert value(text, "process_resident_memory_bytes", role="worker", pid=two.pid) is not None
+
+
+def test_a_new_process_adds_to_what_the_dead_one_counted(start: Start) -> None:
+    one = start("api")
+    one.tell("batch", 1)
+    one.kill()
+    one.buried()
+    two = start("api")
+    two.tell("batch", 1)
+    assert value(two.tell("scrape"), "sharetally_commit_batch_size_count") == 2
+
+
+def test_the_drift_is_the_one_that_was_seen_last(start: Start) -> None:
+    one, two = start("verify"), start("api")
+    assert "sharetally_drift" not in names(two.tell("scrape"))
+    two.tell("drift", 5, "2026-11-20T12:00:00+00:00")
+    one.tell("drift", 0, "2026-11-20T12:00:30+00:00")
+    text = two.tell("scrape")
+    assert value(text, "sharetally_drift") == 0
+    assert value(text, "sharetally_drift_checked_timestamp_seconds") == 1795176030
+
+
+def test_a_stranger_with_the_number_of_a_dead_process_is_not_listed(start: Start, directory: Path) -> None:
+    one = start("api")
+    (directory / f"api_{os.getpid()}_1.process").touch()  # this process was not started at that moment
+    text = one.tell("scrape")
+    assert value(text, "process_resident_memory_bytes", role="api", pid=str(os.getpid())) is None
+
+
+def test_a_file_that_is_just_being_made_does_not_spoil_the_scrape(start: Start, directory: Path) -> None:
+    one = start("api")
+    one.tell("batch", 1)
+    (directory / "counter_1.db").touch()
+    assert value(one.tell("scrape"), "sharetally_commit_batch_size_count") == 1
+
+
+def test_the_directory_is_private_and_leaves_with_its_parent() -> None:
+    with shared_directory() as made, shared_directory() as other:
+        assert made != other
+        assert made.stat().st_mode & 0o777 == 0o700
+        (made / "counter_1.db").touch()
+    assert not made.exists()
+
+
+def test_a_forked_child_leaves_the_directory_alone() -> None:
+    with shared_directory() as made:
+        program = "import os, sys; from sharetally.adapters.metrics import shared_directory\n" + (
+            "with shared_directory() as made:\n"
+            "    if os.fork() == 0:\n"
+            "        sys.exit()\n"
+            "    os.wait()\n"
+            "    print(made.exists())\n"
+        )
+        root = Path(__file__).parents[2]
+        ran = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": str(root / "src"), "TMPDIR": str(made)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout == "True\n"
+        assert list(made.iterdir()) == []

@@ -1,0 +1,97 @@
+"""The oracle notices: each thing that can be wrong in a database, or in an answer, is told as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.oracle.bounds import Bounds
+from tests.oracle.client import Client
+from tests.oracle.expected import Content
+from tests.oracle.judge import judge
+from tests.oracle.load import Load
+from tests.oracle.system import Shape, open_system
+from tests.oracle.tables import open_tables
+from tests.oracle.tally import Journal
+from tests.oracle.verdict import Findings
+from tests.oracle.watch import Watch
+from tests.oracle.wishes.share import Share, Withdraw
+
+pytestmark = pytest.mark.anyio
+
+# What is done to which table, under which name it is told, and whether `verify` must tell too.
+_TAMPERED = (
+    ("status = 'withdrawn' WHERE status = 'success'", "share_records", "lost", True),
+    ("attempt_count = attempt_count + 1", "share_records", "lost", False),
+    ("channel = 'elsewhere' WHERE deleted_at IS NULL", "share_links", "lost", True),
+    ("user_id = user_id || '?'", "share_links", "lost", False),
+    ("amount = amount + 1", "adjustments", "lost", True),
+    ("shares = shares + 1", "share_totals", "miscounted", True),
+    ("shares = shares - 1 WHERE dimension = 'campaign'", "share_counts", "miscounted", True),
+    ("made = made + 1, withdrawn = withdrawn + 1", "share_rollups", "miscounted", False),
+)
+_ONE_MORE = (
+    "INSERT INTO share_audit SELECT randomblob(16), at, subject_id, content_type, content_id, user_id, actor, action, "
+    "platform, status, error_code, error_message, request_id FROM share_audit LIMIT 1"
+)
+NEVER: Content = ("video", "never shared")
+
+
+@pytest.fixture
+async def load(tmp_path: Path) -> AsyncIterator[Load]:
+    """A load that is over, on a system that goes on."""
+    async with open_system(Shape(), tmp_path) as system:
+        load = Load(system, clients=4)
+        with Journal(tmp_path / "journal.jsonl") as journal:
+            await load.run(1.5, journal)
+        yield load
+
+
+def kinds(findings: Findings) -> set[str]:
+    return {kind for kind in ("lost", "duplicated", "miscounted") if getattr(findings, kind)}
+
+
+async def test_what_is_wrong_in_the_database_is_told(load: Load) -> None:
+    findings = await judge(load, patience=30)
+    assert kinds(findings) == set(), findings
+    async with open_tables(load.system.database) as tables:
+        for change, table, kind, drifts in _TAMPERED:
+            await tables.run(f"CREATE TEMP TABLE before AS SELECT * FROM {table}", f"UPDATE {table} SET {change}")
+            watch = Watch(load.system)
+            await watch.look()
+            assert kind in kinds(await judge(load, patience=0)), change
+            assert bool(watch.drifted) is drifts, f"{change}: {watch.drifted}"
+            await tables.run(f"REPLACE INTO {table} SELECT * FROM before", "DROP TABLE before")
+        await tables.run(_ONE_MORE)
+    assert kinds(await judge(load, patience=0)) == {"duplicated"}
+
+
+async def test_an_answer_that_breaks_a_promise_is_told(load: Load) -> None:
+    token = load.user_token("zoe")
+    with Client(load.system.port) as client:
+        share = Share(load.expected, user="zoe", content=NEVER, platforms=["twitter"])
+        withdraw = Withdraw(load.expected, user="zoe", content=NEVER, platform="twitter", by_video=True)
+        first = await client.ask(share.method, share.target, share.body, token=token)
+        again = await client.ask(share.method, share.target, share.body, token=token)
+        taken = await client.ask(withdraw.method, withdraw.target, token=token)
+    assert share.fault(first) is None
+    assert "alreadyShared" in str(share.fault(again))
+    assert withdraw.fault(taken) == "404 expected, answered 204 "
+
+
+def test_a_read_may_show_what_overlaps_it_and_must_show_what_was_answered() -> None:
+    bounds = Bounds()
+    bounds.begin({"hot": 1})
+    bounds.settle({"hot": 1})
+    bounds.begin({"hot": 2})
+    with bounds.look("hot") as look, bounds.look("hot") as other:
+        bounds.begin({"hot": -1})
+        assert [look.allows(shown) for shown in range(-1, 5)] == [False, True, True, True, True, False]
+    with bounds.look("hot") as alone:
+        bounds.settle({"hot": 2})
+        bounds.void({"hot": -1})
+    with bounds.look("hot") as settled:
+        assert [settled.allows(shown) for shown in range(5)] == [False, False, False, True, False]
+    assert (other.low, other.high) == (look.low, look.high) == (alone.low, alone.high) == (0, 3)

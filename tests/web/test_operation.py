@@ -1,0 +1,353 @@
+"""Health says what is, and tells no secret; metrics are for those who may see them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any, cast
+
+import anyio
+import httpx2
+import pytest
+from starlette.types import Message, Scope
+
+from sharetally.domain.errors import Misconfigured, Unavailable
+from sharetally.ports import Broker, Cache, Schema
+from sharetally.web import operation
+from sharetally.web.network import Network
+from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "hunter2"
+LOCAL = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+KNOWN = frozenset({"0001", "0002"})
+
+
+class FakeSchema:
+    """A database of which only the revision is there: an error is raised, an event waited for."""
+
+    def __init__(self, revision: str | Exception | asyncio.Event | None = "0002") -> None:
+        self.stands_at = revision
+        self.asked = 0
+
+    async def revision(self) -> str | None:
+        self.asked += 1
+        if isinstance(self.stands_at, asyncio.Event):
+            await self.stands_at.wait()
+            return "0002"
+        if isinstance(self.stands_at, Exception):
+            raise self.stands_at
+        return self.stands_at
+
+
+class FakeBroker:
+    """A broker that is connected, or is not."""
+
+    def __init__(self, *, connected: bool = True) -> None:
+        self.connected = connected
+
+
+class FakeCache:
+    """A cache that answers, does not, or fails."""
+
+    def __init__(self, answer: bool | Exception = True) -> None:
+        self.answer = answer
+
+    async def ping(self) -> bool:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def health(
+    database: FakeSchema | None = None, broker: FakeBroker | None = None, cache: FakeCache | None = None
+) -> Health:
+    return Health(
+        cast(Schema, database or FakeSchema()),
+        cast(Broker, broker or FakeBroker()),
+        cast(Cache, cache or FakeCache()),
+        known_revision=KNOWN.__contains__,
+    )
+
+
+async def counted() -> tuple[bytes, str]:
+    """A fake exposition."""
+    return b"sharetally_drift 0\n", "text/plain; version=0.0.4"
+
+
+# what the parts say
+
+
+async def test_all_is_well() -> None:
+    ready, report = await health().ready()
+    assert ready
+    assert report == {
+        "status": "ok",
+        "checks": {"database": {"status": "ok"}, "broker": {"status": "ok"}, "cache": {"status": "ok"}},
+    }
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Unavailable(f"cannot reach postgresql://app:{SECRET}@db"), OSError(SECRET), RuntimeError(SECRET)],
+    ids=["unavailable", "os", "bug"],
+)
+async def test_without_its_database_it_is_not_ready(fault: Exception) -> None:
+    ready, report = await health(FakeSchema(fault)).ready()
+    assert not ready
+    assert report["status"] == "unavailable"
+    assert report["checks"]["database"] == {"status": "down", "detail": "does not answer"}
+    assert report["checks"]["broker"] == {"status": "ok"}
+    assert SECRET not in json.dumps(report)
+
+
+async def test_a_database_that_hangs_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operation, "PATIENCE_SECONDS", 0.01)
+    with anyio.fail_after(5):
+        ready, report = await health(FakeSchema(asyncio.Event())).ready()
+    assert not ready
+    assert report["checks"]["database"]["status"] == "down"
+
+
+@pytest.mark.parametrize(("revision", "told"), [(None, "no tables yet"), ("9999", "does not know")])
+async def test_at_a_schema_that_it_does_not_know_it_is_not_ready(revision: str | None, told: str) -> None:
+    ready, report = await health(FakeSchema(revision)).ready()
+    assert not ready
+    assert told in report["checks"]["database"]["detail"]
+    assert "sharetally migrate" in report["checks"]["database"]["detail"]
+
+
+async def test_an_older_revision_that_it_knows_will_do() -> None:
+    ready, _ = await health(FakeSchema("0001")).ready()
+    assert ready
+
+
+async def test_without_a_broker_it_is_degraded_and_ready() -> None:
+    ready, report = await health(broker=FakeBroker(connected=False)).ready()
+    assert ready
+    assert report["status"] == "degraded"
+    assert report["checks"]["broker"]["status"] == "down"
+    assert report["checks"]["database"] == report["checks"]["cache"] == {"status": "ok"}
+
+
+@pytest.mark.parametrize("answer", [False, ConnectionResetError(SECRET)])
+async def test_without_a_cache_it_is_degraded_and_ready(answer: bool | Exception) -> None:
+    ready, report = await health(cache=FakeCache(answer)).ready()
+    assert ready
+    assert report["status"] == "degraded"
+    assert report["checks"]["cache"]["status"] == "down"
+    assert SECRET not in json.dumps(report)
+
+
+async def test_it_is_ready_again_when_the_database_is_back() -> None:
+    database = FakeSchema(Unavailable())
+    checking = health(database)
+    assert not (await checking.ready())[0]
+    database.stands_at = "0002"
+    assert (await checking.ready())[0]
+
+
+async def test_all_who_ask_at_once_share_one_look() -> None:
+    answer = asyncio.Event()
+    database = FakeSchema(answer)
+    checking = health(database)
+    found: list[bool] = []
+
+    async def ask() -> None:
+        found.append((await checking.ready())[0])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        answer.set()
+    assert found == [True] * 10
+    assert database.asked == 1
+
+
+async def test_one_who_goes_away_does_not_take_the_answer_from_others() -> None:
+    answer = asyncio.Event()
+    checking = health(FakeSchema(answer))
+    impatient = asyncio.ensure_future(checking.ready())
+    patient = asyncio.ensure_future(checking.ready())
+    await anyio.wait_all_tasks_blocked()
+    impatient.cancel()
+    with suppress(asyncio.CancelledError):
+        await impatient
+    answer.set()
+    assert (await patient)[0]
+
+
+async def test_alive_is_alive_without_a_database() -> None:
+    assert health(FakeSchema(Unavailable())).live() == {"status": "ok"}
+
+
+# relay's and worker's application
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def ask(
+    path: str,
+    *,
+    method: str = "GET",
+    client: str = "127.0.0.1",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    well: Health | None = None,
+    networks: Sequence[Network] = LOCAL,
+) -> Answered:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": method, "path": path, "client": (client, 1), "headers": list(headers)}
+    await ops_app(well or health(), counted, networks=networks)(scope, receive, send)
+    start, body = sent
+    shown = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Answered(status=start["status"], headers=shown, body=body["body"])
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_ready_is_200_with_its_report(path: str) -> None:
+    answer = await ask(path)
+    assert answer.status == 200
+    assert answer.json["checks"]["database"] == {"status": "ok"}
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-length"] == str(len(answer.body))
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_a_worker_without_its_database_says_503_and_names_it(path: str) -> None:
+    answer = await ask(path, well=health(FakeSchema(Unavailable())))
+    assert answer.status == 503
+    assert answer.json["checks"]["database"]["status"] == "down"
+
+
+async def test_a_worker_without_its_broker_is_degraded() -> None:
+    answer = await ask("/health/ready", well=health(broker=FakeBroker(connected=False)))
+    assert (answer.status, answer.json["status"]) == (200, "degraded")
+
+
+async def test_live_is_200_whatever_is_down() -> None:
+    answer = await ask("/health/live", well=health(FakeSchema(Unavailable()), FakeBroker(connected=False)))
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+async def test_metrics_are_for_the_networks_that_may_see_them(client: str) -> None:
+    answer = await ask("/metrics", client=client)
+    assert (answer.status, answer.body) == (200, b"sharetally_drift 0\n")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4"
+
+
+@pytest.mark.parametrize("client", ["10.0.0.1", "203.0.113.7", "2001:db8::1", ""])
+async def test_metrics_are_a_problem_for_all_others(client: str) -> None:
+    answer = await ask("/metrics", client=client)
+    assert answer.status == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["type"] == "/problems/forbidden"
+    assert b"sharetally_drift" not in answer.body
+
+
+async def test_metrics_are_not_for_whom_a_local_proxy_lets_in() -> None:
+    assert (await ask("/metrics", headers=[(b"x-forwarded-for", b"127.0.0.1")])).status == 403
+
+
+async def test_health_is_for_everybody() -> None:
+    assert (await ask("/health", client="203.0.113.7")).status == 200
+
+
+async def test_head_is_get_without_a_body() -> None:
+    answer = await ask("/health", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
+
+
+async def test_nothing_else_is_there() -> None:
+    assert (await ask("/shares")).status == 404
+    refused = await ask("/health", method="POST")
+    assert refused.status == 405
+    assert refused.headers["allow"] == "GET, HEAD"
+
+
+# over a real port
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(port: int) -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    app = ops_app(health(), counted, networks=LOCAL)
+    served = asyncio.ensure_future(serve_ops(app, port, stop))
+    try:
+        await asyncio.sleep(0)  # its first step listens
+        yield stop
+    finally:
+        stop.set()
+        with anyio.fail_after(10):
+            await served
+
+
+async def test_it_is_served_until_told_to_stop(free_port: int) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    async with serving(free_port), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{free_port}") as client:
+        assert (await client.get("/health")).json()["status"] == "ok"
+        assert (await client.get("/metrics")).text == "sharetally_drift 0\n"
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", free_port)
+
+
+async def test_whoever_cancels_it_gets_the_port_back(free_port: int) -> None:
+    served = asyncio.ensure_future(serve_ops(ops_app(health(), counted, networks=LOCAL), free_port, asyncio.Event()))
+    await asyncio.sleep(0)
+    served.cancel()
+    with anyio.fail_after(10), pytest.raises(asyncio.CancelledError):
+        await served
+    socket.create_server(("127.0.0.1", free_port)).close()
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        with pytest.raises(Misconfigured, match=rf"^OPS_PORT: .*:{port}: "):
+            await serve_ops(ops_app(health(), counted, networks=LOCAL), port, asyncio.Event())
+
+
+@pytest.mark.parametrize(
+    ("networks", "host"),
+    [
+        (("127.0.0.0/8", "::1/128"), "127.0.0.1"),
+        ((), "127.0.0.1"),
+        (("127.0.0.0/8", "10.0.0.0/8"), "0.0.0.0"),
+    ],
+)
+def test_it_listens_to_others_only_if_others_may_see_metrics(networks: Sequence[str], host: str) -> None:
+    assert ops_host([ip_network(network) for network in networks]) == host
