@@ -1,6 +1,6 @@
 """A process with a meter that is told, line by line, what to count: for tests that need several.
 
-Reads `["method", arguments…]` in JSON from standard input and answers each with a line of JSON; the answer
+Says `"ready"`, then reads `["method", arguments…]` in JSON from standard input and answers each with a line of JSON; the answer
 to `scrape` is the exposition.
 """
 
@@ -32,6 +32,7 @@ def obey(meter: PrometheusMeter, method: str, *told: Any) -> str:
 def main(directory: str, role: str) -> None:
     configure("error", "json")  # standard output is for answers
     meter = open_meter(Path(directory), role, platforms=["twitter"])
+    print(json.dumps("ready"), flush=True)  # noqa: T201
     for line in sys.stdin:
         print(json.dumps(obey(meter, *json.loads(line))), flush=True)  # noqa: T201
 

@@ -136,7 +136,7 @@ def test_what_is_no_text_or_number_is_shown_somehow(capfd: pytest.CaptureFixture
     first, second = lines(capfd)
     assert (first["level"], first["event"]) == ("info", "odd")
     assert (first["nan"], first["keys"]) == (None, {"1": [2, 3]})
-    assert (first["half"], first["huge"]) == (r"'\ud800'", str(10**30))
+    assert (first["half"], first["huge"]) == (r"'\ud800'", 10**30)
     assert second["event"] == "after"
 
 

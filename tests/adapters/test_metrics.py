@@ -263,11 +263,14 @@ class Counting:
 
     def tell(self, method: str, *told: object) -> str:
         assert self._process.stdin
-        assert self._process.stdout
         self._process.stdin.write(json.dumps([method, *told]) + "\n")
         self._process.stdin.flush()
-        answer: str = json.loads(self._process.stdout.readline())
-        return answer
+        return self.answer()
+
+    def answer(self) -> str:
+        assert self._process.stdout
+        said: str = json.loads(self._process.stdout.readline())
+        return said
 
     def kill(self) -> None:
         self._process.kill()
@@ -288,7 +291,9 @@ def counting(directory: Path, role: str) -> Iterator[Counting]:
         command, cwd=root, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Counting(process)
+            counter = Counting(process)
+            assert counter.answer() == "ready"
+            yield counter
         finally:
             process.kill()
 

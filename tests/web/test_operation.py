@@ -346,7 +346,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
     [
         (("127.0.0.0/8", "::1/128"), "127.0.0.1"),
         ((), "127.0.0.1"),
-        (("127.0.0.0/8", "10.0.0.0/8"), "0.0.0.0"),
+        (("127.0.0.0/8", "10.0.0.0/8"), "0.0.0.0"),  # noqa: S104
     ],
 )
 def test_it_listens_to_others_only_if_others_may_see_metrics(networks: Sequence[str], host: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,7 @@ from sharetally.domain.event import Event
 from sharetally.ports import EventHead, Message
 
 JOBS_A_MESSAGE = 500
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested a thousand times
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -24,7 +26,7 @@ class _Job(msgspec.Struct, frozen=True):
 
 
 class _Mark(msgspec.Struct, frozen=True):
-    mark: datetime
+    mark: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 _jobs = msgspec.json.Decoder(list[msgspec.Raw])
@@ -63,7 +65,7 @@ def mark_in(job: str, body: bytes) -> datetime | None:
         return None
     try:
         return _mark.decode(body).mark
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
 
 
@@ -71,13 +73,13 @@ def decoded(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:
     """The jobs of a message, and the pieces that hold none; `Unworkable` if it is no list at all."""
     try:
         pieces = _jobs.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise Unworkable("not a JSON array of jobs") from error
     heads, rest = list[EventHead](), list[bytes]()
     for piece in pieces:
         try:
             found = _job.decode(piece)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             rest.append(bytes(piece))
         else:
             content = ContentRef(type=found.contentType, id=found.contentId)

@@ -14,7 +14,7 @@ from sharetally.domain.caller import Caller
 from sharetally.domain.content import NO_LABEL, ContentRef
 from sharetally.domain.errors import Conflict, NotFound
 from sharetally.domain.event import Cell, Event, Job
-from sharetally.domain.ids import new_id
+from sharetally.domain.ids import new_ids
 from sharetally.domain.share import (
     Advance,
     Failure,
@@ -37,9 +37,12 @@ class Ids:
     event: UUID
 
     @classmethod
-    def new(cls) -> Ids:
-        """Three new ids."""
-        return cls(record=new_id(), audit=new_id(), event=new_id())
+    def new(cls, count: int) -> list[Ids]:
+        """Three new ids, that many times."""
+        made = iter(new_ids(3 * count))
+        return [
+            cls(record=record, audit=audit, event=event) for record, audit, event in zip(made, made, made, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,15 +68,18 @@ class Share:
         self._caller = caller
         self._request = request
         self._request_id = request_id
-        self._steps = [(_key(content, platform, caller.user_id), Ids.new()) for platform in platforms]
+        self.results: list[ShareResult] = []
+        keys = [_key(content, platform, caller.user_id) for platform in platforms]
+        self._steps = list(zip(keys, Ids.new(len(keys)), strict=True))
 
     def references(self) -> References:
         """A record per platform."""
         return References(records=frozenset(key for key, _ in self._steps))
 
     def apply(self, batch: Batch) -> list[ShareResult]:
-        """Each platform in the order asked."""
-        return [self._one(batch, key, ids) for key, ids in self._steps]
+        """Each platform in the order asked; `results` keeps what the last try said."""
+        self.results = [self._one(batch, key, ids) for key, ids in self._steps]
+        return self.results
 
     def _one(self, batch: Batch, key: RecordKey, ids: Ids) -> ShareResult:
         done = take_step(batch, key, self._request, ids, actor=self._caller.actor, request_id=self._request_id)
@@ -88,7 +94,7 @@ class Withdraw:
         self._caller = caller
         self._request_id = request_id
         self._key = _key(content, platform, caller.user_id)
-        self._ids = Ids.new()
+        (self._ids,) = Ids.new(1)
 
     def references(self) -> References:
         """That record."""
@@ -114,7 +120,7 @@ class Retry:
         self._caller = caller
         self._request_id = request_id
         self._key = _key(content, platform, caller.user_id)
-        self._ids = Ids.new()
+        (self._ids,) = Ids.new(1)
 
     def references(self) -> References:
         """That record."""

@@ -18,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from sharetally.domain.backoff import Backoff
-from sharetally.domain.errors import BrokerUnavailable, RunAgain, SharetallyError, Unavailable, Unworkable
+from sharetally.domain.errors import BrokerUnavailable, RunAgain, SharetallyError, Unavailable
 from sharetally.flow.jobs import mark_in
 from sharetally.ports import Broker, Delivery, Meter, Outbox, Queue, Subscription
 
@@ -26,6 +26,7 @@ MESSAGES = 200  # in hand at most
 JOBS = 5_000
 PASSING = Backoff(first=0.05, longest=10.0)
 RECONNECT = Backoff(first=0.2, longest=5.0)
+PASSES = (RunAgain, Unavailable, ConnectionError, TimeoutError)
 log = structlog.get_logger("sharetally.worker")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -116,8 +117,8 @@ class Worker(Generic[T]):
     async def _decoded(self, subscription: Subscription, delivery: Delivery) -> list[T]:
         try:
             jobs, rest = self._consumer.decode(delivery)
-        except Unworkable as error:
-            await self._bury(subscription, delivery, error.detail)
+        except Exception as error:  # whatever somebody sent us must not come again for ever
+            await self._bury(subscription, delivery, _reason(error))
             return []
         for piece in rest:
             part = Delivery(tag=delivery.tag, job=delivery.job, body=piece)
@@ -139,22 +140,22 @@ class Worker(Generic[T]):
         began = time.perf_counter()
         try:
             results = await self._until_it_passes(lambda: self._consumer.handle(jobs), stop)
-        except (SharetallyError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except BrokerUnavailable:
+            raise
+        except Exception as error:  # one of them has a fault, or its consumer has: which one?
             await self._halve(jobs, error, stop)
         else:
             self._tell(results, time.perf_counter() - began)
 
     async def _halve(self, jobs: Sequence[T], error: Exception, stop: asyncio.Event) -> None:
         """Find the one that fails by itself, and park it."""
-        if isinstance(error, BrokerUnavailable):
-            raise error
         if len(jobs) > 1:
             half = len(jobs) // 2
             await self._handle(jobs[:half], stop)
             await self._handle(jobs[half:], stop)
             return
-        reason = getattr(error, "detail", "") or f"{type(error).__name__}: {error}"
-        self._tell([await self._until_it_passes(lambda: self._consumer.set_aside(jobs[0], reason), stop)], 0.0)
+        parked = await self._until_it_passes(lambda: self._consumer.set_aside(jobs[0], _reason(error)), stop)
+        self._tell([parked], 0.0)
 
     async def _until_it_passes(self, step: Callable[[], Awaitable[R]], stop: asyncio.Event) -> R:
         attempt = 0
@@ -163,11 +164,11 @@ class Worker(Generic[T]):
                 return await step()
             except BrokerUnavailable:
                 raise
-            except (RunAgain, Unavailable) as error:
+            except PASSES as error:
                 attempt += 1
                 if stop.is_set():
                     raise BrokerUnavailable("told to stop; what is in hand comes again") from error
-                log.info("trying again", queue=self._consumer.queue.name, attempt=attempt, reason=error.detail)
+                log.info("trying again", queue=self._consumer.queue.name, attempt=attempt, reason=_reason(error))
                 await _pause(stop, PASSING.delay(attempt))
 
     def _tell(self, results: Sequence[JobResult], seconds: float) -> None:
@@ -191,6 +192,13 @@ class Worker(Generic[T]):
                 requestId=result.request_id,
                 **({} if success else {"error": result.error}),
             )
+
+
+def _reason(error: Exception) -> str:
+    """Why, as every database can store it."""
+    told = error.detail if isinstance(error, SharetallyError) else ""
+    told = told or f"{type(error).__name__}: {error}"
+    return "".join(sign if sign.isprintable() else "?" for sign in told)
 
 
 async def _next_or_stop(subscription: Subscription, stop: asyncio.Event) -> list[Delivery]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET
 
 from sharetally.domain.content import ContentRef, id_fault, prose_fault
-from sharetally.domain.errors import InvalidRequest, NotFound, Refused, UnsupportedPlatforms
+from sharetally.domain.errors import InvalidRequest, NotFound, SharetallyError, UnsupportedPlatforms
 from sharetally.domain.ids import new_id, to_base62
 from sharetally.domain.share import Evidence, Request, ShareRecord, Status
 from sharetally.flow.queries import ShareStatus
@@ -34,13 +34,17 @@ NEVER_BY_DEFAULT = ("native", "copy")
 
 async def share(parts: Parts, asked: Asked) -> Answer:
     """Record a share on each platform, and answer where to share it."""
-    content, body = content_of(asked), asked.body
     try:
-        platforms = _checked(parts, body)
-        await _may(parts, asked, content, platforms)
-    except Refused as error:
+        return await _share(parts, asked)
+    except SharetallyError as error:
         parts.meter.share_error("", error.code)
         raise
+
+
+async def _share(parts: Parts, asked: Asked) -> Answer:
+    content, body = content_of(asked), asked.body
+    platforms = _checked(parts, body)
+    await _may(parts, asked, content, platforms)
     wish = Share(
         content=content,
         caller=asked.signed,
@@ -48,7 +52,10 @@ async def share(parts: Parts, asked: Asked) -> Answer:
         request=Request.FORCE if body.force else Request.DECLARE,
         request_id=asked.request_id,
     )
-    return await parts.commit(asked, wish, lambda results: _shared(parts, asked, content, results))
+    answer = await parts.commit(asked, wish, lambda results: _shared(parts, asked, content, results))
+    for result in wish.results:
+        parts.meter.shares(result.record.platform, body.mode, result.record.status.value)
+    return answer
 
 
 def _checked(parts: Parts, body: ShareBody) -> list[str]:
@@ -97,8 +104,6 @@ def _draft(content: ContentRef, platform: str, user_id: str) -> ShareRecord:
 
 def _shared(parts: Parts, asked: Asked, content: ContentRef, results: Sequence[ShareResult]) -> Answer:
     shown = [_result(parts, asked.body, each) for each in results]
-    for each in shown:
-        parts.meter.shares(each.platform, asked.body.mode, each.status)
     pending = any(each.status in ("pending", "sending") for each in shown)
     named: VideoShares | ContentShares
     if "videoId" in asked.path:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from sharetally.domain.errors import DataRefused, RunAgain
 
@@ -183,7 +184,8 @@ class Statements:
 
     def compiled(self, statement: sa.ClauseElement, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
         """Return SQL, its arguments in order, and how to convert what it returns."""
-        compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+        compiled = statement.compile(dialect=self._dialect)
+        assert isinstance(compiled, SQLCompiler)
         expanded = compiled.construct_expanded_state(dict(parameters), escape_names=False)
         values = expanded.parameters
         converts = {**_bind_converts(compiled, self._dialect), **expanded.processors}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sharetally.domain.event import Event, Job
-from sharetally.domain.ids import new_id
 from sharetally.domain.share import Failure, RecordKey, Request
 from sharetally.flow.batch import Batch
 from sharetally.flow.consumers.heads import by_id, decode_heads, park, result
@@ -49,7 +48,7 @@ class Post:
         return [result(job, "done" if job.id in found else "duplicate", event=found.get(job.id)) for job in jobs]
 
     def _fail(self, rows: Batch, key: RecordKey, event: Event) -> None:
-        ids = Ids(record=new_id(), audit=new_id(), event=new_id())
+        (ids,) = Ids.new(1)
         take_step(rows, key, Request.REJECT, ids, actor=ACTOR, request_id=event.request_id, failure=UNABLE)
 
     async def set_aside(self, job: EventHead, reason: str) -> JobResult:

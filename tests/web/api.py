@@ -1,0 +1,223 @@
+"""The whole service in this process, asked as a server would ask it: raw paths, raw bodies, raw headers.
+
+`opened` gives an `Api` over a database of its own: the application as `serve` would run it, with the `memory:`
+broker, relay and worker inside. `ask` sends one request and gives what came back; `problem` and `Said.json`
+look at it. What is not said otherwise is asked by anna, with a token that has the scope `shares`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Message
+
+from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.settings import Settings, load
+from sharetally.web.identity import new_key
+from sharetally.wiring import Core, http, inside
+from tests.oracle.tokens import signed_by
+from tests.web.forging import with_secret
+
+SECRET = "a secret that is long enough for every test"
+CLIENT = ("203.0.113.9", 40000)  # an address that is nobody's friend
+PATIENCE = 20.0
+NOTHING = b""
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What came back; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+def problem(said: Said, status: int, code: str) -> dict[str, Any]:
+    """The members of an error, after a look at what every error must have (RFC 9457)."""
+    assert (said.status, said.headers["content-type"]) == (status, "application/problem+json"), said
+    body: dict[str, Any] = said.json
+    assert body["type"].endswith(f"/problems/{code}"), body
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    assert said.headers["x-request-id"]
+    return body
+
+
+def invalid(said: Said) -> list[str]:
+    """The paths that a 400 names."""
+    body = problem(said, 400, "invalid-request")
+    assert all(set(each) == {"path", "reason"} and each["reason"] for each in body["invalid"]), body
+    return [each["path"] for each in body["invalid"]]
+
+
+async def call(
+    app: ASGIApp,
+    method: str,
+    target: str,
+    *,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    parts: Sequence[bytes] = (NOTHING,),
+    root_path: str = "",
+    client: tuple[str, int] | None = CLIENT,
+) -> Said:
+    """One request to any ASGI application; `target` is what stands in the request line, still encoded."""
+    raw, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote_to_bytes(raw).decode("utf-8", "replace"),
+        "raw_path": raw.encode("latin-1"),
+        "query_string": query.encode("latin-1"),
+        "root_path": root_path,
+        "headers": list(headers),
+        "client": client,
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+    }
+    sent: list[Message] = []
+    waiting = [
+        {"type": "http.request", "body": part, "more_body": place < len(parts) - 1} for place, part in enumerate(parts)
+    ]
+
+    async def receive() -> Message:
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return _said(sent)
+
+
+def _said(sent: Sequence[Message]) -> Said:
+    start, *rest = sent
+    pairs = [(name.decode(), value.decode("latin-1")) for name, value in start["headers"]]
+    assert len(dict(pairs)) == len(pairs), f"a header twice: {pairs}"
+    assert all(name == name.lower() for name, _ in pairs), pairs
+    return Said(status=start["status"], headers=dict(pairs), body=b"".join(each.get("body", b"") for each in rest))
+
+
+class Api:
+    """One service. `core` is what runs, for tests that look behind the counter."""
+
+    def __init__(self, core: Core, app: ASGIApp) -> None:
+        self.core = core
+        self.app = app
+        self._tokens = {"shares": signed_by(SECRET)}
+
+    @property
+    def database(self) -> SqlDatabase:
+        """The database, to write what only posting would."""
+        return self.core.database
+
+    def token(self, user: str = "anna", scope: str = "shares") -> str:
+        """A token that holds for an hour."""
+        return self._tokens.setdefault(scope, signed_by(SECRET, scope))(user)
+
+    async def key(self, name: str, *scopes: str) -> str:
+        """A new API key's text."""
+        plain, key = new_key(name, set(scopes), clock=DatabaseClock())
+        await self.database.add_key(key)
+        return plain
+
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        body: object = NOTHING,
+        *,
+        user: str | None = "anna",
+        scope: str = "shares",
+        headers: Headers = (),
+        parts: Sequence[bytes] | None = None,
+        root_path: str = "",
+        client: tuple[str, int] = CLIENT,
+    ) -> Said:
+        """One request. A `body` that is not bytes is sent as JSON; `user` None sends no token."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+        if user is not None:
+            given.append(("authorization", f"Bearer {self.token(user, scope)}"))
+        if raw and parts is None:
+            given += [("content-type", "application/json"), ("content-length", str(len(raw)))]
+        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in given]
+        return await call(
+            self.app, method, target, headers=pairs, parts=parts or (raw,), root_path=root_path, client=client
+        )
+
+    async def share(self, video: str, *platforms: str, **how: Any) -> Said:
+        """Share a video; on all platforms if none is named."""
+        return await self.ask("POST", f"/videos/{video}/share", {"platforms": platforms} if platforms else {}, **how)
+
+    async def exact(self, content: str) -> int:
+        """The exact count of `type/id`."""
+        said = await self.ask("GET", f"/share-links/count/{content}?consistent=true")
+        return int(said.json["shareCount"])
+
+    async def counted(self, content: str) -> Any:
+        """The plain count of `type/id` once it is all that is committed."""
+
+        async def settled() -> Any:
+            proof = (await self.ask("GET", f"/proof/{content}")).json
+            shown = (await self.ask("GET", f"/share-links/count/{content}", user=None)).json
+            done = proof["pending"] == 0 and shown["shareCount"] == max(proof["counted"], 0)
+            return shown if done else None
+
+        return await eventually(settled)
+
+    async def audited(self, content: str) -> list[Any]:
+        """Everything that the audit says of `type/id`, oldest first."""
+        kind, name = content.split("/")
+        target = f"/audit?contentType={kind}&contentId={name}&pageSize=200"
+        return list(reversed((await self.ask("GET", target, scope="audit")).json["items"]))
+
+
+async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:
+    """What `look` finds, once it finds anything that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := await look()):
+        assert time.monotonic() < deadline, "it did not come to pass"
+        await asyncio.sleep(0.01)
+    return found
+
+
+def settings(folder: Path, database_url: str, **more: str) -> Settings:
+    """Settings as the environment would give them; names without their prefix."""
+    named = {"DATA_DIR": str(folder), "DATABASE_URL": database_url, "JWT_SECRET": SECRET, "RATE_LIMIT": "off"} | more
+    return load({f"SHARETALLY_{name}": value for name, value in named.items()}, cwd=folder)
+
+
+@asynccontextmanager
+async def opened(chosen: Settings) -> AsyncIterator[Api]:
+    """The service over a database that is at its head already."""
+    async with Core(chosen, role="serve") as core:
+        end = inside(core)
+        try:
+            yield Api(core, http(core))
+        finally:
+            await end()
+
+
+def forged(claims: Mapping[str, object], *, algorithm: str = "HS256", secret: str = SECRET) -> str:
+    """A token that says just this."""
+    return with_secret({"alg": algorithm, "typ": "JWT"}, claims, secret.encode())

@@ -1,0 +1,70 @@
+"""The service under test, over a database that each test has for itself.
+
+`api` runs on SQLite with default settings; `make_api` opens one with settings of the test's own; `any_api`
+runs a test once on each database, where what is asked depends on what the database does with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from sharetally.adapters.migrations.runner import upgrade
+from tests.conftest import needed
+from tests.services import Services, fresh_mysql, fresh_postgresql
+from tests.web.api import Api, opened, settings
+
+MakeApi = Callable[..., AbstractAsyncContextManager[Api]]
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database at its head, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "sharetally.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def make_api(migrated_file: Path, tmp_path: Path) -> MakeApi:
+    """Opens the service on SQLite; settings by their names without prefix."""
+    shutil.copy(migrated_file, tmp_path / "sharetally.db")
+
+    def make(**more: str) -> AbstractAsyncContextManager[Api]:
+        return opened(settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more))
+
+    return make
+
+
+@pytest.fixture
+async def api(make_api: MakeApi) -> AsyncIterator[Api]:
+    """The service on SQLite as it comes."""
+    async with make_api() as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+def module_database(
+    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a database at its head, for all tests of a file; once of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('any')}/sharetally.db"
+        upgrade(url)
+        yield url
+        return
+    fresh = fresh_postgresql if request.param == "postgresql" else fresh_mysql
+    with fresh(needed(getattr(services, request.param), request.param)) as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture
+async def any_api(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """The service on each kind of database. Tests of a file share it: each takes contents of its own."""
+    async with opened(settings(tmp_path, module_database)) as found:
+        yield found
