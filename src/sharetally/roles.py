@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
@@ -21,7 +18,7 @@ from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.databases.store import database
 from sharetally.adapters.logs import configure
-from sharetally.adapters.metrics import PrometheusMeter, open_meter
+from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
 from sharetally.adapters.migrations import HEAD
 from sharetally.asgi import METRICS, create_app
 from sharetally.domain.errors import Misconfigured
@@ -86,14 +83,13 @@ def _serve_many(config: uvicorn.Config) -> None:
     """Several processes on one socket; their metrics meet in a directory that lives as long as this process."""
     from uvicorn.supervisors import Multiprocess
 
-    directory = Path(tempfile.mkdtemp(prefix="sharetally-metrics-"))
-    os.environ[METRICS] = str(directory)
     bound = config.bind_socket()
     try:
-        Multiprocess(config, [bound]).run()
+        with shared_directory() as directory:
+            os.environ[METRICS] = str(directory)
+            Multiprocess(config, [bound]).run()
     finally:
         bound.close()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 class _Server(uvicorn.Server):

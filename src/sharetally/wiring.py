@@ -69,7 +69,9 @@ class Core:
         self.broker = broker(settings)
         self.cache = cache(settings)
         self.clock = DatabaseClock()
-        self.meter: PrometheusMeter = open_meter(metrics, role)
+        self.meter: PrometheusMeter = open_meter(
+            metrics, role, platforms=settings.share_platforms, jobs=_foreign_jobs()
+        )
         self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
         self.publisher = Publisher(self.broker)
         self.committer = Committer(
@@ -152,6 +154,11 @@ class Core:
     async def exposition(self) -> tuple[bytes, str]:
         """All metrics, and their media type."""
         return await self.meter.exposition(self.database, self.broker, self.queues)
+
+
+def _foreign_jobs() -> tuple[str, ...]:
+    queues = [entry.load().queue for entry in entry_points(group=CONSUMERS)]
+    return tuple(job for queue in queues for job in queue.jobs)
 
 
 def _end_if_broken(task: asyncio.Task[None]) -> None:

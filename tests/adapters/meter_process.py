@@ -1,7 +1,7 @@
 """A process with a meter that is told, line by line, what to count: for tests that need several.
 
-Says `"ready"`, then reads `["method", arguments…]` in JSON from standard input and answers each with a line of JSON; the answer
-to `scrape` is the exposition.
+Says `"ready"`, then reads `["method", arguments…]` in JSON from standard input and answers each with a line
+of JSON; the answer to `scrape` is the exposition.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -173,8 +174,9 @@ class Worker(Generic[T]):
 
     def _tell(self, results: Sequence[JobResult], seconds: float) -> None:
         each = seconds / max(1, len(results))
+        for (job, outcome), number in Counter((result.job, result.outcome) for result in results).items():
+            self._meter.job(job, outcome, each, number)
         for result in results:
-            self._meter.job(result.job, result.outcome, each)
             success = result.error is None
             log.log(
                 20 if success else 40,
