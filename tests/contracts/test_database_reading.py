@@ -77,8 +77,8 @@ async def test_nothing_is_asked(db: SqlDatabase) -> None:
 
 
 async def test_counts_come_in_the_order_asked(db: SqlDatabase) -> None:
-    shares = [record(), record(user_id="berta"), link(channel="x", campaign="summer"), link(content=ARTICLE)]
-    totals = await count(db, await share(db, *shares))
+    others = (link(channel="x", campaign="summer"), link(content=ARTICLE))
+    totals = await count(db, await share(db, record(), record(user_id="berta"), *others))
     article, nobody, video, again = await db.counts([ARTICLE, NOBODY, VIDEO, ARTICLE])
     assert (article.shares, nobody.shares, video.shares) == (1, 0, 3)
     assert again == article

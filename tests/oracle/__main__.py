@@ -10,13 +10,13 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import uvloop
 
 from tests.oracle.run import Plan, run
-from tests.oracle.system import Shape
+from tests.oracle.system import FOR_LOAD, Shape
 from tests.services import fresh_amqp, fresh_mysql, fresh_postgresql, fresh_redis
 from tests.services.rabbitmq import RABBITMQ
 from tests.services.server import Server, open_server
@@ -47,10 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--clients", type=int, default=32)
     add("--seed", type=int, default=1)
     add("--kill-worker-at", type=_seconds, default=(), metavar="S,S,…", help="SIGKILL a worker at these seconds")
+    add("--kill-serving-at", type=_seconds, default=(), metavar="S,S,…", help="SIGKILL all that serve")
+    add("--drop-connections-at", type=_seconds, default=(), metavar="S,S,…", help="the database drops ours")
     add("--stop-rabbit-at", type=float, metavar="S", help="cut the broker off at this second")
     add("--stop-rabbit-for", type=float, default=20.0, metavar="S")
-    add("--really-stop-rabbit", action="store_true", help="stop the broker itself, for everybody who uses it")
+    add("--really-stop-rabbit", action="store_true", help="stop a broker itself: one started for this run")
     add("--patience", type=float, default=120.0, help="seconds that counting may take after the load")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     add("--json", action="store_true", help="the verdict as JSON")
     add("--folder", help="a new folder for logs, journal and data; default: a temporary one")
     return parser
@@ -66,6 +69,8 @@ def _plan(asked: argparse.Namespace, broker: Server | None) -> Plan:
         clients=asked.clients,
         seed=asked.seed,
         kill_worker_at=asked.kill_worker_at,
+        kill_serving_at=asked.kill_serving_at,
+        drop_connections_at=asked.drop_connections_at,
         cut_broker_at=asked.stop_rabbit_at,
         cut_broker_for=asked.stop_rabbit_for,
         stop_really=broker if asked.really_stop_rabbit else None,
@@ -76,12 +81,16 @@ def _plan(asked: argparse.Namespace, broker: Server | None) -> Plan:
 @contextmanager
 def _shape(asked: argparse.Namespace) -> Iterator[tuple[Shape, Server | None]]:
     with ExitStack() as stack:
-        broker = stack.enter_context(open_server(RABBITMQ)) if asked.amqp == "rabbitmq" else None
+        broker = stack.enter_context(_broker(asked)) if asked.amqp == "rabbitmq" else None
         amqp = stack.enter_context(fresh_amqp(broker)) if broker else _url(asked.amqp, "memory")
         fresh = {"postgresql": fresh_postgresql, "mysql": fresh_mysql}.get(asked.database)
         database = stack.enter_context(fresh()) if fresh else _url(asked.database, "sqlite")
         cache = stack.enter_context(fresh_redis()) if asked.redis else None
         yield _made(asked, database, amqp, cache), broker
+
+
+def _broker(asked: argparse.Namespace) -> AbstractContextManager[Server]:
+    return RABBITMQ.private() if asked.really_stop_rabbit else open_server(RABBITMQ)
 
 
 def _url(asked: str, default: str) -> str | None:
@@ -90,7 +99,8 @@ def _url(asked: str, default: str) -> str | None:
 
 def _made(asked: argparse.Namespace, database: str | None, broker: str | None, cache: str | None) -> Shape:
     roles = {"processes": asked.processes, "workers": asked.workers, "relays": asked.relays}
-    return Shape(database=database, broker=broker, cache=cache, **roles)
+    settings = FOR_LOAD | dict(pair.split("=", 1) for pair in asked.set)
+    return Shape(database=database, broker=broker, cache=cache, settings=settings, **roles)
 
 
 if __name__ == "__main__":

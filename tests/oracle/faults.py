@@ -1,16 +1,20 @@
-"""What goes wrong during a load, and when: workers killed, the broker out of reach, at set seconds.
+"""What goes wrong during a load: processes killed, the broker out of reach, database connections dropped.
 
 The broker is cut by the wire that all our connections to it go through, so that nobody else's broker is touched;
-from a terminal it can also be stopped for real.
+from a terminal one of our own can also be stopped for real. Each fault is a step that is taken at its second.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from tests.contracts.wire import Wire
+from tests.oracle.process import Role
 from tests.oracle.system import System
+from tests.oracle.tables import Tables, open_tables
 from tests.services.rabbitmq import command_line
 from tests.services.server import Server
 
@@ -30,11 +34,43 @@ def kill_worker(system: System, number: int) -> Step:
     """SIGKILL, and another one started in its place."""
 
     async def step() -> None:
-        worker = system.workers[number % len(system.workers)]
-        await worker.kill()
-        await system.start(worker)
+        await _replace(system, system.workers[number % len(system.workers)])
 
     return step
+
+
+def kill_serving(system: System) -> Step:
+    """The same for all that serve: requests under way get no answer."""
+
+    async def step() -> None:
+        await _replace(system, system.serve)
+
+    return step
+
+
+async def _replace(system: System, role: Role) -> None:
+    await role.kill()
+    await system.start(role)
+
+
+def drop_connections(system: System) -> Step:
+    """The database ends every connection of ours, whatever it is in the middle of."""
+
+    async def step() -> None:
+        async with open_tables(system.database) as tables:
+            for statement in await _endings(tables, system.database):
+                with suppress(Exception):  # it may have ended by itself
+                    await tables.run(statement)
+
+    return step
+
+
+async def _endings(tables: Tables, url: str) -> list[str]:
+    if url.startswith("postgresql"):
+        own = "datname = current_database() AND pid <> pg_backend_pid()"
+        return [f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}"]
+    own = "db = database() AND id <> connection_id()"
+    return [f"KILL {row[0]}" for row in await tables.rows(f"SELECT id FROM information_schema.processlist WHERE {own}")]
 
 
 def cut(wire: Wire, seconds: float) -> Step:
@@ -60,5 +96,6 @@ def stop_broker(broker: Server, seconds: float) -> Step:
 
 
 async def _control(broker: Server, command: str) -> None:
-    process = await asyncio.create_subprocess_exec(*command_line(broker), "-q", command)
+    environment = {**os.environ, **broker.control}
+    process = await asyncio.create_subprocess_exec(*command_line(broker), "-q", command, env=environment)
     assert await process.wait() == 0, f"rabbitmqctl {command} failed"

@@ -59,7 +59,7 @@ class Mix:
         """A wish that touches nothing uncertain."""
         for _ in range(TRIES):
             wish = self._random.choices(self._draws, cum_weights=self._weights)[0]()
-            if not isinstance(wish, Write) or not wish.keys & self._blocked:
+            if not wish.keys & self._blocked:
                 return wish
         return self._plain()
 

@@ -57,6 +57,11 @@ class Role:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def ended(self) -> int | None:
+        """The exit code of one that ended without being asked."""
+        return self._process.returncode if self._process is not None else None
+
     async def stop(self) -> int:
         """Ask it to end, wait, and return its exit code; what does not end in time is killed."""
         process, self._process = self._process, None

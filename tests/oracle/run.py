@@ -14,7 +14,15 @@ from pathlib import Path
 from statistics import quantiles
 
 from tests.contracts.wire import Wire, open_wire
-from tests.oracle.faults import Step, cut, kill_worker, on_schedule, stop_broker
+from tests.oracle.faults import (
+    Step,
+    cut,
+    drop_connections,
+    kill_serving,
+    kill_worker,
+    on_schedule,
+    stop_broker,
+)
 from tests.oracle.judge import judge
 from tests.oracle.load import Load
 from tests.oracle.system import Shape, System, open_system
@@ -36,6 +44,8 @@ class Plan:
     clients: int = 32
     seed: int = 1
     kill_worker_at: tuple[float, ...] = ()
+    kill_serving_at: tuple[float, ...] = ()
+    drop_connections_at: tuple[float, ...] = ()
     cut_broker_at: float | None = None
     cut_broker_for: float = 20.0
     stop_really: Server | None = None
@@ -59,18 +69,22 @@ async def wired(shape: Shape) -> AsyncIterator[tuple[Shape, Wire | None]]:
 
 
 async def perform(system: System, plan: Plan, folder: Path, wire: Wire | None = None) -> Verdict:
-    """Load, faults and watch side by side; then the judge."""
+    """Load and faults side by side, then the judge; the watch looks on all the while."""
     load, watch = Load(system, clients=plan.clients, seed=plan.seed), Watch(system)
-    with Journal(folder / "journal.jsonl") as journal:
-        async with beside(on_schedule(_steps(system, plan, wire))), beside(watch.run()):
-            await load.run(plan.seconds, journal)
-    findings = await judge(load, patience=plan.patience)
+    async with beside(watch.run()):
+        with Journal(folder / "journal.jsonl") as journal:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(on_schedule(_steps(system, plan, wire)))
+                await load.run(plan.seconds, journal)
+        findings = await judge(load, patience=plan.patience)
     await watch.look()
     return verdict_on(load, watch, findings, plan.seconds)
 
 
 def _steps(system: System, plan: Plan, wire: Wire | None) -> Sequence[tuple[float, Step]]:
     steps = [(second, kill_worker(system, number)) for number, second in enumerate(plan.kill_worker_at)]
+    steps += [(second, kill_serving(system)) for second in plan.kill_serving_at]
+    steps += [(second, drop_connections(system)) for second in plan.drop_connections_at]
     if plan.cut_broker_at is not None:
         assert wire is not None, "there is no broker to cut"
         away = (

@@ -21,9 +21,13 @@ from starlette.types import ASGIApp, Message
 
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.content import ContentRef
+from sharetally.domain.share import Evidence, ShareRecord, Status
+from sharetally.ports import Writes
 from sharetally.settings import Settings, load
 from sharetally.web.identity import new_key
 from sharetally.wiring import Core, http, inside
+from tests.contracts.database_rows import of_records, record, write
 from tests.oracle.tokens import signed_by
 from tests.web.forging import with_secret
 
@@ -165,6 +169,13 @@ class Api:
             self.app, method, target, headers=pairs, parts=parts or (raw,), root_path=root_path, client=client
         )
 
+    async def seed(self, video: str, status: Status, platform: str = "twitter", **fields: Any) -> ShareRecord:
+        """A record of anna's as only posting would leave it."""
+        content = ContentRef(type="video", id=video)
+        made = record(content=content, platform=platform, status=status, evidence=Evidence.POSTED, **fields)
+        await write(self.database, Writes(new_records=of_records(made)))
+        return made
+
     async def share(self, video: str, *platforms: str, **how: Any) -> Said:
         """Share a video; on all platforms if none is named."""
         return await self.ask("POST", f"/videos/{video}/share", {"platforms": platforms} if platforms else {}, **how)
@@ -176,12 +187,14 @@ class Api:
 
     async def counted(self, content: str) -> Any:
         """The plain count of `type/id` once it is all that is committed."""
+        plain = f"/share-links/count/{content}"
 
         async def settled() -> Any:
+            exact = (await self.ask("GET", f"{plain}?consistent=true")).json
+            shown = (await self.ask("GET", plain, user=None)).json
             proof = (await self.ask("GET", f"/proof/{content}")).json
-            shown = (await self.ask("GET", f"/share-links/count/{content}", user=None)).json
-            done = proof["pending"] == 0 and shown["shareCount"] == max(proof["counted"], 0)
-            return shown if done else None
+            same = all(shown[name] == exact[name] for name in ("shareCount", "breakdown"))
+            return shown if same and proof["pending"] == 0 else None
 
         return await eventually(settled)
 
@@ -201,10 +214,10 @@ async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:
     return found
 
 
-def settings(folder: Path, database_url: str, **more: str) -> Settings:
-    """Settings as the environment would give them; names without their prefix."""
+def settings(folder: Path, database_url: str, **more: str | None) -> Settings:
+    """Settings as the environment would give them; names without their prefix, None for one that is not set."""
     named = {"DATA_DIR": str(folder), "DATABASE_URL": database_url, "JWT_SECRET": SECRET, "RATE_LIMIT": "off"} | more
-    return load({f"SHARETALLY_{name}": value for name, value in named.items()}, cwd=folder)
+    return load({f"SHARETALLY_{name}": value for name, value in named.items() if value is not None}, cwd=folder)
 
 
 @asynccontextmanager

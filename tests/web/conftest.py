@@ -10,6 +10,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -34,7 +35,7 @@ def make_api(migrated_file: Path, tmp_path: Path) -> MakeApi:
     """Opens the service on SQLite; settings by their names without prefix."""
     shutil.copy(migrated_file, tmp_path / "sharetally.db")
 
-    def make(**more: str) -> AbstractAsyncContextManager[Api]:
+    def make(**more: str | None) -> AbstractAsyncContextManager[Api]:
         return opened(settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more))
 
     return make
@@ -68,3 +69,9 @@ async def any_api(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
     """The service on each kind of database. Tests of a file share it: each takes contents of its own."""
     async with opened(settings(tmp_path, module_database)) as found:
         yield found
+
+
+@pytest.fixture
+def video() -> str:
+    """An id that no other test has."""
+    return f"v-{token_hex(6)}"

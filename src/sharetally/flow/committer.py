@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -29,8 +29,8 @@ from sharetally.domain.errors import (
     Unavailable,
 )
 from sharetally.domain.event import Event
-from sharetally.flow.batch import Batch, Keyed, Wish, union
-from sharetally.flow.hooks import Hooks
+from sharetally.flow.batch import Batch, EntityChange, Keyed, Wish, union
+from sharetally.flow.hooks import Hooks, HookTooSlow
 from sharetally.ports import Clock, Ledger, Meter, References, StoredAnswer, Transaction
 
 T = TypeVar("T")
@@ -38,18 +38,24 @@ CAPACITY = 10_000  # wishes that may wait
 BATCH = 500  # wishes in one transaction
 AGAIN = Backoff(first=0.002, longest=0.2, attempts=20)
 LOOK = Backoff(first=0.1, longest=1.0, attempts=5)
+STUMBLES = 3  # how often one request's hooks may make all of the batch run again
 log = structlog.get_logger("sharetally.commit")
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Entry:
-    """A wish that waits, and whoever waits for it. `refused` is set by the try that refused it."""
+    """A wish that waits, and whoever waits for it.
+
+    `refused` is set by the try that refused it; `ejected` is kept from then on: its hooks are not run again.
+    """
 
     wish: Wish[Any]
     keyed: Keyed | None
     answer: asyncio.Future[Any]
     outcome: Any = None
     refused: Exception | None = None
+    ejected: Exception | None = None
+    stumbles: int = 0
 
     def references(self) -> References:
         wanted = self.wish.references()
@@ -58,10 +64,16 @@ class _Entry:
 
 @dataclass(kw_only=True, slots=True)
 class _Written:
-    """What a try wrote: its events, and audit ids to look for if the reply to COMMIT is lost."""
+    """What a try wrote: its events, audit ids to look for if the reply to COMMIT is lost, whether any answers."""
 
     events: list[Event] = field(default_factory=list)
     audit: list[UUID] = field(default_factory=list)
+    answers: bool = False
+
+    def add(self, other: _Written) -> None:
+        self.events += other.events
+        self.audit += other.audit
+        self.answers = self.answers or other.answers
 
 
 class Committer:
@@ -107,14 +119,20 @@ class Committer:
         return await entry.answer
 
     async def run(self) -> None:
-        """Commit until cancelled; whoever starts this owns it."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-                await self._commit(batch)
-            self._idle.set()
+        """Commit until cancelled; whoever starts this owns it. Nobody is left waiting when it ends."""
+        batch: list[_Entry] = []
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                    await self._commit(batch)
+                self._idle.set()
+        finally:
+            self._closed = True
+            _fail(batch, Unavailable("the service is stopping"))
+            _fail(self._queue, QueueFull())
 
     async def drain(self) -> None:
         """Take no more, and return when all that waited is answered."""
@@ -158,7 +176,9 @@ class Committer:
                 await self._fold(tx, batch, written)
                 began = time.perf_counter()
             self._meter.statement("commit", time.perf_counter() - began)
-        except CommitUnknown:
+        except CommitUnknown as unknown:
+            if not written.audit and written.answers:
+                raise RunAgain("only answers were written, and the same would be again") from unknown
             if not await self._arrived(written.audit):
                 raise
         return written
@@ -180,20 +200,34 @@ class Committer:
     async def _apply_hooked(self, tx: Transaction, rows: Batch, entry: _Entry, written: _Written) -> None:
         """Write this request alone, in a savepoint, so that its hooks can fail alone."""
         mine = _Written()
-        entry.refused = None
+        entry.refused = entry.ejected
+        if entry.ejected is not None:
+            return
         try:
             with rows.part() as changes:
                 entry.outcome = _folded(rows, entry)
                 async with tx.savepoint():
                     await _write(tx, rows, mine)
-                    await self._hooks.after(tx, changes)
+                    await self._tell_hooks(tx, entry, changes)
         except RunAgain:
             raise
         except Exception as error:
             entry.refused = error
-            return
-        written.events += mine.events
-        written.audit += mine.audit
+        else:
+            written.add(mine)
+
+    async def _tell_hooks(self, tx: Transaction, entry: _Entry, changes: Sequence[EntityChange]) -> None:
+        """A hook that is too slow may cost the connection, one that is in its own way the transaction: not twice."""
+        try:
+            await self._hooks.after(tx, changes)
+        except HookTooSlow as error:
+            entry.ejected = error
+            raise
+        except RunAgain:
+            entry.stumbles += 1
+            if entry.stumbles == STUMBLES:
+                entry.ejected = Unavailable("a hook is in its own way; nothing was written")
+            raise
 
     async def _arrived(self, audit: Sequence[UUID]) -> bool:
         """Whether a COMMIT that nobody answered is there; nothing written is as good as there."""
@@ -230,8 +264,9 @@ def _folded(rows: Batch, entry: _Entry) -> object:
 async def _write(tx: Transaction, rows: Batch, written: _Written) -> None:
     writes = rows.take_writes()
     await tx.write(writes)
-    written.events += writes.events
-    written.audit += [entry.id for entry in writes.audit]
+    written.add(
+        _Written(events=writes.events, audit=[entry.id for entry in writes.audit], answers=bool(writes.answers))
+    )
 
 
 def _answer(batch: Sequence[_Entry]) -> None:
@@ -244,7 +279,7 @@ def _answer(batch: Sequence[_Entry]) -> None:
             entry.answer.set_result(entry.outcome)
 
 
-def _fail(batch: Sequence[_Entry], error: Exception) -> None:
+def _fail(batch: Iterable[_Entry], error: Exception) -> None:
     for entry in batch:
         if not entry.answer.done():
             entry.answer.set_exception(error)

@@ -22,6 +22,10 @@ from sharetally.ports import Transaction
 HOOK_SECONDS = 0.05
 
 
+class HookTooSlow(Unavailable):
+    """A hook took longer than it has; nothing of its request was written."""
+
+
 class Hook(Protocol):
     """Every method a hook may have; each is optional."""
 
@@ -108,4 +112,4 @@ async def _timed(call: Awaitable[object]) -> object:
     except SharetallyError:
         raise
     except TimeoutError as error:
-        raise Unavailable(f"a hook took longer than {HOOK_SECONDS * 1000:.0f} ms; nothing was written") from error
+        raise HookTooSlow(f"a hook took longer than {HOOK_SECONDS * 1000:.0f} ms; nothing was written") from error

@@ -1,7 +1,7 @@
 """Sends what was committed to the broker, never awaited by the answer.
 
-One task, at most 16 MB waiting. What is older than five seconds or does not fit is dropped: its row is
-in the database, and the relay sends it.
+One task, at most 16 MB waiting. While the broker is away it tries again; what is older than five seconds or
+does not fit is dropped: its row is in the database, and the relay sends it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,7 +20,7 @@ from sharetally.flow.jobs import head_of, messages
 from sharetally.ports import Broker, EventHead
 
 WAITING_BYTES = 16 * 1024 * 1024
-JOB_BYTES = 256  # an estimate, above what a job takes
+JOB_BYTES = 256  # an estimate of what a job takes besides its content's id
 OLDEST_SECONDS = 5.0
 AT_ONCE = 5_000  # jobs
 PAUSE_SECONDS = 0.2
@@ -29,27 +29,32 @@ log = structlog.get_logger("sharetally.publish")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parcel:
+    """A commit's jobs; `size` in bytes, `since` of the monotonic clock."""
+
     heads: Sequence[EventHead]
+    size: int
     since: float
 
 
 class Publisher:
     """One per process that commits."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._broker = broker
+        self._clock = clock
         self._waiting: deque[_Parcel] = deque()
-        self._jobs = 0
+        self._size = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def take(self, events: Sequence[Event]) -> None:
         """Accept a commit's events; returns at once."""
-        if (self._jobs + len(events)) * JOB_BYTES > WAITING_BYTES:
+        size = sum(JOB_BYTES + 4 * len(event.content.id) for event in events)
+        if self._size + size > WAITING_BYTES:
             return
-        self._waiting.append(_Parcel(heads=[head_of(event) for event in events], since=time.monotonic()))
-        self._jobs += len(events)
+        self._waiting.append(_Parcel(heads=[head_of(event) for event in events], size=size, since=self._clock()))
+        self._size += size
         self._idle.clear()
         self._wake.set()
 
@@ -67,23 +72,33 @@ class Publisher:
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            log.info("left to the relay", jobs=self._jobs)
+            log.info("left to the relay", jobs=_number(self._waiting))
 
-    def _next(self) -> list[EventHead]:
-        heads: list[EventHead] = []
-        too_old = time.monotonic() - OLDEST_SECONDS
-        while self._waiting and len(heads) < AT_ONCE:
+    def _next(self) -> list[_Parcel]:
+        """The oldest parcels, without those that are too old."""
+        parcels: list[_Parcel] = []
+        jobs, too_old = 0, self._clock() - OLDEST_SECONDS
+        while self._waiting and jobs < AT_ONCE:
             parcel = self._waiting.popleft()
-            self._jobs -= len(parcel.heads)
-            if parcel.since >= too_old:
-                heads += parcel.heads
-        return heads
+            if parcel.since < too_old:
+                self._size -= parcel.size
+            else:
+                parcels.append(parcel)
+                jobs += len(parcel.heads)
+        return parcels
 
-    async def _publish(self, heads: list[EventHead]) -> None:
-        if not heads:
+    async def _publish(self, parcels: Sequence[_Parcel]) -> None:
+        if not parcels:
             return
         try:
-            await self._broker.publish(list(messages(heads)))
+            await self._broker.publish(list(messages(head for parcel in parcels for head in parcel.heads)))
         except BrokerUnavailable as error:
-            log.debug("left to the relay", jobs=len(heads), reason=error.detail)
+            log.debug("not published", jobs=_number(parcels), reason=error.detail)
+            self._waiting.extendleft(reversed(parcels))
             await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            self._size -= sum(parcel.size for parcel in parcels)
+
+
+def _number(parcels: Iterable[_Parcel]) -> int:
+    return sum(len(parcel.heads) for parcel in parcels)

@@ -25,6 +25,7 @@ from sharetally.ports import Broker, Delivery, Meter, Outbox, Queue, Subscriptio
 
 MESSAGES = 200  # in hand at most
 JOBS = 5_000
+SILENCE_SECONDS = 60.0  # then subscribe anew: RabbitMQ can forget a consumer without a word
 PASSING = Backoff(first=0.05, longest=10.0)
 RECONNECT = Backoff(first=0.2, longest=5.0)
 PASSES = (RunAgain, Unavailable, ConnectionError, TimeoutError)
@@ -74,7 +75,16 @@ class Consumer(Protocol[T]):
 class Worker(Generic[T]):
     """One queue, one consumer."""
 
-    def __init__(self, *, broker: Broker, outbox: Outbox, consumer: Consumer[T], meter: Meter) -> None:
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        outbox: Outbox,
+        consumer: Consumer[T],
+        meter: Meter,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:
+        self._silence = silence
         self._broker = broker
         self._outbox = outbox
         self._consumer: Consumer[T] = consumer
@@ -94,8 +104,9 @@ class Worker(Generic[T]):
                 await _pause(stop, RECONNECT.delay(attempt))
 
     async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:
+        """Until it is time to stop, or the queue has been silent for long."""
         while True:
-            deliveries = await _next_or_stop(subscription, stop)
+            deliveries = await _next_or_stop(subscription, stop, self._silence)
             if not deliveries:
                 return
             await self._batch(subscription, deliveries, stop)
@@ -203,14 +214,14 @@ def _reason(error: Exception) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in told)
 
 
-async def _next_or_stop(subscription: Subscription, stop: asyncio.Event) -> list[Delivery]:
-    """The next deliveries, or none when it is time to stop."""
+async def _next_or_stop(subscription: Subscription, stop: asyncio.Event, silence: float) -> list[Delivery]:
+    """The next deliveries, or none when it is time to stop or there are none for so long."""
     if stop.is_set():
         return []
     waiting = asyncio.ensure_future(subscription.next(MESSAGES))
     ending = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({waiting, ending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, ending}, timeout=silence, return_when=asyncio.FIRST_COMPLETED)
         return waiting.result() if waiting.done() else []
     finally:
         for task in (waiting, ending):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from uuid import uuid4
 
 import msgspec
@@ -18,13 +20,13 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from sharetally.domain.caller import Caller
-from sharetally.domain.errors import Forbidden, Refused, SharetallyError
+from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
 from sharetally.web.answers import Answer
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
 from sharetally.web.network import client_address
 from sharetally.web.parts import Parts
-from sharetally.web.paths import raw_path, segments
+from sharetally.web.paths import base_path, segments, ways
 from sharetally.web.problems import problem
 from sharetally.web.quota import rate_limit_fields
 from sharetally.web.router import Router
@@ -48,49 +50,56 @@ class Application:
         if scope["type"] != "http":
             return await _refuse_websocket(scope, receive, send)
         began = time.perf_counter()
-        headers = _headers(scope)
-        request_id = _request_id(headers)
-        with structlog.contextvars.bound_contextvars(requestId=request_id):
-            answer = await self._answered(scope, receive, headers, request_id)
-            await _send(send, answer, request_id, head=scope["method"] == "HEAD")
+        visit = _Visit(scope, receive)
+        with structlog.contextvars.bound_contextvars(requestId=visit.request_id):
+            answer = await self._answered(visit)
+            await _send(send, answer, visit.request_id, head=scope["method"] == "HEAD")
             _tell(scope, answer, time.perf_counter() - began)
 
-    async def _answered(self, scope: Scope, receive: Receive, headers: Mapping[str, str], request_id: str) -> Answer:
+    async def _answered(self, visit: _Visit) -> Answer:
+        parts = self._parts_at(visit.scope)
         try:
-            return await self._handled(scope, receive, headers, request_id)
-        except SharetallyError as error:
-            if not isinstance(error, Refused):
-                log.warning("failed", reason=error.detail, kind=type(error).__name__)
-            return self._problem(error, request_id)
+            answer = await self._handled(visit, parts)
         except Exception as error:
-            log.exception("broken")
-            return self._problem(error, request_id)
+            if not isinstance(error, SharetallyError):
+                log.exception("broken")
+            elif not isinstance(error, Refused):
+                log.warning("failed", reason=error.detail, kind=type(error).__name__)
+            answer = problem(error, root_path=parts.places.root_path, request_id=visit.request_id)
+        return _with(answer, visit.spent)
 
-    def _problem(self, error: Exception, request_id: str) -> Answer:
-        return problem(error, root_path=self._parts.places.root_path, request_id=request_id)
+    def _parts_at(self, scope: Scope) -> Parts:
+        """The parts, with our own addresses as they are where a host application mounted us."""
+        places = self._parts.places
+        base = base_path(scope, places.root_path)
+        return self._parts if base == places.root_path else replace(self._parts, places=replace(places, root_path=base))
 
-    async def _handled(self, scope: Scope, receive: Receive, headers: Mapping[str, str], request_id: str) -> Answer:
-        parts = self._parts
-        pieces = segments(raw_path(scope, parts.places.root_path))
-        endpoint, path = self._router.find(scope["method"], pieces)
+    async def _handled(self, visit: _Visit, parts: Parts) -> Answer:
+        scope = visit.scope
+        endpoint, path = self._found(scope)
         caller = await self._admitted(endpoint, scope)
-        spent: tuple[tuple[str, str], ...] = ()
         if endpoint.writes and caller is not None:
-            spent = await self._spent(caller)
-        raw = await read_body(receive, endpoint.limit, headers.get("content-length")) if endpoint.body else b""
+            visit.spent = await self._spent(caller)
+        raw = await _body(visit, endpoint)
         asked = Asked(
             caller=caller,
             path=path,
             query=decoded_query(scope["query_string"], endpoint.query or NoQuery) if _strict(endpoint) else None,
             body=decoded_body(raw, self._decoders[id(endpoint.body)]) if endpoint.body else None,
             raw_body=raw,
-            headers=headers,
-            request_id=request_id,
+            headers=visit.headers,
+            request_id=visit.request_id,
             endpoint=endpoint,
             scope=scope,
         )
-        answer = await endpoint.handler(parts, asked)
-        return _with(answer, spent)
+        return await endpoint.handler(parts, asked)
+
+    def _found(self, scope: Scope) -> tuple[Endpoint, Mapping[str, str]]:
+        *others, last = ways(scope, self._parts.places.root_path)
+        for path in others:
+            with suppress(NotFound):
+                return self._router.find(scope["method"], segments(path))
+        return self._router.find(scope["method"], segments(last))
 
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""
@@ -111,6 +120,23 @@ class Application:
         return tuple((name.lower(), value) for name, value in rate_limit_fields(state).items())
 
 
+class _Visit:
+    """One request on its way; `spent` is what its quota says in the answer."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.headers = _headers(scope)
+        self.request_id = _request_id(self.headers)
+        self.spent: tuple[tuple[str, str], ...] = ()
+
+
+async def _body(visit: _Visit, endpoint: Endpoint) -> bytes:
+    if endpoint.body is None:
+        return b""
+    return await read_body(visit.receive, endpoint.limit, visit.headers.get("content-length"))
+
+
 def _strict(endpoint: Endpoint) -> bool:
     """A short address is followed whatever others hang on to it, like `?utm_source=…`."""
     return endpoint.access is not Access.PUBLIC
@@ -121,7 +147,12 @@ def _with(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """By name; one that came several times is a list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

@@ -6,12 +6,17 @@ Every fault names the field and says what is wrong with it; nothing was done whe
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import UnsetType, inspect
 from starlette.types import Receive
 
+from sharetally.domain.content import text_fault
 from sharetally.domain.errors import InvalidRequest, TooLarge
 
 _AT = re.compile(r"^(?P<reason>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -19,7 +24,7 @@ _AT = re.compile(r"^(?P<reason>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 
 async def read_body(receive: Receive, limit: int, announced: str | None) -> bytes:
     """The whole body; `TooLarge` as soon as it is known to be longer than `limit` bytes."""
-    if announced is not None and announced.isdigit() and int(announced) > limit:
+    if announced is not None and announced.isdecimal() and int(announced[:20]) > limit:
         raise TooLarge(f"a body here has at most {limit} bytes")
     parts, size = list[bytes](), 0
     while True:
@@ -46,7 +51,7 @@ def decoded_body(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
         raise InvalidRequest(("body", reason)) from None
 
 
-def decoded_query(raw: bytes, kind: Any) -> Any:
+def decoded_query(raw: bytes, kind: type[msgspec.Struct]) -> Any:
     """The query string as its type; every parameter once, unknown ones refused."""
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict")
@@ -56,11 +61,58 @@ def decoded_query(raw: bytes, kind: Any) -> Any:
     for name, value in pairs:
         if name in values:
             raise InvalidRequest((name, "must be there once"))
+        if fault := text_fault(value):
+            raise InvalidRequest((name, fault))
         values[name] = value
     try:
-        return msgspec.convert(values, kind, strict=False)
+        return msgspec.convert(_typed(values, kind), kind)
     except msgspec.ValidationError as error:
         raise InvalidRequest(_located(str(error), "query")) from None
+
+
+def _typed(values: Mapping[str, str], kind: type[msgspec.Struct]) -> dict[str, object]:
+    """What reads as the number or switch that it must be becomes one; the rest stays text, to be judged as such."""
+    plain = _no_text(kind)
+    typed: dict[str, object] = dict(values)
+    for name in plain.keys() & values.keys():
+        value = values[name]
+        if plain[name] is bool and value in _SWITCH:
+            typed[name] = _SWITCH[value]
+        elif plain[name] is int and re.fullmatch(r"-?[0-9]{1,18}", value):
+            typed[name] = int(value)
+    return typed
+
+
+_SWITCH = {"true": True, "false": False}
+
+
+@lru_cache(maxsize=64)
+def _no_text(kind: type[msgspec.Struct]) -> Mapping[str, type]:
+    """The parameters that are no text: numbers and switches."""
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    kinds = {each.encode_name: type(_bare(each.type)) for each in described.fields}
+    return {name: _PLAIN[found] for name, found in kinds.items() if found in _PLAIN}
+
+
+_PLAIN: Mapping[type[inspect.Type], type] = {inspect.IntType: int, inspect.BoolType: bool}
+
+
+def _bare(described: inspect.Type) -> inspect.Type:
+    return described.type if isinstance(described, inspect.Metadata) else described
+
+
+def utc(moment: datetime | UnsetType | None, path: str) -> datetime | None:
+    """The moment in UTC, None where there is none; from 1970 on, and before the year 10000 in UTC too."""
+    if not isinstance(moment, datetime):
+        return None
+    try:
+        found = moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest((path, "must lie before the year 10000")) from None
+    if found.year < 1970:
+        raise InvalidRequest((path, "must not lie before 1970"))
+    return found
 
 
 def _located(message: str, whole: str) -> tuple[str, str]:

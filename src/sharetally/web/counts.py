@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET
 
 from sharetally.domain.adjustment import Adjustment
-from sharetally.domain.content import ContentRef, prose_fault, stored_label
+from sharetally.domain.content import ContentRef, prose_fault, stored_label, text_fault
 from sharetally.domain.count import Count
 from sharetally.domain.errors import InvalidRequest
 from sharetally.domain.ids import new_id
@@ -16,7 +16,7 @@ from sharetally.flow.adjusting import Adjust
 from sharetally.web.answers import Answer, json_answer
 from sharetally.web.endpoint import Asked
 from sharetally.web.parts import Parts, checked_content, content_of
-from sharetally.web.schemas import (
+from sharetally.web.schemas_counts import (
     AdjustmentBody,
     Breakdown,
     CellBody,
@@ -32,7 +32,7 @@ async def count(parts: Parts, asked: Asked) -> Answer:
     """The count as it stands; with `consistent`, with everything that is committed."""
     content = content_of(asked)
     if asked.query.consistent:
-        assert asked.signed  # raises for whoever has no token
+        asked.need_caller()
         return json_answer(200, _shown(await parts.queries.consistent(content)), ("cache-control", "no-store"))
     found = (await parts.queries.counts([content]))[0]
     caching = (("etag", f'"{found.version}"'), ("cache-control", "no-cache"))
@@ -61,13 +61,12 @@ def _shown(found: Count) -> CountBody:
 
 async def counts(parts: Parts, asked: Asked) -> Answer:
     """Many counts at once, in the order asked."""
-    contents = [_listed(place, each.contentType, each.contentId) for place, each in enumerate(asked.body.contents)]
+    contents = [
+        checked_content(each.contentType, each.contentId, within=f"contents[{place}].")
+        for place, each in enumerate(asked.body.contents)
+    ]
     found = await parts.queries.counts(contents) if contents else []
     return json_answer(200, Counts(counts=[_shown(each) for each in found]), ("cache-control", "no-cache"))
-
-
-def _listed(place: int, kind: str, name: str) -> ContentRef:
-    return checked_content(kind, name, f"contents[{place}].contentId")
 
 
 async def adjust(parts: Parts, asked: Asked) -> Answer:
@@ -81,7 +80,7 @@ async def adjust_many(parts: Parts, asked: Asked) -> Answer:
     lines = []
     for place, each in enumerate(asked.body.adjustments):
         where = f"adjustments[{place}]."
-        content = checked_content(each.contentType, each.contentId, f"{where}contentId")
+        content = checked_content(each.contentType, each.contentId, within=where)
         lines.append(_adjustment(asked, content, each, where))
     return await parts.commit(asked, _wish(asked, lines), lambda jobs: json_answer(202, JobIds(jobIds=jobs)))
 
@@ -92,8 +91,8 @@ def _wish(asked: Asked, lines: Sequence[Adjustment]) -> Adjust:
 
 def _adjustment(asked: Asked, content: ContentRef, body: AdjustmentBody, where: str) -> Adjustment:
     job_id = str(new_id()) if body.jobId is UNSET else body.jobId
-    for name, value in (("reason", body.reason), ("jobId", job_id)):
-        if fault := prose_fault(value):
+    for name, fault in (("reason", prose_fault(body.reason)), ("jobId", text_fault(job_id))):
+        if fault:
             raise InvalidRequest((f"{where}{name}", fault))
     return Adjustment(
         id=new_id(),

@@ -49,6 +49,10 @@ class Asked:
     @property
     def signed(self) -> Caller:
         """The caller of an endpoint that needs one."""
+        return self.need_caller()
+
+    def need_caller(self) -> Caller:
+        """The caller; `Unauthenticated` where there is none."""
         if self.caller is None:
             raise Unauthenticated("this needs a token: send 'Authorization: Bearer …'")
         return self.caller

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from msgspec import UNSET
 
 from sharetally.domain.caller import Caller
-from sharetally.domain.content import ContentRef, id_fault, shown_label, stored_label
+from sharetally.domain.content import ContentRef, shown_label, stored_label
 from sharetally.domain.errors import Forbidden, Gone, InvalidRequest, NotFound
 from sharetally.domain.ids import from_base62
 from sharetally.domain.link import LINK_CODE_LENGTH, ShareLink
 from sharetally.flow.linking import CreateLink, DeleteLink, PatchLink, may_touch
 from sharetally.ports import LinkFilter
 from sharetally.web.answers import Answer, json_answer, no_content
+from sharetally.web.bodies import utc
 from sharetally.web.endpoint import Asked
 from sharetally.web.paging import page_of, starting_after
 from sharetally.web.parts import Parts, checked_content
@@ -31,7 +33,7 @@ async def create(parts: Parts, asked: Asked) -> Answer:
         url=_target(parts, content, body.url),
         channel=stored_label(body.channelId),
         campaign=stored_label(body.campaignId),
-        expires_at=body.expiresAt,
+        expires_at=utc(body.expiresAt, "expiresAt"),
         request_id=asked.request_id,
     )
     if parts.hooks:
@@ -72,7 +74,10 @@ def shown_link(parts: Parts, link: ShareLink) -> Link:
 
 async def read(parts: Parts, asked: Asked) -> Answer:
     """One link of the caller's own, or any for an admin."""
-    return json_answer(200, shown_link(parts, await _own(parts, asked)))
+    link = await _found(parts, asked)
+    if link is None:
+        raise NotFound("no such share link")
+    return json_answer(200, shown_link(parts, link))
 
 
 async def patch(parts: Parts, asked: Asked) -> Answer:
@@ -91,14 +96,14 @@ def _fields(parts: Parts, body: LinkPatch) -> dict[str, Any]:
     if body.campaignId is not UNSET:
         found["campaign"] = stored_label(body.campaignId)
     if body.expiresAt is not UNSET:
-        found["expires_at"] = body.expiresAt
+        found["expires_at"] = utc(body.expiresAt, "expiresAt")
     return found
 
 
 async def delete(parts: Parts, asked: Asked) -> Answer:
     """Delete a link: it no longer counts."""
-    if parts.hooks:
-        await parts.hooks.before_delete(await _own(parts, asked))
+    if parts.hooks and (link := await _found(parts, asked)):
+        await parts.hooks.before_delete(link)
     wish = DeleteLink(link_id=_link_id(asked), caller=asked.signed, request_id=asked.request_id)
     return await parts.commit(asked, wish, lambda _: no_content())
 
@@ -125,11 +130,10 @@ def _whose(caller: Caller, user_id: str | None) -> str | None:
     return caller.user_id
 
 
-async def _own(parts: Parts, asked: Asked) -> ShareLink:
+async def _found(parts: Parts, asked: Asked) -> ShareLink | None:
     link = await parts.reading.link(_link_id(asked))
-    if link is None or link.deleted_at is not None or not may_touch(asked.signed, link):
-        raise NotFound("no such share link")
-    return link
+    visible = link is not None and link.deleted_at is None and may_touch(asked.signed, link)
+    return link if visible else None
 
 
 def _link_id(asked: Asked) -> UUID:
@@ -142,7 +146,7 @@ def _link_id(asked: Asked) -> UUID:
 async def follow(parts: Parts, asked: Asked) -> Answer:
     """Go where a short address leads: a link's target, or the content of a record's own address."""
     code = asked.path["code"]
-    if id_fault(code) is None and len(code) == LINK_CODE_LENGTH:
+    if len(code) == LINK_CODE_LENGTH:
         return _to(await _link_target(parts, code))
     record_id = from_base62(code)
     record = await parts.reading.record(record_id) if record_id else None
@@ -163,9 +167,5 @@ async def _link_target(parts: Parts, code: str) -> str:
 
 
 def _to(target: str) -> Answer:
-    ascii_only = "".join(sign if sign.isascii() else _percent(sign) for sign in target)
+    ascii_only = "".join(sign if sign.isascii() else quote(sign) for sign in target)
     return Answer(status=302, headers=(("location", ascii_only), ("cache-control", "private, no-store")))
-
-
-def _percent(sign: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in sign.encode())

@@ -11,7 +11,7 @@ import msgspec
 from sharetally import __version__
 from sharetally.web.endpoint import Access, Endpoint
 from sharetally.web.problems import MEDIA_TYPE, STATUS
-from sharetally.web.schemas import CONTENT_TYPE
+from sharetally.web.schemas_fields import CONTENT_TYPE
 
 REF = "#/components/schemas/{name}"
 _PARAMETERS: dict[str, dict[str, Any]] = {

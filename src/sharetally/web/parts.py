@@ -58,9 +58,11 @@ class Places:
             return "must be an absolute http(s) URL"
         if parts.scheme not in ("http", "https") or not host:
             return "must be an absolute http(s) URL"
+        if not host.isascii():
+            return "must have its host in ASCII, like xn--bcher-kva.example"
         if parts.username is not None or parts.password is not None:
             return "must not contain a user name or password"
-        if "*" not in self.link_hosts and host.lower() not in self.link_hosts:
+        if not {"*", host, f"[{host}]"} & set(self.link_hosts):
             return f"must be on one of these hosts: {', '.join(self.link_hosts)} (LINK_HOSTS)"
         return None
 
@@ -103,13 +105,13 @@ class Parts:
 def content_of(asked: Asked) -> ContentRef:
     """The content in the path; a `videoId` is content of type `video`."""
     if "videoId" in asked.path:
-        return checked_content("video", asked.path["videoId"], "videoId")
-    return checked_content(asked.path["contentType"], asked.path["contentId"], "contentId")
+        return checked_content("video", asked.path["videoId"], named="videoId")
+    return checked_content(asked.path["contentType"], asked.path["contentId"])
 
 
-def checked_content(kind: str, name: str, path: str = "contentId") -> ContentRef:
-    """A content, if both parts are what they must be."""
-    faults = [("contentType", content_type_fault(kind)), (path, id_fault(name))]
+def checked_content(kind: str, name: str, *, within: str = "", named: str = "contentId") -> ContentRef:
+    """A content, if both parts are what they must be; `within` is where in the body they stand."""
+    faults = [(f"{within}contentType", content_type_fault(kind)), (f"{within}{named}", id_fault(name))]
     told = [(where, fault) for where, fault in faults if fault]
     if told:
         raise InvalidRequest(*told)

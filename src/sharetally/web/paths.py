@@ -7,7 +7,7 @@ slash, or is `.` or `..`, is refused.
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from starlette.types import Scope
 
@@ -15,14 +15,30 @@ from sharetally.domain.content import text_fault
 from sharetally.domain.errors import InvalidRequest
 
 
-def raw_path(scope: Scope, root_path: str) -> str:
-    """The path below this application, still encoded."""
+def base_path(scope: Scope, root_path: str) -> str:
+    """What stands before every path of ours, as the world sees it: ROOT_PATH, else where a host mounted us."""
+    return root_path or quote(scope.get("root_path", ""), safe="/~!$&'()*+,;=:@")
+
+
+def ways(scope: Scope, root_path: str) -> tuple[str, ...]:
+    """How the path below this application may be read, still encoded, the likelier way first.
+
+    Some proxies take ROOT_PATH off and some do not, and it may itself look like a path of ours (`/s`).
+    """
     raw = scope.get("raw_path")
-    path = raw.decode("latin-1").partition("?")[0] if raw else quote(scope["path"])
-    for prefix in (scope.get("root_path", ""), root_path):
-        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
-            path = path[len(prefix) :]
-    return path or "/"
+    whole = raw.decode("latin-1").partition("?")[0] if raw else quote(scope["path"])
+    path = _below(whole, scope.get("root_path", "")) or whole
+    stripped = _below(path, root_path)
+    return (path,) if stripped is None else (stripped, path)
+
+
+def _below(path: str, prefix: str) -> str | None:
+    """The path without the prefix (decoded, as hosts tell it), or None where it does not stand there."""
+    depth = prefix.count("/") + 1
+    pieces = path.split("/")
+    if not prefix or unquote("/".join(pieces[:depth])) != prefix:
+        return None
+    return "/" + "/".join(pieces[depth:])
 
 
 def segments(path: str) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ import msgspec
 from sharetally.domain.errors import (
     InvalidRequest,
     MethodNotAllowed,
+    QueueFull,
     RateLimited,
     Refused,
-    SharetallyError,
     Unavailable,
     UnsupportedPlatforms,
 )
@@ -43,6 +43,7 @@ STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
     }
 )
 MEDIA_TYPE = "application/problem+json"
+_PASSES = "the effect may still have happened: ask again after Retry-After, a write with the same Idempotency-Key"
 
 
 def problem(error: Exception, *, root_path: str, request_id: str) -> Answer:
@@ -53,12 +54,18 @@ def problem(error: Exception, *, root_path: str, request_id: str) -> Answer:
         "type": f"{root_path}/problems/{code}",
         "title": title,
         "status": status,
-        "detail": error.detail if isinstance(error, SharetallyError) and code != "internal" else title,
+        "detail": _detail(error, title),
         **_members(error, request_id),
     }
     return Answer(
         status=status, headers=(("content-type", MEDIA_TYPE), *_headers(error)), body=msgspec.json.encode(body)
     )
+
+
+def _detail(error: Exception, title: str) -> str:
+    if isinstance(error, Refused | QueueFull):
+        return error.detail
+    return _PASSES if isinstance(error, Unavailable) else title
 
 
 def _members(error: Exception, request_id: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Router:
         node, values = self._root, list[str]()
         for piece in pieces:
             below = node.fixed.get(piece)
-            if below is None:
+            if below is None and piece:  # nothing between two slashes is nobody's id
                 below = node.parameter
                 values.append(piece)
             if below is None:

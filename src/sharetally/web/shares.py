@@ -71,11 +71,18 @@ def _checked(parts: Parts, body: ShareBody) -> list[str]:
 def named_platforms(parts: Parts, body: ShareBody) -> list[str]:
     """The platforms asked for, each once, in the order asked; all that are allowed where none is named."""
     if body.platforms is UNSET:
-        return [name for name in parts.platforms if name not in NEVER_BY_DEFAULT]
+        return _default_platforms(parts)
     names = list(dict.fromkeys(parts.canonical(name) for name in body.platforms))
     unknown = [name for name in names if name not in parts.platforms]
     if unknown:
         raise UnsupportedPlatforms(unknown, list(parts.platforms))
+    return names
+
+
+def _default_platforms(parts: Parts) -> list[str]:
+    names = [name for name in parts.platforms if name not in NEVER_BY_DEFAULT]
+    if not names:
+        raise InvalidRequest(("platforms", "is needed: none of SHARE_PLATFORMS is shared to without being named"))
     return names
 
 

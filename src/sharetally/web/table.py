@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharetally.web import counts, links, operating, schemas, shares, trail
+from sharetally.web import counts, links, operating, schemas, schemas_counts, schemas_trail, shares, trail
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
 
 _ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
@@ -155,8 +155,8 @@ _COUNTS = (
         summary="The count of one content",
         tag="Counts",
         access=Access.COUNTS,
-        answers={200: schemas.CountBody, 304: None},
-        query=schemas.CountQuery,
+        answers={200: schemas_counts.CountBody, 304: None},
+        query=schemas_counts.CountQuery,
         problems=("invalid-request", "unavailable"),
     ),
     Endpoint(
@@ -166,8 +166,8 @@ _COUNTS = (
         summary="Counts of up to 200 contents",
         tag="Counts",
         access=Access.COUNTS,
-        answers={200: schemas.Counts},
-        body=schemas.CountsBody,
+        answers={200: schemas_counts.Counts},
+        body=schemas_counts.CountsBody,
         problems=("invalid-request", "too-large", "unavailable"),
         limit=BULK_BODY,
         examples={"body": {"contents": [{"contentType": "video", "contentId": "abc123"}]}},
@@ -179,8 +179,8 @@ _COUNTS = (
         summary="Correct a count",
         tag="Counts",
         access=Access.ADMIN,
-        answers={202: schemas.JobId},
-        body=schemas.AdjustmentBody,
+        answers={202: schemas_counts.JobId},
+        body=schemas_counts.AdjustmentBody,
         problems=(*_WRITE, "job-id-reused"),
         writes=True,
         examples={"body": _ADJUST},
@@ -192,8 +192,8 @@ _COUNTS = (
         summary="Correct up to 500 counts, all or none",
         tag="Counts",
         access=Access.ADMIN,
-        answers={202: schemas.JobIds},
-        body=schemas.AdjustmentsBody,
+        answers={202: schemas_counts.JobIds},
+        body=schemas_counts.AdjustmentsBody,
         problems=(*_WRITE, "job-id-reused"),
         writes=True,
         limit=BULK_BODY,
@@ -206,7 +206,7 @@ _COUNTS = (
         summary="Ledger, pending and counted, from one snapshot",
         tag="Counts",
         access=Access.SIGNED,
-        answers={200: schemas.Proof},
+        answers={200: schemas_counts.Proof},
         problems=("invalid-request", "unavailable"),
     ),
 )
@@ -219,8 +219,8 @@ _TRAIL = (
         summary="Who did what: everything with the scope audit, else one's own",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas.AuditLines},
-        query=schemas.AuditQuery,
+        answers={200: schemas_trail.AuditLines},
+        query=schemas_trail.AuditQuery,
         problems=("invalid-request", "unavailable"),
     ),
     Endpoint(
@@ -230,8 +230,8 @@ _TRAIL = (
         summary="A short token for one's own front end",
         tag="Tokens",
         access=Access.ACT_AS,
-        answers={200: schemas.Token},
-        body=schemas.TokenBody,
+        answers={200: schemas_trail.Token},
+        body=schemas_trail.TokenBody,
         problems=("invalid-request", "too-large", "conflict", "rate-limited", "unavailable"),
         writes=True,
         examples={"body": {"userId": "user-42", "scope": "shares", "ttl": 300}},
@@ -248,7 +248,7 @@ OPERATION = (
         summary="Whether this process turns",
         tag="Operation",
         access=Access.PUBLIC,
-        answers={200: schemas.HealthBody},
+        answers={200: schemas_trail.HealthBody},
     ),
     *(
         Endpoint(
@@ -258,7 +258,7 @@ OPERATION = (
             summary="Whether it can do its work; a dead broker or cache degrades and is named",
             tag="Operation",
             access=Access.PUBLIC,
-            answers={200: schemas.HealthBody, 503: schemas.HealthBody},
+            answers={200: schemas_trail.HealthBody, 503: schemas_trail.HealthBody},
         )
         for path in ("/health", "/health/ready")
     ),

@@ -10,10 +10,12 @@ from sharetally.domain.content import id_fault
 from sharetally.domain.errors import Forbidden, InvalidRequest
 from sharetally.ports import AuditFilter
 from sharetally.web.answers import Answer, json_answer
+from sharetally.web.bodies import utc
 from sharetally.web.endpoint import Asked
 from sharetally.web.paging import page_of, starting_after
 from sharetally.web.parts import Parts
-from sharetally.web.schemas import AuditLine, AuditLines, AuditQuery, ErrorBody, Token
+from sharetally.web.schemas import ErrorBody
+from sharetally.web.schemas_trail import AuditLine, AuditLines, AuditQuery, Token
 
 
 async def audit(parts: Parts, asked: Asked) -> Answer:
@@ -26,8 +28,8 @@ async def audit(parts: Parts, asked: Asked) -> Answer:
         user_id=_whose(asked.signed, query.userId or None),
         status=query.status or None,
         action=query.action or None,
-        start=query.start or None,
-        end=query.end or None,
+        start=utc(query.start, "from"),
+        end=utc(query.end, "to"),
         request_id=query.requestId or None,
     )
     found = await parts.reading.audit(wanted, limit=query.pageSize + 1, after=starting_after(query))
@@ -54,7 +56,7 @@ def _line(entry: AuditEntry) -> AuditLine:
         platform=entry.platform,
         contentType=entry.content.type,
         contentId=entry.content.id,
-        status=entry.status,
+        status=entry.status,  # type: ignore[arg-type]  # the table's CHECK knows no other
         error=ErrorBody(code=entry.error_code or "", message=entry.error_message or "") if failed else None,
         requestId=entry.request_id,
         recordId=str(entry.subject_id),

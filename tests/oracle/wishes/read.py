@@ -32,6 +32,7 @@ class Status(Read):
         super().__init__(user=user, method="GET", target=f"/content/{path_of(content)}/share-status")
         self._content = content
         self._platforms = tuple(platforms)
+        self.keys = frozenset((content, platform, user) for platform in platforms)
         self._mine = [expected.live((content, platform, user)) for platform in platforms]
 
     def begin(self, bounds: Bounds, stack: ExitStack) -> Callable[[Answer], str | None]:

@@ -1,7 +1,7 @@
 """The two shapes of a wish. Both know their request and hold the answer against the contract.
 
-A `Write` also names the rows it may change (`keys`: nobody touches them while its outcome is uncertain), what it
-does to which sum (`deltas`), and enters itself into what is expected once it is known to have happened.
+Nobody makes a wish about rows (`keys`) of which it is uncertain how they stand. A `Write` also says what it does to
+which sum (`deltas`), and enters itself into what is expected once it is known to have happened.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from tests.oracle.expected import Content, Expected
 
 
 class Wish(ABC):
-    """A request of one user; `name` is what it is counted under."""
+    """A request of one user; `name` is what it is counted under, `keys` are the user's rows that it is about."""
 
     name: str
+    keys: frozenset[Hashable] = frozenset()
 
     def __init__(self, *, user: str, method: str, target: str, body: object = None) -> None:
         self.user = user
@@ -32,7 +33,6 @@ class Wish(ABC):
 class Write(Wish):
     """A wish that may change something."""
 
-    keys: frozenset[Hashable] = frozenset()
     deltas: Mapping[Hashable, int] = {}
 
     @abstractmethod

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from sharetally.domain.errors import DataRefused, RunAgain
+from sharetally.domain.errors import DataRefused, RunAgain, Unavailable
 
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
@@ -153,10 +153,13 @@ class Connection:
         await self._in_savepoint("RELEASE SAVEPOINT part")
 
     async def _in_savepoint(self, statement: str) -> None:
-        """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself."""
+        """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself.
+
+        A statement of asyncmy's that is cancelled ends the connection, and the transaction with it.
+        """
         try:
             await self.driver.execute(statement)
-        except DataRefused as gone:
+        except (DataRefused, Unavailable) as gone:
             raise RunAgain("the transaction ended inside its savepoint") from gone
 
 

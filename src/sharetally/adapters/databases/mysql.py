@@ -57,12 +57,17 @@ _AWAY = frozenset(
     }
 )
 # Literals must compare like the columns; MariaDB names that collation, and the isolation level, in its own way.
-_MARIADB = {"collation": "utf8mb4_nopad_bin", "isolation": "tx_isolation"}
-_MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation"}
+# It also makes a join of a long IN list, which would lock rows in the order of that join, not of the index.
+_MARIADB = {
+    "collation": "utf8mb4_nopad_bin",
+    "isolation": "tx_isolation",
+    "planner": ", in_predicate_conversion_threshold = 0",
+}
+_MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "planner": ""}
 _SESSION = (
     "SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
     "innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
-    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'{planner}"
 )
 _FAULTS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
 

@@ -28,7 +28,8 @@ ANSWER_SECONDS = 30.0
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
 _AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
 _AWAY = ("08", "53", "57", "58", "25006", "XX001")
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# InternalClientError: the connection was ended in the moment in which it was used
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 _WORDS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
 

@@ -1,0 +1,88 @@
+"""What goes in and out of the audit, tokens and health, as types."""
+
+# ruff: noqa: N815
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from sharetally.web.schemas import ErrorBody, PageQuery
+from sharetally.web.schemas_fields import ContentType, Id, In, Moment, Out, PlatformName, Status, Time, UserId, Uuid
+
+
+class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}, frozen=True):
+    """Which lines of the audit; `from` is included, `to` is not."""
+
+    contentType: ContentType | UnsetType = UNSET
+    contentId: Id | UnsetType = UNSET
+    platform: PlatformName | UnsetType = UNSET
+    userId: Annotated[str, Meta(min_length=1, max_length=160)] | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    action: Annotated[str, Meta(min_length=1, max_length=32, examples=["shared"])] | UnsetType = UNSET
+    start: Moment | UnsetType = UNSET
+    end: Moment | UnsetType = UNSET
+    requestId: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
+
+
+class AuditLine(Out, frozen=True):
+    """Who did what, when, with which outcome."""
+
+    id: Uuid
+    at: Time
+    userId: Annotated[str, Meta(description="Whose share it is.")]
+    actor: Annotated[str, Meta(description="Who acted: the user, or `key:<name>` for them.")]
+    action: str
+    platform: str | None
+    contentType: str
+    contentId: str
+    status: Status | None
+    error: ErrorBody | None
+    requestId: str
+    recordId: Annotated[Uuid, Meta(description="The record, link or correction.")]
+
+
+class AuditLines(Out, frozen=True):
+    """A page of the audit, newest first."""
+
+    items: list[AuditLine]
+    next: Uuid | None
+
+
+class TokenBody(In, frozen=True):
+    """Whom the token is for, what it may, and for how long."""
+
+    userId: UserId
+    scope: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=128,
+            description="Some of `shares`, `audit` and `admin`, separated by spaces; none that the key lacks.",
+            extra_json_schema={"pattern": r"^\s*(shares|audit|admin)(\s+(shares|audit|admin))*\s*$"},
+        ),
+    ] = "shares"
+    ttl: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 300
+
+
+class Token(Out, frozen=True):
+    """A token for one's own front end."""
+
+    token: str
+    scope: str
+    expiresAt: Time
+
+
+class CheckBody(Out, omit_defaults=True, frozen=True):
+    """How one thing that the service needs is."""
+
+    status: Literal["ok", "down"]
+    detail: str | UnsetType = UNSET
+
+
+class HealthBody(Out, omit_defaults=True, frozen=True):
+    """How this process is: `degraded` does its work, `unavailable` cannot."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    checks: dict[str, CheckBody] | UnsetType = UNSET

@@ -1,0 +1,233 @@
+"""A database that is away, closed, or goes away in the middle: `Unavailable`, and the next call finds it again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from sharetally.adapters.databases.store import SqlDatabase, database
+from sharetally.domain.errors import CommitUnknown, Misconfigured, RunAgain, Unavailable
+from sharetally.ports import References, Transaction, Writes
+from tests.contracts.database_rows import (
+    DATABASES,
+    SERVERS,
+    emptied,
+    entry,
+    number,
+    of_records,
+    opened,
+    record,
+    run,
+    shared_url,
+    write,
+)
+
+pytestmark = pytest.mark.anyio
+on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
+
+WHO = {"postgresql": "SELECT pg_backend_pid() AS n", "mysql": "SELECT CONNECTION_ID() AS n"}
+KILL = {"postgresql": "SELECT pg_terminate_backend(:n)", "mysql": "KILL :n"}
+SHORT = {"postgresql": "SET LOCAL lock_timeout = '50ms'", "mysql": "SET innodb_lock_wait_timeout = 1"}
+LONG = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20)"}
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
+        yield made
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
+async def kill(db: SqlDatabase, kind: str, connection: int) -> None:
+    await run(db, KILL[kind], n=connection)
+
+
+async def own_number(tx: Transaction, kind: str) -> int:
+    (row,) = await tx.execute(WHO[kind], {})
+    value = row["n"]
+    assert isinstance(value, int)
+    return value
+
+
+async def records(db: SqlDatabase) -> int:
+    return await number(db, "SELECT count(*) AS n FROM share_records")
+
+
+# away from the start
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+async def test_nobody_answers(scheme: str, nobody: int) -> None:
+    with pytest.raises(Unavailable):
+        await database(f"{scheme}://sharetally@127.0.0.1:{nobody}/sharetally").open()
+
+
+@on_servers
+async def test_there_is_no_such_database(url: str) -> None:
+    with pytest.raises(Unavailable):
+        await database(f"{url}_and_not").open()
+
+
+async def test_there_is_no_such_folder(tmp_path: Path) -> None:
+    db = database(f"sqlite:///{tmp_path}/missing/sharetally.db")
+    with pytest.raises(Unavailable):
+        await db.open()
+    await db.close()
+
+
+@pytest.mark.parametrize("url", ["oracle://x/y", "http://x", "x", "mysql://root@localhost", "mysql://root@localhost/"])
+def test_a_url_that_names_no_database(url: str) -> None:
+    with pytest.raises(Misconfigured, match="DATABASE_URL"):
+        database(url)
+
+
+# closed
+
+
+async def test_closing_again_is_fine(db: SqlDatabase) -> None:
+    await db.close()
+    await db.close()
+
+
+async def test_who_closed_it_hears_so(db: SqlDatabase) -> None:
+    await db.close()
+    with pytest.raises(Unavailable):
+        await db.now()
+    with pytest.raises(Unavailable):
+        await write(db, Writes(new_records=of_records(record())))
+    with pytest.raises(Unavailable):
+        await db.verify(None, lambda _: None)
+
+
+# gone in the middle
+
+
+@on_servers
+@pytest.mark.parametrize("at", ["lock", "write", "take", "execute"])
+async def test_a_connection_that_dies_in_a_transaction(db: SqlDatabase, url: str, at: str) -> None:
+    kind = url.split(":")[0]
+
+    async def dies() -> None:
+        async with db.transaction() as tx:
+            await tx.write(Writes(new_records=of_records(record())))
+            await kill(db, kind, await own_number(tx, kind))
+            steps = {
+                "lock": lambda: tx.lock(References(records=frozenset({record().key}))),
+                "write": lambda: tx.write(Writes(new_records=of_records(record(user_id="berta")))),
+                "take": lambda: tx.take([record().id]),
+                "execute": lambda: tx.execute("SELECT 1 AS n", {}),
+            }
+            await steps[at]()
+
+    with pytest.raises(Unavailable):
+        await dies()
+    assert await records(db) == 0
+    await write(db, Writes(new_records=of_records(record())))
+    assert await records(db) == 1
+
+
+@on_servers
+async def test_a_connection_that_dies_before_the_commit(db: SqlDatabase, url: str) -> None:
+    kind, line = url.split(":")[0], entry()
+
+    async def dies() -> None:
+        async with db.transaction() as tx:
+            await tx.write(Writes(new_records=of_records(record()), audit=[line]))
+            await kill(db, kind, await own_number(tx, kind))
+
+    with pytest.raises(CommitUnknown):
+        await dies()
+    assert not await db.committed([line.id])
+    assert await records(db) == 0
+
+
+@on_servers
+async def test_connections_that_die_while_nobody_uses_them(db: SqlDatabase, url: str) -> None:
+    """At the most, those calls fail that were given a connection before its end was known."""
+    kind = url.split(":")[0]
+    met, numbers = asyncio.Barrier(4), set[int]()
+
+    async def uses() -> None:
+        async with db.transaction() as tx:
+            numbers.add(await own_number(tx, kind))
+            await met.wait()
+
+    await asyncio.gather(*(uses() for _ in range(4)))
+    async with opened(url) as other:
+        for each in numbers:
+            await kill(other, kind, each)
+    fails = 0
+    while fails < 5:
+        try:
+            assert await records(db) == 0
+            break
+        except Unavailable:
+            fails += 1
+    assert fails < 5
+
+
+@on_servers
+async def test_whoever_waits_for_a_connection_in_vain_hears_so(
+    db: SqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_SECONDS", 0.2)
+    taken, done = asyncio.Barrier(11), asyncio.Event()
+
+    async def keeps() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("SELECT 1 AS n", {})
+            await taken.wait()
+            await done.wait()
+
+    keeping = asyncio.gather(*(keeps() for _ in range(10)))
+    await taken.wait()
+    with pytest.raises(Unavailable):
+        await db.now()
+    done.set()
+    await keeping
+    await db.now()
+
+
+@on_servers
+async def test_whoever_waits_too_long_for_a_lock_runs_again(db: SqlDatabase, url: str) -> None:
+    made, kind = record(), url.split(":")[0]
+    await write(db, Writes(new_records=of_records(made)))
+
+    async def waits() -> None:
+        async with db.transaction() as tx:
+            await tx.execute(SHORT[kind], {})
+            await tx.lock(References(records=frozenset({made.key})))
+
+    async with db.transaction() as tx:
+        await tx.lock(References(records=frozenset({made.key})))
+        with pytest.raises(RunAgain):
+            await waits()
+
+
+@on_servers
+async def test_an_answer_that_never_comes_is_not_waited_for(
+    db: SqlDatabase, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ANSWER_SECONDS", 0.2)
+    async with opened(url) as impatient:
+        with pytest.raises(Unavailable):
+            await run(impatient, LONG[url.split(":")[0]])
+        assert await records(impatient) == 0

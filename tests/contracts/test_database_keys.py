@@ -1,0 +1,128 @@
+"""API keys, stored answers that grow old, and the revision of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.migrations import HEAD
+from sharetally.domain.errors import RunAgain
+from sharetally.domain.ids import new_id
+from sharetally.ports import ApiKey, CallerKey, References, StoredAnswer, Writes
+from tests.contracts.database_rows import AT, DATABASES, emptied, opened, run, shared_url, write
+
+pytestmark = pytest.mark.anyio
+
+A_MINUTE_AGO = {
+    "postgresql": "clock_timestamp() - INTERVAL '60 seconds'",
+    "mysql": "CURRENT_TIMESTAMP(6) - INTERVAL 60 SECOND",
+    "sqlite": "strftime('%Y-%m-%d %H\\:%M\\:%f000', 'now', '-60 seconds')",
+}
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
+        yield made
+
+
+def key(name: str = "server") -> ApiKey:
+    return ApiKey(
+        id=new_id(),
+        name=name,
+        digest=sha256(name.encode()).digest(),
+        scopes=frozenset({"shares", "act-as"}),
+        created_at=AT,
+    )
+
+
+# keys
+
+
+async def test_keys_are_listed_newest_first_revoked_ones_too(db: SqlDatabase) -> None:
+    one, other, revoked = key("one"), replace(key("Zwö"), scopes=frozenset()), replace(key("old"), revoked_at=AT)
+    for each in (one, other, revoked):
+        await db.add_key(each)
+    assert await db.keys() == [revoked, other, one]
+
+
+async def test_there_are_no_keys(db: SqlDatabase) -> None:
+    assert await db.keys() == []
+    assert await db.key_by_digest(bytes(32)) is None
+
+
+async def test_a_key_is_known_by_its_digest(db: SqlDatabase) -> None:
+    one, other = key("one"), key("other")
+    await db.add_key(one)
+    await db.add_key(other)
+    assert await db.key_by_digest(other.digest) == other
+    assert await db.key_by_digest(sha256(b"unknown").digest()) is None
+
+
+async def test_the_same_key_is_added_once(db: SqlDatabase) -> None:
+    one = key()
+    await db.add_key(one)
+    with pytest.raises(RunAgain):
+        await db.add_key(one)
+    assert await db.keys() == [one]
+
+
+async def test_revoking_keeps_the_first_time(db: SqlDatabase) -> None:
+    one = key()
+    await db.add_key(one)
+    before = await db.now()
+    assert await db.revoke_key(one.id)
+    first = await db.key_by_digest(one.digest)
+    assert first is not None
+    assert first.revoked_at is not None
+    assert abs(first.revoked_at - before) < timedelta(seconds=30)
+    assert await db.revoke_key(one.id)
+    assert await db.key_by_digest(one.digest) == first
+
+
+async def test_a_key_that_is_none_is_not_revoked(db: SqlDatabase) -> None:
+    await db.add_key(key())
+    assert not await db.revoke_key(new_id())
+    assert (await db.keys())[0].revoked_at is None
+
+
+# answers
+
+
+async def test_old_answers_are_forgotten(db: SqlDatabase, url: str) -> None:
+    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    old, fresh = CallerKey(caller="anna", key="old"), CallerKey(caller="anna", key="fresh")
+    await write(db, Writes(answers={old: answer, fresh: answer}))
+    past = A_MINUTE_AGO[urlsplit(url).scheme]
+    await run(db, f"UPDATE idempotency_keys SET created_at = {past} WHERE request_hash IS NOT NULL AND caller = 'anna'")
+    await write(db, Writes(answers={replace(fresh, key="newest"): answer}))
+    assert await db.purge_answers(90) == 0
+    assert await db.purge_answers(30) == 2
+    assert await db.purge_answers(30) == 0
+    wanted = frozenset({old, fresh, replace(fresh, key="newest")})
+    async with db.transaction() as tx:
+        assert set((await tx.lock(References(keys=wanted))).answers) == {replace(fresh, key="newest")}
+
+
+# revision
+
+
+async def test_the_revision_is_the_heads(db: SqlDatabase) -> None:
+    assert await db.revision() == HEAD
+
+
+async def test_an_empty_database_has_no_revision(database_url: str) -> None:
+    async with opened(database_url) as bare:
+        assert await bare.revision() is None

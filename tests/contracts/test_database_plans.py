@@ -1,0 +1,106 @@
+"""How the servers find rows among many: by index, in the order of the keys, however long the list of keys is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import Statements
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.ledger import RECORD_KEY
+from sharetally.adapters.databases.mysql import MysqlEngine
+from sharetally.adapters.databases.postgresql import PostgresqlEngine
+from sharetally.adapters.databases.proving import cells, one
+from sharetally.domain.content import ContentRef
+from sharetally.domain.event import Event
+from sharetally.domain.share import ShareRecord
+from sharetally.ports import Writes
+from tests.contracts.database_rows import created, emptied, of_records, record, run, shared_url, write
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 20_000
+ANALYZE = {"postgresql": "ANALYZE share_records, events", "mysql": "ANALYZE TABLE share_records, events"}
+World = tuple[Engine, list[ShareRecord], list[Event]]
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def world(url: str) -> AsyncIterator[World]:
+    """Many records of a few hundred contents, all with their events, and the planner knows."""
+    records = [record(content=_content(number), user_id=f"user {number}") for number in range(ROWS)]
+    events = [created(each) for each in records]
+    kind = url.split(":")[0]
+    async with emptied(url) as db:
+        await write(db, Writes(new_records=of_records(*records), events=events))
+        await run(db, ANALYZE[kind])
+    engine = PostgresqlEngine(url) if kind == "postgresql" else MysqlEngine(url)
+    await engine.open()
+    yield engine, records, events
+    await engine.close()
+
+
+def _content(number: int) -> ContentRef:
+    return ContentRef(type="video", id=f"v{number % 500}")
+
+
+async def explained_select(engine: Engine, table: sa.Table, keys: Sequence[str], wanted: Sequence[object]) -> str:
+    """The plan of the statement that locks these keys."""
+    columns = [column.name for column in table.columns]
+    sql = engine.flavor.select(table, columns, keys, len(wanted), lock=True)
+    rows = [dict(zip(keys, key, strict=True)) for key in sorted(wanted)]  # type: ignore[type-var, call-overload]
+    async with engine.reading() as connection:
+        bound = Statements(engine.flavor).bound(table, keys, rows)
+        return _plan(await connection.driver.select(f"EXPLAIN {sql}", bound))
+
+
+async def explained(engine: Engine, statement: sa.Select[*tuple[object, ...]]) -> str:
+    sql, arguments, _ = Statements(engine.flavor).compiled(statement, {})
+    async with engine.reading() as connection:
+        return _plan(await connection.driver.fetch(f"EXPLAIN {sql}", arguments))
+
+
+def _plan(rows: Sequence[object]) -> str:
+    return "\n".join(str(dict(row)) for row in rows)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_postgresql_finds_rows_by_index(world: World) -> None:
+    engine, records, events = world
+    for number in (1, 40, 500):
+        keys = [mapping.record_key(each.key) for each in records[:: ROWS // number]]
+        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        assert "Index Scan using uq_share_records_key" in plan
+        ids = [(each.id,) for each in events[:number]]
+        plan = await explained_select(engine, tables.events, ("id",), ids)
+        assert "Index Scan using events_pkey" in plan
+    plan = await explained(engine, cells(one(_content(7)), ledger=False))
+    assert "using ix_events_content" in plan
+    assert "Seq Scan on events" not in plan
+
+
+@pytest.mark.parametrize("url", ["mysql"], indirect=True)
+async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
+    engine, records, events = world
+    for number in (2, 40, 500):
+        keys = [mapping.record_key(each.key) for each in records[:: ROWS // number]]
+        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        assert "'type': 'range'" in plan
+        assert "'key': 'uq_share_records_key'" in plan
+        assert len(plan.splitlines()) == 1
+        ids = [(each.id,) for each in events[:number]]
+        plan = await explained_select(engine, tables.events, ("id",), ids)
+        assert "'key': 'PRIMARY'" in plan
+        assert "'type': 'ALL'" not in plan
+    plan = await explained(engine, cells(one(_content(7)), ledger=False))
+    scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
+    assert len(scans) == 2
+    assert all("'key': 'ix_events_content'" in line for line in scans)

@@ -1,0 +1,1 @@
+"""The journey of a share, part by part."""

@@ -1,0 +1,234 @@
+"""Who asks: credentials, scopes on every route, tokens for one's own front end, and limits."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.web.api import CLIENT, SECRET, Api, Said, forged, invalid, problem
+from tests.web.conftest import MakeApi
+
+pytestmark = pytest.mark.anyio
+LINK = "/share-links/0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
+SIGNED = [
+    ("GET", "/videos/abc/share-status"),
+    ("GET", "/content/video/abc/share-status"),
+    ("GET", "/share-links"),
+    ("GET", LINK),
+    ("GET", "/proof/video/abc"),
+    ("GET", "/audit"),
+]
+SHARES = [
+    ("POST", "/videos/abc/share"),
+    ("POST", "/content/video/abc/share"),
+    ("DELETE", "/videos/abc/share/twitter"),
+    ("DELETE", "/content/video/abc/share/twitter"),
+    ("POST", "/videos/abc/share/twitter/retry"),
+    ("POST", "/content/video/abc/share/twitter/retry"),
+    ("POST", "/share-links"),
+    ("PATCH", LINK),
+    ("DELETE", LINK),
+]
+ADMIN = [("POST", "/share-links/count/video/abc/adjustments"), ("POST", "/share-links/adjustments")]
+ACT_AS = [("POST", "/tokens")]
+PUBLIC = ["/platforms", "/share-links/count/video/abc", "/health", "/health/live", "/health/ready", "/openapi.json"]
+PUBLIC += ["/docs", "/demo", "/problems/conflict"]
+
+
+def now() -> int:
+    return int(time.time())
+
+
+@pytest.mark.parametrize(("method", "path"), SIGNED + SHARES + ADMIN + ACT_AS)
+async def test_without_a_credential_it_is_401(api: Api, method: str, path: str) -> None:
+    said = await api.ask(method, path, user=None)
+    problem(said, 401, "unauthenticated")
+    assert said.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [(*each, "audit admin") for each in SHARES]
+    + [(*each, "shares audit") for each in ADMIN]
+    + [(*each, "shares audit admin") for each in ACT_AS],
+)
+async def test_without_the_scope_it_is_403(api: Api, method: str, path: str, scope: str) -> None:
+    problem(await api.ask(method, path, scope=scope), 403, "forbidden")
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_what_is_public_needs_nothing(api: Api, path: str) -> None:
+    assert (await api.ask("GET", path, user=None)).status == 200
+
+
+FORGED = {
+    "expired": forged({"sub": "anna", "exp": now() - 3600}),
+    "no expiry": forged({"sub": "anna"}),
+    "no user": forged({"exp": now() + 60}),
+    "empty user": forged({"sub": "", "exp": now() + 60}),
+    "another secret": forged({"sub": "anna", "exp": now() + 60}, secret=SECRET + "!"),
+    "none": forged({"sub": "anna", "exp": now() + 60}, algorithm="none"),
+    "none, unsigned": forged({"sub": "anna", "exp": now() + 60}, algorithm="none").rpartition(".")[0] + ".",
+    "another algorithm": forged({"sub": "anna", "exp": now() + 60}, algorithm="HS512"),
+    "a server's name": forged({"sub": "key:shop", "exp": now() + 60}),
+    "not yet": forged({"sub": "anna", "exp": now() + 7200, "nbf": now() + 3600}),
+    "no token": "nonsense",
+}
+
+
+@pytest.mark.parametrize("token", FORGED.values(), ids=FORGED.keys())
+async def test_a_token_that_does_not_hold_is_401_and_not_repeated(api: Api, token: str) -> None:
+    said = await api.share("abc", user=None, headers={"authorization": f"Bearer {token}"})
+    problem(said, 401, "unauthenticated")
+    assert token not in said.body.decode()
+    assert await api.audited("video/abc") == []
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "stk_short", "Bearer \xe9"])
+async def test_a_header_that_is_no_credential_is_401(api: Api, value: str) -> None:
+    problem(await api.share("abc", user=None, headers={"authorization": value}), 401, "unauthenticated")
+
+
+async def test_two_credentials_are_one_too_many(api: Api) -> None:
+    token, key = f"Bearer {api.token()}", await api.key("shop", "shares")
+    for headers in ([("authorization", token)] * 2, [("authorization", token), ("x-api-key", key)]):
+        problem(await api.share("abc", user=None, headers=headers), 401, "unauthenticated")
+
+
+# keys and whom they act for
+
+
+async def test_a_key_stands_for_itself(api: Api, video: str) -> None:
+    key = await api.key("shop", "shares")
+    for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}):
+        assert (await api.share(video, "twitter", user=None, headers=headers)).status == 200
+    assert [line["userId"] for line in await api.audited(f"video/{video}")] == ["key:shop"]
+
+
+async def test_only_a_key_that_may_names_a_user(api: Api, video: str) -> None:
+    plain, acting = await api.key("plain", "shares"), await api.key("acting", "shares", "act-as")
+
+    async def share(credential: str, *users: str) -> Said:
+        headers = [("authorization", f"Bearer {credential}"), *(("x-user-id", user) for user in users)]
+        return await api.share(video, "twitter", user=None, headers=headers)
+
+    problem(await share(plain, "carla"), 403, "forbidden")
+    problem(await share(api.token(), "carla"), 403, "forbidden")
+    problem(await share(api.token(), "anna"), 403, "forbidden")
+    problem(await share(acting, ""), 401, "unauthenticated")
+    for users in (["key:plain"], ["a/b"], ["c" * 129], ["carla", "carla"], ["\xff"], ["."]):
+        assert invalid(await share(acting, *users)) == ["X-User-Id"]
+    assert (await share(acting, "Çarla".encode().decode("latin-1"))).status == 200
+    assert [line["userId"] for line in await api.audited(f"video/{video}")] == ["Çarla"]
+
+
+async def test_an_unknown_key_is_401(api: Api) -> None:
+    problem(await api.share("abc", user=None, headers={"x-api-key": "stk_" + "A" * 43}), 401, "unauthenticated")
+
+
+# tokens for one's own front end
+
+
+async def token(api: Api, body: object, *scopes: str, **headers: str) -> Said:
+    key = await api.key("shop", *(scopes or ("shares", "act-as")))
+    return await api.ask("POST", "/tokens", body, user=None, headers={"x-api-key": key, **headers})
+
+
+async def test_a_server_gets_a_short_token_for_its_user(api: Api, video: str) -> None:
+    said = await token(api, {"userId": "carla"})
+    assert (said.status, set(said.json)) == (200, {"token", "scope", "expiresAt"})
+    assert said.headers["cache-control"] == "no-store"
+    assert said.json["scope"] == "shares"
+    ends = time.mktime(time.strptime(said.json["expiresAt"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+    assert abs(ends - (time.time() + 300)) < 30
+    bearer = {"authorization": f"Bearer {said.json['token']}"}
+    assert (await api.share(video, "twitter", user=None, headers=bearer)).status == 200
+    assert (await api.audited(f"video/{video}"))[0]["userId"] == "carla"
+    problem(await api.ask("POST", "/tokens", {"userId": "dora"}, user=None, headers=bearer), 403, "forbidden")
+
+
+async def test_it_has_no_scope_that_the_key_lacks(api: Api) -> None:
+    wish = {"userId": "carla", "scope": "shares audit", "ttl": 86_400}
+    problem(await token(api, wish), 403, "forbidden")
+    assert (await token(api, wish, "shares", "audit", "act-as")).json["scope"] == "audit shares"
+    problem(await token(api, {"userId": "carla"}, "shares", "audit"), 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({}, "userId"),
+        ({"userId": ""}, "userId"),
+        ({"userId": None}, "userId"),
+        ({"userId": "a/b"}, "userId"),
+        ({"userId": "key:shop"}, "userId"),
+        ({"userId": "erased:1"}, "userId"),
+        ({"userId": "𝄞" * 129}, "userId"),
+        ({"userId": "carla", "scope": ""}, "scope"),
+        ({"userId": "carla", "scope": " "}, "scope"),
+        ({"userId": "carla", "scope": "act-as"}, "scope"),
+        ({"userId": "carla", "scope": "root"}, "scope"),
+        ({"userId": "carla", "scope": ["shares"]}, "scope"),
+        ({"userId": "carla", "ttl": 0}, "ttl"),
+        ({"userId": "carla", "ttl": 86_401}, "ttl"),
+        ({"userId": "carla", "ttl": "300"}, "ttl"),
+        ({"userId": "carla", "user": "dora"}, "user"),
+    ],
+)
+async def test_a_malformed_wish_for_a_token_names_the_field(api: Api, body: dict[str, Any], path: str) -> None:
+    assert invalid(await token(api, body)) == [path]
+
+
+async def test_a_service_without_a_secret_signs_nothing(make_api: MakeApi) -> None:
+    async with make_api() as api:
+        key = await api.key("shop", "shares", "act-as")
+    issuer = "https://issuer.example"
+    async with make_api(JWKS_URL=f"{issuer}/jwks.json", JWT_ISSUER=issuer, JWT_SECRET=None) as api:
+        said = await api.ask("POST", "/tokens", {"userId": "carla"}, user=None, headers={"x-api-key": key})
+        problem(said, 409, "conflict")
+
+
+# limits
+
+
+async def test_every_write_says_what_is_left_and_reads_do_not(make_api: MakeApi, video: str) -> None:
+    async with make_api(RATE_LIMIT="5/hour") as api:
+        said = await api.share(video)
+        assert said.headers["ratelimit"].startswith('"writes";r=4;t=')
+        assert said.headers["ratelimit-policy"] == '"writes";q=5;w=3600'
+        refused = await api.share(video, "myspace")
+        problem(refused, 400, "unsupported-platforms")
+        assert refused.headers["ratelimit"].startswith('"writes";r=3;t=')
+        assert "ratelimit" not in (await api.ask("GET", f"/videos/{video}/share-status")).headers
+
+
+async def test_beyond_the_limit_it_is_429_for_this_user_alone(make_api: MakeApi, video: str) -> None:
+    async with make_api(RATE_LIMIT="2/hour") as api:
+        for platform in ("twitter", "facebook"):
+            assert (await api.share(video, platform)).status == 200
+        for method, path in SHARES:
+            said = await api.ask(method, path, {} if method != "DELETE" else b"")
+            problem(said, 429, "rate-limited")
+            assert 0 < int(said.headers["retry-after"]) <= 2 * 3600
+            assert said.headers["ratelimit"].startswith('"writes";r=0;t=')
+            assert said.headers["ratelimit-policy"] == '"writes";q=2;w=3600'
+        assert (await api.share(video, "twitter", user="bert")).status == 200
+        assert await api.exact(f"video/{video}") == 3
+
+
+# operators
+
+
+async def test_metrics_are_for_admins_and_for_their_own_networks(make_api: MakeApi) -> None:
+    async with make_api(OPS_NETWORKS="10.0.0.0/8") as api:
+        problem(await api.ask("GET", "/metrics", user=None), 401, "unauthenticated")
+        problem(await api.ask("GET", "/metrics"), 403, "forbidden")
+        problem(await api.ask("GET", "/metrics", user=None, client=("127.0.0.1", 1)), 401, "unauthenticated")
+        for how in ({"scope": "admin"}, {"user": None, "client": ("10.1.2.3", 1)}):
+            said = await api.ask("GET", "/metrics", **how)
+            assert said.status == 200
+            assert b"sharetally_shares_total" in said.body
+        forwarded = {"x-forwarded-for": "10.1.2.3"}
+        problem(await api.ask("GET", "/metrics", user=None, headers=forwarded, client=CLIENT), 401, "unauthenticated")

@@ -1,0 +1,275 @@
+"""Share links: made, read, changed, deleted and listed, each by whom it belongs to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.web.api import Api, invalid, problem
+from tests.web.conftest import MakeApi
+
+pytestmark = pytest.mark.anyio
+FIELDS = {
+    *("id", "code", "shortUrl", "contentType", "contentId", "userId", "channelId", "campaignId"),
+    *("url", "createdAt", "updatedAt", "expiresAt"),
+}
+
+
+async def made(api: Api, video: str, *, user: str = "anna", **fields: Any) -> dict[str, Any]:
+    """A new link."""
+    said = await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, **fields}, user=user)
+    assert said.status == 201, said
+    link: dict[str, Any] = said.json
+    return link
+
+
+async def breakdown(api: Api, video: str) -> dict[str, Any]:
+    said = await api.ask("GET", f"/share-links/count/video/{video}?consistent=true")
+    found: dict[str, Any] = said.json["breakdown"]
+    return found
+
+
+async def test_a_link_is_made_and_counts(any_api: Api, video: str) -> None:
+    wish = {
+        "contentType": "video",
+        "contentId": video,
+        "url": "https://www.youtube.com/watch?v=other",
+        "channelId": "newsletter",
+        "campaignId": "spring-2027",
+        "expiresAt": "2099-12-31T23:00:00.5+02:00",
+    }
+    said = await any_api.ask("POST", "/share-links", wish)
+    link = said.json
+    assert said.status == 201
+    assert set(link) == FIELDS
+    assert said.headers["location"] == f"/share-links/{link['id']}"
+    assert link["shortUrl"] == f"/s/{link['code']}"
+    assert link["userId"] == "anna"
+    assert {name: link[name] for name in wish} == wish | {"expiresAt": "2099-12-31T21:00:00.500000Z"}
+    assert link["createdAt"] == link["updatedAt"]
+    assert abs((datetime.fromisoformat(link["createdAt"]) - datetime.now(UTC)).total_seconds()) < 60
+    assert UUID(link["id"]).version == 7
+    assert (await any_api.ask("GET", said.headers["location"])).json == link
+    cells = {"evidence": {"link": 1}, "channel": {"newsletter": 1}, "campaign": {"spring-2027": 1}}
+    assert await breakdown(any_api, video) == cells
+    assert (await any_api.counted(f"video/{video}"))["breakdown"] == cells
+
+
+async def test_all_but_the_content_may_be_left_out(api: Api, video: str) -> None:
+    link = await made(api, video)
+    assert link["url"] == f"https://www.youtube.com/watch?v={video}"
+    assert (link["channelId"], link["campaignId"], link["expiresAt"]) == (None, None, None)
+    assert await breakdown(api, video) == {"evidence": {"link": 1}, "channel": {"none": 1}, "campaign": {"none": 1}}
+
+
+async def test_none_is_the_label_of_no_label(api: Api, video: str) -> None:
+    link = await made(api, video, channelId="none", campaignId="none")
+    assert (link["channelId"], link["campaignId"]) == (None, None)
+    assert await breakdown(api, video) == {"evidence": {"link": 1}, "channel": {"none": 1}, "campaign": {"none": 1}}
+
+
+async def test_each_link_is_a_share_of_its_own(api: Api, video: str) -> None:
+    links = [await made(api, video) for _ in range(3)]
+    assert len({link["code"] for link in links}) == 3
+    assert await api.exact(f"video/{video}") == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"contentType": "Video"}, "contentType"),
+        ({"contentType": "video\n"}, "contentType"),
+        ({"contentType": None}, "contentType"),
+        ({"contentId": ""}, "contentId"),
+        ({"contentId": "a/b"}, "contentId"),
+        ({"contentId": ".."}, "contentId"),
+        ({"contentId": "nul\0"}, "contentId"),
+        ({"contentId": "𝄞" * 129}, "contentId"),
+        ({"contentId": 7}, "contentId"),
+        ({"channelId": ""}, "channelId"),
+        ({"channelId": "a b"}, "channelId"),
+        ({"channelId": "a\n"}, "channelId"),
+        ({"channelId": "ä"}, "channelId"),
+        ({"campaignId": "c" * 65}, "campaignId"),
+        ({"url": "u" * 2049}, "url"),
+        ({"expiresAt": "2027-01-01T00:00:00"}, "expiresAt"),
+        ({"expiresAt": "2027-01-01"}, "expiresAt"),
+        ({"expiresAt": "tomorrow"}, "expiresAt"),
+        ({"expiresAt": 1800000000}, "expiresAt"),
+        ({"expiresAt": "2027-02-29T00:00:00Z"}, "expiresAt"),
+        ({"expiresAt": "0001-01-01T00:00:00+14:00"}, "expiresAt"),
+        ({"expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt"),
+        ({"userId": "bert"}, "userId"),
+        ({"code": "mine"}, "code"),
+    ],
+)
+async def test_a_malformed_link_names_the_field_and_writes_nothing(
+    api: Api, video: str, fields: dict[str, Any], path: str
+) -> None:
+    said = await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, **fields})
+    assert invalid(said) == [path]
+    assert (await api.ask("GET", "/share-links")).json == {"items": [], "next": None}
+
+
+async def test_what_is_missing_is_named(api: Api) -> None:
+    assert invalid(await api.ask("POST", "/share-links", {"contentType": "video"})) == ["contentId"]
+    said = await api.ask("POST", "/share-links", {"contentType": "song", "contentId": "abc"})
+    assert invalid(said) == ["url"]  # CONTENT_URLS does not say where songs live
+
+
+async def test_bounds_of_time_are_kept(any_api: Api, video: str) -> None:
+    for moment in ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        link = await made(any_api, video, expiresAt=moment)
+        read = (await any_api.ask("GET", f"/share-links/{link['id']}")).json
+        assert datetime.fromisoformat(read["expiresAt"]) == datetime.fromisoformat(moment)
+
+
+# changing
+
+
+async def test_a_patch_changes_what_it_names(any_api: Api, video: str) -> None:
+    link = await made(any_api, video, channelId="a", campaignId="b", expiresAt="2099-01-01T00:00:00Z")
+    address = f"/share-links/{link['id']}"
+    said = await any_api.ask("PATCH", address, {"channelId": "c"})
+    assert said.status == 200
+    assert said.json == link | {"channelId": "c", "updatedAt": said.json["updatedAt"]}
+    assert said.json["updatedAt"] > link["updatedAt"]
+    assert await breakdown(any_api, video) == {"evidence": {"link": 1}, "channel": {"c": 1}, "campaign": {"b": 1}}
+    cleared = {"channelId": None, "campaignId": None, "expiresAt": None, "url": "https://www.youtube.com/"}
+    said = await any_api.ask("PATCH", address, cleared)
+    assert said.json == link | cleared | {"updatedAt": said.json["updatedAt"]}
+    assert (await any_api.ask("GET", address)).json == said.json
+    shown = await any_api.counted(f"video/{video}")
+    assert (shown["shareCount"], shown["breakdown"]["channel"]) == (1, {"none": 1})
+
+
+async def test_a_patch_that_changes_nothing_writes_nothing(api: Api, video: str) -> None:
+    link = await made(api, video, channelId="a")
+    for patch in ({}, {"channelId": "a"}, {"campaignId": "none"}):
+        assert (await api.ask("PATCH", f"/share-links/{link['id']}", patch)).json == link
+    assert [line["action"] for line in await api.audited(f"video/{video}")] == ["link_created"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "path"),
+    [
+        ({"url": None}, "url"),
+        ({"url": "https://elsewhere.example/"}, "url"),
+        ({"channelId": "a b"}, "channelId"),
+        ({"campaignId": "c\n"}, "campaignId"),
+        ({"expiresAt": "2027-01-01T00:00:00"}, "expiresAt"),
+        ({"expiresAt": ""}, "expiresAt"),
+        ({"contentId": "other"}, "contentId"),
+        ({"deletedAt": None}, "deletedAt"),
+        ([{"op": "remove", "path": "/channelId"}], "body"),
+    ],
+)
+async def test_a_malformed_patch_names_the_field_and_changes_nothing(
+    api: Api, video: str, patch: object, path: str
+) -> None:
+    link = await made(api, video)
+    assert invalid(await api.ask("PATCH", f"/share-links/{link['id']}", patch)) == [path]
+    assert (await api.ask("GET", f"/share-links/{link['id']}")).json == link
+
+
+# deleting
+
+
+async def test_a_deleted_link_is_gone_and_counts_no_more(any_api: Api, video: str) -> None:
+    link = await made(any_api, video)
+    address = f"/share-links/{link['id']}"
+    said = await any_api.ask("DELETE", address)
+    assert (said.status, said.body) == (204, b"")
+    for method, body in (("DELETE", b""), ("GET", b""), ("PATCH", {"channelId": "a"})):
+        problem(await any_api.ask(method, address, body), 404, "not-found")
+    problem(await any_api.ask("GET", f"/s/{link['code']}", user=None), 410, "gone")
+    assert (await any_api.counted(f"video/{video}"))["shareCount"] == 0
+    assert [line["action"] for line in await any_api.audited(f"video/{video}")] == ["link_created", "link_deleted"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_other_peoples_links_are_not_there(api: Api, video: str, method: str) -> None:
+    link = await made(api, video)
+    body: Any = {"channelId": "mine"} if method == "PATCH" else b""
+    for address in (f"/share-links/{link['id']}", "/share-links/no-uuid", f"/share-links/{UUID(int=7)}"):
+        problem(await api.ask(method, address, body, user="bert"), 404, "not-found")
+    assert (await api.ask("GET", f"/share-links/{link['id']}")).json == link
+    said = await api.ask(method, f"/share-links/{link['id']}", body, user="root", scope="admin shares")
+    assert said.status in (200, 204)
+
+
+# listing
+
+
+async def test_a_list_has_ones_own_newest_first(any_api: Api, video: str) -> None:
+    mine = [await made(any_api, video, user=video, campaignId=each) for each in ("a", "b", "b")]
+    await made(any_api, video)
+    said = await any_api.ask("GET", "/share-links", user=video)
+    assert said.json == {"items": mine[::-1], "next": None}
+    await any_api.ask("DELETE", f"/share-links/{mine[2]['id']}", user=video)
+    for query, found in (
+        ("campaignId=b", [mine[1]]),
+        ("campaignId=none", []),
+        (f"contentType=video&contentId={video}", [mine[1], mine[0]]),
+        ("contentType=article", []),
+        (f"contentId={video.upper()}", []),
+        (f"userId={video}", [mine[1], mine[0]]),
+    ):
+        said = await any_api.ask("GET", f"/share-links?{query}", user=video)
+        assert said.json == {"items": found, "next": None}, query
+
+
+async def test_other_peoples_lists_are_for_admins(api: Api, video: str) -> None:
+    link = await made(api, video)
+    problem(await api.ask("GET", "/share-links?userId=anna", user="bert"), 403, "forbidden")
+    assert (await api.ask("GET", "/share-links", user="bert")).json["items"] == []
+    for query in ("", "?userId=anna"):
+        said = await api.ask("GET", f"/share-links{query}", user="root", scope="admin")
+        assert said.json["items"] == [link]
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat(any_api: Api, video: str) -> None:
+    mine = [(await made(any_api, video, user=video))["id"] for _ in range(5)]
+    found, query = list[str](), "?pageSize=2"
+    sizes = []
+    while query:
+        page = (await any_api.ask("GET", f"/share-links{query}", user=video)).json
+        sizes.append(len(page["items"]))
+        found += [each["id"] for each in page["items"]]
+        query = f"?pageSize=2&startingAfter={page['next']}" if page["next"] else ""
+    assert (found, sizes) == (mine[::-1], [2, 2, 1])
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("pageSize=0", "pageSize"),
+        ("pageSize=201", "pageSize"),
+        ("pageSize=-1", "pageSize"),
+        ("pageSize=5.0", "pageSize"),
+        ("pageSize=ten", "pageSize"),
+        ("pageSize=", "pageSize"),
+        ("pageSize=99999999999999999999", "pageSize"),
+        ("startingAfter=first", "startingAfter"),
+        ("startingAfter=", "startingAfter"),
+        ("contentType=Video", "contentType"),
+        ("contentId=%00", "contentId"),
+        ("userId=%0A", "userId"),
+        ("campaignId=a%20b", "campaignId"),
+        ("campaign=a", "campaign"),
+        ("pageSize=1&pageSize=2", "pageSize"),
+        ("contentId=%FF", "query"),
+        ("contentId=\xe9", "query"),
+    ],
+)
+async def test_a_malformed_query_names_the_parameter(api: Api, query: str, path: str) -> None:
+    assert invalid(await api.ask("GET", f"/share-links?{query}")) == [path]
+
+
+async def test_a_public_url_stands_in_every_short_address(make_api: MakeApi, video: str) -> None:
+    async with make_api(PUBLIC_URL="https://sh.example/") as api:
+        link = await made(api, video)
+        assert link["shortUrl"] == f"https://sh.example/s/{link['code']}"

@@ -1,0 +1,252 @@
+"""Sharing: what goes in, what comes out, what is written, and what is refused as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from sharetally.domain.share import Status
+from tests.web.api import Api, Said, invalid, problem
+from tests.web.conftest import MakeApi
+
+pytestmark = pytest.mark.anyio
+DEFAULT = ["twitter", "whatsapp", "facebook", "linkedin"]
+
+
+def names(said: Said) -> list[str]:
+    assert said.status == 200, said
+    return [each["platform"] for each in said.json["results"]]
+
+
+async def test_the_requirement_documents_own_example(any_api: Api, video: str) -> None:
+    await any_api.share(video, "whatsapp")
+    said = await any_api.ask(
+        "POST", f"/videos/{video}/share", {"platforms": ["twitter", "whatsapp"], "mode": "track_only"}
+    )
+    assert (said.status, said.headers["content-type"]) == (200, "application/json")
+    assert set(said.json) == {"video_id", "mode", "results"}
+    assert (said.json["video_id"], said.json["mode"]) == (video, "track_only")
+    twitter, whatsapp = said.json["results"]
+    assert twitter.keys() == {"platform", "status", "alreadyShared", "evidence", "shareUrl"}
+    assert twitter | {"shareUrl": ""} == {
+        "platform": "twitter",
+        "status": "success",
+        "alreadyShared": False,
+        "evidence": "declared",
+        "shareUrl": "",
+    }
+    assert (whatsapp["platform"], whatsapp["alreadyShared"]) == ("whatsapp", True)
+
+
+async def test_any_content_can_be_shared_and_a_video_is_content_of_type_video(api: Api, video: str) -> None:
+    said = await api.ask("POST", f"/content/article/{video}/share", {"platforms": ["twitter"]})
+    assert said.json | {"results": []} == {
+        "contentType": "article",
+        "contentId": video,
+        "mode": "track_only",
+        "results": [],
+    }
+    await api.share(video, "twitter")
+    again = await api.ask("POST", f"/content/video/{video}/share", {"platforms": ["twitter"]})
+    assert again.json["results"][0]["alreadyShared"] is True
+    assert (await api.exact(f"video/{video}"), await api.exact(f"article/{video}")) == (1, 1)
+
+
+async def test_without_platforms_it_is_all_that_are_allowed(api: Api, video: str) -> None:
+    assert names(await api.ask("POST", f"/videos/{video}/share", {})) == DEFAULT
+    assert await api.exact(f"video/{video}") == 4
+
+
+async def test_the_default_follows_the_setting_and_leaves_out_native_and_copy(make_api: MakeApi, video: str) -> None:
+    async with make_api(SHARE_PLATFORMS="native,linkedin,copy,x") as api:
+        assert names(await api.share(video)) == ["linkedin", "twitter"]
+        assert names(await api.share(video, "copy", "native")) == ["copy", "native"]
+    async with make_api(SHARE_PLATFORMS="native,copy") as api:
+        assert invalid(await api.share(video)) == ["platforms"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (["linkedin", "facebook", "twitter"], ["linkedin", "facebook", "twitter"]),
+        ([" Twitter ", "WHATSAPP"], ["twitter", "whatsapp"]),
+        (["x"], ["twitter"]),
+        ([" X", "facebook", "twitter", "Facebook"], ["twitter", "facebook"]),
+    ],
+)
+async def test_names_are_trimmed_lowered_and_folded_in_the_order_asked(
+    api: Api, video: str, asked: list[str], answered: list[str]
+) -> None:
+    assert names(await api.share(video, *asked)) == answered
+    assert await api.exact(f"video/{video}") == len(answered)
+
+
+@pytest.mark.parametrize(
+    ("asked", "unsupported"),
+    [
+        (["twitter", "myspace", "facebook"], ["myspace"]),
+        (["orkut", "MySpace"], ["orkut", "myspace"]),
+        (["copy"], ["copy"]),
+    ],
+)
+async def test_one_unknown_platform_rejects_all_and_writes_nothing(
+    api: Api, video: str, asked: list[str], unsupported: list[str]
+) -> None:
+    body = problem(await api.share(video, *asked), 400, "unsupported-platforms")
+    assert body["unsupported"] == unsupported
+    assert body["supported"] == DEFAULT
+    assert await api.audited(f"video/{video}") == []
+    assert await api.exact(f"video/{video}") == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"platforms": []}, "platforms"),
+        ({"platforms": None}, "platforms"),
+        ({"platforms": "twitter"}, "platforms"),
+        ({"platforms": ["twitter", 1]}, "platforms[1]"),
+        ({"platforms": [""]}, "platforms[0]"),
+        ({"platforms": ["t" * 33]}, "platforms[0]"),
+        ({"platform": ["twitter"]}, "platform"),
+        ({"mode": "server_post"}, "mode"),
+        ({"mode": "later"}, "mode"),
+        ({"mode": None}, "mode"),
+        ({"force": "yes"}, "force"),
+        ({"force": 1}, "force"),
+        ({"text": "t" * 5001}, "text"),
+        ({"text": "nul \0"}, "text"),
+        ({"url": "https://elsewhere.example/"}, "url"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"url": ""}, "url"),
+        ([], "body"),
+        ("twitter", "body"),
+        (None, "body"),
+    ],
+)
+async def test_a_malformed_share_names_the_field_and_writes_nothing(api: Api, video: str, body: Any, path: str) -> None:
+    assert invalid(await api.ask("POST", f"/videos/{video}/share", body)) == [path]
+    assert await api.audited(f"video/{video}") == []
+
+
+async def test_server_post_names_the_mode_until_posting_exists(api: Api, video: str) -> None:
+    said = await api.ask("POST", f"/videos/{video}/share", {"mode": "server_post"})
+    assert "server_post" in problem(said, 400, "invalid-request")["invalid"][0]["reason"]
+
+
+async def test_a_live_share_is_told_and_left_as_it_is(any_api: Api, video: str) -> None:
+    first, second = await any_api.share(video, "twitter"), await any_api.share(video, "twitter")
+    assert [each.json["results"][0]["alreadyShared"] for each in (first, second)] == [False, True]
+    assert [line["action"] for line in await any_api.audited(f"video/{video}")] == ["shared"]
+    assert (await any_api.counted(f"video/{video}"))["shareCount"] == 1
+
+
+async def test_force_shares_again_and_does_not_count_again(any_api: Api, video: str) -> None:
+    await any_api.share(video, "twitter")
+    before = await last_shared(any_api, video)
+    said = await any_api.ask("POST", f"/videos/{video}/share", {"platforms": ["twitter"], "force": True})
+    assert said.json["results"][0]["alreadyShared"] is True
+    assert await last_shared(any_api, video) > before
+    assert [line["action"] for line in await any_api.audited(f"video/{video}")] == ["shared", "reshared"]
+    assert await any_api.exact(f"video/{video}") == 1
+
+
+async def last_shared(api: Api, video: str) -> str:
+    said = await api.ask("GET", f"/videos/{video}/share-status")
+    return str(said.json["platforms"][0]["lastSharedAt"])
+
+
+async def test_of_identical_requests_at_once_exactly_one_is_the_first(any_api: Api, video: str) -> None:
+    said = await asyncio.gather(*(any_api.share(video, "twitter") for _ in range(50)))
+    assert sorted(each.json["results"][0]["alreadyShared"] for each in said) == [False] + [True] * 49
+    assert await any_api.exact(f"video/{video}") == 1
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.SENDING])
+async def test_what_is_being_posted_is_answered_202(api: Api, video: str, status: Status) -> None:
+    await api.seed(video, status)
+    said = await api.share(video, "twitter", "facebook")
+    assert said.status == 202
+    assert [each["status"] for each in said.json["results"]] == [status.value, "success"]
+    assert [each["evidence"] for each in said.json["results"]] == ["posted", "declared"]
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN])
+async def test_what_failed_can_be_declared(api: Api, video: str, status: Status) -> None:
+    await api.seed(video, status)
+    result = (await api.share(video, "twitter")).json["results"][0]
+    assert (result["status"], result["alreadyShared"], result["evidence"]) == ("success", False, "declared")
+
+
+# where to share
+
+
+def around(share_url: str, field: str) -> str:
+    """The address that a share page is opened with."""
+    return parse_qs(urlsplit(share_url).query)[field][0]
+
+
+async def test_the_share_page_opens_with_the_contents_own_address(api: Api, video: str) -> None:
+    said = await api.ask("POST", f"/videos/{video}/share", {"platforms": ["twitter"], "text": "Look & see"})
+    url = said.json["results"][0]["shareUrl"]
+    assert url.startswith("https://x.com/intent/")
+    assert around(url, "url") == f"https://www.youtube.com/watch?v={video}"
+    assert around(url, "text") == "Look & see"
+
+
+async def test_a_url_of_ones_own_is_shared_in_its_place(api: Api, video: str) -> None:
+    said = await api.ask(
+        "POST", f"/videos/{video}/share", {"platforms": ["twitter"], "url": "https://www.youtube.com/@us"}
+    )
+    assert around(said.json["results"][0]["shareUrl"], "url") == "https://www.youtube.com/@us"
+
+
+async def test_with_a_public_url_it_is_a_short_link_of_the_very_record(make_api: MakeApi, video: str) -> None:
+    async with make_api(PUBLIC_URL="https://sh.example/s8", SHARE_PLATFORMS="twitter,facebook,copy") as api:
+        said = await api.share(video, "twitter", "copy")
+        page, bare = (each["shareUrl"] for each in said.json["results"])
+        short = around(page, "url")
+        assert short.startswith("https://sh.example/s8/s/")
+        assert short.rpartition("/")[2].isalnum()
+        assert bare.startswith("https://sh.example/s8/s/")
+        assert bare != short
+        again = await api.share(video, "twitter")
+        assert around(again.json["results"][0]["shareUrl"], "url") == short
+        for code in (short.rpartition("/")[2], bare.rpartition("/")[2]):
+            followed = await api.ask("GET", f"/s/{code}?utm_source=x", user=None)
+            assert followed.status == 302
+            assert followed.headers["location"] == f"https://www.youtube.com/watch?v={video}"
+        assert (await api.ask("GET", "/share-links")).json["items"] == []  # no row was written
+
+
+async def test_native_and_copy_get_the_bare_address(make_api: MakeApi, video: str) -> None:
+    async with make_api(SHARE_PLATFORMS="native,copy,twitter") as api:
+        said = await api.share(video, "native", "copy")
+        assert [each["shareUrl"] for each in said.json["results"]] == [f"https://www.youtube.com/watch?v={video}"] * 2
+
+
+async def test_content_that_lives_nowhere_has_no_share_page(make_api: MakeApi, video: str) -> None:
+    async with make_api(PUBLIC_URL="https://sh.example") as api:
+        said = await api.ask("POST", f"/content/song/{video}/share", {"platforms": ["twitter"]})
+        assert said.json["results"][0]["shareUrl"] is None
+
+
+async def test_an_id_is_encoded_wherever_it_stands_in_an_address(api: Api) -> None:
+    said = await api.ask("POST", "/videos/a%26b%20%C3%A9/share", {"platforms": ["twitter"]})
+    assert said.json["video_id"] == "a&b é"
+    expected = "https://www.youtube.com/watch?v=a%26b%20%C3%A9"
+    assert around(said.json["results"][0]["shareUrl"], "url") == expected
+
+
+async def test_the_platforms_that_are_allowed_say_what_they_can(make_api: MakeApi) -> None:
+    async with make_api(SHARE_PLATFORMS="copy,x") as api:
+        said = await api.ask("GET", "/platforms", user=None)
+        assert said.json == {
+            "platforms": [
+                {"platform": "copy", "label": "Copy link", "intent": False, "server_post": False, "textLimit": None},
+                {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280},
+            ]
+        }
