@@ -54,14 +54,14 @@ class Plan:
 
 async def run(shape: Shape, plan: Plan, folder: Path) -> Verdict:
     """Make the system, perform the plan on it, end it."""
-    async with wired(shape) as (behind, wire), open_system(behind, folder) as system:
+    async with _wired(shape, plan) as (behind, wire), open_system(behind, folder) as system:
         return await perform(system, plan, folder, wire)
 
 
 @asynccontextmanager
-async def wired(shape: Shape) -> AsyncIterator[tuple[Shape, Wire | None]]:
-    """The same shape with a wire of ours between it and its broker."""
-    if shape.broker is None:
+async def _wired(shape: Shape, plan: Plan) -> AsyncIterator[tuple[Shape, Wire | None]]:
+    """The same shape, with a wire of ours between it and its broker if that is to be cut."""
+    if shape.broker is None or plan.cut_broker_at is None or plan.stop_really:
         yield shape, None
         return
     async with open_wire(shape.broker) as wire:
@@ -86,12 +86,15 @@ def _steps(system: System, plan: Plan, wire: Wire | None) -> Sequence[tuple[floa
     steps += [(second, kill_serving(system)) for second in plan.kill_serving_at]
     steps += [(second, drop_connections(system)) for second in plan.drop_connections_at]
     if plan.cut_broker_at is not None:
-        assert wire is not None, "there is no broker to cut"
-        away = (
-            stop_broker(plan.stop_really, plan.cut_broker_for) if plan.stop_really else cut(wire, plan.cut_broker_for)
-        )
-        steps.append((plan.cut_broker_at, away))
+        steps.append((plan.cut_broker_at, _away(plan, wire)))
     return steps
+
+
+def _away(plan: Plan, wire: Wire | None) -> Step:
+    if plan.stop_really:
+        return stop_broker(plan.stop_really, plan.cut_broker_for)
+    assert wire is not None, "there is no broker to cut"
+    return cut(wire, plan.cut_broker_for)
 
 
 @asynccontextmanager

@@ -1,0 +1,49 @@
+"""What the flow needs from the world: Protocols and the values that cross them.
+
+Each method says what success and failure are and what a repeated call does. Implementations are in
+`adapters/`; one contract suite per port runs over all of them. `ledger` writes, `outbox` waits, `reading`
+answers and proves, `database` is all of these; `broker` carries; the rest stands `beside` them.
+"""
+
+from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
+from sharetally.ports.broker import Broker, Delivery, FeedMessage, Message, Queue, QueueState, Subscription
+from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
+from sharetally.ports.ledger import CallerKey, Ledger, Locked, References, StoredAnswer, Total, Transaction, Writes
+from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent
+from sharetally.ports.reading import AuditFilter, LinkFilter, PlatformStatus, Proving, Reading
+
+__all__ = [
+    "ApiKey",
+    "AuditFilter",
+    "Backlog",
+    "Broker",
+    "Cache",
+    "CallerKey",
+    "Clock",
+    "Database",
+    "Delivery",
+    "EventHead",
+    "FeedMessage",
+    "KeyStore",
+    "Ledger",
+    "LinkFilter",
+    "Locked",
+    "Message",
+    "Meter",
+    "Outbox",
+    "ParkedEvent",
+    "Platform",
+    "PlatformStatus",
+    "Proving",
+    "Queue",
+    "QueueState",
+    "Reading",
+    "References",
+    "Schema",
+    "Stop",
+    "StoredAnswer",
+    "Subscription",
+    "Total",
+    "Transaction",
+    "Writes",
+]

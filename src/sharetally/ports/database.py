@@ -1,0 +1,68 @@
+"""All that a database adapter implements: the parts, API keys and the schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from sharetally.ports.ledger import Ledger
+from sharetally.ports.outbox import Outbox
+from sharetally.ports.reading import Proving, Reading
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
+    """A server's key as stored: the key itself is only known as its SHA-256."""
+
+    id: UUID
+    name: str
+    digest: bytes
+    scopes: frozenset[str]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class KeyStore(Protocol):
+    """API keys."""
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key."""
+        ...
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, newest first, revoked ones included."""
+        ...
+
+    async def key_by_digest(self, digest: bytes) -> ApiKey | None:
+        """The key with this SHA-256, revoked or not."""
+        ...
+
+    async def revoke_key(self, key_id: UUID) -> bool:
+        """Revoke; False if there is no such key. Repeating keeps the first time."""
+        ...
+
+
+class Schema(Protocol):
+    """The schema of the database."""
+
+    async def revision(self) -> str | None:
+        """The revision that the database stands at, None before the first."""
+        ...
+
+    async def purge_answers(self, older_than_seconds: float) -> int:
+        """Forget stored answers of Idempotency-Keys that are older; return how many."""
+        ...
+
+
+class Database(Ledger, Outbox, Reading, Proving, KeyStore, Schema, Protocol):
+    """All of it: what a database adapter implements."""
+
+    async def open(self) -> None:
+        """Connect; `Unavailable` when nobody answers."""
+        ...
+
+    async def close(self) -> None:
+        """Give every connection back; repeating is fine."""
+        ...
