@@ -23,7 +23,7 @@ from sharetally.wiring import Core, http, inside
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None) -> Sharetally:
     """The application, from these settings or from the environment; `Misconfigured` if they do not hold."""
     if settings is None:
         settings = load(os.environ, cwd=Path.cwd())
@@ -40,6 +40,12 @@ class Sharetally:
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._app: ASGIApp | None = None
+        self._core: Core | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether a task ended that should not have."""
+        return self._core is not None and self._core.broken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, opening first where no lifespan did."""
@@ -54,7 +60,7 @@ class Sharetally:
             if self._app is None:
                 directory = os.environ.get(METRICS)
                 core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
-                await self._stack.enter_async_context(core)
+                self._core = await self._stack.enter_async_context(core)
                 self._app = http(core)
                 self._stack.push_async_callback(inside(core))
             return self._app

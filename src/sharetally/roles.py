@@ -41,14 +41,18 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
     settings = ensure_secret(settings)
     allowed_platforms(settings)
     asyncio.run(_check_database(settings))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
         if processes > 1:
             _serve_many(_config("sharetally.asgi:create_app", host, port, processes))
         else:
-            _Server(
-                _config(create_app(settings), host, port, 1), _welcome(settings, host, port) if welcome else None
-            ).run()
+            _serve_one(settings, host, port, _welcome(settings, host, port) if welcome else None)
+
+
+def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], None] | None) -> None:
+    app = create_app(settings)
+    # The server raises the signal again once it has ended; a broken task ends a process by the same signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1 if app.broken else 0))
+    _Server(_config(app, host, port, 1), ready).run()
 
 
 async def _check_database(settings: Settings) -> None:
@@ -156,6 +160,8 @@ async def _role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyn
             host = ops_host(settings.ops_networks)
             core.start(serve_ops(app, settings.ops_port, stop, host=host), "ops")
         yield core, stop
+    if core.broken:
+        sys.exit(1)
 
 
 @asynccontextmanager

@@ -84,6 +84,7 @@ class Core:
         self.consumers = self._consumers()
         self.queues: Sequence[Queue] = [consumer.queue for consumer in self.consumers]
         self.health = Health(self.database, self.broker, self.cache or NoCache(), known_revision=HEAD.__eq__)
+        self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Core:
@@ -120,9 +121,15 @@ class Core:
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Own a task until the end; a role whose task breaks ends, for whoever supervises it to start anew."""
         task = asyncio.create_task(work, name=name)
-        task.add_done_callback(_end_if_broken)
+        task.add_done_callback(self._end_if_broken)
         self._tasks.append(task)
         return task
+
+    def _end_if_broken(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.broken = True
+            log.critical("a task broke; this process ends", task=task.get_name(), exc_info=task.exception())
+            os.kill(os.getpid(), signal.SIGTERM)
 
     async def _keep_time(self) -> None:
         while True:
@@ -134,7 +141,7 @@ class Core:
         db, events = self.database, self.settings.event_feed
         announcer = Announcer(reading=db, cache=self.cache)
         found: list[Consumer[Any]] = [
-            Count(ledger=db, outbox=db, announcer=announcer, feed=events),
+            Count(ledger=db, outbox=db, announcer=announcer, feed=self.publisher.take if events else None),
             Post(ledger=db, outbox=db, clock=self.clock),
             Inbound(ledger=db, outbox=db, committer=self.committer, clock=self.clock),
         ]
@@ -159,12 +166,6 @@ class Core:
 def _foreign_jobs() -> tuple[str, ...]:
     queues = [entry.load().queue for entry in entry_points(group=CONSUMERS)]
     return tuple(job for queue in queues for job in queue.jobs)
-
-
-def _end_if_broken(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("a task broke; this process ends", task=task.get_name(), exc_info=task.exception())
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _made(found: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -127,7 +127,7 @@ async def test_a_connection_that_dies_in_a_transaction(db: SqlDatabase, url: str
         async with db.transaction() as tx:
             await tx.write(Writes(new_records=of_records(record())))
             await kill(db, kind, await own_number(tx, kind))
-            steps = {
+            steps: dict[str, Callable[[], Awaitable[object]]] = {
                 "lock": lambda: tx.lock(References(records=frozenset({record().key}))),
                 "write": lambda: tx.write(Writes(new_records=of_records(record(user_id="berta")))),
                 "take": lambda: tx.take([record().id]),

@@ -45,9 +45,10 @@ VIDEO = ContentRef(type="video", id="abc")
 
 
 class Tally(Meter):
-    """Remembers how many jobs had which outcome."""
+    """Remembers how many jobs had which outcome, and how many wishes each commit."""
 
     def __init__(self) -> None:
+        self.batches: list[int] = []
         self.jobs: Counter[tuple[str, str]] = Counter()
 
     def shares(self, platform: str, mode: str, status: str, number: int = 1) -> None:
@@ -57,7 +58,8 @@ class Tally(Meter):
         """Not looked at."""
 
     def batch(self, size: int) -> None:
-        """Not looked at."""
+        """Kept."""
+        self.batches.append(size)
 
     def statement(self, name: str, seconds: float) -> None:
         """Not looked at."""
@@ -88,7 +90,7 @@ class Stage:
     def count(self, *, feed: bool = False) -> Count:
         """The counter, without a cache."""
         announcer = Announcer(reading=self.db, cache=None)
-        return Count(ledger=self.db, outbox=self.db, announcer=announcer, feed=feed)
+        return Count(ledger=self.db, outbox=self.db, announcer=announcer, feed=self.publisher.take if feed else None)
 
     def inbound(self) -> Inbound:
         """What takes jobs from outside."""

@@ -66,7 +66,7 @@ def count(db: SqlDatabase) -> Count:
 
 def counter(db: SqlDatabase, cache: MemoryCache | None = None) -> Count:
     announcer = Announcer(reading=db, cache=cache)
-    return Count(ledger=db, outbox=db, announcer=announcer, feed=False)
+    return Count(ledger=db, outbox=db, announcer=announcer, feed=None)
 
 
 def heads(*events: Event) -> list[EventHead]:

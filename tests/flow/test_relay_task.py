@@ -171,9 +171,7 @@ class Treadmill(Count):
     """A counter whose queue is never empty: for each job it gets, one more comes in behind."""
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__(
-            ledger=stage.db, outbox=stage.db, announcer=Announcer(reading=stage.db, cache=None), feed=False
-        )
+        super().__init__(ledger=stage.db, outbox=stage.db, announcer=Announcer(reading=stage.db, cache=None), feed=None)
         self._broker = stage.broker
 
     async def handle(self, jobs: Sequence[EventHead]) -> list[JobResult]:

@@ -26,7 +26,7 @@ from sharetally.adapters.logs_masking import MASK, masked, masked_text, names_a_
 from sharetally.adapters.logs_stderr import StandardError
 
 # libraries whose progress is ours; of all others only warnings are heard
-_HEARD = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "alembic", "aio_pika", "aiormq", "asyncio")
+_HEARD = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "alembic", "aio_pika", "aiormq", "asyncio")
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 Line = dict[str, Any]

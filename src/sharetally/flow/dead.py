@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sharetally.domain.adjustment import Adjustment
+from sharetally.domain.adjustment import MAX_REASON, Adjustment
 from sharetally.domain.audit import AuditEntry
-from sharetally.domain.errors import BrokerUnavailable, NotFound
+from sharetally.domain.content import prose_fault
+from sharetally.domain.errors import BrokerUnavailable, InvalidRequest, NotFound
 from sharetally.domain.event import Cell, Event
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Action
 from sharetally.flow.jobs import messages
 from sharetally.ports import Broker, Clock, Outbox
 
+MAX_ACTOR = 128  # characters
 
 async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> tuple[int, bool]:
     """How many are pending again, and whether they were sent; if not, the relay sends them within a minute."""
@@ -33,6 +35,7 @@ async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> 
 
 async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
     """Delete a parked event; return the adjustments that cancel it. `NotFound` if it is not parked."""
+    _check(actor, reason)
     parked = await outbox.parked_event(event_id)
     if parked is None:
         raise NotFound(f"no parked job {event_id}")
@@ -40,6 +43,15 @@ async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, r
     if not await outbox.discard(event_id, lines, _audited(parked.event, clock, actor, reason)):
         raise NotFound(f"no parked job {event_id}")
     return lines
+
+
+def _check(actor: str, reason: str) -> None:
+    given = {"author": (actor, MAX_ACTOR), "reason": (reason, MAX_REASON)}
+    for name, (text, longest) in given.items():
+        if not 1 <= len(text.strip()) <= len(text) <= longest:
+            raise InvalidRequest((name, f"must be 1 to {longest} characters"))
+        if fault := prose_fault(text):
+            raise InvalidRequest((name, fault))
 
 
 def _cancelling(event: Event, actor: str, reason: str) -> list[Adjustment]:

@@ -49,7 +49,9 @@ class Publisher:
         self._idle.set()
 
     def take(self, events: Sequence[Event]) -> None:
-        """Accept a commit's events; returns at once."""
+        """Accept a commit's events, if it made any; returns at once."""
+        if not events:
+            return
         size = sum(JOB_BYTES + 4 * len(event.content.id) for event in events)
         if self._size + size > WAITING_BYTES:
             return

@@ -152,7 +152,7 @@ class Lasting(Generic[K]):
         )
         try:
             async with reaching("connect", within=self._address.patience):
-                await connection.connect()
+                await _connected(connection)
             yield connection
         finally:
             await self._leave(connection)
@@ -164,6 +164,13 @@ class Lasting(Generic[K]):
                     await connection.close(AMQPConnectionError("left"))
         finally:
             self._transport.abort()
+
+
+async def _connected(connection: Connection) -> None:
+    try:
+        await connection.connect()
+    except StopAsyncIteration as error:  # how aiormq says that its peer left in mid-handshake
+        raise ConnectionError("the connection ended in its handshake") from error
 
 
 class _Transport(TransportFactory):

@@ -6,7 +6,7 @@ the first row that both want and the later one waits there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -14,13 +14,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, Row
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.types import db_micros, db_now
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import NEVER, Change
 from sharetally.domain.event import Event
-from sharetally.ports import CallerKey, Locked, References, Total, Transaction, Writes
+from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Total, Transaction, Writes
 
 RECORD_KEY = ("content_type", "content_id", "platform", "user_id")
 CONTENT_KEY = ("content_type", "content_id")
@@ -43,29 +43,29 @@ class SqlTransaction:
 
     async def lock(self, references: References) -> Locked:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
-        select = self._connection.select
-        answers = (
-            await select(
-                tables.idempotency_keys,
-                ("caller", "key"),
-                [(key.caller, key.key) for key in references.keys],
-                lock=True,
-            )
-            if references.keys
-            else []
-        )
+        answers = await self._answers(references.keys, lock=True)
         records = [mapping.record_key(key) for key in references.records]
-        found = await select(tables.share_records, RECORD_KEY, records, lock=True) if records else []
-        links = [(link,) for link in references.links]
-        held = await select(tables.share_links, ("id",), links, lock=True) if links else []
-        wanted = [(key,) for key in references.adjustments]
-        made = await select(tables.adjustments, ("request_key",), wanted, lock=True) if wanted else []
+        found = await self._locked(tables.share_records, RECORD_KEY, records)
+        held = await self._locked(tables.share_links, ("id",), [(link,) for link in references.links])
+        made = await self._locked(tables.adjustments, ("request_key",), [(key,) for key in references.adjustments])
+        # A twin that held these rows may have committed, its key with them, while we waited for them.
+        answers |= await self._answers(references.keys - answers.keys(), lock=False)
         return Locked(
-            answers={CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in answers},
+            answers=answers,
             records={record.key: record for record in map(mapping.record_of, found)},
             links={link.id: link for link in map(mapping.link_of, held)},
             adjustments={item.request_key: item for item in map(mapping.adjustment_of, made)},
         )
+
+    async def _locked(self, table: sa.Table, key: Sequence[str], wanted: Sequence[Sequence[object]]) -> list[Row]:
+        return await self._connection.select(table, key, wanted, lock=True) if wanted else []
+
+    async def _answers(self, keys: Set[CallerKey], *, lock: bool) -> dict[CallerKey, StoredAnswer]:
+        if not keys:
+            return {}
+        wanted = [(key.caller, key.key) for key in keys]
+        rows = await self._connection.select(tables.idempotency_keys, ("caller", "key"), wanted, lock=lock)
+        return {CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in rows}
 
     async def write(self, writes: Writes) -> None:
         """Insert, update, then audit and events."""

@@ -2,12 +2,12 @@
 
 A job whose event is gone was counted before and changes nothing; its content is announced again, for the
 worker that counted it may have died before it announced. With the feed on, what was counted is told to the
-outside by a new event, written here and burned by its own consumer.
+outside by a new event, written here, published after the commit, and burned by its own consumer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import fold
@@ -20,11 +20,18 @@ from sharetally.ports import Delivery, EventHead, Ledger, Outbox, Queue, Total
 
 
 class Count:
-    """The owner of everything that moves a count."""
+    """The owner of everything that moves a count. `feed` publishes what follows from it; None: nothing does."""
 
     queue = Queue(name="count", jobs=tuple(sorted(str(job) for job in COUNTED)))
 
-    def __init__(self, *, ledger: Ledger, outbox: Outbox, announcer: Announcer, feed: bool) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        outbox: Outbox,
+        announcer: Announcer,
+        feed: Callable[[Sequence[Event]], None] | None,
+    ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._announcer = announcer
@@ -40,8 +47,10 @@ class Count:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job in COUNTED]
             await tx.burn([event.id for event in events])
             totals = await tx.move(fold(events)) if events else {}
-            if self._feed:
-                await tx.emit(feed_events(events, totals))
+            follows = feed_events(events, totals) if self._feed else []
+            await tx.emit(follows)
+        if self._feed:
+            self._feed(follows)
         await self._announcer.announce({job.content for job in jobs} | set(totals))
         return _results(jobs, events, totals)
 

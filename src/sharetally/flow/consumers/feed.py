@@ -13,7 +13,7 @@ import msgspec
 from sharetally.domain.content import ContentRef, shown_label
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.flow.consumers.heads import by_id, decode_heads, park, result
+from sharetally.flow.consumers.heads import decode_heads, park, settled
 from sharetally.flow.worker import JobResult
 from sharetally.ports import Broker, Delivery, EventHead, FeedMessage, Ledger, Outbox, Queue, Total
 
@@ -83,8 +83,7 @@ class Feed:
             if events:
                 await self._broker.publish_feed([_message(event) for event in events])
                 await tx.burn([event.id for event in events])
-        burned = by_id(events)
-        return [result(job, "done" if job.id in burned else "duplicate", event=burned.get(job.id)) for job in jobs]
+        return settled(jobs, events)
 
     async def set_aside(self, job: EventHead, reason: str) -> JobResult:
         """Park it."""

@@ -44,6 +44,13 @@ def result(
     )
 
 
+def settled(jobs: Iterable[EventHead], burned: Iterable[Event]) -> list[JobResult]:
+    """`done` for each event that was burned, `duplicate` for a job that found none, or found it taken."""
+    left = dict(by_id(burned))
+    found = [(job, left.pop(job.id, None)) for job in jobs]
+    return [result(job, "done" if event else "duplicate", event=event) for job, event in found]
+
+
 def by_id(events: Iterable[Event]) -> Mapping[UUID, Event]:
     """Events under their ids."""
     return {event.id: event for event in events}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sharetally.domain.event import Event, Job
 from sharetally.domain.share import Failure, RecordKey, Request
 from sharetally.flow.batch import Batch
-from sharetally.flow.consumers.heads import by_id, decode_heads, park, result
+from sharetally.flow.consumers.heads import decode_heads, park, settled
 from sharetally.flow.sharing import Ids, take_step
 from sharetally.flow.worker import JobResult
 from sharetally.ports import Clock, Delivery, EventHead, Ledger, Outbox, Queue, References
@@ -44,8 +44,7 @@ class Post:
                 self._fail(rows, keys[event.id], event)
             await tx.write(rows.take_writes())
             await tx.burn(list(keys))
-        found = by_id(events)
-        return [result(job, "done" if job.id in found else "duplicate", event=found.get(job.id)) for job in jobs]
+        return settled(jobs, events)
 
     def _fail(self, rows: Batch, key: RecordKey, event: Event) -> None:
         (ids,) = Ids.new(1)

@@ -1,0 +1,1 @@
+"""The documentation against the code: what a page says is there, and what is there a page says."""

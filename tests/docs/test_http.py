@@ -1,0 +1,59 @@
+"""The HTTP page has every route with who may, what it answers and how it fails; and every error code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.pages import page_endpoints
+from sharetally.web.problems import STATUS
+from sharetally.web.table import API, OPERATION
+from tests.docs.pages import REFERENCE, codes, rows, section
+
+PAGE = REFERENCE / "http.md"
+ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in (*API, *OPERATION)}
+WHO = {
+    Access.PUBLIC: "anybody",
+    Access.COUNTS: "counts",
+    Access.SIGNED: "token",
+    Access.SHARES: "`shares`",
+    Access.ADMIN: "`admin`",
+    Access.ACT_AS: "`act-as`",
+}
+# the page tells once that these come from every route that is not for anybody
+EVERYWHERE = {"invalid-request", "unauthenticated", "forbidden"}
+
+
+def _told() -> dict[tuple[str, str], list[str]]:
+    methods = ("GET", "POST", "PATCH", "DELETE")
+    return {(row[0], codes(row[1])[0]): row for row in rows(PAGE) if row[0] in methods}
+
+
+def test_every_route_is_told_and_no_other() -> None:
+    assert sorted(_told()) == sorted(ROUTES)
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES), ids=" ".join)
+def test_a_route(route: tuple[str, str]) -> None:
+    endpoint = ROUTES[route]
+    _, _, who, _, answers, problems = _told()[route]
+    assert who == WHO[endpoint.access]
+    assert {int(status) for status in re.findall(r"\b[2345]\d\d\b", answers)} - {404} == set(endpoint.answers)
+    assert set(codes(problems)) == set(_own_problems(endpoint))
+
+
+def _own_problems(endpoint: Endpoint) -> set[str]:
+    return set(endpoint.problems) - (EVERYWHERE if endpoint.access is not Access.PUBLIC else set())
+
+
+def test_every_error_code_with_its_status() -> None:
+    told = {codes(row[1])[0]: int(row[0]) for row in rows(PAGE, under="## Errors") if row[0].isdigit()}
+    assert told == {code: status for code, (status, _) in STATUS.items()}
+
+
+def test_every_page_for_people() -> None:
+    files = re.compile(r"\.(css|js)$")
+    paths = {endpoint.path for endpoint in page_endpoints(API) if not files.search(endpoint.path)}
+    assert paths <= set(codes(section(PAGE, "## Operation")))

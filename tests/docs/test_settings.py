@@ -1,0 +1,53 @@
+"""Every setting is told with its default and an example that holds, and no other is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from sharetally.settings import Settings, load, masked
+from tests.docs.pages import REFERENCE, blocks, codes, pages, rows
+
+KNOWN = {setting.name.upper(): setting for setting in fields(Settings)}
+# what they are depends on where the service runs and on other settings
+DEPENDS = {"DATA_DIR", "DATABASE_URL", "LINK_HOSTS", "JWT_SECRET"}
+
+
+def _told() -> dict[str, list[str]]:
+    return {
+        codes(row[0])[0]: row
+        for row in rows(REFERENCE / "settings.md")
+        if len(row) == 4 and codes(row[0]) and codes(row[0])[0].isupper()
+    }
+
+
+def test_every_setting_is_told_and_no_other() -> None:
+    assert sorted(_told()) == sorted(KNOWN)
+
+
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - DEPENDS))
+def test_its_default(name: str, tmp_path: Path) -> None:
+    shown = masked(load({}, cwd=tmp_path))[f"SHARETALLY_{name}"]
+    cell = _told()[name][1]
+    assert (codes(cell) or [{"not set": "not set", "empty": ""}[cell]])[0] == shown
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_its_example_holds(name: str) -> None:
+    (example,) = codes(_told()[name][3])
+    KNOWN[name].metadata["parse"](example)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_pages_set_what_is_there(page: Path) -> None:
+    named = set(re.findall(r"SHARETALLY_([A-Z_]*[A-Z])\b", page.read_text("utf-8")))
+    named |= {name for block in blocks(page) for name in re.findall(r"^SHARETALLY_([A-Z_]+)=", block.text, re.M)}
+    plain = {name.removesuffix("_FILE") for name in named}
+    assert plain <= {*KNOWN, "CONFIG", "KEY", "PUBLIC_URI", *_tests_own(plain)}
+
+
+def _tests_own(names: set[str]) -> set[str]:
+    return {name for name in names if name.startswith("TEST_")}

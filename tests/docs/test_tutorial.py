@@ -1,0 +1,104 @@
+"""The tutorial, done: its commands are typed against a service that was really started, and answer as it says.
+
+Blocks that begin with `sh run` are run, in order, by one shell's worth of variables; a block `json answer` or
+`text answer` behind one is what it must print, `…` standing for anything. Counts follow in moments, so what only
+reads is asked again until it is so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import sqlite3
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import DOCS, Block, blocks
+from tests.oracle.system import Shape, System, open_system
+
+pytestmark = pytest.mark.anyio
+
+TUTORIAL = DOCS / "tutorial.md"
+RUNBOOK = DOCS / "runbook.md"
+PATIENCE = 20.0
+ANYTHING = "…"
+
+
+async def test_the_tutorial(tmp_path: Path) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl")
+    async with open_system(Shape(settings={}), tmp_path) as system:
+        found = blocks(TUTORIAL)
+        steps = [(block, after) for block, after in pairwise([*found, found[0]]) if block.info == "sh run"]
+        assert len(steps) > 10
+        for block, after in steps:
+            await _done(system, tmp_path, block, after if after.info.endswith(" answer") else None)
+        await _erased(system, tmp_path)
+
+
+async def _done(system: System, folder: Path, block: Block, answer: Block | None) -> None:
+    deadline = time.monotonic() + PATIENCE
+    only_reads = "-X" not in block.text
+    while True:
+        said = await _typed(system, folder, block.text)
+        if answer is None or _agrees(answer, said):
+            return
+        assert only_reads, f"{answer}: the service says {said}"
+        assert time.monotonic() < deadline, f"{answer}: the service still says {said}"
+        await asyncio.sleep(0.1)
+
+
+async def _typed(system: System, folder: Path, text: str) -> str:
+    """Run it as the reader would, with the variables of the blocks before."""
+    text = text.replace(".venv/bin/sharetally", f"{sys.executable} -m sharetally")
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{system.port}")
+    script = f"set -eua\ntouch known\n. ./known\n{text}\nexport -p > known\n"
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", script, cwd=folder, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode == 0, f"{text}\n{err.decode()}"
+    return out.decode()
+
+
+def _agrees(answer: Block, said: str) -> bool:
+    if answer.info == "text answer":
+        return _fits(answer.text.strip(), said.strip())
+    told = json.loads(re.sub(r"(?<=: )…(?=[,}\n])", f'"{ANYTHING}"', answer.text))
+    return _fits(told, json.loads(said))
+
+
+def _fits(told: Any, said: Any) -> bool:
+    match told:
+        case str() if told == ANYTHING:
+            return said is not None
+        case str() if isinstance(said, str):
+            return re.fullmatch(re.escape(told).replace(ANYTHING, ".*"), said, re.DOTALL) is not None
+        case dict() if isinstance(said, dict):
+            return list(told) == list(said) and all(_fits(told[name], said[name]) for name in told)
+        case list() if isinstance(said, list):
+            return len(told) == len(said) and all(_fits(*pair) for pair in zip(told, said, strict=True))
+    return type(told) is type(said) and told == said
+
+
+async def _erased(system: System, folder: Path) -> None:
+    """The runbook's statements forget the tutorial's user, and no count changes."""
+    (block,) = [block for block in blocks(RUNBOOK) if block.info == "sql"]
+    database = sqlite3.connect(folder / ".sharetally" / "sharetally.db", timeout=10)
+    try:
+        database.executescript(f"BEGIN IMMEDIATE;\n{block.text}\nCOMMIT;")
+        tables = ("share_audit", "share_records", "share_links", "events")
+        assert not any(
+            database.execute(f"SELECT count(*) FROM {table} WHERE user_id = 'alice'").fetchone()[0] for table in tables
+        )
+    finally:
+        database.close()
+    assert (await system.cli("verify")).out.startswith("1 contents, drift 0")

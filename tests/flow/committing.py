@@ -1,0 +1,128 @@
+"""What the committer's tests share: a committer at work over a database, wishes, and answers under a key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.caller import Caller
+from sharetally.domain.content import ContentRef
+from sharetally.domain.event import Event
+from sharetally.domain.share import Request
+from sharetally.flow.batch import Batch, Keyed
+from sharetally.flow.committer import Committer
+from sharetally.flow.hooks import Hooks
+from sharetally.flow.sharing import Share, ShareResult, Withdraw
+from sharetally.ports import CallerKey, Ledger, Meter, References, StoredAnswer
+
+VIDEO = ContentRef(type="video", id="abc")
+
+
+class Sizes(Meter):
+    """Remembers how many wishes each commit had."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.begun = asyncio.Event()
+
+    def shares(self, platform: str, mode: str, status: str, number: int = 1) -> None:
+        """Not looked at."""
+
+    def share_error(self, platform: str, reason: str) -> None:
+        """Not looked at."""
+
+    def batch(self, size: int) -> None:
+        """Remembered."""
+        self.sizes.append(size)
+        self.begun.set()
+
+    def statement(self, name: str, seconds: float) -> None:
+        """Not looked at."""
+
+    def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
+        """Not looked at."""
+
+
+@dataclass(kw_only=True)
+class Work:
+    """A committer, the task that runs it, what it published and how large its commits were."""
+
+    committer: Committer
+    running: asyncio.Task[None]
+    meter: Sizes
+    published: list[Event] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def at_work(
+    db: SqlDatabase, *, ledger: Ledger | None = None, hooks: Sequence[object] = ()
+) -> AsyncIterator[Work]:
+    """One process: a committer over this database, or over a ledger in front of it."""
+    clock, meter, published = DatabaseClock(), Sizes(), list[Event]()
+    await clock.measure(db)
+    committer = Committer(ledger=ledger or db, clock=clock, hooks=Hooks(hooks), meter=meter, published=published.extend)
+    running = asyncio.create_task(committer.run())
+    try:
+        yield Work(committer=committer, running=running, meter=meter, published=published)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+def caller(user: str) -> Caller:
+    return Caller(user_id=user, actor=user, scopes=frozenset({"shares"}))
+
+
+def share(
+    user: str = "anna", *platforms: str, content: ContentRef = VIDEO, request: Request = Request.DECLARE
+) -> Share:
+    """A user's wish to share, on twitter unless others are named."""
+    return Share(content=content, caller=caller(user), platforms=platforms or ("twitter",), request=request)
+
+
+def withdraw(user: str = "anna", platform: str = "twitter") -> Withdraw:
+    return Withdraw(content=VIDEO, caller=caller(user), platform=platform)
+
+
+def keyed(key: str, *, asked: str = "share", user: str = "anna") -> Keyed:
+    """An Idempotency-Key; the answer tells the record and whether it was there before."""
+    return Keyed(key=CallerKey(caller=user, key=key), request_hash=sha256(asked.encode()).digest(), render=_rendered)
+
+
+def _rendered(outcome: object) -> StoredAnswer:
+    assert isinstance(outcome, list)
+    body = ",".join(_told(result) for result in outcome)
+    return StoredAnswer(request_hash=sha256(b"share").digest(), status=200, headers=(("A", "b"),), body=body.encode())
+
+
+def _told(result: ShareResult) -> str:
+    return f"{result.record.id} {result.already_shared}"
+
+
+class Broken:
+    """A wish with a fault of its own."""
+
+    def references(self) -> References:
+        """Nothing."""
+        return References()
+
+    def apply(self, batch: Batch) -> None:
+        """Never."""
+        raise ZeroDivisionError
+
+
+async def settled(answers: Iterable[Awaitable[Any]]) -> list[Any]:
+    """All outcomes in order; what refused a wish stands in its place."""
+    return await asyncio.gather(*answers, return_exceptions=True)
+
+
+def already(outcomes: Iterable[list[ShareResult]]) -> list[bool]:
+    """What each outcome says of its first platform."""
+    return [outcome[0].already_shared for outcome in outcomes]

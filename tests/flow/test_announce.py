@@ -1,0 +1,99 @@
+"""Announcing: the newest count gets to the cache, an older one never over it, and a fault harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sharetally.adapters.caches.memory import MemoryCache
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.domain.errors import Unavailable
+from sharetally.flow.announce import AT_ONCE, Announcer
+from sharetally.ports import Reading
+from tests.contracts.database_rows import ARTICLE, VIDEO, count, emptied, record, share
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[SqlDatabase]:
+    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as made:
+        yield made
+
+
+@pytest.fixture
+async def cache() -> AsyncIterator[MemoryCache]:
+    made = MemoryCache()
+    await made.open()
+    yield made
+    await made.close()
+
+
+class Hesitant:
+    """Reads at once, and tells only when it may."""
+
+    def __init__(self, db: SqlDatabase) -> None:
+        self._db = db
+        self.read = asyncio.Event()
+        self.tell = asyncio.Event()
+        self.asked: list[int] = []
+
+    async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
+        self.asked.append(len(contents))
+        found = await self._db.counts(contents)
+        self.read.set()
+        await self.tell.wait()
+        return found
+
+
+async def test_what_stands_is_cached(db: SqlDatabase, cache: MemoryCache) -> None:
+    await count(db, await share(db, record(), record(content=ARTICLE)))
+    await Announcer(reading=db, cache=cache).announce({VIDEO, ARTICLE})
+    assert await cache.get([VIDEO, ARTICLE]) == await db.counts([VIDEO, ARTICLE])
+
+
+async def test_a_late_announcement_changes_nothing(db: SqlDatabase, cache: MemoryCache) -> None:
+    """Read before another's count, told after it: the lower version stays out."""
+    await count(db, await share(db, record()))
+    late = Hesitant(db)
+    telling = asyncio.create_task(Announcer(reading=cast(Reading, late), cache=cache).announce([VIDEO]))
+    await late.read.wait()
+    await count(db, await share(db, record(user_id="bert")))
+    await Announcer(reading=db, cache=cache).announce([VIDEO])
+    late.tell.set()
+    await telling
+    (found,) = await cache.get([VIDEO])
+    assert found is not None
+    assert found.shares == 2
+
+
+async def test_many_contents_are_read_in_parts(db: SqlDatabase, cache: MemoryCache) -> None:
+    reading = Hesitant(db)
+    reading.tell.set()
+    contents = [ContentRef(type="video", id=f"{number}") for number in range(2 * AT_ONCE + 1)]
+    await Announcer(reading=cast(Reading, reading), cache=cache).announce(contents)
+    assert reading.asked == [AT_ONCE, AT_ONCE, 1]
+
+
+async def test_without_a_cache_nothing_is_read(db: SqlDatabase) -> None:
+    reading = Hesitant(db)
+    await Announcer(reading=cast(Reading, reading), cache=None).announce([VIDEO])
+    assert reading.asked == []
+
+
+class Away:
+    """A database that does not answer."""
+
+    async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
+        raise Unavailable("the database is away")
+
+
+async def test_a_fault_harms_nobody(cache: MemoryCache) -> None:
+    await Announcer(reading=cast(Reading, Away()), cache=cache).announce([VIDEO])
+    assert await cache.get([VIDEO]) == [None]

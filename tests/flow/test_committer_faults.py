@@ -1,0 +1,190 @@
+"""When the ledger fails: what passes runs again, a lost reply to COMMIT is looked into, the rest is said to all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.backoff import Backoff
+from sharetally.domain.errors import CommitUnknown, RunAgain, Unavailable
+from sharetally.flow import committer
+from sharetally.flow.hooks import Hooks
+from sharetally.ports import AuditFilter, Transaction
+from tests.contracts.database_rows import emptied
+from tests.flow.committing import VIDEO, already, at_work, keyed, settled, share
+
+pytestmark = pytest.mark.anyio
+
+LOST_AFTER, LOST_BEFORE, GONE, DEADLOCK = "lost after", "lost before", "gone", "deadlock"
+
+
+class FakeLedger:
+    """A real ledger behind a line that fails, once for each word in `faults`; then it is sound.
+
+    `lost after`: the COMMIT arrived, its reply did not. `lost before`: neither did. `gone`: nobody to begin
+    with. `deadlock`: rolled back. `deaf` looks after a lost reply find nobody either.
+    """
+
+    def __init__(self, db: SqlDatabase, *faults: str, deaf: int = 0) -> None:
+        self._db = db
+        self._faults = list(faults)
+        self._deaf = deaf
+        self.begun = 0
+        self.looks: list[Sequence[UUID]] = []
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """As it is, up to the fault."""
+        self.begun += 1
+        fault = self._faults.pop(0) if self._faults else None
+        if fault == GONE:
+            raise Unavailable("nobody answers")
+        try:
+            async with self._db.transaction() as tx:
+                yield tx
+                _end(fault)
+        except _Reply as lost:
+            raise CommitUnknown("lost") from lost
+        if fault == LOST_AFTER:
+            raise CommitUnknown("lost")
+
+    async def committed(self, audit_ids: Sequence[UUID]) -> bool:
+        """What is there."""
+        self.looks.append(audit_ids)
+        if len(self.looks) <= self._deaf:
+            raise Unavailable("nobody answers")
+        return await self._db.committed(audit_ids)
+
+
+class _Reply(Exception):
+    """Lost."""
+
+
+def _end(fault: str | None) -> None:
+    """Roll back, if that is what happened."""
+    if fault == DEADLOCK:
+        raise RunAgain("40P01")
+    if fault == LOST_BEFORE:
+        raise _Reply
+
+
+@pytest.fixture
+async def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqlDatabase]:
+    """The embedded one: the faults are those of the line to any of them."""
+    monkeypatch.setattr(committer, "LOOK", Backoff(first=0.001, longest=0.001, attempts=5))
+    monkeypatch.setattr(committer, "AGAIN", Backoff(first=0.001, longest=0.001, attempts=20))
+    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as made:
+        yield made
+
+
+async def lines(db: SqlDatabase) -> int:
+    return len(await db.audit(AuditFilter(), limit=100, after=None))
+
+
+# the reply to COMMIT
+
+
+async def test_a_commit_that_arrived_is_answered_from(db: SqlDatabase) -> None:
+    ledger = FakeLedger(db, LOST_AFTER)
+    async with at_work(db, ledger=ledger) as work:
+        outcomes = await asyncio.gather(*(work.committer.submit(share()) for _ in range(3)))
+    assert already(outcomes) == [False, True, True]
+    assert (ledger.begun, len(ledger.looks), await lines(db)) == (1, 1, 1)
+    assert len(work.published) == 1
+
+
+async def test_a_commit_that_never_arrived_is_said_to_be_in_doubt(db: SqlDatabase) -> None:
+    ledger = FakeLedger(db, LOST_BEFORE)
+    async with at_work(db, ledger=ledger) as work:
+        outcomes = await settled(work.committer.submit(share(f"user {each}")) for each in range(3))
+        again = await work.committer.submit(share("user 0"))
+    assert [type(each) for each in outcomes] == [CommitUnknown] * 3
+    assert already([again]) == [False]
+    assert (await lines(db), len(work.published)) == (1, 1)
+
+
+@pytest.mark.parametrize(("deaf", "answered"), [(1, True), (3, True), (9, False)])
+async def test_the_look_is_repeated_while_nobody_answers(db: SqlDatabase, deaf: int, answered: bool) -> None:
+    ledger = FakeLedger(db, LOST_AFTER, deaf=deaf)
+    async with at_work(db, ledger=ledger) as work:
+        (outcome,) = await settled([work.committer.submit(share())])
+    assert isinstance(outcome, CommitUnknown) != answered
+    assert len(ledger.looks) == (deaf + 1 if answered else 4)
+    assert await lines(db) == 1
+
+
+async def test_a_lost_reply_after_nothing_was_written_does_not_matter(db: SqlDatabase) -> None:
+    ledger = FakeLedger(db, "", LOST_BEFORE)
+    async with at_work(db, ledger=ledger) as work:
+        await work.committer.submit(share())
+        again = await work.committer.submit(share())
+    assert already([again]) == [True]
+    assert ledger.looks == []
+
+
+@pytest.mark.parametrize("fault", [LOST_BEFORE, LOST_AFTER])
+async def test_a_lost_answer_that_changed_nothing_is_written_once(db: SqlDatabase, fault: str) -> None:
+    """There is no line of the audit to look for; the same is done again, and the key keeps it from being two."""
+    ledger = FakeLedger(db, "", fault)
+    async with at_work(db, ledger=ledger) as work:
+        await work.committer.submit(share())
+        first = await work.committer.submit_keyed(share(), keyed("k"))
+        twin = await work.committer.submit_keyed(share(), keyed("k"))
+    assert first.body.endswith(b" True")
+    assert twin == first
+    assert ledger.begun == 4
+
+
+# what passes
+
+
+async def test_what_deadlocks_runs_again_with_the_same_ids(db: SqlDatabase) -> None:
+    ledger = FakeLedger(db, *[DEADLOCK] * 5)
+    async with at_work(db, ledger=ledger) as work:
+        ((result,),) = await asyncio.gather(work.committer.submit(share()))
+    assert not result.already_shared
+    assert ledger.begun == 6
+    assert await db.records_of(VIDEO, "anna") == {"twitter": result.record}
+    assert [event.share_id for event in work.published] == [result.record.id]
+    assert await lines(db) == 1
+
+
+async def test_what_never_ends_is_given_up_and_nothing_is_written(db: SqlDatabase) -> None:
+    ledger = FakeLedger(db, *[DEADLOCK] * 100)
+    async with at_work(db, ledger=ledger) as work:
+        outcomes = await settled(work.committer.submit(share(f"user {each}")) for each in range(3))
+    assert [type(each) for each in outcomes] == [Unavailable] * 3
+    assert all("nothing was written" in each.detail for each in outcomes)
+    assert (ledger.begun, await lines(db)) == (19, 0)
+
+
+async def test_a_database_that_is_away_is_said_to_all_at_once_and_found_again(db: SqlDatabase) -> None:
+    ledger = FakeLedger(db, GONE)
+    async with at_work(db, ledger=ledger) as work:
+        outcomes = await settled(work.committer.submit(share(f"user {each}")) for each in range(10))
+        assert {type(each) for each in outcomes} == {Unavailable}
+        assert ledger.begun == 1
+        again = await work.committer.submit(share("user 0"))
+    assert already([again]) == [False]
+
+
+async def test_whoever_publishes_badly_leaves_nobody_waiting(db: SqlDatabase) -> None:
+    def fails(events: object) -> None:
+        raise RuntimeError("not my day")
+
+    async with at_work(db) as sound:
+        broken = committer.Committer(
+            ledger=db, clock=DatabaseClock(), hooks=Hooks(), meter=sound.meter, published=fails
+        )
+        waiting = [asyncio.create_task(broken.submit(share(f"user {each}"))) for each in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError):
+            await broken.run()
+        assert [type(each) for each in await settled(waiting)] == [Unavailable] * 3

@@ -1,0 +1,232 @@
+"""Hooks that write: inside the transaction, each request in its savepoint, so that one that fails fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.errors import Conflict, NotFound, Unavailable
+from sharetally.domain.share import Request, ShareRecord, Status
+from sharetally.flow.batch import Entity
+from sharetally.ports import AuditFilter, References, Transaction
+from tests.contracts.database_rows import DATABASES, SERVERS, emptied, run, shared_url
+from tests.flow.committing import VIDEO, already, at_work, keyed, settled, share, withdraw
+
+pytestmark = pytest.mark.anyio
+on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
+
+NEIGHBOURS = [f"user {each}" for each in range(6)]
+SLOW = {"postgresql": "SELECT pg_sleep(0.5)", "mysql": "SELECT SLEEP(0.5)"}  # hooks have a tenth of it
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    """With a table that belongs to the hooks."""
+    async with emptied(url) as made:
+        await run(made, "DROP TABLE IF EXISTS hooked")
+        await run(made, "CREATE TABLE hooked (name VARCHAR(64) PRIMARY KEY)")
+        yield made
+
+
+async def note(tx: Transaction, name: str) -> None:
+    await tx.execute("INSERT INTO hooked (name) VALUES (:name)", {"name": name})
+
+
+async def noted(db: SqlDatabase) -> list[str]:
+    return [str(row["name"]) for row in await run(db, "SELECT name FROM hooked ORDER BY name")]
+
+
+def who(entity: Entity) -> str:
+    assert isinstance(entity, ShareRecord)
+    return entity.user_id
+
+
+class Notes:
+    """Notes who shared; for berta it does something else, or just that."""
+
+    async def after_create(self, tx: Transaction, entity: Entity) -> None:
+        """Note the user."""
+        await note(tx, who(entity))
+        if who(entity) == "berta":
+            await self.for_berta(tx)
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """What goes wrong."""
+
+
+class Raises(Notes):
+    """Has a fault."""
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        raise ZeroDivisionError
+
+
+class Refuses(Notes):
+    """Says no after all."""
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        raise Conflict("berta has shared enough")
+
+
+class Waits(Notes):
+    """Takes longer than it has."""
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        await asyncio.Event().wait()
+
+
+class Misspells(Notes):
+    """Asks the database what it does not understand."""
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        await tx.execute("INSERT INTO no_such_table VALUES (1)", {})
+
+
+class Repeats(Notes):
+    """Is in its own way: the same row twice."""
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        await note(tx, "berta")
+
+
+class Lingers(Notes):
+    """Asks the database for what takes longer than it has."""
+
+    def __init__(self, statement: str) -> None:
+        self._statement = statement
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        await tx.execute(self._statement, {})
+
+
+async def berta_alone_fails(db: SqlDatabase, hook: Notes) -> Exception:
+    """Berta among her neighbours: theirs is committed, nothing of hers is there; what she hears."""
+    async with at_work(db, hooks=[hook]) as work:
+        wanted = [*NEIGHBOURS[:3], "berta", *NEIGHBOURS[3:]]
+        outcomes = await settled(work.committer.submit(share(user)) for user in wanted)
+        refused = outcomes.pop(3)
+        assert already(outcomes) == [False] * 6
+        assert {event.user_id for event in work.published} == set(NEIGHBOURS)
+    assert await noted(db) == NEIGHBOURS
+    assert await db.records_of(VIDEO, "berta") == {}
+    assert {line.user_id for line in await db.audit(AuditFilter(), limit=50, after=None)} == set(NEIGHBOURS)
+    assert (await db.verify(None, lambda _: None)).drifted == ()
+    assert (await db.consistent([VIDEO]))[0].shares == 6
+    assert isinstance(refused, Exception)
+    return refused
+
+
+async def test_what_a_hook_writes_is_committed_with_the_share(db: SqlDatabase) -> None:
+    async with at_work(db, hooks=[Notes()]) as work:
+        outcomes = await asyncio.gather(*(work.committer.submit(share(user)) for user in NEIGHBOURS))
+        again = await work.committer.submit(share(NEIGHBOURS[0]))
+    assert already([*outcomes, again]) == [False] * 6 + [True]
+    assert await noted(db) == NEIGHBOURS
+
+
+async def test_a_hook_with_a_fault_fails_alone(db: SqlDatabase) -> None:
+    assert isinstance(await berta_alone_fails(db, Raises()), ZeroDivisionError)
+
+
+async def test_a_hook_that_refuses_refuses_its_own_request(db: SqlDatabase) -> None:
+    refused = await berta_alone_fails(db, Refuses())
+    assert isinstance(refused, Conflict)
+    assert refused.detail == "berta has shared enough"
+
+
+async def test_a_hook_that_is_too_slow_fails_alone(db: SqlDatabase) -> None:
+    refused = await berta_alone_fails(db, Waits())
+    assert isinstance(refused, Unavailable)
+    assert "nothing was written" in refused.detail
+
+
+async def test_a_hook_that_asks_nonsense_fails_alone(db: SqlDatabase) -> None:
+    await berta_alone_fails(db, Misspells())
+
+
+async def test_a_hook_that_is_in_its_own_way_fails_alone(db: SqlDatabase) -> None:
+    refused = await berta_alone_fails(db, Repeats())
+    assert isinstance(refused, Unavailable)
+    assert "nothing was written" in refused.detail
+
+
+@on_servers
+async def test_a_hook_whose_statement_is_too_slow_fails_alone(db: SqlDatabase, url: str) -> None:
+    """The connection may be lost with it; the others do not notice."""
+    refused = await berta_alone_fails(db, Lingers(SLOW[url.split(":")[0]]))
+    assert isinstance(refused, Unavailable)
+
+
+async def test_what_a_failed_hook_answered_is_not_remembered(db: SqlDatabase) -> None:
+    async with at_work(db, hooks=[Refuses()]) as work:
+        with pytest.raises(Conflict):
+            await work.committer.submit_keyed(share("berta"), keyed("k", user="berta"))
+    async with at_work(db) as work:
+        answer = await work.committer.submit_keyed(share("berta"), keyed("k", user="berta"))
+    assert answer.body.endswith(b" False")
+
+
+async def test_a_wish_that_is_refused_runs_no_hook(db: SqlDatabase) -> None:
+    async with at_work(db, hooks=[Notes()]) as work:
+        with pytest.raises(NotFound):
+            await work.committer.submit(withdraw("anna"))
+    assert await noted(db) == []
+
+
+async def test_twins_in_one_commit_run_their_hook_once(db: SqlDatabase) -> None:
+    async with at_work(db, hooks=[Notes()]) as work:
+        answers = await asyncio.gather(*(work.committer.submit_keyed(share(), keyed("k")) for _ in range(5)))
+    assert len(set(answers)) == 1
+    assert await noted(db) == ["anna"]
+
+
+async def test_hooks_see_what_stood_before_and_after(db: SqlDatabase) -> None:
+    told: list[tuple[str, tuple[Status, int], tuple[Status, int] | None]] = []
+
+    class Listens:
+        """Remembers what it is told."""
+
+        async def after_create(self, tx: Transaction, entity: Entity) -> None:
+            """It is there already, in this transaction."""
+            assert isinstance(entity, ShareRecord)
+            assert (await tx.lock(References(records=frozenset({entity.key})))).records == {entity.key: entity}
+            told.append(("created", _stand(entity), None))
+
+        async def after_update(self, tx: Transaction, before: Entity, after: Entity) -> None:
+            """Both."""
+            told.append(("updated", _stand(before), _stand(after)))
+
+        async def after_delete(self, tx: Transaction, entity: Entity) -> None:
+            """As it stood before."""
+            told.append(("deleted", _stand(entity), None))
+
+    async with at_work(db, hooks=[Listens()]) as work:
+        for wish in (share(), share(request=Request.FORCE), withdraw(), share()):
+            await work.committer.submit(wish)
+    live, gone = Status.SUCCESS, Status.WITHDRAWN
+    assert told == [
+        ("created", (live, 1), None),
+        ("updated", (live, 1), (live, 2)),
+        ("deleted", (live, 2), None),
+        ("updated", (gone, 2), (live, 3)),
+    ]
+
+
+def _stand(entity: Entity) -> tuple[Status, int]:
+    assert isinstance(entity, ShareRecord)
+    return entity.status, entity.attempt_count

@@ -1,0 +1,163 @@
+"""Counts as they are asked for: cached where they may be, exact where they must be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sharetally.adapters.caches.memory import MemoryCache
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count, shown
+from sharetally.domain.errors import Unavailable
+from sharetally.domain.share import Status
+from sharetally.flow.queries import EXACT_AT_ONCE, Queries
+from sharetally.ports import Reading
+from tests.contracts.database_rows import ARTICLE, AT, DATABASES, VIDEO, count, emptied, link, record, share, shared_url
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
+        yield made
+
+
+@pytest.fixture
+async def cache() -> AsyncIterator[MemoryCache]:
+    made = MemoryCache()
+    await made.open()
+    yield made
+    await made.close()
+
+
+on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+
+
+# as they are stored
+
+
+@on_sqlite
+async def test_what_is_not_cached_is_read_and_cached(db: SqlDatabase, cache: MemoryCache) -> None:
+    await count(db, await share(db, record()))
+    queries = Queries(reading=db, cache=cache)
+    first = await queries.counts([ARTICLE, VIDEO, ARTICLE])
+    assert [(each.content, each.shares) for each in first] == [(ARTICLE, 0), (VIDEO, 1), (ARTICLE, 0)]
+    await count(db, await share(db, record(user_id="bert")))
+    assert (await queries.counts([VIDEO]))[0].shares == 1, "announcing is what makes it new"
+    assert (await Queries(reading=db, cache=None).counts([VIDEO]))[0].shares == 2
+
+
+@on_sqlite
+async def test_of_nothing_nothing_is_read(db: SqlDatabase) -> None:
+    assert await Queries(reading=db, cache=None).counts([]) == []
+
+
+# exact at once
+
+
+async def test_what_is_committed_and_not_yet_counted_is_in_it(db: SqlDatabase) -> None:
+    await count(db, await share(db, record()))
+    await share(db, record(user_id="bert", platform="whatsapp"), link(channel="mail", created_at=AT))
+    found = await Queries(reading=db, cache=None).consistent(VIDEO)
+    assert found.shares == 3
+    assert found.channel == {"twitter": 1, "whatsapp": 1, "mail": 1}
+    assert (await Queries(reading=db, cache=None).consistent(ARTICLE)).shares == 0
+
+
+class Slow:
+    """Answers a question when it is let; `asked` are the contents of each, `faults` are raised in turn."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[ContentRef]] = []
+        self.faults: list[Exception] = []
+        self.may_answer = asyncio.Semaphore(0)
+        self.begun = asyncio.Semaphore(0)
+
+    async def consistent(self, contents: Sequence[ContentRef]) -> list[Count]:
+        self.asked.append(list(contents))
+        answers = [shown(content, len(self.asked), (), 1, None) for content in contents]
+        self.begun.release()
+        await self.may_answer.acquire()
+        if self.faults:
+            raise self.faults.pop(0)
+        return answers
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def queries(slow: Slow) -> Queries:
+    return Queries(reading=cast(Reading, slow), cache=None)
+
+
+def ask(queries: Queries, *contents: ContentRef) -> list[asyncio.Task[Count]]:
+    return [asyncio.create_task(queries.consistent(content)) for content in contents]
+
+
+async def test_who_asks_while_one_runs_shares_the_next(queries: Queries, slow: Slow) -> None:
+    """Never the running one: its snapshot may be older than the write that the asker was answered."""
+    first = ask(queries, VIDEO)
+    await slow.begun.acquire()
+    later = ask(queries, VIDEO, VIDEO, ARTICLE, VIDEO)
+    slow.may_answer.release()
+    slow.may_answer.release()
+    answers = await asyncio.gather(*first, *later)
+    assert [answer.shares for answer in answers] == [1, 2, 2, 2, 2]
+    assert slow.asked == [[VIDEO], [VIDEO, ARTICLE]]
+
+
+async def test_many_contents_are_several_statements(queries: Queries, slow: Slow) -> None:
+    contents = [ContentRef(type="video", id=f"{number}") for number in range(EXACT_AT_ONCE + 1)]
+    tasks = ask(queries, *contents)
+    slow.may_answer.release()
+    slow.may_answer.release()
+    answers = await asyncio.gather(*tasks)
+    assert [answer.content for answer in answers] == contents
+    assert [len(asked) for asked in slow.asked] == [EXACT_AT_ONCE, 1]
+
+
+async def test_a_fault_is_told_to_all_who_asked_and_to_nobody_after(queries: Queries, slow: Slow) -> None:
+    slow.faults.append(Unavailable("away"))
+    tasks = ask(queries, VIDEO, VIDEO, ARTICLE)
+    slow.may_answer.release()
+    assert [type(each) for each in await asyncio.gather(*tasks, return_exceptions=True)] == [Unavailable] * 3
+    slow.may_answer.release()
+    assert (await queries.consistent(VIDEO)).shares == 2
+
+
+async def test_one_who_leaves_does_not_take_the_answer_along(queries: Queries, slow: Slow) -> None:
+    leaving, staying = ask(queries, VIDEO, VIDEO)
+    await slow.begun.acquire()
+    leaving.cancel()
+    slow.may_answer.release()
+    assert (await staying).shares == 1
+    assert leaving.cancelled() or await asyncio.wait({leaving})
+
+
+# status
+
+
+async def test_status_by_platform_in_the_order_asked(db: SqlDatabase) -> None:
+    await count(db, await share(db, record(), record(user_id="bert")))
+    await share(db, record(platform="whatsapp"), record(platform="email", status=Status.FAILED, user_id="bert"))
+    found = await Queries(reading=db, cache=None).share_status(VIDEO, "anna", ["whatsapp", "facebook", "twitter"])
+    assert [(each.platform, each.status.shares, each.mine is not None) for each in found] == [
+        ("whatsapp", 1, True),
+        ("facebook", 0, False),
+        ("twitter", 2, True),
+    ]
+    assert [each.status.last_shared_at for each in found] == [AT, None, AT]

@@ -1,0 +1,268 @@
+"""When something below is away or full: 503 that tells nothing of it, nothing lost, and well again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from sharetally.adapters.migrations.runner import upgrade
+from tests.conftest import needed
+from tests.services import Services, fresh_mysql, fresh_postgresql
+from tests.web.api import Api, Said, eventually, opened, problem, settings
+from tests.web.conftest import MakeApi
+
+pytestmark = pytest.mark.anyio
+LINK = {"contentType": "video", "contentId": "abc"}
+TOLD = re.compile(r"sql|postgres|maria|disk|table|column|connection|127\.0\.0\.1|errno|python|\.db", re.IGNORECASE)
+
+
+def unavailable(said: Said) -> None:
+    """A 503 as it must be: when to ask again, the id to look for, and nothing of the database."""
+    body = problem(said, 503, "unavailable")
+    assert int(said.headers["retry-after"]) >= 1
+    assert body["requestId"] == said.headers["x-request-id"]
+    assert not TOLD.search(said.body.decode()), said.body
+
+
+class Wire:
+    """A TCP line to a server that can be cut."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = (host, port)
+        self._open: set[asyncio.StreamWriter] = set()
+        self.whole = True
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, for as long as it lasts."""
+        if not self.whole:
+            writer.close()
+            return
+        far_reader, far_writer = await asyncio.open_connection(*self._to)
+        self._open |= {writer, far_writer}
+        with suppress(OSError):
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
+
+    def cut(self) -> None:
+        """End every connection; whoever comes is turned away."""
+        self.whole = False
+        for each in self._open:
+            each.transport.abort()
+        self._open.clear()
+
+
+@asynccontextmanager
+async def over_wire(url: str) -> AsyncIterator[tuple[str, Wire]]:
+    """The same server, over a line that can be cut."""
+    parts = urlsplit(url)
+    wire = Wire(parts.hostname or "127.0.0.1", parts.port or 0)
+    async with await asyncio.start_server(wire.carry, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        who = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+        yield parts._replace(netloc=f"{who}127.0.0.1:{port}").geturl(), wire
+        wire.cut()
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def server_url(request: pytest.FixtureRequest, services: Services) -> Iterator[str]:
+    """A database at its head on a server."""
+    fresh = fresh_postgresql if request.param == "postgresql" else fresh_mysql
+    with fresh(needed(getattr(services, request.param), request.param)) as url:
+        upgrade(url)
+        yield url
+
+
+EVERY = [
+    ("POST", "/videos/abc/share", {}, "shares"),
+    ("GET", "/videos/abc/share-status", b"", "shares"),
+    ("DELETE", "/videos/abc/share/twitter", b"", "shares"),
+    ("POST", "/videos/abc/share/twitter/retry", b"", "shares"),
+    ("POST", "/share-links", LINK, "shares"),
+    ("GET", "/share-links", b"", "shares"),
+    ("GET", "/share-links/0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f", b"", "shares"),
+    ("DELETE", "/share-links/0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f", b"", "shares"),
+    ("GET", "/s/aB3dE5fG7h", b"", "shares"),
+    ("GET", "/share-links/count/video/never-read", b"", "shares"),
+    ("GET", "/share-links/count/video/abc?consistent=true", b"", "shares"),
+    ("POST", "/share-links/count/video/abc/adjustments", {"operation": "increment", "reason": "r"}, "admin"),
+    ("GET", "/proof/video/abc", b"", "shares"),
+    ("GET", "/audit", b"", "shares"),
+]
+
+
+async def test_without_its_database_it_says_so_and_recovers_by_itself(server_url: str, tmp_path: Path) -> None:
+    async with over_wire(server_url) as (url, wire), opened(settings(tmp_path, url)) as api:
+        key = await api.key("shop", "shares")
+        assert (await api.share("abc", "twitter")).status == 200
+        wire.cut()
+        for said in await asyncio.gather(*(api.ask(*each[:3], scope=each[3]) for each in EVERY)):
+            unavailable(said)
+        unavailable(await api.ask("GET", "/audit", user=None, headers={"x-api-key": key}))
+        assert (await api.ask("GET", "/platforms")).status == 200
+        assert (await api.ask("GET", "/health/live")).status == 200
+        ready = await api.ask("GET", "/health/ready")
+        assert (ready.status, ready.json["checks"]["database"]["status"]) == (503, "down")
+        wire.whole = True
+        again = await eventually(lambda: answered(api))
+        assert again.json["results"][0]["alreadyShared"] is True
+        assert await api.exact("video/abc") == 1
+        assert (await api.counted("video/abc"))["shareCount"] == 1
+        assert (await api.database.verify(None, lambda _: None)).drift == 0
+
+
+async def answered(api: Api) -> Said | None:
+    said = await api.share("abc", "twitter")
+    return said if said.status == 200 else None
+
+
+async def test_under_a_key_a_503_is_made_good_by_asking_again(server_url: str, tmp_path: Path) -> None:
+    async with over_wire(server_url) as (url, wire), opened(settings(tmp_path, url)) as api:
+        key = {"idempotency-key": "the one"}
+        asked = [asyncio.create_task(api.ask("POST", "/share-links", LINK, headers=key)) for _ in range(5)]
+        await asyncio.sleep(0)  # they are on their way
+        wire.cut()
+        assert {said.status for said in await asyncio.gather(*asked)} <= {201, 503}
+        wire.whole = True
+
+        async def made() -> Said | None:
+            said = await api.ask("POST", "/share-links", LINK, headers=key)
+            return said if said.status == 201 else None
+
+        link = (await eventually(made)).json
+        assert (await api.ask("GET", "/share-links")).json["items"] == [link]
+        assert await api.exact("video/abc") == 1
+
+
+# a full disk
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[bool]:
+    """A file system of 2 MiB, where we may mount one."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(place)], check=True)
+
+
+SPARE = 512 * 1024  # bytes left on a disk that is as good as full
+
+
+class Disk:
+    """The disk under a database: nearly filled up, or its database kept from growing where no disk could be had."""
+
+    def __init__(self, place: Path, api: Api, *, mounted: bool) -> None:
+        self._filler = place / "filler"
+        self._api = api
+        self._mounted = mounted
+
+    async def fill(self) -> None:
+        if not self._mounted:
+            return await self._at_most(f"(SELECT page_count + {SPARE // 4096} FROM pragma_page_count)")
+        with self._filler.open("wb", buffering=0) as filler:
+            with suppress(OSError):
+                while filler.write(b"\0" * 4096):
+                    pass
+            filler.truncate(filler.tell() - SPARE)
+
+    async def free(self) -> None:
+        if not self._mounted:
+            return await self._at_most("1073741823")
+        self._filler.unlink()
+
+    async def _at_most(self, pages: str) -> None:
+        async with self._api.database.transaction() as tx:
+            (row,) = await tx.execute(f"SELECT {pages} AS pages", {})
+            await tx.execute(f"PRAGMA max_page_count = {row['pages']}", {})
+
+
+@asynccontextmanager
+async def on_small_disk(migrated_file: Path, tmp_path: Path) -> AsyncIterator[tuple[Api, Disk]]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    with small_disk(place) as mounted:
+        shutil.copy(migrated_file, place / "sharetally.db")
+        async with opened(settings(tmp_path, f"sqlite:///{place}/sharetally.db")) as api:
+            yield api, Disk(place, api, mounted=mounted)
+
+
+async def share_until_full(api: Api) -> list[str]:
+    """Users whose share was answered, until one is not."""
+    done: list[str] = []
+    while len(done) < 10_000:
+        said = await api.share("abc", user=f"user-{len(done)}")
+        if said.status != 200:
+            unavailable(said)
+            return done
+        done.append(f"user-{len(done)}")
+    raise AssertionError("it was never full")
+
+
+async def test_on_a_full_disk_nothing_answered_is_lost(migrated_file: Path, tmp_path: Path) -> None:
+    async with on_small_disk(migrated_file, tmp_path) as (api, disk):
+        await api.share("abc", user="first")
+        await api.counted("video/abc")
+        await disk.fill()
+        done = ["first", *await share_until_full(api)]
+        assert len(done) > 1
+        for _ in range(5):
+            unavailable(await api.share("abc", user="late"))
+        assert (await api.ask("GET", "/videos/abc/share-status")).status == 200  # what is there can be read
+        assert await api.exact("video/abc") == 4 * len(done)
+        await disk.free()
+        late = await api.share("abc", user="late")
+        assert [each["alreadyShared"] for each in late.json["results"]] == [False] * 4
+        assert (await api.counted("video/abc"))["shareCount"] == 4 * (len(done) + 1)
+        assert (await api.database.verify(None, lambda _: None)).drift == 0
+        for user in done[-3:]:
+            assert all(each["alreadyShared"] for each in (await api.share("abc", user=user)).json["results"])
+
+
+# nothing secret
+
+
+async def test_a_fault_of_ours_is_500_and_tells_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(*_: object, **__: object) -> object:
+        raise RuntimeError("column secret_column of /var/lib/x.db")
+
+    monkeypatch.setattr(type(api.database), "platform_status", broken)
+    said = await api.ask("GET", "/videos/abc/share-status")
+    body = problem(said, 500, "internal")
+    assert body["requestId"] == said.headers["x-request-id"]
+    assert "secret_column" not in said.body.decode()
+    assert body["requestId"] in capsys.readouterr().out
+
+
+async def test_no_log_line_and_no_repr_holds_a_secret(make_api: MakeApi, capfd: pytest.CaptureFixture[str]) -> None:
+    async with make_api() as api:
+        key, token = await api.key("shop", "shares", "act-as"), api.token()
+        bearer = {"authorization": f"Bearer {token}"}
+        issued = await api.ask("POST", "/tokens", {"userId": "carla"}, user=None, headers={"x-api-key": key})
+        for how in ({"x-api-key": key}, bearer, {"authorization": f"Bearer {token}x"}, {"x-api-key": f"{key[:-1]}!"}):
+            await api.share("abc", user=None, headers=how)
+            await api.ask("GET", f"/nowhere?token={token}", user=None, headers=how)
+        shown = capfd.readouterr()
+        said = shown.out + shown.err + repr(api.core.settings) + repr(vars(api.core))
+        for secret in (key, token, issued.json["token"], "a secret that is long enough"):
+            assert secret not in said

@@ -1,0 +1,159 @@
+"""Paths as they come: decoded strictly, compared exactly, and found or not found."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.web.api import Api, invalid, problem
+
+pytestmark = pytest.mark.anyio
+NO_ID = [
+    "%00",
+    "a%00b",
+    "%0a",
+    "%7f",
+    "%C2%85",
+    "%2e",
+    "%2E%2e",
+    ".",
+    "..",
+    "%2F",
+    "a%2fb",
+    "%FF",
+    "%C0%AF",
+    "%ED%A0%80",
+]
+NO_ID += ["v" * 129, "%F0%9D%84%9E" * 129]
+
+
+@pytest.mark.parametrize("name", NO_ID)
+async def test_what_is_no_id_is_400_wherever_it_stands(api: Api, name: str) -> None:
+    for method, path in (
+        ("GET", f"/share-links/count/video/{name}"),
+        ("GET", f"/videos/{name}/share-status"),
+        ("POST", f"/videos/{name}/share"),
+        ("POST", f"/content/article/{name}/share"),
+        ("DELETE", f"/videos/{name}/share/twitter"),
+        ("GET", f"/proof/video/{name}"),
+    ):
+        assert invalid(await api.ask(method, path, {} if method == "POST" else b"")), (method, path)
+    assert (await api.ask("GET", "/audit", scope="audit")).json["items"] == []
+
+
+ODD = ["a b", " ", "a%b", "%", "%2F", "a+b", "é", "e\u0301", "日本", "\U0001d11e" * 128, "v" * 128, "a;b=c"]
+ODD += ["...", "a\\b", "'; DROP TABLE x; --", '"', "<b>", "\u00a0", "\ufffd", "\u202e", "a?b#c", "{videoId}"]
+ODD += ["null", "share", "count"]
+
+
+async def test_any_other_text_is_an_id_and_comes_back_as_it_went_in(any_api: Api) -> None:
+    for name in ODD:
+        encoded = quote(name, safe="")
+        said = await any_api.ask("POST", f"/content/odd/{encoded}/share", {"platforms": ["twitter"]})
+        assert (said.status, said.json["contentId"]) == (200, name)
+        shown = await any_api.counted(f"odd/{encoded}")
+        assert (shown["contentId"], shown["shareCount"]) == (name, 1)
+        listed = (await any_api.ask("GET", f"/audit?contentType=odd&contentId={encoded}", scope="audit")).json
+        assert [line["contentId"] for line in listed["items"]] == [name]
+
+
+async def test_ids_are_compared_exactly(any_api: Api, video: str) -> None:
+    names = [video, video.upper(), f"{video}%20", f"%20{video}", f"{video}%C3%A9", f"{video}e%CC%81", f"{video}e"]
+    for place, name in enumerate(names):
+        for user in range(place + 1):
+            await any_api.share(name, "twitter", user=f"user-{user}")
+    for place, name in enumerate(names):
+        assert (await any_api.counted(f"video/{name}"))["shareCount"] == place + 1
+        status = (await any_api.ask("GET", f"/videos/{name}/share-status")).json
+        assert status["platforms"][0]["shareCount"] == place + 1
+
+
+async def test_users_are_compared_exactly(any_api: Api, video: str) -> None:
+    for user in ("anna", "Anna", "anna ", "ånna", "a\u030anna"):
+        said = await any_api.share(video, "twitter", user=user)
+        assert said.json["results"][0]["alreadyShared"] is False
+    assert await any_api.exact(f"video/{video}") == 5
+
+
+@pytest.mark.parametrize("kind", ["Video", "1st", "", "a" * 33, "a%20b", "%C3%A9", "video%0a", "a.b"])
+async def test_a_content_type_has_its_own_rule(api: Api, kind: str) -> None:
+    said = await api.ask("GET", f"/share-links/count/{kind}/abc")
+    if kind:
+        assert invalid(said) in (["contentType"], ["path"])
+    else:
+        problem(said, 404, "not-found")
+    assert (await api.ask("GET", f"/share-links/count/{'a' * 32}/abc")).status == 200
+
+
+NOWHERE = ["/", "", "//", "/videos", "/videos/", "/videos/abc", "/videos/abc/", "/videos/abc/share-status/"]
+NOWHERE += ["//videos/abc/share-status", "/videos//share-status", "/Platforms", "/platforms/", "/share-links/", "*"]
+NOWHERE += ["/share-links/count/video", "/share-links/count/video/", "/videos/abc/share/", "/s", "/s/", "/.env"]
+NOWHERE += ["/videos/abc/share/twitter/retry/now", "/page.css/..", "/static/demo.css"]
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+async def test_a_path_that_is_not_there_is_404(api: Api, path: str) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        said = await api.ask(method, path)
+        if path.endswith(".."):
+            assert invalid(said) == ["path"]
+        else:
+            problem(said, 404, "not-found")
+
+
+async def test_an_error_nobody_has_is_no_page(api: Api) -> None:
+    problem(await api.ask("GET", "/problems/unknown"), 404, "not-found")
+
+
+async def test_letters_and_digits_may_be_encoded_too(api: Api) -> None:
+    assert (await api.ask("GET", "/%70latforms")).status == 200
+    assert (await api.ask("GET", "/share-links/count/%76ideo/%61bc")).json["contentId"] == "abc"
+
+
+ALLOW = [
+    ("/videos/abc/share", "POST"),
+    ("/videos/abc/share-status", "GET, HEAD"),
+    ("/videos/abc/share/twitter", "DELETE"),
+    ("/videos/abc/share/twitter/retry", "POST"),
+    ("/platforms", "GET, HEAD"),
+    ("/share-links", "GET, HEAD, POST"),
+    ("/share-links/0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f", "DELETE, GET, HEAD, PATCH"),
+    ("/share-links/count/video/abc", "GET, HEAD"),
+    ("/share-links/counts", "POST"),
+    ("/share-links/adjustments", "POST"),
+    ("/share-links/count/video/abc/adjustments", "POST"),
+    ("/s/aB3dE5fG7h", "GET, HEAD"),
+    ("/audit", "GET, HEAD"),
+    ("/tokens", "POST"),
+    ("/metrics", "GET, HEAD"),
+    ("/openapi.json", "GET, HEAD"),
+]
+
+
+@pytest.mark.parametrize(("path", "allow"), ALLOW)
+async def test_a_method_that_is_not_there_is_405_and_those_that_are_named(api: Api, path: str, allow: str) -> None:
+    for method in {"PUT", "OPTIONS", "TRACE", "BREW", "GET", "post"} - set(allow.split(", ")):
+        said = await api.ask(method, path)
+        problem(said, 405, "method-not-allowed")
+        assert said.headers["allow"] == allow
+
+
+@pytest.mark.parametrize("query", ["force=true", "x", "%00=1", "pageSize=1", "=", "a=1&a=2"])
+async def test_a_parameter_nobody_knows_is_400(api: Api, query: str) -> None:
+    for method, path in (
+        ("POST", "/videos/abc/share"),
+        ("GET", "/videos/abc/share-status"),
+        ("GET", "/proof/video/abc"),
+        ("GET", "/share-links/count/video/abc"),
+        ("POST", "/share-links/counts"),
+    ):
+        body: object = {"contents": []} if path.endswith("counts") else {}
+        assert len(invalid(await api.ask(method, f"{path}?{query}", body))) == 1
+    assert await api.audited("video/abc") == []
+
+
+async def test_a_query_may_be_percent_encoded(api: Api, video: str) -> None:
+    await api.share(video, "twitter")
+    listed = await api.ask("GET", f"/audit?%63ontentId=%{ord('v'):02x}{video[1:]}")
+    assert [line["contentId"] for line in listed.json["items"]] == [video]
