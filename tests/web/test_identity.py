@@ -339,10 +339,11 @@ async def test_a_token_is_never_wider_than_its_key(door: Door, scope: str) -> No
         door.identity.issue_token(server, user_id="alice", scope=scope)
 
 
-async def test_the_default_scope_is_not_given_by_who_lacks_it(door: Door) -> None:
-    server = await door.ask(bearer(await door.key("shop", "act-as", "audit")))
+async def test_who_acts_as_users_lets_them_share_and_nothing_more(door: Door) -> None:
+    server = await door.ask(bearer(await door.key("shop", "act-as")))
+    assert door.identity.issue_token(server, user_id="alice").scopes == {"shares"}
     with pytest.raises(Forbidden):
-        door.identity.issue_token(server, user_id="alice")
+        door.identity.issue_token(server, user_id="alice", scope="audit")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 The first step of every request that needs one. A credential is a JSON Web Token or an API key, sent as
 `Authorization: Bearer …`; a key may come in `X-Api-Key` instead. A key stands for itself, as the user
-`key:<name>`, unless it has the scope `act-as`: then it names the user in `X-User-Id` and stays the actor.
+`key:<name>`, unless it has the scope `act-as`: then it names the user in `X-User-Id`, who may share, and stays
+the actor; what else the user may, the key must be allowed itself.
 Whatever else comes is refused, never guessed at. A revoked key stops within `KEY_TTL` seconds.
 """
 
@@ -135,7 +136,7 @@ class Identity:
             raise Unauthenticated("X-User-Id is empty")
         if fault := user_fault(user):
             raise InvalidRequest(("X-User-Id", fault))
-        return Caller(user_id=user, actor=actor, scopes=key.scopes)
+        return Caller(user_id=user, actor=actor, scopes=key.scopes | DEFAULT_SCOPES)
 
     def issue_token(
         self, caller: Caller, *, user_id: str, scope: str | None = None, ttl: int = DEFAULT_TTL
@@ -160,7 +161,7 @@ def _granted(caller: Caller, scope: str | None) -> frozenset[str]:
     scopes = frozenset(scope.split()) if scope is not None else DEFAULT_SCOPES
     if not scopes or not scopes <= TOKEN_SCOPES:
         raise InvalidRequest(("scope", f"must be some of {', '.join(sorted(TOKEN_SCOPES))}"))
-    if lacking := scopes - caller.scopes:
+    if lacking := scopes - caller.scopes - DEFAULT_SCOPES:
         raise Forbidden(f"this API key lacks the scope {', '.join(sorted(lacking))}")
     return scopes
 
