@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from sharetally import __version__
-from sharetally.domain.errors import SharetallyError
+from sharetally.domain.errors import SharetallyError, Unavailable
 
 if TYPE_CHECKING:
     from sharetally.settings import Settings
@@ -44,14 +44,29 @@ def _program(
 def main() -> None:
     """Run the program; exit 2 where a command could not do its work."""
     try:
-        app(standalone_mode=True)
-    except SharetallyError as error:
+        code = app(prog_name="sharetally", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"sharetally: {error.detail or error}", err=True)
+        _tell(error)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(code)
+
+
+def _tell(error: Exception) -> None:
+    from sharetally.adapters.logs_masking import masked_text
+
+    said = error.detail if isinstance(error, SharetallyError) else ""
+    if hasattr(error, "format_message"):  # the command line itself was wrong; without a command it is the help
+        said = error.format_message()
+    elif not said:
+        said = f"{type(error).__name__}: {error} (--debug before the command shows where)"
+    if isinstance(error, Unavailable):
+        said += "; `sharetally doctor` tries every connection"
+    if said:
+        typer.echo(f"sharetally: {masked_text(' '.join(said.split()))}", err=True)
 
 
 def _settings() -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ import typer
 
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.store import database
+from sharetally.adapters.logs import configure
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import ContentRef, content_type_fault, id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound, SharetallyError, Unavailable
@@ -23,7 +24,7 @@ from sharetally.flow import dead, proving
 from sharetally.ports import Database, ParkedEvent
 from sharetally.settings import Settings, masked
 from sharetally.web.identity import new_key
-from sharetally.wiring import allowed_platforms, broker, cache, check_schema, issued, own_queues
+from sharetally.wiring import allowed_platforms, broker, cache, check_schema, check_there, issued, own_queues
 
 DRIFT = 1
 COULD_NOT = 2
@@ -31,6 +32,7 @@ COULD_NOT = 2
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, DatabaseClock]]:
+    check_there(settings)
     store, clock = database(settings.database_url), DatabaseClock()
     await store.open()
     try:
@@ -148,6 +150,8 @@ def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:
     scopes = frozenset(scope.split())
     if not scopes or not scopes <= set(SCOPES) - {"act-as"}:
         raise Misconfigured(f"--scope: must be some of {', '.join(each for each in SCOPES if each != 'act-as')}")
+    if fault := id_fault(user):
+        raise InvalidRequest(("--user", fault))
     return issued(settings, user=user, scopes=scopes, ttl=ttl)
 
 
@@ -235,6 +239,7 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
     """Pending again, and sent."""
     if not ids and not every:
         raise Misconfigured("name the jobs to replay, or --all")
+    configure("critical", settings.log_format)  # what is wrong is said below
     async with _opened(settings) as (store, _), AsyncExitStack() as stack:
         link = broker(settings)
         reachable = None if link.volatile else link
@@ -259,23 +264,27 @@ async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author:
 
 async def doctor(settings: Settings) -> int:
     """Show every setting, try every connection; 1 if anything is wrong."""
+    configure("critical", settings.log_format)  # what is wrong is said below
     for name, shown in masked(settings).items():
         typer.echo(f"{name} = {shown}")
     typer.echo("")
-    checks = [
-        ("settings", _check_settings(settings)),
-        ("database", _check_database(settings)),
-        ("broker", _check_broker(settings)),
-        ("cache", _check_cache(settings)),
-    ]
-    wrong = 0
-    for name, check in checks:
-        try:
-            typer.echo(f"ok    {name}: {await check}")
-        except SharetallyError as error:
-            wrong += 1
-            typer.echo(f"WRONG {name}: {error.detail}")
+    checks = {
+        "settings": _check_settings,
+        "database": _check_database,
+        "broker": _check_broker,
+        "cache": _check_cache,
+    }
+    wrong = [name for name, check in checks.items() if not await _is_right(name, check(settings))]
     return 1 if wrong else 0
+
+
+async def _is_right(name: str, check: Awaitable[str]) -> bool:
+    try:
+        typer.echo(f"ok    {name}: {await check}")
+    except SharetallyError as error:
+        typer.echo(f"WRONG {name}: {error.detail}")
+        return False
+    return True
 
 
 async def _check_settings(settings: Settings) -> str:

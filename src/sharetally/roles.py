@@ -25,7 +25,7 @@ from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
-from sharetally.wiring import Core, allowed_platforms, check_schema, issued
+from sharetally.wiring import Core, allowed_platforms, check_schema, check_there, issued
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,6 +56,7 @@ def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], Non
 
 
 async def _check_database(settings: Settings) -> None:
+    check_there(settings)
     store = database(settings.database_url)
     await store.open()
     try:

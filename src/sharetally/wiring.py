@@ -41,7 +41,7 @@ from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Platform, Queue
-from sharetally.settings import Settings, ensure_secret
+from sharetally.settings import Settings, ensure_secret, sqlite_path
 from sharetally.web.app import Application
 from sharetally.web.identity import ApiKeys, Identity
 from sharetally.web.network import BehindProxies
@@ -88,6 +88,7 @@ class Core:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Core:
+        check_there(self.settings)
         await self.database.open()
         try:
             await check_schema(await self.database.revision())
@@ -170,6 +171,13 @@ def _foreign_jobs() -> tuple[str, ...]:
 
 def _made(found: object) -> object:
     return found() if isinstance(found, type) else found
+
+
+def check_there(settings: Settings) -> None:
+    """Refuse an embedded database that nobody has made; opening it would leave an empty file behind."""
+    path = sqlite_path(settings)
+    if path is not None and not path.exists():
+        raise Misconfigured(f"there is no database at {path} yet: run `sharetally migrate`")
 
 
 async def check_schema(revision: str | None) -> None:

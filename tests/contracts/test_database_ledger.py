@@ -146,6 +146,16 @@ async def test_a_writer_that_is_cancelled_anywhere_leaves_all_or_nothing(db: Sql
 
 
 @on_servers
+async def test_a_transaction_sees_what_others_commit_meanwhile(db: SqlDatabase) -> None:
+    """READ COMMITTED: what is locked late is not judged by an early snapshot."""
+    count = "SELECT count(*) AS n FROM share_records"
+    async with db.transaction() as tx:
+        assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 0}]
+        await write(db, Writes(new_records=of_records(record())))
+        assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 1}]
+
+
+@on_servers
 async def test_whoever_is_cancelled_gives_the_connection_back(db: SqlDatabase) -> None:
     """As many transactions as the pool has connections can still be open at once."""
     for turns in range(60):
@@ -505,6 +515,23 @@ async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:
             await part(tx, replace(kept, id=new_id()))
         await part(tx, after)
     assert [await db.record(each.id) for each in (kept, lost, after)] == [kept, None, after]
+
+
+async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
+    outer, inner, last = record(user_id="outer"), record(user_id="inner"), record(user_id="last")
+
+    async def fails(tx: Transaction) -> None:
+        async with tx.savepoint():
+            await tx.write(Writes(new_records=of_records(inner)))
+            raise LookupError
+
+    async with db.transaction() as tx, tx.savepoint():
+        await tx.write(Writes(new_records=of_records(outer)))
+        with pytest.raises(LookupError):
+            await fails(tx)
+        async with tx.savepoint():
+            await tx.write(Writes(new_records=of_records(last)))
+    assert [await db.record(each.id) for each in (outer, inner, last)] == [outer, None, last]
 
 
 # a COMMIT that nobody answered

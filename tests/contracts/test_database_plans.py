@@ -1,4 +1,4 @@
-"""How the servers find rows among many: by index, in the order of the keys, however long the list of keys is."""
+"""How the databases find rows among many: by index, in the order of the keys, however long the list of keys is."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
-from sharetally.adapters.databases.proving import cells, one
+from sharetally.adapters.databases.proving import cells, one, some
+from sharetally.adapters.databases.sqlite import SqliteEngine
+from sharetally.adapters.databases.store import sqlite_path
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
+from sharetally.domain.ids import new_id
 from sharetally.domain.share import ShareRecord
 from sharetally.ports import Writes
 from tests.contracts.database_rows import created, emptied, of_records, record, run, shared_url, write
@@ -59,13 +62,17 @@ async def explained_select(engine: Engine, table: sa.Table, keys: Sequence[str],
     rows = [dict(zip(keys, key, strict=True)) for key in sorted(wanted)]  # type: ignore[type-var, call-overload]
     async with engine.reading() as connection:
         bound = Statements(engine.flavor).bound(table, keys, rows)
-        return _plan(await connection.driver.select(f"EXPLAIN {sql}", bound))
+        return _plan(await connection.driver.select(f"{_explain(engine)} {sql}", bound))
 
 
 async def explained(engine: Engine, statement: sa.Select[*tuple[object, ...]]) -> str:
     sql, arguments, _ = Statements(engine.flavor).compiled(statement, {})
     async with engine.reading() as connection:
-        return _plan(await connection.driver.fetch(f"EXPLAIN {sql}", arguments))
+        return _plan(await connection.driver.fetch(f"{_explain(engine)} {sql}", arguments))
+
+
+def _explain(engine: Engine) -> str:
+    return "EXPLAIN QUERY PLAN" if isinstance(engine, SqliteEngine) else "EXPLAIN"
 
 
 def _plan(rows: Sequence[object]) -> str:
@@ -82,9 +89,10 @@ async def test_postgresql_finds_rows_by_index(world: World) -> None:
         ids = [(each.id,) for each in events[:number]]
         plan = await explained_select(engine, tables.events, ("id",), ids)
         assert "Index Scan using events_pkey" in plan
-    plan = await explained(engine, cells(one(_content(7)), ledger=False))
-    assert "using ix_events_content" in plan
-    assert "Seq Scan on events" not in plan
+    for scope in (one(_content(7)), some([_content(each) for each in range(20)])):
+        plan = await explained(engine, cells(scope, ledger=False))
+        assert "ix_events_content" in plan
+        assert "Seq Scan on events" not in plan
 
 
 @pytest.mark.parametrize("url", ["mysql"], indirect=True)
@@ -100,7 +108,28 @@ async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
         plan = await explained_select(engine, tables.events, ("id",), ids)
         assert "'key': 'PRIMARY'" in plan
         assert "'type': 'ALL'" not in plan
-    plan = await explained(engine, cells(one(_content(7)), ledger=False))
-    scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
-    assert len(scans) == 2
-    assert all("'key': 'ix_events_content'" in line for line in scans)
+    for scope in (one(_content(7)), some([_content(each) for each in range(20)])):
+        plan = await explained(engine, cells(scope, ledger=False))
+        scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
+        assert len(scans) == 2
+        assert all("'key': 'ix_events_content'" in line for line in scans)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_sqlite_searches_by_index(url: str) -> None:
+    """It needs no rows to tell: without statistics the form of the statement decides."""
+    async with emptied(url):
+        engine = SqliteEngine(sqlite_path(url))
+        await engine.open()
+    for number in (1, 40):
+        keys = [mapping.record_key(record(user_id=f"user {each}").key) for each in range(number)]
+        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        assert "SEARCH share_records USING INDEX" in plan
+        plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
+        assert "SEARCH events USING INDEX" in plan
+    for scope in (one(_content(7)), some([_content(each) for each in range(20)])):
+        plan = await explained(engine, cells(scope, ledger=False))
+        for table in ("events", "share_totals", "share_counts", "share_rollups"):
+            assert f"SEARCH {table} USING" in plan
+            assert f"SCAN {table}" not in plan
+    await engine.close()

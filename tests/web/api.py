@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ SECRET = "a secret that is long enough for every test"
 CLIENT = ("203.0.113.9", 40000)  # an address that is nobody's friend
 PATIENCE = 20.0
 NOTHING = b""
+TOLD = re.compile(r"sql|postgres|maria|disk|table|column|connection|127\.0\.0\.1|errno|python|\.db", re.IGNORECASE)
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
@@ -69,6 +71,14 @@ def invalid(said: Said) -> list[str]:
     body = problem(said, 400, "invalid-request")
     assert all(set(each) == {"path", "reason"} and each["reason"] for each in body["invalid"]), body
     return [each["path"] for each in body["invalid"]]
+
+
+def unavailable(said: Said) -> None:
+    """A 503 as it must be: when to ask again, the id to look for, and nothing of the database."""
+    body = problem(said, 503, "unavailable")
+    assert int(said.headers["retry-after"]) >= 1
+    assert body["requestId"] == said.headers["x-request-id"]
+    assert not TOLD.search(said.body.decode()), said.body
 
 
 async def call(
@@ -221,14 +231,15 @@ def settings(folder: Path, database_url: str, **more: str | None) -> Settings:
 
 
 @asynccontextmanager
-async def opened(chosen: Settings) -> AsyncIterator[Api]:
-    """The service over a database that is at its head already."""
+async def opened(chosen: Settings, *, counting: bool = True) -> AsyncIterator[Api]:
+    """The service over a database that is at its head already; without `counting` all events stay pending."""
     async with Core(chosen, role="serve") as core:
-        end = inside(core)
+        end = inside(core) if counting else None
         try:
             yield Api(core, http(core))
         finally:
-            await end()
+            if end is not None:
+                await end()
 
 
 def forged(claims: Mapping[str, object], *, algorithm: str = "HS256", secret: str = SECRET) -> str:

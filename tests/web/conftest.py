@@ -35,8 +35,8 @@ def make_api(migrated_file: Path, tmp_path: Path) -> MakeApi:
     """Opens the service on SQLite; settings by their names without prefix."""
     shutil.copy(migrated_file, tmp_path / "sharetally.db")
 
-    def make(**more: str | None) -> AbstractAsyncContextManager[Api]:
-        return opened(settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more))
+    def make(*, counting: bool = True, **more: str | None) -> AbstractAsyncContextManager[Api]:
+        return opened(settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more), counting=counting)
 
     return make
 

@@ -123,6 +123,22 @@ async def test_exact_at_once_after_an_answered_write(any_api: Api, video: str) -
         assert await any_api.exact(f"video/{video}") == number
 
 
+async def test_exact_is_what_is_counted_and_what_is_not_yet(make_api: MakeApi, video: str) -> None:
+    async with make_api(counting=False) as api:
+        await api.share(video, "twitter")
+        await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, "campaignId": "spring"})
+        plain, proof = f"/share-links/count/video/{video}", f"/proof/video/{video}"
+        assert (await api.ask("GET", plain)).json["shareCount"] == 0
+        exact = (await api.ask("GET", f"{plain}?consistent=true")).json
+        assert (exact["shareCount"], exact["breakdown"]["campaign"]) == (2, {"none": 1, "spring": 1})
+        found = (await api.ask("GET", proof)).json
+        assert [found[name] for name in ("ledger", "pending", "counted", "drift")] == [2, 2, 0, 0]
+        status = (await api.ask("GET", f"/videos/{video}/share-status")).json["platforms"][0]
+        assert (status["shared"], status["shareCount"]) == (True, 1)
+    async with make_api() as api:
+        assert (await api.counted(f"video/{video}"))["shareCount"] == 2
+
+
 async def test_exact_needs_a_token_and_is_not_stored(api: Api, video: str) -> None:
     address = f"/share-links/count/video/{video}?consistent=true"
     problem(await api.ask("GET", address, user=None), 401, "unauthenticated")

@@ -21,6 +21,7 @@ from sharetally.ports import Broker, Clock, Outbox
 
 MAX_ACTOR = 128  # characters
 
+
 async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> tuple[int, bool]:
     """How many are pending again, and whether they were sent; if not, the relay sends them within a minute."""
     heads = await outbox.unpark(ids)

@@ -104,7 +104,7 @@ class Application:
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""
         access, address = endpoint.access, client_address(scope)
-        if access is Access.PUBLIC:
+        if access in (Access.PUBLIC, Access.OPERATORS):
             return None
         if access is Access.COUNTS and self._parts.public_counts:
             return await self._parts.identity.caller_if_any(scope["headers"], address=address)
@@ -139,7 +139,7 @@ async def _body(visit: _Visit, endpoint: Endpoint) -> bytes:
 
 def _strict(endpoint: Endpoint) -> bool:
     """A short address is followed whatever others hang on to it, like `?utm_source=…`."""
-    return endpoint.access is not Access.PUBLIC
+    return endpoint.access not in (Access.PUBLIC, Access.OPERATORS)
 
 
 def _with(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:

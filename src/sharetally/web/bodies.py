@@ -103,16 +103,15 @@ def _bare(described: inspect.Type) -> inspect.Type:
 
 
 def utc(moment: datetime | UnsetType | None, path: str) -> datetime | None:
-    """The moment in UTC, None where there is none; from 1970 on, and before the year 10000 in UTC too."""
+    """The moment in UTC, None where there is none; it lies from 1970 to 9999, as all databases can store."""
     if not isinstance(moment, datetime):
         return None
-    try:
-        found = moment.astimezone(UTC)
-    except OverflowError:
-        raise InvalidRequest((path, "must lie before the year 10000")) from None
-    if found.year < 1970:
+    if moment.year < 1970:
         raise InvalidRequest((path, "must not lie before 1970"))
-    return found
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest((path, "must lie before the year 10000 in UTC too")) from None
 
 
 def _located(message: str, whole: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ follow from it, so that none can say something else than the others.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +22,10 @@ BULK_BODY = 1024 * 1024
 
 
 class Access(StrEnum):
-    """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope."""
+    """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope.
+
+    Of OPERATORS the handler itself asks where they sit.
+    """
 
     PUBLIC = "public"
     COUNTS = "counts"
@@ -30,6 +33,7 @@ class Access(StrEnum):
     SHARES = "shares"
     ADMIN = "admin"
     ACT_AS = "act-as"
+    OPERATORS = "operators"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +67,10 @@ Handler = Callable[[Any, Asked], Awaitable[Answer]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """`answers` maps a status to the type of its body (None: no JSON body); `problems` are error codes."""
+    """`answers` maps a status to the type of its body (None: no JSON body); `problems` are error codes.
+
+    What `writes` spends the caller's quota, and takes an Idempotency-Key where its answer may be `stored`.
+    """
 
     method: str
     path: str
@@ -78,4 +85,9 @@ class Endpoint:
     writes: bool = False
     limit: int = BODY
     media_type: str = "application/json"
-    examples: Mapping[str, Any] = field(default_factory=dict)
+    stored: bool = True
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it takes an Idempotency-Key."""
+        return self.writes and self.stored

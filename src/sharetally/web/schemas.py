@@ -39,7 +39,13 @@ class PageQuery(In, frozen=True):
     """Paging: `startingAfter` is the `next` of the page before."""
 
     pageSize: Annotated[int, Meta(ge=1, le=200, description="Items on a page.")] = 50
-    startingAfter: Annotated[str, Meta(max_length=64, description="The `next` of the page before.")] | UnsetType = UNSET
+    startingAfter: (
+        Annotated[
+            str,
+            Meta(max_length=64, description="The `next` of the page before.", extra_json_schema={"format": "uuid"}),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 # shares

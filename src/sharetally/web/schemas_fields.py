@@ -79,7 +79,12 @@ Url = Annotated[
 ]
 Moment = Annotated[
     datetime,
-    Meta(tz=True, description="RFC 3339 with its offset, from 1970 to 9999.", examples=["2027-01-01T00:00:00Z"]),
+    Meta(
+        tz=True,
+        description="RFC 3339 with its offset, from 1970 to 9999.",
+        examples=["2027-01-01T00:00:00Z"],
+        extra_json_schema={"pattern": "^(19[7-9]|[2-9][0-9]{2})[0-9]-"},
+    ),
 ]
 PlatformName = Annotated[
     str,

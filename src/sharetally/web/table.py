@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sharetally.web import counts, links, operating, schemas, schemas_counts, schemas_trail, shares, trail
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
 
 _ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
 _WRITE = ("invalid-request", "too-large", *_ID_KEYS)
-_SHARE = {"platforms": ["twitter", "whatsapp"], "mode": "track_only"}
-_LINK = {"contentType": "article", "contentId": "123", "url": "https://www.youtube.com/", "channelId": "newsletter"}
-_ADJUST = {"operation": "increment", "amount": 3, "reason": "import from the old counter", "jobId": "import-1"}
+
+_share = partial(Endpoint, tag="Shares")
+_link = partial(Endpoint, tag="Share links")
+_count = partial(Endpoint, tag="Counts")
+_operation = partial(Endpoint, tag="Operation")
 
 
 def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, ...]:
     return (
-        Endpoint(
+        _share(
             method="POST",
             path=f"{base}/share",
             handler=shares.share,
             summary="Share on one or more platforms",
-            tag="Shares",
             access=Access.SHARES,
             answers={200: shared, 202: shared},
             body=schemas.ShareBody,
             problems=(*_WRITE, "unsupported-platforms", "conflict"),
             writes=True,
-            examples={"body": _SHARE},
         ),
-        Endpoint(
+        _share(
             method="GET",
             path=f"{base}/share-status",
             handler=shares.status,
             summary="Shared where, by anyone and by the caller",
-            tag="Shares",
             access=Access.SIGNED,
             answers={200: status},
             problems=("invalid-request", "unavailable"),
         ),
-        Endpoint(
+        _share(
             method="DELETE",
             path=f"{base}/share/{{platform}}",
             handler=shares.withdraw,
             summary="Withdraw the caller's own share",
-            tag="Shares",
             access=Access.SHARES,
             answers={204: None},
             problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
             writes=True,
         ),
-        Endpoint(
+        _share(
             method="POST",
             path=f"{base}/share/{{platform}}/retry",
             handler=shares.retry,
             summary="Try a failed or unknown share again",
-            tag="Shares",
             access=Access.SHARES,
             answers={202: schemas.RetryBody},
             problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
@@ -65,82 +64,73 @@ def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, 
 _SHARES = (
     *_share_routes("/videos/{videoId}", schemas.VideoShares, schemas.VideoStatus),
     *_share_routes("/content/{contentType}/{contentId}", schemas.ContentShares, schemas.ContentStatus),
-    Endpoint(
+    _share(
         method="GET",
         path="/platforms",
         handler=shares.platforms,
         summary="The allowed platforms and what each can do",
-        tag="Shares",
         access=Access.PUBLIC,
         answers={200: schemas.Platforms},
     ),
 )
 
 _LINKS = (
-    Endpoint(
+    _link(
         method="POST",
         path="/share-links",
         handler=links.create,
         summary="Create a share link",
-        tag="Share links",
         access=Access.SHARES,
         answers={201: schemas.Link},
         body=schemas.LinkBody,
         problems=(*_WRITE, "conflict"),
         writes=True,
-        examples={"body": _LINK},
     ),
-    Endpoint(
+    _link(
         method="GET",
         path="/share-links",
         handler=links.listing,
         summary="List share links",
-        tag="Share links",
         access=Access.SIGNED,
         answers={200: schemas.Links},
         query=schemas.LinksQuery,
         problems=("invalid-request", "unavailable"),
     ),
-    Endpoint(
+    _link(
         method="GET",
         path="/share-links/{id}",
         handler=links.read,
         summary="Read a share link",
-        tag="Share links",
         access=Access.SIGNED,
         answers={200: schemas.Link},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
-    Endpoint(
+    _link(
         method="PATCH",
         path="/share-links/{id}",
         handler=links.patch,
         summary="Change a share link",
-        tag="Share links",
         access=Access.SHARES,
         answers={200: schemas.Link},
         body=schemas.LinkPatch,
         problems=(*_WRITE, "not-found", "conflict"),
         writes=True,
-        examples={"body": {"campaignId": "spring", "expiresAt": None}},
     ),
-    Endpoint(
+    _link(
         method="DELETE",
         path="/share-links/{id}",
         handler=links.delete,
         summary="Delete a share link",
-        tag="Share links",
         access=Access.SHARES,
         answers={204: None},
         problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
         writes=True,
     ),
-    Endpoint(
+    _link(
         method="GET",
         path="/s/{code}",
         handler=links.follow,
         summary="Follow a short address",
-        tag="Share links",
         access=Access.PUBLIC,
         answers={302: None},
         problems=("invalid-request", "not-found", "gone", "unavailable"),
@@ -148,63 +138,55 @@ _LINKS = (
 )
 
 _COUNTS = (
-    Endpoint(
+    _count(
         method="GET",
         path="/share-links/count/{contentType}/{contentId}",
         handler=counts.count,
         summary="The count of one content",
-        tag="Counts",
         access=Access.COUNTS,
         answers={200: schemas_counts.CountBody, 304: None},
         query=schemas_counts.CountQuery,
         problems=("invalid-request", "unavailable"),
     ),
-    Endpoint(
+    _count(
         method="POST",
         path="/share-links/counts",
         handler=counts.counts,
         summary="Counts of up to 200 contents",
-        tag="Counts",
         access=Access.COUNTS,
         answers={200: schemas_counts.Counts},
         body=schemas_counts.CountsBody,
         problems=("invalid-request", "too-large", "unavailable"),
         limit=BULK_BODY,
-        examples={"body": {"contents": [{"contentType": "video", "contentId": "abc123"}]}},
     ),
-    Endpoint(
+    _count(
         method="POST",
         path="/share-links/count/{contentType}/{contentId}/adjustments",
         handler=counts.adjust,
         summary="Correct a count",
-        tag="Counts",
         access=Access.ADMIN,
         answers={202: schemas_counts.JobId},
         body=schemas_counts.AdjustmentBody,
         problems=(*_WRITE, "job-id-reused"),
         writes=True,
-        examples={"body": _ADJUST},
     ),
-    Endpoint(
+    _count(
         method="POST",
         path="/share-links/adjustments",
         handler=counts.adjust_many,
         summary="Correct up to 500 counts, all or none",
-        tag="Counts",
         access=Access.ADMIN,
         answers={202: schemas_counts.JobIds},
         body=schemas_counts.AdjustmentsBody,
         problems=(*_WRITE, "job-id-reused"),
         writes=True,
         limit=BULK_BODY,
-        examples={"body": {"adjustments": [{"contentType": "article", "contentId": "123", **_ADJUST}]}},
     ),
-    Endpoint(
+    _count(
         method="GET",
         path="/proof/{contentType}/{contentId}",
         handler=counts.proof,
         summary="Ledger, pending and counted, from one snapshot",
-        tag="Counts",
         access=Access.SIGNED,
         answers={200: schemas_counts.Proof},
         problems=("invalid-request", "unavailable"),
@@ -234,43 +216,40 @@ _TRAIL = (
         body=schemas_trail.TokenBody,
         problems=("invalid-request", "too-large", "conflict", "rate-limited", "unavailable"),
         writes=True,
-        examples={"body": {"userId": "user-42", "scope": "shares", "ttl": 300}},
+        stored=False,  # a token is a secret
     ),
 )
 
 API = (*_SHARES, *_LINKS, *_COUNTS, *_TRAIL)
 
 OPERATION = (
-    Endpoint(
+    _operation(
         method="GET",
         path="/health/live",
         handler=operating.live,
         summary="Whether this process turns",
-        tag="Operation",
         access=Access.PUBLIC,
         answers={200: schemas_trail.HealthBody},
     ),
     *(
-        Endpoint(
+        _operation(
             method="GET",
             path=path,
             handler=operating.ready,
             summary="Whether it can do its work; a dead broker or cache degrades and is named",
-            tag="Operation",
             access=Access.PUBLIC,
             answers={200: schemas_trail.HealthBody, 503: schemas_trail.HealthBody},
         )
         for path in ("/health", "/health/ready")
     ),
-    Endpoint(
+    _operation(
         method="GET",
         path="/metrics",
         handler=operating.metrics,
-        summary="Metrics in Prometheus' text format: scope admin, or an address in OPS_NETWORKS",
-        tag="Operation",
-        access=Access.PUBLIC,
+        summary="Metrics in Prometheus' text format",
+        access=Access.OPERATORS,
         answers={200: str},
-        problems=("unauthenticated", "forbidden"),
+        problems=("unavailable",),
         media_type="text/plain",
     ),
 )

@@ -74,6 +74,7 @@ class Connection:
         self.driver = driver
         self.flavor = flavor
         self._statements = statements
+        self._parts = 0
 
     async def rows(self, statement: sa.SelectBase, parameters: Row | None = None) -> list[Row]:
         """Run a SELECT and convert its columns."""
@@ -143,14 +144,16 @@ class Connection:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that can fail alone."""
-        await self.driver.execute("SAVEPOINT part")
+        """A part that can fail alone; parts may hold parts, each of a name of its own, for MySQL forgets the outer."""
+        self._parts += 1
+        name = f"part_{self._parts}"
+        await self.driver.execute(f"SAVEPOINT {name}")
         try:
             yield
         except Exception:
-            await self._in_savepoint("ROLLBACK TO SAVEPOINT part")
+            await self._in_savepoint(f"ROLLBACK TO SAVEPOINT {name}")
             raise
-        await self._in_savepoint("RELEASE SAVEPOINT part")
+        await self._in_savepoint(f"RELEASE SAVEPOINT {name}")
 
     async def _in_savepoint(self, statement: str) -> None:
         """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself.

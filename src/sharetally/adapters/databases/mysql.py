@@ -61,13 +61,14 @@ _AWAY = frozenset(
 _MARIADB = {
     "collation": "utf8mb4_nopad_bin",
     "isolation": "tx_isolation",
-    "planner": ", in_predicate_conversion_threshold = 0",
+    "more": ", in_predicate_conversion_threshold = 0",
 }
-_MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "planner": ""}
+# MySQL has a warning for each VALUES(x), which the driver would log.
+_MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "more": ", max_error_count = 0"}
 _SESSION = (
     "SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
     "innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
-    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'{planner}"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'{more}"
 )
 _FAULTS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
 
@@ -125,7 +126,7 @@ class MysqlFlavor(PlainFlavor):
     """ON DUPLICATE KEY UPDATE, FOR UPDATE."""
 
     def __init__(self) -> None:
-        super().__init__(dialect.dialect(), sign="%s", quote="`", rows_prefix="", lock=" FOR UPDATE")
+        super().__init__(dialect.dialect(), sign="%s", quote="`", rows="{rows}", lock=" FOR UPDATE")
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON DUPLICATE KEY UPDATE; VALUES(x) is understood by MySQL and MariaDB alike."""

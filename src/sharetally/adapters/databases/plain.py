@@ -8,13 +8,16 @@ import sqlalchemy as sa
 
 
 class PlainFlavor:
-    """Statements for `executemany`; `sign` is the placeholder, `quote` goes around names."""
+    """Statements for `executemany`.
 
-    def __init__(self, dialect: sa.Dialect, *, sign: str, quote: str, rows_prefix: str, lock: str) -> None:
+    `sign` is the placeholder, `quote` goes around names, `rows` says how an IN list holds rows.
+    """
+
+    def __init__(self, dialect: sa.Dialect, *, sign: str, quote: str, rows: str, lock: str) -> None:
         self.dialect = dialect
         self._sign = sign
         self._quote = quote
-        self._rows_prefix = rows_prefix
+        self._rows = rows
         self._lock = lock
 
     def name(self, column: str) -> str:
@@ -42,9 +45,9 @@ class PlainFlavor:
         single = len(keys) == 1
         left = self.name(keys[0]) if single else f"({self.names(keys)})"
         values = ", ".join([self._sign if single else self._signs(len(keys))] * count)
-        prefix = "" if single else self._rows_prefix
+        listed = values if single else self._rows.format(rows=values)
         return (
-            f"SELECT {self.names(columns)} FROM {table.name} WHERE {left} IN ({prefix}{values}) "
+            f"SELECT {self.names(columns)} FROM {table.name} WHERE {left} IN ({listed}) "
             f"ORDER BY {self.names(keys)}{self._lock if lock else ''}"
         )
 

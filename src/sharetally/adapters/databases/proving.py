@@ -17,7 +17,7 @@ from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection, Row
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import CONTENT_KEY
-from sharetally.adapters.databases.types import db_micros, db_now
+from sharetally.adapters.databases.types import among, db_micros, db_now
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import NEVER, bucket
@@ -38,8 +38,9 @@ def one(content: ContentRef) -> Scope:
 
 
 def some(contents: list[ContentRef]) -> Scope:
-    """Only these contents."""
-    return lambda table: sa.or_(*(one(content)(table) for content in contents))
+    """Only these contents: one list, for a condition each would take ten times as long to write."""
+    pairs = [(content.type, content.id) for content in contents]
+    return lambda table: among((table.c.content_type, table.c.content_id), pairs)
 
 
 def everything(table: Any) -> Any:

@@ -117,7 +117,7 @@ class SqliteFlavor(PlainFlavor):
     """ON CONFLICT; nothing to lock, for there is one writer."""
 
     def __init__(self) -> None:
-        super().__init__(pysqlite.dialect(), sign="?", quote='"', rows_prefix="VALUES ", lock="")
+        super().__init__(pysqlite.dialect(), sign="?", quote='"', rows="SELECT * FROM (VALUES {rows})", lock="")
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON CONFLICT on the primary key."""

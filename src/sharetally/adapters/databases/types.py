@@ -6,6 +6,7 @@ exactly, code point by code point, which the tables' collations see to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -88,6 +89,15 @@ class greatest(FunctionElement[int]):  # noqa: N801
     inherit_cache = True
 
 
+class among(FunctionElement[object]):  # noqa: N801
+    """Whether columns, taken together, are one of these rows; the index over them is used everywhere."""
+
+    inherit_cache = True
+
+    def __init__(self, columns: Sequence[sa.Column[str]], rows: Sequence[tuple[str, ...]]) -> None:
+        super().__init__(sa.tuple_(*columns).in_(rows))
+
+
 NOW = {
     "postgresql": "clock_timestamp()",
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
@@ -118,3 +128,10 @@ def _micros(element: db_micros, compiler: SQLCompiler, **_: object) -> str:
 def _greatest(element: greatest, compiler: SQLCompiler, **kw: object) -> str:
     name = "max" if compiler.dialect.name == "sqlite" else "greatest"
     return f"{name}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(among)
+def _among(element: among, compiler: SQLCompiler, **kw: object) -> str:
+    """SQLite reads a whole table for IN (VALUES …), and searches for the same in brackets of its own."""
+    text: str = compiler.process(element.clauses, **kw)
+    return text.replace(" IN (", " IN (SELECT * FROM (", 1) + ")" if compiler.dialect.name == "sqlite" else text

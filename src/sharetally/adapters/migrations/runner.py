@@ -48,14 +48,18 @@ def _upgrade_sqlite(url: str) -> list[str]:
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _WAIT_SECONDS, "isolation_level": None})
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        connection.exec_driver_sql("BEGIN EXCLUSIVE")
-        ran = _run(connection)
-        connection.exec_driver_sql("COMMIT")
-        connection.commit()
-    engine.dispose()
-    return ran
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            ran = _run(connection)
+            connection.exec_driver_sql("COMMIT")
+            connection.commit()
+            return ran
+    except sa.exc.DBAPIError as error:
+        raise Unavailable(f"cannot migrate: {_reason(error)}") from error
+    finally:
+        engine.dispose()
 
 
 async def _upgrade_server(url: str) -> list[str]:
@@ -109,10 +113,14 @@ def _locked_run(connection: sa.Connection) -> list[str]:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         return _run(connection)
-    connection.execute(sa.text("SET time_zone = '+00:00'"))
-    connection.execute(sa.text("SELECT GET_LOCK('sharetally_migrate', :wait)"), {"wait": _WAIT_SECONDS})
+    # The second setting: the driver would log what IF EXISTS did not find.
+    connection.execute(sa.text("SET time_zone = '+00:00', max_error_count = 0"))
+    if connection.scalar(sa.text("SELECT GET_LOCK('sharetally_migrate', :wait)"), {"wait": _WAIT_SECONDS}) != 1:
+        raise Unavailable(f"cannot migrate: another run has held the lock for {_WAIT_SECONDS} seconds")
     try:
-        return _run(connection)
+        ran = _run(connection)
+        connection.commit()  # before the lock is let go, or the next run would not see the revision
+        return ran
     finally:
         connection.execute(sa.text("SELECT RELEASE_LOCK('sharetally_migrate')"))
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.databases.tables import MYSQL, exact
+from sharetally.adapters.databases.tables import exact
 from sharetally.adapters.databases.types import Id, UtcTime, db_now
 from sharetally.adapters.migrations.audit_triggers import append_only
+from sharetally.adapters.migrations.steps import make_table, run_whole
 
 revision = "0001"
 down_revision = None
@@ -33,7 +34,7 @@ def upgrade() -> None:
 
 
 def _ledger() -> None:
-    op.create_table(
+    make_table(
         "share_records",
         sa.Column("id", Id, primary_key=True),
         *_content(),
@@ -54,10 +55,8 @@ def _ledger() -> None:
             name="ck_share_records_status",
         ),
         sa.CheckConstraint("evidence IN ('declared', 'posted')", name="ck_share_records_evidence"),
-        if_not_exists=True,
-        **MYSQL,
     )
-    op.create_table(
+    make_table(
         "share_links",
         sa.Column("id", Id, primary_key=True),
         sa.Column("code", exact(32), nullable=False),
@@ -74,10 +73,8 @@ def _ledger() -> None:
         sa.UniqueConstraint("code", name="uq_share_links_code"),
         sa.Index("ix_share_links_content", "content_type", "content_id", "id"),
         sa.Index("ix_share_links_user", "user_id", "id"),
-        if_not_exists=True,
-        **MYSQL,
     )
-    op.create_table(
+    make_table(
         "adjustments",
         sa.Column("id", Id, primary_key=True),
         sa.Column("request_key", exact(128), nullable=False),
@@ -92,13 +89,11 @@ def _ledger() -> None:
         sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
         sa.UniqueConstraint("request_key", name="uq_adjustments_request_key"),
         sa.Index("ix_adjustments_content", "content_type", "content_id"),
-        if_not_exists=True,
-        **MYSQL,
     )
 
 
 def _audit() -> None:
-    op.create_table(
+    make_table(
         "share_audit",
         sa.Column("id", Id, primary_key=True),
         sa.Column("at", UtcTime, nullable=False),
@@ -114,15 +109,13 @@ def _audit() -> None:
         sa.Column("request_id", exact(128), nullable=False),
         sa.Index("ix_share_audit_content", "content_type", "content_id", "id"),
         sa.Index("ix_share_audit_user", "user_id", "id"),
-        if_not_exists=True,
-        **MYSQL,
     )
     for statement in append_only(op.get_context().dialect.name):
-        op.execute(statement)
+        run_whole(statement)
 
 
 def _events() -> None:
-    op.create_table(
+    make_table(
         "events",
         sa.Column("id", Id, primary_key=True),
         sa.Column("job", exact(32), nullable=False),
@@ -146,30 +139,24 @@ def _events() -> None:
         sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
         sa.Column("parked_reason", sa.String(500)),
         sa.Index("ix_events_content", "content_type", "content_id", "delta"),
-        if_not_exists=True,
-        **MYSQL,
     )
-    op.create_table(
+    make_table(
         "queue_marks",
         sa.Column("queue", exact(32), primary_key=True),
         sa.Column("marked_at", UtcTime, nullable=False),
-        if_not_exists=True,
-        **MYSQL,
     )
 
 
 def _counts() -> None:
-    op.create_table(
+    make_table(
         "share_totals",
         *_content(),
         sa.Column("shares", sa.BigInteger, nullable=False),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("changed_at", UtcTime, nullable=False),
         sa.PrimaryKeyConstraint("content_type", "content_id"),
-        if_not_exists=True,
-        **MYSQL,
     )
-    op.create_table(
+    make_table(
         "share_counts",
         *_content(),
         sa.Column("dimension", exact(16), nullable=False),
@@ -177,10 +164,8 @@ def _counts() -> None:
         sa.Column("shares", sa.BigInteger, nullable=False),
         sa.Column("last_at", UtcTime, nullable=False),
         sa.PrimaryKeyConstraint("content_type", "content_id", "dimension", "value"),
-        if_not_exists=True,
-        **MYSQL,
     )
-    op.create_table(
+    make_table(
         "share_rollups",
         *_content(),
         sa.Column("channel", exact(64), nullable=False),
@@ -189,13 +174,11 @@ def _counts() -> None:
         sa.Column("made", sa.BigInteger, nullable=False),
         sa.Column("withdrawn", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("content_type", "content_id", "channel", "evidence", "bucket"),
-        if_not_exists=True,
-        **MYSQL,
     )
 
 
 def _house() -> None:
-    op.create_table(
+    make_table(
         "idempotency_keys",
         sa.Column("caller", exact(160), nullable=False),
         sa.Column("key", exact(255), nullable=False),
@@ -205,10 +188,8 @@ def _house() -> None:
         sa.Column("body", sa.LargeBinary(length=2**24 - 1), nullable=False),
         sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
         sa.PrimaryKeyConstraint("caller", "key"),
-        if_not_exists=True,
-        **MYSQL,
     )
-    op.create_table(
+    make_table(
         "api_keys",
         sa.Column("id", Id, primary_key=True),
         sa.Column("name", sa.String(64), nullable=False),
@@ -216,8 +197,6 @@ def _house() -> None:
         sa.Column("scopes", exact(255), nullable=False),
         sa.Column("created_at", UtcTime, nullable=False),
         sa.Column("revoked_at", UtcTime),
-        if_not_exists=True,
-        **MYSQL,
     )
 
 

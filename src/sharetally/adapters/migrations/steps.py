@@ -1,0 +1,32 @@
+"""Steps of a revision that can be taken again, where MySQL stopped between two of them, and be printed for a DBA."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from sharetally.adapters.databases.tables import MYSQL
+
+
+def make_table(name: str, *items: sa.schema.SchemaItem) -> None:
+    """Make a table and its indexes, those that are not there yet."""
+    indexes = [item for item in items if isinstance(item, sa.Index)]
+    rest = [item for item in items if not isinstance(item, sa.Index)]
+    op.create_table(name, *rest, if_not_exists=True, **MYSQL)
+    for index in indexes:
+        if not _has_index(name, str(index.name)):
+            op.create_index(str(index.name), name, [str(column) for column in index.expressions])
+
+
+def _has_index(table: str, index: str) -> bool:
+    """MySQL knows no CREATE INDEX IF NOT EXISTS. What is printed begins with nothing."""
+    return not op.get_context().as_sql and sa.inspect(op.get_bind()).has_index(table, index)
+
+
+def run_whole(statement: str) -> None:
+    """Run a statement; where it has semicolons of its own, the client of MySQL has to be told where it ends."""
+    context = op.get_context()
+    if context.as_sql and ";" in statement and context.dialect.name in ("mysql", "mariadb"):
+        context.impl.static_output(f"DELIMITER //\n\n{statement} //\n\nDELIMITER ;\n")
+    else:
+        op.execute(statement)

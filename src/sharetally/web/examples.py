@@ -1,0 +1,121 @@
+"""One example of every body and answer, as the OpenAPI document and its reading form show it.
+
+A test holds each against its type, and the documents' own examples are among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sharetally.web import schemas, schemas_counts, schemas_trail
+
+_VIDEO = "dQw4w9WgXcQ"
+_AT = "2026-11-20T12:34:56.123456Z"
+_ID = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
+_PAGE = "https://x.com/intent/tweet?url=https%3A%2F%2Fshop.example%2Fs%2F02xBqYkqCkFX5pD8Yk0Vb1"
+_CONTENT = {"contentType": "article", "contentId": "123"}
+_TWITTER = {
+    "platform": "twitter",
+    "status": "success",
+    "alreadyShared": False,
+    "evidence": "declared",
+    "shareUrl": _PAGE,
+}
+_STATUS = [
+    {
+        "platform": "twitter",
+        "shared": True,
+        "shareCount": 3,
+        "sharedByMe": True,
+        "lastSharedAt": _AT,
+        "myStatus": "success",
+    },
+    {"platform": "whatsapp", "shared": False, "shareCount": 0, "sharedByMe": False},
+]
+_LINK = {
+    "id": _ID,
+    "code": "aB3dE5fG7h",
+    "shortUrl": "https://shop.example/s/aB3dE5fG7h",
+    **_CONTENT,
+    "userId": "user-42",
+    "channelId": "newsletter",
+    "campaignId": "spring",
+    "url": "https://shop.example/articles/123",
+    "createdAt": _AT,
+    "updatedAt": _AT,
+    "expiresAt": None,
+}
+_COUNT = {
+    **_CONTENT,
+    "shareCount": 42,
+    "breakdown": {
+        "evidence": {"link": 30, "declared": 10, "posted": 2},
+        "channel": {"newsletter": 22, "twitter": 12, "none": 8},
+        "campaign": {"spring": 25, "none": 17},
+    },
+    "version": 1_795_190_400_000_000,
+    "asOf": _AT,
+}
+_ADJUST = {"operation": "increment", "amount": 3, "reason": "import from the old counter", "jobId": "import-1"}
+_CELL = {"cell": "total", "ledger": 42, "pending": 1, "counted": 41, "drift": 0}
+_LINE = {
+    "id": _ID,
+    "at": _AT,
+    "userId": "user-42",
+    "actor": "user-42",
+    "action": "shared",
+    "platform": "twitter",
+    "contentType": "video",
+    "contentId": _VIDEO,
+    "status": "success",
+    "error": None,
+    "requestId": "b2f1c0d4e5",
+    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+}
+_PLATFORM = {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280}
+
+EXAMPLES: Mapping[Any, Any] = MappingProxyType(
+    {
+        schemas.ShareBody: {"platforms": ["twitter", "whatsapp"], "mode": "track_only"},
+        schemas.VideoShares: {"video_id": _VIDEO, "mode": "track_only", "results": [_TWITTER]},
+        schemas.ContentShares: {**_CONTENT, "mode": "track_only", "results": [_TWITTER]},
+        schemas.VideoStatus: {"video_id": _VIDEO, "platforms": _STATUS},
+        schemas.ContentStatus: {**_CONTENT, "platforms": _STATUS},
+        schemas.RetryBody: {"platform": "twitter", "status": "pending", "attemptCount": 2},
+        schemas.Platforms: {"platforms": [_PLATFORM]},
+        schemas.LinkBody: {**_CONTENT, "url": "https://shop.example/articles/123", "channelId": "newsletter"},
+        schemas.LinkPatch: {"campaignId": "summer", "expiresAt": None},
+        schemas.Link: _LINK,
+        schemas.Links: {"items": [_LINK], "next": None},
+        schemas_counts.CountBody: _COUNT,
+        schemas_counts.CountsBody: {"contents": [_CONTENT, {"contentType": "video", "contentId": _VIDEO}]},
+        schemas_counts.Counts: {"counts": [_COUNT]},
+        schemas_counts.AdjustmentBody: _ADJUST,
+        schemas_counts.AdjustmentsBody: {"adjustments": [{**_CONTENT, **_ADJUST}]},
+        schemas_counts.JobId: {"jobId": "import-1"},
+        schemas_counts.JobIds: {"jobIds": ["import-1"]},
+        schemas_counts.Proof: {
+            **_CONTENT,
+            "ledger": 42,
+            "pending": 1,
+            "counted": 41,
+            "drift": 0,
+            "asOf": _AT,
+            "cells": [_CELL],
+        },
+        schemas_trail.AuditLines: {"items": [_LINE], "next": _ID},
+        schemas_trail.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
+        schemas_trail.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
+        schemas_trail.HealthBody: {
+            "status": "degraded",
+            "checks": {
+                "database": {"status": "ok"},
+                "broker": {"status": "down", "detail": "not connected; events wait in the database"},
+                "cache": {"status": "ok"},
+            },
+        },
+        str: "sharetally_events_pending 0.0\n",
+    }
+)

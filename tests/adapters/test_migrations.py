@@ -1,0 +1,278 @@
+"""The schema's history: safe to run twice, at once and after a stop; what it makes is what the statements expect."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.dialects.mysql import MEDIUMBLOB, TINYBLOB
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.tables import metadata
+from sharetally.adapters.migrations import HEAD
+from sharetally.adapters.migrations.runner import async_url, known, print_sql, script, upgrade
+from sharetally.domain.errors import Misconfigured, Unavailable
+from tests.contracts.database_rows import opened, run
+
+pytestmark = pytest.mark.anyio
+T = TypeVar("T")
+
+ONE_OF_MANY = (
+    "import sys; from sharetally.adapters.migrations.runner import upgrade; "
+    "print('ready', flush=True); sys.stdin.readline(); print(upgrade(sys.argv[1]))"
+)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Callable[[Callable[[sa.Connection], T]], Any]]:
+    """Runs functions on a connection of SQLAlchemy's own; all is committed at the end."""
+    if url.startswith("sqlite"):
+        plain = sa.create_engine(f"sqlite:///{sqlite_path(url)}")
+        with plain.begin() as connection:
+            yield lambda step: _now(step(connection))
+        plain.dispose()
+        return
+    engine = create_async_engine(async_url(url).replace("mysql+", "mariadb+"), poolclass=sa.NullPool)
+    async with engine.begin() as asynchronous:
+        yield asynchronous.run_sync
+    await engine.dispose()
+
+
+async def _now(value: T) -> T:
+    return value
+
+
+async def upgraded(url: str) -> list[str]:
+    return await asyncio.to_thread(upgrade, url)
+
+
+def differences(connection: sa.Connection) -> list[Any]:
+    """What the tables lack of the metadata, or have beside it."""
+    context = MigrationContext.configure(connection, opts={"compare_type": _another_type})
+    return list(compare_metadata(context, metadata))
+
+
+def _another_type(_context: object, _found: object, _wanted: object, found: object, wanted: object) -> bool | None:
+    """MariaDB makes of BLOB(32) a TINYBLOB; of all else the types tell."""
+    return False if isinstance(wanted, sa.LargeBinary) and isinstance(found, TINYBLOB | MEDIUMBLOB) else None
+
+
+def shape(connection: sa.Connection) -> dict[str, object]:
+    """All that the database tells of its tables, and of its triggers by name."""
+    inspector = sa.inspect(connection)
+    found: dict[str, object] = {"triggers": _triggers(connection)}
+    for table in inspector.get_table_names():
+        found[table] = {
+            "columns": {name: (kind, *rest) for name, kind, *rest in map(_column, inspector.get_columns(table))},
+            "key": inspector.get_pk_constraint(table)["constrained_columns"],
+            "unique": _named(inspector.get_unique_constraints(table)),
+            "indexes": _named(inspector.get_indexes(table)),
+            "checks": {each["name"]: each["sqltext"] for each in inspector.get_check_constraints(table)},
+            "options": inspector.get_table_options(table),
+        }
+    return found
+
+
+def _column(found: Any) -> tuple[str, ...]:
+    collation = str(getattr(found["type"], "collation", ""))
+    return found["name"], str(found["type"]), collation, str(found["nullable"]), str(found["default"])
+
+
+def _named(found: Sequence[Any]) -> dict[str, list[str]]:
+    return {each["name"]: each["column_names"] for each in found}
+
+
+TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname, pg_get_triggerdef(t.oid), prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = tgfoid",
+    "mysql": "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers "
+    "WHERE trigger_schema = database()",
+}
+
+
+def _triggers(connection: sa.Connection) -> list[tuple[object, ...]]:
+    dialect = "mysql" if connection.dialect.name == "mariadb" else connection.dialect.name
+    return sorted(tuple(row) for row in connection.exec_driver_sql(TRIGGERS[dialect]))
+
+
+# the history
+
+
+def test_the_head_is_the_newest_revision() -> None:
+    assert script().get_heads() == [HEAD]
+    assert HEAD in known()
+
+
+async def test_what_it_makes_is_what_the_statements_expect(database_url: str) -> None:
+    assert await upgraded(database_url) == [HEAD]
+    async with connected(database_url) as inside:
+        assert await inside(differences) == []
+
+
+async def test_a_second_run_finds_nothing_to_do(database_url: str) -> None:
+    await upgraded(database_url)
+    async with connected(database_url) as inside:
+        before = await inside(shape)
+    assert await upgraded(database_url) == []
+    async with connected(database_url) as inside:
+        assert await inside(shape) == before
+
+
+@pytest.fixture
+def crowd(database_url: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Three processes that stand ready to migrate, and end with the test."""
+    command = [sys.executable, "-c", ONE_OF_MANY, database_url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_of_three_at_once_one_makes_it_and_the_others_wait(crowd: list[subprocess.Popen[str]]) -> None:
+    for process in crowd:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in crowd:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ended = [process.communicate(timeout=60) for process in crowd]
+    assert [errors for _, errors in ended] == [""] * 3
+    assert sorted(told for told, _ in ended) == [f"['{HEAD}']\n", "[]\n", "[]\n"]
+
+
+@pytest.mark.parametrize("database_url", ["mysql"], indirect=True)
+async def test_a_run_goes_on_where_one_stopped(database_url: str) -> None:
+    """MySQL keeps each step by itself: here all is there but one table, one index, one trigger and the revision."""
+    await upgraded(database_url)
+    async with connected(database_url) as inside:
+        whole = await inside(shape)
+    async with opened(database_url) as db:
+        for statement in (
+            "DELETE FROM alembic_version",
+            "DROP TRIGGER share_audit_delete",
+            "DROP INDEX ix_share_links_user ON share_links",
+            "DROP TABLE api_keys",
+        ):
+            await run(db, statement)
+    assert await upgraded(database_url) == [HEAD]
+    async with connected(database_url) as inside:
+        assert await inside(shape) == whole
+
+
+@pytest.mark.parametrize("database_url", ["mysql"], indirect=True)
+async def test_nothing_is_logged_that_nobody_can_mend(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        await upgraded(database_url)
+    assert caplog.messages == []
+
+
+# what stands in the way
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/x", "mysql://nobody@127.0.0.1:1/x"])
+def test_a_database_that_is_away(url: str) -> None:
+    with pytest.raises(Unavailable, match="cannot migrate"):
+        upgrade(url)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "sharetally.db"
+    path.write_bytes(b"something else entirely, and long enough to be seen as such" * 20)
+    with pytest.raises(Unavailable, match="cannot migrate"):
+        upgrade(f"sqlite:///{path}")
+
+
+def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path}/new/sharetally.db")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_scheme_that_is_none() -> None:
+    with pytest.raises(Misconfigured, match="oracle"):
+        upgrade("oracle://x/y")
+
+
+# for somebody else to run
+
+
+def printed(url: str) -> str:
+    out = io.StringIO()
+    print_sql(url, out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "postgresql", "postgres", "mysql", "mariadb"])
+def test_the_script_makes_every_table_and_writes_the_revision(scheme: str) -> None:
+    text = printed(f"{scheme}://host/name")
+    for table in metadata.tables:
+        assert f"CREATE TABLE IF NOT EXISTS {table} (" in text
+    assert f"VALUES ('{HEAD}')" in text
+    assert "%%" not in text
+
+
+@pytest.mark.parametrize(
+    ("database_url", "scheme"),
+    [("postgresql", "postgresql"), ("mysql", "mariadb"), ("sqlite", "sqlite")],
+    indirect=["database_url"],
+)
+async def test_the_script_makes_the_same_as_the_run(database_url: str, scheme: str) -> None:
+    await as_a_client(database_url, printed(f"{scheme}://host/name"))
+    async with connected(database_url) as inside:
+        by_script = await inside(shape)
+        assert await inside(differences) == []
+        await inside(metadata.drop_all)
+        await inside(lambda connection: connection.exec_driver_sql("DROP TABLE alembic_version"))
+    assert await upgraded(database_url) == [HEAD]
+    async with connected(database_url) as inside:
+        assert await inside(shape) == by_script
+
+
+async def as_a_client(url: str, text: str) -> None:
+    """Run a script as the database's own client would."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(sqlite_path(url))) as connection:
+            connection.executescript(text)
+    elif url.startswith("postgresql"):
+        server = await asyncpg.connect(url)
+        await server.execute(text)
+        await server.close()
+    else:
+        async with connected(url) as inside:
+            for statement in mysql_statements(text):
+                await inside(partial(_executed, statement=statement))
+
+
+def _executed(connection: sa.Connection, *, statement: str) -> None:
+    connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def mysql_statements(text: str) -> Iterator[str]:
+    """Statements as the client of MySQL finds them: up to the delimiter, which DELIMITER changes."""
+    delimiter, lines = ";", list[str]()
+    for line in text.splitlines():
+        if line.startswith("DELIMITER "):
+            delimiter = line.split()[1]
+        elif not line.startswith("--"):
+            lines.append(line)
+            if line.rstrip().endswith(delimiter):
+                yield "\n".join(lines).strip().removesuffix(delimiter)
+                lines.clear()
+    assert "".join(lines).strip() == ""

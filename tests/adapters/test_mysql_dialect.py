@@ -1,0 +1,383 @@
+"""MySQL 8, which the tests do not run: what would be sent to it holds nothing that only MariaDB understands.
+
+Schema and session are written for MySQL; every method of the port is called over a fake connection that
+writes down what it was to send.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from asyncmy.errors import OperationalError
+from sqlalchemy.dialects import mysql as dialects
+from sqlalchemy.schema import CreateTable
+
+from sharetally.adapters.databases import mapping, mysql
+from sharetally.adapters.databases.connection import Connection, Row, Statements
+from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.tables import metadata
+from sharetally.adapters.migrations.runner import print_sql
+from sharetally.domain.count import fold
+from sharetally.domain.errors import DataRefused, Unavailable
+from sharetally.domain.ids import new_id
+from sharetally.domain.proof import CellProof
+from sharetally.ports import (
+    ApiKey,
+    AuditFilter,
+    CallerKey,
+    LinkFilter,
+    References,
+    StoredAnswer,
+    Transaction,
+    Writes,
+)
+from tests.contracts.database_rows import (
+    ARTICLE,
+    AT,
+    VIDEO,
+    adjustment,
+    created,
+    entry,
+    link,
+    of_links,
+    of_records,
+    record,
+)
+
+pytestmark = pytest.mark.anyio
+
+NOT_MYSQL = {
+    "RETURNING": r"\bRETURNING\b",
+    "a collation of MariaDB's": r"nopad",
+    "a variable of MariaDB's": r"\btx_isolation\b|in_predicate_conversion_threshold",
+    "OR REPLACE of what MySQL cannot": r"CREATE OR REPLACE (TABLE|TRIGGER|INDEX)",
+    "IF NOT EXISTS where MySQL has none": r"CREATE (UNIQUE )?INDEX IF NOT EXISTS",
+    "a type of MariaDB's": r"\b(UUID|INET4|INET6)\b(?!\()",
+    "VALUE(), MariaDB's VALUES()": r"\bVALUE\(",
+    "a list of rows without ROW": r"(FROM|JOIN|IN) \(VALUES",
+    "FILTER": r"\bFILTER \(",
+    "ON CONFLICT": r"\bON CONFLICT\b",
+    "IS DISTINCT FROM": r"\bDISTINCT FROM\b",
+    "|| which is OR": r"\|\|",
+    "a name in double quotes": r'"[a-z_]+"',
+    "a placeholder of another driver": r"\?|\$\d",
+}
+CLOCK = {"now": datetime(2026, 11, 20, 12, tzinfo=UTC).replace(tzinfo=None), "micros": 1, "contents": 0}
+BACKLOG = {**CLOCK, "pending": 0, "parked": 0, "oldest": None}
+EVENT = {
+    **mapping.event_row(created(record())), "id": bytes(16), "at": CLOCK["now"], "share_id": None,
+    "sent_at": CLOCK["now"], "created_at": CLOCK["now"], "attempts": 0, "parked_reason": "poison",
+}  # fmt: skip
+API_KEY = {"id": bytes(16), "revoked_at": None}
+OFF = {
+    "content_type": "video", "content_id": "abc", "counted": 1, "pending": 0, "ledger": 0,
+    "version": 1, "changed_at": CLOCK["now"], "at": None,
+}  # fmt: skip
+BROKEN: list[Row] = [
+    {**OFF, "dimension": name, "value": value}
+    for name, value in (("total", ""), ("channel", "x"), ("rollup", "x/link"))
+]
+ANSWERS: dict[str, list[Row]] = {
+    "AS oldest": [BACKLOG],
+    "AS now": [CLOCK],
+    "AS contents": [CLOCK],
+    "AS ledger": BROKEN,
+    "SKIP LOCKED": [EVENT],
+    "FROM events WHERE `id`": [EVENT],
+    "FROM api_keys WHERE `id`": [API_KEY],
+}
+
+
+def faults(statement: str) -> list[str]:
+    """What MySQL would not understand."""
+    return [name for name, pattern in NOT_MYSQL.items() if re.search(pattern, statement)]
+
+
+class FakeDriver:
+    """Writes down what it is asked to send; there is an event, a key and a drift for who looks, nothing else."""
+
+    def __init__(self, sent: list[str]) -> None:
+        self._sent = sent
+
+    async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
+        """What the first fitting part of the statement finds."""
+        self._note(sql, len(arguments))
+        return next((rows for part, rows in ANSWERS.items() if part in sql), [])
+
+    async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
+        """Touches nothing."""
+        self._note(sql, len(arguments))
+        return 0
+
+    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Each row has a value for each placeholder."""
+        for row in rows:
+            self._note(sql, len(row))
+
+    async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
+        """The same, by keys."""
+        return await self.fetch(sql, [value for key in keys for value in key])
+
+    def _note(self, sql: str, values: int) -> None:
+        assert sql.count("%s") == values, sql
+        self._sent.append(sql)
+
+
+class FakeEngine(Engine):
+    """MySQL's flavor over a connection that is none."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.flavor = mysql.MysqlFlavor()
+        self._statements = Statements(self.flavor)
+
+    async def open(self) -> None:
+        """Nobody to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """A connection."""
+        yield Connection(FakeDriver(self.sent), self.flavor, self._statements)
+
+    snapshot = reading
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """A transaction."""
+        async with self.reading() as connection, committed(connection, "START TRANSACTION"):
+            yield connection
+
+
+# what is looked for
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("INSERT INTO t (a) VALUES (%s) RETURNING a", "RETURNING"),
+        ("CREATE TABLE t (a INT) COLLATE utf8mb4_nopad_bin", "a collation of MariaDB's"),
+        ("CREATE OR REPLACE TRIGGER t", "OR REPLACE of what MySQL cannot"),
+        ("CREATE INDEX IF NOT EXISTS i ON t (a)", "IF NOT EXISTS where MySQL has none"),
+        ("CREATE TABLE t (a UUID)", "a type of MariaDB's"),
+        ("SELECT * FROM t WHERE (a, b) IN (VALUES (%s, %s))", "a list of rows without ROW"),
+        ("SELECT count(*) FILTER (WHERE a) FROM t", "FILTER"),
+        ("SELECT a || b FROM t", "|| which is OR"),
+        ('SELECT "name" FROM t', "a name in double quotes"),
+    ],
+)
+def test_what_mysql_does_not_understand_is_found(statement: str, fault: str) -> None:
+    assert faults(statement) == [fault]
+
+
+# the schema
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: str(table.name))
+def test_a_table_is_made_in_mysqls_words(table: sa.Table) -> None:
+    made = str(CreateTable(table).compile(dialect=dialects.dialect()))
+    assert faults(made) == []
+    assert "ENGINE=InnoDB" in made
+    assert "CHARSET=utf8mb4 COLLATE utf8mb4_0900_bin" in made
+    assert not re.search(r"\b(TIMESTAMP|DATETIME)\b(?!\(6\))", made)
+
+
+def test_the_script_for_mysql_holds_nothing_of_mariadbs() -> None:
+    out = io.StringIO()
+    print_sql("mysql://host/name", out)
+    assert faults(out.getvalue()) == []
+    assert out.getvalue().count("COLLATE utf8mb4_0900_bin") == len(metadata.tables)
+
+
+def test_no_index_is_longer_than_innodb_allows() -> None:
+    """3,072 bytes; a character of utf8mb4 may take four."""
+    for table in metadata.sorted_tables:
+        for keys in (table.primary_key.columns, *(index.columns for index in table.indexes)):
+            assert sum(_bytes(column) for column in keys) <= 3_072
+
+
+def _bytes(column: sa.Column[Any]) -> int:
+    length = getattr(column.type, "length", None)
+    return 4 * int(length) if length else 16
+
+
+# the session
+
+
+@pytest.mark.parametrize(
+    ("version", "collation", "isolation"),
+    [
+        ("8.0.39", "utf8mb4_0900_bin", "transaction_isolation"),
+        ("8.4.2-commercial", "utf8mb4_0900_bin", "transaction_isolation"),
+        ("10.11.19-MariaDB-0+deb12u1", "utf8mb4_nopad_bin", "tx_isolation"),
+        ("5.5.5-10.6.18-MariaDB", "utf8mb4_nopad_bin", "tx_isolation"),
+    ],
+)
+async def test_a_session_begins_in_the_words_of_its_server(
+    monkeypatch: pytest.MonkeyPatch, version: str, collation: str, isolation: str
+) -> None:
+    begun: list[str] = []
+
+    class FakeServer:
+        """Tells its version."""
+
+        def get_server_info(self) -> str:
+            return version
+
+        def close(self) -> None:
+            """Gone."""
+
+    async def connect(**_: object) -> FakeServer:
+        return FakeServer()
+
+    async def create_pool(*, init_command: str, **_: object) -> None:
+        begun.append(init_command)
+
+    monkeypatch.setattr("asyncmy.connect", connect)
+    monkeypatch.setattr("asyncmy.create_pool", create_pool)
+    await mysql.MysqlEngine("mysql://root@host/name").open()
+    (command,) = begun
+    assert f"SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED'" in command
+    assert "time_zone = '+00:00'" in command
+    assert "innodb_lock_wait_timeout = 5" in command
+    assert "STRICT_ALL_TABLES" in command
+    assert "MariaDB" in version or faults(command) == []
+
+
+# every statement
+
+KEY = CallerKey(caller="anna", key="k")
+ANSWER = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+
+
+async def writes(tx: Transaction) -> None:
+    one, of = record(), link()
+    await tx.lock(
+        References(
+            keys=frozenset({KEY}),
+            records=frozenset({one.key, record(user_id="berta").key}),
+            links=frozenset({of.id}),
+            adjustments=frozenset({"job"}),
+        )
+    )
+    async with tx.savepoint():
+        await tx.write(
+            Writes(
+                answers={KEY: ANSWER},
+                new_records=of_records(one),
+                changed_records=of_records(one),
+                new_links=of_links(of),
+                changed_links=of_links(of),
+                adjustments={"job": adjustment()},
+                audit=[entry()],
+                events=[created(one), created(of)],
+            )
+        )
+    await tx.take([new_id(), new_id()])
+    await tx.burn([new_id(), new_id()])
+    await tx.move(fold([created(one), created(of), created(record(content=ARTICLE))]))
+    await tx.execute("SELECT 1 AS n FROM share_records WHERE user_id = :user", {"user": "anna"})
+
+
+async def every_method(db: SqlDatabase) -> None:
+    """Each method of the port once, with every filter."""
+    async with db.transaction() as tx:
+        await writes(tx)
+    await outbox(db, new_id())
+    await reading(db)
+    await proving(db)
+    key = ApiKey(id=new_id(), name="n", digest=bytes(32), scopes=frozenset({"shares"}), created_at=AT)
+    await db.add_key(key)
+    await db.keys()
+    await db.key_by_digest(key.digest)
+    await db.revoke_key(key.id)
+    await db.purge_answers(1.0)
+    await db.revision()
+    await db.committed([new_id()])
+
+
+async def outbox(db: SqlDatabase, event: UUID) -> None:
+    await db.now()
+    await db.backlog()
+    await db.waiting_longer_than(30)
+    await db.claim(["share_created"], AT, 10)
+    await db.claim(["share_created", "share_deleted"], None, 10)
+    await db.marks()
+    await db.mark("count", AT)
+    await db.park(event, "reason")
+    await db.park_new(created(record()), "reason")
+    await db.parked(limit=10, after=event)
+    await db.parked_event(event)
+    await db.unpark([event])
+    await db.discard(event, [adjustment()], entry())
+
+
+async def reading(db: SqlDatabase) -> None:
+    await db.counts([VIDEO, ARTICLE])
+    await db.consistent([VIDEO, ARTICLE])
+    await db.platform_status(VIDEO)
+    await db.records_of(VIDEO, "anna")
+    await db.record(new_id())
+    await db.link(new_id())
+    await db.link_by_code("code")
+    await db.links(
+        LinkFilter(content_type="video", content_id="abc", user_id="anna", campaign="c"), limit=5, after=new_id()
+    )
+    which = AuditFilter(
+        content_type="video", content_id="abc", platform="x", user_id="anna", status="success", action="shared",
+        start=AT, end=AT, request_id="r",
+    )  # fmt: skip
+    await db.audit(which, limit=5, after=new_id())
+
+
+async def proving(db: SqlDatabase) -> None:
+    await db.proof(VIDEO)
+    await db.verify(None, lambda _: None)
+    await db.verify(VIDEO, lambda _: None)
+    for dimension, value in (("total", ""), ("channel", "x"), ("rollup", "x/link")):
+        cell = CellProof(content=VIDEO, dimension=dimension, value=value, counted=1, pending=0, ledger=0)
+        await db.repair(cell, entry())
+    await db.restored()
+
+
+async def test_every_statement_is_mysqls_too() -> None:
+    engine = FakeEngine()
+    await every_method(SqlDatabase(engine))
+    sent = sorted(set(engine.sent))
+    assert {statement: faults(statement) for statement in sent if faults(statement)} == {}
+    written = {" ".join(statement.split()[:3]) for statement in sent}
+    assert {each for each in written if each.startswith("INSERT")} == {
+        f"INSERT INTO {name}" for name in metadata.tables
+    }
+    assert {each.split()[1] for each in written if each.startswith("UPDATE")} == {
+        "share_records", "share_links", "share_totals", "events", "api_keys",
+    }  # fmt: skip
+    assert {each.split()[2] for each in written if each.startswith("DELETE")} == {
+        "events", "idempotency_keys", "queue_marks",
+    }  # fmt: skip
+
+
+async def test_rows_are_locked_where_they_have_to_be() -> None:
+    engine = FakeEngine()
+    async with SqlDatabase(engine).transaction() as tx:
+        await writes(tx)
+    locking = [statement for statement in engine.sent if statement.endswith(" FOR UPDATE")]
+    tables = [re.findall(r"FROM (\w+)", statement)[0] for statement in locking]
+    assert tables == ["idempotency_keys", "share_records", "share_links", "adjustments", "events"]
+
+
+@pytest.mark.parametrize("number", [2006, 2013, 1053, 1040, 1927, 1290])
+def test_a_connection_that_is_gone_is_told_from_a_statement_that_is_wrong(number: int) -> None:
+    assert isinstance(mysql.translated(OperationalError(number, "gone")), Unavailable)
+    assert isinstance(mysql.translated(OperationalError(1064, "wrong")), DataRefused)

@@ -1,0 +1,190 @@
+"""The program: what it refuses and how it says so, the schema, tokens."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sqlite3
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sharetally import __version__
+from tests.program import Program
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def told(said: str) -> str:
+    """The one line that an error is."""
+    assert said.startswith("sharetally: ")
+    assert said.count("\n") == 1
+    return said.removeprefix("sharetally: ").rstrip("\n")
+
+
+def test_the_version(program: Program) -> None:
+    assert program.run("--version").out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("keys",), ("dead",)])
+def test_without_a_command_it_shows_them(program: Program, command: tuple[str, ...]) -> None:
+    said = program.run(*command)
+    assert said.code == 2
+    assert "Usage: sharetally" in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (["nothing"], "No such command 'nothing'."),
+        (["verify", "--loudly"], "No such option: --loudly"),
+        (["token"], "Missing option '--user'."),
+        (["dead", "show", "7"], "Invalid value for 'job_id'"),
+        (["dead", "replay"], "name the jobs to replay, or --all"),
+        (["verify", "--content", "video"], "--content: must be TYPE:ID"),
+        (["verify", "--content", "Video:1"], "--content: must match"),
+        (["token", "--user", "anna", "--scope", "root"], "--scope: must be some of shares, audit, admin"),
+        (["token", "--user", "a/b"], "--user: must not contain '/'"),
+        (["serve", "--port", "http"], "Invalid value for '--port'"),
+    ],
+)
+def test_what_was_typed_wrong_is_told_in_one_line(program: Program, command: list[str], line: str) -> None:
+    said = program.run(*command)
+    assert (said.code, said.out) == (2, "")
+    assert told(said.err).startswith(line)
+
+
+def test_a_setting_that_does_not_exist_stops_it(program: Program) -> None:
+    program.settings["BROKER"] = "memory:"
+    said = program.run("migrate")
+    assert said.code == 2
+    assert "SHARETALLY_BROKER" in told(said.err)
+
+
+def test_what_nobody_expected_is_one_line_too(program: Program) -> None:
+    (program.folder / "no.db").write_text("this is no database at all, however long you look at it")
+    program.settings["DATABASE_URL"] = f"sqlite:///{program.folder}/no.db"
+    said = program.run("keys", "list")
+    assert said.code == 2
+    assert "file is not a database" in told(said.err)
+
+
+def test_with_debug_it_shows_where(program: Program) -> None:
+    said = program.run("--debug", "keys", "list")
+    assert said.code != 0
+    assert "Traceback (most recent call last)" in said.err
+
+
+@pytest.mark.parametrize(("scheme", "command"), [("postgresql", "serve"), ("mysql", "migrate"), ("mysql", "verify")])
+def test_a_database_that_is_away(program: Program, scheme: str, command: str) -> None:
+    program.settings["DATABASE_URL"] = f"{scheme}://somebody:hunter2@127.0.0.1:9/sharetally"
+    said = program.run(command)
+    assert said.code == 2
+    assert told(said.err)
+    assert "hunter2" not in said.out + said.err
+
+
+# the schema
+
+
+def test_migrating(program: Program) -> None:
+    first, again = program.run("migrate"), program.run("migrate")
+    assert (first.code, first.out) == (0, "migrated: 0001\n")
+    assert (again.code, again.out) == (0, "the schema is up to date\n")
+    assert stat.S_IMODE((program.folder / "data").stat().st_mode) == 0o700
+    assert program.run("verify").code == 0
+
+
+def test_two_at_once_are_safe(program: Program) -> None:
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        both = list(threads.map(lambda _: program.run("migrate"), range(2)))
+    assert [said.code for said in both] == [0, 0], both
+    assert sorted(said.out for said in both) == ["migrated: 0001\n", "the schema is up to date\n"]
+
+
+def test_the_printed_statements_make_the_same_schema(program: Program) -> None:
+    printed = program.run("migrate", "--sql")
+    assert (printed.code, printed.err) == (0, "")
+    assert not (program.folder / "data" / "sharetally.db").exists()
+    (program.folder / "data").mkdir(exist_ok=True, mode=0o700)
+    by_hand = sqlite3.connect(program.folder / "data" / "sharetally.db")
+    by_hand.executescript(printed.out)
+    by_hand.close()
+    assert program.run("migrate").out == "the schema is up to date\n"
+    assert program.run("verify", "--json").json == {"contents": 0, "drift": 0, "drifted": []}
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:9/x", "mysql://nobody@127.0.0.1:9/x"])
+def test_printing_needs_no_database(program: Program, url: str) -> None:
+    program.settings["DATABASE_URL"] = url
+    printed = program.run("migrate", "--sql")
+    assert (printed.code, printed.err) == (0, "")
+    assert re.search("CREATE TABLE (IF NOT EXISTS )?share_records", printed.out)
+
+
+# roles that do not start
+
+
+def test_serving_needs_a_schema_that_it_knows(program: Program) -> None:
+    nothing = program.run("serve")
+    assert (nothing.code, "run `sharetally migrate`" in told(nothing.err)) == (2, True)
+    assert not (program.folder / "data" / "sharetally.db").exists()
+    program.run("migrate")
+    with sqlite3.connect(program.folder / "data" / "sharetally.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    strange = told(program.run("serve").err)
+    assert strange.startswith("the database stands at revision 9999, this version knows 0001: run `sharetally migrate`")
+
+
+def test_an_empty_database_is_told_from_a_strange_one(program: Program) -> None:
+    program.settings["DATABASE_URL"] = f"sqlite:///{program.folder}/empty.db"
+    sqlite3.connect(program.folder / "empty.db").close()
+    assert told(program.run("serve").err) == "the database has no schema yet: run `sharetally migrate`"
+
+
+@pytest.mark.parametrize("role", ["worker", "relay", "serve"])
+def test_what_lives_in_one_process_is_not_shared(program: Program, role: str) -> None:
+    command = [role, "--processes", "2"] if role == "serve" else [role]
+    said = program.run(*command)
+    assert (said.code, told(said.err)[:40]) == (2, "DATABASE_URL: SQLite serves one process ")
+    program.settings["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:9/x"
+    said = program.run(*command)
+    assert (said.code, told(said.err)[:45]) == (2, "BROKER_URL: memory: lives in one process and ")
+
+
+# tokens
+
+
+def claims(token: str) -> dict[str, object]:
+    payload = token.split(".")[1]
+    found: dict[str, object] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return found
+
+
+def test_a_token_says_who_what_and_how_long(program: Program) -> None:
+    before = int(time.time())
+    said = program.run("token", "--user", "anna", "--scope", "shares audit", "--ttl", "60")
+    assert (said.code, said.err) == (0, "")
+    found = claims(said.out.strip())
+    assert (found["sub"], found["scope"]) == ("anna", "audit shares")
+    assert isinstance(found["exp"], int)
+    assert before + 60 <= found["exp"] <= time.time() + 61
+
+
+def test_a_token_may_share_unless_told_otherwise(program: Program) -> None:
+    said = program.run("token", "--user", "anna")
+    assert claims(said.out.strip())["scope"] == "shares"
+
+
+def test_without_a_secret_of_our_own_there_are_no_tokens(program: Program) -> None:
+    program.settings |= {"JWKS_URL": "https://issuer.example/keys", "JWT_ISSUER": "https://issuer.example"}
+    said = program.run("token", "--user", "anna")
+    assert (said.code, told(said.err)) == (2, "JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")

@@ -1,0 +1,114 @@
+"""Parked jobs by the program: listed, shown, replayed, given up; nothing drifts before or after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sharetally.domain.event import Event, Job
+from sharetally.domain.ids import new_id
+from sharetally.flow.consumers.foreign import InboundJob, payload_of
+from tests.contracts.database_rows import AT, VIDEO, emptied, number, opened, record, share
+from tests.program import Program
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/data/sharetally.db"
+
+
+@pytest.fixture
+async def program(tmp_path: Path, url: str) -> Program:
+    made = Program(tmp_path)
+    assert made.run("migrate").code == 0
+    return made
+
+
+@pytest.fixture
+async def event(program: Program, url: str) -> Event:
+    """A share whose job is parked."""
+    async with opened(url) as db:
+        (made,) = await share(db, record())
+        await db.park(made.id, "a poison")
+    return made
+
+
+def proven(program: Program) -> bool:
+    return program.run("verify").code == 0
+
+
+async def test_listing_and_showing(program: Program, event: Event) -> None:
+    assert program.run("dead", "list").out == f"{event.id}  share_created  video:abc  a poison\n"
+    (listed,) = program.run("dead", "list", "--json").json
+    shown = program.run("dead", "show", str(event.id)).json
+    assert listed.items() <= shown.items()
+    assert (listed["jobId"], listed["reason"], listed["delta"]) == (str(event.id), "a poison", 1)
+    assert (listed["userId"], listed["requestId"], listed["attempts"]) == ("anna", "request-1", 0)
+
+
+async def test_a_job_from_outside_shows_its_text(program: Program, url: str) -> None:
+    text = '{"jobId": "7", "contentId": "a/b"}'
+    payload = payload_of(InboundJob(name="share_created", text=text))
+    strange = Event(id=new_id(), job=Job.SHARE_INBOUND, content=VIDEO, at=AT, payload=payload)
+    async with opened(url) as db:
+        await db.park_new(strange, "contentId must not contain '/'")
+    assert program.run("dead", "show", str(strange.id)).json["payload"] == f"share_created\n{text}"
+
+
+async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, url: str, event: Event) -> None:
+    said = program.run("dead", "replay", str(event.id), str(new_id()))
+    assert (said.code, said.out) == (0, "1 pending again, the relay sends them within a minute\n")
+    assert program.run("dead", "list", "--json").json == []
+    assert proven(program)
+    async with opened(url) as db:
+        assert (await db.backlog()).pending == 1
+
+
+async def test_replaying_all(program: Program, event: Event) -> None:
+    assert program.run("dead", "replay", "--all").out.startswith("1 pending again")
+    assert program.run("dead", "replay", "--all").out.startswith("0 pending again")
+
+
+async def test_giving_up(program: Program, url: str, event: Event) -> None:
+    assert proven(program)
+    said = program.run("dead", "discard", str(event.id), "--reason", "a test", "--author", "olga")
+    assert (said.code, said.out) == (0, "discarded; 1 adjustments cancel it\n")
+    assert proven(program)
+    async with opened(url) as db:
+        assert await number(db, "SELECT sum(amount) FROM adjustments WHERE actor = 'olga' AND reason = 'a test'") == -1
+    again = program.run("dead", "discard", str(event.id), "--reason", "a test")
+    assert (again.code, again.err) == (2, f"sharetally: no parked job {event.id}\n")
+
+
+async def test_giving_up_needs_a_reason(program: Program, event: Event) -> None:
+    assert program.run("dead", "discard", str(event.id)).err == "sharetally: Missing option '--reason'.\n"
+    said = program.run("dead", "discard", str(event.id), "--reason", " ")
+    assert (said.code, said.err) == (2, "sharetally: reason: must be 1 to 500 characters\n")
+    assert len(program.run("dead", "list", "--json").json) == 1
+
+
+async def test_the_author_is_who_is_logged_in(program: Program, url: str, event: Event) -> None:
+    program.run("dead", "discard", str(event.id), "--reason", "a test")
+    who = os.environ.get("USER") or "operator"
+    async with opened(url) as db:
+        assert await number(db, "SELECT count(*) FROM share_audit WHERE actor = :who", who=who) == 1
+
+
+async def test_replaying_through_a_broker(tmp_path: Path, postgresql_url: str, amqp_url: str) -> None:
+    program = Program(tmp_path, DATABASE_URL=postgresql_url, BROKER_URL=amqp_url)
+    async with emptied(postgresql_url) as db:
+        events = await share(db, record(), record(user_id="bert"))
+        for each in events:
+            await db.park(each.id, "a poison")
+        said = program.run("dead", "replay", "--all")
+        assert (said.code, said.out, said.err) == (0, "2 pending again, sent\n", "")
+        with program.started("worker", "--consumers", "count") as role:
+            role.says('"outcome":"counted"')
+            assert role.stop() == 0
+        assert (await db.backlog()).pending == 0
+        assert (await db.counts([VIDEO]))[0].shares == 2
+    assert proven(program)

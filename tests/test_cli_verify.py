@@ -1,0 +1,150 @@
+"""`verify` and `repair`: what they find, how they say so, and that finding nothing is worth something."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from sharetally.domain.content import ContentRef
+from tests.contracts.database_rows import count, link, opened, record, share
+from tests.program import Program, fetched
+from tests.services.launch import free_port
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def program(tmp_path: Path) -> Program:
+    """Two contents: `abc` with two counted shares and one pending, `def` with one link."""
+    made = Program(tmp_path)
+    assert made.run("migrate").code == 0
+    async with opened(f"sqlite:///{tmp_path}/data/sharetally.db") as db:
+        await count(db, await share(db, record(), record(user_id="bert")))
+        await count(db, await share(db, link(content=ContentRef(type="article", id="def"), channel="mail")))
+        await share(db, record(user_id="cleo"))
+    return made
+
+
+@contextmanager
+def by_hand(program: Program) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(program.folder / "data" / "sharetally.db")) as database, database:
+        yield database
+
+
+def damage(program: Program, *, total: bool = True) -> None:
+    with by_hand(program) as database:
+        if total:
+            database.execute("UPDATE share_totals SET shares = shares + 5 WHERE content_id = 'abc'")
+        database.execute("UPDATE share_counts SET shares = 0 WHERE content_id = 'def' AND dimension = 'channel'")
+
+
+async def test_no_drift_is_exit_0(program: Program) -> None:
+    said = program.run("verify")
+    assert (said.code, said.out, said.err) == (0, "2 contents, drift 0\n", "")
+    assert program.run("verify", "--json").json == {"contents": 2, "drift": 0, "drifted": []}
+
+
+async def test_drift_is_exit_1_and_its_cells_are_named(program: Program) -> None:
+    damage(program)
+    said = program.run("verify", "--json")
+    assert (said.code, said.err) == (1, "")
+    total = {"contentType": "video", "contentId": "abc", "cell": "total", "counted": 7, "pending": 1, "ledger": 3}
+    cell = {
+        "contentType": "article",
+        "contentId": "def",
+        "cell": "channel:mail",
+        "counted": 0,
+        "pending": 0,
+        "ledger": 1,
+    }
+    assert said.json["contents"] == 2
+    assert said.json["drift"] == 5 + 1
+    assert sorted(said.json["drifted"], key=lambda each: each["contentId"]) == [total, cell]
+    shown = program.run("verify")
+    assert shown.code == 1
+    assert "  video:abc total: counted 7 + pending 1 != ledger 3\n" in shown.out
+
+
+async def test_one_content_alone(program: Program) -> None:
+    damage(program, total=False)
+    well = program.run("verify", "--json", "--content", "video:abc")
+    assert (well.code, well.json) == (0, {"contents": 1, "drift": 0, "drifted": []})
+    ill = program.run("verify", "--json", "--content", "article:def")
+    assert (ill.code, ill.json["drift"]) == (1, 1)
+
+
+async def test_who_cannot_look_says_so_with_exit_2(program: Program) -> None:
+    program.settings["DATABASE_URL"] = "sqlite:///elsewhere.db"
+    said = program.run("verify", "--json")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("sharetally: cannot look: there is no database at ")
+
+
+# looking on
+
+
+async def test_looking_on_tells_the_metrics_and_ends_when_told(program: Program) -> None:
+    port = free_port()
+    program.settings["OPS_PORT"] = str(port)
+    with program.started("verify", "--every", "0.1", "--json") as watch:
+        watch.until(lambda: watch.said.count('{"contents": 2, "drift": 0, "drifted": []}') >= 3)
+        assert drift(port) == 0
+        assert fetched(f"http://127.0.0.1:{port}/health")[0] == 200
+        damage(program)
+        watch.until(lambda: drift(port) == 6)
+        assert watch.stop() == 1, "it has seen drift"
+
+
+async def test_without_drift_it_ends_with_0(program: Program) -> None:
+    with program.started("verify", "--every", "0.1") as watch:
+        watch.says("2 contents, drift 0")
+        assert watch.stop() == 0
+
+
+def drift(port: int) -> float | None:
+    _, text = fetched(f"http://127.0.0.1:{port}/metrics")
+    found = re.search(r"^sharetally_drift (\S+)$", str(text), re.MULTILINE)
+    looked = re.search(r"^sharetally_drift_checked_timestamp_seconds (\S+)$", str(text), re.MULTILINE)
+    assert (found is None) == (looked is None)
+    return float(found[1]) if found else None
+
+
+# mending
+
+
+async def test_a_dry_run_only_tells(program: Program) -> None:
+    damage(program)
+    said = program.run("repair", "--dry-run")
+    assert said.code == 0
+    assert "video:abc total: counted 7 + pending 1 != ledger 3; -5\n" in said.out
+    assert said.out.endswith("2 cells would be mended\n")
+    assert program.run("verify").code == 1
+
+
+async def test_repair_moves_to_what_the_ledger_says_and_records_why(program: Program) -> None:
+    damage(program)
+    said = program.run("repair")
+    assert (said.code, said.out.endswith("2 cells mended\n")) == (0, True)
+    assert program.run("verify", "--json").json["drift"] == 0
+    assert program.run("repair").out == "0 cells mended\n"
+    with by_hand(program) as database:
+        lines = database.execute("SELECT actor, error_message FROM share_audit WHERE action = 'repaired'").fetchall()
+    assert sorted(lines) == [("sharetally repair", "channel mail: drift -1"), ("sharetally repair", "total -: drift 5")]
+
+
+async def test_after_a_restore_versions_rise_and_marks_are_forgotten(program: Program) -> None:
+    with by_hand(program) as database:
+        database.execute("INSERT INTO queue_marks VALUES ('count', '2026-11-20 12:00:00.000000')")
+        before = dict(database.execute("SELECT content_id, version FROM share_totals"))
+    said = program.run("repair", "--restored")
+    assert (said.code, said.out.splitlines()[0][:17]) == (0, "2 versions raised")
+    with by_hand(program) as database:
+        after = dict(database.execute("SELECT content_id, version FROM share_totals"))
+        assert database.execute("SELECT count(*) FROM queue_marks").fetchone() == (0,)
+    assert all(after[each] > before[each] for each in ("abc", "def"))
+    assert program.run("verify").code == 0

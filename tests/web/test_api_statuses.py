@@ -1,0 +1,253 @@
+"""Every status that the OpenAPI document names is one that the service really gives, route by route."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from importlib.metadata import entry_points
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sharetally import wiring
+from sharetally.domain.errors import Conflict, Unavailable
+from sharetally.domain.share import Status
+from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.examples import EXAMPLES
+from sharetally.web.openapi import document
+from sharetally.web.table import API, OPERATION
+from tests.web.api import Api, Said
+from tests.web.conftest import MakeApi
+
+pytestmark = pytest.mark.anyio
+EVERY = (*API, *OPERATION)
+DOCUMENT = document(EVERY, server="")
+PATH = {"videoId": "abc", "contentType": "video", "contentId": "abc", "platform": "twitter", "code": "aB3dE5fG7h"}
+PATH["id"] = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
+LINK = {"contentType": "video", "contentId": "abc"}
+EVERYTHING = "shares audit admin"
+Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[Said]]
+
+
+def documented() -> Iterator[Any]:
+    for endpoint in EVERY:
+        for status in DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]["responses"]:
+            yield pytest.param(endpoint, int(status), id=f"{endpoint.method} {endpoint.path} {status}")
+
+
+@pytest.mark.parametrize(("endpoint", "status"), list(documented()))
+async def test_it_happens(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, status: int) -> None:
+    recipe = RECIPES.get((endpoint.method, endpoint.path, status)) or RECIPES[status]
+    said = await recipe(make_api, monkeypatch, endpoint)
+    assert said.status == status, said
+    answer = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]["responses"][str(status)]
+    kind = said.headers.get("content-type", "").partition(";")[0]
+    assert ([kind] if kind else []) == list(answer.get("content", {}))
+    told = {name.lower() for name in answer["headers"]} | {"cache-control", "content-type", "content-length"}
+    assert set(said.headers) <= told
+
+
+async def ask(api: Api, endpoint: Endpoint, *, query: str = "", **how: Any) -> Said:
+    """This endpoint with everything that it needs."""
+    path = re.sub(r"{(\w+)}", lambda name: PATH[name[1]], endpoint.path)
+    body = EXAMPLES[endpoint.body] if endpoint.body else b""
+    if endpoint.access is Access.ACT_AS:
+        headers = {"x-api-key": await api.key("shop", *EVERYTHING.split(), "act-as"), **how.pop("headers", {})}
+        how = {"user": None, "headers": headers, **how}
+    return await api.ask(endpoint.method, path + query, how.pop("body", body), **{"scope": EVERYTHING, **how})
+
+
+# what any route may answer
+
+
+async def plain(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api(LINK_HOSTS="*") as api:
+        await api.share("abc", "twitter")
+        return await ask(api, endpoint)
+
+
+async def malformed(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        if endpoint.access is Access.OPERATORS:
+            return await ask(api, endpoint, user=None, headers=[("x-user-id", "a"), ("x-user-id", "b")])
+        if endpoint.access is Access.PUBLIC:
+            return await api.ask(endpoint.method, endpoint.path.replace("{code}", "%00"))
+        return await ask(api, endpoint, query="?nobody=knows")
+
+
+async def forged(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        return await ask(api, endpoint, user=None, headers={"authorization": "Bearer nonsense"})
+
+
+async def not_theirs(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        bearer = {"authorization": f"Bearer {api.token()}", "x-user-id": "somebody"}
+        return await api.ask(endpoint.method, re.sub(r"{\w+}", "a", endpoint.path), user=None, headers=bearer)
+
+
+async def too_large(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        return await ask(api, endpoint, body=b" " * (endpoint.limit + 1))
+
+
+async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api(LINK_HOSTS="*") as api:
+        key = {"idempotency-key": "key"}
+        await api.share("other", "facebook", headers=key)
+        return await ask(api, endpoint, headers=key)
+
+
+async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api(RATE_LIMIT="1/hour", LINK_HOSTS="*") as api:
+        await ask(api, endpoint)
+        if endpoint.access is not Access.ACT_AS:
+            return await ask(api, endpoint)
+        headers = {"x-api-key": await api.key("again", "shares", "act-as"), "x-user-id": "carla"}
+        await ask(api, endpoint, headers=headers)
+        return await ask(api, endpoint, headers=headers)
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Iterator[None]:
+    """Every handler fails so."""
+
+    async def handler(*_: object) -> Any:
+        raise error
+
+    for name in ("API", "OPERATION"):
+        broken = tuple(replace(each, handler=handler) for each in getattr(wiring, name))
+        monkeypatch.setattr(wiring, name, broken)
+    yield
+
+
+async def broken(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    with failing(monkeypatch, RuntimeError("a fault")):
+        async with make_api() as api:
+            return await ask(api, endpoint)
+
+
+async def away(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    with failing(monkeypatch, Unavailable("the database does not answer")):
+        async with make_api() as api:
+            return await ask(api, endpoint)
+
+
+# what only some do
+
+
+class Refusing:
+    """A hook that lets nothing through."""
+
+    async def before_create(self, _: object) -> None:
+        raise Conflict("not now")
+
+    before_delete = before_create
+
+    async def after_update(self, *_: object) -> None:
+        raise Conflict("not now")
+
+
+def hooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = SimpleNamespace(name="refusing", load=lambda: Refusing)
+
+    def found(*, group: str) -> Any:
+        return [entry] if group == wiring.HOOKS else entry_points(group=group)
+
+    monkeypatch.setattr(wiring, "entry_points", found)
+
+
+@asynccontextmanager
+async def with_link(make_api: MakeApi) -> AsyncIterator[tuple[Api, dict[str, Any]]]:
+    async with make_api(LINK_HOSTS="*") as api:
+        yield api, (await api.ask("POST", "/share-links", LINK)).json
+
+
+async def to_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with with_link(make_api) as (api, link):
+        body = EXAMPLES[endpoint.body] if endpoint.body else b""
+        return await api.ask(endpoint.method, endpoint.path.format(**link), body)
+
+
+async def refused_by_hook(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with with_link(make_api) as (api, link):
+        await api.share("abc", "twitter")
+    hooked(monkeypatch)
+    async with make_api(LINK_HOSTS="*") as api:
+        path = re.sub(r"{(\w+)}", lambda name: (PATH | link)[name[1]], endpoint.path)
+        other: Any = {"platforms": ["facebook"]} if path.endswith("/share") else EXAMPLES.get(endpoint.body, b"")
+        return await api.ask(endpoint.method, path, other)
+
+
+async def after_deleting(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with with_link(make_api) as (api, link):
+        await api.ask("DELETE", f"/share-links/{link['id']}")
+        return await api.ask(endpoint.method, endpoint.path.format(**link))
+
+
+async def nothing_there(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api(LINK_HOSTS="*") as api:
+        return await ask(api, endpoint)
+
+
+def seeded(status: Status) -> Recipe:
+    async def recipe(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+        async with make_api() as api:
+            await api.seed("abc", status)
+            return await ask(api, endpoint)
+
+    return recipe
+
+
+async def known_already(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        return await ask(api, endpoint, headers={"if-none-match": "*"})
+
+
+async def without_secret(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    issuer = "https://issuer.example"
+    async with make_api(JWKS_URL=f"{issuer}/jwks.json", JWT_ISSUER=issuer, JWT_SECRET=None) as api:
+        return await ask(api, endpoint)
+
+
+async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async def revision(_: object) -> str:
+        raise Unavailable
+
+    async with make_api() as api:
+        monkeypatch.setattr(type(api.database), "revision", revision)
+        return await ask(api, endpoint)
+
+
+RECIPES: dict[Any, Recipe] = {
+    **dict.fromkeys((200, 201, 202, 204), plain),
+    302: to_link,
+    304: known_already,
+    400: malformed,
+    401: forged,
+    403: not_theirs,
+    404: nothing_there,
+    409: refused_by_hook,
+    410: after_deleting,
+    413: too_large,
+    422: key_reused,
+    429: too_many,
+    500: broken,
+    503: away,
+    **{(each, "/share-links/{id}", 200): to_link for each in ("GET", "PATCH")},
+    ("DELETE", "/share-links/{id}", 204): to_link,
+    ("POST", "/tokens", 409): without_secret,
+    **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
+    **{
+        ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)
+        for base in ("/videos/{videoId}", "/content/{contentType}/{contentId}")
+        for status, state in ((202, Status.FAILED), (409, Status.PENDING))
+    },
+    **{
+        ("POST", f"{base}/share", 202): seeded(Status.PENDING)
+        for base in ("/videos/{videoId}", "/content/{contentType}/{contentId}")
+    },
+}
