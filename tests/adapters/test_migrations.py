@@ -20,12 +20,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects.mysql import MEDIUMBLOB, TINYBLOB
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from sharetally.adapters.databases.store import sqlite_path
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations import HEAD
-from sharetally.adapters.migrations.runner import async_url, known, print_sql, script, upgrade
+from sharetally.adapters.migrations.runner import engine_of, known, print_sql, script, upgrade
 from sharetally.domain.errors import Misconfigured, Unavailable
 from tests.contracts.database_rows import opened, run
 
@@ -47,7 +46,7 @@ async def connected(url: str) -> AsyncIterator[Callable[[Callable[[sa.Connection
             yield lambda step: _now(step(connection))
         plain.dispose()
         return
-    engine = create_async_engine(async_url(url).replace("mysql+", "mariadb+"), poolclass=sa.NullPool)
+    engine = await engine_of(url)
     async with engine.begin() as asynchronous:
         yield asynchronous.run_sync
     await engine.dispose()
@@ -175,6 +174,34 @@ async def test_a_run_goes_on_where_one_stopped(database_url: str) -> None:
     assert await upgraded(database_url) == [HEAD]
     async with connected(database_url) as inside:
         assert await inside(shape) == whole
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What SQLAlchemy sends and commits, in order."""
+    told: list[str] = []
+
+    def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        told.append(statement)
+
+    def committed(_connection: object) -> None:
+        told.append("COMMIT")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", sent)
+    sa.event.listen(sa.Engine, "commit", committed)
+    yield told
+    sa.event.remove(sa.Engine, "before_cursor_execute", sent)
+    sa.event.remove(sa.Engine, "commit", committed)
+
+
+@pytest.mark.parametrize("database_url", ["mysql"], indirect=True)
+async def test_the_lock_is_let_go_once_the_revision_is_there_for_the_next(database_url: str, told: list[str]) -> None:
+    await upgraded(database_url)
+    written, released = (
+        next(place for place, each in enumerate(told) if each.startswith(word))
+        for word in ("INSERT INTO alembic_version", "SELECT RELEASE_LOCK")
+    )
+    assert "COMMIT" in told[written:released]
 
 
 @pytest.mark.parametrize("database_url", ["mysql"], indirect=True)

@@ -74,9 +74,7 @@ def _private() -> Iterator[Server]:
         listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(place)]
         command = [str(_program("postgres")), "-D", data, *listen]
         # SIGINT: disconnect whoever is left and stop; SIGTERM would wait for them.
-        with launched(
-            command, lambda: _answers(server.url), log=place / "log", user=user, stop=signal.SIGINT
-        ):
+        with launched(command, lambda: _answers(server.url), log=place / "log", user=user, stop=signal.SIGINT):
             yield server
 
 

@@ -1,7 +1,8 @@
 """The service under test, over a database that each test has for itself.
 
 `api` runs on SQLite with default settings; `make_api` opens one with settings of the test's own; `any_api`
-runs a test once on each database, where what is asked depends on what the database does with it.
+runs a test once on each database, where what is asked depends on what the database does with it; `untouched` is
+for whatever must not write.
 """
 
 from __future__ import annotations
@@ -46,6 +47,16 @@ async def api(make_api: MakeApi) -> AsyncIterator[Api]:
     """The service on SQLite as it comes."""
     async with make_api() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+async def untouched(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """One service on SQLite for all tests of a file whose requests are refused; in the end nothing was written."""
+    folder = tmp_path_factory.mktemp("untouched")
+    shutil.copy(migrated_file, folder / "sharetally.db")
+    async with opened(settings(folder, f"sqlite:///{folder}/sharetally.db")) as found:
+        yield found
+        assert (await found.ask("GET", "/audit", scope="audit")).json["items"] == []
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])

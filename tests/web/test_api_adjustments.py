@@ -86,27 +86,27 @@ async def test_job_ids_are_compared_exactly(any_api: Api, video: str) -> None:
     ],
 )
 async def test_a_malformed_correction_names_the_field_and_writes_nothing(
-    api: Api, video: str, fields: dict[str, Any], path: str
+    untouched: Api, video: str, fields: dict[str, Any], path: str
 ) -> None:
-    assert invalid(await adjust(api, video, **fields)) == [path]
+    assert invalid(await adjust(untouched, video, **fields)) == [path]
     line = {"contentId": video, **fields}
     if path != "contentId":
-        assert invalid(await adjust_many(api, {"contentId": video}, line)) == [f"adjustments[1].{path}"]
-    assert await api.audited(f"video/{video}") == []
+        assert invalid(await adjust_many(untouched, {"contentId": video}, line)) == [f"adjustments[1].{path}"]
+    assert await untouched.audited(f"video/{video}") == []
 
 
-async def test_a_reason_and_an_operation_are_needed(api: Api, video: str) -> None:
+async def test_a_reason_and_an_operation_are_needed(untouched: Api, video: str) -> None:
     address = f"/share-links/count/video/{video}/adjustments"
     for name in BODY:
         body = {key: value for key, value in BODY.items() if key != name}
-        assert invalid(await api.ask("POST", address, body, scope="admin")) == [name]
+        assert invalid(await untouched.ask("POST", address, body, scope="admin")) == [name]
 
 
-async def test_only_admins_correct(api: Api, video: str) -> None:
-    problem(await adjust(api, video, scope="shares audit"), 403, "forbidden")
-    problem(await adjust_many(api, {"contentId": video}, scope="shares"), 403, "forbidden")
-    problem(await adjust_many(api, {"contentId": video}, user=None), 401, "unauthenticated")
-    assert await api.exact(f"video/{video}") == 0
+async def test_only_admins_correct(untouched: Api, video: str) -> None:
+    problem(await adjust(untouched, video, scope="shares audit"), 403, "forbidden")
+    problem(await adjust_many(untouched, {"contentId": video}, scope="shares"), 403, "forbidden")
+    problem(await adjust_many(untouched, {"contentId": video}, user=None), 401, "unauthenticated")
+    assert await untouched.exact(f"video/{video}") == 0
 
 
 # many

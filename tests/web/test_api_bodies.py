@@ -40,8 +40,8 @@ async def test_a_body_has_64_kib_at_most(api: Api) -> None:
         ("POST", "/share-links/count/video/abc/adjustments", "admin"),
     ],
 )
-async def test_every_route_that_is_not_bulk_says_so(api: Api, method: str, path: str, scope: str) -> None:
-    problem(await api.ask(method, path, b" " * (64 * KIB + 1), scope=scope), 413, "too-large")
+async def test_every_route_that_is_not_bulk_says_so(untouched: Api, method: str, path: str, scope: str) -> None:
+    problem(await untouched.ask(method, path, b" " * (64 * KIB + 1), scope=scope), 413, "too-large")
 
 
 @pytest.mark.parametrize(
@@ -116,23 +116,23 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
-async def test_what_is_no_json_of_ours_is_400(api: Api, body: bytes) -> None:
-    said = await api.ask("POST", SHARE, body[: 64 * KIB])
+async def test_what_is_no_json_of_ours_is_400(untouched: Api, body: bytes) -> None:
+    said = await untouched.ask("POST", SHARE, body[: 64 * KIB])
     assert len(invalid(said)) == 1
-    assert await nothing_written(api)
+    assert await nothing_written(untouched)
 
 
 NAMES = ["text", "url", "platforms", "contentId", "userId", "reason", "jobId", "channelId", "code\0", "\ufeff"]
 
 
 @pytest.mark.parametrize("value", [rb'"\ud800"', rb'"a\u0000b"', rb'["\udfff"]', b"1e400", b"-0", b'{"a": null}'])
-async def test_no_value_of_any_field_breaks_anything(api: Api, value: bytes) -> None:
+async def test_no_value_of_any_field_breaks_anything(untouched: Api, value: bytes) -> None:
     good = b'{"contentType": "video", "contentId": "abc", "operation": "increment", "reason": "r", '
     for name in NAMES:
         body = good + json.dumps(name).encode() + b": " + value + b"}"
         for path in (SHARE, "/share-links", "/share-links/counts", "/share-links/count/video/abc/adjustments"):
-            assert invalid(await api.ask("POST", path, body, scope="admin shares")), (path, body)
-    assert await nothing_written(api)
+            assert invalid(await untouched.ask("POST", path, body, scope="admin shares")), (path, body)
+    assert await nothing_written(untouched)
 
 
 async def test_of_a_field_given_twice_the_last_one_holds(api: Api) -> None:
@@ -154,6 +154,6 @@ async def test_real_characters_beyond_the_basic_plane_are_kept(any_api: Api, vid
     assert await any_api.exact(f"video/{video}%F0%9F%98%80") == 2
 
 
-async def test_a_body_that_breaks_off_writes_nothing(api: Api) -> None:
-    assert invalid(await api.ask("POST", SHARE, parts=[b'{"platforms": ["twitter"]', b""])) == ["body"]
-    assert await nothing_written(api)
+async def test_a_body_that_breaks_off_writes_nothing(untouched: Api) -> None:
+    assert invalid(await untouched.ask("POST", SHARE, parts=[b'{"platforms": ["twitter"]', b""])) == ["body"]
+    assert await nothing_written(untouched)

@@ -42,8 +42,8 @@ def now() -> int:
 
 
 @pytest.mark.parametrize(("method", "path"), SIGNED + SHARES + ADMIN + ACT_AS)
-async def test_without_a_credential_it_is_401(api: Api, method: str, path: str) -> None:
-    said = await api.ask(method, path, user=None)
+async def test_without_a_credential_it_is_401(untouched: Api, method: str, path: str) -> None:
+    said = await untouched.ask(method, path, user=None)
     problem(said, 401, "unauthenticated")
     assert said.headers["www-authenticate"].startswith("Bearer")
 
@@ -54,13 +54,13 @@ async def test_without_a_credential_it_is_401(api: Api, method: str, path: str) 
     + [(*each, "shares audit") for each in ADMIN]
     + [(*each, "shares audit admin") for each in ACT_AS],
 )
-async def test_without_the_scope_it_is_403(api: Api, method: str, path: str, scope: str) -> None:
-    problem(await api.ask(method, path, scope=scope), 403, "forbidden")
+async def test_without_the_scope_it_is_403(untouched: Api, method: str, path: str, scope: str) -> None:
+    problem(await untouched.ask(method, path, scope=scope), 403, "forbidden")
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_what_is_public_needs_nothing(api: Api, path: str) -> None:
-    assert (await api.ask("GET", path, user=None)).status == 200
+async def test_what_is_public_needs_nothing(untouched: Api, path: str) -> None:
+    assert (await untouched.ask("GET", path, user=None)).status == 200
 
 
 FORGED = {
@@ -79,16 +79,16 @@ FORGED = {
 
 
 @pytest.mark.parametrize("token", FORGED.values(), ids=FORGED.keys())
-async def test_a_token_that_does_not_hold_is_401_and_not_repeated(api: Api, token: str) -> None:
-    said = await api.share("abc", user=None, headers={"authorization": f"Bearer {token}"})
+async def test_a_token_that_does_not_hold_is_401_and_not_repeated(untouched: Api, token: str) -> None:
+    said = await untouched.share("abc", user=None, headers={"authorization": f"Bearer {token}"})
     problem(said, 401, "unauthenticated")
     assert token not in said.body.decode()
-    assert await api.audited("video/abc") == []
+    assert await untouched.audited("video/abc") == []
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "stk_short", "Bearer \xe9"])
-async def test_a_header_that_is_no_credential_is_401(api: Api, value: str) -> None:
-    problem(await api.share("abc", user=None, headers={"authorization": value}), 401, "unauthenticated")
+async def test_a_header_that_is_no_credential_is_401(untouched: Api, value: str) -> None:
+    problem(await untouched.share("abc", user=None, headers={"authorization": value}), 401, "unauthenticated")
 
 
 async def test_two_credentials_are_one_too_many(api: Api) -> None:
@@ -124,8 +124,10 @@ async def test_only_a_key_that_may_names_a_user(api: Api, video: str) -> None:
     assert [line["userId"] for line in await api.audited(f"video/{video}")] == ["Çarla"]
 
 
-async def test_an_unknown_key_is_401(api: Api) -> None:
-    problem(await api.share("abc", user=None, headers={"x-api-key": "stk_" + "A" * 43}), 401, "unauthenticated")
+async def test_an_unknown_key_is_401(untouched: Api) -> None:
+    problem(
+        await untouched.share("abc", user=None, headers={"x-untouched-key": "stk_" + "A" * 43}), 401, "unauthenticated"
+    )
 
 
 # tokens for one's own front end

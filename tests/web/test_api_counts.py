@@ -148,9 +148,9 @@ async def test_exact_needs_a_token_and_is_not_stored(api: Api, video: str) -> No
 
 
 @pytest.mark.parametrize("query", ["consistent=1", "consistent=yes", "consistent=", "consistent=TRUE", "exact=true"])
-async def test_a_switch_is_true_or_false(api: Api, query: str) -> None:
-    assert invalid(await api.ask("GET", f"/share-links/count/video/abc?{query}")) == [query.partition("=")[0]]
-    assert (await api.ask("GET", "/share-links/count/video/abc?consistent=false", user=None)).status == 200
+async def test_a_switch_is_true_or_false(untouched: Api, query: str) -> None:
+    assert invalid(await untouched.ask("GET", f"/share-links/count/video/abc?{query}")) == [query.partition("=")[0]]
+    assert (await untouched.ask("GET", "/share-links/count/video/abc?consistent=false", user=None)).status == 200
 
 
 # many
@@ -178,7 +178,7 @@ async def test_two_hundred_at_most(any_api: Api, video: str) -> None:
     assert invalid(await any_api.ask("POST", "/share-links/counts", {"contents": contents})) == ["contents"]
 
 
-async def test_the_one_that_is_malformed_is_named(api: Api) -> None:
+async def test_the_one_that_is_malformed_is_named(untouched: Api) -> None:
     good = {"contentType": "video", "contentId": "abc"}
     for bad, path in (
         ({"contentType": "video"}, "contents[1].contentId"),
@@ -186,7 +186,7 @@ async def test_the_one_that_is_malformed_is_named(api: Api) -> None:
         ({**good, "contentId": "a/b"}, "contents[1].contentId"),
         ({**good, "more": 1}, "contents[1].more"),
     ):
-        assert invalid(await api.ask("POST", "/share-links/counts", {"contents": [good, bad]})) == [path]
+        assert invalid(await untouched.ask("POST", "/share-links/counts", {"contents": [good, bad]})) == [path]
 
 
 # who may read
@@ -200,9 +200,9 @@ async def test_counts_need_a_token_where_they_are_not_public(make_api: MakeApi) 
             assert (await api.ask(*ask)).status == 200
 
 
-async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_needed(api: Api) -> None:
+async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_needed(untouched: Api) -> None:
     bad = {"authorization": "Bearer no.such.token"}
-    said = await api.ask("GET", "/share-links/count/video/abc", user=None, headers=bad)
+    said = await untouched.ask("GET", "/share-links/count/video/abc", user=None, headers=bad)
     problem(said, 401, "unauthenticated")
 
 

@@ -1,4 +1,4 @@
-"""When something below is away or broken: an answer that tells nothing of it, nothing lost, and well again by itself."""
+"""When something below is away or broken: answers that tell nothing of it, nothing lost, well again after."""
 
 from __future__ import annotations
 

@@ -107,16 +107,16 @@ async def test_each_link_is_a_share_of_its_own(api: Api, video: str) -> None:
     ],
 )
 async def test_a_malformed_link_names_the_field_and_writes_nothing(
-    api: Api, video: str, fields: dict[str, Any], path: str
+    untouched: Api, video: str, fields: dict[str, Any], path: str
 ) -> None:
-    said = await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, **fields})
+    said = await untouched.ask("POST", "/share-links", {"contentType": "video", "contentId": video, **fields})
     assert invalid(said) == [path]
-    assert (await api.ask("GET", "/share-links")).json == {"items": [], "next": None}
+    assert (await untouched.ask("GET", "/share-links")).json == {"items": [], "next": None}
 
 
-async def test_what_is_missing_is_named(api: Api) -> None:
-    assert invalid(await api.ask("POST", "/share-links", {"contentType": "video"})) == ["contentId"]
-    said = await api.ask("POST", "/share-links", {"contentType": "song", "contentId": "abc"})
+async def test_what_is_missing_is_named(untouched: Api) -> None:
+    assert invalid(await untouched.ask("POST", "/share-links", {"contentType": "video"})) == ["contentId"]
+    said = await untouched.ask("POST", "/share-links", {"contentType": "song", "contentId": "abc"})
     assert invalid(said) == ["url"]  # CONTENT_URLS does not say where songs live
 
 

@@ -46,14 +46,14 @@ def operations(found: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [(method, path, each) for path, methods in found["paths"].items() for method, each in methods.items()]
 
 
-async def test_the_document_is_valid_openapi_3_1(api: Api) -> None:
-    found = await described(api)
+async def test_the_document_is_valid_openapi_3_1(untouched: Api) -> None:
+    found = await described(untouched)
     assert found["openapi"].startswith("3.1")
     assert [str(error) for error in OpenAPIV31SpecValidator(found).iter_errors()] == []
 
 
-async def test_it_has_every_route_of_the_contract(api: Api) -> None:
-    found = {(method.upper(), path) for method, path, _ in operations(await described(api))}
+async def test_it_has_every_route_of_the_contract(untouched: Api) -> None:
+    found = {(method.upper(), path) for method, path, _ in operations(await described(untouched))}
     share = ("/videos/{videoId}", "/content/{contentType}/{contentId}")
     expected = {("POST", f"{base}/share") for base in share}
     expected |= {("GET", f"{base}/share-status") for base in share}
@@ -69,8 +69,8 @@ async def test_it_has_every_route_of_the_contract(api: Api) -> None:
     assert found >= expected
 
 
-async def test_everything_has_an_example_and_says_what_it_is(api: Api) -> None:
-    found = await described(api)
+async def test_everything_has_an_example_and_says_what_it_is(untouched: Api) -> None:
+    found = await described(untouched)
     for method, path, each in operations(found):
         where = f"{method} {path}"
         assert each["summary"], where
@@ -84,9 +84,9 @@ async def test_everything_has_an_example_and_says_what_it_is(api: Api) -> None:
         assert all("X-Request-Id" in answer["headers"] for answer in each["responses"].values()), where
 
 
-async def test_no_constraint_is_left_out(api: Api) -> None:
+async def test_no_constraint_is_left_out(untouched: Api) -> None:
     """Every text and list that comes in is bounded, every object that comes in is closed."""
-    found = await described(api)
+    found = await described(untouched)
     schemas = found["components"]["schemas"]
     for name in [name for name in schemas if schemas[name].get("additionalProperties") is False]:
         for field, schema in schemas[name]["properties"].items():
@@ -174,8 +174,8 @@ async def page(api: Api, path: str) -> Page:
     return Page(said.body.decode())
 
 
-async def test_the_reading_form_needs_nothing_from_elsewhere_and_leads_nowhere_wrong(api: Api) -> None:
-    docs = await page(api, "/docs")
+async def test_the_reading_form_needs_nothing_from_elsewhere_and_leads_nowhere_wrong(untouched: Api) -> None:
+    docs = await page(untouched, "/docs")
     assert "script" not in docs.tags
     assert len(docs.anchors) == len(set(docs.anchors))
     for address in docs.refers:
@@ -183,11 +183,11 @@ async def test_the_reading_form_needs_nothing_from_elsewhere_and_leads_nowhere_w
         if address.startswith("#"):
             assert address[1:] in docs.anchors, address
         else:
-            assert (await api.ask("GET", f"/{address.removeprefix('/')}", user=None)).status == 200, address
+            assert (await untouched.ask("GET", f"/{address.removeprefix('/')}", user=None)).status == 200, address
 
 
-async def test_the_reading_form_has_all_that_the_document_has(api: Api) -> None:
-    found, docs = await described(api), await page(api, "/docs")
+async def test_the_reading_form_has_all_that_the_document_has(untouched: Api) -> None:
+    found, docs = await described(untouched), await page(untouched, "/docs")
     for _, path, each in operations(found):
         assert each["operationId"] in docs.anchors
         assert path in docs.text
@@ -205,8 +205,8 @@ def test_the_codes_are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-async def test_every_error_has_a_page(api: Api, code: str) -> None:
-    found = await page(api, f"/problems/{code}")
+async def test_every_error_has_a_page(untouched: Api, code: str) -> None:
+    found = await page(untouched, f"/problems/{code}")
     assert code in found.text
     assert str(CODES[code]) in found.text
     for address in found.refers:
@@ -220,9 +220,9 @@ async def test_under_a_root_path_pages_find_their_parts(make_api: MakeApi) -> No
         assert (await api.ask("GET", "/shares/page.css")).headers["content-type"] == "text/css; charset=utf-8"
 
 
-async def test_the_demo_is_served_with_all_its_files(api: Api) -> None:
-    demo = await page(api, "/demo")
+async def test_the_demo_is_served_with_all_its_files(untouched: Api) -> None:
+    demo = await page(untouched, "/demo")
     local = [address for address in demo.refers if not address.startswith(("#", "http"))]
     for address in local:
-        said = await api.ask("GET", f"/{address.removeprefix('/')}", user=None)
+        said = await untouched.ask("GET", f"/{address.removeprefix('/')}", user=None)
         assert said.status == 200, address

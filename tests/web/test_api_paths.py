@@ -29,7 +29,7 @@ NO_ID += ["v" * 129, "%F0%9D%84%9E" * 129]
 
 
 @pytest.mark.parametrize("name", NO_ID)
-async def test_what_is_no_id_is_400_wherever_it_stands(api: Api, name: str) -> None:
+async def test_what_is_no_id_is_400_wherever_it_stands(untouched: Api, name: str) -> None:
     for method, path in (
         ("GET", f"/share-links/count/video/{name}"),
         ("GET", f"/videos/{name}/share-status"),
@@ -38,8 +38,8 @@ async def test_what_is_no_id_is_400_wherever_it_stands(api: Api, name: str) -> N
         ("DELETE", f"/videos/{name}/share/twitter"),
         ("GET", f"/proof/video/{name}"),
     ):
-        assert invalid(await api.ask(method, path, {} if method == "POST" else b"")), (method, path)
-    assert (await api.ask("GET", "/audit", scope="audit")).json["items"] == []
+        assert invalid(await untouched.ask(method, path, {} if method == "POST" else b"")), (method, path)
+    assert (await untouched.ask("GET", "/audit", scope="audit")).json["items"] == []
 
 
 ODD = ["a b", " ", "a%b", "%", "%2F", "a+b", "é", "e\u0301", "日本", "\U0001d11e" * 128, "v" * 128, "a;b=c"]
@@ -77,13 +77,13 @@ async def test_users_are_compared_exactly(any_api: Api, video: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Video", "1st", "", "a" * 33, "a%20b", "%C3%A9", "video%0a", "a.b"])
-async def test_a_content_type_has_its_own_rule(api: Api, kind: str) -> None:
-    said = await api.ask("GET", f"/share-links/count/{kind}/abc")
+async def test_a_content_type_has_its_own_rule(untouched: Api, kind: str) -> None:
+    said = await untouched.ask("GET", f"/share-links/count/{kind}/abc")
     if kind:
         assert invalid(said) in (["contentType"], ["path"])
     else:
         problem(said, 404, "not-found")
-    assert (await api.ask("GET", f"/share-links/count/{'a' * 32}/abc")).status == 200
+    assert (await untouched.ask("GET", f"/share-links/count/{'a' * 32}/abc")).status == 200
 
 
 NOWHERE = ["/", "", "//", "/videos", "/videos/", "/videos/abc", "/videos/abc/", "/videos/abc/share-status/"]
@@ -93,22 +93,22 @@ NOWHERE += ["/videos/abc/share/twitter/retry/now", "/page.css/..", "/static/demo
 
 
 @pytest.mark.parametrize("path", NOWHERE)
-async def test_a_path_that_is_not_there_is_404(api: Api, path: str) -> None:
+async def test_a_path_that_is_not_there_is_404(untouched: Api, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        said = await api.ask(method, path)
+        said = await untouched.ask(method, path)
         if path.endswith(".."):
             assert invalid(said) == ["path"]
         else:
             problem(said, 404, "not-found")
 
 
-async def test_an_error_nobody_has_is_no_page(api: Api) -> None:
-    problem(await api.ask("GET", "/problems/unknown"), 404, "not-found")
+async def test_an_error_nobody_has_is_no_page(untouched: Api) -> None:
+    problem(await untouched.ask("GET", "/problems/unknown"), 404, "not-found")
 
 
-async def test_letters_and_digits_may_be_encoded_too(api: Api) -> None:
-    assert (await api.ask("GET", "/%70latforms")).status == 200
-    assert (await api.ask("GET", "/share-links/count/%76ideo/%61bc")).json["contentId"] == "abc"
+async def test_letters_and_digits_may_be_encoded_too(untouched: Api) -> None:
+    assert (await untouched.ask("GET", "/%70latforms")).status == 200
+    assert (await untouched.ask("GET", "/share-links/count/%76ideo/%61bc")).json["contentId"] == "abc"
 
 
 ALLOW = [
@@ -132,15 +132,17 @@ ALLOW = [
 
 
 @pytest.mark.parametrize(("path", "allow"), ALLOW)
-async def test_a_method_that_is_not_there_is_405_and_those_that_are_named(api: Api, path: str, allow: str) -> None:
+async def test_a_method_that_is_not_there_is_405_and_those_that_are_named(
+    untouched: Api, path: str, allow: str
+) -> None:
     for method in {"PUT", "OPTIONS", "TRACE", "BREW", "GET", "post"} - set(allow.split(", ")):
-        said = await api.ask(method, path)
+        said = await untouched.ask(method, path)
         problem(said, 405, "method-not-allowed")
         assert said.headers["allow"] == allow
 
 
 @pytest.mark.parametrize("query", ["force=true", "x", "%00=1", "pageSize=1", "=", "a=1&a=2"])
-async def test_a_parameter_nobody_knows_is_400(api: Api, query: str) -> None:
+async def test_a_parameter_nobody_knows_is_400(untouched: Api, query: str) -> None:
     for method, path in (
         ("POST", "/videos/abc/share"),
         ("GET", "/videos/abc/share-status"),
@@ -149,8 +151,8 @@ async def test_a_parameter_nobody_knows_is_400(api: Api, query: str) -> None:
         ("POST", "/share-links/counts"),
     ):
         body: object = {"contents": []} if path.endswith("counts") else {}
-        assert len(invalid(await api.ask(method, f"{path}?{query}", body))) == 1
-    assert await api.audited("video/abc") == []
+        assert len(invalid(await untouched.ask(method, f"{path}?{query}", body))) == 1
+    assert await untouched.audited("video/abc") == []
 
 
 async def test_a_query_may_be_percent_encoded(api: Api, video: str) -> None:

@@ -172,8 +172,11 @@ async def test_without_a_record_there_is_nothing_to_try_again(api: Api, video: s
 
 
 @pytest.mark.parametrize("path", ["share-status", "share", "share/twitter", "share/twitter/retry"])
-async def test_an_id_that_is_none_is_named(api: Api, path: str) -> None:
+async def test_an_id_that_is_none_is_named(untouched: Api, path: str) -> None:
     method = {"share-status": "GET", "share/twitter": "DELETE"}.get(path, "POST")
     body = {} if path == "share" else b""
-    assert invalid(await api.ask(method, f"/videos/{'v' * 129}/{path}", body)) == ["videoId"]
-    assert invalid(await api.ask(method, f"/content/Video/{'v' * 129}/{path}", body)) == ["contentType", "contentId"]
+    assert invalid(await untouched.ask(method, f"/videos/{'v' * 129}/{path}", body)) == ["videoId"]
+    assert invalid(await untouched.ask(method, f"/content/Video/{'v' * 129}/{path}", body)) == [
+        "contentType",
+        "contentId",
+    ]

@@ -92,13 +92,13 @@ async def test_names_are_trimmed_lowered_and_folded_in_the_order_asked(
     ],
 )
 async def test_one_unknown_platform_rejects_all_and_writes_nothing(
-    api: Api, video: str, asked: list[str], unsupported: list[str]
+    untouched: Api, video: str, asked: list[str], unsupported: list[str]
 ) -> None:
-    body = problem(await api.share(video, *asked), 400, "unsupported-platforms")
+    body = problem(await untouched.share(video, *asked), 400, "unsupported-platforms")
     assert body["unsupported"] == unsupported
     assert body["supported"] == DEFAULT
-    assert await api.audited(f"video/{video}") == []
-    assert await api.exact(f"video/{video}") == 0
+    assert await untouched.audited(f"video/{video}") == []
+    assert await untouched.exact(f"video/{video}") == 0
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,15 @@ async def test_one_unknown_platform_rejects_all_and_writes_nothing(
         (None, "body"),
     ],
 )
-async def test_a_malformed_share_names_the_field_and_writes_nothing(api: Api, video: str, body: Any, path: str) -> None:
-    assert invalid(await api.ask("POST", f"/videos/{video}/share", body)) == [path]
-    assert await api.audited(f"video/{video}") == []
+async def test_a_malformed_share_names_the_field_and_writes_nothing(
+    untouched: Api, video: str, body: Any, path: str
+) -> None:
+    assert invalid(await untouched.ask("POST", f"/videos/{video}/share", body)) == [path]
+    assert await untouched.audited(f"video/{video}") == []
 
 
-async def test_server_post_names_the_mode_until_posting_exists(api: Api, video: str) -> None:
-    said = await api.ask("POST", f"/videos/{video}/share", {"mode": "server_post"})
+async def test_server_post_names_the_mode_until_posting_exists(untouched: Api, video: str) -> None:
+    said = await untouched.ask("POST", f"/videos/{video}/share", {"mode": "server_post"})
     assert "server_post" in problem(said, 400, "invalid-request")["invalid"][0]["reason"]
 
 

@@ -7,6 +7,7 @@ differ in their collations (see `tables`), which only the schema cares about.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -136,7 +137,7 @@ class MysqlFlavor(PlainFlavor):
 
 
 def arguments_of(url: str) -> dict[str, Any]:
-    """What asyncmy wants to know, from a URL; `?unix_socket=` and `?charset=` work."""
+    """What asyncmy wants to know, from a URL; it takes `?unix_socket=`, `?ssl=true` and `?ssl_ca=FILE`."""
     parts = urlsplit(url)
     database = parts.path.lstrip("/")
     if not database:
@@ -149,7 +150,18 @@ def arguments_of(url: str) -> dict[str, Any]:
         "db": unquote(database),
         "charset": "utf8mb4",
     }
-    return found | {key: value for key, value in parse_qsl(parts.query) if key == "unix_socket"}
+    return found | _more(dict(parse_qsl(parts.query)))
+
+
+def _more(query: Mapping[str, str]) -> dict[str, Any]:
+    """How to reach the server; with TLS its certificate is always checked."""
+    unknown = sorted(query.keys() - {"unix_socket", "ssl", "ssl_ca"})
+    if unknown:
+        raise Misconfigured(f"DATABASE_URL: unknown {', '.join(unknown)}; there are unix_socket, ssl and ssl_ca")
+    found: dict[str, Any] = {"unix_socket": query["unix_socket"]} if "unix_socket" in query else {}
+    if query.get("ssl") in ("true", "on", "1") or "ssl_ca" in query:
+        found["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
+    return found
 
 
 class MysqlEngine(Engine):

@@ -8,19 +8,20 @@ second of two runs wait for the first.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TextIO
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sharetally.adapters.databases.store import sqlite_path
-from sharetally.domain.errors import Misconfigured, Unavailable
+from sharetally.domain.errors import Misconfigured, SharetallyError, Unavailable
 
 _HERE = Path(__file__).parent
 _LOCK = 727_001_2026
@@ -63,16 +64,19 @@ def _upgrade_sqlite(url: str) -> list[str]:
 
 
 async def _upgrade_server(url: str) -> list[str]:
-    engine = create_async_engine(await _flavored(async_url(url)), poolclass=sa.NullPool)
     try:
-        async with engine.connect() as connection:
-            ran = await connection.run_sync(_locked_run)
-            await connection.commit()
-            return ran
-    except (OSError, sa.exc.DBAPIError) as error:
+        engine = await engine_of(url)
+        try:
+            async with engine.connect() as connection:
+                ran = await connection.run_sync(_locked_run)
+                await connection.commit()
+                return ran
+        finally:
+            await engine.dispose()
+    except SharetallyError:
+        raise
+    except Exception as error:  # each driver has errors of its own; all of them mean that it was not done
         raise Unavailable(f"cannot migrate: {_reason(error)}") from error
-    finally:
-        await engine.dispose()
 
 
 def _reason(error: Exception) -> str:
@@ -80,33 +84,35 @@ def _reason(error: Exception) -> str:
     return f"{type(origin).__name__}: {origin}".splitlines()[0][:300]
 
 
-def async_url(url: str) -> str:
-    """The URL with the driver that SQLAlchemy is to use."""
-    parts = urlsplit(url)
-    driver = {
-        "postgresql": "postgresql+asyncpg",
-        "postgres": "postgresql+asyncpg",
-        "mysql": "mysql+asyncmy",
-        "mariadb": "mariadb+asyncmy",
-    }
-    if parts.scheme not in driver:
-        raise Misconfigured(f"DATABASE_URL: unknown scheme {parts.scheme!r}; use sqlite, postgresql or mysql")
-    return urlunsplit(parts._replace(scheme=driver[parts.scheme]))
+async def engine_of(url: str) -> AsyncEngine:
+    """SQLAlchemy's engine over connections made just as the service makes its own."""
+    scheme = urlsplit(url).scheme
+    if scheme in ("postgresql", "postgres"):
+        import asyncpg
+
+        return _over("postgresql+asyncpg", lambda: asyncpg.connect(url))
+    if scheme not in ("mysql", "mariadb"):
+        raise Misconfigured(f"DATABASE_URL: unknown scheme {scheme!r}; use sqlite, postgresql or mysql")
+    return await _mysql_engine(url)
 
 
-async def _flavored(url: str) -> str:
-    """A MariaDB behind `mysql://` has collations of its own: ask the server what it is."""
-    if not url.startswith("mysql+"):
-        return url
-    engine = create_async_engine(url, poolclass=sa.NullPool)
-    try:
-        async with engine.connect() as connection:
-            version = str((await connection.execute(sa.text("SELECT VERSION()"))).scalar())
-    except (OSError, sa.exc.DBAPIError) as error:
-        raise Unavailable(f"cannot migrate: {_reason(error)}") from error
-    finally:
-        await engine.dispose()
-    return url.replace("mysql+", "mariadb+", 1) if "mariadb" in version.lower() else url
+async def _mysql_engine(url: str) -> AsyncEngine:
+    """A MariaDB has collations of its own, whatever the URL calls it: ask the server what it is."""
+    import asyncmy
+
+    from sharetally.adapters.databases.mysql import arguments_of
+
+    first = await asyncmy.connect(**arguments_of(url))
+    mariadb = "mariadb" in str(first.get_server_info()).lower()
+    first.close()
+    return _over(f"{'mariadb' if mariadb else 'mysql'}+asyncmy", lambda: asyncmy.connect(**arguments_of(url)))
+
+
+def _over(dialect: str, connect: Callable[[], Awaitable[Any]]) -> AsyncEngine:
+    async def creator(*_: object, **__: object) -> Any:
+        return await connect()
+
+    return create_async_engine(f"{dialect}://", async_creator=creator, poolclass=sa.NullPool)
 
 
 def _locked_run(connection: sa.Connection) -> list[str]:
