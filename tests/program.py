@@ -64,10 +64,16 @@ class Program:
     @contextmanager
     def started(self, *arguments: str) -> Iterator[Role]:
         """A role at work; told to stop at the end, unless the test did so."""
-        log = self.folder / f"{arguments[0]}-{time.monotonic_ns()}.log"
+        with self.beside(*COMMAND, *arguments) as role:
+            yield role
+
+    @contextmanager
+    def beside(self, *command: str, **settings: str) -> Iterator[Role]:
+        """Another program in the same folder, with the same settings and these."""
+        log = self.folder / f"{Path(command[0]).name}-{time.monotonic_ns()}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*COMMAND, *arguments], env=self.environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
+                command, env={**self.environment(), **settings}, cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         role = Role(process, log)
@@ -123,9 +129,16 @@ class Role:
         self._process.wait()
 
 
-def fetched(url: str, *, token: str = "", body: object = None, method: str | None = None) -> tuple[int, Any]:
+def fetched(
+    url: str,
+    *,
+    token: str = "",
+    body: object = None,
+    method: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, Any]:
     """Status and decoded body; 0 where nobody answers."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
     data = None if body is None else json.dumps(body).encode()
     if data is not None:
         headers["Content-Type"] = "application/json"

@@ -58,12 +58,20 @@ class Sharetally:
         """Connect and start; repeating is fine."""
         async with self._opening:
             if self._app is None:
-                directory = os.environ.get(METRICS)
-                core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
-                self._core = await self._stack.enter_async_context(core)
-                self._app = http(core)
-                self._stack.push_async_callback(inside(core))
+                try:
+                    self._app = await self._opened()
+                except BaseException:
+                    await self._stack.aclose()  # the next request tries again, with nothing left of this
+                    raise
             return self._app
+
+    async def _opened(self) -> ASGIApp:
+        directory = os.environ.get(METRICS)
+        core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
+        self._core = await self._stack.enter_async_context(core)
+        app = http(core)
+        self._stack.push_async_callback(inside(core))
+        return app
 
     async def close(self) -> None:
         """Finish what is in hand and give every connection back."""

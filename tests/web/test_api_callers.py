@@ -125,9 +125,7 @@ async def test_only_a_key_that_may_names_a_user(api: Api, video: str) -> None:
 
 
 async def test_an_unknown_key_is_401(untouched: Api) -> None:
-    problem(
-        await untouched.share("abc", user=None, headers={"x-untouched-key": "stk_" + "A" * 43}), 401, "unauthenticated"
-    )
+    problem(await untouched.share("abc", user=None, headers={"x-api-key": "stk_" + "A" * 43}), 401, "unauthenticated")
 
 
 # tokens for one's own front end

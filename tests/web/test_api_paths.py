@@ -52,6 +52,8 @@ async def test_any_other_text_is_an_id_and_comes_back_as_it_went_in(any_api: Api
         encoded = quote(name, safe="")
         said = await any_api.ask("POST", f"/content/odd/{encoded}/share", {"platforms": ["twitter"]})
         assert (said.status, said.json["contentId"]) == (200, name)
+    for name in ODD:
+        encoded = quote(name, safe="")
         shown = await any_api.counted(f"odd/{encoded}")
         assert (shown["contentId"], shown["shareCount"]) == (name, 1)
         listed = (await any_api.ask("GET", f"/audit?contentType=odd&contentId={encoded}", scope="audit")).json
@@ -132,7 +134,7 @@ ALLOW = [
 
 
 @pytest.mark.parametrize(("path", "allow"), ALLOW)
-async def test_a_method_that_is_not_there_is_405_and_those_that_are_named(
+async def test_a_method_that_is_not_there_is_405_and_names_those_that_are(
     untouched: Api, path: str, allow: str
 ) -> None:
     for method in {"PUT", "OPTIONS", "TRACE", "BREW", "GET", "post"} - set(allow.split(", ")):

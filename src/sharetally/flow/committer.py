@@ -71,7 +71,6 @@ class _Written:
     answers: bool = False
 
     def add(self, other: _Written) -> None:
-        self.events += other.events
         self.audit += other.audit
         self.answers = self.answers or other.answers
 
@@ -196,6 +195,7 @@ class Committer:
         began = time.perf_counter()
         await _write(tx, rows, written)
         self._meter.statement("write", time.perf_counter() - began)
+        written.events = list(tx.emitted)  # with what hooks emitted
 
     async def _apply_hooked(self, tx: Transaction, rows: Batch, entry: _Entry, written: _Written) -> None:
         """Write this request alone, in a savepoint, so that its hooks can fail alone."""
@@ -264,9 +264,7 @@ def _folded(rows: Batch, entry: _Entry) -> object:
 async def _write(tx: Transaction, rows: Batch, written: _Written) -> None:
     writes = rows.take_writes()
     await tx.write(writes)
-    written.add(
-        _Written(events=writes.events, audit=[entry.id for entry in writes.audit], answers=bool(writes.answers))
-    )
+    written.add(_Written(audit=[entry.id for entry in writes.audit], answers=bool(writes.answers)))
 
 
 def _answer(batch: Sequence[_Entry]) -> None:

@@ -117,6 +117,11 @@ class Transaction(Protocol):
         """Write new events: what follows from what was burned."""
         ...
 
+    @property
+    def emitted(self) -> Sequence[Event]:
+        """Every event this transaction has written, by `write` and `emit`, without what was rolled back."""
+        ...
+
     async def execute(self, statement: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
         """Run SQL with `:name` parameters in this transaction: for hooks that keep tables of their own."""
         ...

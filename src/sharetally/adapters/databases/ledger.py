@@ -7,7 +7,7 @@ the first row that both want and the later one waits there.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,7 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._emitted: list[Event] = []
 
     async def lock(self, references: References) -> Locked:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
@@ -89,6 +90,12 @@ class SqlTransaction:
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events."""
         await self._connection.insert(tables.events, [mapping.event_row(event) for event in events])
+        self._emitted += events
+
+    @property
+    def emitted(self) -> Sequence[Event]:
+        """Every event written so far, without what was rolled back."""
+        return self._emitted
 
     async def take(self, ids: Sequence[UUID]) -> list[Event]:
         """Lock the events that are still there; waiting, for a skipped one would be stranded."""
@@ -120,9 +127,16 @@ class SqlTransaction:
         """Run SQL for a hook."""
         return list(await self._connection.text(statement, parameters))
 
-    def savepoint(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
         """A part that can fail alone."""
-        return self._connection.savepoint()
+        before = len(self._emitted)
+        try:
+            async with self._connection.savepoint():
+                yield
+        except BaseException:
+            del self._emitted[before:]
+            raise
 
 
 async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:

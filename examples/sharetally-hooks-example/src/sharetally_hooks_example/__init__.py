@@ -1,0 +1,1 @@
+"""Hooks and a platform for Sharetally."""

@@ -1,0 +1,333 @@
+"""Transactions, one suite over all three databases: all or nothing, who locks first, parts that fail alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.errors import RunAgain
+from sharetally.domain.ids import new_id
+from sharetally.domain.share import RecordKey, ShareRecord
+from sharetally.ports import AuditFilter, CallerKey, References, StoredAnswer, Transaction, Writes
+from tests.contracts.database_rows import (
+    DATABASES,
+    SERVERS,
+    adjustment,
+    again,
+    created,
+    emptied,
+    entry,
+    link,
+    number,
+    of_links,
+    of_records,
+    opened,
+    record,
+    run,
+    shared_url,
+    write,
+)
+
+pytestmark = pytest.mark.anyio
+on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
+
+ANSWER = StoredAnswer(
+    request_hash=bytes(range(32)),
+    status=201,
+    headers=(("Location", "/share-links/1"), ("X-Ä", "ö")),
+    body=b'{"\x00\xff"}',
+)
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
+        yield made
+
+
+async def write_and_fail(db: SqlDatabase, writes: Writes) -> None:
+    async with db.transaction() as tx:
+        await tx.write(writes)
+        raise LookupError
+
+
+async def records(db: SqlDatabase) -> int:
+    return await number(db, "SELECT count(*) AS n FROM share_records")
+
+
+# transactions
+
+
+async def test_what_was_written_is_there_once_the_transaction_is_left(db: SqlDatabase) -> None:
+    made = record()
+    await write(db, Writes(new_records=of_records(made)))
+    assert await db.record(made.id) == made
+
+
+async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
+    with pytest.raises(LookupError):
+        await write_and_fail(db, Writes(new_records=of_records(record()), events=[created(record())], audit=[entry()]))
+    assert await records(db) == 0
+    assert (await db.backlog()).pending == 0
+    assert await db.audit(AuditFilter(), limit=1, after=None) == []
+
+
+async def test_nothing_is_seen_before_the_commit(db: SqlDatabase) -> None:
+    made = record()
+    async with db.transaction() as tx:
+        await tx.write(Writes(new_records=of_records(made)))
+        assert await db.record(made.id) is None
+    assert await db.record(made.id) == made
+
+
+async def test_a_writer_that_is_cancelled_anywhere_leaves_all_or_nothing(db: SqlDatabase) -> None:
+    """Cancelled after the first turn of the loop, after the second, … whatever it was waiting for."""
+    for turns in range(60):
+        made, other = record(user_id=f"u{turns}"), record(user_id=f"v{turns}")
+        writer = asyncio.create_task(write(db, Writes(new_records=of_records(made, other))))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writer.cancel()
+        await asyncio.wait([writer])
+    assert await records(db) % 2 == 0
+    await write(db, Writes(new_records=of_records(record())))
+    assert await records(db) % 2 == 1
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_commit_that_waits_for_the_thread_is_not_dropped_with_its_writer(db: SqlDatabase) -> None:
+    long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n"
+    busy: list[asyncio.Task[object]] = []
+    leaving = asyncio.Event()
+
+    async def leaves() -> None:
+        async with db.transaction() as tx:
+            await tx.write(Writes(new_records=of_records(record())))
+            busy.append(asyncio.create_task(tx.execute(long, {})))
+            await asyncio.sleep(0)
+            leaving.set()
+
+    writer = asyncio.create_task(leaves())
+    await leaving.wait()
+    writer.cancel()
+    await asyncio.wait([writer, *busy])
+    await write(db, Writes(new_records=of_records(record(user_id="berta"))))
+    assert await records(db) == 2
+
+
+@on_servers
+async def test_a_transaction_sees_what_others_commit_meanwhile(db: SqlDatabase) -> None:
+    """READ COMMITTED: what is locked late is not judged by an early snapshot."""
+    count = "SELECT count(*) AS n FROM share_records"
+    async with db.transaction() as tx:
+        assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 0}]
+        await write(db, Writes(new_records=of_records(record())))
+        assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 1}]
+
+
+@on_servers
+async def test_whoever_is_cancelled_gives_the_connection_back(db: SqlDatabase) -> None:
+    """As many transactions as the pool has connections can still be open at once."""
+    for turns in range(60):
+        waiting = [asyncio.create_task(run(db, "SELECT 1 AS n")) for _ in range(12)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+    met = asyncio.Barrier(10)
+
+    async def meets() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("SELECT 1 AS n", {})
+            await met.wait()
+
+    await asyncio.gather(*(meets() for _ in range(10)))
+
+
+# locks
+
+
+async def test_lock_returns_what_stands_and_nothing_else(db: SqlDatabase) -> None:
+    mine, hers, mine_too = record(), record(user_id="berta"), link()
+    key, correction = CallerKey(caller="anna", key="k1"), adjustment()
+    await write(
+        db,
+        Writes(
+            answers={key: ANSWER},
+            new_records=of_records(mine, hers),
+            new_links=of_links(mine_too, link()),
+            adjustments={correction.request_key: correction},
+        ),
+    )
+    async with db.transaction() as tx:
+        locked = await tx.lock(
+            References(
+                keys=frozenset({key, CallerKey(caller="anna", key="k2"), CallerKey(caller="berta", key="k1")}),
+                records=frozenset({mine.key, replace(mine.key, platform="email"), replace(mine.key, user_id="Anna")}),
+                links=frozenset({mine_too.id, new_id()}),
+                adjustments=frozenset({correction.request_key, "another"}),
+            )
+        )
+    assert locked.answers == {key: ANSWER}
+    assert locked.records == {mine.key: mine}
+    assert locked.links == {mine_too.id: mine_too}
+    assert locked.adjustments == {correction.request_key: correction}
+
+
+async def test_lock_of_nothing_is_nothing(db: SqlDatabase) -> None:
+    async with db.transaction() as tx:
+        locked = await tx.lock(References())
+    assert (locked.answers, locked.records, locked.links, locked.adjustments) == ({}, {}, {}, {})
+
+
+async def test_lock_of_more_rows_than_one_statement_names(db: SqlDatabase) -> None:
+    many = [record(user_id=f"user {each}") for each in range(1_203)]
+    await write(db, Writes(new_records=of_records(*many)))
+    async with db.transaction() as tx:
+        locked = await tx.lock(References(records=frozenset(each.key for each in many)))
+    assert locked.records == of_records(*many)
+
+
+async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> None:
+    made = record(attempt_count=1)
+    await write(db, Writes(new_records=of_records(made)))
+
+    async def once_more() -> None:
+        async with db.transaction() as tx:
+            stands = (await tx.lock(References(records=frozenset({made.key})))).records[made.key]
+            after = replace(stands, attempt_count=stands.attempt_count + 1)
+            await tx.write(Writes(changed_records=of_records(after)))
+
+    await asyncio.gather(*(again(once_more) for _ in range(20)))
+    stands = await db.record(made.id)
+    assert stands is not None
+    assert stands.attempt_count == 21
+
+
+@on_servers
+async def test_rows_are_locked_in_one_order_however_they_are_named(db: SqlDatabase, url: str) -> None:
+    many = [record(user_id=f"user {each}") for each in range(30)]
+    await write(db, Writes(new_records=of_records(*many)))
+    keys = [each.key for each in many]
+
+    async def locks(who: SqlDatabase, wanted: list[RecordKey]) -> int:
+        async with who.transaction() as tx:
+            return len((await tx.lock(References(records=frozenset(wanted)))).records)
+
+    async with opened(url) as other:
+        turns = [(who, wanted) for _ in range(10) for who, wanted in ((db, keys), (other, keys[::-1]))]
+        assert await asyncio.gather(*(locks(who, wanted) for who, wanted in turns)) == [30] * 20
+
+
+@on_servers
+async def test_two_that_lock_crosswise_do_not_wait_for_ever(db: SqlDatabase) -> None:
+    one, two = record(user_id="one"), record(user_id="two")
+    await write(db, Writes(new_records=of_records(one, two)))
+    met = asyncio.Barrier(2)
+
+    async def crosswise(first: ShareRecord, then: ShareRecord) -> str:
+        try:
+            async with db.transaction() as tx:
+                await tx.lock(References(records=frozenset({first.key})))
+                await met.wait()
+                await tx.lock(References(records=frozenset({then.key})))
+        except RunAgain:
+            return "again"
+        return "done"
+
+    assert sorted(await asyncio.gather(crosswise(one, two), crosswise(two, one))) == ["again", "done"]
+
+
+@on_servers
+async def test_a_deadlock_inside_a_savepoint_ends_the_whole_transaction(db: SqlDatabase) -> None:
+    """InnoDB ends the transaction with it; what came after would commit by itself, one statement at a time."""
+    one, two = record(user_id="one"), record(user_id="two")
+    await write(db, Writes(new_records=of_records(one, two)))
+    met = asyncio.Barrier(2)
+
+    async def crosswise(first: ShareRecord, then: ShareRecord) -> str:
+        try:
+            async with db.transaction() as tx:
+                await tx.write(Writes(new_records=of_records(record(user_id=f"by {first.user_id}"))))
+                await tx.lock(References(records=frozenset({first.key})))
+                await met.wait()
+                async with tx.savepoint():
+                    await tx.lock(References(records=frozenset({then.key})))
+        except RunAgain:
+            return "again"
+        return "done"
+
+    assert sorted(await asyncio.gather(crosswise(one, two), crosswise(two, one))) == ["again", "done"]
+    assert await records(db) == 3
+
+
+# parts
+
+
+async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:
+    kept, lost, after = record(user_id="kept"), record(user_id="lost"), record(user_id="after")
+
+    async def part(tx: Transaction, made: ShareRecord, fault: Exception | None = None) -> None:
+        async with tx.savepoint():
+            await tx.write(Writes(new_records=of_records(made)))
+            if fault is not None:
+                raise fault
+
+    async with db.transaction() as tx:
+        await tx.write(Writes(new_records=of_records(kept)))
+        with pytest.raises(LookupError):
+            await part(tx, lost, LookupError())
+        with pytest.raises(RunAgain):
+            await part(tx, replace(kept, id=new_id()))
+        await part(tx, after)
+    assert [await db.record(each.id) for each in (kept, lost, after)] == [kept, None, after]
+
+
+async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
+    outer, inner, last = record(user_id="outer"), record(user_id="inner"), record(user_id="last")
+
+    async def fails(tx: Transaction) -> None:
+        async with tx.savepoint():
+            await tx.write(Writes(new_records=of_records(inner)))
+            raise LookupError
+
+    async with db.transaction() as tx, tx.savepoint():
+        await tx.write(Writes(new_records=of_records(outer)))
+        with pytest.raises(LookupError):
+            await fails(tx)
+        async with tx.savepoint():
+            await tx.write(Writes(new_records=of_records(last)))
+    assert [await db.record(each.id) for each in (outer, inner, last)] == [outer, None, last]
+
+
+# a COMMIT that nobody answered
+
+
+async def test_committed_is_told_by_any_line_of_the_audit(db: SqlDatabase) -> None:
+    lines = [entry(), entry()]
+    assert not await db.committed([each.id for each in lines])
+    await write(db, Writes(audit=lines))
+    assert await db.committed([each.id for each in lines])
+    assert await db.committed([lines[1].id])
+
+
+async def test_nothing_to_look_for_is_not_committed(db: SqlDatabase) -> None:
+    assert not await db.committed([])
+
+
+async def test_what_was_rolled_back_is_not_committed(db: SqlDatabase) -> None:
+    line = entry()
+    with pytest.raises(LookupError):
+        await write_and_fail(db, Writes(audit=[line]))
+    assert not await db.committed([line.id])

@@ -1,0 +1,127 @@
+"""As much of Django and FastAPI as the login examples touch.
+
+What each part does is in the frameworks' own documentation; nothing here is more lenient than they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+
+class Refused(Exception):
+    """The framework answered in the example's stead; the text begins with the status."""
+
+
+def _modules(**named: Mapping[str, object]) -> dict[str, ModuleType]:
+    found: dict[str, ModuleType] = {}
+    for dotted, members in named.items():
+        name = dotted.replace("__", ".")
+        found[name] = ModuleType(name)
+        vars(found[name]).update(members)
+    return found
+
+
+# Django
+
+
+class JsonResponse:
+    """Holds what is answered."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+
+def require_POST(view: Callable[..., object]) -> Callable[..., object]:  # noqa: N802, Django's name
+    """405 for any other method."""
+
+    def wrapped(request: Any) -> object:
+        if request.method != "POST":
+            raise Refused("405")
+        return view(request)
+
+    return wrapped
+
+
+def login_required(view: Callable[..., object]) -> Callable[..., object]:
+    """A redirect to the login for strangers."""
+
+    def wrapped(request: Any) -> object:
+        if not request.user.is_authenticated:
+            raise Refused("302 to the login")
+        return view(request)
+
+    return wrapped
+
+
+def django_modules() -> dict[str, ModuleType]:
+    """The modules that the view imports."""
+    return _modules(
+        django={},
+        django__contrib={},
+        django__contrib__auth={},
+        django__contrib__auth__decorators={"login_required": login_required},
+        django__http={"HttpRequest": object, "JsonResponse": JsonResponse},
+        django__views={},
+        django__views__decorators={},
+        django__views__decorators__http={"require_POST": require_POST},
+    )
+
+
+# FastAPI
+
+
+class Depends:
+    """A parameter that a function provides."""
+
+    def __init__(self, provide: Callable[..., object]) -> None:
+        self.provide = provide
+
+
+class Header:
+    """A parameter that is a header of its name, with hyphens."""
+
+
+class HTTPException(Refused):
+    """Answers its status."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status} {detail}")
+
+
+class FastAPI:
+    """Routes, and the parameters of what they call."""
+
+    def __init__(self) -> None:
+        self._routes: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    def post(self, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def added(handler: Callable[..., Any]) -> Callable[..., Any]:
+            self._routes["POST", path] = handler
+            return handler
+
+        return added
+
+    def called(self, method: str, path: str, headers: Mapping[str, str]) -> Any:
+        """What the route answers."""
+        return _called(self._routes[method, path], headers)
+
+
+def _called(function: Callable[..., Any], headers: Mapping[str, str]) -> Any:
+    hints = get_type_hints(function, include_extras=True)
+    given = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        assert get_origin(hints[name]) is Annotated
+        _, how = get_args(hints[name])
+        if isinstance(how, Depends):
+            given[name] = _called(how.provide, headers)
+        else:
+            given[name] = headers.get(name.replace("_", "-"), parameter.default)
+    return function(**given)
+
+
+def fastapi_modules() -> dict[str, ModuleType]:
+    """The module that the application imports."""
+    return _modules(fastapi={"Depends": Depends, "FastAPI": FastAPI, "Header": Header, "HTTPException": HTTPException})

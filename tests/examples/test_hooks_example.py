@@ -1,0 +1,114 @@
+"""The example package: installed beside the service, its hooks refuse and write, its platform is there."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.program import Program, fetched
+from tests.services.launch import free_port
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sharetally-hooks-example"
+SETTINGS = {
+    "SHARE_PLATFORMS": "twitter,intranet",
+    "JWT_SECRET": "known to the tests alone, and long enough",
+    "CONTENT_URLS": '{"video": "https://example.org/{contentId}", "draft": "https://example.org/d/{contentId}"}',
+}
+
+
+class Site:
+    """The service with the package beside it."""
+
+    def __init__(self, program: Program, port: int) -> None:
+        self._program = program
+        self._here = f"http://127.0.0.1:{port}"
+        self._tokens: dict[str, str] = {}
+
+    def ask(self, user: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        if user not in self._tokens:
+            self._tokens[user] = self._program.run("token", "--user", user).out.strip()
+        return fetched(f"{self._here}{path}", token=self._tokens[user], body=body, method=method)
+
+    def diary(self) -> list[tuple[str, str, str, str]]:
+        with closing(sqlite3.connect(self._program.folder / "data" / "sharetally.db")) as database:
+            return database.execute(
+                "SELECT user_id, content_type, content_id, what FROM member_diary ORDER BY id"
+            ).fetchall()
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package is installed, without asking anybody for anything."""
+    target = tmp_path_factory.mktemp("packages")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
+    options = ["--no-deps", "--no-build-isolation", "--target", str(target)]
+    subprocess.run([*pip, *options, str(EXAMPLE)], check=True, timeout=120)
+    return target
+
+
+@pytest.fixture
+def program(tmp_path: Path, packages: Path) -> Program:
+    made = Program(tmp_path, **SETTINGS)
+    made.paths = (str(packages),)
+    assert made.run("migrate").code == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "sharetally.db")) as database:
+        database.executescript((EXAMPLE / "diary.sql").read_text())
+    return made
+
+
+@pytest.fixture
+def site(program: Program) -> Iterator[Site]:
+    port = free_port()
+    with program.started("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+        yield Site(program, port)
+
+
+def test_the_doctor_finds_the_platform(program: Program) -> None:
+    said = program.run("doctor")
+    assert (said.code, "ok    settings: platforms twitter, intranet\n" in said.out) == (0, True), said
+
+
+def test_the_platform_has_its_own_share_page(site: Site) -> None:
+    status, body = site.ask("anna", "POST", "/videos/a&b/share", {"platforms": ["intranet"], "text": "50 % off"})
+    assert status == 200
+    (result,) = body["results"]
+    assert result["shareUrl"] == (
+        "https://intranet.example.com/share?u=https%3A%2F%2Fexample.org%2Fa%2526b&t=50%20%25%20off"
+    )
+
+
+def test_who_may_not_share_is_told_403(site: Site) -> None:
+    status, problem = site.ask("guest-7", "POST", "/videos/abc/share", {"platforms": ["twitter"]})
+    assert (status, problem["type"]) == (403, "/problems/forbidden")
+    assert site.diary() == []
+    assert site.ask("anna", "GET", "/share-links/count/video/abc?consistent=true")[1]["shareCount"] == 0
+
+
+def test_what_stands_against_it_is_told_409(site: Site) -> None:
+    status, problem = site.ask("anna", "POST", "/content/draft/1/share", {"platforms": ["twitter"]})
+    assert (status, problem["detail"]) == (409, "a draft can be shared once it is published")
+    pinned = {"contentType": "video", "contentId": "abc", "campaignId": "pinned"}
+    status, link = site.ask("anna", "POST", "/share-links", pinned)
+    assert status == 201
+    assert site.ask("anna", "DELETE", f"/share-links/{link['id']}")[0] == 409
+    assert site.ask("anna", "PATCH", f"/share-links/{link['id']}", {"campaignId": None})[0] == 200
+    assert site.ask("anna", "DELETE", f"/share-links/{link['id']}")[0] == 204
+    assert [what for *_, what in site.diary()] == ["shared", "changed", "taken back"]
+
+
+def test_the_diary_follows_the_shares(site: Site, program: Program) -> None:
+    assert site.ask("anna", "POST", "/videos/abc/share", {})[0] == 200
+    assert site.ask("bert", "POST", "/videos/abc/share", {"platforms": ["twitter"]})[0] == 200
+    assert site.ask("anna", "POST", "/videos/abc/share", {})[1]["results"][0]["alreadyShared"]
+    assert site.ask("bert", "DELETE", "/videos/abc/share/twitter")[0] == 204
+    lines = [("anna", "shared"), ("anna", "shared"), ("bert", "shared"), ("bert", "taken back")]
+    assert site.diary() == [(user, "video", "abc", what) for user, what in lines]
+    assert program.run("verify").out == "1 contents, drift 0\n"

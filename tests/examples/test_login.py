@@ -1,0 +1,107 @@
+"""The login examples: what each answers is a token that shares for whoever was logged in.
+
+Express is real where npm can install it at once. Django and FastAPI are no dependencies of this project: small
+stand-ins take their places, the rest of each example runs as it is.
+"""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.conftest import needed
+from tests.examples.stand_ins import Refused, django_modules, fastapi_modules
+from tests.program import Program, fetched
+from tests.services.launch import free_port
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "login"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    made = Program(tmp_path, JWT_SECRET="known to the tests alone, and long enough")
+    assert made.run("migrate").code == 0
+    return made
+
+
+@pytest.fixture
+def key(program: Program) -> str:
+    return program.run("keys", "create", "--name", "shop", "--scope", "act-as shares").out.strip()
+
+
+@pytest.fixture
+def shares(program: Program, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where Sharetally is; the examples find it and their key in the environment."""
+    here = f"http://127.0.0.1:{(port := free_port())}"
+    monkeypatch.setenv("SHARETALLY_URL", here)
+    monkeypatch.setenv("SHARETALLY_KEY", key)
+    with program.started("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetched(f"{here}/health/ready")[0] == 200)
+        yield here
+
+
+def shared_as(shares: str, answer: dict[str, Any]) -> str:
+    """Share with the token that was answered; whose share it became."""
+    assert (set(answer), answer["scope"]) == ({"token", "scope", "expiresAt"}, "shares")
+    status, _ = fetched(f"{shares}/videos/abc/share", token=answer["token"], body={"platforms": ["twitter"]})
+    assert status == 200
+    (line,) = fetched(f"{shares}/audit", token=answer["token"])[1]["items"]
+    return str(line["userId"])
+
+
+def test_they_are_short() -> None:
+    for example in EXAMPLES.iterdir():
+        assert len(example.read_text().splitlines()) < 40, example
+
+
+def test_django(shares: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, module in django_modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    view = runpy.run_path(str(EXAMPLES / "django_view.py"))["share_token"]
+    with pytest.raises(Refused, match="302"):
+        view(SimpleNamespace(method="POST", user=SimpleNamespace(pk=None, is_authenticated=False)))
+    with pytest.raises(Refused, match="405"):
+        view(SimpleNamespace(method="GET", user=SimpleNamespace(pk=42, is_authenticated=True)))
+    answer = view(SimpleNamespace(method="POST", user=SimpleNamespace(pk=42, is_authenticated=True)))
+    assert shared_as(shares, answer.data) == "42"
+
+
+def test_fastapi(shares: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, module in fastapi_modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    app = runpy.run_path(str(EXAMPLES / "fastapi_app.py"))["app"]
+    with pytest.raises(Refused, match="401"):
+        app.called("POST", "/share-token", {})
+    assert shared_as(shares, app.called("POST", "/share-token", {"x-session": "anna"})) == "anna"
+
+
+def test_express(program: Program, shares: str, key: str) -> None:
+    node = needed(shutil.which("node"), "Node")
+    subprocess.run([node, "--check", str(EXAMPLES / "express.js")], check=True, timeout=30)
+    if not installed(program.folder):
+        return
+    shutil.copy(EXAMPLES / "express.js", program.folder)
+    port = free_port()
+    asked = f"http://127.0.0.1:{port}/share-token"
+    with program.beside(node, "express.js", PORT=str(port), SHARETALLY_URL=shares, SHARETALLY_KEY=key) as role:
+        role.until(lambda: fetched(asked, method="POST")[0] == 401)
+        status, answer = fetched(asked, method="POST", headers={"x-session": "cleo"})
+    assert (status, shared_as(shares, answer)) == (200, "cleo")
+
+
+def installed(folder: Path) -> bool:
+    """Whether npm has Express at hand."""
+    npm = shutil.which("npm")
+    command = [npm or "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--silent", "express"]
+    try:
+        return npm is not None and subprocess.run(command, cwd=folder, check=False, timeout=45).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
