@@ -15,9 +15,9 @@ app.use((req, res, next) => {
 
 app.post('/share-token', async (req, res, next) => {
   try {
-    const answer = await fetch(`${process.env.SHARETALLY_URL}/tokens`, {
+    const answer = await fetch(`${process.env.SHARES_URL}/tokens`, {
       method: 'POST',
-      headers: { 'Authorization': `Bearer ${process.env.SHARETALLY_KEY}`, 'Content-Type': 'application/json' },
+      headers: { 'Authorization': `Bearer ${process.env.SHARES_KEY}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ userId: String(req.user.id), ttl: 900 }),
       signal: AbortSignal.timeout(5000),
     });

@@ -41,8 +41,8 @@ def key(program: Program) -> str:
 def shares(program: Program, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where Sharetally is; the examples find it and their key in the environment."""
     here = f"http://127.0.0.1:{(port := free_port())}"
-    monkeypatch.setenv("SHARETALLY_URL", here)
-    monkeypatch.setenv("SHARETALLY_KEY", key)
+    monkeypatch.setenv("SHARES_URL", here)
+    monkeypatch.setenv("SHARES_KEY", key)
     with program.started("serve", "--port", str(port)) as serve:
         serve.until(lambda: fetched(f"{here}/health/ready")[0] == 200)
         yield here
@@ -91,7 +91,7 @@ def test_express(program: Program, shares: str, key: str) -> None:
     shutil.copy(EXAMPLES / "express.js", program.folder)
     port = free_port()
     asked = f"http://127.0.0.1:{port}/share-token"
-    with program.beside(node, "express.js", PORT=str(port), SHARETALLY_URL=shares, SHARETALLY_KEY=key) as role:
+    with program.beside(node, "express.js", PORT=str(port), SHARES_URL=shares, SHARES_KEY=key) as role:
         role.until(lambda: fetched(asked, method="POST")[0] == 401)
         status, answer = fetched(asked, method="POST", headers={"x-session": "cleo"})
     assert (status, shared_as(shares, answer)) == (200, "cleo")

@@ -19,7 +19,7 @@ from tests.oracle.system import Shape, System, open_system
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 300.0
-EXAMPLES = 12  # made up for each operation, beside those at the bounds of each field
+EXAMPLES = 8  # made up for each operation, beside those at the bounds of each field
 SEED = 20261120
 # What keeps to the document may be refused all the same: 404 no such thing, 409 it stands otherwise, 410 gone,
 # 422 the key or job id was used before. Made-up platforms and content types, of which settings decide, are 400.

@@ -92,22 +92,7 @@ async def call(
     client: tuple[str, int] | None = CLIENT,
 ) -> Said:
     """One request to any ASGI application; `target` is what stands in the request line, still encoded."""
-    raw, _, query = target.partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": unquote_to_bytes(raw).decode("utf-8", "replace"),
-        "raw_path": raw.encode("latin-1"),
-        "query_string": query.encode("latin-1"),
-        "root_path": root_path,
-        "headers": list(headers),
-        "client": client,
-        "server": ("127.0.0.1", 8000),
-        "state": {},
-    }
+    scope = _scope(method, target) | {"headers": list(headers), "root_path": root_path, "client": client}
     sent: list[Message] = []
     waiting = [
         {"type": "http.request", "body": part, "more_body": place < len(parts) - 1} for place, part in enumerate(parts)
@@ -121,6 +106,22 @@ async def call(
 
     await app(scope, receive, send)
     return _said(sent)
+
+
+def _scope(method: str, target: str) -> dict[str, Any]:
+    raw, _, query = target.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote_to_bytes(raw).decode("utf-8", "replace"),
+        "raw_path": raw.encode("latin-1"),
+        "query_string": query.encode("latin-1"),
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+    }
 
 
 def _said(sent: Sequence[Message]) -> Said:

@@ -1,0 +1,87 @@
+"""Hooks seen from outside: one that raises or takes too long fails its own request, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.program import Program, fetched
+from tests.services.launch import free_port
+
+MODULE = """
+import asyncio
+from sharetally.domain.errors import Conflict, Forbidden
+
+
+class Rude:
+    async def may_share(self, user_id, content, platform):
+        if user_id == "asks-badly":
+            raise LookupError("nobody knows")
+        return user_id != "banned"
+
+    async def before_create(self, entity):
+        if entity.user_id == "late":
+            raise Conflict("somebody was first")
+
+    async def after_create(self, tx, entity):
+        await tx.execute("CREATE TABLE IF NOT EXISTS met (who VARCHAR(128))", {})
+        await tx.execute("INSERT INTO met VALUES (:who)", {"who": entity.user_id})
+        if entity.user_id == "raises":
+            raise RuntimeError("the secret is 12345")
+        if entity.user_id == "changes-its-mind":
+            raise Forbidden("not like this")
+        if entity.user_id == "sleeps":
+            await asyncio.sleep(60)
+"""
+REFUSED = {
+    "banned": (403, "not allowed to share this on twitter"),
+    "late": (409, "somebody was first"),
+    "changes-its-mind": (403, "not like this"),
+    "asks-badly": (500, "Something went wrong here"),
+    "raises": (500, "Something went wrong here"),
+    "sleeps": (503, "a hook took longer than 50 ms; nothing was written"),
+}
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """With a package that was put there by hand."""
+    made = Program(tmp_path, JWT_SECRET="known to the tests alone, and long enough")
+    packages = tmp_path / "packages"
+    about = packages / "rude-1.0.dist-info"
+    about.mkdir(parents=True)
+    (packages / "rude.py").write_text(MODULE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: rude\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[sharetally.hooks]\nrude = rude:Rude\n")
+    assert made.run("migrate").code == 0
+    made.paths = (str(packages),)
+    return made
+
+
+@pytest.fixture
+def here(program: Program) -> Iterator[str]:
+    port = free_port()
+    with program.started("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_only_the_request_whose_hook_fails_fails(program: Program, here: str) -> None:
+    welcome = [f"user-{number}" for number in range(6)]
+    tokens = {user: program.run("token", "--user", user).out.strip() for user in (*welcome, *REFUSED)}
+
+    def share(user: str) -> tuple[int, Any]:
+        return fetched(f"{here}/videos/abc/share", token=tokens[user], body={"platforms": ["twitter"]})
+
+    with ThreadPoolExecutor(max_workers=len(tokens)) as threads:
+        answers = dict(zip(tokens, threads.map(share, tokens), strict=True))
+    assert {user: answers[user][0] for user in welcome} == dict.fromkeys(welcome, 200)
+    assert {user: (answers[user][0], answers[user][1]["detail"]) for user in REFUSED} == REFUSED
+    assert share("user-0")[1]["results"][0]["alreadyShared"]
+    exact = fetched(f"{here}/share-links/count/video/abc?consistent=true", token=tokens["user-0"])[1]
+    assert exact["shareCount"] == len(welcome)
+    assert program.run("verify").out == "1 contents, drift 0\n"
