@@ -106,6 +106,15 @@ async def test_a_person_is_erased(db: SqlDatabase, lines: list[AuditEntry]) -> N
     assert await stands(db) == [replace(berta, user_id=ERASED, error_message=None), anna]
 
 
+async def test_a_person_who_acted_for_themselves_is_erased_as_the_actor_too(
+    db: SqlDatabase, lines: list[AuditEntry]
+) -> None:
+    statement = "UPDATE share_audit SET user_id = :one, actor = :two, error_message = NULL WHERE user_id = 'anna'"
+    await run(db, statement, one=ERASED, two=ERASED)
+    berta, anna = lines
+    assert await stands(db) == [berta, replace(anna, user_id=ERASED, actor=ERASED)]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -114,6 +123,8 @@ async def test_a_person_is_erased(db: SqlDatabase, lines: list[AuditEntry]) -> N
         "user_id = :erased, error_message = NULL, action = 'reshared'",
         "user_id = :erased, error_message = NULL, error_code = NULL",
         "user_id = :erased, error_message = NULL, content_id = 'ABC'",
+        "user_id = :erased, error_message = NULL, actor = 'erased:somebody else'",
+        "user_id = :erased, error_message = NULL, actor = user_id",
     ],
 )
 async def test_an_erasure_changes_nothing_else(db: SqlDatabase, lines: list[AuditEntry], changes: str) -> None:

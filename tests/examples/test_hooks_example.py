@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.oracle.tokens import signed_by
 from tests.program import Program, fetched
 from tests.services.launch import free_port
 
@@ -29,12 +30,10 @@ class Site:
     def __init__(self, program: Program, port: int) -> None:
         self._program = program
         self._here = f"http://127.0.0.1:{port}"
-        self._tokens: dict[str, str] = {}
+        self._sign = signed_by(SETTINGS["JWT_SECRET"], "shares")
 
     def ask(self, user: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        if user not in self._tokens:
-            self._tokens[user] = self._program.run("token", "--user", user).out.strip()
-        return fetched(f"{self._here}{path}", token=self._tokens[user], body=body, method=method)
+        return fetched(f"{self._here}{path}", token=self._sign(user), body=body, method=method)
 
     def diary(self) -> list[tuple[str, str, str, str]]:
         with closing(sqlite3.connect(self._program.folder / "data" / "sharetally.db")) as database:

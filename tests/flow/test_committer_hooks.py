@@ -10,10 +10,12 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.errors import Conflict, NotFound, Unavailable
+from sharetally.domain.event import Event
+from sharetally.domain.ids import new_id
 from sharetally.domain.share import Request, ShareRecord, Status
 from sharetally.flow.batch import Entity
 from sharetally.ports import AuditFilter, References, Transaction
-from tests.contracts.database_rows import DATABASES, SERVERS, emptied, run, shared_url
+from tests.contracts.database_rows import AT, DATABASES, SERVERS, emptied, run, shared_url
 from tests.flow.committing import VIDEO, already, at_work, keyed, settled, share, withdraw
 
 pytestmark = pytest.mark.anyio
@@ -179,6 +181,24 @@ async def test_what_a_failed_hook_answered_is_not_remembered(db: SqlDatabase) ->
     async with at_work(db) as work:
         answer = await work.committer.submit_keyed(share("berta"), keyed("k", user="berta"))
     assert answer.body.endswith(b" False")
+
+
+async def test_what_a_hook_emits_goes_with_the_commit_and_falls_with_its_request(db: SqlDatabase) -> None:
+    told = {user: Event(id=new_id(), job="told", content=VIDEO, at=AT, user_id=user) for user in ("anna", "berta")}
+
+    class Tells(Refuses):
+        """Emits an event of its own before anything goes wrong."""
+
+        async def after_create(self, tx: Transaction, entity: Entity) -> None:
+            """One for each."""
+            await tx.emit([told[who(entity)]])
+            await super().after_create(tx, entity)
+
+    async with at_work(db, hooks=[Tells()]) as work:
+        await settled(work.committer.submit(share(user)) for user in told)
+        published = {(event.job, event.user_id) for event in work.published}
+    assert published == {("share_created", "anna"), ("told", "anna")}
+    assert (await db.backlog()).pending == 2
 
 
 async def test_a_wish_that_is_refused_runs_no_hook(db: SqlDatabase) -> None:

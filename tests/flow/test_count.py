@@ -16,7 +16,6 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import RunAgain
 from sharetally.domain.event import Event, Job
-from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
@@ -29,8 +28,6 @@ from tests.contracts.database_rows import (
     DATABASES,
     SERVERS,
     VIDEO,
-    adjusted,
-    adjustment,
     created,
     deleted,
     emptied,
@@ -44,6 +41,7 @@ from tests.contracts.database_rows import (
     shared_url,
     write,
 )
+from tests.flow.history import history
 
 pytestmark = pytest.mark.anyio
 
@@ -179,31 +177,6 @@ async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> Non
 
 
 # every message five times, shuffled
-
-
-def history(dice: random.Random) -> tuple[Writes, dict[str, int]]:
-    """What a day brings to one content, and the channels as they must stand at its end."""
-    writes, channels = Writes(), dict.fromkeys(("twitter", "mail", "chat"), 0)
-    for number in range(60):
-        stands = record(id=new_id(), user_id=f"user-{number}")
-        writes.events.append(created(stands))
-        if dice.random() < 0.5:
-            writes.events.append(deleted(stands))
-        else:
-            writes.new_records |= of_records(stands)
-            channels["twitter"] += 1
-    for _ in range(60):
-        first, last = link(channel="mail"), dice.choice(("mail", "chat"))
-        stands_now = replace(first, channel=last)
-        writes.new_links |= of_links(stands_now)
-        writes.events += [created(first), *([moved(stands_now, first.cell)] if last == "chat" else [])]
-        channels[last] += 1
-    for _ in range(10):
-        line = adjustment(dice.choice((-3, 7)), channel="chat")
-        writes.adjustments[line.request_key] = line
-        writes.events.append(adjusted(line))
-        channels["chat"] += line.amount
-    return writes, channels
 
 
 async def deliver(count: Count, batches: Sequence[Sequence[Event]]) -> None:

@@ -69,7 +69,7 @@ Handler = Callable[[Any, Asked], Awaitable[Answer]]
 class Endpoint:
     """`answers` maps a status to the type of its body (None: no JSON body); `problems` are error codes.
 
-    What `writes` spends the caller's quota, and takes an Idempotency-Key where its answer may be `stored`.
+    What `writes` to the ledger spends the caller's quota and takes an Idempotency-Key.
     """
 
     method: str
@@ -85,9 +85,3 @@ class Endpoint:
     writes: bool = False
     limit: int = BODY
     media_type: str = "application/json"
-    stored: bool = True
-
-    @property
-    def keyed(self) -> bool:
-        """Whether it takes an Idempotency-Key."""
-        return self.writes and self.stored

@@ -75,7 +75,7 @@ def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
     found = []
-    if endpoint.keyed:
+    if endpoint.writes:
         found.append(_parameter("Idempotency-Key", "header", _KEY | {"description": _ABOUT_KEY}, "9b2f41c0"))
     if 304 in endpoint.answers:
         schema = {"type": "string", "description": _ABOUT_TAG}

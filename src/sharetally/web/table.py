@@ -214,9 +214,7 @@ _TRAIL = (
         access=Access.ACT_AS,
         answers={200: schemas_trail.Token},
         body=schemas_trail.TokenBody,
-        problems=("invalid-request", "too-large", "conflict", "rate-limited", "unavailable"),
-        writes=True,
-        stored=False,  # a token is a secret
+        problems=("invalid-request", "too-large", "conflict", "unavailable"),
     ),
 )
 
