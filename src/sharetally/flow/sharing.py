@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sharetally.domain.audit import AuditEntry
@@ -187,7 +188,7 @@ def _event(batch: Batch, done: Advance, record: ShareRecord, job: Job, ids: Ids,
         id=ids.event,
         job=job,
         content=record.content,
-        at=batch.now,
+        at=_when(batch, done) if origin is not None else batch.now,
         delta=delta,
         moved=moved,
         to=record_cell(record) if counts else None,
@@ -198,6 +199,11 @@ def _event(batch: Batch, done: Advance, record: ShareRecord, job: Job, ids: Ids,
         request_id=request_id,
         payload="" if counts else record.platform,
     )
+
+
+def _when(batch: Batch, done: Advance) -> datetime:
+    """A move belongs to the time when the share was made."""
+    return (done.before and done.before.last_shared_at) or batch.now
 
 
 def _effect(done: Advance, job: Job) -> tuple[int, int, Cell | None]:

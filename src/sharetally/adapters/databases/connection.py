@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -81,6 +82,11 @@ class Connection:
         sql, arguments, converts = self._statements.compiled(statement, parameters or {})
         found = await self.driver.fetch(sql, arguments)
         return _converted(found, converts)
+
+    async def kept(self, statement: sa.SelectBase, parameters: Row) -> list[Row]:
+        """Run a SELECT that is a constant, with these values for its names."""
+        self._statements.keep(statement)
+        return await self.rows(statement, parameters)
 
     async def run(self, statement: sa.Update | sa.Delete | sa.Insert, parameters: Row | None = None) -> int:
         """Run a statement that returns no rows; return how many it touched."""
@@ -172,6 +178,16 @@ def _converted(rows: Sequence[Row], converts: Mapping[str, Convert]) -> list[Row
     return [{name: converts[name](value) if name in converts else value for name, value in row.items()} for row in rows]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """A compiled statement; it holds the statement, whose id it is found by."""
+
+    statement: sa.ClauseElement
+    compiled: SQLCompiler
+    binds: Mapping[str, Convert]
+    results: Mapping[str, Convert]
+
+
 class Statements:
     """Compiled statements and conversions of one flavor, made once and shared by its connections."""
 
@@ -179,6 +195,7 @@ class Statements:
         self._dialect = flavor.dialect
         self._texts: dict[tuple[object, ...], str] = {}
         self._binds: dict[tuple[str, str], Convert | None] = {}
+        self._kept: dict[int, _Made] = {}
         self._results: dict[str, Mapping[str, Convert]] = {}
 
     def text(self, key: tuple[object, ...], make: Callable[[], str]) -> str:
@@ -190,16 +207,26 @@ class Statements:
 
     def compiled(self, statement: sa.ClauseElement, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
         """Return SQL, its arguments in order, and how to convert what it returns."""
-        compiled = statement.compile(dialect=self._dialect)
-        assert isinstance(compiled, SQLCompiler)
-        expanded = compiled.construct_expanded_state(dict(parameters), escape_names=False)
+        made = self._kept.get(id(statement)) or self._made(statement)
+        expanded = made.compiled.construct_expanded_state(dict(parameters), escape_names=False)
         values = expanded.parameters
-        converts = {**_bind_converts(compiled, self._dialect), **expanded.processors}
+        converts = {**made.binds, **expanded.processors}
         arguments = [
             converts[name](values[name]) if name in converts else values[name] for name in expanded.positiontup or ()
         ]
+        return expanded.statement, arguments, made.results
+
+    def keep(self, statement: sa.ClauseElement) -> None:
+        """Compile a statement once and for all: one that is a constant, its values named."""
+        if id(statement) not in self._kept:
+            self._kept[id(statement)] = self._made(statement)
+
+    def _made(self, statement: sa.ClauseElement) -> _Made:
+        compiled = statement.compile(dialect=self._dialect)
+        assert isinstance(compiled, SQLCompiler)
         results = _result_converts(getattr(statement, "selected_columns", ()), self._dialect)
-        return expanded.statement, arguments, results
+        binds = _bind_converts(compiled, self._dialect)
+        return _Made(statement=statement, compiled=compiled, binds=binds, results=results)
 
     def bound(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""

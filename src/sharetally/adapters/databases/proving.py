@@ -37,6 +37,12 @@ def one(content: ContentRef) -> Scope:
     return lambda table: sa.and_(table.c.content_type == content.type, table.c.content_id == content.id)
 
 
+def this(table: Any) -> Any:
+    """Only the content that the parameters `content_type` and `content_id` name."""
+    names = sa.bindparam("content_type", type_=sa.String()), sa.bindparam("content_id", type_=sa.String())
+    return sa.and_(table.c.content_type == names[0], table.c.content_id == names[1])
+
+
 def some(contents: list[ContentRef]) -> Scope:
     """Only these contents: one list, for a condition each would take ten times as long to write."""
     pairs = [(content.type, content.id) for content in contents]

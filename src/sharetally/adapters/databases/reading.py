@@ -6,7 +6,7 @@ Two statements would see an event neither pending nor counted, or both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.proving import cells, one, some
+from sharetally.adapters.databases.proving import Scope, cells, some, this
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
@@ -28,15 +28,15 @@ from sharetally.ports import AuditFilter, LinkFilter, PlatformStatus
 _SHOWN = ("evidence", "channel", "campaign")
 
 
-def _stored(contents: Sequence[ContentRef]) -> sa.Select[Any]:
+def _stored(scope: Scope) -> sa.Select[Any]:
     t, c = tables.share_totals, tables.share_counts
     joined = sa.and_(c.c.content_type == t.c.content_type, c.c.content_id == t.c.content_id, c.c.dimension.in_(_SHOWN))
     columns = (*t.c, c.c.dimension, c.c.value, c.c.shares.label("cell"))
-    return sa.select(*columns).select_from(t.outerjoin(c, joined)).where(some(list(contents))(t))
+    return sa.select(*columns).select_from(t.outerjoin(c, joined)).where(scope(t))
 
 
-def _exact(contents: Sequence[ContentRef]) -> sa.Select[Any]:
-    scope, t, e = some(list(contents)), tables.share_totals, tables.events
+def _exact(scope: Scope) -> sa.Select[Any]:
+    t, e = tables.share_totals, tables.events
     found = cells(scope, ledger=False).subquery()
     waiting = sa.select(e.c.content_type, e.c.content_id, sa.func.max(e.c.at).label("at")).where(scope(e))
     last = waiting.group_by(e.c.content_type, e.c.content_id).subquery()
@@ -72,18 +72,24 @@ def _exact_count(content: ContentRef, rows: Sequence[Row]) -> Count:
     return shown(content, total, sums, rows[0]["version"] or 0, max(changed, default=None))
 
 
-def _platforms(content: ContentRef) -> sa.CompoundSelect[Any]:
+def _platforms() -> sa.CompoundSelect[Any]:
     c, e = tables.share_counts, tables.events
-    stored = sa.select(c.c.value.label("platform"), c.c.shares, c.c.last_at).where(
-        one(content)(c), c.c.dimension == "platform"
-    )
+    stored = sa.select(c.c.value.label("platform"), c.c.shares, c.c.last_at).where(this(c), c.c.dimension == "platform")
     shared = sa.func.max(sa.case((e.c.delta >= 0, e.c.at)))
-    waiting = sa.select(e.c.platform, sa.func.sum(e.c.delta), shared).where(one(content)(e), e.c.platform.is_not(None))
+    waiting = sa.select(e.c.platform, sa.func.sum(e.c.delta), shared).where(this(e), e.c.platform.is_not(None))
     return sa.union_all(stored, waiting.group_by(e.c.platform))
 
 
+_STORED = _stored(this)
+_EXACT = _exact(this)
+_PLATFORMS = _platforms()
+_MINE = sa.select(tables.share_records).where(
+    this(tables.share_records), tables.share_records.c.user_id == sa.bindparam("user_id", type_=sa.String())
+)
+
+
 class SqlReading:
-    """The read side of the database."""
+    """The read side of the database. What is asked most is compiled once: one content's counts and status."""
 
     _engine: Engine
 
@@ -91,24 +97,35 @@ class SqlReading:
         async with self._engine.reading() as connection:
             return await connection.rows(statement)
 
+    async def _kept(self, statement: sa.SelectBase, content: ContentRef, **more: str) -> list[Row]:
+        async with self._engine.reading() as connection:
+            return await connection.kept(statement, {"content_type": content.type, "content_id": content.id, **more})
+
+    async def _of(
+        self, contents: Sequence[ContentRef], kept: sa.SelectBase, make: Callable[[Scope], sa.SelectBase]
+    ) -> list[Row]:
+        if len(contents) == 1:
+            return await self._kept(kept, contents[0])
+        return await self._rows(make(some(list(contents))))
+
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
         """The stored counts."""
         if not contents:
             return []
-        found = _by_content(await self._rows(_stored(contents)))
+        found = _by_content(await self._of(contents, _STORED, _stored))
         return [_stored_count(content, found.get(content, ())) for content in contents]
 
     async def consistent(self, contents: Sequence[ContentRef]) -> list[Count]:
         """Counts plus what waits."""
         if not contents:
             return []
-        found = _by_content(await self._rows(_exact(contents)))
+        found = _by_content(await self._of(contents, _EXACT, _exact))
         return [_exact_count(content, found.get(content, ())) for content in contents]
 
     async def platform_status(self, content: ContentRef) -> Mapping[str, PlatformStatus]:
         """Live records by platform, what waits included."""
         found: dict[str, PlatformStatus] = {}
-        for row in await self._rows(_platforms(content)):
+        for row in await self._kept(_PLATFORMS, content):
             before = found.get(row["platform"])
             shares = int(row["shares"]) + (before.shares if before else 0)
             times = [at for at in (row["last_at"], before.last_shared_at if before else None) if at and at > NEVER]
@@ -117,8 +134,7 @@ class SqlReading:
 
     async def records_of(self, content: ContentRef, user_id: str) -> Mapping[str, ShareRecord]:
         """One user's records of one content."""
-        r = tables.share_records
-        rows = await self._rows(sa.select(r).where(one(content)(r), r.c.user_id == user_id))
+        rows = await self._kept(_MINE, content, user_id=user_id)
         return {row["platform"]: mapping.record_of(row) for row in rows}
 
     async def record(self, record_id: UUID) -> ShareRecord | None:
