@@ -133,7 +133,7 @@ def verify(
     every: Annotated[float, typer.Option(min=0, help="Keep looking, every so many seconds.")] = 0,
 ) -> None:
     """Prove that counted + pending = ledger, for every cell, in one snapshot. Exit 1 on drift, 2 if it cannot look."""
-    from sharetally.commands import verify as run
+    from sharetally.commands.proof import verify as run
 
     code = _run(run(_settings(), as_json=json, content=content, every=every))
     raise typer.Exit(code)
@@ -145,7 +145,7 @@ def repair(
     restored: Annotated[bool, typer.Option("--restored", help="After a restore from backup.")] = False,
 ) -> None:
     """Move cells that are off to what the ledger says, under load too."""
-    from sharetally.commands import repair as run
+    from sharetally.commands.proof import repair as run
 
     _run(run(_settings(), dry_run=dry_run, restored=restored))
 
@@ -157,7 +157,7 @@ def token(
     ttl: Annotated[int, typer.Option(min=1, help="Seconds that it holds.")] = 3600,
 ) -> None:
     """Print a token signed with the configured secret."""
-    from sharetally.commands import token as run
+    from sharetally.commands.access import token as run
 
     typer.echo(run(_settings(), user=user, scope=scope, ttl=ttl))
 
@@ -168,7 +168,7 @@ def keys_create(
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares",
 ) -> None:
     """Make a key; it is shown once."""
-    from sharetally.commands import create_key
+    from sharetally.commands.access import create_key
 
     _run(create_key(_settings(), name, scope))
 
@@ -176,7 +176,7 @@ def keys_create(
 @keys.command("list")
 def keys_list(json: Json = False) -> None:
     """List keys; the keys themselves are not known."""
-    from sharetally.commands import list_keys
+    from sharetally.commands.access import list_keys
 
     _run(list_keys(_settings(), as_json=json))
 
@@ -184,7 +184,7 @@ def keys_list(json: Json = False) -> None:
 @keys.command("revoke")
 def keys_revoke(key_id: UUID) -> None:
     """Revoke a key; it stops within ten seconds."""
-    from sharetally.commands import revoke_key
+    from sharetally.commands.access import revoke_key
 
     _run(revoke_key(_settings(), key_id))
 
@@ -192,7 +192,7 @@ def keys_revoke(key_id: UUID) -> None:
 @dead.command("list")
 def dead_list(json: Json = False, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100) -> None:
     """List parked jobs, newest first."""
-    from sharetally.commands import list_dead
+    from sharetally.commands.parked import list_dead
 
     _run(list_dead(_settings(), as_json=json, limit=limit))
 
@@ -200,7 +200,7 @@ def dead_list(json: Json = False, limit: Annotated[int, typer.Option(min=1, max=
 @dead.command("show")
 def dead_show(job_id: UUID) -> None:
     """Show one parked job."""
-    from sharetally.commands import show_dead
+    from sharetally.commands.parked import show_dead
 
     _run(show_dead(_settings(), job_id))
 
@@ -211,7 +211,7 @@ def dead_replay(
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
     """Make parked jobs pending again and send them."""
-    from sharetally.commands import replay_dead
+    from sharetally.commands.parked import replay_dead
 
     _run(replay_dead(_settings(), job_ids or [], every=every))
 
@@ -223,7 +223,7 @@ def dead_discard(
     author: Annotated[str, typer.Option(help="Who decided.")] = "",
 ) -> None:
     """Give a parked job up: an adjustment with author and reason takes its place."""
-    from sharetally.commands import discard_dead
+    from sharetally.commands.parked import discard_dead
 
     _run(discard_dead(_settings(), job_id, reason=reason, author=author or os.environ.get("USER", "operator")))
 
@@ -231,6 +231,6 @@ def dead_discard(
 @app.command()
 def doctor() -> None:
     """Check every setting and try every connection; exit 1 if anything is wrong."""
-    from sharetally.commands import doctor as run
+    from sharetally.commands.doctor import doctor as run
 
     raise typer.Exit(_run(run(_settings())))

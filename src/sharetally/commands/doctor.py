@@ -1,0 +1,75 @@
+"""Every setting shown, every connection tried."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import typer
+
+from sharetally.adapters.logs import configure
+from sharetally.commands.opened import opened
+from sharetally.domain.errors import SharetallyError, Unavailable
+from sharetally.settings import Settings, masked
+from sharetally.wiring import allowed_platforms, broker, cache, own_queues
+
+
+async def doctor(settings: Settings) -> int:
+    """Show every setting, try every connection; 1 if anything is wrong."""
+    configure("critical", settings.log_format)  # what is wrong is said below
+    for name, shown in masked(settings).items():
+        typer.echo(f"{name} = {shown}")
+    typer.echo("")
+    checks = {
+        "settings": _check_settings,
+        "database": _check_database,
+        "broker": _check_broker,
+        "cache": _check_cache,
+    }
+    wrong = [name for name, check in checks.items() if not await _is_right(name, check(settings))]
+    return 1 if wrong else 0
+
+
+async def _is_right(name: str, check: Awaitable[str]) -> bool:
+    try:
+        typer.echo(f"ok    {name}: {await check}")
+    except SharetallyError as error:
+        typer.echo(f"WRONG {name}: {error.detail}")
+        return False
+    return True
+
+
+async def _check_settings(settings: Settings) -> str:
+    return f"platforms {', '.join(allowed_platforms(settings))}"
+
+
+async def _check_database(settings: Settings) -> str:
+    async with opened(settings) as (store, _):
+        backlog = await store.backlog()
+    return f"schema is current; {backlog.pending} events pending, {backlog.parked} parked"
+
+
+async def _check_broker(settings: Settings) -> str:
+    link = broker(settings)
+    if link.volatile:
+        return "in this process"
+    await link.open(own_queues(settings))
+    try:
+        if not link.connected:
+            raise Unavailable("RabbitMQ does not let us in: check BROKER_URL, the user's rights, and that it runs")
+        states = [(queue.name, await link.state(queue.name)) for queue in own_queues(settings)]
+    finally:
+        await link.close()
+    return ", ".join(f"{name} {state.depth} waiting, {state.consumers} consumers" for name, state in states if state)
+
+
+async def _check_cache(settings: Settings) -> str:
+    near = cache(settings)
+    if near is None:
+        return "none: counts are read from the database"
+    await near.open()
+    try:
+        if not await near.ping():
+            raise Unavailable("Redis does not answer: check CACHE_URL and that it runs")
+    finally:
+        await near.close()
+    return "answers"

@@ -1,0 +1,119 @@
+"""Verify and repair: look at the invariant, and mend what is off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from sharetally.commands.opened import opened
+from sharetally.domain.content import ContentRef, content_type_fault, id_fault
+from sharetally.domain.errors import InvalidRequest, Misconfigured, Unavailable
+from sharetally.domain.proof import CellProof, Verdict
+from sharetally.flow import proving
+from sharetally.ports import Database
+from sharetally.settings import Settings
+
+DRIFT = 1
+COULD_NOT = 2
+
+
+async def verify(settings: Settings, *, as_json: bool, content: str, every: float) -> int:
+    """Look once, or keep looking; 0 no drift, 1 drift, 2 could not look."""
+    wanted = _content(content) if content else None
+    try:
+        async with opened(settings) as (store, _):
+            if every:
+                return await _watch(settings, store, wanted, as_json, every)
+            return await _look(store, wanted, as_json)
+    except (Unavailable, Misconfigured) as error:
+        typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
+        return COULD_NOT
+
+
+def _content(text: str) -> ContentRef:
+    kind, colon, name = text.partition(":")
+    fault = "must be TYPE:ID" if not colon else content_type_fault(kind) or id_fault(name)
+    if fault:
+        raise InvalidRequest(("--content", fault))
+    return ContentRef(type=kind, id=name)
+
+
+async def _look(store: Database, wanted: ContentRef | None, as_json: bool) -> int:
+    verdict = await store.verify(wanted, _progress)
+    typer.echo(json.dumps(_as_json(verdict)) if as_json else _as_text(verdict))
+    return DRIFT if verdict.drifted else 0
+
+
+def _progress(contents: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{contents} contents looked at", err=True, nl=False)
+
+
+async def _watch(settings: Settings, store: Database, wanted: ContentRef | None, as_json: bool, every: float) -> int:
+    """Look every so many seconds, and tell the metrics; ends when told to."""
+    from sharetally.roles import drift_watch
+
+    async with drift_watch(settings, store) as (meter, stop):
+        code = 0
+        while not stop.is_set():
+            try:
+                verdict = await store.verify(wanted, lambda _: None)
+            except Unavailable as error:
+                typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
+            else:
+                meter.drift(verdict.drift, datetime.now(UTC))
+                code = max(code, DRIFT if verdict.drifted else 0)
+                typer.echo(
+                    json.dumps(_as_json(verdict)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(verdict)}"
+                )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), every)
+    return code
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "contents": verdict.contents,
+        "drift": verdict.drift,
+        "drifted": [
+            {
+                "contentType": cell.content.type,
+                "contentId": cell.content.id,
+                "cell": cell.cell,
+                "counted": cell.counted,
+                "pending": cell.pending,
+                "ledger": cell.ledger,
+            }
+            for cell in verdict.drifted
+        ],
+    }
+
+
+def _as_text(verdict: Verdict) -> str:
+    head = f"{verdict.contents} contents, drift {verdict.drift}"
+    return "\n".join([head, *(_line(cell) for cell in verdict.drifted)])
+
+
+def _line(cell: CellProof) -> str:
+    name = f"{cell.content.type}:{cell.content.id} {cell.cell}"
+    return f"  {name}: counted {cell.counted} + pending {cell.pending} != ledger {cell.ledger}"
+
+
+async def repair(settings: Settings, *, dry_run: bool, restored: bool) -> None:
+    """Mend what is off, and say what was done."""
+    async with opened(settings) as (store, clock):
+        if restored and not dry_run:
+            raised = await store.restored()
+            typer.echo(f"{raised} versions raised; markers and send times forgotten")
+        mended = await proving.repair(store, clock, actor="sharetally repair", told=_told, dry_run=dry_run)
+    typer.echo(f"{mended} cells {'would be ' if dry_run else ''}mended")
+
+
+def _told(cell: CellProof, amount: int) -> None:
+    typer.echo(f"{_line(cell)}; {amount:+d}")
