@@ -1,6 +1,6 @@
 """What only RabbitMQ can do or suffer: confirms, returns, deleted queues, lost and silent connections.
 
-Faults of the network and words of the broker come by `wire.py`, so that no other test's broker suffers.
+Faults of the network and words of the broker come by a proxy, so that no other test's broker suffers.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import pytest
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp import commands
 from pamqp.common import FieldTable
+from pamqp.frame import marshal
 from structlog.testing import capture_logs
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
 from sharetally.domain.errors import BrokerUnavailable, Misconfigured
 from sharetally.ports import Broker, FeedMessage, Message, Queue, QueueState
 from tests.contracts.test_broker import QUEUES, WITHIN, bodies, created, settles, taken, until
-from tests.contracts.wire import Wire, open_wire
+from tests.services.proxy import Proxy, Way, open_proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -44,14 +45,14 @@ def nothing_is_left_over(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-async def wire(amqp_url: str) -> AsyncIterator[Wire]:
-    async with open_wire(amqp_url) as wire:
-        yield wire
+async def proxy(amqp_url: str) -> AsyncIterator[Proxy]:
+    async with open_proxy(amqp_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-async def broker(wire: Wire) -> AsyncIterator[AmqpBroker]:
-    async with opened(wire.url) as broker:
+async def broker(proxy: Proxy) -> AsyncIterator[AmqpBroker]:
+    async with opened(proxy.url) as broker:
         yield broker
 
 
@@ -227,11 +228,11 @@ async def test_a_deleted_queue_ends_its_consumer_and_the_next_one_makes_it_again
         assert bodies(await taken(subscription, 1)) == ["kept"]
 
 
-async def test_a_lost_connection_is_told_and_comes_back(broker: AmqpBroker, wire: Wire) -> None:
+async def test_a_lost_connection_is_told_and_comes_back(broker: AmqpBroker, proxy: Proxy) -> None:
     await broker.publish(created("a", "b"))
     async with broker.subscribe("count", prefetch=10) as subscription:
         deliveries = await taken(subscription, 2)
-        wire.reset()
+        proxy.reset()
         with pytest.raises(BrokerUnavailable):
             await subscription.next(1)
         with pytest.raises(BrokerUnavailable):
@@ -240,11 +241,11 @@ async def test_a_lost_connection_is_told_and_comes_back(broker: AmqpBroker, wire
     assert await drained(broker, 3) == ["a", "b", "c"]
 
 
-async def test_a_connection_that_the_broker_closes_comes_back(broker: AmqpBroker, wire: Wire) -> None:
+async def test_a_connection_that_the_broker_closes_comes_back(broker: AmqpBroker, proxy: Proxy) -> None:
     forced = commands.Connection.Close(320, "CONNECTION_FORCED - closed by an operator", 0, 0)
     with capture_logs() as logs:
         async with broker.subscribe("count", prefetch=1) as subscription:
-            wire.say(forced)
+            proxy.say(marshal(forced, 0))
             async with asyncio.timeout(WITHIN):
                 with pytest.raises(BrokerUnavailable):
                     await subscription.next(1)
@@ -253,15 +254,15 @@ async def test_a_connection_that_the_broker_closes_comes_back(broker: AmqpBroker
     assert {line["event"] for line in logs} == {"broker_lost", "broker_connected"}
 
 
-async def test_a_broker_that_is_away_at_the_start_is_found_later(wire: Wire) -> None:
-    await wire.cut()
+async def test_a_broker_that_is_away_at_the_start_is_found_later(proxy: Proxy) -> None:
+    await proxy.cut()
     with capture_logs() as logs:
-        async with opened(wire.url) as broker:
+        async with opened(proxy.url) as broker:
             assert not broker.connected
             assert await broker.state("count") is None
             with pytest.raises(BrokerUnavailable):
                 await broker.publish(created("lost"))
-            await wire.mend()
+            await proxy.mend()
             await turns(broker, connected=True)
             await publishes(broker, "kept")
             assert await drained(broker, 1) == ["kept"]
@@ -269,28 +270,28 @@ async def test_a_broker_that_is_away_at_the_start_is_found_later(wire: Wire) -> 
     assert sorted(told) == ["consuming", "publishing"]
 
 
-async def test_closing_does_not_wait_for_a_broker_that_is_away(wire: Wire) -> None:
-    await wire.cut()
+async def test_closing_does_not_wait_for_a_broker_that_is_away(proxy: Proxy) -> None:
+    await proxy.cut()
     began = monotonic()
-    async with opened(wire.url):
+    async with opened(proxy.url):
         pass
     assert monotonic() - began < 5
 
 
-async def test_publishing_that_is_cut_off_fails_and_may_be_repeated(broker: AmqpBroker, wire: Wire) -> None:
-    wire.hold()
+async def test_publishing_that_is_cut_off_fails_and_may_be_repeated(broker: AmqpBroker, proxy: Proxy) -> None:
+    proxy.stall(Way.TO_SERVER, newcomers=False)
     publishing = asyncio.create_task(broker.publish(created("a")))
     await asyncio.sleep(0)
-    wire.reset()
+    proxy.reset()
     async with asyncio.timeout(WITHIN):
         with pytest.raises(BrokerUnavailable):
             await publishing
     await publishes(broker, "a")
 
 
-async def test_a_silent_connection_is_replaced_when_no_confirm_comes(wire: Wire) -> None:
-    async with opened(wire.url, patience=1.0) as broker:
-        wire.silence()
+async def test_a_silent_connection_is_replaced_when_no_confirm_comes(proxy: Proxy) -> None:
+    async with opened(proxy.url, patience=1.0) as broker:
+        proxy.stall(newcomers=False)
         began = monotonic()
         with pytest.raises(BrokerUnavailable, match="did not answer"):
             await broker.publish(created("lost"))
@@ -298,18 +299,18 @@ async def test_a_silent_connection_is_replaced_when_no_confirm_comes(wire: Wire)
     assert monotonic() - began < 12  # missing heartbeats would tell after 18
 
 
-async def test_a_silent_connection_is_noticed_by_its_missing_heartbeats(wire: Wire) -> None:
-    async with opened(wire.url, heartbeat=1) as broker, broker.subscribe("count", prefetch=1) as subscription:
-        wire.silence()
+async def test_a_silent_connection_is_noticed_by_its_missing_heartbeats(proxy: Proxy) -> None:
+    async with opened(proxy.url, heartbeat=1) as broker, broker.subscribe("count", prefetch=1) as subscription:
+        proxy.stall(newcomers=False)
         async with asyncio.timeout(WITHIN):
             with pytest.raises(BrokerUnavailable):
                 await subscription.next(1)
     # leaving does not wait for the silent side either
 
 
-async def test_looking_at_a_silent_broker_ends(wire: Wire) -> None:
-    async with opened(wire.url, patience=0.5) as broker:
-        wire.silence()
+async def test_looking_at_a_silent_broker_ends(proxy: Proxy) -> None:
+    async with opened(proxy.url, patience=0.5) as broker:
+        proxy.stall(newcomers=False)
         async with asyncio.timeout(WITHIN):
             assert await broker.state("count") is None
 
@@ -317,29 +318,29 @@ async def test_looking_at_a_silent_broker_ends(wire: Wire) -> None:
 # an alarm of the broker
 
 
-async def test_a_blocked_connection_refuses_at_once_until_the_alarm_is_over(broker: AmqpBroker, wire: Wire) -> None:
+async def test_a_blocked_connection_refuses_at_once_until_the_alarm_is_over(broker: AmqpBroker, proxy: Proxy) -> None:
     with capture_logs() as logs:
-        wire.say(BLOCKED)
+        proxy.say(marshal(BLOCKED, 0))
         await turns(broker, connected=False)
         with pytest.raises(BrokerUnavailable, match="alarm"):
             await broker.publish(created("refused"))
         assert await broker.state("count") == QueueState(depth=0, consumers=0)
-        wire.say(commands.Connection.Unblocked())
+        proxy.say(marshal(commands.Connection.Unblocked(), 0))
         await turns(broker, connected=True)
         await broker.publish(created("kept"))
     assert [line["event"] for line in logs] == ["broker_blocked", "broker_unblocked"]
 
 
-async def test_an_alarm_ends_the_wait_for_a_confirm(broker: AmqpBroker, wire: Wire) -> None:
-    wire.hold()
+async def test_an_alarm_ends_the_wait_for_a_confirm(broker: AmqpBroker, proxy: Proxy) -> None:
+    proxy.stall(Way.TO_SERVER, newcomers=False)
     publishing = asyncio.create_task(broker.publish(created("held back")))
     await asyncio.sleep(0)
-    wire.say(BLOCKED)
+    proxy.say(marshal(BLOCKED, 0))
     async with asyncio.timeout(5):
         with pytest.raises(BrokerUnavailable, match="alarm"):
             await publishing
-    wire.release()
-    wire.say(commands.Connection.Unblocked())
+    proxy.release()
+    proxy.say(marshal(commands.Connection.Unblocked(), 0))
     await publishes(broker, "after")
     await settles(broker, "count", QueueState(depth=2, consumers=0))
 
@@ -355,9 +356,9 @@ def test_an_address_that_is_none_is_refused_without_being_shown(url: str) -> Non
     assert refusal.value.__cause__ is None
 
 
-async def test_a_password_is_never_shown(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_password_is_never_shown(proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    url = wire.url.replace("guest:guest", "guest:my-secret")
+    url = proxy.url.replace("guest:guest", "guest:my-secret")
     with capture_logs() as logs:
         async with opened(url) as broker:
             with pytest.raises(BrokerUnavailable) as refusal:

@@ -37,8 +37,8 @@ from tests.contracts.database_rows import (
     shared_url,
     write,
 )
-from tests.contracts.wire import open_wire
 from tests.flow.stage import QUEUES, Stage, channel_to, long_ago, running, staged, taken, until, working
+from tests.services.proxy import open_proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -175,8 +175,8 @@ async def test_nobody_listening_is_fine(stage: Stage) -> None:
 
 async def test_while_the_broker_is_away_what_is_to_be_told_waits(db: SqlDatabase, amqp_url: str) -> None:
     (event,) = await share(db, record())
-    async with open_wire(amqp_url) as wire, staged(db, AmqpBroker(wire.url, feed=True)) as stage:
-        await wire.cut()
+    async with open_proxy(amqp_url) as proxy, staged(db, AmqpBroker(proxy.url, feed=True)) as stage:
+        await proxy.cut()
         await until(lambda: _is_away(stage))
         await stage.count(feed=True).handle([head_of(event)])
         assert await stage.pending() == 1
@@ -185,7 +185,7 @@ async def test_while_the_broker_is_away_what_is_to_be_told_waits(db: SqlDatabase
         async with working(stage.worker(feed(stage))), running(relay.run()), channel_to(amqp_url) as channel:
             await channel.queue_declare("heard", durable=True)
             await channel.queue_bind("heard", "sharetally.events", "share_created")
-            await wire.mend()
+            await proxy.mend()
             (message,) = await taken(channel, "heard", 1)
             await until(stage.counted)
     assert document(message)["jobId"] == str(event.id)

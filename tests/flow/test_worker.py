@@ -15,9 +15,9 @@ from sharetally.domain.ids import new_id
 from sharetally.flow.jobs import mark_message
 from sharetally.ports import Broker, Message
 from tests.contracts.database_rows import AT
-from tests.contracts.wire import open_wire
 from tests.flow.recorder import CREATED, Office, heads, send
 from tests.flow.stage import QUEUES, WITHIN, broker_of, channel_to, until, working
+from tests.services.proxy import open_proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -171,13 +171,13 @@ async def test_a_mark_is_noted_when_all_before_it_is_done(broker: Broker, office
 
 
 async def test_after_a_lost_connection_it_is_back_at_its_queue(amqp_url: str, office: Office) -> None:
-    async with open_wire(amqp_url) as wire:
-        broker = AmqpBroker(wire.url, feed=True)
+    async with open_proxy(amqp_url) as proxy:
+        broker = AmqpBroker(proxy.url, feed=True)
         await broker.open(QUEUES)
         async with working(office.worker(broker)):
             await until(lambda: _consumed(broker))
-            await wire.cut()
-            await wire.mend()
+            await proxy.cut()
+            await proxy.mend()
             await until(lambda: _sent(broker))
             await until(lambda: office.recorder.has_done(1))
         await broker.close()
@@ -185,13 +185,13 @@ async def test_after_a_lost_connection_it_is_back_at_its_queue(amqp_url: str, of
 
 async def test_a_batch_whose_connection_is_lost_comes_again(amqp_url: str, office: Office) -> None:
     office.recorder.open.clear()
-    async with open_wire(amqp_url) as wire:
-        broker = AmqpBroker(wire.url, feed=True)
+    async with open_proxy(amqp_url) as proxy:
+        broker = AmqpBroker(proxy.url, feed=True)
         await broker.open(QUEUES)
         async with working(office.worker(broker)):
             await send(broker, *(some := heads(2)))
             await until(lambda: office.recorder.was_called(1))
-            wire.reset()
+            proxy.reset()
             office.recorder.open.set()
             await until(lambda: office.recorder.was_called(2))
         await broker.close()

@@ -1,6 +1,6 @@
 """What goes wrong in a load, and must not be seen afterwards: killed workers, a broker away, messages again.
 
-All of it on PostgreSQL and RabbitMQ; our connections to the broker go over a wire that can be cut.
+All of it on PostgreSQL and RabbitMQ; our connections to the broker go through a proxy that can be cut.
 """
 
 from __future__ import annotations

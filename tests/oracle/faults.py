@@ -1,6 +1,6 @@
 """What goes wrong during a load: processes killed, the broker out of reach, database connections dropped.
 
-The broker is cut by the wire that all our connections to it go through, so that nobody else's broker is touched;
+The broker is cut by the proxy that all our connections to it go through, so that nobody else's broker is touched;
 from a terminal one of our own can also be stopped for real. Each fault is a step that is taken at its second.
 """
 
@@ -11,10 +11,10 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from tests.contracts.wire import Wire
 from tests.oracle.process import Role
 from tests.oracle.system import System
 from tests.oracle.tables import Tables, open_tables
+from tests.services.proxy import Proxy
 from tests.services.rabbitmq import command_line
 from tests.services.server import Server
 
@@ -73,13 +73,13 @@ async def _endings(tables: Tables, url: str) -> list[str]:
     return [f"KILL {row[0]}" for row in await tables.rows(f"SELECT id FROM information_schema.processlist WHERE {own}")]
 
 
-def cut(wire: Wire, seconds: float) -> Step:
+def cut(proxy: Proxy, seconds: float) -> Step:
     """All connections to the broker end, and none is taken for so long."""
 
     async def step() -> None:
-        await wire.cut()
+        await proxy.cut()
         await asyncio.sleep(seconds)
-        await wire.mend()
+        await proxy.mend()
 
     return step
 

@@ -1,6 +1,6 @@
 """A run: a system, its load, what goes wrong meanwhile, the watch, and the judge's verdict at the end.
 
-`perform` does all of it on a system that is ready; `run` also makes the system, with a wire before the broker if
+`perform` does all of it on a system that is ready; `run` also makes the system, with a proxy before the broker if
 there is one to cut.
 """
 
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 
-from tests.contracts.wire import Wire, open_wire
 from tests.oracle.faults import (
     Step,
     cut,
@@ -29,6 +28,7 @@ from tests.oracle.system import Shape, System, open_system
 from tests.oracle.tally import Journal
 from tests.oracle.verdict import Findings, Verdict
 from tests.oracle.watch import Watch
+from tests.services.proxy import Proxy, open_proxy
 from tests.services.server import Server
 
 
@@ -37,7 +37,7 @@ class Plan:
     """What is to be done to a system, in seconds from the load's beginning.
 
     `patience` is how long counting may take after the load; `stop_really` names the broker to stop instead of
-    cutting the wire to it.
+    cutting the line to it.
     """
 
     seconds: float = 60.0
@@ -54,47 +54,47 @@ class Plan:
 
 async def run(shape: Shape, plan: Plan, folder: Path) -> Verdict:
     """Make the system, perform the plan on it, end it."""
-    async with _wired(shape, plan) as (behind, wire), open_system(behind, folder) as system:
-        return await perform(system, plan, folder, wire)
+    async with _wired(shape, plan) as (behind, proxy), open_system(behind, folder) as system:
+        return await perform(system, plan, folder, proxy)
 
 
 @asynccontextmanager
-async def _wired(shape: Shape, plan: Plan) -> AsyncIterator[tuple[Shape, Wire | None]]:
-    """The same shape, with a wire of ours between it and its broker if that is to be cut."""
+async def _wired(shape: Shape, plan: Plan) -> AsyncIterator[tuple[Shape, Proxy | None]]:
+    """The same shape, with a proxy of ours between it and its broker if that is to be cut."""
     if shape.broker is None or plan.cut_broker_at is None or plan.stop_really:
         yield shape, None
         return
-    async with open_wire(shape.broker) as wire:
-        yield replace(shape, broker=wire.url), wire
+    async with open_proxy(shape.broker) as proxy:
+        yield replace(shape, broker=proxy.url), proxy
 
 
-async def perform(system: System, plan: Plan, folder: Path, wire: Wire | None = None) -> Verdict:
+async def perform(system: System, plan: Plan, folder: Path, proxy: Proxy | None = None) -> Verdict:
     """Load and faults side by side, then the judge; the watch looks on all the while."""
     load, watch = Load(system, clients=plan.clients, seed=plan.seed), Watch(system)
     async with beside(watch.run()):
         with Journal(folder / "journal.jsonl") as journal:
             async with asyncio.TaskGroup() as group:
-                group.create_task(on_schedule(_steps(system, plan, wire)))
+                group.create_task(on_schedule(_steps(system, plan, proxy)))
                 await load.run(plan.seconds, journal)
         findings = await judge(load, patience=plan.patience)
     await watch.look()
     return verdict_on(load, watch, findings, plan.seconds)
 
 
-def _steps(system: System, plan: Plan, wire: Wire | None) -> Sequence[tuple[float, Step]]:
+def _steps(system: System, plan: Plan, proxy: Proxy | None) -> Sequence[tuple[float, Step]]:
     steps = [(second, kill_worker(system, number)) for number, second in enumerate(plan.kill_worker_at)]
     steps += [(second, kill_serving(system)) for second in plan.kill_serving_at]
     steps += [(second, drop_connections(system)) for second in plan.drop_connections_at]
     if plan.cut_broker_at is not None:
-        steps.append((plan.cut_broker_at, _away(plan, wire)))
+        steps.append((plan.cut_broker_at, _away(plan, proxy)))
     return steps
 
 
-def _away(plan: Plan, wire: Wire | None) -> Step:
+def _away(plan: Plan, proxy: Proxy | None) -> Step:
     if plan.stop_really:
         return stop_broker(plan.stop_really, plan.cut_broker_for)
-    assert wire is not None, "there is no broker to cut"
-    return cut(wire, plan.cut_broker_for)
+    assert proxy is not None, "there is no broker to cut"
+    return cut(proxy, plan.cut_broker_for)
 
 
 @asynccontextmanager

@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from sharetally.adapters.migrations.runner import upgrade
 from tests.conftest import needed
 from tests.services import Services, fresh_mysql, fresh_postgresql
+from tests.services.proxy import open_proxy
 from tests.web.api import Api, Said, eventually, opened, problem, settings, unavailable
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
 LINK = {"contentType": "video", "contentId": "abc"}
-
-
-class Wire:
-    """A TCP line to a server that can be cut."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._to = (host, port)
-        self._open: set[asyncio.StreamWriter] = set()
-        self.whole = True
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, for as long as it lasts."""
-        if not self.whole:
-            writer.close()
-            return
-        far_reader, far_writer = await asyncio.open_connection(*self._to)
-        self._open |= {writer, far_writer}
-        with suppress(OSError):
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
-
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-        finally:
-            sink.close()
-
-    def cut(self) -> None:
-        """End every connection; whoever comes is turned away."""
-        self.whole = False
-        for each in self._open:
-            each.transport.abort()
-        self._open.clear()
-
-
-@asynccontextmanager
-async def over_wire(url: str) -> AsyncIterator[tuple[str, Wire]]:
-    """The same server, over a line that can be cut."""
-    parts = urlsplit(url)
-    wire = Wire(parts.hostname or "127.0.0.1", parts.port or 0)
-    async with await asyncio.start_server(wire.carry, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        who = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-        yield parts._replace(netloc=f"{who}127.0.0.1:{port}").geturl(), wire
-        wire.cut()
 
 
 @pytest.fixture(params=["postgresql", "mysql"])
@@ -94,10 +47,10 @@ EVERY = [
 
 
 async def test_without_its_database_it_says_so_and_recovers_by_itself(server_url: str, tmp_path: Path) -> None:
-    async with over_wire(server_url) as (url, wire), opened(settings(tmp_path, url)) as api:
+    async with open_proxy(server_url) as proxy, opened(settings(tmp_path, proxy.url)) as api:
         key = await api.key("shop", "shares")
         assert (await api.share("abc", "twitter")).status == 200
-        wire.cut()
+        await proxy.cut()
         for said in await asyncio.gather(*(api.ask(*each[:3], scope=each[3]) for each in EVERY)):
             unavailable(said)
         unavailable(await api.ask("GET", "/audit", user=None, headers={"x-api-key": key}))
@@ -105,7 +58,7 @@ async def test_without_its_database_it_says_so_and_recovers_by_itself(server_url
         assert (await api.ask("GET", "/health/live")).status == 200
         ready = await api.ask("GET", "/health/ready")
         assert (ready.status, ready.json["checks"]["database"]["status"]) == (503, "down")
-        wire.whole = True
+        await proxy.mend()
         again = await eventually(lambda: answered(api))
         assert again.json["results"][0]["alreadyShared"] is True
         assert await api.exact("video/abc") == 1
@@ -119,13 +72,13 @@ async def answered(api: Api) -> Said | None:
 
 
 async def test_under_a_key_a_503_is_made_good_by_asking_again(server_url: str, tmp_path: Path) -> None:
-    async with over_wire(server_url) as (url, wire), opened(settings(tmp_path, url)) as api:
+    async with open_proxy(server_url) as proxy, opened(settings(tmp_path, proxy.url)) as api:
         key = {"idempotency-key": "the one"}
         asked = [asyncio.create_task(api.ask("POST", "/share-links", LINK, headers=key)) for _ in range(5)]
         await asyncio.sleep(0)  # they are on their way
-        wire.cut()
+        await proxy.cut()
         assert {said.status for said in await asyncio.gather(*asked)} <= {201, 503}
-        wire.whole = True
+        await proxy.mend()
 
         async def made() -> Said | None:
             said = await api.ask("POST", "/share-links", LINK, headers=key)

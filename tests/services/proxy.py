@@ -1,0 +1,246 @@
+"""A line to a server that fails as real ones do: a TCP proxy on the loopback, switchable while connections live.
+
+It passes everything until told otherwise: `stall` (nothing flows, nobody is told), `throttle`, `reset`, `cut` (away
+until mended), `cut_reply` (a request arrives, its reply never does, the connection ends). What stalls or is slow may
+be one way alone. Its port is its own from beginning to end, also while it is cut. All that it starts ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import Flag, auto
+from urllib.parse import urlsplit
+
+CHUNK = 65_536  # bytes that travel at once
+TICK = 0.05  # seconds between two chunks on a slow line
+_PORTS = {"amqp": 5672, "mysql": 3306, "postgresql": 5432, "redis": 6379}
+_NO_GOODBYE = struct.pack("ii", 1, 0)  # SO_LINGER: end by a reset
+
+
+class Way(Flag):
+    """A direction."""
+
+    TO_SERVER = auto()
+    TO_CLIENT = auto()
+    BOTH = TO_SERVER | TO_CLIENT
+
+
+class Proxy:
+    """Stands before the server of `server`; `url` is how to reach it through here."""
+
+    def __init__(self, server: str) -> None:
+        self._server = urlsplit(server)
+        self._lines: set[_Line] = set()
+        self._listener: asyncio.Server | None = None
+        self._keeper = _kept_port()
+        self._stalled = Way(0)  # for whoever comes
+        self._paces: dict[Way, int] = {}
+        self._catch: bytes | None = None
+        self._cut_then = False
+        self._caught = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """The server's URL by way of this line."""
+        port = self._keeper.getsockname()[1]
+        who, at, _ = self._server.netloc.rpartition("@")
+        return self._server._replace(netloc=f"{who}{at}127.0.0.1:{port}").geturl()
+
+    async def mend(self) -> None:
+        """Take connections."""
+        port = self._keeper.getsockname()[1]
+        self._listener = await asyncio.start_server(self._carry, "127.0.0.1", port, reuse_port=True)
+
+    async def cut(self) -> None:
+        """End every connection at once, and refuse new ones until mended."""
+        self._refuse()
+        while self._lines:
+            await asyncio.wait([asyncio.ensure_future(line.ended.wait()) for line in self._lines])
+
+    def reset(self) -> None:
+        """End every connection at once; new ones are welcome."""
+        for line in self._lines:
+            line.reset()
+
+    def stall(self, way: Way = Way.BOTH, *, newcomers: bool = True) -> None:
+        """Let nothing through that way, and tell neither side; `newcomers`: on later connections neither."""
+        self._stalled = way if newcomers else Way(0)
+        for line in self._lines:
+            line.stall(way)
+
+    def release(self) -> None:
+        """Let everything through, as fast as it comes: what was held back first."""
+        self._stalled = Way(0)
+        self._paces = {}
+        for line in self._lines:
+            line.stall(Way(0))
+
+    def throttle(self, bytes_a_second: int, way: Way = Way.BOTH) -> None:
+        """Let no more than this through that way, on each connection."""
+        self._paces |= dict.fromkeys(way, bytes_a_second)
+
+    def cut_reply(self, request: bytes = b"", *, stay_away: bool = False) -> None:
+        """The next request that holds these bytes arrives, and its reply is lost with the connection.
+
+        With `stay_away` the line is cut in that moment, all connections with it, until it is mended.
+        """
+        self._catch, self._cut_then = request, stay_away
+        self._caught.clear()
+
+    async def reply_was_cut(self) -> None:
+        """Return once that has happened."""
+        await self._caught.wait()
+
+    def say(self, words: bytes) -> None:
+        """Slip in what the server might say, on every connection."""
+        for line in self._lines:
+            line.say(words)
+
+    async def end(self) -> None:
+        """End all of it, and give the port back."""
+        await self.cut()
+        self._keeper.close()
+
+    def _refuse(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self.reset()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = _Line(self, reader, writer)
+        line.stall(self._stalled)
+        if self._listener is None:  # it was cut in the moment in which somebody came
+            line.reset()
+        self._lines.add(line)
+        try:
+            await line.run(self._server.hostname or "127.0.0.1", self._server.port or _PORTS[self._server.scheme])
+        finally:
+            self._lines.discard(line)
+            line.ended.set()
+
+    def pace(self, way: Way) -> int | None:
+        """Bytes a second, if it is bounded."""
+        return self._paces.get(way)
+
+    def catches(self, before: bytes, request: bytes) -> bool:
+        """Whether the reply to this is the one to be lost, then nobody else's is; `before` was said already."""
+        if self._catch is None or self._catch not in before[max(0, len(before) + 1 - len(self._catch)) :] + request:
+            return False
+        self._catch = None
+        return True
+
+    def caught(self) -> None:
+        """The reply came this far."""
+        if self._cut_then:
+            self._refuse()
+        self._caught.set()
+
+
+class _Line:
+    """One connection: two streams, each with a gate."""
+
+    def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        self.ended = asyncio.Event()
+        self._proxy = proxy
+        self._reader = reader
+        self._client = client
+        self._gates = {way: asyncio.Event() for way in Way.BOTH}
+        self._reset = asyncio.Event()
+        self._told = b""  # the end of what the client said, where a pattern may begin
+        self._loses_reply = False
+
+    def reset(self) -> None:
+        self._reset.set()
+
+    def stall(self, ways: Way) -> None:
+        for way, gate in self._gates.items():
+            gate.clear() if way in ways else gate.set()
+
+    def say(self, words: bytes) -> None:
+        self._client.write(words)
+
+    async def run(self, host: str, port: int) -> None:
+        """Carry both ways until one side leaves, which the other is told, or the line is reset, as both are."""
+        writers = [self._client]
+        tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(self._reset.wait())]
+        try:
+            reader, server = await asyncio.open_connection(host, port)
+            writers.append(server)
+            tasks.append(asyncio.ensure_future(self._pump(self._reader, server, Way.TO_SERVER)))
+            tasks.append(asyncio.ensure_future(self._pump(reader, self._client, Way.TO_CLIENT)))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not self._reset.is_set():
+                tasks.append(asyncio.ensure_future(self._leave(writers)))
+                await asyncio.wait({tasks[0], tasks[-1]}, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            pass  # the server takes no connection, so neither do we
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for writer in writers:
+                _abort(writer)
+
+    async def _leave(self, writers: list[asyncio.StreamWriter]) -> None:
+        """What was said before one side left still arrives."""
+        for writer in writers:
+            writer.close()
+        with suppress(OSError):
+            await asyncio.gather(*(writer.wait_closed() for writer in writers))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
+        with suppress(OSError):
+            while data := await self._next(reader, way):
+                if way is Way.TO_SERVER:
+                    self._listen(data)
+                elif self._loses_reply:
+                    self.reset()
+                    self._proxy.caught()
+                    return
+                writer.write(data)
+                await writer.drain()
+
+    async def _next(self, reader: asyncio.StreamReader, way: Way) -> bytes:
+        """What comes next; that a side has left is not told either while the line stalls."""
+        pace = self._proxy.pace(way)
+        data = await reader.read(max(1, int(pace * TICK)) if pace else CHUNK)
+        if pace:
+            await asyncio.sleep(len(data) / pace)
+        await self._gates[way].wait()
+        return data
+
+    def _listen(self, data: bytes) -> None:
+        self._loses_reply = self._loses_reply or self._proxy.catches(self._told, data)
+        self._told = data[-100:]
+
+
+def _kept_port() -> socket.socket:
+    """A socket that holds a port without listening: whoever calls is refused, and nobody else gets it."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind(("127.0.0.1", 0))
+    return keeper
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    line = writer.get_extra_info("socket")
+    with suppress(OSError):  # it may have ended by itself
+        if line is not None:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_GOODBYE)
+    writer.transport.abort()
+
+
+@asynccontextmanager
+async def open_proxy(server: str) -> AsyncIterator[Proxy]:
+    """A line that takes connections until the context ends."""
+    proxy = Proxy(server)
+    await proxy.mend()
+    try:
+        yield proxy
+    finally:
+        await proxy.end()
