@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
@@ -24,11 +25,13 @@ from tests.services.mysql import MYSQL
 from tests.services.postgresql import POSTGRESQL
 from tests.services.rabbitmq import RABBITMQ
 from tests.services.redis import REDIS
-from tests.services.server import Kind, Server, Unavailable, open_server, with_path
+from tests.services.server import Kind, Server, Unavailable, apart, open_server, with_path
 
 pytestmark = pytest.mark.anyio
 
 MAKE = "CREATE TABLE made (id INTEGER)"
+INSERT = "INSERT INTO made VALUES (1), (2)"
+COUNT = "SELECT count(*) FROM made"
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = "
 IN_POSTGRESQL = f"{TABLES} 'public'"
 IN_MYSQL = f"{TABLES} database()"
@@ -52,6 +55,7 @@ async def on_mysql(url: str, *statements: str) -> object:
         user=str(at.username),
         password=unquote(at.password or ""),
         database=at.path.strip("/"),
+        autocommit=True,
     )
     try:
         async with connection.cursor() as cursor:
@@ -68,9 +72,24 @@ async def waiting(url: str, *, published: Iterable[bytes] = ()) -> int | None:
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
         queue = await channel.declare_queue("sharetally.count", durable=True)
         for body in published:
-            await channel.default_exchange.publish(aio_pika.Message(body), routing_key=queue.name)
+            await channel.default_exchange.publish(aio_pika.Message(body, delivery_mode=2), routing_key=queue.name)
         again = await channel.declare_queue(queue.name, passive=True)
         return again.declaration_result.message_count
+
+
+def in_postgresql(url: str, *before: str) -> Coroutine[Any, Any, object]:
+    return on_postgresql(url, *before, COUNT)
+
+
+def in_mysql(url: str, *before: str) -> Coroutine[Any, Any, object]:
+    return on_mysql(with_path(url, "mysql"), *before, COUNT)
+
+
+def in_rabbitmq(url: str, *before: str) -> Coroutine[Any, Any, object]:
+    return waiting(url, published=[each.encode() for each in before])
+
+
+KEEPERS = {POSTGRESQL: in_postgresql, MYSQL: in_mysql, RABBITMQ: in_rabbitmq}
 
 
 async def test_a_postgresql_database_is_empty_and_dropped(services: Services, postgresql_url: str) -> None:
@@ -153,6 +172,20 @@ def test_a_private_server_answers_and_ends(kind: Kind) -> None:
     with kind.private() as server:
         assert kind.answers(server.url)
     assert not kind.answers(server.url)
+
+
+@pytest.mark.parametrize("kind", KEEPERS, ids=lambda kind: kind.name)
+def test_a_private_server_comes_back_with_all_that_was_written(kind: Kind) -> None:
+    if not kind.installed():
+        pytest.skip(f"{kind.name} is not installed")
+    with kind.private() as server:
+        assert server.switch is not None
+        apart(KEEPERS[kind](server.url, MAKE, INSERT))
+        for off in (server.switch.kill, server.switch.stop):
+            off()
+            assert not kind.answers(server.url)
+            server.switch.start()
+            assert apart(KEEPERS[kind](server.url)) == 2
 
 
 async def test_a_private_broker_has_virtual_hosts_too() -> None:

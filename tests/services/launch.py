@@ -1,13 +1,15 @@
 """Private servers: started here, in a folder of their own, on free ports of the loopback; ended here.
 
 A server runs in a session of its own, so that Ctrl-C reaches the tests alone and they can still clean up on
-it. It is told to stop by its process id; what is left of its process group after a while is killed.
+it. It is told to stop by its process id; what is left of its process group after a while is killed. Its `Switch`
+stops or kills it in the middle of a test, and starts it again at the same port on the same data.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -24,10 +26,17 @@ PATIENCE = 60.0  # seconds for a start or a stop, on a busy machine
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on at this moment.
+
+    It lies below those that Linux lends to whoever connects: one of them would sooner or later take the place of a
+    server that is down, or even be connected to itself.
+    """
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def listens(host: str, port: int) -> bool:
@@ -71,42 +80,96 @@ def prepare(command: Sequence[str], user: str | None = None) -> None:
         raise Unavailable(f"{Path(command[0]).name} failed: {done.stdout.strip()[-300:]}")
 
 
+class Switch:
+    """How a server is stopped, killed and started again; each waits until it is done."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        ready: Callable[[], bool],
+        *,
+        log: Path,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        stop: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self._command = tuple(command)
+        self._ready = ready
+        self._log = log
+        self._user = user
+        self._environment = dict(environment or {})
+        self._stop = stop
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, user=self._user, group=self._user, cwd="/", env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + PATIENCE
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise Unavailable(f"it did not start: {self._log.read_text(errors='replace').strip()[-300:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ask it to end; what does not end is killed. Repeating is fine."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(self._stop)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to it and to every process that it started, in the middle of whatever they do."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)  # or it would start others meanwhile
+        family = _family(process.pid)
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        while any(map(_lives, family)):
+            time.sleep(0.01)
+
+
 @contextmanager
-def launched(
-    command: Sequence[str],
-    ready: Callable[[], bool],
-    *,
-    log: Path,
-    user: str | None = None,
-    environment: Mapping[str, str] | None = None,
-    stop: signal.Signals = signal.SIGTERM,
-) -> Iterator[None]:
+def launched(switch: Switch) -> Iterator[None]:
     """The server, from when it is ready until the context ends."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, user=user, group=user, cwd="/", env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
     try:
-        _await(process, ready, log)
+        switch.start()
         yield
     finally:
-        _stop(process, stop)
+        switch.stop()
 
 
-def _await(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise Unavailable(f"it did not start: {log.read_text(errors='replace').strip()[-300:]}")
-        time.sleep(0.05)
+def _family(pid: int) -> list[int]:
+    """A process and all that descend from it; PostgreSQL's are in sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended
+            children.setdefault(int(_status(path)[1]), []).append(int(path.parent.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
 
 
-def _stop(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(stop)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _lives(pid: int) -> bool:
+    try:
+        return _status(Path(f"/proc/{pid}/stat"))[0] != "Z"
+    except OSError:
+        return False
+
+
+def _status(path: Path) -> list[str]:
+    """A process's state and parent, and what else Linux tells after its name."""
+    return path.read_text().rpartition(")")[2].split()

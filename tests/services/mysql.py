@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncmy
 
-from tests.services.launch import folder, free_port, launched, prepare
+from tests.services.launch import Switch, folder, free_port, launched, prepare
 from tests.services.server import Kind, Server, apart, fresh_name, open_server, program, with_path
 
 STANDARD = "mysql://root@127.0.0.1:3306/"
@@ -91,15 +91,16 @@ def _installed() -> bool:
 @contextmanager
 def _private() -> Iterator[Server]:
     port = free_port()
-    server = Server(url=f"mysql://root@127.0.0.1:{port}/")
+    url = f"mysql://root@127.0.0.1:{port}/"
     with folder() as place:
         files = ["--no-defaults", f"--datadir={place}/data", f"--user={getpass.getuser()}"]
         bare = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         prepare([str(program("mariadb-install-db")), *files, *bare])
         listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={place}/socket"]
         command = [str(program("mariadbd")), *files, *listen, f"--pid-file={place}/pid"]
-        with launched(command, lambda: _answers(server.url), log=place / "log"):
-            yield server
+        switch = Switch(command, lambda: _answers(url), log=place / "log")
+        with launched(switch):
+            yield Server(url=url, switch=switch)
 
 
 MYSQL = Kind(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.services.launch import folder, free_port, launched, prepare, unprivileged
+from tests.services.launch import Switch, folder, free_port, launched, prepare, unprivileged
 from tests.services.server import Kind, Server, apart, fresh_name, open_server, program, with_path
 
 STANDARD = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -67,15 +67,16 @@ def _installed() -> bool:
 @contextmanager
 def _private() -> Iterator[Server]:
     user, port = unprivileged("postgres"), free_port()
-    server = Server(url=f"postgresql://postgres@127.0.0.1:{port}/postgres")
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     with folder(user) as place:
         data = str(place / "data")
         prepare([str(_program("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], user)
         listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(place)]
         command = [str(_program("postgres")), "-D", data, *listen]
         # SIGINT: disconnect whoever is left and stop; SIGTERM would wait for them.
-        with launched(command, lambda: _answers(server.url), log=place / "log", user=user, stop=signal.SIGINT):
-            yield server
+        switch = Switch(command, lambda: _answers(url), log=place / "log", user=user, stop=signal.SIGINT)
+        with launched(switch):
+            yield Server(url=url, switch=switch)
 
 
 POSTGRESQL = Kind(

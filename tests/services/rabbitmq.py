@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from tests.services.launch import folder, free_port, launched, listens
+from tests.services.launch import Switch, folder, free_port, launched, listens
 from tests.services.server import Kind, Server, apart, program
 
 STANDARD = "amqp://guest:guest@127.0.0.1:5672/"
@@ -64,17 +64,18 @@ def _private() -> Iterator[Server]:
             "HOME": str(place),  # of the cookie
             "RABBITMQ_NODENAME": "sharetally@localhost",
         }
-        server = Server(url=f"amqp://guest:guest@127.0.0.1:{port}/", control=control)
+        url = f"amqp://guest:guest@127.0.0.1:{port}/"
         command = [str(program("rabbitmq-server", UNWRAPPED))]
         environment = {**control, **_node(port, place)}
-        with launched(command, lambda: _answers(server.url), log=place / "log", environment=environment):
-            yield server
+        switch = Switch(command, lambda: _answers(url), log=place / "log", environment=environment)
+        with launched(switch):
+            yield Server(url=url, control=control, switch=switch)
 
 
 @contextmanager
 def _name_server(port: int, place: Path) -> Iterator[None]:
     command = [str(program("epmd")), "-port", str(port), "-address", "127.0.0.1"]
-    with launched(command, lambda: listens("127.0.0.1", port), log=place / "names"):
+    with launched(Switch(command, lambda: listens("127.0.0.1", port), log=place / "names")):
         yield
 
 

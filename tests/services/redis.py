@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import redis
 
-from tests.services.launch import folder, free_port, launched
+from tests.services.launch import Switch, folder, free_port, launched
 from tests.services.server import Kind, Server, Unavailable, open_server, program, with_path
 
 STANDARD = "redis://127.0.0.1:6379/0"
@@ -76,12 +76,13 @@ def _installed() -> bool:
 @contextmanager
 def _private() -> Iterator[Server]:
     port = free_port()
-    server = Server(url=f"redis://127.0.0.1:{port}/0")
+    url = f"redis://127.0.0.1:{port}/0"
     with folder() as place:
         listen = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(place)]
         command = [str(program("redis-server")), *listen, "--save", "", "--appendonly", "no"]
-        with launched(command, lambda: _answers(server.url), log=place / "log"):
-            yield server
+        switch = Switch(command, lambda: _answers(url), log=place / "log")
+        with launched(switch):
+            yield Server(url=url, switch=switch)
 
 
 REDIS = Kind(

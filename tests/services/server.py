@@ -16,8 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from tests.services.launch import Switch
 
 T = TypeVar("T")
 
@@ -28,10 +31,14 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server that answers; `control` is the environment in which its own commands reach it."""
+    """A server that answers; `control` is the environment in which its own commands reach it.
+
+    One that was started here has a `switch`, to be stopped or killed by and started again.
+    """
 
     url: str
     control: Mapping[str, str] = field(default_factory=dict)
+    switch: Switch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
