@@ -95,6 +95,21 @@ async def test_postgresql_finds_rows_by_index(world: World) -> None:
         assert "Seq Scan on events" not in plan
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_postgresql_plans_for_the_table_that_will_be(url: str) -> None:
+    """A plan is kept: one that reads the whole table, made while it was empty, would be used when it no longer is."""
+    async with emptied(url):
+        engine = PostgresqlEngine(url)
+        await engine.open()
+    for number in (1, 40, 500):
+        keys = [mapping.record_key(record(user_id=f"user {each}").key) for each in range(number)]
+        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        assert "uq_share_records_key" in plan
+        plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
+        assert "events_pkey" in plan
+    await engine.close()
+
+
 @pytest.mark.parametrize("url", ["mysql"], indirect=True)
 async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
     engine, records, events = world

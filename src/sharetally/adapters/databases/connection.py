@@ -64,7 +64,7 @@ class Flavor(Protocol):
         ...
 
     def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
-        """SELECT of the rows with `count` keys, in the order of the keys; with `lock`, FOR UPDATE."""
+        """SELECT of the rows with `count` keys, which come sorted; with `lock`, FOR UPDATE in their order."""
         ...
 
 
@@ -127,7 +127,7 @@ class Connection:
         lock: bool = False,
         where: str = "",
     ) -> list[Row]:
-        """Return the rows with the wanted keys, sorted by key; with `lock`, locked in that order."""
+        """Return the rows with the wanted keys, looked up (with `lock`: locked) in the order of the keys."""
         ordered = sorted(wanted)  # type: ignore[type-var]
         columns = tuple(column.name for column in table.columns)
         found: list[Row] = []
