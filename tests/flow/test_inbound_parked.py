@@ -15,7 +15,7 @@ from sharetally.domain.event import Job
 from sharetally.flow import dead
 from sharetally.flow.consumers.foreign import InboundJob
 from sharetally.flow.jobs import head_of, messages
-from sharetally.ports import Delivery, EventHead, ParkedEvent
+from sharetally.ports import Delivery, EventHead, Message, ParkedEvent
 from tests.contracts.database_rows import DATABASES, emptied, record, run, share, shared_url
 from tests.flow.stage import Stage, staged, until, working
 from tests.flow.test_inbound import job
@@ -65,6 +65,17 @@ async def test_what_can_be_counted_now_is_counted_once(stage: Stage) -> None:
     await replayed(stage, second)
     assert await stage.shares(ARTICLE) == 0
     assert await stage.db.parked(limit=10) == []
+
+
+async def test_what_passes_for_a_mark_of_the_year_1_is_parked_and_ends_no_worker(stage: Stage) -> None:
+    """Some databases cannot store such a time: the worker that tried would end, and the next one after it."""
+    await stage.broker.publish([Message(job="mark.in", body=b'{"mark": "0001-01-01T00:00:00+01:00"}')])
+
+    async def was_parked() -> bool:
+        return (await stage.db.backlog()).parked == 1
+
+    async with working(stage.worker(stage.inbound())):
+        await until(was_parked)
 
 
 async def test_what_is_still_no_job_is_parked_again_as_it_came(stage: Stage) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.event import Job
+from sharetally.flow.relay import AT_ONCE
 from tests.contracts.database_rows import (
     DATABASES,
     SERVERS,
@@ -24,7 +25,7 @@ from tests.contracts.database_rows import (
     shared_url,
 )
 from tests.flow.line import Line, ids, relay
-from tests.flow.stage import Ahead, long_ago
+from tests.flow.stage import WITHIN, Ahead, long_ago
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +89,18 @@ async def test_without_proof_nothing_is_sent_again(db: SqlDatabase, line: Line) 
     await db.mark("post", now)  # another queue's mark is no proof
     assert await relay(db, line).look() == 0
     assert line.jobs() == []
+
+
+async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlDatabase, line: Line) -> None:
+    """A database that failed over to a host whose clock is an hour behind: everything was sent before such a mark."""
+    events = await share(db, *(record(user_id=f"user-{number}") for number in range(AT_ONCE + 1)))
+    await long_ago(db)
+    await db.mark("count", await db.now() + timedelta(hours=1))
+    async with asyncio.timeout(WITHIN):
+        assert await relay(db, line).look() == 0
+    await db.mark("count", await db.now())  # the next one that comes through
+    assert await relay(db, line).look() == len(events)
+    assert line.jobs() == ids(events)
 
 
 async def test_what_is_parked_is_not_sent(db: SqlDatabase, line: Line) -> None:

@@ -125,7 +125,18 @@ async def test_of_a_good_array_only_the_bad_element_is_buried(
     assert [(each.message.body, each.reason) for each in memory.buried] == [(element, "not a job")]
 
 
-@pytest.mark.parametrize("body", [b"", b"not JSON", b"{}", b'{"mark": "2026-11-20T12:00:00"}', NESTED])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not JSON",
+        b"{}",
+        b'{"mark": "2026-11-20T12:00:00"}',
+        b'{"mark": "0001-01-01T00:00:00+01:00"}',
+        b'{"mark": "9999-12-31T23:59:59-01:00"}',
+        NESTED,
+    ],
+)
 async def test_what_only_looks_like_a_mark_is_buried(memory: MemoryBroker, office: Office, body: bytes) -> None:
     await memory.publish([Message(job="mark.count", body=body), mark_message("count", AT)])
     await work_off(memory, office)

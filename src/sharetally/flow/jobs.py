@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Annotated
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from sharetally.domain.content import ContentRef
+from sharetally.domain.count import NEVER
 from sharetally.domain.errors import Unworkable
 from sharetally.domain.event import Event
 from sharetally.ports import EventHead, Message
@@ -60,13 +61,14 @@ def mark_message(queue: str, at: datetime) -> Message:
 
 
 def mark_in(job: str, body: bytes) -> datetime | None:
-    """The marker's time, if this is one."""
+    """The marker's time in UTC, if this is one; what no database can store is none."""
     if not job.startswith("mark."):
         return None
     try:
-        return _mark.decode(body).mark
-    except NOT_JSON:
+        at = _mark.decode(body).mark.astimezone(UTC)
+    except (*NOT_JSON, OverflowError):
         return None
+    return at if at > NEVER else None
 
 
 def decoded(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:

@@ -71,6 +71,8 @@ class Relay:
         return sum([await self._rescue(queue, marks.get(queue.name), now) for queue in self._queues])
 
     async def _rescue(self, queue: Queue, mark: datetime | None, now: datetime) -> int:
+        if mark is not None and mark > now:
+            mark = None  # the database's clock was set back since: it proves nothing of what was sent after that
         if await self._silent(queue, mark, now):
             return await self._send(queue, now - WITHOUT_MARK)
         return await self._send(queue, mark - MARGIN) if mark is not None else 0

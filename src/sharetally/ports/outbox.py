@@ -66,7 +66,7 @@ class Outbox(Protocol):
         ...
 
     async def mark(self, queue: str, at: datetime) -> None:
-        """Note a marker; an older one than stands changes nothing."""
+        """Note a marker; an older one changes nothing, but where a marker from the future stands."""
         ...
 
     async def park(self, event_id: UUID, reason: str) -> None:

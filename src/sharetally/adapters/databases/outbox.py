@@ -79,9 +79,10 @@ class SqlOutbox:
             return {row["queue"]: row["marked_at"] for row in await connection.rows(sa.select(marks))}
 
     async def mark(self, queue: str, at: datetime) -> None:
-        """Note a marker; the newer of two stays."""
+        """Note a marker; the newer of two stays, unless it lies ahead of a clock that was set back."""
+        newer = "{greatest}({t}.marked_at, {marked_at})"
+        sets = {"marked_at": f"CASE WHEN {{t}}.marked_at > {{now}} THEN {{marked_at}} ELSE {newer} END"}
         async with self._engine.writing() as connection:
-            sets = {"marked_at": "{greatest}({t}.marked_at, {marked_at})"}
             await connection.upsert(tables.queue_marks, [{"queue": queue, "marked_at": at}], sets)
 
     async def park(self, event_id: UUID, reason: str) -> None:
