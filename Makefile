@@ -1,6 +1,6 @@
 # What a person types. Needs make and Python >= 3.11; everything else goes into .venv.
 
-.PHONY: run test check bench bench-full install install-dev lock clean
+.PHONY: run test faults check bench bench-full install install-dev lock clean
 
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -14,6 +14,10 @@ run: install
 
 test: install-dev
 	@$(BIN)/python -m pytest -p no:cacheprovider -q
+
+# Half an hour and more; for a few rows: make faults ROWS="--rows 1,2 --on postgresql"
+faults: install-dev
+	@$(BIN)/python -m tests.faults $(ROWS)
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from sharetally.domain.errors import Misconfigured
 PREFIX = "SHARETALLY_"
 _CONFIG = "SHARETALLY_CONFIG"
 _TESTS = "SHARETALLY_TEST_"
+_FAILPOINT = "SHARETALLY_FAILPOINT"  # of the fault suite: `adapters/failpoints.py`
 _DEFAULT_FILE = "sharetally.toml"
 # what Kubernetes puts into every container beside a service that is called sharetally or sharetally-…
 _SERVICE_LINK = re.compile(r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
@@ -67,7 +68,7 @@ def _from_environment(
 
 def _ours(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable == _CONFIG or variable.startswith(_TESTS):
+        if not variable.startswith(PREFIX) or variable in (_CONFIG, _FAILPOINT) or variable.startswith(_TESTS):
             continue
         rest = variable.removeprefix(PREFIX)
         link = _SERVICE_LINK.fullmatch(rest) or (rest.endswith("PORT") and _SERVICE_PORT.match(value))

@@ -26,6 +26,7 @@ from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.store import database
+from sharetally.adapters.failpoints import placed
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.domain.errors import Misconfigured, SharetallyError
@@ -65,8 +66,7 @@ class Core:
 
     def __init__(self, settings: Settings, *, role: str, metrics: Path | None = None) -> None:
         self.settings = settings
-        self.database = database(settings.database_url)
-        self.broker = broker(settings)
+        self.database, self.broker = placed(database(settings.database_url), broker(settings), os.environ)
         self.cache = cache(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(

@@ -56,7 +56,7 @@ class Expected:
         self.links: dict[str, Link] = {}
         self.corrections: dict[str, Correction] = {}
         self.audit: Counter[AuditKey] = Counter()
-        self.rollups: defaultdict[RollupKey, list[int]] = defaultdict(lambda: [0, 0])  # made, withdrawn
+        self.rollups: defaultdict[RollupKey, list[int]] = defaultdict(_nothing)  # made, withdrawn
 
     def live(self, key: RecordKey) -> bool:
         """Whether this share stands."""
@@ -112,6 +112,16 @@ class Expected:
         side = 0 if correction.amount > 0 else 1
         self.rollups[correction.content, correction.channel, "adjusted"][side] += abs(correction.amount)
 
+    def join(self, other: Expected) -> None:
+        """Take over what others were promised: users, links and job ids belong to one of them."""
+        self.records |= other.records
+        self.links |= other.links
+        self.corrections |= other.corrections
+        self.audit += other.audit
+        for key, sides in other.rollups.items():
+            for side, shares in enumerate(sides):
+                self.rollups[key][side] += shares
+
     def cells(self) -> dict[CellKey, int]:
         """The total and every cell of the breakdown, from scratch; the total's dimension is `total`."""
         found: Counter[CellKey] = Counter()
@@ -125,6 +135,10 @@ class Expected:
         for item in self.corrections.values():
             _count(found, item.content, ("adjusted", item.channel, item.campaign), item.amount)
         return {key: shares for key, shares in found.items() if shares}
+
+
+def _nothing() -> list[int]:
+    return [0, 0]
 
 
 def _count(found: Counter[CellKey], content: Content, cell: tuple[str, str, str], amount: int) -> None:

@@ -11,23 +11,23 @@ import time
 from tests.oracle.client import Client
 from tests.oracle.counts import compare_answers, compare_tables, shown
 from tests.oracle.ledger import Compared, compare_ledger
-from tests.oracle.load import Load
+from tests.oracle.promises import Promises
 from tests.oracle.tables import Tables, open_tables, waiting
 from tests.oracle.tally import Uncertain
 from tests.oracle.verdict import Findings
 
 
-async def judge(load: Load, *, patience: float) -> Findings:
+async def judge(promises: Promises, *, patience: float) -> Findings:
     """Wait at most `patience` seconds until nothing is pending; then look at everything."""
-    await _resolve(load)
-    async with open_tables(load.system.database) as tables:
+    await _resolve(promises)
+    async with open_tables(promises.system.database) as tables:
         settling = await settle(tables, patience)
         pending, parked = await waiting(tables)
         compared = Compared()
-        await compare_ledger(tables, load.expected, compared)
-        miscounted = await compare_tables(tables, load.expected)
-    token = load.user_token("judge")
-    miscounted += await compare_answers(load.system.port, token, shown(load.expected), patience)
+        await compare_ledger(tables, promises.expected, compared)
+        miscounted = await compare_tables(tables, promises.expected)
+    token = promises.user_token("judge")
+    miscounted += await compare_answers(promises.system.port, token, shown(promises.expected), patience)
     return Findings(
         lost=tuple(compared.lost),
         duplicated=tuple(compared.duplicated),
@@ -48,16 +48,16 @@ async def settle(tables: Tables, patience: float) -> float:
     return time.monotonic() - began
 
 
-async def _resolve(load: Load) -> None:
-    with Client(load.system.port) as client:
-        for each in load.tally.uncertain:
-            await _resolve_one(load, client, each)
+async def _resolve(promises: Promises) -> None:
+    with Client(promises.system.port) as client:
+        for each in promises.tally.uncertain:
+            await _resolve_one(promises, client, each)
 
 
-async def _resolve_one(load: Load, client: Client, each: Uncertain) -> None:
+async def _resolve_one(promises: Promises, client: Client, each: Uncertain) -> None:
     target = f"/audit?requestId={each.request_id}"
-    answer = await client.ask("GET", target, token=load.token(each.wish.user))
+    answer = await client.ask("GET", target, token=promises.token(each.wish.user))
     assert answer.status == 200, answer
     items = answer.json()["items"]
     if items:
-        each.wish.happened(load.expected, items[0]["recordId"])
+        each.wish.happened(promises.expected, items[0]["recordId"])

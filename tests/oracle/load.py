@@ -15,12 +15,13 @@ from random import Random
 
 from tests.oracle.bounds import Bounds
 from tests.oracle.client import Answer, Client, NoAnswer, NotSent
-from tests.oracle.expected import Expected
 from tests.oracle.mix import Mix
+from tests.oracle.promises import Promises
 from tests.oracle.system import System
-from tests.oracle.tally import Journal, Tally, Uncertain
+from tests.oracle.tally import Journal, Uncertain
 from tests.oracle.wishes.read import Read
 from tests.oracle.wishes.wish import Wish, Write
+from tests.oracle.world import Contents
 
 KEYED = 0.15  # of the writes carry a key
 TWINS = 0.3  # of those come twice at once
@@ -30,34 +31,46 @@ REFUSED_PAUSE = 0.2  # seconds, when nobody takes the connection or the queue is
 _NOTHING_WRITTEN = b"queue"  # a 503 that says so promises that nothing was written
 
 
-class Load:
-    """N clients over one system. What they were promised is in `expected` and `tally`."""
+class Load(Promises):
+    """N clients over one system, numbered from `first`: one process's part of a load, or all of it.
 
-    def __init__(self, system: System, *, clients: int = 32, seed: int = 1) -> None:
-        self.system = system
-        self.expected = Expected()
-        self.tally = Tally()
-        self.bounds = Bounds()
-        self.user_token = system.token()
-        self.admin_token = system.token("shares admin")
-        self._clients = clients
+    `rate` is how many wishes a second each client has at most; None: as many as are answered.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        clients: int = 32,
+        seed: int = 1,
+        first: int = 0,
+        rate: float | None = None,
+        contents: Contents | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        super().__init__(system)
+        self.bounds = bounds or Bounds()
+        self.contents = contents or Contents()
+        self.pause = 1 / rate if rate else 0.0
+        self.until = 0.0
+        self._numbers = range(first, first + clients)
         self._seed = seed
 
-    def token(self, user: str) -> str:
-        """A credential for this user, with the scope that they need."""
-        return (self.admin_token if user.startswith("admin-") else self.user_token)(user)
-
     async def run(self, seconds: float, journal: Journal) -> None:
-        """Keep all clients busy for so long."""
-        until = time.monotonic() + seconds
-        speakers = [_Speaker(self, number, self._seed, journal) for number in range(self._clients)]
+        """Keep all clients busy for so long, or until it is told to end."""
+        self.until = time.monotonic() + seconds
+        speakers = [_Speaker(self, number, self._seed, journal) for number in self._numbers]
         try:
             async with asyncio.TaskGroup() as group:
                 for speaker in speakers:
-                    group.create_task(speaker.run(until))
+                    group.create_task(speaker.run())
         finally:
             for speaker in speakers:
                 speaker.close()
+
+    def end(self) -> None:
+        """No client begins anything more."""
+        self.until = 0.0
 
 
 class _Speaker:
@@ -68,18 +81,21 @@ class _Speaker:
         self._journal = journal
         self._name = f"c{number}"
         self._random = Random(f"{seed}/{number}")
-        self._mix = Mix(load.expected, self._random, client=number, name=self._name)
+        self._mix = Mix(load.expected, self._random, client=number, name=self._name, contents=load.contents)
         self._first, self._second = Client(load.system.port), Client(load.system.port)
         self._requests = 0
         self._kept: deque[tuple[Write, str, Answer]] = deque(maxlen=KEPT)
 
-    async def run(self, until: float) -> None:
-        while time.monotonic() < until:
+    async def run(self) -> None:
+        while time.monotonic() < self._load.until:
+            began = time.monotonic()
             if self._kept and self._random.random() < AGAIN:
                 await self._again(*self._random.choice(self._kept))
             else:
                 wish = self._mix.next()
                 await (self._write(wish) if isinstance(wish, Write) else self._read(wish))
+            if self._load.pause:
+                await asyncio.sleep(began + self._load.pause - time.monotonic())
 
     def close(self) -> None:
         self._first.close()

@@ -27,12 +27,13 @@ TRIES = 20
 class Mix:
     """One client's choices. `name` is its own, and begins all its ids."""
 
-    def __init__(self, expected: Expected, random: Random, *, client: int, name: str) -> None:
+    def __init__(self, expected: Expected, random: Random, *, client: int, name: str, contents: world.Contents) -> None:
         self._expected = expected
         self._random = random
         self._users = world.users_of(client)
         self._admin = f"admin-{client}"
         self._name = name
+        self._contents = contents
         self._shared: list[RecordKey] = []
         self._links: list[str] = []
         self._corrections: list[str] = []
@@ -75,7 +76,7 @@ class Mix:
         return self._random.choice(self._users)
 
     def _share(self) -> Wish:
-        content, user, platforms = world.some_content(self._random), self._user(), world.some_platforms(self._random)
+        content, user, platforms = self._contents.some(self._random), self._user(), world.some_platforms(self._random)
         for platform in platforms:
             _remember(self._shared, (content, platform, user), self._random)
         by_video = self._by_video(content)
@@ -98,7 +99,7 @@ class Mix:
 
     def _link(self) -> Wish:
         link = Link(
-            world.some_content(self._random),
+            self._contents.some(self._random),
             self._user(),
             world.some_channel(self._random),
             world.some_campaign(self._random),
@@ -137,7 +138,7 @@ class Mix:
 
     def _correction(self) -> Correction:
         amount = self._random.choice((1, 2, 5, 1_000, -1, -2, -3))
-        content = world.some_content(self._random)
+        content = self._contents.some(self._random)
         return Correction(
             content, self._admin, amount, world.some_channel(self._random), world.some_campaign(self._random)
         )
@@ -151,10 +152,10 @@ class Mix:
         return Status(self._expected, user=user, content=content, platforms=world.PLATFORMS)
 
     def _exact(self) -> Wish:
-        return Exact(user=self._user(), content=world.some_content(self._random))
+        return Exact(user=self._user(), content=self._contents.some(self._random))
 
     def _plain(self) -> Wish:
-        content = world.HOT if self._random.random() < 0.5 else world.other(self._random.randrange(10))
+        content = world.HOT if self._random.random() < 0.5 else self._contents.some_other(self._random, 10)
         return Plain(user=self._user(), content=content, versions=self._versions)
 
 

@@ -52,6 +52,27 @@ class Role:
                 assert time.monotonic() < deadline, f"{self.name} is not ready: {self._last_words()}"
                 await asyncio.sleep(0.05)
 
+    def set(self, name: str, value: str | None) -> None:
+        """A setting, or no longer one, from the next start on."""
+        self._environment.pop(f"SHARETALLY_{name}", None)
+        if value is not None:
+            self._environment[f"SHARETALLY_{name}"] = value
+
+    async def death(self, within: float = START) -> int:
+        """Wait until it ends without being asked, and return its exit code; what it started ends too."""
+        process = self._process
+        assert process is not None
+        async with asyncio.timeout(within):
+            code = await process.wait()
+        _kill_group(process.pid)
+        self._process = None
+        return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """A signal to it and to all that it started."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
     @property
     def running(self) -> bool:
         """Whether it was started and has not ended."""

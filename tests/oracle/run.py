@@ -24,6 +24,7 @@ from tests.oracle.faults import (
 )
 from tests.oracle.judge import judge
 from tests.oracle.load import Load
+from tests.oracle.promises import Promises
 from tests.oracle.system import Shape, System, open_system
 from tests.oracle.tally import Journal
 from tests.oracle.verdict import Findings, Verdict
@@ -106,7 +107,7 @@ async def beside(task: asyncio._CoroutineLike[None]) -> AsyncIterator[None]:
         running.cancel()
 
 
-def verdict_on(load: Load, watch: Watch, findings: Findings, seconds: float) -> Verdict:
+def verdict_on(load: Promises, watch: Watch, findings: Findings, seconds: float) -> Verdict:
     """All that was seen, in one value."""
     tally = load.tally
     return Verdict(

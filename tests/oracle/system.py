@@ -31,6 +31,7 @@ class Shape:
     """What a system is made of. What is None is left to the service; without `settings` too it is its default.
 
     `settings` are names and values of further settings; those for a load let it go anywhere, as fast as it can.
+    `each` are more of them for one role alone: `serve`, `worker-0`, `relay-0`, …
     """
 
     database: str | None = None
@@ -40,6 +41,7 @@ class Shape:
     workers: int = 0
     relays: int = 0
     settings: Mapping[str, str] = field(default_factory=FOR_LOAD.copy)
+    each: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         kind = (self.database or "sqlite").split(":", 1)[0]
@@ -63,12 +65,15 @@ class Said:
 
 
 class System:
-    """The running thing. `port` is the API's; `folder` is where it runs, and where its logs are."""
+    """The running thing. `port` is the API's; `folder` is where it runs, and where its logs are.
 
-    def __init__(self, shape: Shape, folder: Path) -> None:
+    Whoever only speaks to a system that runs already names its port.
+    """
+
+    def __init__(self, shape: Shape, folder: Path, *, port: int | None = None) -> None:
         self.shape = shape
-        self.port = free_port()
-        self._folder = folder
+        self.port = free_port() if port is None else port
+        self.folder = folder
         self._environment = _environment(shape)
         serve = ["serve", "--port", str(self.port), "--processes", str(shape.processes)]
         self.serve = self._role("serve", serve, port=self.port)
@@ -77,10 +82,11 @@ class System:
 
     def _role(self, name: str, arguments: list[str], port: int | None = None) -> Role:
         environment = dict(self._environment)
+        environment |= {f"SHARETALLY_{name}": value for name, value in self.shape.each.get(name, {}).items()}
         if port is None:
             port = free_port()
             environment["SHARETALLY_OPS_PORT"] = str(port)
-        return Role(name, arguments, port=port, environment=environment, log=self._folder / f"{name}.log")
+        return Role(name, arguments, port=port, environment=environment, log=self.folder / f"{name}.log")
 
     @property
     def roles(self) -> list[Role]:
@@ -94,12 +100,12 @@ class System:
     @property
     def database(self) -> str:
         """The URL of the database, also where it was left to the service."""
-        return self.shape.database or f"sqlite:///{self._folder}/.sharetally/sharetally.db"
+        return self.shape.database or f"sqlite:///{self.folder}/.sharetally/sharetally.db"
 
     async def cli(self, *arguments: str) -> Said:
         """Run a command to its end."""
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, *arguments, env=self._environment, cwd=self._folder, stdin=asyncio.subprocess.DEVNULL,
+            *COMMAND, *arguments, env=self._environment, cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

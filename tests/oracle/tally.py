@@ -40,6 +40,15 @@ class Tally:
     uncertain: list[Uncertain] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
 
+    def join(self, other: Tally) -> None:
+        """Take over what another process saw."""
+        self.wishes += other.wishes
+        self.outcomes += other.outcomes
+        self.faults += other.faults
+        self.unexpected = [*self.unexpected, *other.unexpected][:KEPT]
+        self.uncertain += other.uncertain
+        self.latencies += other.latencies
+
     def fault(self, wish: Wish, request_id: str, text: str) -> None:
         """An answer outside the contract."""
         self.faults += 1

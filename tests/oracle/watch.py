@@ -16,14 +16,17 @@ class Watch:
     """How often it looked, and every line of drift that it saw."""
 
     system: System
+    every: float = EVERY
     looks: int = 0
     drifted: list[str] = field(default_factory=list)
+    sight: asyncio.Lock = field(default_factory=asyncio.Lock)  # whoever holds it: nobody can look just now
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(EVERY)
-            await self.look()
+            await asyncio.sleep(self.every)
+            async with self.sight:
+                await self.look()
 
     async def look(self) -> None:
         """Look once, or again if it could not; that it cannot look twice is as bad as drift."""

@@ -13,6 +13,7 @@ from tests.oracle.expected import Content
 PLATFORMS = ("twitter", "whatsapp", "facebook", "linkedin")
 HOT: Content = ("video", "hot")
 OTHERS = 10_000
+PLOTS = 16  # that they are divided into, for as many crews
 HEAT = 0.35  # of what is about a content is about the hot one
 USERS = 6  # of each client
 _CHANNELS = ("", "newsletter", "Newsletter", "twitter", "Partner.A-1")
@@ -25,9 +26,20 @@ def other(number: int) -> Content:
     return ("video", "article")[number % 2], _IDS[number // 2 % len(_IDS)].format(number // 8)
 
 
-def some_content(random: Random) -> Content:
-    """Often the hot one."""
-    return HOT if random.random() < HEAT else other(random.randrange(OTHERS))
+class Contents:
+    """The contents of one part of a load: the hot one is everybody's, of the others each part has its own."""
+
+    def __init__(self, *, part: int = 0, parts: int = 1) -> None:
+        self._size = OTHERS // parts
+        self._first = part * self._size
+
+    def some(self, random: Random) -> Content:
+        """Often the hot one."""
+        return HOT if random.random() < HEAT else self.some_other(random, self._size)
+
+    def some_other(self, random: Random, among: int) -> Content:
+        """One of the first so many."""
+        return other(self._first + random.randrange(among))
 
 
 def some_platforms(random: Random) -> list[str]:

@@ -1,0 +1,43 @@
+"""Roles that die at a fail point, are started again, and die again: so often that it cannot have been luck.
+
+The places are those of `sharetally.adapters.failpoints`; a role is armed by its environment, and only that role.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+
+from tests.oracle.process import Role
+from tests.oracle.system import System
+
+FAILPOINT = "FAILPOINT"
+
+
+def armed(role: str, place: str, number: int) -> Mapping[str, Mapping[str, str]]:
+    """For a shape's `each`: this role dies when it comes to the place for the `number`-th time."""
+    return {role: {FAILPOINT: f"{place}:{number}"}}
+
+
+async def dies(role: Role, *, within: float = 60.0) -> None:
+    """Wait until it has killed itself."""
+    code = await role.death(within)
+    assert code == -signal.SIGKILL, f"{role.name} ended with {code}; see {role.log}"
+
+
+async def dies_again(role: Role, place: str, number: int) -> None:
+    """Start it anew, armed, and wait until it has killed itself."""
+    role.set(FAILPOINT, f"{place}:{number}")
+    await role.start()
+    await dies(role)
+
+
+async def revive(system: System, role: Role) -> None:
+    """Start it anew, disarmed."""
+    role.set(FAILPOINT, None)
+    await system.start(role)
+
+
+def deaths(role: Role) -> int:
+    """How often it has killed itself, by its log."""
+    return role.log.read_text(errors="replace").count("this process kills itself")

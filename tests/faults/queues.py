@@ -1,0 +1,29 @@
+"""How many messages lie in the queues; the working ones must be empty in the end, the dead one holds what is dead."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+
+WORKING = ("count", "post", "in")
+DEAD = "dead"
+
+
+async def depths(url: str, patience: float) -> dict[str, int]:
+    """Queue -> messages, once the working ones are empty or patience has ended."""
+    deadline = time.monotonic() + patience
+    async with await aio_pika.connect(url, timeout=10) as connection:
+        while True:
+            found = {name: await _depth(connection, name) for name in (*WORKING, DEAD)}
+            if not any(found[name] for name in WORKING) or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(0.2)
+
+
+async def _depth(connection: AbstractConnection, name: str) -> int:
+    async with connection.channel() as channel:
+        queue = await channel.get_queue(f"sharetally.{name}")
+        return queue.declaration_result.message_count or 0

@@ -1,0 +1,42 @@
+"""A row of the table: what goes wrong, and on which databases it is tried. A file in `rows/` is a row.
+
+Its file defines `ROW`; nothing has to be told of it. `perform` gets a stage, opens a system on it, loads it and
+breaks something; it asserts that what it wanted to break did break. What must hold then is the judge's affair.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.faults import rows
+
+if TYPE_CHECKING:
+    from tests.faults.stage import Stage
+
+SERVERS = ("postgresql", "mysql")  # with RabbitMQ between; `mysql` is MariaDB or MySQL
+ALL = ("sqlite", *SERVERS)  # SQLite with everything in one process
+LONGEST = 420.0  # seconds for one row on one database, and then it has failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """`number` as in the table, `title` what goes wrong in a few words, `on` the databases that it is tried on."""
+
+    number: int
+    title: str
+    on: tuple[str, ...]
+    perform: Callable[[Stage], Awaitable[None]]
+    longest: float = LONGEST
+
+
+def found() -> dict[int, Row]:
+    """Every row there is, in order of their numbers."""
+    modules = [importlib.import_module(f"{rows.__name__}.{each.name}") for each in pkgutil.iter_modules(rows.__path__)]
+    every: list[Row] = sorted((module.ROW for module in modules), key=lambda row: row.number)
+    table = {row.number: row for row in every}
+    assert len(table) == len(every), "two rows have one number"
+    return table

@@ -1,0 +1,31 @@
+"""A worker is killed after it has committed a batch, before the broker hears of it: everything comes again.
+
+The events are burned, so the second delivery finds none and changes nothing. On SQLite worker and API are one
+process and die together.
+"""
+
+from __future__ import annotations
+
+from tests.faults.dying import armed, deaths, dies, dies_again, revive
+from tests.faults.row import ALL, Row
+from tests.faults.stage import Stage
+
+PLACE = "subscription.before-ack"
+TIMES = 5
+
+
+async def perform(stage: Stage) -> None:
+    embedded = stage.database == "sqlite"
+    if embedded:
+        stage.allow("NotSent", "NoAnswer")
+    shape = stage.shape(cache=not embedded, each=armed("serve" if embedded else "worker-0", PLACE, 20))
+    async with stage.open(shape) as system, stage.load(seconds=30):
+        role = system.serve if embedded else system.workers[0]
+        await dies(role)
+        for number in range(2, TIMES + 1):
+            await dies_again(role, PLACE, 5 * number)
+        await revive(system, role)
+        stage.note(f"killed {deaths(role)} times")
+
+
+ROW = Row(number=1, title="worker killed after the commit, before the ack", on=ALL, perform=perform)

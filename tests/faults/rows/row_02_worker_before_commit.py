@@ -1,0 +1,30 @@
+"""A worker is killed in mid-batch, all written and nothing committed: the database forgets it, the broker does not.
+
+On SQLite worker and API are one process, so that either's transaction may be the one.
+"""
+
+from __future__ import annotations
+
+from tests.faults.dying import armed, deaths, dies, dies_again, revive
+from tests.faults.row import ALL, Row
+from tests.faults.stage import Stage
+
+PLACE = "ledger.before-commit"
+TIMES = 5
+
+
+async def perform(stage: Stage) -> None:
+    embedded = stage.database == "sqlite"
+    if embedded:
+        stage.allow("NotSent", "NoAnswer")
+    shape = stage.shape(each=armed("serve" if embedded else "worker-0", PLACE, 20))
+    async with stage.open(shape) as system, stage.load(seconds=30):
+        role = system.serve if embedded else system.workers[0]
+        await dies(role)
+        for number in range(2, TIMES + 1):
+            await dies_again(role, PLACE, 5 * number)
+        await revive(system, role)
+        stage.note(f"killed {deaths(role)} times")
+
+
+ROW = Row(number=2, title="worker killed in mid-batch, before the commit", on=ALL, perform=perform)

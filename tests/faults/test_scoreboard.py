@@ -1,0 +1,58 @@
+"""A verdict that cannot fail is worthless: each thing that can be wrong in a row fails it, and is shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.faults.document import generated
+from tests.faults.scoreboard import HEADINGS, Outcome, as_json, as_markdown, as_text
+
+GOOD = Outcome(row=1, title="killed", database="postgresql", attempts=1_200, acknowledged=1_000, looks=3)
+
+
+def test_a_row_of_which_nothing_was_wrong_has_passed() -> None:
+    assert GOOD.passed
+    assert replace(GOOD, parked=2, parked_predicted=2, dead=1, dead_predicted=1).passed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(GOOD, lost=1),
+        replace(GOOD, duplicated=1),
+        replace(GOOD, unexpected=1),
+        replace(GOOD, drift=1),
+        replace(GOOD, cells=1),
+        replace(GOOD, pending=1),
+        replace(GOOD, depth=1),
+        replace(GOOD, parked=1),
+        replace(GOOD, parked_predicted=1),
+        replace(GOOD, dead=1),
+        replace(GOOD, dead_predicted=1),
+        replace(GOOD, wrong=("a traceback in a log",)),
+        replace(GOOD, failure="AssertionError: nobody was killed"),
+        replace(GOOD, looks=0),
+        replace(GOOD, acknowledged=0),
+    ],
+    ids=lambda outcome: str({key: value for key, value in vars(outcome).items() if value != vars(GOOD)[key]}),
+)
+def test_anything_wrong_fails_the_row(wrong: Outcome) -> None:
+    assert not wrong.passed
+    assert "FAILED" in as_text([GOOD, wrong])
+    assert json.loads(as_json([GOOD, wrong], {"seed": 7}))["passed"] is False
+
+
+def test_the_table_shows_every_number_and_every_reason() -> None:
+    outcome = replace(GOOD, lost=3, dead=1, wrong=("lost: record x",), notes=("killed 5 times",), settling=41.25)
+    table = as_markdown([outcome])
+    assert table.splitlines()[0].count("|") == len(HEADINGS) + 1
+    assert (
+        "| 1 | postgresql | 1,200 | 1,000 | 3 | 0 | 0 | 0 (3) | 0 | 0 | 0 | 0 | 1 (not 0) | 41.2 s | FAILED |" in table
+    )
+    page = generated([outcome], {"date": "today", "seed": 7, "minutes": 2.0, "versions": {"SQLite": "3.40"}})
+    assert "seed 7" in page
+    assert "SQLite 3.40" in page
+    assert "killed 5 times; WRONG: lost: record x" in page

@@ -1,0 +1,58 @@
+"""One process of a crowd: its own clients, users, contents and journal. `crowd` starts it with an order in JSON.
+
+It ends after its seconds, or earlier when it is told to (SIGTERM), and leaves what it was promised in a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import signal
+import sys
+from collections.abc import Hashable
+from pathlib import Path
+
+import uvloop
+
+from tests.oracle.glances import SharedBounds
+from tests.oracle.load import Load
+from tests.oracle.order import Order, Report
+from tests.oracle.system import Shape, System
+from tests.oracle.tally import Journal
+from tests.oracle.world import HOT, PLOTS, Contents
+
+
+def everybodys(key: Hashable) -> bool:
+    """The hot content, and each of its platforms."""
+    return HOT in (key, key[0] if isinstance(key, tuple) else None)
+
+
+async def obey(order: Order) -> Report:
+    """Do it, and return what was promised."""
+    bounds = SharedBounds(everybodys)
+    system = System(Shape(settings={"JWT_SECRET": order.secret}), Path(order.folder), port=order.port)
+    load = Load(
+        system,
+        clients=order.clients,
+        seed=order.seed,
+        first=order.first,
+        rate=order.rate,
+        contents=Contents(part=order.plot, parts=PLOTS),
+        bounds=bounds,
+    )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.end)
+    with Journal(order.journal) as journal:
+        await load.run(order.seconds, journal)
+    return Report(expected=load.expected, tally=load.tally, notes=dict(bounds.notes))
+
+
+def main() -> None:
+    """Obey the order on the command line."""
+    order = Order(**json.loads(sys.argv[1]))
+    report = uvloop.run(obey(order))
+    order.report.write_bytes(pickle.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

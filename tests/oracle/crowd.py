@@ -1,0 +1,143 @@
+"""A load from several processes at once, each with clients, users, contents and a journal of its own.
+
+What all of them were promised comes together at the end: nobody's rows are another's, and reads of the one content
+that is everybody's are checked then, by the times at which things happened (`glances`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.oracle.glances import Notes, contradictions
+from tests.oracle.order import Order, Report
+from tests.oracle.promises import Promises
+from tests.oracle.tally import KEPT
+
+LONGEST = 1_800.0  # seconds, where nobody says how long
+GRACE = 90.0  # seconds for the last answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How many processes, how many clients in each, and wishes a second from all of them; None: unbounded."""
+
+    processes: int = 2
+    clients: int = 12
+    rate: float | None = None
+
+
+class Crowd:
+    """Sends its crews; their promises are entered when they have ended."""
+
+    def __init__(self, promises: Promises, *, folder: Path, seed: int) -> None:
+        self._promises = promises
+        self._folder = folder
+        self._seed = seed
+        self._loads = 0
+        self._clients, self._plots = _Numbers(), _Numbers()
+        self._notes: defaultdict[Hashable, Notes] = defaultdict(Notes)
+
+    @asynccontextmanager
+    async def load(self, seconds: float | None, size: Size) -> AsyncIterator[None]:
+        """Under load for so long and at least as long as the block; None: just as long as the block."""
+        orders = self._orders(seconds or LONGEST, size)
+        crews = [await _send(order) for order in orders]
+        try:
+            await asyncio.gather(*map(_begun, orders, crews))
+            yield
+            if seconds is not None:
+                await asyncio.gather(*(crew.wait() for crew in crews))
+        finally:
+            await _end(crews)
+        for order, crew in zip(orders, crews, strict=True):
+            self._enter(order, crew)
+        self._check()
+
+    def _orders(self, seconds: float, size: Size) -> list[Order]:
+        self._loads += 1
+        rate = size.rate / (size.processes * size.clients) if size.rate else None
+        return [
+            Order(
+                folder=str(self._folder),
+                name=f"crew-{self._loads}-{part}",
+                port=self._promises.system.port,
+                secret=self._promises.system.shape.settings["JWT_SECRET"],
+                seconds=seconds,
+                clients=size.clients,
+                first=self._clients.take(size.clients),
+                seed=self._seed,
+                plot=self._plots.take(1),
+                rate=rate,
+            )
+            for part in range(size.processes)
+        ]
+
+    def _enter(self, order: Order, crew: asyncio.subprocess.Process) -> None:
+        assert crew.returncode == 0, f"{order.name} ended with {crew.returncode}: {_last_words(order)}"
+        report = pickle.loads(order.report.read_bytes())  # noqa: S301, our own process wrote it
+        assert isinstance(report, Report)
+        self._promises.join(report.expected, report.tally)
+        for key, notes in report.notes.items():
+            self._notes[key].join(notes)
+
+    def _check(self) -> None:
+        """Reads of what is everybody's; what earlier loads wrote is settled."""
+        tally = self._promises.tally
+        for key, notes in self._notes.items():
+            found = contradictions(key, notes)
+            notes.glances.clear()  # told once
+            tally.faults += len(found)
+            tally.unexpected = [*tally.unexpected, *found][:KEPT]
+
+
+class _Numbers:
+    """Numbers that nobody has yet."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def take(self, many: int) -> int:
+        """The first of so many."""
+        first, self._next = self._next, self._next + many
+        return first
+
+
+def _last_words(order: Order) -> str:
+    return order.log.read_text(errors="replace").strip()[-1500:]
+
+
+async def _begun(order: Order, crew: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(GRACE):
+        while not order.journal.exists():
+            assert crew.returncode is None, f"{order.name} did not begin: {_last_words(order)}"
+            await asyncio.sleep(0.02)
+
+
+async def _send(order: Order) -> asyncio.subprocess.Process:
+    command = (sys.executable, "-m", "tests.oracle.crew", order.as_json())
+    with order.log.open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+async def _end(crews: list[asyncio.subprocess.Process]) -> None:
+    """Tell them that it is over; the last answers may take a while."""
+    for crew in crews:
+        with suppress(ProcessLookupError):
+            crew.terminate()
+    try:
+        async with asyncio.timeout(GRACE):
+            await asyncio.gather(*(crew.wait() for crew in crews))
+    finally:
+        for crew in crews:
+            if crew.returncode is None:
+                crew.kill()
+                await crew.wait()

@@ -1,0 +1,27 @@
+"""What a load was promised, in however many processes it ran: all that the judge needs to hear of it."""
+
+from __future__ import annotations
+
+from tests.oracle.expected import Expected
+from tests.oracle.system import System
+from tests.oracle.tally import Tally
+
+
+class Promises:
+    """What must stand in the end (`expected`), and what happened on the way there (`tally`)."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.expected = Expected()
+        self.tally = Tally()
+        self.user_token = system.token()
+        self.admin_token = system.token("shares admin")
+
+    def token(self, user: str) -> str:
+        """A credential for this user, with the scope that they need."""
+        return (self.admin_token if user.startswith("admin-") else self.user_token)(user)
+
+    def join(self, expected: Expected, tally: Tally) -> None:
+        """Take over what others were promised."""
+        self.expected.join(expected)
+        self.tally.join(tally)
