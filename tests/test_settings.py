@@ -51,6 +51,7 @@ def test_without_any_setting_everything_is_embedded(tmp_path: Path) -> None:
     assert (settings.jwt_user_claim, settings.jwt_scope_claim) == ("sub", "scope")
     assert (settings.public_counts, settings.event_feed) == (True, False)
     assert (settings.ops_port, settings.log_level, settings.log_format) == (None, "info", None)
+    assert settings.traces == "off"
     assert (settings.root_path, settings.trusted_proxies, settings.cors_origins) == ("", (), ())
     assert (settings.public_url, settings.jwt_secret, settings.jwks_url) == (None, None, None)
     assert list(tmp_path.iterdir()) == []
@@ -234,6 +235,7 @@ def test_a_relative_database_file_is_found_from_where_we_are(tmp_path: Path) -> 
         ("ops_port", "0"),
         ("ops_port", "65536"),
         ("ops_port", "http"),
+        ("traces", "jaeger"),
         ("log_level", "loud"),
         ("log_format", "xml"),
         ("public_url", "tally.example"),

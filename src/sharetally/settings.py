@@ -81,6 +81,8 @@ class Settings:
     """Where relay and worker answer `/health` and `/metrics`; None when `off`."""
     ops_networks: tuple[Network, ...] = _setting(urls.networks, "127.0.0.0/8,::1")
     """Networks that read `/metrics` without a token."""
+    traces: str = _setting(read.choice("off", "otlp", "console"), "off")
+    """Where OpenTelemetry traces go: `otlp` (to a collector, over HTTP), `console` or nowhere."""
     log_level: str = _setting(read.choice("debug", "info", "warning", "error"), "info")
     """The least severe that is logged: debug, info, warning or error."""
     log_format: str | None = _setting(read.choice("console", "json"))

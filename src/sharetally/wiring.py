@@ -29,9 +29,9 @@ from sharetally.adapters.databases.store import database
 from sharetally.adapters.failpoints import placed
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
+from sharetally.adapters.tracing import Traces, open_traces
 from sharetally.domain.errors import Misconfigured, SharetallyError
 from sharetally.flow.announce import Announcer
-from sharetally.flow.committer import Committer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
 from sharetally.flow.consumers.inbound import Inbound
@@ -50,6 +50,7 @@ from sharetally.web.operation import Health
 from sharetally.web.pages import page_endpoints
 from sharetally.web.parts import Parts, Places
 from sharetally.web.quota import LocalQuota, Quota, Unlimited
+from sharetally.web.routes import Routes
 from sharetally.web.table import API, OPERATION
 from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
 
@@ -57,6 +58,10 @@ HOOKS = "sharetally.hooks"
 CONSUMERS = "sharetally.consumers"
 DRAIN_SECONDS = 5.0
 CLOCK_SECONDS = 30.0
+ALLOWED = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
+    *("traceparent", "tracestate"),
+)
 EXPOSED = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Location", "X-Request-Id")
 log = structlog.get_logger("sharetally")
 
@@ -64,9 +69,14 @@ log = structlog.get_logger("sharetally")
 class Core:
     """What every role has; an async context manager."""
 
-    def __init__(self, settings: Settings, *, role: str, metrics: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, role: str, metrics: Path | None = None, traces: Traces | None = None
+    ) -> None:
         self.settings = settings
-        self.database, self.broker = placed(database(settings.database_url), broker(settings), os.environ)
+        self.traces = traces or open_traces(settings.traces, role=role)
+        self.database, carrier = placed(database(settings.database_url), broker(settings), os.environ)
+        self.ledger = self.traces.ledger(self.database)
+        self.broker = self.traces.broker(carrier)
         self.cache = cache(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(
@@ -74,8 +84,8 @@ class Core:
         )
         self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
         self.publisher = Publisher(self.broker)
-        self.committer = Committer(
-            ledger=self.database,
+        self.committer = self.traces.committer(
+            ledger=self.ledger,
             clock=self.clock,
             hooks=self.hooks,
             meter=self.meter,
@@ -118,6 +128,7 @@ class Core:
         if self.cache is not None:
             await self.cache.close()
         await self.database.close()
+        await self.traces.close()
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Own a task until the end; a role whose task breaks ends, for whoever supervises it to start anew."""
@@ -139,21 +150,22 @@ class Core:
                 await self.clock.measure(self.database)
 
     def _consumers(self) -> list[Consumer[Any]]:
-        db, events = self.database, self.settings.event_feed
+        db, ledger, events = self.database, self.ledger, self.settings.event_feed
         announcer = Announcer(reading=db, cache=self.cache)
         found: list[Consumer[Any]] = [
-            Count(ledger=db, outbox=db, announcer=announcer, feed=self.publisher.take if events else None),
-            Post(ledger=db, outbox=db, clock=self.clock),
-            Inbound(ledger=db, outbox=db, committer=self.committer, clock=self.clock),
+            Count(ledger=ledger, outbox=db, announcer=announcer, feed=self.publisher.take if events else None),
+            Post(ledger=ledger, outbox=db, clock=self.clock),
+            Inbound(ledger=ledger, outbox=db, committer=self.committer, clock=self.clock),
         ]
         if events:
-            found.append(Feed(ledger=db, outbox=db, broker=self.broker))
+            found.append(Feed(ledger=ledger, outbox=db, broker=self.broker))
         foreign = (entry.load() for entry in sorted(entry_points(group=CONSUMERS), key=lambda e: e.name))
-        return found + [make(ledger=db, outbox=db, broker=self.broker, clock=self.clock) for make in foreign]
+        return found + [make(ledger=ledger, outbox=db, broker=self.broker, clock=self.clock) for make in foreign]
 
     def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
         """The worker of one consumer."""
-        return Worker(broker=self.broker, outbox=self.database, consumer=consumer, meter=self.meter)
+        traced = self.traces.consumer(consumer, self.broker)
+        return Worker(broker=self.broker, outbox=self.database, consumer=traced, meter=self.meter)
 
     def relay(self) -> Relay:
         """The relay."""
@@ -322,13 +334,15 @@ def _parts(core: Core) -> Parts:
 
 def http(core: Core) -> ASGIApp:
     """The application with what stands around it."""
-    app: ASGIApp = Application(_parts(core), (*API, *OPERATION, *page_endpoints((*API, *OPERATION))))
+    endpoints = (*API, *OPERATION, *page_endpoints((*API, *OPERATION)))
+    routes = Routes(endpoints, root_path=core.settings.root_path)
+    app = core.traces.http(Application(_parts(core), endpoints), routes)
     if core.settings.cors_origins:
         app = CORSMiddleware(
             app,
             allow_origins=core.settings.cors_origins,
             allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
+            allow_headers=ALLOWED,
             expose_headers=EXPOSED,
             max_age=600,
         )

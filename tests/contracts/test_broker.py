@@ -98,6 +98,16 @@ async def test_a_queue_takes_its_own_jobs_and_markers(broker: Broker) -> None:
     ]
 
 
+async def test_headers_travel_with_their_message(broker: Broker) -> None:
+    headers = (("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("other", "é"))
+    await broker.publish([Message(job="share_created", body=b"headed", headers=headers), *created("plain")])
+    for _ in range(2):  # what comes again has them too
+        async with broker.subscribe("count", prefetch=10) as subscription:
+            headed, plain = await taken(subscription, 2)
+        assert sorted(headed.headers) == sorted(headers)
+        assert plain.headers == ()
+
+
 async def test_a_job_of_two_queues_reaches_both(broker: Broker) -> None:
     await broker.publish([Message(job="share_deleted", body=b"both")])
     for queue in ("count", "post"):

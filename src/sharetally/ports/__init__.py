@@ -6,7 +6,7 @@ answers and proves, `database` is all of these; `broker` carries; the rest stand
 """
 
 from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
-from sharetally.ports.broker import Broker, Delivery, FeedMessage, Message, Queue, QueueState, Subscription
+from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
 from sharetally.ports.ledger import CallerKey, Ledger, Locked, References, StoredAnswer, Total, Transaction, Writes
 from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent
@@ -24,6 +24,7 @@ __all__ = [
     "Delivery",
     "EventHead",
     "FeedMessage",
+    "Headers",
     "KeyStore",
     "Ledger",
     "LinkFilter",

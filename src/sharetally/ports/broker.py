@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and texts that travel beside a body, such as `traceparent`; a few short ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +26,7 @@ class Message:
 
     job: str
     body: bytes
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,16 +37,21 @@ class FeedMessage:
     message_id: str
     at: datetime
     body: bytes
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A message in hand. `tag` grows with arrival within one consumer; `job` is its routing key or type."""
+    """A message in hand. `tag` grows with arrival within one consumer; `job` is its routing key or type.
+
+    Of its headers those are told that are text.
+    """
 
     tag: int
     job: str
     body: bytes
     redelivered: bool = False
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

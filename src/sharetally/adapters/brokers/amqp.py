@@ -16,13 +16,14 @@ import structlog
 from aiormq import Channel, Connection, PublishError
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
+from pamqp.common import FieldTable
 
 from sharetally.adapters.brokers.amqp_connection import Address, Lasting, blocked, passing_channel, reaching
 from sharetally.adapters.brokers.amqp_publishing import ALARM, Confirming, Outgoing
 from sharetally.adapters.brokers.amqp_subscription import AmqpSubscription
 from sharetally.adapters.brokers.amqp_topology import DEAD, INSIDE, OUTSIDE, declare, queue_name
 from sharetally.domain.errors import BrokerUnavailable
-from sharetally.ports import Broker, Delivery, FeedMessage, Message, Queue, QueueState, Subscription
+from sharetally.ports import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 
 _PERSISTENT = 2
 _LONGEST_REASON = 1000  # characters: headers must fit into one frame
@@ -148,7 +149,7 @@ def _inside(message: Message) -> Outgoing:
         exchange=INSIDE,
         routing_key=message.job,
         body=message.body,
-        properties=Basic.Properties(delivery_mode=_PERSISTENT),
+        properties=Basic.Properties(delivery_mode=_PERSISTENT, headers=_table(message.headers)),
     )
 
 
@@ -160,6 +161,7 @@ def _outside(message: FeedMessage) -> Outgoing:
         message_id=message.message_id,
         timestamp=message.at,
         app_id="sharetally",
+        headers=_table(message.headers),
     )
     return Outgoing(
         exchange=OUTSIDE,
@@ -168,6 +170,10 @@ def _outside(message: FeedMessage) -> Outgoing:
         properties=properties,
         mandatory=False,
     )
+
+
+def _table(headers: Headers) -> FieldTable | None:
+    return dict(headers) if headers else None
 
 
 def _dead(queue: str, delivery: Delivery, reason: str) -> Outgoing:

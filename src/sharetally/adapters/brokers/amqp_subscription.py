@@ -14,10 +14,11 @@ from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
+from pamqp.common import FieldTable
 
 from sharetally.adapters.brokers.amqp_connection import reaching
 from sharetally.domain.errors import BrokerUnavailable
-from sharetally.ports import Delivery, Subscription
+from sharetally.ports import Delivery, Headers, Subscription
 
 
 class AmqpSubscription(Subscription):
@@ -75,13 +76,14 @@ class AmqpSubscription(Subscription):
             raise BrokerUnavailable(f"{self._queue}: {self._lost}")
 
     async def _on_delivery(self, message: DeliveredMessage) -> None:
-        kind = message.header.properties.message_type
+        properties = message.header.properties
         self._here.append(
             Delivery(
                 tag=message.delivery_tag or 0,
-                job=kind or message.routing_key or "",
+                job=properties.message_type or message.routing_key or "",
                 body=message.body,
                 redelivered=bool(message.redelivered),
+                headers=_texts(properties.headers) if properties.headers else (),
             )
         )
         self._stirred.set()
@@ -95,3 +97,7 @@ class AmqpSubscription(Subscription):
     def _end(self, why: str) -> None:
         self._lost = self._lost or why
         self._stirred.set()
+
+
+def _texts(table: FieldTable) -> Headers:
+    return tuple((name, value) for name, value in table.items() if isinstance(value, str))

@@ -164,7 +164,7 @@ class _Consumer(Subscription):
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """Copy a message that holds no job aside; it still has to be acknowledged."""
-        message = Message(job=delivery.job, body=delivery.body)
+        message = Message(job=delivery.job, body=delivery.body, headers=delivery.headers)
         self._broker.bury(Buried(queue=self._queue, message=message, reason=reason))
 
     def give_back(self) -> None:
@@ -183,7 +183,13 @@ class _Consumer(Subscription):
         self._in_hand.append((self._last_tag, taken))
         self._line.unacked += 1
         message = taken.message
-        return Delivery(tag=self._last_tag, job=message.job, body=message.body, redelivered=taken.redelivered)
+        return Delivery(
+            tag=self._last_tag,
+            job=message.job,
+            body=message.body,
+            redelivered=taken.redelivered,
+            headers=message.headers,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
