@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase, database
+from sharetally.domain.count import fold
 from sharetally.domain.errors import CommitUnknown, Misconfigured, RunAgain, Unavailable
 from sharetally.ports import References, Transaction, Writes
 from tests.contracts.database_rows import (
     DATABASES,
     SERVERS,
+    VIDEO,
+    again,
+    created,
     emptied,
     entry,
     number,
@@ -25,6 +29,7 @@ from tests.contracts.database_rows import (
     shared_url,
     write,
 )
+from tests.services.proxy import open_proxy
 
 pytestmark = pytest.mark.anyio
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
@@ -231,3 +236,40 @@ async def test_an_answer_that_never_comes_is_not_waited_for(
         with pytest.raises(Unavailable):
             await run(impatient, LONG[url.split(":")[0]])
         assert await records(impatient) == 0
+
+
+@on_servers
+async def test_whoever_vanishes_in_a_transaction_holds_nobody_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that lost its power or its line tells nobody; its locks would stay for hours."""
+    for module in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.IDLE_SECONDS", 1)
+    changes = fold([created(record())])
+
+    async def counts(db: SqlDatabase) -> None:
+        async with db.transaction() as tx:
+            await tx.move(changes)
+
+    async def vanishes(db: SqlDatabase) -> None:
+        async with db.transaction() as tx:
+            await tx.move(changes)
+            await again(lambda: counts(other))
+            await tx.move(changes)
+
+    async with emptied(url) as vanished, opened(url) as other:
+        with pytest.raises(Unavailable):
+            await vanishes(vanished)
+        await counts(vanished)
+        assert (await other.counts([VIDEO]))[0].shares == 2
+
+
+@on_servers
+async def test_a_line_that_went_dead_is_waited_for_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for the statement, its end, the transaction's end and the connection's, one after another."""
+    for module in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ANSWER_SECONDS", 2.0)
+    async with emptied(url), open_proxy(url) as proxy, opened(proxy.url) as db:
+        await db.now()
+        proxy.stall()
+        with pytest.raises(Unavailable):
+            async with asyncio.timeout(3.9):
+                await write(db, Writes(new_records=of_records(record())))

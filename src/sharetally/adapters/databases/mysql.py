@@ -28,6 +28,7 @@ from sharetally.domain.errors import DataRefused, Misconfigured, RunAgain, Share
 POOL = 10
 ACQUIRE_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
 _WORDS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
 
 # 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read
@@ -59,10 +60,11 @@ _AWAY = frozenset(
 )
 # Literals must compare like the columns; MariaDB names that collation, and the isolation level, in its own way.
 # It also makes a join of a long IN list, which would lock rows in the order of that join, not of the index.
+# MySQL ends no transaction for being idle: there a host that vanished is noticed by TCP alone.
 _MARIADB = {
     "collation": "utf8mb4_nopad_bin",
     "isolation": "tx_isolation",
-    "more": ", in_predicate_conversion_threshold = 0",
+    "more": ", in_predicate_conversion_threshold = 0, idle_transaction_timeout = {idle}",
 }
 # MySQL has a warning for each VALUES(x), which the driver would log.
 _MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "more": ", max_error_count = 0"}
@@ -192,7 +194,8 @@ class MysqlEngine(Engine):
         connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_SECONDS), **self._arguments)
         mariadb = "mariadb" in str(connection.get_server_info()).lower()
         connection.close()
-        return _SESSION.format(**(_MARIADB if mariadb else _MYSQL))
+        told = _SESSION.format(**(_MARIADB if mariadb else _MYSQL))
+        return told.format(idle=IDLE_SECONDS)
 
     async def close(self) -> None:
         """Close every connection, within five seconds."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 import sqlalchemy as sa
@@ -24,10 +24,11 @@ from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Una
 POOL = 10
 ACQUIRE_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
 
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
 _AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
-_AWAY = ("08", "53", "57", "58", "25006", "XX001")
+_AWAY = ("08", "53", "57", "58", "25006", "25P03", "XX001")
 # InternalClientError: the connection was ended in the moment in which it was used
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
@@ -47,26 +48,34 @@ def translated(error: BaseException) -> SharetallyError:
 
 
 class PostgresqlDriver:
-    """One asyncpg connection."""
+    """One asyncpg connection. Once it has not answered it is not asked again: each question would wait as long."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self.broken = False
 
     async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
         """Run a query."""
-        try:
+        with self._translating():
             return await self._connection.fetch(sql, *arguments)  # type: ignore[no-any-return]
-        except _FAULTS as error:
-            raise translated(error) from error
 
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Run a statement; its tag ends with the number of rows."""
-        try:
+        with self._translating():
             tag = await self._connection.execute(sql, *arguments)
-        except _FAULTS as error:
-            raise translated(error) from error
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        if self.broken:
+            raise Unavailable("the database did not answer")
+        try:
+            yield
+        except _FAULTS as error:
+            fault = translated(error)
+            self.broken = isinstance(fault, Unavailable)
+            raise fault from error
 
     async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Send the rows as one array per column."""
@@ -150,6 +159,7 @@ class PostgresqlEngine(Engine):
                     "application_name": "sharetally",
                     "default_transaction_isolation": "read committed",
                     "lock_timeout": "5000",
+                    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
                     "TimeZone": "UTC",
                 },
             )
@@ -174,9 +184,12 @@ class PostgresqlEngine(Engine):
             driver = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
         except _FAULTS as error:
             raise Unavailable("no database connection is free or to be had") from error
+        over = PostgresqlDriver(driver)
         try:
-            yield Connection(PostgresqlDriver(driver), self.flavor, self._statements)
+            yield Connection(over, self.flavor, self._statements)
         finally:
+            if over.broken:
+                _end(driver)
             await self._release(driver)
 
     async def _release(self, driver: asyncpg.Connection) -> None:
@@ -184,7 +197,7 @@ class PostgresqlEngine(Engine):
             if self._pool is not None:
                 await self._pool.release(driver)
         except _FAULTS:
-            driver.terminate()
+            _end(driver)
 
     reading = connect
 
@@ -202,6 +215,11 @@ class PostgresqlEngine(Engine):
             committed(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         ):
             yield connection
+
+
+def _end(connection: asyncpg.Connection) -> None:
+    with suppress(asyncpg.InterfaceError):  # it ended by itself, and the pool knows
+        connection.terminate()
 
 
 async def _left_clean(connection: asyncpg.Connection) -> None:
