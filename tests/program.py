@@ -112,6 +112,16 @@ class Role:
             assert time.monotonic() < deadline, f"not within {WITHIN:.0f} s: {self.said[-2000:]}"
             time.sleep(0.02)
 
+    @property
+    def children(self) -> set[int]:
+        """The processes that it started."""
+        pid = self._process.pid
+        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+    def tell(self, what: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(what)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and return its exit code; again, return the same."""
         if self._process.poll() is None:

@@ -112,6 +112,24 @@ def test_the_roles_together(stack: Program) -> None:
     assert stack.run("verify").out == "1 contents, drift 0\n"
 
 
+def test_renewing_the_processes_refuses_nobody(stack: Program) -> None:
+    """SIGHUP: each process is followed by a new one before it ends; every request is answered all the while."""
+    port = free_port()
+    with stack.started("serve", "--port", str(port), "--processes", "2") as serve:
+        serve.until(lambda: ready(port))
+        before, answers = serve.children, list[int]()
+        serve.tell(signal.SIGHUP)
+
+        def renewed() -> bool:
+            answers.append(fetched(f"http://127.0.0.1:{port}/platforms")[0])
+            return len(serve.children & before) == len(before) - 2  # the rest helps multiprocessing
+
+        serve.until(renewed)
+        assert set(answers) == {200}
+        assert serve.stop() == 0, serve.said[-2000:]
+    assert "Traceback" not in serve.said
+
+
 def test_jobs_from_outside_all_the_way(stack: Program, amqp_url: str) -> None:
     """In by `sharetally.in`, counted, and out by the feed, through one worker."""
     health = ops(stack)

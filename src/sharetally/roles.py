@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from socket import socket
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,7 +23,9 @@ from sharetally.asgi import METRICS, create_app
 from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
+from sharetally.web.connection import Connection
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
+from sharetally.web.server import Server
 from sharetally.wiring import Core, allowed_platforms, check_schema, check_there, issued
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], Non
     app = create_app(settings)
     # The server raises the signal again once it has ended; a broken task ends a process by the same signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1 if app.broken else 0))
-    _Server(_config(app, host, port, 1), ready).run()
+    Server(_config(app, host, port, 1), ready).run()
 
 
 async def _check_database(settings: Settings) -> None:
@@ -73,7 +74,7 @@ def _config(app: object, host: str, port: int, processes: int) -> uvicorn.Config
         workers=processes,
         factory=isinstance(app, str),
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -86,29 +87,15 @@ def _config(app: object, host: str, port: int, processes: int) -> uvicorn.Config
 
 def _serve_many(config: uvicorn.Config) -> None:
     """Several processes on one socket; their metrics meet in a directory that lives as long as this process."""
-    from uvicorn.supervisors import Multiprocess
+    from sharetally.web.processes import Processes
 
     bound = config.bind_socket()
     try:
         with shared_directory() as directory:
             os.environ[METRICS] = str(directory)
-            Multiprocess(config, [bound]).run()
+            Processes(config, [bound]).run()
     finally:
         bound.close()
-
-
-class _Server(uvicorn.Server):
-    """Says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Listen, then tell."""
-        await super().startup(sockets)
-        if self._ready is not None and not self.should_exit:
-            self._ready()
 
 
 def _welcome(settings: Settings, host: str, port: int) -> Callable[[], None]:

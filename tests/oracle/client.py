@@ -18,6 +18,7 @@ from typing import Any, Self, cast
 PATIENCE = 30.0  # seconds for an answer
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+_LAST = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _EMPTY = frozenset({204, 304})
 
 
@@ -149,8 +150,10 @@ class _Wire(asyncio.Protocol):
         if _CHUNKED.search(head):
             self._answer.set_exception(ValueError("a chunked answer: this client does not read those"))
             self.close()
-        else:
-            self._answer.set_result(Answer(status, head, body))
+            return
+        self._answer.set_result(Answer(status, head, body))
+        if _LAST.search(head):
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
