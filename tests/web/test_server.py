@@ -144,6 +144,7 @@ async def test_a_request_that_came_as_its_connection_ran_out_of_time_is_answered
     async with listening(Hello(), keep_alive=1) as (server, port):
         with await kept_alive(port) as client:
             (connection,) = server.server_state.connections
+            assert isinstance(connection, Connection)
             client.sendall(REQUEST)
             connection.timeout_keep_alive_handler()  # before the loop has come to read
             assert (await heard(client)).endswith(b"hello")
