@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sharetally.commands.proof import _unless_stopped
 from sharetally.domain.content import ContentRef
+from sharetally.domain.proof import Verdict
 from tests.contracts.database_rows import count, link, opened, record, share
 from tests.program import Program, fetched
 from tests.services.launch import free_port
@@ -112,6 +115,32 @@ def drift(port: int) -> float | None:
     looked = re.search(r"^sharetally_drift_checked_timestamp_seconds (\S+)$", str(text), re.MULTILINE)
     assert (found is None) == (looked is None)
     return float(found[1]) if found else None
+
+
+async def test_who_is_kept_from_looking_has_not_seen_drift(tmp_path: Path, postgresql_url: str) -> None:
+    """A migration of somebody else's holds a table: that passes, and 1 would mean that counts are wrong."""
+    program = Program(tmp_path, DATABASE_URL=postgresql_url)
+    assert program.run("migrate").code == 0
+    async with opened(postgresql_url) as other, other.transaction() as tx:
+        await tx.execute("LOCK TABLE share_links IN ACCESS EXCLUSIVE MODE", {})
+        said = await asyncio.to_thread(program.run, "verify")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("sharetally: cannot look")
+
+
+async def test_looking_on_ends_in_the_middle_of_a_look() -> None:
+    """On a large ledger one look takes minutes."""
+    stop, begun = asyncio.Event(), asyncio.Event()
+
+    async def looks_for_hours() -> Verdict:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    watching = asyncio.create_task(_unless_stopped(stop, looks_for_hours()))
+    await begun.wait()
+    stop.set()
+    assert await asyncio.wait_for(watching, 5) is None
 
 
 # mending

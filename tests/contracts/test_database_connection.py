@@ -26,10 +26,11 @@ from tests.contracts.database_rows import (
     opened,
     record,
     run,
+    share,
     shared_url,
     write,
 )
-from tests.services.proxy import open_proxy
+from tests.services.proxy import Way, open_proxy
 
 pytestmark = pytest.mark.anyio
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
@@ -273,3 +274,17 @@ async def test_a_line_that_went_dead_is_waited_for_once(url: str, monkeypatch: p
         with pytest.raises(Unavailable):
             async with asyncio.timeout(3.9):
                 await write(db, Writes(new_records=of_records(record())))
+
+
+@on_servers
+async def test_a_look_at_everything_has_the_time_that_it_takes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a ledger of millions it takes longer than any other answer may."""
+    for module in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ANSWER_SECONDS", 0.5)
+    async with emptied(url) as near, open_proxy(url) as proxy, opened(proxy.url) as db:
+        await share(near, record())
+        await db.now()
+        proxy.throttle(5_000, Way.TO_SERVER)  # such a statement has 6 KB
+        with pytest.raises(Unavailable):
+            await db.verify(VIDEO, lambda _: None)
+        assert (await db.verify(None, lambda _: None)).contents == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ import typer
 
 from sharetally.commands.opened import opened
 from sharetally.domain.content import ContentRef, content_type_fault, id_fault
-from sharetally.domain.errors import InvalidRequest, Misconfigured, Unavailable
+from sharetally.domain.errors import InvalidRequest, SharetallyError
 from sharetally.domain.proof import CellProof, Verdict
 from sharetally.flow import proving
 from sharetally.ports import Database
@@ -31,7 +32,7 @@ async def verify(settings: Settings, *, as_json: bool, content: str, every: floa
             if every:
                 return await _watch(settings, store, wanted, as_json, every)
             return await _look(store, wanted, as_json)
-    except (Unavailable, Misconfigured) as error:
+    except SharetallyError as error:
         typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
         return COULD_NOT
 
@@ -63,10 +64,12 @@ async def _watch(settings: Settings, store: Database, wanted: ContentRef | None,
         code = 0
         while not stop.is_set():
             try:
-                verdict = await store.verify(wanted, lambda _: None)
-            except Unavailable as error:
+                verdict = await _unless_stopped(stop, store.verify(wanted, lambda _: None))
+            except SharetallyError as error:
                 typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
             else:
+                if verdict is None:
+                    break
                 meter.drift(verdict.drift, datetime.now(UTC))
                 code = max(code, DRIFT if verdict.drifted else 0)
                 typer.echo(
@@ -75,6 +78,18 @@ async def _watch(settings: Settings, store: Database, wanted: ContentRef | None,
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), every)
     return code
+
+
+async def _unless_stopped(stop: asyncio.Event, looking: Coroutine[Any, Any, Verdict]) -> Verdict | None:
+    """What it finds; None if it was time to end first: a look at a large ledger takes minutes."""
+    look, stopping = asyncio.create_task(looking), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({look, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return look.result() if look.done() else None
+    finally:
+        look.cancel()
+        stopping.cancel()
+        await asyncio.wait({look, stopping})
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:

@@ -37,8 +37,8 @@ class Engine(ABC):
         """A transaction at READ COMMITTED; committed on leaving, rolled back by an error."""
 
     @abstractmethod
-    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
-        """One view of everything for as long as the block lasts."""
+    def snapshot(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """One view of everything for as long as the block lasts; a `long` one may take hours over its answers."""
 
 
 @asynccontextmanager

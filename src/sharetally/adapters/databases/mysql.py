@@ -28,6 +28,7 @@ from sharetally.domain.errors import DataRefused, Misconfigured, RunAgain, Share
 POOL = 10
 ACQUIRE_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+LONG_SECONDS = 4 * 3600.0  # for a look at everything
 IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
 _WORDS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
 
@@ -89,13 +90,14 @@ def translated(error: BaseException) -> SharetallyError:
 class MysqlDriver:
     """One asyncmy connection. A statement that is cut short leaves it unusable: it is closed."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, patience: float) -> None:
         self._connection = connection
+        self._patience = patience
         self.broken = False
 
     async def _run(self, sql: str, arguments: Sequence[object], *, many: bool, fetch: bool) -> Any:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._connection.cursor(cursor=DictCursor) as cursor:
+            async with asyncio.timeout(self._patience), self._connection.cursor(cursor=DictCursor) as cursor:
                 touched = await (cursor.executemany if many else cursor.execute)(sql, arguments)
                 return await cursor.fetchall() if fetch else touched
         except _FAULTS as error:
@@ -208,7 +210,7 @@ class MysqlEngine(Engine):
                 pool.terminate()
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Connection]:
+    async def connect(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """A connection outside any transaction: each statement is its own."""
         if self._pool is None:
             raise Unavailable("the database is closed")
@@ -217,7 +219,7 @@ class MysqlEngine(Engine):
                 raw = await self._pool.acquire()
         except _FAULTS as error:
             raise Unavailable("no database connection is free or to be had") from error
-        driver = MysqlDriver(raw)
+        driver = MysqlDriver(raw, LONG_SECONDS if long else ANSWER_SECONDS)
         try:
             yield Connection(driver, self.flavor, self._statements)
         finally:
@@ -235,9 +237,9 @@ class MysqlEngine(Engine):
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
+    async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """One view of everything. The level is set before it: at READ COMMITTED there would be none."""
-        async with self.connect() as connection:
+        async with self.connect(long=long) as connection:
             await connection.driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             async with committed(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
                 yield connection

@@ -24,6 +24,7 @@ from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Una
 POOL = 10
 ACQUIRE_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+LONG_SECONDS = 4 * 3600.0  # for a look at everything
 IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
 
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
@@ -50,19 +51,20 @@ def translated(error: BaseException) -> SharetallyError:
 class PostgresqlDriver:
     """One asyncpg connection. Once it has not answered it is not asked again: each question would wait as long."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, patience: float) -> None:
         self._connection = connection
+        self._patience = patience
         self.broken = False
 
     async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
         """Run a query."""
         with self._translating():
-            return await self._connection.fetch(sql, *arguments)  # type: ignore[no-any-return]
+            return await self._connection.fetch(sql, *arguments, timeout=self._patience)  # type: ignore[no-any-return]
 
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Run a statement; its tag ends with the number of rows."""
         with self._translating():
-            tag = await self._connection.execute(sql, *arguments)
+            tag = await self._connection.execute(sql, *arguments, timeout=self._patience)
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
@@ -176,7 +178,7 @@ class PostgresqlEngine(Engine):
                 pool.terminate()
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Connection]:
+    async def connect(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """A connection outside any transaction: each statement is its own."""
         if self._pool is None:
             raise Unavailable("the database is closed")
@@ -184,7 +186,7 @@ class PostgresqlEngine(Engine):
             driver = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
         except _FAULTS as error:
             raise Unavailable("no database connection is free or to be had") from error
-        over = PostgresqlDriver(driver)
+        over = PostgresqlDriver(driver, LONG_SECONDS if long else ANSWER_SECONDS)
         try:
             yield Connection(over, self.flavor, self._statements)
         finally:
@@ -208,10 +210,10 @@ class PostgresqlEngine(Engine):
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
+    async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """One view of everything, for as long as the block lasts; it locks nothing."""
         async with (
-            self.connect() as connection,
+            self.connect(long=long) as connection,
             committed(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         ):
             yield connection

@@ -198,7 +198,7 @@ class SqlProving:
         """Check one content or all."""
         if content is None and not self._engine.one_snapshot:
             return await self._verify_ranges(progress)
-        async with self._engine.snapshot() as connection:
+        async with self._engine.snapshot(long=content is None) as connection:
             verdict = await _look(connection, one(content) if content else everything)
         progress(verdict.contents)
         return verdict

@@ -176,7 +176,7 @@ class SqliteEngine(Engine):
                 yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
-        """A read transaction; keep it short, for the log grows while it lasts."""
+    async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
+        """A read transaction; keep even a `long` one short, for the log grows while it lasts."""
         async with self.reading() as connection, committed(connection, "BEGIN"):
             yield connection
