@@ -22,6 +22,8 @@ Every answer carries `X-Request-Id`: the one that was sent, if it matches `[A-Za
 one. Every write takes an `Idempotency-Key`. Errors are RFC 9457 problems, whose `type` is a page of this service.
 
 Lists are newest first, `pageSize` at a time; `next` is what `startingAfter` takes, and null on the last page.
+
+What is told and taken over RabbitMQ stands in `/asyncapi.json` (AsyncAPI 3.0).
 """
 _TAGS = {
     "Shares": "Who shared what where: recorded, withdrawn, tried again.",

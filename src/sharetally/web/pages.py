@@ -1,4 +1,4 @@
-"""Pages the service serves itself: the OpenAPI document, its reading form, problems, the demo."""
+"""Pages the service serves itself: OpenAPI and its reading form, AsyncAPI, problems, the demo."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 
 from sharetally.domain.errors import NotFound
 from sharetally.web.answers import Answer, page
+from sharetally.web.asyncapi import document as asyncapi
 from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
 from sharetally.web.openapi import document
 from sharetally.web.parts import Parts
@@ -34,6 +35,7 @@ def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
 
     return (
         _endpoint("/openapi.json", _openapi(described)),
+        _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=1)(asyncapi))),
         _endpoint("/docs", _docs(described)),
         _endpoint("/problems/{code}", _problem_page),
         _endpoint("/demo", _file("demo.html")),
@@ -68,6 +70,13 @@ def _openapi(described: Described) -> Handler:
     async def handler(parts: Parts, asked: Asked) -> Answer:
         body = msgspec.json.encode(described(_server(parts)))
         return page(body, "application/json", ("access-control-allow-origin", "*"))
+
+    return handler
+
+
+def _asyncapi(made: Callable[[], dict[str, Any]]) -> Handler:
+    async def handler(parts: Parts, asked: Asked) -> Answer:
+        return page(msgspec.json.encode(made()), "application/json", ("access-control-allow-origin", "*"))
 
     return handler
 

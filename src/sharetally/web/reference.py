@@ -63,6 +63,7 @@ def _head(found: Found) -> str:
     return (
         f'<header id="top"><h1>{escape(info["title"])}</h1><p class="lead">{escape(info["summary"])}</p>'
         f'<p><small>Version {escape(info["version"])} · <a href="openapi.json">OpenAPI {found["openapi"]}</a> · '
+        '<a href="asyncapi.json">AsyncAPI 3.0</a> · '
         f"paths below <code>{escape(found['servers'][0]['url'])}</code></small></p>{about}"
         f"<h3>Who asks</h3>{table(('Header', 'Holds'), schemes)}</header>"
     )

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from sharetally.domain.content import ContentRef, shown_label
+from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
+from sharetally.flow.consumers.feed_jobs import feed_job, restored, stored
 from sharetally.flow.consumers.heads import decode_heads, park, settled
 from sharetally.flow.worker import JobResult
 from sharetally.ports import Broker, Delivery, EventHead, FeedMessage, Ledger, Outbox, Queue, Total
-
-VERSION = 1
 
 
 def feed_events(events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[Event]:
@@ -34,32 +33,8 @@ def _feed_event(event: Event, shares: int) -> Event:
         share_id=event.share_id,
         user_id=event.user_id,
         request_id=event.request_id,
-        payload=msgspec.json.encode(_document(event, max(shares, 0))).decode(),
+        payload=stored(event.job, feed_job(event, shares)),
     )
-
-
-def _document(event: Event, shares: int) -> dict[str, object]:
-    fields: dict[str, object | None] = {
-        "jobId": str(event.id),
-        "job": str(event.job),
-        "shareId": str(event.share_id) if event.share_id else None,
-        "contentType": event.content.type,
-        "contentId": event.content.id,
-        "userId": event.user_id,
-        "channelId": shown_label(event.to.channel) if event.to else None,
-        "campaignId": shown_label(event.to.campaign) if event.to else None,
-        "timestamp": event.at,
-        **_operation(event),
-        "version": VERSION,
-        "shareCount": shares,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _operation(event: Event) -> dict[str, object]:
-    if event.job != Job.SHARE_COUNT_UPDATE:
-        return {}
-    return {"operation": "increment" if event.delta >= 0 else "decrement", "amount": abs(event.delta)}
 
 
 class Feed:
@@ -91,6 +66,5 @@ class Feed:
 
 
 def _message(event: Event) -> FeedMessage:
-    document = msgspec.json.decode(event.payload)
-    name = document.pop("job")
-    return FeedMessage(job=name, message_id=document["jobId"], at=event.at, body=msgspec.json.encode(document))
+    name, job = restored(event.payload)
+    return FeedMessage(job=name, message_id=job.jobId, at=event.at, body=msgspec.json.encode(job))

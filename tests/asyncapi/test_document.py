@@ -1,0 +1,122 @@
+"""The document is valid AsyncAPI 3.0, names what is there, and is served to everybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from sharetally.adapters.brokers.amqp_topology import OUTSIDE, queue_name
+from sharetally.domain.errors import Unworkable
+from sharetally.domain.event import COUNTED
+from sharetally.flow.consumers.foreign import NAMES, InboundJob, adjustment_of
+from sharetally.flow.consumers.inbound import Inbound
+from tests.asyncapi.official import schema
+from tests.web.api import Api
+from tests.web.conftest import api, make_api, migrated_file
+
+__all__ = ["api", "make_api", "migrated_file"]
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def document(api: Api) -> Any:
+    """As it is served, without a token."""
+    said = await api.ask("GET", "/asyncapi.json", user=None)
+    assert (said.status, said.headers["content-type"]) == (200, "application/json")
+    assert said.headers["access-control-allow-origin"] == "*"
+    return said.json
+
+
+async def test_it_is_valid_by_the_official_schema(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    official = jsonschema_rs.validator_for(schema(tmp_path_factory.mktemp("official")), validate_formats=True)
+    assert document["asyncapi"] == "3.0.0"
+    assert [f"{fault.instance_path}: {fault.message}" for fault in official.iter_errors(document)] == []
+    assert not official.is_valid({**document, "operations": {"tell": {"action": "shout"}}}), "it checks something"
+
+
+async def test_every_reference_leads_somewhere(document: Any) -> None:
+    references = list(_references(document))
+    assert len(references) > 20
+    for reference in references:
+        assert at(document, reference), reference
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        yield from ([part["$ref"]] if "$ref" in part else [])
+        part = list(part.values())
+    for each in part if isinstance(part, list) else ():
+        yield from _references(each)
+
+
+def at(document: Any, reference: str) -> Any:
+    """What a reference means, references that it leads to followed."""
+    found = reduce(lambda part, name: part[name], reference.removeprefix("#/").split("/"), document)
+    return at(document, found["$ref"]) if "$ref" in found else found
+
+
+async def test_its_channels_are_the_exchanges_and_queues_there_are(document: Any) -> None:
+    *outward, inward = document["channels"].values()
+    assert {each["address"] for each in outward} == COUNTED
+    assert {each["bindings"]["amqp"]["exchange"]["name"] for each in outward} == {OUTSIDE}
+    assert inward["address"] == inward["bindings"]["amqp"]["queue"]["name"] == queue_name(Inbound.queue.name)
+    assert {at(document, each["$ref"])["name"] for each in inward["messages"].values()} == set(NAMES)
+
+
+async def test_an_operation_has_one_message_of_its_channel(document: Any) -> None:
+    """So that every message is valid by one and only one, as the specification wants."""
+    for name, operation in document["operations"].items():
+        [message] = operation["messages"]
+        assert message["$ref"].startswith(f"{operation['channel']['$ref']}/messages/"), name
+        assert operation["action"] == ("send" if name.startswith("tell") else "receive")
+
+
+async def test_every_example_keeps_to_its_schema(document: Any) -> None:
+    for name, message in document["components"]["messages"].items():
+        check = validator(document, message)
+        for example in message["examples"]:
+            assert [fault.message for fault in check.iter_errors(example["payload"])] == [], name
+
+
+def validator(document: Any, message: Any) -> Any:
+    """What checks the payload of this message."""
+    rooted = {**message["payload"], "components": document["components"]}
+    return jsonschema_rs.validator_for(rooted, validate_formats=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_it_forbids_to_send_us_is_no_job(document: Any, name: str) -> None:
+    """Each field left out or spoilt: by the document and by the service it is a job, or it is none."""
+    [message] = [
+        each
+        for key, each in document["components"]["messages"].items()
+        if key.startswith("foreign") and each["name"] == name
+    ]
+    check, whole = validator(document, message), message["examples"][0]["payload"]
+    spoilt: dict[str, Any] = {
+        "contentType": "Video!",
+        "contentId": "a/b",
+        "channelId": "a b",
+        "timestamp": "soon",
+        "jobId": "",
+    }
+    spoilt |= {"userId": "a\nb", "shareId": 7, "operation": "double", "amount": 1_000_001, "reason": "r\u0000"}
+    tries = [{key: value for key, value in whole.items() if key != gone} for gone in whole]
+    tries += [{**whole, key: value} for key, value in spoilt.items()]
+    tries += [whole, {**whole, "anything": "else"}]
+    for each in tries:
+        assert check.is_valid(each) is _is_job(name, each), each
+
+
+def _is_job(name: str, job: Any) -> bool:
+    text = json.dumps(job)
+    try:
+        adjustment_of(InboundJob(name=name, text=text))
+    except Unworkable:
+        return False
+    return True
