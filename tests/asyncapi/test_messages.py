@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
@@ -56,6 +57,8 @@ async def test_every_message_of_the_feed_is_as_told(api: Api, channel: AbstractC
         assert {"shareId", "userId"} <= payload.keys()
         assert payload.keys() <= at(document, told["payload"]["$ref"])["properties"].keys(), "nothing is left untold"
         properties = message.header.properties
+        assert jsonschema_rs.validator_for(told["headers"]).is_valid(properties.headers)
+        assert properties.headers, "the roles of this test trace"
         named = {name: getattr(properties, name) for name in ("content_type", "delivery_mode", "message_id", "app_id")}
         assert {**named, "type": properties.message_type} == {
             **told["x-amqp-properties"],

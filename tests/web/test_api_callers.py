@@ -34,7 +34,7 @@ SHARES = [
 ADMIN = [("POST", "/share-links/count/video/abc/adjustments"), ("POST", "/share-links/adjustments")]
 ACT_AS = [("POST", "/tokens")]
 PUBLIC = ["/platforms", "/share-links/count/video/abc", "/health", "/health/live", "/health/ready", "/openapi.json"]
-PUBLIC += ["/docs", "/demo", "/problems/conflict"]
+PUBLIC += ["/asyncapi.json", "/docs", "/demo", "/problems/conflict"]
 
 
 def now() -> int:
