@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -151,7 +151,9 @@ class FakeEngine(Engine):
         """A connection."""
         yield Connection(FakeDriver(self.sent), self.flavor, self._statements)
 
-    snapshot = reading
+    def snapshot(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """The same."""
+        return self.reading()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:

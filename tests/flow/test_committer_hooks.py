@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.errors import Conflict, NotFound, Unavailable
+from sharetally.domain.errors import Conflict, DataRefused, NotFound, Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Request, ShareRecord, Status
@@ -97,6 +98,15 @@ class Misspells(Notes):
         await tx.execute("INSERT INTO no_such_table VALUES (1)", {})
 
 
+class Swallows(Notes):
+    """Asks what the database does not understand, and goes on as if nothing had been."""
+
+    async def for_berta(self, tx: Transaction) -> None:
+        """Never."""
+        with suppress(Exception):
+            await tx.execute("INSERT INTO no_such_table VALUES (1)", {})
+
+
 class Repeats(Notes):
     """Is in its own way: the same row twice."""
 
@@ -159,6 +169,12 @@ async def test_a_hook_that_is_too_slow_fails_alone(db: SqlDatabase) -> None:
 
 async def test_a_hook_that_asks_nonsense_fails_alone(db: SqlDatabase) -> None:
     await berta_alone_fails(db, Misspells())
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_a_hook_that_swallows_what_failed_fails_alone(db: SqlDatabase) -> None:
+    """PostgreSQL does nothing more in a transaction that had an error; the other databases forget the statement."""
+    assert isinstance(await berta_alone_fails(db, Swallows()), DataRefused)
 
 
 async def test_a_hook_that_is_in_its_own_way_fails_alone(db: SqlDatabase) -> None:

@@ -156,18 +156,18 @@ class Connection:
         await self.driver.execute(f"SAVEPOINT {name}")
         try:
             yield
+            await self.driver.execute(f"RELEASE SAVEPOINT {name}")  # fails where an error before it was swallowed
         except Exception:
-            await self._in_savepoint(f"ROLLBACK TO SAVEPOINT {name}")
+            await self._back_to(name)
             raise
-        await self._in_savepoint(f"RELEASE SAVEPOINT {name}")
 
-    async def _in_savepoint(self, statement: str) -> None:
+    async def _back_to(self, name: str) -> None:
         """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself.
 
         A statement of asyncmy's that is cancelled ends the connection, and the transaction with it.
         """
         try:
-            await self.driver.execute(statement)
+            await self.driver.execute(f"ROLLBACK TO SAVEPOINT {name}")
         except (DataRefused, Unavailable) as gone:
             raise RunAgain("the transaction ended inside its savepoint") from gone
 
