@@ -118,6 +118,10 @@ class FakeDriver:
         self._note(sql, len(arguments))
         return 0
 
+    async def insert(self, sql: str, values: Sequence[Sequence[object]]) -> None:
+        """The rows of one table."""
+        await self.many(sql, values)
+
     async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Each row has a value for each placeholder."""
         for row in rows:

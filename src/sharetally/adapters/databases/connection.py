@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -21,6 +22,14 @@ from sharetally.domain.errors import DataRefused, RunAgain, Unavailable
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 KEYS_A_STATEMENT = 500
+
+
+class Part(NamedTuple):
+    """Rows for one table: tuples in the order of the columns, converted for the driver."""
+
+    table: sa.Table
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
 
 
 class Driver(Protocol):
@@ -34,8 +43,12 @@ class Driver(Protocol):
         """Run a statement; return how many rows it touched."""
         ...
 
+    async def insert(self, sql: str, values: Sequence[Any]) -> None:
+        """Run one of `Flavor.inserts`."""
+        ...
+
     async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run one of `Flavor.insert`, `upsert` or `update` for all rows at once."""
+        """Run one of `Flavor.upsert` or `update` for all rows at once."""
         ...
 
     async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
@@ -51,8 +64,8 @@ class Flavor(Protocol):
         """Compiles SQLAlchemy statements and converts values."""
         ...
 
-    def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
-        """INSERT of many rows."""
+    def inserts(self, parts: Sequence[Part]) -> Sequence[tuple[str, Sequence[Any]]]:
+        """INSERTs of these rows, in order, each with what `Driver.insert` takes: as few statements as there may be."""
         ...
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
@@ -93,12 +106,15 @@ class Connection:
         sql, arguments, _ = self._statements.compiled(statement, parameters or {})
         return await self.driver.execute(sql, arguments)
 
-    async def insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
-        """Insert rows that all have the same columns."""
-        if rows:
-            columns = tuple(rows[0])
-            sql = self._statements.text(("insert", table.name, columns), lambda: self.flavor.insert(table, columns))
-            await self.driver.many(sql, self._statements.bound(table, columns, rows))
+    async def insert(self, *parts: tuple[sa.Table, Sequence[Row]]) -> None:
+        """Insert rows into tables, in this order; the rows of one table all have the same columns."""
+        bound = [self._part(table, rows) for table, rows in parts if rows]
+        for sql, values in self.flavor.inserts(bound) if bound else ():
+            await self.driver.insert(sql, values)
+
+    def _part(self, table: sa.Table, rows: Sequence[Row]) -> Part:
+        columns = tuple(rows[0])
+        return Part(table, columns, self._statements.bound(table, columns, rows))
 
     async def upsert(self, table: sa.Table, rows: Sequence[Row], sets: Mapping[str, str]) -> None:
         """Insert rows, or change the ones that stand there; see `Flavor.upsert`."""
@@ -230,11 +246,9 @@ class Statements:
 
     def bound(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""
-        converts = [self._bind(table, name) for name in columns]
-        if not any(converts):
-            return [tuple(row[name] for name in columns) for row in rows]
-        pairs = list(zip(columns, converts, strict=True))
-        return [tuple(convert(row[name]) if convert else row[name] for name, convert in pairs) for row in rows]
+        taken = list(map(_taker(columns), rows))
+        converts = [(place, convert) for place, name in enumerate(columns) if (convert := self._bind(table, name))]
+        return [_with(row, converts) for row in taken] if converts else taken
 
     def _bind(self, table: sa.Table, name: str) -> Convert | None:
         key = (table.name, name)
@@ -247,6 +261,21 @@ class Statements:
         if table.name not in self._results:
             self._results[table.name] = _result_converts(table.columns, self._dialect)
         return self._results[table.name]
+
+
+def _taker(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
+    """Takes these columns out of a row; of a single one `itemgetter` would make no tuple."""
+    if len(columns) == 1:
+        (name,) = columns
+        return lambda row: (row[name],)
+    return itemgetter(*columns)
+
+
+def _with(row: tuple[object, ...], converts: Sequence[tuple[int, Convert]]) -> tuple[object, ...]:
+    values = list(row)
+    for place, convert in converts:
+        values[place] = convert(values[place])
+    return tuple(values)
 
 
 def _bind_converts(compiled: Any, dialect: sa.Dialect) -> dict[str, Convert]:

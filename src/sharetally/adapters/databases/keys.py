@@ -32,7 +32,7 @@ class SqlKeys:
             "revoked_at": key.revoked_at,
         }
         async with self._engine.writing() as connection:
-            await connection.insert(_KEYS, [row])
+            await connection.insert((_KEYS, [row]))
 
     async def keys(self) -> list[ApiKey]:
         """All keys, newest first."""

@@ -69,27 +69,24 @@ class SqlTransaction:
         return {CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in rows}
 
     async def write(self, writes: Writes) -> None:
-        """Insert, update, then audit and events."""
-        insert = self._connection.insert
-        await insert(
-            tables.idempotency_keys,
-            [mapping.answer_row(key, writes.answers[key]) for key in sorted(writes.answers)],
+        """Insert what is new, update what changed: all of it is locked, or nobody else's yet."""
+        await self._connection.insert(
+            (tables.idempotency_keys, [mapping.answer_row(*answer) for answer in sorted(writes.answers.items())]),
+            (tables.share_records, [mapping.record_row(each) for _, each in sorted(writes.new_records.items())]),
+            (tables.share_links, [mapping.link_row(each) for _, each in sorted(writes.new_links.items())]),
+            (tables.adjustments, [mapping.adjustment_row(each) for _, each in sorted(writes.adjustments.items())]),
+            (tables.share_audit, [mapping.audit_row(entry) for entry in writes.audit]),
+            (tables.events, [mapping.event_row(event) for event in writes.events]),
         )
-        new = [mapping.record_row(writes.new_records[key]) for key in sorted(writes.new_records)]
-        await insert(tables.share_records, new)
-        changed = [mapping.record_row(writes.changed_records[key]) for key in sorted(writes.changed_records)]
+        self._emitted += writes.events
+        changed = [mapping.record_row(each) for _, each in sorted(writes.changed_records.items())]
         await self._connection.update(tables.share_records, "id", _without(changed, mapping.RECORD_IDENTITY))
-        await insert(tables.share_links, [mapping.link_row(writes.new_links[key]) for key in sorted(writes.new_links)])
-        moved = [mapping.link_row(writes.changed_links[key]) for key in sorted(writes.changed_links)]
+        moved = [mapping.link_row(each) for _, each in sorted(writes.changed_links.items())]
         await self._connection.update(tables.share_links, "id", moved)
-        corrections = [mapping.adjustment_row(writes.adjustments[key]) for key in sorted(writes.adjustments)]
-        await insert(tables.adjustments, corrections)
-        await insert(tables.share_audit, [mapping.audit_row(entry) for entry in writes.audit])
-        await self.emit(writes.events)
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events."""
-        await self._connection.insert(tables.events, [mapping.event_row(event) for event in events])
+        await self._connection.insert((tables.events, [mapping.event_row(event) for event in events]))
         self._emitted += events
 
     @property

@@ -118,6 +118,10 @@ class MysqlDriver:
         """Run a statement."""
         return int(await self._run(sql, arguments, many=False, fetch=False) or 0)
 
+    async def insert(self, sql: str, values: Sequence[Any]) -> None:
+        """Rows of one table."""
+        await self.many(sql, values)
+
     async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """INSERTs are joined to one statement by the driver."""
         await self._run(sql, rows, many=True, fetch=False)

@@ -93,7 +93,7 @@ class SqlOutbox:
     async def park_new(self, event: Event, reason: str) -> None:
         """Write an event that is parked from the start."""
         async with self._engine.writing() as connection:
-            await connection.insert(_EVENTS, [{**mapping.event_row(event), "parked_reason": reason[:500]}])
+            await connection.insert((_EVENTS, [{**mapping.event_row(event), "parked_reason": reason[:500]}]))
 
     async def parked(self, *, limit: int, after: UUID | None = None) -> list[ParkedEvent]:
         """Newest first."""
@@ -130,6 +130,6 @@ class SqlOutbox:
             if not rows or rows[0]["parked_reason"] is None:
                 return False
             await connection.delete(_EVENTS, "id", [event_id])
-            await connection.insert(tables.adjustments, [mapping.adjustment_row(item) for item in adjustments])
-            await connection.insert(tables.share_audit, [mapping.audit_row(audit)])
+            await connection.insert((tables.adjustments, [mapping.adjustment_row(item) for item in adjustments]))
+            await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))
         return True

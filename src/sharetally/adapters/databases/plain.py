@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
+
+from sharetally.adapters.databases.connection import Part
 
 
 class PlainFlavor:
@@ -30,6 +33,10 @@ class PlainFlavor:
 
     def _signs(self, count: int) -> str:
         return "(" + ", ".join([self._sign] * count) + ")"
+
+    def inserts(self, parts: Sequence[Part]) -> Sequence[tuple[str, Sequence[Any]]]:
+        """One INSERT a table, for all its rows."""
+        return [(self.insert(part.table, part.columns), part.rows) for part in parts]
 
     def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
         """INSERT … VALUES, for one row."""

@@ -228,7 +228,7 @@ class SqlProving:
             )
             if amount:
                 await _add(connection, drifted, amount)
-                await connection.insert(tables.share_audit, [mapping.audit_row(audit)])
+                await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))
         return amount
 
     async def restored(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
@@ -103,6 +103,10 @@ class SqliteDriver:
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Run a statement."""
         return await self._thread.call(lambda c: c.execute(sql, arguments).rowcount)
+
+    async def insert(self, sql: str, values: Sequence[Any]) -> None:
+        """Rows of one table."""
+        await self.many(sql, values)
 
     async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once per row, in one hop to the thread."""

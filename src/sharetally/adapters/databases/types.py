@@ -6,7 +6,7 @@ exactly, code point by code point, which the tables' collations see to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -32,8 +32,14 @@ class Id(sa.types.TypeDecorator[UUID]):
         binary = mysql.BINARY(16) if dialect.name in ("mysql", "mariadb") else sa.LargeBinary(16)
         return dialect.type_descriptor(binary)
 
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+        return None if dialect.name == "postgresql" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
     def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> object:
-        return value if value is None or dialect.name == "postgresql" else value.bytes
+        return None if value is None else value.bytes
 
     def process_result_value(self, value: object, dialect: sa.Dialect) -> UUID | None:
         if value is None or isinstance(value, UUID):
@@ -55,9 +61,15 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
             return dialect.type_descriptor(sa.String(26))
         return dialect.type_descriptor(mysql.DATETIME(fsp=6))
 
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+        return None if dialect.name == "postgresql" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> object:
-        if value is None or dialect.name == "postgresql":
-            return value
+        if value is None:
+            return None
         naive = value.astimezone(UTC).replace(tzinfo=None)
         return naive.strftime(_SQLITE_TIME) if dialect.name == "sqlite" else naive
 
