@@ -96,7 +96,7 @@ def record(**changes: Any) -> ShareRecord:
         first_shared_at=AT,
         last_shared_at=AT,
     )
-    return replace(stands, **changes)
+    return stands._replace(**changes)
 
 
 def link(**changes: Any) -> ShareLink:
@@ -145,7 +145,7 @@ def entry(**changes: Any) -> AuditEntry:
         status="success",
         request_id="request-1",
     )
-    return replace(stands, **changes)
+    return stands._replace(**changes)
 
 
 def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:
@@ -164,7 +164,7 @@ def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:
         user_id=of.user_id,
         request_id="request-1" if by_record else "",
     )
-    return replace(stands, **changes)
+    return stands._replace(**changes)
 
 
 def deleted(of: ShareRecord | ShareLink, **changes: Any) -> Event:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,7 +94,7 @@ async def test_nothing_is_replaced(db: SqlDatabase, url: str, lines: list[AuditE
 
 async def test_an_id_is_written_once(db: SqlDatabase, lines: list[AuditEntry]) -> None:
     with pytest.raises(SharetallyError):
-        await write(db, Writes(audit=[replace(lines[0], action="deleted")]))
+        await write(db, Writes(audit=[lines[0]._replace(action="deleted")]))
     assert await stands(db) == lines
 
 
@@ -103,7 +102,7 @@ async def test_a_person_is_erased(db: SqlDatabase, lines: list[AuditEntry]) -> N
     statement = "UPDATE share_audit SET user_id = :erased, error_message = NULL WHERE user_id = :user"
     await run(db, statement, erased=ERASED, user="berta")
     berta, anna = lines
-    assert await stands(db) == [replace(berta, user_id=ERASED, error_message=None), anna]
+    assert await stands(db) == [berta._replace(user_id=ERASED, error_message=None), anna]
 
 
 async def test_a_person_who_acted_for_themselves_is_erased_as_the_actor_too(
@@ -112,7 +111,7 @@ async def test_a_person_who_acted_for_themselves_is_erased_as_the_actor_too(
     statement = "UPDATE share_audit SET user_id = :one, actor = :two, error_message = NULL WHERE user_id = 'anna'"
     await run(db, statement, one=ERASED, two=ERASED)
     berta, anna = lines
-    assert await stands(db) == [berta, replace(anna, user_id=ERASED, actor=ERASED)]
+    assert await stands(db) == [berta, anna._replace(user_id=ERASED, actor=ERASED)]
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ async def test_when_it_was_last_shared_never_goes_back(db: SqlDatabase) -> None:
     later, earlier = AT + timedelta(hours=1), AT - timedelta(hours=1)
     again = created(made, job=Job.SHARE_UPDATED, delta=0, moved=0)
     for at in (AT, later, earlier):
-        await count(db, await emit(db, replace(again, id=new_id(), at=at)))
+        await count(db, await emit(db, again._replace(id=new_id(), at=at)))
     assert (await db.platform_status(VIDEO))["twitter"].last_shared_at == later
 
 

@@ -115,7 +115,7 @@ async def test_a_row_that_is_there_already_means_run_again(db: SqlDatabase, kind
         ),
     )
     twins = {
-        "record": Writes(new_records=of_records(replace(made, id=new_id()))),
+        "record": Writes(new_records=of_records(made._replace(id=new_id()))),
         "link": Writes(new_links=of_links(replace(of, code="another"))),
         "code": Writes(new_links=of_links(replace(of, id=new_id()))),
         "adjustment": Writes(adjustments={"another": replace(correction, request_key="another")}),
@@ -193,8 +193,7 @@ async def test_times_in_other_zones_come_back_as_the_same_moment(db: SqlDatabase
 async def test_a_changed_record_is_written_over_the_old_one(db: SqlDatabase) -> None:
     before, beside = record(error_code="old", external_id="1"), record(user_id="berta")
     await write(db, Writes(new_records=of_records(before, beside)))
-    after = replace(
-        before,
+    after = before._replace(
         status=Status.WITHDRAWN,
         evidence=Evidence.POSTED,
         attempt_count=2,
@@ -252,7 +251,7 @@ async def test_the_audit_comes_back_whole(db: SqlDatabase) -> None:
 async def test_events_come_back_whole(db: SqlDatabase) -> None:
     cell = Cell(evidence="link", channel="x", campaign="y")
     full = created(
-        link(), job="someones_own", delta=-3, moved=4, to=cell, origin=replace(cell, channel=""), platform="x",
+        link(), job="someones_own", delta=-3, moved=4, to=cell, origin=cell._replace(channel=""), platform="x",
         request_id="r", payload='{"text": "\U0001f600 ' + "x" * 5_000 + '"}',
     )  # fmt: skip
     bare = Event(id=new_id(), job=Job.SHARE_POST, content=VIDEO, at=AT)

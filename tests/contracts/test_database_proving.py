@@ -109,8 +109,8 @@ async def test_every_way_to_count_is_in_order_counted_or_not(db: SqlDatabase) ->
     await correct(db, -7)
     assert (await look(db)).drifted == ()
     after = (
-        replace(gone, status=Status.WITHDRAWN),
-        replace(proven, evidence=Evidence.POSTED),
+        gone._replace(status=Status.WITHDRAWN),
+        proven._replace(evidence=Evidence.POSTED),
         replace(patched, channel="y", campaign="autumn"),
         replace(taken, deleted_at=AT),
     )
@@ -346,7 +346,7 @@ async def test_a_look_never_sees_drift_that_is_none(db: SqlDatabase) -> None:
             made = record(user_id=f"u{worker}-{number}")
             events = await again(lambda made=made: share(db, made))  # type: ignore[misc]
             await count(db, events)
-            gone = replace(made, status=Status.WITHDRAWN)
+            gone = made._replace(status=Status.WITHDRAWN)
             goes = deleted(gone)
             changes = Writes(changed_records=of_records(gone), events=[goes])
             await again(lambda changes=changes: write(db, changes))  # type: ignore[misc]

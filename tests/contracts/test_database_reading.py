@@ -107,7 +107,7 @@ async def test_the_exact_count_of_what_was_never_counted(db: SqlDatabase) -> Non
 async def test_a_move_that_waits_is_in_the_exact_breakdown(db: SqlDatabase) -> None:
     made, handed_out = record(), link(channel="x", campaign="summer")
     await count(db, await share(db, made, handed_out))
-    proven = replace(made, evidence=Evidence.POSTED)
+    proven = made._replace(evidence=Evidence.POSTED)
     elsewhere = replace(handed_out, channel="y", campaign="")
     await emit(
         db,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,7 +173,7 @@ async def test_lock_returns_what_stands_and_nothing_else(db: SqlDatabase) -> Non
         locked = await tx.lock(
             References(
                 keys=frozenset({key, CallerKey(caller="anna", key="k2"), CallerKey(caller="berta", key="k1")}),
-                records=frozenset({mine.key, replace(mine.key, platform="email"), replace(mine.key, user_id="Anna")}),
+                records=frozenset({mine.key, mine.key._replace(platform="email"), mine.key._replace(user_id="Anna")}),
                 links=frozenset({mine_too.id, new_id()}),
                 adjustments=frozenset({correction.request_key, "another"}),
             )
@@ -206,7 +205,7 @@ async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> Non
     async def once_more() -> None:
         async with db.transaction() as tx:
             stands = (await tx.lock(References(records=frozenset({made.key})))).records[made.key]
-            after = replace(stands, attempt_count=stands.attempt_count + 1)
+            after = stands._replace(attempt_count=stands.attempt_count + 1)
             await tx.write(Writes(changed_records=of_records(after)))
 
     await asyncio.gather(*(again(once_more) for _ in range(20)))
@@ -289,7 +288,7 @@ async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:
         with pytest.raises(LookupError):
             await part(tx, lost, LookupError())
         with pytest.raises(RunAgain):
-            await part(tx, replace(kept, id=new_id()))
+            await part(tx, kept._replace(id=new_id()))
         await part(tx, after)
     assert [await db.record(each.id) for each in (kept, lost, after)] == [kept, None, after]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -121,7 +120,7 @@ def test_a_share_that_is_live_from_now_on_was_last_shared_now(state: Status, req
 
 
 def test_what_was_posted_at_last_was_first_shared_then() -> None:
-    never = replace(standing(Status.SENDING), first_shared_at=None, last_shared_at=None)
+    never = standing(Status.SENDING)._replace(first_shared_at=None, last_shared_at=None)
     found = after(never, Request.CONFIRM)
     assert (found.first_shared_at, found.last_shared_at) == (NOW, NOW)
 

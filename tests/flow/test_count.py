@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -216,7 +215,7 @@ async def test_five_times_each_and_shuffled(db: SqlDatabase, url: str, seed: int
 async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str) -> None:
     """A move, here from declared to posted, is one event: whoever comes first, the total stays."""
     posted = record(evidence=Evidence.POSTED)
-    made = created(replace(posted, evidence=Evidence.DECLARED))
+    made = created(posted._replace(evidence=Evidence.DECLARED))
     assert made.to is not None
     confirmed = moved(posted, made.to, platform="twitter")
     await write(db, Writes(new_records=of_records(posted), events=[made, confirmed]))

@@ -136,7 +136,7 @@ async def _is_parked(stage: Stage) -> bool:
 
 def _confirmed() -> tuple[Writes, list[Event]]:
     posted = record(evidence=Evidence.POSTED)
-    made = created(replace(posted, evidence=Evidence.DECLARED))
+    made = created(posted._replace(evidence=Evidence.DECLARED))
     assert made.to is not None
     confirmation = moved(posted, made.to, platform="twitter")
     return Writes(new_records=of_records(posted)), [made, confirmation]

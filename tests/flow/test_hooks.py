@@ -63,7 +63,7 @@ async def test_what_it_raises_refuses() -> None:
     hooks = Hooks([Doorkeeper()])
     await hooks.before_create(record())
     with pytest.raises(Conflict, match="somebody has it"):
-        await hooks.before_create(record(content=replace(VIDEO, id="taken")))
+        await hooks.before_create(record(content=VIDEO._replace(id="taken")))
     with pytest.raises(Forbidden):
         await hooks.before_delete(record())
 

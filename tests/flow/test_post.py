@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,7 +129,7 @@ async def test_delivered_twice_is_settled_once(stage: Stage) -> None:
 
 async def test_a_counters_event_is_left_alone(stage: Stage) -> None:
     stands = await seeded(stage.db, Status.SUCCESS)
-    counted = created(replace(stands, evidence=Evidence.DECLARED), id=new_id())
+    counted = created(stands._replace(evidence=Evidence.DECLARED), id=new_id())
     await write(stage.db, Writes(events=[counted]))
     (result,) = await post(stage).handle([head_of(counted)])
     assert (result.outcome, await stage.pending()) == ("duplicate", 1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sharetally.domain.content import ContentRef
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """`user_id` owns the share, `actor` acted (another one where a server acts for its users).
 
     `platform` and `status` are set for records only; `subject_id` is the record, link or adjustment.

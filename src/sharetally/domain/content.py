@@ -7,7 +7,7 @@ Every rule here answers with the reason a person can act on, or None when the va
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_ID = 128  # code points
 _CONTENT_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -19,8 +19,7 @@ NO_LABEL = ""  # how a missing channel or campaign is stored
 NONE_LABEL = "none"  # how it is shown
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class ContentRef:
+class ContentRef(NamedTuple):
     """A content: its type (`video`, `article`, …) and its id within the type."""
 
     type: str

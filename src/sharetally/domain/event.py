@@ -8,9 +8,9 @@ again when the row is gone. The row is counted, never the job.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from sharetally.domain.content import ContentRef
@@ -31,8 +31,7 @@ class Job(StrEnum):
 COUNTED = frozenset({Job.SHARE_CREATED, Job.SHARE_DELETED, Job.SHARE_UPDATED, Job.SHARE_COUNT_UPDATE})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """Where a share stands in the breakdown; `''` is no channel, no campaign."""
 
     evidence: str
@@ -40,8 +39,7 @@ class Cell:
     campaign: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One row of `events`.
 
     `job` is a name of `Job` or one that a foreign consumer owns. `at` is when the change happened

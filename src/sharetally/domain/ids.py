@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM = (1 << 62) - 1
+_new, _set = object.__new__, object.__setattr__
 _FRACTION = 245  # nanoseconds, just above what the 12 bits can tell apart
 
 
@@ -23,18 +24,23 @@ def new_id() -> UUID:
 
 def new_ids(count: int) -> list[UUID]:
     """Return that many at once, in order; one call for randomness serves them all."""
-    now, random = time.time_ns(), os.urandom(8 * count)
-    return [
-        _made(now + place * _FRACTION, int.from_bytes(random[8 * place : 8 * place + 8], "big"))
-        for place in range(count)
-    ]
+    now, random = time.time_ns(), int.from_bytes(os.urandom(8 * count), "big")
+    made = list[UUID]()
+    for place in range(count):
+        milliseconds, rest = divmod(now + place * _FRACTION, 1_000_000)
+        fraction = (rest << 12) // 1_000_000
+        time_part = (milliseconds & 0xFFFFFFFFFFFF) << 80 | _VERSION_7 | fraction << 64
+        made.append(_uuid(time_part | _VARIANT | random & _RANDOM))
+        random >>= 64
+    return made
 
 
-def _made(nanoseconds: int, random: int) -> UUID:
-    milliseconds, rest = divmod(nanoseconds, 1_000_000)
-    fraction = (rest << 12) // 1_000_000
-    time_part = (milliseconds & 0xFFFFFFFFFFFF) << 80 | _VERSION_7 | fraction << 64
-    return UUID(int=time_part | _VARIANT | random & _RANDOM)
+def _uuid(number: int) -> UUID:
+    """The UUID of a number that is known to be one, without the checks that `UUID(int=…)` makes of a caller's."""
+    made = _new(UUID)
+    _set(made, "int", number)
+    _set(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -8,10 +8,11 @@ follows. `advance` only looks it up and fills in the fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from sharetally.domain.content import ContentRef
@@ -126,8 +127,7 @@ TABLE: Mapping[tuple[Status | None, Request], Step] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class RecordKey:
+class RecordKey(NamedTuple):
     """What makes a record one: content, platform, user. Sorted, it is the order of locking."""
 
     content_type: str
@@ -136,8 +136,7 @@ class RecordKey:
     user_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShareRecord:
+class ShareRecord(NamedTuple):
     """The latest state of one user's share of one content on one platform.
 
     `first_shared_at` and `last_shared_at` are None until the share was live for the first time;
@@ -182,8 +181,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Advance:
+class Advance(NamedTuple):
     """What a request did: `after` is what stands now, `step` the cell of the table that said so."""
 
     step: Step
@@ -204,44 +202,41 @@ def advance(
     step = TABLE[record.status if record else None, request]
     if step.to is None:
         return Advance(step=step, before=record, after=record)
-    evidence = Evidence.POSTED if request in (Request.POST, Request.RETRY, Request.CONFIRM) else Evidence.DECLARED
-    after = _begun(key, new_id, step.to, evidence) if record is None else _moved(record, request, step.to, evidence)
-    return Advance(step=step, before=record, after=_stamped(after, request, now, failure))
-
-
-def _begun(key: RecordKey, new_id: UUID, to: Status, evidence: Evidence) -> ShareRecord:
-    content = ContentRef(type=key.content_type, id=key.content_id)
-    return ShareRecord(
-        id=new_id,
-        content=content,
-        platform=key.platform,
-        user_id=key.user_id,
-        status=to,
-        evidence=evidence,
-        attempt_count=1,
-    )
+    error_code, error_message = (failure.code, failure.message) if failure else (None, None)
+    live = step.to is Status.SUCCESS
+    if record is None:
+        after = ShareRecord(
+            id=new_id,
+            content=ContentRef(type=key.content_type, id=key.content_id),
+            platform=key.platform,
+            user_id=key.user_id,
+            status=step.to,
+            evidence=_evidence(record, request),
+            attempt_count=1,
+            error_code=error_code,
+            error_message=error_message,
+            first_shared_at=now if live else None,
+            last_shared_at=now if live else None,
+        )
+    else:
+        after = record._replace(
+            status=step.to,
+            evidence=_evidence(record, request),
+            attempt_count=record.attempt_count + (request in _NEW_ATTEMPT),
+            error_code=error_code,
+            error_message=error_message,
+            first_shared_at=record.first_shared_at or (now if live else None),
+            last_shared_at=now if live else record.last_shared_at,
+        )
+    return Advance(step=step, before=record, after=after)
 
 
 _KEEPS_EVIDENCE = frozenset({Request.WITHDRAW, Request.BEGIN, Request.REJECT, Request.LOSE})
 _NEW_ATTEMPT = frozenset({Request.DECLARE, Request.FORCE, Request.POST, Request.RETRY})
+_BY_POSTING = frozenset({Request.POST, Request.RETRY, Request.CONFIRM})
 
 
-def _moved(record: ShareRecord, request: Request, to: Status, evidence: Evidence) -> ShareRecord:
-    reshared = request is Request.FORCE and record.live
-    return replace(
-        record,
-        status=to,
-        evidence=record.evidence if reshared or request in _KEEPS_EVIDENCE else evidence,
-        attempt_count=record.attempt_count + (request in _NEW_ATTEMPT),
-    )
-
-
-def _stamped(record: ShareRecord, request: Request, now: datetime, failure: Failure | None) -> ShareRecord:
-    error = (
-        {"error_code": failure.code, "error_message": failure.message}
-        if failure
-        else {"error_code": None, "error_message": None}
-    )
-    if record.status is not Status.SUCCESS:
-        return replace(record, **error)
-    return replace(record, **error, first_shared_at=record.first_shared_at or now, last_shared_at=now)
+def _evidence(record: ShareRecord | None, request: Request) -> Evidence:
+    if record is not None and (request in _KEEPS_EVIDENCE or (request is Request.FORCE and record.live)):
+        return record.evidence
+    return Evidence.POSTED if request in _BY_POSTING else Evidence.DECLARED

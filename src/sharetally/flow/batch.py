@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
@@ -48,8 +48,7 @@ class Keyed:
     render: Callable[[object], StoredAnswer]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntityChange:
+class EntityChange(NamedTuple):
     """A record or link before (None: it is new) and after."""
 
     before: Entity | None

@@ -6,8 +6,8 @@ What stood under the lock decides: of any number of identical requests exactly o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sharetally.domain.audit import AuditEntry
@@ -29,8 +29,7 @@ from sharetally.flow.batch import Batch
 from sharetally.ports import References
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ids:
+class Ids(NamedTuple):
     """Ids made before the first try, so that a second try writes the same rows."""
 
     record: UUID
@@ -41,13 +40,10 @@ class Ids:
     def new(cls, count: int) -> list[Ids]:
         """Three new ids, that many times."""
         made = iter(new_ids(3 * count))
-        return [
-            cls(record=record, audit=audit, event=event) for record, audit, event in zip(made, made, made, strict=True)
-        ]
+        return list(map(cls, made, made, made))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShareResult:
+class ShareResult(NamedTuple):
     """One platform's outcome: the record as it stands, and whether it was live before."""
 
     record: ShareRecord

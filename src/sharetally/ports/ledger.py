@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
@@ -18,8 +18,7 @@ from sharetally.domain.link import ShareLink
 from sharetally.domain.share import RecordKey, ShareRecord
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class CallerKey:
+class CallerKey(NamedTuple):
     """An Idempotency-Key and the caller it belongs to."""
 
     caller: str

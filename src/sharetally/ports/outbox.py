@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
@@ -14,8 +14,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventHead:
+class EventHead(NamedTuple):
     """What the relay sends of an event: enough to find the row and to announce its content."""
 
     id: UUID

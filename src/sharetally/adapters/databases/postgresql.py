@@ -1,8 +1,8 @@
 """PostgreSQL over asyncpg: what it does its own way.
 
 Many rows travel as one array per column and come back to rows by `unnest`: one statement and one round
-trip however many there are, and for new rows also in however many tables. Connections run at READ COMMITTED, wait at most five seconds for a lock
-and thirty for an answer.
+trip however many there are, and for new rows also in however many tables. Connections run at READ
+COMMITTED, wait at most five seconds for a lock and thirty for an answer.
 """
 
 from __future__ import annotations
