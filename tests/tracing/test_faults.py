@@ -10,15 +10,18 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span, use_span
 from starlette.types import Receive, Scope, Send
 
+from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.tracing.exporting import unexported
 from sharetally.adapters.tracing.traced import Traced
-from sharetally.adapters.tracing.traces import Untraced, open_traces
+from sharetally.adapters.tracing.traces import open_traces
 from sharetally.domain.errors import Unavailable
+from sharetally.flow.committer import Committer
+from sharetally.web.network import BehindProxies
 from tests.tracing.stand import Seen, causes, ids, parent, serving, told
 from tests.web.api import Api, call, settings
-from tests.web.conftest import migrated_file
+from tests.web.conftest import MakeApi, make_api, migrated_file
 
-__all__ = ["migrated_file"]
+__all__ = ["make_api", "migrated_file"]
 pytestmark = pytest.mark.anyio
 
 
@@ -121,8 +124,15 @@ async def test_an_application_that_breaks_is_marked_and_still_breaks(seen: Seen)
     assert "secret" not in span.to_json()
 
 
-def test_off_is_nothing() -> None:
-    assert isinstance(open_traces("off", role="serve"), Untraced)
+async def test_off_every_part_is_what_it_is(make_api: MakeApi) -> None:
+    async with make_api() as plain:
+        core, none = plain.core, open_traces("off", role="serve")
+        assert type(core.committer) is Committer
+        assert type(core.broker) is MemoryBroker
+        assert core.ledger is core.database
+        assert type(plain.app) is BehindProxies
+        assert none.http(plain.app, lambda scope: None) is plain.app
+        assert all(none.consumer(each, core.broker) is each for each in core.consumers)
 
 
 async def test_the_environment_says_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
