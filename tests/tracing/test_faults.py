@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.tracing.exporting import unexported
 from sharetally.adapters.tracing.traced import Traced
 from sharetally.adapters.tracing.traces import open_traces
-from sharetally.domain.errors import Unavailable
+from sharetally.domain.errors import Misconfigured, Unavailable
 from sharetally.flow.committer import Committer
 from sharetally.web.network import BehindProxies
 from tests.tracing.stand import Seen, causes, ids, parent, serving, told
@@ -133,6 +134,13 @@ async def test_off_every_part_is_what_it_is(make_api: MakeApi) -> None:
         assert type(plain.app) is BehindProxies
         assert none.http(plain.app, lambda scope: None) is plain.app
         assert all(none.consumer(each, core.broker) is each for each in core.consumers)
+
+
+def test_without_its_packages_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sharetally.adapters.tracing.exporting")
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    with pytest.raises(Misconfigured, match=r"^TRACES needs: pip install 'sharetally\[otel\]'"):
+        open_traces("otlp", role="serve")
 
 
 async def test_the_environment_says_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
