@@ -103,6 +103,22 @@ async def test_stored_answers_are_forgotten_after_two_days(db: SqlDatabase, line
     assert set(found.answers) == {kept}
 
 
+async def test_many_answers_are_forgotten_a_few_in_each_round(
+    db: SqlDatabase, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once would keep writers waiting, and take longer than a statement may."""
+    monkeypatch.setattr("sharetally.flow.relay.FORGET_AT_ONCE", 2)
+    monkeypatch.setattr("sharetally.flow.relay.PURGE_EVERY", 1_000_000)
+    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    await write(db, Writes(answers={CallerKey(caller="anna", key=str(each)): answer for each in range(6)}))
+    then = await db.now() - timedelta(hours=49)
+    await run(
+        db, "UPDATE idempotency_keys SET created_at = :then WHERE key <> '5'", then=f"{then:%Y-%m-%d %H:%M:%S.%f}"
+    )
+    async with running(relay(db, line).run()):
+        await until(lambda: _forgotten(db))
+
+
 async def _forgotten(db: SqlDatabase) -> bool:
     return await number(db, "SELECT count(*) FROM idempotency_keys") < 2
 

@@ -26,6 +26,7 @@ WITHOUT_MARK = timedelta(minutes=10)
 AT_ONCE = 5_000
 KEEP_ANSWERS_SECONDS = 48 * 3600.0
 PURGE_EVERY = 720  # rounds: once an hour
+FORGET_AT_ONCE = 5_000  # answers in one transaction, and in one round: nobody waits long for it
 log = structlog.get_logger("sharetally.relay")
 
 
@@ -47,6 +48,7 @@ class Relay:
         self._queues = tuple(queue for queue in queues if queue.jobs)
         self._every = every
         self._quiet_since: dict[str, datetime] = {}
+        self._more_to_forget = False
 
     async def run(self) -> None:
         """Look every few seconds until cancelled."""
@@ -55,7 +57,7 @@ class Relay:
         rounds = 0
         while True:
             await self._guarded(self.look())
-            if rounds % PURGE_EVERY == 0:
+            if self._more_to_forget or rounds % PURGE_EVERY == 0:
                 await self._guarded(self._purge())
             rounds += 1
             await asyncio.sleep(self._every)
@@ -103,7 +105,8 @@ class Relay:
             await self._send(queue, now)
 
     async def _purge(self) -> None:
-        forgotten = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS)
+        forgotten = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS, at_most=FORGET_AT_ONCE)
+        self._more_to_forget = forgotten == FORGET_AT_ONCE
         if forgotten:
             log.info("stored answers forgotten", answers=forgotten)
 

@@ -51,8 +51,8 @@ class Schema(Protocol):
         """The revision that the database stands at, None before the first."""
         ...
 
-    async def purge_answers(self, older_than_seconds: float) -> int:
-        """Forget stored answers of Idempotency-Keys that are older; return how many."""
+    async def purge_answers(self, older_than_seconds: float, *, at_most: int) -> int:
+        """Forget stored answers of Idempotency-Keys that are older, that many in one go; return how many."""
         ...
 
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import KEYS_A_STATEMENT
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.types import db_now
+from sharetally.adapters.databases.types import among, db_now
 from sharetally.domain.errors import DataRefused
 from sharetally.ports import ApiKey
 
@@ -69,11 +70,15 @@ class SqlSchema:
             return None  # there is no such table
         return rows[0]["version_num"] if rows else None
 
-    async def purge_answers(self, older_than_seconds: float) -> int:
-        """Forget what was answered long ago."""
+    async def purge_answers(self, older_than_seconds: float, *, at_most: int) -> int:
+        """Forget what was answered long ago; the time is asked again, for a key forgotten meanwhile may be in use."""
         keys = tables.idempotency_keys
         async with self._engine.writing() as connection:
             now = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
-            return await connection.run(
-                keys.delete().where(keys.c.created_at < now - timedelta(seconds=older_than_seconds))
-            )
+            old = keys.c.created_at < now - timedelta(seconds=older_than_seconds)
+            found = await connection.rows(sa.select(keys.c.caller, keys.c.key).where(old).limit(at_most))
+            named = [(row["caller"], row["key"]) for row in found]
+            for start in range(0, len(named), KEYS_A_STATEMENT):
+                these = among((keys.c.caller, keys.c.key), named[start : start + KEYS_A_STATEMENT])
+                await connection.run(keys.delete().where(old, these))
+        return len(named)
