@@ -39,7 +39,7 @@ async def api(migrated_file: Path, tmp_path: Path, seen: Seen) -> AsyncIterator[
 
 
 async def test_in_memory_the_journey_is_the_same(api: Api, seen: Seen) -> None:
-    await api.share("abc", "twitter")
+    await api.share("abc", "twitter", headers={"idempotency-key": "once"})
     [counted] = await seen.first("process sharetally.count")
     [sent] = seen.named("send sharetally:share_created")
     [request] = seen.named("POST /videos/{videoId}/share")
