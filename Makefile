@@ -25,11 +25,11 @@ check: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install-dev
-	@$(BIN)/python -m bench
+bench: .venv/.bench
+	@$(BIN)/python -m bench --write
 
-bench-full: install-dev
-	@$(BIN)/python -m bench --full
+bench-full: .venv/.bench
+	@$(BIN)/python -m bench --full --write
 
 install: .venv/.run
 
@@ -59,12 +59,18 @@ install-dev: .venv/.dev
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# build.txt keeps to the versions of dev.txt, as both end in the same environment.
+.venv/.bench: .venv/.dev requirements/bench.txt
+	@echo "Installing what the benchmark compares with into .venv"
+	@$(PIP) install --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# build.txt and bench.txt keep to the versions of dev.txt, as all end in the same environment.
 lock:
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	if ! $$uv --version >/dev/null 2>&1; then echo "make lock needs uv: $(BIN)/pip install uv" >&2; exit 1; fi; \
 	$$uv $(COMPILE) pyproject.toml --all-extras -o requirements/run.txt && \
 	$$uv $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt && \
+	$$uv $(COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt && \
 	printf 'hatchling\neditables\n' | $$uv $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt
 
 clean:

@@ -1,165 +1,74 @@
-"""`python -m bench`: accepted shares over HTTP against pgbench running the same transaction, in turn.
-
-Two rows: with the counting pipeline idle, and with RabbitMQ, a relay and a worker counting everything at the
-same time. Everything is on this machine: absolute numbers say little, ratios of neighbours in one run say
-more. `--full` measures five pairs instead of three.
-"""
+"""`python -m bench`: measure rows against their references, print the table, and write the page if told to."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
-import re
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-import asyncpg
 import uvloop
 
-from bench.rows import Row
-from bench.tools import Missing, check, pgbench, wrk
-from tests.oracle.system import Shape, System, open_system
-from tests.services import fresh_amqp, fresh_postgresql
-
-USERS = 5_000
-CLIENTS = 64
-SETTINGS = {"LOG_LEVEL": "warning", "JWT_SECRET": "known to the benchmark alone, and long enough"}
-
-
-async def measured(pairs: int, seconds: int) -> list[Row]:
-    """Both rows."""
-    with fresh_postgresql() as ours, fresh_postgresql() as theirs, fresh_amqp() as amqp, _folder() as name:
-        folder = Path(name)
-        await _warm(theirs, folder)
-        best = await _best_clients(theirs)
-        idle = Row(name="accepted, pipeline idle", unit="requests/s", reference="pgbench best", target=1.0)
-        counting = Row(name="accepted and counted", unit="requests/s", reference="pgbench best", target=0.7)
-        await _measure(
-            idle,
-            Shape(database=ours, broker=amqp, processes=2, settings=SETTINGS),
-            folder,
-            theirs,
-            best,
-            pairs,
-            seconds,
-        )
-        shape = Shape(database=ours, broker=amqp, processes=2, workers=1, relays=1, settings=SETTINGS)
-        await _measure(counting, shape, folder, theirs, best, pairs, seconds)
-        return [idle, counting]
-
-
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="sharetally-bench-")
-
-
-async def _warm(database: str, folder: Path) -> None:
-    """Give the reference the same schema."""
-    async with open_system(Shape(database=database, settings=SETTINGS), folder):
-        pass
-    await pgbench(database, clients=8, seconds=3)
-
-
-async def _best_clients(database: str) -> int:
-    found = {clients: await pgbench(database, clients=clients, seconds=4) for clients in (8, 16, 32, 64)}
-    best = max(found, key=lambda clients: found[clients])
-    print(f"pgbench by clients: {', '.join(f'{c}: {tps:,.0f}' for c, tps in found.items())}", file=sys.stderr)
-    return best
-
-
-async def _measure(row: Row, shape: Shape, folder: Path, reference: str, best: int, pairs: int, seconds: int) -> None:
-    place = folder / row.name.replace(" ", "-").replace(",", "")
-    place.mkdir()
-    async with open_system(shape, place) as system:
-        tokens = _tokens(system, place)
-        await wrk(system.port, tokens, clients=CLIENTS, seconds=5)
-        before = await _batches(system)
-        await row.pairs(
-            pairs,
-            lambda: _accepted(row, system, tokens, seconds),
-            lambda: pgbench(reference, clients=best, seconds=seconds),
-        )
-        commits, wishes = (after - earlier for after, earlier in zip(await _batches(system), before, strict=True))
-        row.notes.append(f"mean batch {wishes / max(1, commits):.1f} wishes at {CLIENTS} clients")
-        if shape.workers:
-            row.notes.append(await _counted(shape, system))
-
-
-async def _accepted(row: Row, system: System, tokens: Path, seconds: int) -> float:
-    rate = await wrk(system.port, tokens, clients=CLIENTS, seconds=seconds)
-    if system.workers:
-        row.notes.append(f"pending at the end of a round: {await _pending(system):,}")
-    return rate
-
-
-def _tokens(system: System, folder: Path) -> Path:
-    make = system.token("shares")
-    path = folder / "tokens"
-    path.write_text("\n".join(make(f"bench-{number}") for number in range(USERS)))
-    return path
-
-
-async def _batches(system: System) -> tuple[float, float]:
-    """How many commits there were, and how many wishes were in them."""
-    text = await _metrics(system)
-    return _number(text, "sharetally_commit_batch_size_count"), _number(text, "sharetally_commit_batch_size_sum")
-
-
-async def _metrics(system: System) -> str:
-    from tests.oracle.client import Client
-
-    client = Client(system.port, patience=10.0)
-    try:
-        return (await client.ask("GET", "/metrics")).body.decode()
-    finally:
-        client.close()
-
-
-def _number(text: str, name: str) -> float:
-    return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? ([\d.e+]+)$", text, re.MULTILINE))
-
-
-async def _pending(system: System) -> int:
-    connection = await asyncpg.connect(system.shape.database)
-    try:
-        found: int = await connection.fetchval("SELECT count(*) FROM events")
-        return found
-    finally:
-        await connection.close()
-
-
-async def _counted(shape: Shape, system: System) -> str:
-    """Wait until all is counted, and prove it."""
-    began = time.monotonic()
-    while await _pending(system):
-        assert time.monotonic() - began < 120, "not counted within two minutes"
-        await asyncio.sleep(0.2)
-    said = await system.cli("verify", "--json")
-    assert said.code == 0, said
-    return f"all counted {time.monotonic() - began:.1f} s after the last round; verify: {said.out.strip()}"
+from bench import page
+from bench.programs import found
+from bench.report import entry, notes, table
+from bench.rows import chosen, rows
+from bench.run import run
+from bench.stage import Options, open_stage
+from tests.services.server import Unavailable
 
 
 def main() -> None:
-    """Print the table; write JSON beside it where asked."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="five pairs instead of three")
-    parser.add_argument("--seconds", type=int, default=10, help="seconds of each measurement")
-    parser.add_argument("--json", type=Path, help="write everything here")
-    chosen = parser.parse_args()
+    """Exit 1 if a row failed; a target that is not met is an answer, not a failure."""
+    asked = _parser().parse_args()
     try:
-        check()
-    except Missing as error:
+        wanted = chosen(rows(), full=asked.full, names=[name for name in asked.rows.split(",") if name])
+        for program in ("wrk", "pgbench"):
+            found(program)
+        with open_stage(_options(asked)) as stage:
+            outcomes = uvloop.run(run(stage, wanted))
+    except (Unavailable, ValueError) as error:
         sys.exit(f"bench: {error}")
-    rows = uvloop.run(measured(5 if chosen.full else 3, chosen.seconds))
-    print("| row | median | ratio (spread) | target |\n|---|---|---|---|")
-    for row in rows:
-        print(row.as_markdown())
-    for row in rows:
-        print(f"\n{row.name}: " + "; ".join(row.notes))
-    if chosen.json:
-        chosen.json.write_text(json.dumps([row.as_json() for row in rows], indent=2))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sys.exit("bench: told to stop")
+    entries = [entry(outcome) for outcome in outcomes]
+    print(f"{table(entries)}\n\n{notes(entries)}")
+    if asked.json:
+        asked.json.write_text(json.dumps(entries, indent=2) + "\n")
+    if asked.write:
+        page.write(entries, pairs=_options(asked).pairs)
+    sys.exit(any(outcome.measured is None for outcome in outcomes))
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = Options()
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, epilog=f"Rows: {', '.join(_names())}.")
+    parser.add_argument("--full", action="store_true", help="all rows, five pairs, a minute where it says sustained")
+    parser.add_argument("--rows", default="", metavar="NAME,…", help="only these")
+    parser.add_argument("--pairs", type=int, help="how often each row is measured against its reference")
+    parser.add_argument("--seconds", type=int, default=defaults.seconds, help="of each measurement")
+    parser.add_argument("--sustained", type=int, help="seconds of those whose backlog must not grow")
+    parser.add_argument("--records", type=int, default=defaults.records, help="in the large ledgers")
+    parser.add_argument("--minutes", type=float, default=defaults.minutes, help="of load for the memory row")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md and what belongs to it")
+    return parser
+
+
+def _names() -> list[str]:
+    return [row.name + (" (full)" if row.full else "") for row in rows()]
+
+
+def _options(asked: argparse.Namespace) -> Options:
+    return Options(
+        full=asked.full,
+        pairs=asked.pairs or (5 if asked.full else 3),
+        seconds=asked.seconds,
+        sustained=asked.sustained or (60 if asked.full else 2 * asked.seconds),
+        records=asked.records,
+        minutes=asked.minutes,
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
     asyncio.run(_check_database(settings))
     with suppress(KeyboardInterrupt):
         if processes > 1:
-            _serve_many(_config("sharetally.asgi:create_app", host, port, processes))
+            _serve_many(server_config("sharetally.asgi:create_app", host, port, processes))
         else:
             _serve_one(settings, host, port, _welcome(settings, host, port) if welcome else None)
 
@@ -53,7 +53,7 @@ def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], Non
     app = create_app(settings)
     # The server raises the signal again once it has ended; a broken task ends a process by the same signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1 if app.broken else 0))
-    Server(_config(app, host, port, 1), ready).run()
+    Server(server_config(app, host, port, 1), ready).run()
 
 
 async def _check_database(settings: Settings) -> None:
@@ -66,7 +66,8 @@ async def _check_database(settings: Settings) -> None:
         await store.close()
 
 
-def _config(app: object, host: str, port: int, processes: int) -> uvicorn.Config:
+def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.Config:
+    """How the server is set, whatever application it serves."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,

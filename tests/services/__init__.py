@@ -10,8 +10,8 @@ processes started here are ended here.
 """
 
 from tests.services.find import Services, open_services
-from tests.services.mysql import fresh_mysql
-from tests.services.postgresql import fresh_postgresql
+from tests.services.mysql import fresh_mysql, private_mysql
+from tests.services.postgresql import fresh_postgresql, private_postgresql
 from tests.services.redis import fresh_redis
 from tests.services.virtual_hosts import VirtualHosts, evaluate, fresh_amqp, open_virtual_hosts
 
@@ -25,4 +25,6 @@ __all__ = [
     "fresh_redis",
     "open_services",
     "open_virtual_hosts",
+    "private_mysql",
+    "private_postgresql",
 ]

@@ -8,7 +8,7 @@ else.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from secrets import token_hex
 from urllib.parse import unquote, urlsplit
@@ -89,7 +89,8 @@ def _installed() -> bool:
 
 
 @contextmanager
-def _private() -> Iterator[Server]:
+def private_mysql(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server started here, ended here; `settings` are what my.cnf would hold."""
     port = free_port()
     url = f"mysql://root@127.0.0.1:{port}/"
     with folder() as place:
@@ -97,7 +98,8 @@ def _private() -> Iterator[Server]:
         bare = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         prepare([str(program("mariadb-install-db")), *files, *bare])
         listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={place}/socket"]
-        command = [str(program("mariadbd")), *files, *listen, f"--pid-file={place}/pid"]
+        told = [f"--{name}={value}" for name, value in (settings or {}).items()]
+        command = [str(program("mariadbd")), *files, *listen, *told, f"--pid-file={place}/pid"]
         switch = Switch(command, lambda: _answers(url), log=place / "log")
         with launched(switch):
             yield Server(url=url, switch=switch)
@@ -110,5 +112,5 @@ MYSQL = Kind(
     answers=_answers,
     installed=_installed,
     standard=_standard,
-    private=_private,
+    private=private_mysql,
 )

@@ -7,7 +7,7 @@ none. It runs as the user `postgres` when we are root, which PostgreSQL refuses.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -65,14 +65,16 @@ def _installed() -> bool:
 
 
 @contextmanager
-def _private() -> Iterator[Server]:
+def private_postgresql(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server started here, ended here; `settings` are what postgresql.conf would hold."""
     user, port = unprivileged("postgres"), free_port()
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     with folder(user) as place:
         data = str(place / "data")
         prepare([str(_program("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], user)
         listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(place)]
-        command = [str(_program("postgres")), "-D", data, *listen]
+        told = [word for name, value in (settings or {}).items() for word in ("-c", f"{name}={value}")]
+        command = [str(_program("postgres")), "-D", data, *listen, *told]
         # SIGINT: disconnect whoever is left and stop; SIGTERM would wait for them.
         switch = Switch(command, lambda: _answers(url), log=place / "log", user=user, stop=signal.SIGINT)
         with launched(switch):
@@ -86,5 +88,5 @@ POSTGRESQL = Kind(
     answers=_answers,
     installed=_installed,
     standard=_standard,
-    private=_private,
+    private=private_postgresql,
 )

@@ -1,0 +1,158 @@
+"""Requests at a steady pace, whatever the answers do: an open loop, free of coordinated omission.
+
+Every millisecond the requests that are due go out, on connections that are free or on new ones. An answer's
+time counts from the moment in which its request was due, so waiting for a connection, or this client's own
+lateness, is part of it. It runs as a process of its own: `python -m bench.load.steady PORT RATE SECONDS TOKENS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import uvloop
+
+from bench.load.tokens import VIDEOS
+
+TICK = 0.001  # seconds
+CONNECTIONS = 512  # more would only wait in another queue
+BODY = b'{"platforms":["twitter","whatsapp"]}'
+
+
+class Pace:
+    """What is due, what is free, and how long each answer took."""
+
+    def __init__(self, heads: Sequence[bytes]) -> None:
+        self.times: list[float] = []
+        self.failed: list[str] = []
+        self._heads = heads
+        self._due: deque[float] = deque()
+        self._free: list[Line] = []
+        self._chance = random.Random(1)  # the same requests in every round
+        self._wanted = 0
+        self._all = asyncio.Event()
+
+    async def answered(self, wanted: int) -> None:
+        """Return once so many answers have come."""
+        self._wanted = wanted
+        if len(self.times) < wanted:
+            await self._all.wait()
+
+    def took(self, seconds: float) -> None:
+        """An answer has come."""
+        self.times.append(seconds)
+        if len(self.times) == self._wanted:
+            self._all.set()
+
+    def free(self, line: Line) -> None:
+        """A connection that may send again."""
+        if self._due:
+            line.send(self._request(), self._due.popleft())
+        else:
+            self._free.append(line)
+
+    def due(self, at: float) -> None:
+        """One more request, due at this moment of the loop's clock."""
+        if self._free:
+            self._free.pop().send(self._request(), at)
+        else:
+            self._due.append(at)
+
+    def _request(self) -> bytes:
+        chance = self._chance
+        return b"POST /videos/v%d%b" % (chance.randrange(VIDEOS) + 1, chance.choice(self._heads))
+
+
+class Line(asyncio.Protocol):
+    """A connection: one request at a time."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._due = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._pace.free(self)
+
+    def send(self, request: bytes, due: float) -> None:
+        """Send what was due then."""
+        assert self._transport is not None
+        self._due = due
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if not whole(self._received):
+            return
+        if self._received[9:12] != b"200":
+            self._pace.failed.append(self._received[:200].decode("latin-1"))
+        self._pace.took(self._loop.time() - self._due)
+        self._received = b""
+        self._pace.free(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._received:
+            self._pace.failed.append("the connection ended")
+
+    def close(self) -> None:
+        """Leave."""
+        assert self._transport is not None
+        self._transport.close()
+
+
+def whole(received: bytes) -> bool:
+    """Whether an answer has come to its end."""
+    head, gap, body = received.partition(b"\r\n\r\n")
+    if not gap:
+        return False
+    at = head.lower().index(b"content-length:") + 15
+    return len(body) >= int(head[at:].split(b"\r\n", 1)[0])
+
+
+async def paced(port: int, rate: float, seconds: float, tokens: Sequence[str]) -> dict[str, object]:
+    """Ask at this rate for so long; every answer is waited for."""
+    loop, pace = asyncio.get_running_loop(), Pace([_head(token) for token in tokens])
+    lines = [(await loop.create_connection(lambda: Line(pace), "127.0.0.1", port))[1] for _ in range(CONNECTIONS)]
+    began, sent, wanted = loop.time(), 0, int(rate * seconds)
+    while sent < wanted:
+        tick = int((loop.time() - began) / TICK)
+        ready = min(wanted, int((tick + 1) * TICK * rate))
+        for number in range(sent, ready):
+            pace.due(began + int(number / rate / TICK) * TICK)
+        sent = ready
+        await asyncio.sleep(began + (tick + 1) * TICK - loop.time())
+    await pace.answered(wanted)
+    for line in lines:
+        line.close()
+    return {"answers": len(pace.times), "failed": pace.failed[:5], **percentiles(pace.times)}
+
+
+def percentiles(times: Sequence[float]) -> dict[str, float]:
+    """In milliseconds."""
+    ordered = sorted(times)
+    at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {name: 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))] for name, part in at.items()}
+
+
+def _head(token: str) -> bytes:
+    lines = ["/share HTTP/1.1", "Host: bench", "Content-Type: application/json", f"Authorization: Bearer {token}"]
+    return "\r\n".join([*lines, f"Content-Length: {len(BODY)}", "", ""]).encode() + BODY
+
+
+def main(port: str, rate: str, seconds: str, tokens: str) -> None:
+    """Print what came out as JSON."""
+    users = Path(tokens).read_text().split()
+    print(json.dumps(uvloop.run(paced(int(port), float(rate), float(seconds), users))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

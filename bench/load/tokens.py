@@ -1,0 +1,19 @@
+"""Tokens of as many users as there are, in a file that wrk reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.oracle.system import SECRET
+from tests.oracle.tokens import signed_by
+
+USERS = 5_000
+VIDEOS = 100_000
+
+
+def tokens_in(folder: Path) -> Path:
+    """One token a line, for an hour."""
+    token = signed_by(SECRET)
+    path = folder / "tokens"
+    path.write_text("".join(f"{token(f'bench-{number}')}\n" for number in range(USERS)))
+    return path

@@ -1,0 +1,47 @@
+"""wrk, the cheapest HTTP client there is: it shares the machine with what it measures.
+
+One thread, and a Lua script that only puts strings together. An answer that is an error, or none, fails.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.programs import LoadFailed, said
+
+HERE = Path(__file__).parent
+CLIENTS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What wrk saw: how many answers, in how many seconds."""
+
+    answers: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.answers / self.seconds
+
+
+async def wrk(port: int, script: str, *arguments: str, seconds: int, clients: int = CLIENTS) -> Load:
+    """Ask as fast as answers come, with `load/SCRIPT.lua`; `arguments` are the script's."""
+    out = await said(
+        "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s",
+        "-s", str(HERE / f"{script}.lua"), f"http://127.0.0.1:{port}", "--", *arguments,
+    )  # fmt: skip
+    return read(out)
+
+
+def read(out: str) -> Load:
+    """What wrk said."""
+    if re.search(r"Non-2xx|Socket errors", out):
+        raise LoadFailed(f"wrk met errors: {' '.join(out.split())[-300:]}")
+    match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)\b", out)
+    if match is None or match[1] == "0":
+        raise LoadFailed(f"wrk got no answer: {' '.join(out.split())[-300:]}")
+    return Load(answers=int(match[1]), seconds=float(match[2]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[3]])

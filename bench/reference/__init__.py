@@ -1,0 +1,1 @@
+"""The limits: what the same machine does when nothing but the one thing is done."""

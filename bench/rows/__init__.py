@@ -1,0 +1,24 @@
+"""The rows, a file each; a file whose module has a ROW is one, unasked."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+
+from bench.row import Row
+
+
+def rows() -> list[Row]:
+    """Every row, in the order of the table."""
+    modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    return sorted((module.ROW for module in modules), key=lambda row: row.order)
+
+
+def chosen(every: Iterable[Row], *, full: bool, names: Sequence[str]) -> list[Row]:
+    """Those named, or all that belong to this run; ValueError where a name is none."""
+    known = {row.name: row for row in every}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"no such row: {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names] or [row for row in known.values() if full or not row.full]

@@ -1,0 +1,73 @@
+"""How long an answer takes at half of the maximum load, 99 of 100 times, against one bare commit of the same rows.
+
+The load is an open loop: requests come when they are due, and time counts from then. The bare commit is one
+client of pgbench with the database to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from bench.load.steady import percentiles
+from bench.pairs import figure, in_turn
+from bench.process import ROOT
+from bench.reference.pgbench import limit, pgbench
+from bench.row import Measured, Row, at_most
+from bench.sides.ours import Ours, ours
+from bench.sides.side import accepted
+from bench.stage import Stage
+
+FEWEST = 4  # seconds: p99 needs some hundreds of answers beyond it
+
+
+async def measure(stage: Stage) -> Measured:
+    """Milliseconds at the 99th percentile."""
+    theirs = await limit(stage)
+    seconds = max(FEWEST, stage.options.seconds)
+    async with ours(stage) as side:
+        half = await accepted(side, stage.options.seconds) / 2
+        notes = [f"at {half:,.0f} requests/s, half of what it took as fast as it could"]
+        return await in_turn(
+            stage.options.pairs,
+            lambda: _steady(side, half, seconds, notes),
+            lambda: _commit(theirs.database, seconds, stage.folder("commits")),
+            notes=notes,
+        )
+
+
+async def _steady(side: Ours, rate: float, seconds: int, notes: list[str]) -> float:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.load.steady", str(side.port), str(rate), str(seconds), str(side.tokens),
+        cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    assert process.returncode == 0, "the steady load failed"
+    found = json.loads(out)
+    assert not found["failed"], found["failed"]
+    notes.append(f"p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms, longest {figure(found['max'])} ms")
+    return float(found["p99"])
+
+
+async def _commit(database: str, seconds: int, folder: Path) -> float:
+    await pgbench(database, clients=1, seconds=seconds, more=["-l", f"--log-prefix={folder}/commits"])
+    return percentiles(_logged(folder))["p99"]
+
+
+def _logged(folder: Path) -> list[float]:
+    """Seconds of each transaction: the third word of a line of pgbench's log, in microseconds."""
+    lines = [line.split() for path in folder.iterdir() for line in path.read_text().splitlines()]
+    return [int(line[2]) / 1_000_000 for line in lines]
+
+
+ROW = Row(
+    name="answer-time",
+    order=100,
+    ours="answer time at half of the maximum load, p99",
+    reference="one bare commit of the same transaction, p99",
+    unit="ms",
+    target=at_most(5),
+    measure=measure,
+)

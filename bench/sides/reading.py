@@ -1,0 +1,33 @@
+"""What several rows about reading do: ask once to see the answer, then read as fast as answers come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.load.wrk import wrk
+from tests.oracle.client import Answer, Client
+
+
+async def one(port: int, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+    """One answer, which must not be an error."""
+    with Client(port) as client:
+        answer = await client.ask(method, path, body, token=token)
+    assert answer.status < 400, str(answer)
+    return answer
+
+
+def lines_in(path: Path, lines: Iterable[str]) -> Path:
+    """A file of paths or bodies for wrk."""
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+async def read(port: int, paths: Path, seconds: int) -> float:
+    """GETs answered a second."""
+    return (await wrk(port, "get", str(paths), seconds=seconds)).rate
+
+
+async def posted(port: int, path: str, bodies: Path, seconds: int) -> float:
+    """POSTs answered a second."""
+    return (await wrk(port, "post", path, str(bodies), seconds=seconds)).rate
