@@ -22,6 +22,6 @@ async def in_turn(count: int, ours: Measure, theirs: Measure, *, notes: Sequence
 
 def figure(value: float) -> str:
     """A number as people read it: three or four places that mean something."""
-    if value >= 1000:
+    if round(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -8,7 +8,7 @@ import random
 from bench.pairs import in_turn
 from bench.row import Measured, Row, at_most
 from bench.sides.ours import ours
-from bench.sides.reading import lines_in, posted, read
+from bench.sides.reading import known, lines_in, posted, read
 from bench.stage import Stage
 
 CONTENTS = 1_000
@@ -29,7 +29,8 @@ async def measure(stage: Stage) -> Measured:
         async def single() -> float:
             return MICROSECONDS / await read(side.port, paths, seconds)
 
-        await read(side.port, paths, 2)
+        await known(side.port, CONTENTS)
+        await read(side.port, paths, 1)
         return await in_turn(stage.options.pairs, together, single)
 
 

@@ -10,7 +10,7 @@ from bench.reference.bare import bare
 from bench.reference.redis_get import redis_get
 from bench.row import Measured, Row, at_least
 from bench.sides.ours import ours
-from bench.sides.reading import lines_in, one, read
+from bench.sides.reading import known, lines_in, one, read
 from bench.stage import Stage
 
 CONTENTS = 1_000
@@ -23,7 +23,8 @@ async def measure(stage: Stage) -> Measured:
     async with ours(stage, cache=True, warm=False) as side:
         answer = await one(side.port, "GET", "/share-links/count/video/v1")
         async with bare(answer, folder) as port:
-            await read(side.port, paths, 2)
+            await known(side.port, CONTENTS)
+            await read(side.port, paths, 1)
             await read(port, paths, 1)
             found = await in_turn(
                 stage.options.pairs, lambda: read(side.port, paths, seconds), lambda: read(port, paths, seconds)

@@ -11,7 +11,8 @@ from bench.sides.ours import Ours, ours
 from bench.sides.reading import lines_in, one, read
 from bench.stage import Stage
 
-LINKS = 1_000
+LINKS = 1_000  # each of another user
+AT_ONCE = 50
 
 
 async def measure(stage: Stage) -> Measured:
@@ -30,12 +31,14 @@ async def measure(stage: Stage) -> Measured:
 
 
 async def _links(side: Ours) -> list[str]:
-    token = side.tokens.read_text().split("\n", 1)[0]
+    tokens = side.tokens.read_text().split()
     found: list[str] = []
-    for start in range(0, LINKS, 50):
-        bodies = [_body(number) for number in range(start, start + 50)]
-        answers = await asyncio.gather(*(one(side.port, "POST", "/share-links", body, token) for body in bodies))
-        found += [answer.json()["code"] for answer in answers]
+    for start in range(0, LINKS, AT_ONCE):
+        asked = [
+            one(side.port, "POST", "/share-links", _body(number), tokens[number])
+            for number in range(start, start + AT_ONCE)
+        ]
+        found += [answer.json()["code"] for answer in await asyncio.gather(*asked)]
     return found
 
 

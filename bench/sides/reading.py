@@ -8,6 +8,8 @@ from pathlib import Path
 from bench.load.wrk import wrk
 from tests.oracle.client import Answer, Client
 
+AT_ONCE = 200  # counts in one request
+
 
 async def one(port: int, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
     """One answer, which must not be an error."""
@@ -15,6 +17,13 @@ async def one(port: int, method: str, path: str, body: object = None, token: str
         answer = await client.ask(method, path, body, token=token)
     assert answer.status < 400, str(answer)
     return answer
+
+
+async def known(port: int, contents: int) -> None:
+    """Have the counts of so many videos in the cache."""
+    for start in range(0, contents, AT_ONCE):
+        names = [{"contentType": "video", "contentId": f"v{number + 1}"} for number in range(start, start + AT_ONCE)]
+        await one(port, "POST", "/share-links/counts", {"contents": names})
 
 
 def lines_in(path: Path, lines: Iterable[str]) -> Path:

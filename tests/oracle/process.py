@@ -74,6 +74,12 @@ class Role:
         os.killpg(self._process.pid, number)
 
     @property
+    def pid(self) -> int:
+        """The process, and the process group that it leads."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None

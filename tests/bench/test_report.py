@@ -1,0 +1,38 @@
+"""The table says what was measured, in absolute numbers beside the ratio, with spread, target and verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.pairs import figure
+from bench.report import entry, line, notes, table
+from bench.row import at_least, at_most
+from tests.bench.told import failed, measured
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(12345.6, "12,346"), (999.6, "1,000"), (437.4, "437"), (12.34, "12.3"), (0.9876, "0.988"), (0.0123, "0.0123")],
+)
+def test_figures_have_places_that_mean_something(value: float, text: str) -> None:
+    assert figure(value) == text
+
+
+def test_a_row_of_the_table() -> None:
+    told = entry(measured((8000.0, 9000.0, 10000.0), (10000.0, 10000.0, 10000.0), at_least(1)))
+    assert table([told]).splitlines()[-1] == (
+        "| ours & more / theirs | 9,000 / 10,000 requests/s | **0.9** (0.8 to 1) | >= 1 | not met |"
+    )
+
+
+def test_a_failed_row_says_why_and_does_not_break_the_table() -> None:
+    told = table([failed("LoadFailed: 500 | 502")]).splitlines()[-1]
+    assert told == "| ours & more / theirs | | | none | **failed**: LoadFailed: 500 \\| 502 |"
+
+
+def test_a_line_for_the_terminal() -> None:
+    assert line(measured((4.0,), (1.0,), at_most(5))) == "4 / 1 requests/s, ratio 4 (4 to 4), target <= 5: met"
+
+
+def test_notes_are_told_by_row() -> None:
+    assert notes([entry(measured((1.0,), (1.0,))), failed("x")]) == "- **ours & more / theirs** (`fast`): noted."
