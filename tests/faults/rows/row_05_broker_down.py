@@ -1,0 +1,61 @@
+"""RabbitMQ stops under load, for a minute; then again, and when it is back its queues are gone with what was in them.
+
+Nobody who shares notices anything: not one answer differs. What could not be published is sent again by the relay; what
+was in the queues that are gone too, for their markers never come out and the rows are still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import aio_pika
+from tests.faults.row import SERVERS, Row
+from tests.faults.stage import Stage
+
+from tests.faults.private import AFTER, Private, pending, private_broker
+from tests.services.proxy import open_proxy
+
+AWAY = 60.0  # seconds
+AWAY_AGAIN = 15.0
+QUEUES = ("count", "post", "in", "dead")
+
+
+async def perform(stage: Stage) -> None:
+    broker = private_broker(stage)
+    shape = stage.shape(broker=broker.url, cache=True)
+    proxy = await stage.enter_async(open_proxy(broker.url))
+    async with stage.open(replace(shape, broker=proxy.url)) as system, stage.load():
+        await broker.stop()
+        await asyncio.sleep(2.0 if stage.brief else AWAY)
+        missed = await pending(system.database)
+        assert missed, "nothing was shared while it was away"
+        await broker.start()
+        await asyncio.sleep(5.0)
+        await proxy.cut()
+        await broker.stop()
+        await asyncio.sleep(2.0 if stage.brief else AWAY_AGAIN)
+        await broker.start()
+        lost = await deleted(broker)
+        await proxy.mend()
+        await asyncio.sleep(AFTER)
+        stage.note(f"{missed} events waited after a minute; {lost} messages lay in the queues that were deleted")
+
+
+async def deleted(broker: Private) -> int:
+    """Delete every queue; return how many messages were in them."""
+    messages = 0
+    async with await aio_pika.connect(broker.url, timeout=10) as connection, connection.channel() as channel:
+        for name in QUEUES:
+            queue = await channel.get_queue(f"sharetally.{name}")
+            messages += queue.declaration_result.message_count or 0
+            await queue.delete(if_unused=False, if_empty=False)
+    return messages
+
+
+ROW = Row(
+    number=5,
+    title="RabbitMQ stopped for a minute, restarted; again, and its queues deleted while it was down",
+    on=SERVERS,
+    perform=perform,
+)

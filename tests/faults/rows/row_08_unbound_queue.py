@@ -1,0 +1,61 @@
+"""Somebody unbinds the queue, again and again: messages come back to their publisher, confirmed all the same.
+
+A message that came back is not published. The publisher binds the queue again, as it should be, and sends once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from urllib.parse import urlsplit
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+from tests.faults.row import SERVERS, Row
+from tests.faults.stage import Stage
+
+from tests.faults.until import until
+from tests.services import evaluate
+from tests.services.server import Server
+
+TIMES = 8
+EXCHANGE, QUEUE = "sharetally", "sharetally.count"
+
+
+async def perform(stage: Stage) -> None:
+    shape, broker = stage.shape(), stage.services.broker
+    assert shape.broker is not None
+    assert broker is not None
+    host = urlsplit(shape.broker).path.strip("/")
+    async with stage.open(shape), stage.load(), await aio_pika.connect(shape.broker) as connection:
+        keys = await bound(broker, host)
+        assert keys, "nothing was bound"
+
+        async def again() -> bool:
+            return await bound(broker, host) == keys
+
+        async with connection.channel() as channel:
+            for _ in range(2 if stage.brief else TIMES):
+                await unbind(channel, keys)
+                await until("the queue is bound again", again, within=30.0)
+        stage.note(f"{len(keys)} bindings taken away {2 if stage.brief else TIMES} times, and each time there again")
+
+
+async def unbind(channel: AbstractChannel, keys: list[str]) -> None:
+    queue = await channel.get_queue(QUEUE)
+    for key in keys:
+        await queue.unbind(EXCHANGE, key)
+
+
+async def bound(broker: Server, host: str) -> list[str]:
+    """The routing keys of the queue's bindings, as the broker knows them."""
+    ends = ", ".join(_resource(host, *each) for each in (("exchange", EXCHANGE), ("queue", QUEUE)))
+    expression = f"[element(3, B) || B <- rabbit_binding:list_for_source_and_destination({ends})]."
+    return sorted(re.findall(r'<<"(.*?)">>', await asyncio.to_thread(evaluate, broker, expression)))
+
+
+def _resource(host: str, kind: str, name: str) -> str:
+    return f'rabbit_misc:r(<<"{host}">>, {kind}, <<"{name}">>)'
+
+
+ROW = Row(number=8, title="the queue unbound: messages are returned", on=SERVERS, perform=perform)
