@@ -190,6 +190,22 @@ async def test_the_reply_to_a_request_is_lost_and_no_other(proxy: Proxy, server:
         assert await answer(other, b"COMMIT 3\n") == b"COMMIT 3!\n"
 
 
+async def test_the_reply_to_the_last_of_several_requests_on_one_line_is_lost(proxy: Proxy, server: Server) -> None:
+    async with called(proxy) as side, called(proxy) as other:
+        await answer(side, b"mine\n")
+        proxy.cut_reply(b"mine", b"COMMIT")
+        assert await answer(side, b"COMMIT 1\n") == b"COMMIT 1!\n"
+        assert await answer(side, b"mine\n") == b"mine!\n"
+        assert await answer(other, b"COMMIT 2\n") == b"COMMIT 2!\n"
+        side[1].write(b"COMMIT 3\n")
+        assert await ended(side)
+        other[1].write(b"mine and COMMIT\n")
+        assert await answer(other) == b"mine and COMMIT!\n"
+        proxy.cut_reply(b"mine", b"COMMIT")
+        other[1].write(b"mine and COMMIT\n")
+        assert await ended(other)
+
+
 async def test_the_very_next_reply_can_be_lost_and_the_server_with_it(proxy: Proxy, server: Server) -> None:
     async with called(proxy) as side, called(proxy) as other:
         await answer(other, b"a\n")

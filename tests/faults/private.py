@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 
 from tests.faults.stage import Stage
-
 from tests.oracle.tables import open_tables, waiting
 from tests.services.launch import Switch
 from tests.services.mysql import MYSQL

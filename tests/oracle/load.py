@@ -2,7 +2,8 @@
 
 A user, a link and a job id belong to one client, so that each client's own log is a sequence and the next answer
 can be foretold; contents are everybody's. Some writes carry an Idempotency-Key and come again: later, or at the
-same time over a second connection; the answers must be equal to the byte, and the effect is one.
+same time over a second connection; the answers must be equal to the byte, and the effect is one. Under a key, who
+gets no answer or a 503 insists on one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ KEYED = 0.15  # of the writes carry a key
 TWINS = 0.3  # of those come twice at once
 AGAIN = 0.03  # of all wishes are an earlier one under its key
 KEPT = 50  # keyed writes to come back to
+INSIST = 45.0  # seconds
 REFUSED_PAUSE = 0.2  # seconds, when nobody takes the connection or the queue is full
 _NOTHING_WRITTEN = b"queue"  # a 503 that says so promises that nothing was written
 
@@ -159,8 +161,22 @@ class _Speaker:
             await self._answered(wish, request_id, key, answer)
 
     async def _asked(self, wish: Write, request_id: str, key: str | None) -> Answer:
-        if key is None or self._random.random() >= TWINS:
-            return await self._ask(self._first, wish, request_id, key)
+        if key is None:
+            return await self._ask(self._first, wish, request_id)
+        try:
+            twins = self._random.random() < TWINS
+            answer = await (self._twins if twins else self._once)(wish, request_id, key)
+        except NoAnswer as error:
+            self._load.tally.outcomes[type(error).__name__] += 1
+        else:
+            if answer.status != 503:
+                return answer
+        return await self._insist(wish, request_id, key)
+
+    async def _once(self, wish: Write, request_id: str, key: str) -> Answer:
+        return await self._ask(self._first, wish, request_id, key)
+
+    async def _twins(self, wish: Write, request_id: str, key: str) -> Answer:
         one, two = await asyncio.gather(
             self._ask(self._first, wish, request_id, key),
             self._ask(self._second, wish, request_id, key),
@@ -168,10 +184,24 @@ class _Speaker:
         )
         if isinstance(one, Answer) and isinstance(two, Answer):
             self._same(wish, request_id, one, two)
-            return one
         if isinstance(one, BaseException):
-            raise one if isinstance(one, NoAnswer) and not isinstance(one, NotSent) else NoAnswer(str(one))
+            raise one
         return one
+
+    async def _insist(self, wish: Write, request_id: str, key: str) -> Answer:
+        """Ask again under the key: it is safe, whatever became of the first time. `NoAnswer` if there never is one."""
+        self._load.tally.wishes["insisted"] += 1
+        until = time.monotonic() + INSIST
+        while time.monotonic() < until:
+            await asyncio.sleep(REFUSED_PAUSE)
+            try:
+                answer = await self._ask(self._first, wish, request_id, key)
+            except NoAnswer as error:
+                self._load.tally.outcomes[type(error).__name__] += 1
+            else:
+                if answer.status != 503:
+                    return answer
+        raise NoAnswer(f"none within {INSIST:.0f} s")
 
     def _same(self, wish: Write, request_id: str, one: Answer, two: Answer) -> None:
         if one.status // 100 == 2 and (one.status, one.body) != (two.status, two.body) and two.status != 503:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 CHUNK = 65_536  # bytes that travel at once
 TICK = 0.05  # seconds between two chunks on a slow line
+LONGEST = 100  # bytes of what is awaited
 _PORTS = {"amqp": 5672, "mysql": 3306, "postgresql": 5432, "redis": 6379}
 _NO_GOODBYE = struct.pack("ii", 1, 0)  # SO_LINGER: end by a reset
 
@@ -39,7 +40,7 @@ class Proxy:
         self._keeper = _kept_port()
         self._stalled = Way(0)  # for whoever comes
         self._paces: dict[Way, int] = {}
-        self._catch: bytes | None = None
+        self._catch: tuple[bytes, ...] = ()
         self._cut_then = False
         self._caught = asyncio.Event()
 
@@ -83,13 +84,16 @@ class Proxy:
         """Let no more than this through that way, on each connection."""
         self._paces |= dict.fromkeys(way, bytes_a_second)
 
-    def cut_reply(self, request: bytes = b"", *, stay_away: bool = False) -> None:
+    def cut_reply(self, *requests: bytes, stay_away: bool = False) -> None:
         """The next request that holds these bytes arrives, and its reply is lost with the connection.
 
-        With `stay_away` the line is cut in that moment, all connections with it, until it is mended.
+        Of several, one after another on one connection, it is the last; of none, whatever comes next. With `stay_away`
+        the line is cut in that moment, all connections with it, until it is mended.
         """
-        self._catch, self._cut_then = request, stay_away
+        self._catch, self._cut_then = requests or (b"",), stay_away
         self._caught.clear()
+        for line in self._lines:
+            line.forget()
 
     async def reply_was_cut(self) -> None:
         """Return once that has happened."""
@@ -127,11 +131,15 @@ class Proxy:
         """Bytes a second, if it is bounded."""
         return self._paces.get(way)
 
-    def catches(self, before: bytes, request: bytes) -> bool:
-        """Whether the reply to this is the one to be lost, then nobody else's is; `before` was said already."""
-        if self._catch is None or self._catch not in before[max(0, len(before) + 1 - len(self._catch)) :] + request:
+    def awaited(self, heard: int) -> bytes | None:
+        """What a connection that has said so many of the awaited requests must say next for its reply to be lost."""
+        return self._catch[heard] if heard < len(self._catch) else None
+
+    def catch(self, heard: int) -> bool:
+        """Whether that was the last of them; then nobody else's reply is lost."""
+        if heard < len(self._catch):
             return False
-        self._catch = None
+        self._catch = ()
         return True
 
     def caught(self) -> None:
@@ -151,11 +159,15 @@ class _Line:
         self._client = client
         self._gates = {way: asyncio.Event() for way in Way.BOTH}
         self._reset = asyncio.Event()
-        self._told = b""  # the end of what the client said, where a pattern may begin
+        self._told = b""  # the end of what the client said, where what is awaited may begin
+        self._heard = 0  # how much of it was said
         self._loses_reply = False
 
     def reset(self) -> None:
         self._reset.set()
+
+    def forget(self) -> None:
+        self._heard = 0
 
     def stall(self, ways: Way) -> None:
         for way, gate in self._gates.items():
@@ -215,8 +227,15 @@ class _Line:
         return data
 
     def _listen(self, data: bytes) -> None:
-        self._loses_reply = self._loses_reply or self._proxy.catches(self._told, data)
-        self._told = data[-100:]
+        said = self._told + data
+        while (awaited := self._proxy.awaited(self._heard)) is not None:
+            at = said.find(awaited, max(0, len(self._told) + 1 - len(awaited)))
+            if at < 0:
+                break
+            said, self._told = said[at + len(awaited) :], b""
+            self._heard += 1
+            self._loses_reply = self._loses_reply or self._proxy.catch(self._heard)
+        self._told = said[-LONGEST:]
 
 
 def _kept_port() -> socket.socket:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.faults.private import AFTER, pending, private_broker
 from tests.faults.row import SERVERS, Row
 from tests.faults.stage import Stage
-
-from tests.faults.private import AFTER, pending, private_broker
 from tests.faults.until import until
 from tests.oracle.system import System
 

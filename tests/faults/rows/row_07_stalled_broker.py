@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from tests.faults.private import AFTER, pending
 from tests.faults.row import SERVERS, Row
 from tests.faults.stage import Stage
-
-from tests.faults.private import AFTER, pending
 from tests.services.proxy import Way, open_proxy
 
 SILENT = 45.0  # seconds; two time-outs of ten and three heartbeats of five fit in

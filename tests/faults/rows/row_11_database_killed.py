@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.faults.private import AFTER, private_database
 from tests.faults.row import ALL, Row
 from tests.faults.stage import Stage
-
-from tests.faults.private import AFTER, private_database
 from tests.oracle.system import System
 
 TIMES = 4

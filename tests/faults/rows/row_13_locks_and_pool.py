@@ -1,0 +1,120 @@
+"""Locks held for half a minute, then no database connection to be had: answers come late or say so, none is missing.
+
+A lock on the hot content's rows stops whoever writes or counts it; a lock on a whole table stops readers until the pool
+of each process is used up; last, somebody else takes every connection that the server has. On SQLite another process
+holds the one write lock. Whoever cannot be served gets a 503, and all is well again by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import asyncmy
+import asyncpg
+
+from tests.faults.private import AFTER, private_database
+from tests.faults.row import ALL, Row
+from tests.faults.stage import Stage
+from tests.oracle.tables import Tables, open_tables
+from tests.oracle.world import HOT
+
+HELD = 30.0  # seconds
+TAKEN = 15.0
+CLIENTS = 40  # in each of two processes: more than there are connections in the pools
+ROUNDS = 3
+HOT_ROWS = f"WHERE content_type = '{HOT[0]}' AND content_id = '{HOT[1]}' FOR UPDATE"
+
+
+async def perform(stage: Stage) -> None:
+    stage.allow("503")
+    await (_embedded if stage.database == "sqlite" else _server)(stage)
+    stage.note(f"{stage.promises.tally.outcomes['503']} were told to come again")
+
+
+async def _embedded(stage: Stage) -> None:
+    async with stage.open(stage.shape()) as system, stage.load(), open_tables(system.database) as tables:
+        await asyncio.sleep(2.0)
+        async with transaction(tables, "BEGIN IMMEDIATE"):
+            await asyncio.sleep(HELD)
+        await asyncio.sleep(AFTER)
+
+
+async def _server(stage: Stage) -> None:
+    database = await private_database(stage)
+    async with stage.open(stage.shape(database=database.url)), stage.load(clients=CLIENTS):
+        await asyncio.sleep(2.0)
+        await rows_locked(database.url)
+        async with stage.blind():
+            await table_locked(stage, database.url)
+            await asyncio.sleep(AFTER)
+            await no_connection_left(stage, database.url)
+        await asyncio.sleep(AFTER)
+
+
+async def rows_locked(url: str) -> None:
+    """The hot content's records and total: of whoever shares it, and of whoever counts."""
+    async with open_tables(url) as tables, transaction(tables, "START TRANSACTION"):
+        for table in ("share_records", "share_totals"):
+            await tables.rows(f"SELECT * FROM {table} {HOT_ROWS}")
+        await asyncio.sleep(HELD)
+
+
+async def table_locked(stage: Stage, url: str) -> None:
+    """What every reader of a count waits for."""
+    async with open_tables(url) as tables:
+        if stage.database == "postgresql":
+            async with transaction(tables, "BEGIN"):
+                await tables.run("LOCK TABLE share_totals IN ACCESS EXCLUSIVE MODE")
+                await asyncio.sleep(HELD)
+        else:
+            await tables.run("LOCK TABLES share_totals WRITE")
+            await asyncio.sleep(HELD)
+            await tables.run("UNLOCK TABLES")
+
+
+@asynccontextmanager
+async def transaction(tables: Tables, begin: str) -> AsyncIterator[None]:
+    """Whatever it locks is free again at the end."""
+    await tables.run(begin)
+    try:
+        yield
+    finally:
+        await tables.run("ROLLBACK")
+
+
+async def no_connection_left(stage: Stage, url: str) -> None:
+    """Take all that are free, end the service's, and take those too, until it has none."""
+    async with AsyncExitStack() as taken:
+        mine = [await taken.enter_async_context(open_tables(url))]
+        own = "SELECT pg_backend_pid()" if stage.database == "postgresql" else "SELECT connection_id()"
+        for _ in range(ROUNDS):
+            with suppress(asyncpg.PostgresError, asyncmy.MySQLError, OSError):
+                while True:
+                    mine.append(await taken.enter_async_context(open_tables(url)))
+            ids = {(await each.rows(own))[0][0] for each in mine}
+            await ended(stage, mine[0], ids)
+        stage.note(f"somebody else had all {len(mine)} connections")
+        await asyncio.sleep(TAKEN)
+
+
+async def ended(stage: Stage, tables: Tables, mine: set[int]) -> None:
+    """End every other connection."""
+    if stage.database == "postgresql":
+        listed = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        end = "SELECT pg_terminate_backend({})"
+    else:
+        listed, end = "SELECT id FROM information_schema.processlist WHERE user = 'root'", "KILL {}"
+    for row in await tables.rows(listed):
+        if row[0] not in mine:
+            with suppress(asyncmy.MySQLError):  # it may have ended by itself
+                await tables.run(end.format(row[0]))
+
+
+ROW = Row(
+    number=13,
+    title="locks held for 30 s, the connection pool exhausted, no connection to be had",
+    on=ALL,
+    perform=perform,
+)
