@@ -30,6 +30,7 @@ from tests.contracts.database_rows import (
     shared_url,
     write,
 )
+from tests.oracle.tables import open_tables
 from tests.services.proxy import Way, open_proxy
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +39,10 @@ on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 WHO = {"postgresql": "SELECT pg_backend_pid() AS n", "mysql": "SELECT CONNECTION_ID() AS n"}
 KILL = {"postgresql": "SELECT pg_terminate_backend(:n)", "mysql": "KILL :n"}
 SHORT = {"postgresql": "SET LOCAL lock_timeout = '50ms'", "mysql": "SET innodb_lock_wait_timeout = 1"}
+HOLD = {
+    "postgresql": ("BEGIN", "LOCK TABLE share_totals IN ACCESS EXCLUSIVE MODE"),
+    "mysql": ("LOCK TABLES share_totals WRITE",),
+}
 LONG = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20)"}
 
 
@@ -225,6 +230,17 @@ async def test_whoever_waits_too_long_for_a_lock_runs_again(db: SqlDatabase, url
         await tx.lock(References(records=frozenset({made.key})))
         with pytest.raises(RunAgain):
             await waits()
+
+
+@on_servers
+async def test_a_read_that_waits_too_long_for_a_lock_is_told_that_it_passes(db: SqlDatabase, url: str) -> None:
+    await share(db, record())
+    async with open_tables(url) as other:
+        await other.run(*HOLD[url.split(":")[0]])
+        for reading in (db.counts([VIDEO]), db.verify(VIDEO, lambda _: None)):
+            with pytest.raises(Unavailable):
+                await reading
+    assert (await db.verify(VIDEO, lambda _: None)).drift == 0
 
 
 @on_servers

@@ -156,6 +156,18 @@ async def test_what_deadlocks_runs_again_with_the_same_ids(db: SqlDatabase) -> N
     assert await lines(db) == 1
 
 
+async def test_who_holds_a_lock_for_long_is_not_waited_for(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try waits for seconds: twenty of them and nobody would be there any more to hear the answer."""
+    monkeypatch.setattr(committer, "HELD_SECONDS", 0.0)
+    ledger = FakeLedger(db, DEADLOCK)
+    async with at_work(db, ledger=ledger) as work:
+        (refused,) = await settled([work.committer.submit(share())])
+        assert isinstance(refused, Unavailable)
+        assert "nothing was written" in refused.detail
+        assert ledger.begun == 1
+        assert already([await work.committer.submit(share())]) == [False]
+
+
 async def test_what_never_ends_is_given_up_and_nothing_is_written(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, *[DEADLOCK] * 100)
     async with at_work(db, ledger=ledger) as work:

@@ -37,6 +37,7 @@ T = TypeVar("T")
 CAPACITY = 10_000  # wishes that may wait
 BATCH = 500  # wishes in one transaction
 AGAIN = Backoff(first=0.002, longest=0.2, attempts=20)
+HELD_SECONDS = 8.0  # each try waits five for a lock; who holds one longer than two of them does not let go of it soon
 LOOK = Backoff(first=0.1, longest=1.0, attempts=5)
 STUMBLES = 3  # how often one request's hooks may make all of the batch run again
 log = structlog.get_logger("sharetally.commit")
@@ -161,10 +162,13 @@ class Committer:
         await self._commit(batch[half:])
 
     async def _tries(self, batch: list[_Entry]) -> _Written:
+        until = time.monotonic() + HELD_SECONDS
         for pause in AGAIN:
             try:
                 return await self._once(batch)
             except RunAgain:
+                if time.monotonic() > until:
+                    break
                 await asyncio.sleep(pause * random.random())  # noqa: S311, two processes must not meet again
         raise Unavailable("too many writers want the same rows; nothing was written")
 

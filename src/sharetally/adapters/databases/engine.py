@@ -7,11 +7,11 @@ InnoDB undoes only the last statement when a lock is not had in time, so nothing
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 
 from sharetally.adapters.databases.connection import Connection, Flavor
-from sharetally.domain.errors import CommitUnknown, SharetallyError, Unavailable
+from sharetally.domain.errors import CommitUnknown, RunAgain, SharetallyError, Unavailable
 
 
 class Engine(ABC):
@@ -30,7 +30,7 @@ class Engine(ABC):
 
     @abstractmethod
     def reading(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for single SELECTs."""
+        """A connection for single SELECTs; one that somebody's lock holds up for long is `Unavailable`."""
 
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[Connection]:
@@ -39,6 +39,15 @@ class Engine(ABC):
     @abstractmethod
     def snapshot(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
         """One view of everything for as long as the block lasts; a `long` one may take hours over its answers."""
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Nobody runs a read again by himself: one that waits too long for a lock passes, and is told so."""
+    try:
+        yield
+    except RunAgain as error:
+        raise Unavailable("the database is busy") from error
 
 
 @asynccontextmanager

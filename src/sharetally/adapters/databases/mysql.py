@@ -20,7 +20,7 @@ from asyncmy.cursors import DictCursor
 from sqlalchemy.dialects.mysql import asyncmy as dialect
 
 from sharetally.adapters.databases.connection import Connection, Row, Statements
-from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.engine import Engine, committed, read_once
 from sharetally.adapters.databases.plain import PlainFlavor, changes
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, Misconfigured, RunAgain, SharetallyError, Unavailable
@@ -71,7 +71,7 @@ _MARIADB = {
 _MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "more": ", max_error_count = 0"}
 _SESSION = (
     "SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
-    "innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+    "innodb_lock_wait_timeout = 5, lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'{more}"
 )
 _FAULTS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
@@ -232,7 +232,12 @@ class MysqlEngine(Engine):
             if self._pool is not None:
                 self._pool.release(raw)
 
-    reading = connect
+    @asynccontextmanager
+    async def reading(self, *, long: bool = False) -> AsyncIterator[Connection]:
+        """A connection for single SELECTs."""
+        with read_once():
+            async with self.connect(long=long) as connection:
+                yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
@@ -243,7 +248,7 @@ class MysqlEngine(Engine):
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """One view of everything. The level is set before it: at READ COMMITTED there would be none."""
-        async with self.connect(long=long) as connection:
+        async with self.reading(long=long) as connection:
             await connection.driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             async with committed(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
                 yield connection

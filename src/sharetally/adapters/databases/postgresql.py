@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
 from sharetally.adapters.databases.connection import Connection, Part, Row, Statements
-from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.engine import Engine, committed, read_once
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
 
@@ -258,7 +258,12 @@ class PostgresqlEngine(Engine):
         except _FAULTS:
             _end(driver)
 
-    reading = connect
+    @asynccontextmanager
+    async def reading(self, *, long: bool = False) -> AsyncIterator[Connection]:
+        """A connection for single SELECTs."""
+        with read_once():
+            async with self.connect(long=long) as connection:
+                yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
@@ -270,7 +275,7 @@ class PostgresqlEngine(Engine):
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """One view of everything, for as long as the block lasts; it locks nothing."""
         async with (
-            self.connect(long=long) as connection,
+            self.reading(long=long) as connection,
             committed(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         ):
             yield connection
