@@ -10,10 +10,10 @@ import asyncio
 from dataclasses import replace
 
 import aio_pika
-from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
 
 from tests.faults.private import AFTER, Private, pending, private_broker
+from tests.faults.row import SERVERS, Row
+from tests.faults.stage import Stage
 from tests.services.proxy import open_proxy
 
 AWAY = 60.0  # seconds

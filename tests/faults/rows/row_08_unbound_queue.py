@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
+
 from tests.faults.row import SERVERS, Row
 from tests.faults.stage import Stage
-
 from tests.faults.until import until
 from tests.services import evaluate
 from tests.services.server import Server

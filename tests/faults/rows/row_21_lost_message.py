@@ -13,9 +13,9 @@ from uuid import UUID
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
+
 from tests.faults.row import SERVERS, Row
 from tests.faults.stage import Stage
-
 from tests.faults.until import until
 from tests.oracle.tables import Tables, open_tables
 
