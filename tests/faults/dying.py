@@ -5,7 +5,9 @@ The places are those of `sharetally.adapters.failpoints`; a role is armed by its
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import time
 from collections.abc import Mapping
 
 from tests.oracle.process import Role
@@ -25,11 +27,11 @@ async def dies(role: Role, *, within: float = 60.0) -> None:
     assert code == -signal.SIGKILL, f"{role.name} ended with {code}; see {role.log}"
 
 
-async def dies_again(role: Role, place: str, number: int) -> None:
+async def dies_again(role: Role, place: str, number: int, *, within: float = 60.0) -> None:
     """Start it anew, armed, and wait until it has killed itself."""
     role.set(FAILPOINT, f"{place}:{number}")
     await role.start()
-    await dies(role)
+    await dies(role, within=within)
 
 
 async def revive(system: System, role: Role) -> None:
@@ -41,3 +43,18 @@ async def revive(system: System, role: Role) -> None:
 def deaths(role: Role) -> int:
     """How often it has killed itself, by its log."""
     return role.log.read_text(errors="replace").count("this process kills itself")
+
+
+async def kill_and_arm(role: Role, place: str, number: int) -> None:
+    """End it at once, and start it anew, armed."""
+    await role.kill()
+    role.set(FAILPOINT, f"{place}:{number}")
+    await role.start()
+
+
+async def died_anew(role: Role, times: int, *, within: float = 90.0) -> None:
+    """Wait until processes of a role that replaces them have killed themselves so often in all."""
+    deadline = time.monotonic() + within
+    while deaths(role) < times:
+        assert time.monotonic() < deadline, f"{deaths(role)} of {times} deaths; see {role.log}"
+        await asyncio.sleep(0.05)

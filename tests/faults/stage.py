@@ -131,14 +131,14 @@ class Stage:
         return place
 
     def load(
-        self, *, seconds: float | None = None, rate: float | None = RATE, processes: int = 2, clients: int = 12
+        self, *, seconds: float = 0.0, rate: float | None = RATE, processes: int = 2, clients: int = 12
     ) -> AbstractAsyncContextManager[None]:
-        """The newest system under load from several processes: for so long and at least as long as the block lasts.
+        """The newest system under load from several processes: for so long, and for as long as the block lasts.
 
-        None: exactly as long as the block. `rate` is the wishes a second of all together; None: as many as go.
+        `rate` is the wishes a second of all together; None: as many as go.
         """
         size = Size(processes=processes, clients=clients, rate=rate)
-        return self.act.crowd.load(min(seconds, BRIEF) if seconds and self.brief else seconds, size)
+        return self.act.crowd.load(min(seconds, BRIEF) if self.brief else seconds, size)
 
     @property
     def act(self) -> Act:

@@ -168,6 +168,8 @@ NO_JOBS = [
     ("share_created", job("1", contentType="Article"), "share_created: contentType must match"),
     ("share_created", job("1", contentId="a/b"), "share_created: contentId must not contain '/'"),
     ("share_created", job("1", channelId="e mail"), "share_created: channelId must match"),
+    ("share_created", job("1", version=2), "share_created: version must be 1, the only one that is known"),
+    ("share_created", job("1", version="1"), "share_created: Expected `int`"),
     ("share_created", job("1", amount=2), "share_created: amount is for share_count_update only"),
     ("share_created", job("1", timestamp="yesterday"), "share_created: Invalid RFC3339"),
     ("share_count_update", correction("1", "double"), "share_count_update: Invalid enum value 'double'"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sys
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +21,7 @@ from tests.oracle.order import Order, Report
 from tests.oracle.promises import Promises
 from tests.oracle.tally import KEPT
 
-LONGEST = 1_800.0  # seconds, where nobody says how long
+LONGEST = 1_800.0  # seconds, whatever happens to whoever started it
 GRACE = 90.0  # seconds for the last answers
 
 
@@ -45,22 +46,22 @@ class Crowd:
         self._notes: defaultdict[Hashable, Notes] = defaultdict(Notes)
 
     @asynccontextmanager
-    async def load(self, seconds: float | None, size: Size) -> AsyncIterator[None]:
-        """Under load for so long and at least as long as the block; None: just as long as the block."""
-        orders = self._orders(seconds or LONGEST, size)
+    async def load(self, seconds: float, size: Size) -> AsyncIterator[None]:
+        """Under load for so long, and for as long as the block lasts."""
+        orders = self._orders(size)
         crews = [await _send(order) for order in orders]
         try:
             await asyncio.gather(*map(_begun, orders, crews))
+            until = time.monotonic() + seconds
             yield
-            if seconds is not None:
-                await asyncio.gather(*(crew.wait() for crew in crews))
+            await _early_end(crews, until - time.monotonic())
         finally:
             await _end(crews)
         for order, crew in zip(orders, crews, strict=True):
             self._enter(order, crew)
         self._check()
 
-    def _orders(self, seconds: float, size: Size) -> list[Order]:
+    def _orders(self, size: Size) -> list[Order]:
         self._loads += 1
         rate = size.rate / (size.processes * size.clients) if size.rate else None
         return [
@@ -69,7 +70,7 @@ class Crowd:
                 name=f"crew-{self._loads}-{part}",
                 port=self._promises.system.port,
                 secret=self._promises.system.shape.settings["JWT_SECRET"],
-                seconds=seconds,
+                seconds=LONGEST,
                 clients=size.clients,
                 first=self._clients.take(size.clients),
                 seed=self._seed,
@@ -126,6 +127,16 @@ async def _send(order: Order) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
+
+
+async def _early_end(crews: list[asyncio.subprocess.Process], within: float) -> None:
+    """Return after so long, or when one ends that was not told to."""
+    if within > 0:
+        ends = [asyncio.ensure_future(crew.wait()) for crew in crews]
+        await asyncio.wait(ends, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
 
 
 async def _end(crews: list[asyncio.subprocess.Process]) -> None:

@@ -31,7 +31,8 @@ class Shape:
     """What a system is made of. What is None is left to the service; without `settings` too it is its default.
 
     `settings` are names and values of further settings; those for a load let it go anywhere, as fast as it can.
-    `each` are more of them for one role alone: `serve`, `worker-0`, `relay-0`, …
+    `each` are more of them for one role alone: `serve`, `worker-0`, `relay-0`, … `packages` is a folder of Python
+    packages that are installed for it.
     """
 
     database: str | None = None
@@ -42,6 +43,7 @@ class Shape:
     relays: int = 0
     settings: Mapping[str, str] = field(default_factory=FOR_LOAD.copy)
     each: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    packages: Path | None = None
 
     def __str__(self) -> str:
         kind = (self.database or "sqlite").split(":", 1)[0]
@@ -151,6 +153,8 @@ class System:
 def _environment(shape: Shape) -> dict[str, str]:
     named = {"DATABASE_URL": shape.database, "BROKER_URL": shape.broker, "CACHE_URL": shape.cache, **shape.settings}
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("SHARETALLY_")}
+    if shape.packages:
+        foreign["PYTHONPATH"] = str(shape.packages)
     return foreign | {f"SHARETALLY_{name}": value for name, value in named.items() if value is not None}
 
 

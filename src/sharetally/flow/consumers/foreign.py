@@ -32,6 +32,7 @@ NAMES = (str(Job.SHARE_CREATED), str(Job.SHARE_DELETED), str(Job.SHARE_COUNT_UPD
 ACTOR = "inbound"
 MAX_BYTES = 60 * 1024  # with the name before it, what a TEXT of every database holds
 LONGEST_NAME = 64
+VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +67,7 @@ class _Foreign(msgspec.Struct, frozen=True):
     amount: int = 1
     reason: str | None = None
     actor: str | None = None
+    version: int = VERSION
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -150,6 +152,7 @@ def _check(name: str, found: _Foreign) -> None:
     faults = [
         ("contentType", content_type_fault(found.contentType)),
         ("contentId", id_fault(found.contentId)),
+        ("version", None if found.version == VERSION else f"must be {VERSION}, the only one that is known"),
         ("jobId", None if 1 <= len(found.jobId) <= MAX_JOB_ID else f"must be 1 to {MAX_JOB_ID} characters"),
         *((field, prose_fault(getattr(found, field) or "")) for field in ("jobId", "shareId", "reason")),
         *((field, label_fault(value)) for field, value in labels),

@@ -1,0 +1,89 @@
+"""Poison in the queues, under load: not JSON, wrong shapes, an unknown version, huge, nested without end.
+
+Inside, what holds no job goes to the dead queue, piece by piece, and its neighbours are counted. From other services,
+what is a JSON object and no valid job is parked on a row with its reason; a good one between them counts once, however
+often it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from random import Random
+from uuid import UUID
+
+import aio_pika
+
+from tests.faults.dealing import connected
+from tests.faults.row import SERVERS, Row
+from tests.faults.stage import Stage
+from tests.oracle.expected import Correction
+from tests.oracle.system import System
+
+ROUNDS = 3
+MEGABYTE = 1024 * 1024
+NOBODYS = {"jobId": str(UUID(int=7)), "contentType": "video", "contentId": "poison"}
+FOREIGN = {**NOBODYS, "jobId": "in-1", "shareId": "s-1", "userId": "zoe", "timestamp": "2026-11-20T20:00:00Z"}
+JSON = "share_created"
+
+# Routing key and body, and how many pieces of it are buried.
+_INSIDE: tuple[tuple[str, bytes, int], ...] = (
+    (JSON, b"\x00\xff neither JSON nor text", 1),
+    (JSON, json.dumps(NOBODYS).encode(), 1),
+    (JSON, json.dumps([7, "job", {**NOBODYS, "jobId": "no id"}, NOBODYS]).encode(), 3),
+    (JSON, json.dumps({"version": 2, "jobs": [NOBODYS]}).encode(), 1),
+    (JSON, b"[" * 100_000, 1),
+    (JSON, json.dumps([NOBODYS] * 20_000).encode(), 0),
+    ("share_deleted", b"", 1),
+    ("share_deleted", b"[]", 0),
+    ("mark.count", b'{"mark": "yesterday"}', 1),
+)
+# The message's type and body: buried, or parked.
+_BURIED: tuple[tuple[str, bytes], ...] = (
+    (JSON, b"not JSON"),
+    (JSON, b"[1, 2, 3]"),
+    (JSON, json.dumps({**FOREIGN, "reason": "long" * 20_000}).encode()),
+)
+_PARKED: tuple[tuple[str, dict[str, object]], ...] = (
+    ("share_exploded", {**FOREIGN}),
+    (JSON, {**FOREIGN, "version": 2}),
+    (JSON, {**FOREIGN, "timestamp": "yesterday"}),
+    (JSON, {key: value for key, value in FOREIGN.items() if key != "userId"}),
+    ("share_count_update", {**FOREIGN, "operation": "increment", "amount": 10**9}),
+)
+
+
+async def perform(stage: Stage) -> None:
+    huge = Random(stage.seed).randbytes(8 * MEGABYTE)
+    inside = [*_INSIDE, (JSON, huge, 1)]
+    dead = sum(pieces for _, _, pieces in inside) + len(_BURIED)
+    stage.predict(parked=len(_PARKED) * ROUNDS, dead=dead * ROUNDS)
+    async with stage.open(stage.shape()) as system:
+        async with stage.load(seconds=20), connected(system) as connection:
+            channel = await connection.channel(publisher_confirms=True)
+            exchange = await channel.get_exchange("sharetally")
+            for _ in range(ROUNDS):
+                for key, body, _ in inside:
+                    await exchange.publish(aio_pika.Message(body, delivery_mode=2), key)
+                for kind, body in [*_BURIED, *((kind, json.dumps(job).encode()) for kind, job in _PARKED)]:
+                    await _send_in(channel.default_exchange, kind, body)
+                await _send_in(channel.default_exchange, JSON, json.dumps({**FOREIGN, "jobId": "good"}).encode())
+                await asyncio.sleep(0.5)  # so that the rounds meet different batches
+        good = Correction(("video", "poison"), "zoe", 1, "", "")
+        stage.promises.expected.correct("good", good)
+        await _reasons(stage, system)
+
+
+async def _send_in(exchange: aio_pika.abc.AbstractExchange, kind: str, body: bytes) -> None:
+    await exchange.publish(aio_pika.Message(body, type=kind, delivery_mode=2), "sharetally.in")
+
+
+async def _reasons(stage: Stage, system: System) -> None:
+    """Each parked job says why."""
+    said = await system.cli("dead", "list", "--json")
+    reasons = {job["reason"] for job in said.json()}
+    assert len(reasons) == len(_PARKED), reasons
+    stage.note(f"{len(reasons)} reasons for what was parked: {'; '.join(sorted(reasons))}")
+
+
+ROW = Row(number=10, title="poison: not JSON, wrong shape, unknown version, huge", on=SERVERS, perform=perform)
