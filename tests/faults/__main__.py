@@ -76,7 +76,7 @@ async def _run(programme: Programme, asked: argparse.Namespace) -> list[Outcome]
     if asked.json:
         asked.json.write_text(scoreboard.as_json(outcomes, about))
     if asked.write:
-        document.write(asked.write, outcomes, about)
+        document.write(asked.write, outcomes, about, _rows(asked.rows))
     return outcomes
 
 

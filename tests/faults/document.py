@@ -11,6 +11,7 @@ from pathlib import Path
 import aio_pika
 import redis
 
+from tests.faults.row import Row
 from tests.faults.scoreboard import Outcome, as_markdown
 from tests.oracle.tables import open_tables
 from tests.services import Services
@@ -49,19 +50,31 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def write(page: Path, outcomes: Sequence[Outcome], run: dict[str, object]) -> None:
+def write(page: Path, outcomes: Sequence[Outcome], run: dict[str, object], rows: Sequence[Row]) -> None:
     """Put the run between the page's markers."""
     text = page.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n\n{generated(outcomes, run)}\n\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n{generated(outcomes, run, rows)}\n\n{END}{after}")
 
 
-def generated(outcomes: Sequence[Outcome], run: dict[str, object]) -> str:
-    """The run in Markdown: its circumstances, the table, and what each row saw."""
+def generated(outcomes: Sequence[Outcome], run: dict[str, object], rows: Sequence[Row]) -> str:
+    """The run in Markdown: its circumstances, the table; then what each row does, and what it saw."""
     versions = run["versions"]
     assert isinstance(versions, dict)
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    stories = [f"- **{each.row}, {each.database}**: {'; '.join(each.told())}" for each in outcomes if each.told()]
     head = f"Run of {run['date']}, seed {run['seed']}, {run['minutes']} minutes. {named}."
-    return "\n\n".join([head, as_markdown(outcomes), "What each row saw:", "\n".join(stories)])
+    parts = [part for row in rows for part in _section(row, outcomes)]
+    return "\n\n".join([head, as_markdown(outcomes), *parts])
+
+
+def _section(row: Row, outcomes: Sequence[Outcome]) -> list[str]:
+    told = [(each.database, each.told()) for each in outcomes if each.row == row.number]
+    saw = [f"- {database}: {'; '.join(lines)}" for database, lines in told if lines]
+    title = f"### {row.number}. {row.title[0].upper()}{row.title[1:]}"
+    return [title, _unwrapped(row.story), *(["\n".join(saw)] if saw else [])]
+
+
+def _unwrapped(text: str) -> str:
+    """A paragraph is a line."""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,13 +25,22 @@ LONGEST = 420.0  # seconds for one row on one database, and then it has failed
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`number` as in the table, `title` what goes wrong in a few words, `on` the databases that it is tried on."""
+    """`number` as in the table, `title` what goes wrong in a few words, `on` the databases that it is tried on.
+
+    `longest` in seconds; `brief` is the database on which a short performance is among the tests that always run.
+    """
 
     number: int
     title: str
     on: tuple[str, ...]
     perform: Callable[[Stage], Awaitable[None]]
     longest: float = LONGEST
+    brief: str | None = None
+
+    @property
+    def story(self) -> str:
+        """What it does and what it proves: the text at the top of its file."""
+        return (sys.modules[self.perform.__module__].__doc__ or "").strip()
 
 
 def found() -> dict[int, Row]:

@@ -30,7 +30,7 @@ from tests.oracle.watch import Watch
 from tests.services import Services, fresh_amqp, fresh_mysql, fresh_postgresql, fresh_redis
 
 T = TypeVar("T")
-LOOK_EVERY = 4.0  # seconds
+LOOK_EVERY = 5.0  # seconds
 PATIENCE = 150.0  # seconds until all is counted: the relay waits 30, and each marker takes its time
 BRIEF = 4.0  # seconds of load
 RATE = 400.0  # wishes a second: two rows at once leave a small machine some air
@@ -150,6 +150,10 @@ class Stage:
     def promises(self) -> Promises:
         """What was promised on the newest system; whoever asks by hand enters it here."""
         return self.act.promises
+
+    def times(self, many: int) -> int:
+        """How often to do something: so often, or twice in brief."""
+        return min(many, 2) if self.brief else many
 
     def blind(self) -> asyncio.Lock:
         """`async with stage.blind():` while the database itself is away, nobody runs `verify`."""

@@ -8,9 +8,15 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.document import generated
+from tests.faults.row import ALL, Row
 from tests.faults.scoreboard import HEADINGS, Outcome, as_json, as_markdown, as_text
+from tests.faults.stage import Stage
 
 GOOD = Outcome(row=1, title="killed", database="postgresql", attempts=1_200, acknowledged=1_000, looks=3)
+
+
+async def _nothing(stage: Stage) -> None:
+    """Performs nothing."""
 
 
 def test_a_row_of_which_nothing_was_wrong_has_passed() -> None:
@@ -52,7 +58,9 @@ def test_the_table_shows_every_number_and_every_reason() -> None:
     assert (
         "| 1 | postgresql | 1,200 | 1,000 | 3 | 0 | 0 | 0 (3) | 0 | 0 | 0 | 0 | 1 (not 0) | 41.2 s | FAILED |" in table
     )
-    page = generated([outcome], {"date": "today", "seed": 7, "minutes": 2.0, "versions": {"SQLite": "3.40"}})
+    rows = [Row(number=1, title="killed", on=ALL, perform=_nothing)]
+    page = generated([outcome], {"date": "today", "seed": 7, "minutes": 2.0, "versions": {"SQLite": "3.40"}}, rows)
     assert "seed 7" in page
+    assert "### 1. Killed\n\nA verdict that cannot fail is worthless" in page
     assert "SQLite 3.40" in page
     assert "killed 5 times; WRONG: lost: record x" in page

@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.dealing import deal_again
-from tests.oracle.judge import judge
-from tests.oracle.load import Load
-from tests.oracle.run import Plan, run, verdict_on
-from tests.oracle.system import Shape, open_system
-from tests.oracle.tally import Journal
-from tests.oracle.watch import Watch
+from tests.oracle.run import Plan, run
+from tests.oracle.system import Shape
 
 pytestmark = pytest.mark.anyio
 
@@ -36,18 +31,3 @@ async def test_a_broker_away_in_the_load(stack_shape: Shape, tmp_path: Path) -> 
     assert verdict.passed, f"{verdict}\n{tmp_path}"
     assert verdict.outcomes.keys() <= PROMISED, verdict
     assert verdict.uncertain == 0
-
-
-async def test_every_message_five_times_and_shuffled(stack_shape: Shape, tmp_path: Path) -> None:
-    async with open_system(stack_shape, tmp_path) as system:
-        for worker in system.workers:
-            assert await worker.stop() == 0
-        load, watch = Load(system), Watch(system)
-        with Journal(tmp_path / "journal.jsonl") as journal:
-            await load.run(SECONDS, journal)
-        await deal_again(system, seed=1)
-        await system.start(*system.workers)
-        findings = await judge(load, patience=PATIENCE)
-        await watch.look()
-        verdict = verdict_on(load, watch, findings, SECONDS)
-        assert verdict.passed, f"{verdict}\n{tmp_path}"

@@ -1,6 +1,6 @@
 """One process of a crowd: its own clients, users, contents and journal. `crowd` starts it with an order in JSON.
 
-It ends after its seconds, or earlier when it is told to (SIGTERM), and leaves what it was promised in a file.
+It ends when its standard input does, at the latest after its seconds, and leaves what it was promised in a file.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-import signal
 import sys
 from collections.abc import Hashable
 from pathlib import Path
@@ -41,10 +40,21 @@ async def obey(order: Order) -> Report:
         contents=Contents(part=order.plot, parts=PLOTS),
         bounds=bounds,
     )
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.end)
+    _end_with_stdin(load)
     with Journal(order.journal) as journal:
         await load.run(order.seconds, journal)
     return Report(expected=load.expected, tally=load.tally, notes=dict(bounds.notes))
+
+
+def _end_with_stdin(load: Load) -> None:
+    """When whoever started this closes it, or is killed."""
+    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def end() -> None:
+        loop.remove_reader(stdin)
+        load.end()
+
+    loop.add_reader(stdin, end)
 
 
 def main() -> None:

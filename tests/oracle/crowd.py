@@ -12,7 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +125,7 @@ async def _send(order: Order) -> asyncio.subprocess.Process:
     command = (sys.executable, "-m", "tests.oracle.crew", order.as_json())
     with order.log.open("wb") as log:
         return await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
 
 
@@ -142,8 +142,8 @@ async def _early_end(crews: list[asyncio.subprocess.Process], within: float) -> 
 async def _end(crews: list[asyncio.subprocess.Process]) -> None:
     """Tell them that it is over; the last answers may take a while."""
     for crew in crews:
-        with suppress(ProcessLookupError):
-            crew.terminate()
+        assert crew.stdin is not None
+        crew.stdin.close()
     try:
         async with asyncio.timeout(GRACE):
             await asyncio.gather(*(crew.wait() for crew in crews))

@@ -62,8 +62,11 @@ class Role:
         """Wait until it ends without being asked, and return its exit code; what it started ends too."""
         process = self._process
         assert process is not None
-        async with asyncio.timeout(within):
-            code = await process.wait()
+        try:
+            async with asyncio.timeout(within):
+                code = await process.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self.name} still runs after {within:.0f} s") from None
         _kill_group(process.pid)
         self._process = None
         return code

@@ -154,7 +154,7 @@ def _environment(shape: Shape) -> dict[str, str]:
     named = {"DATABASE_URL": shape.database, "BROKER_URL": shape.broker, "CACHE_URL": shape.cache, **shape.settings}
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("SHARETALLY_")}
     if shape.packages:
-        foreign["PYTHONPATH"] = str(shape.packages)
+        foreign["PYTHONPATH"] = os.pathsep.join(filter(None, [str(shape.packages), os.environ.get("PYTHONPATH")]))
     return foreign | {f"SHARETALLY_{name}": value for name, value in named.items() if value is not None}
 
 

@@ -23,10 +23,10 @@ async def perform(stage: Stage) -> None:
     async with stage.open(shape) as system, stage.load(seconds=30):
         role = system.serve if embedded else system.workers[0]
         await dies(role)
-        for number in range(2, TIMES + 1):
+        for number in range(2, stage.times(TIMES) + 1):
             await dies_again(role, PLACE, often * number)
         await revive(system, role)
         stage.note(f"killed {deaths(role)} times")
 
 
-ROW = Row(number=1, title="worker killed after the commit, before the ack", on=ALL, perform=perform)
+ROW = Row(number=1, title="worker killed after the commit, before the ack", on=ALL, perform=perform, brief="postgresql")

@@ -86,4 +86,10 @@ async def _reasons(stage: Stage, system: System) -> None:
     stage.note(f"{len(reasons)} reasons for what was parked: {'; '.join(sorted(reasons))}")
 
 
-ROW = Row(number=10, title="poison: not JSON, wrong shape, unknown version, huge", on=SERVERS, perform=perform)
+ROW = Row(
+    number=10,
+    title="poison: not JSON, wrong shape, unknown version, huge",
+    on=SERVERS,
+    perform=perform,
+    brief="postgresql",
+)

@@ -1,0 +1,26 @@
+"""The page on reliability: it has a place for the last run, and names every place to die at."""
+
+from __future__ import annotations
+
+from sharetally.adapters.failpoints import NAMES, VARIABLE
+from tests.docs.pages import DOCS
+from tests.faults.document import BEGIN, END
+from tests.faults.scoreboard import HEADINGS
+
+PAGE = (DOCS / "reliability.md").read_text()
+
+
+def test_every_fail_point_is_named() -> None:
+    assert f"{VARIABLE}=name:N" in PAGE
+    assert [name for name in NAMES if f"| `{name}` |" not in PAGE] == []
+
+
+def test_every_column_is_explained() -> None:
+    explained = {
+        word for line in PAGE.split(BEGIN)[0].splitlines() for word in line.split(" | ")[0].strip("| ").split(", ")
+    }
+    assert set(HEADINGS) - {"row", "database", "verdict"} <= explained
+
+
+def test_there_is_a_place_for_the_last_run() -> None:
+    assert PAGE.index(BEGIN) < PAGE.index(END)
