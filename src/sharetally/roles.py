@@ -166,7 +166,9 @@ async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tupl
     async with asyncio.TaskGroup() as group:
         if settings.ops_port is not None:
             app = ops_app(
-                Health(store, quiet, NoCache(), known_revision=HEAD.__eq__), exposition, networks=settings.ops_networks
+                Health(store, quiet, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
+                exposition,
+                networks=settings.ops_networks,
             )
             group.create_task(serve_ops(app, settings.ops_port, stop, host=ops_host(settings.ops_networks)))
         yield meter, stop

@@ -93,7 +93,13 @@ class Core:
         )
         self.consumers = self._consumers()
         self.queues: Sequence[Queue] = [consumer.queue for consumer in self.consumers]
-        self.health = Health(self.database, self.broker, self.cache or NoCache(), known_revision=HEAD.__eq__)
+        self.health = Health(
+            self.database,
+            self.broker,
+            self.cache or NoCache(),
+            known_revision=HEAD.__eq__,
+            ahead=HEAD.__lt__,
+        )
         self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
@@ -52,11 +53,16 @@ class Answer:
 
 
 class Client:
-    """One connection to `host:port`, opened when first needed and again after it was lost."""
+    """One connection to `host:port`, opened when first needed and again after it was lost.
 
-    def __init__(self, port: int, *, host: str = "127.0.0.1", patience: float = PATIENCE) -> None:
+    Where that one refuses it, it goes to the next of `others`, and stays there.
+    """
+
+    def __init__(
+        self, port: int, *, others: Sequence[int] = (), host: str = "127.0.0.1", patience: float = PATIENCE
+    ) -> None:
         self._host = host
-        self._port = port
+        self._ports = deque((port, *others))
         self._patience = patience
         self._wire: _Wire | None = None
 
@@ -69,13 +75,19 @@ class Client:
     async def connect(self) -> None:
         """Have a connection; `NotSent` if nobody takes it."""
         if self._wire is not None and not self._wire.lost:
-            return
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._patience):
-                _, self._wire = await loop.create_connection(_Wire, self._host, self._port)
-        except OSError as error:  # a time-out is one too
-            raise NotSent(str(error)) from error
+            return None
+        refused: OSError | None = None
+        for _ in range(len(self._ports)):
+            try:
+                return await self._connect(self._ports[0])
+            except OSError as error:  # a time-out is one too
+                refused = error
+                self._ports.rotate(-1)
+        raise NotSent(str(refused)) from refused
+
+    async def _connect(self, port: int) -> None:
+        async with asyncio.timeout(self._patience):
+            _, self._wire = await asyncio.get_running_loop().create_connection(_Wire, self._host, port)
 
     async def ask(
         self,

@@ -30,7 +30,7 @@ def everybodys(key: Hashable) -> bool:
 async def obey(order: Order) -> Report:
     """Do it, and return what was promised."""
     bounds = SharedBounds(everybodys)
-    system = System(Shape(settings={"JWT_SECRET": order.secret}), Path(order.folder), port=order.port)
+    system = System(Shape(settings={"JWT_SECRET": order.secret}), Path(order.folder), ports=order.ports)
     load = Load(
         system,
         clients=order.clients,

@@ -68,7 +68,7 @@ class Crowd:
             Order(
                 folder=str(self._folder),
                 name=f"crew-{self._loads}-{part}",
-                port=self._promises.system.port,
+                ports=self._promises.system.ports,
                 secret=self._promises.system.shape.settings["JWT_SECRET"],
                 seconds=LONGEST,
                 clients=size.clients,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack
 from random import Random
 
@@ -75,6 +76,12 @@ class Load(Promises):
         self.until = 0.0
 
 
+def _from(number: int, ports: Sequence[int]) -> list[int]:
+    """Where each begins: they spread over all that serve."""
+    first = number % len(ports)
+    return [*ports[first:], *ports[:first]]
+
+
 class _Speaker:
     """One client: its users, its two connections, its choices."""
 
@@ -84,7 +91,8 @@ class _Speaker:
         self._name = f"c{number}"
         self._random = Random(f"{seed}/{number}")
         self._mix = Mix(load.expected, self._random, client=number, name=self._name, contents=load.contents)
-        self._first, self._second = Client(load.system.port), Client(load.system.port)
+        port, *others = _from(number, load.system.ports)
+        self._first, self._second = Client(port, others=others), Client(port, others=others)
         self._requests = 0
         self._kept: deque[tuple[Write, str, Answer]] = deque(maxlen=KEPT)
 
@@ -184,9 +192,10 @@ class _Speaker:
         )
         if isinstance(one, Answer) and isinstance(two, Answer):
             self._same(wish, request_id, one, two)
-        if isinstance(one, BaseException):
-            raise one
-        return one
+        told = two if isinstance(one, NotSent) else one  # what was not sent had no effect
+        if isinstance(told, BaseException):
+            raise told
+        return told
 
     async def _insist(self, wish: Write, request_id: str, key: str) -> Answer:
         """Ask again under the key: it is safe, whatever became of the first time. `NoAnswer` if there never is one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Order:
 
     folder: str
     name: str
-    port: int
+    ports: Sequence[int]
     secret: str
     seconds: float
     clients: int

@@ -58,6 +58,13 @@ class Role:
         if value is not None:
             self._environment[f"SHARETALLY_{name}"] = value
 
+    def vary(self, **environment: str | None) -> None:
+        """Something in its environment that is no setting of ours, from the next start on; None: no longer."""
+        for name, value in environment.items():
+            self._environment.pop(name, None)
+            if value is not None:
+                self._environment[name] = value
+
     async def death(self, within: float = START) -> int:
         """Wait until it ends without being asked, and return its exit code; what it started ends too."""
         process = self._process

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ _OF_A_LIBRARY = '"level":"warning"'  # RabbitMQ's client tells so of every conne
 class Shape:
     """What a system is made of. What is None is left to the service; without `settings` too it is its default.
 
+    `servers` serve the same on ports of their own, each from so many `processes`.
     `settings` are names and values of further settings; those for a load let it go anywhere, as fast as it can.
     `each` are more of them for one role alone: `serve`, `worker-0`, `relay-0`, … `packages` is a folder of Python
     packages that are installed for it.
@@ -38,6 +39,7 @@ class Shape:
     database: str | None = None
     broker: str | None = None
     cache: str | None = None
+    servers: int = 1
     processes: int = 1
     workers: int = 0
     relays: int = 0
@@ -67,20 +69,33 @@ class Said:
 
 
 class System:
-    """The running thing. `port` is the API's; `folder` is where it runs, and where its logs are.
+    """The running thing. `port` is the API's, the first of `ports`; `folder` is where it runs, and where its logs are.
 
-    Whoever only speaks to a system that runs already names its port.
+    Whoever only speaks to a system that runs already names its ports.
     """
 
-    def __init__(self, shape: Shape, folder: Path, *, port: int | None = None) -> None:
+    def __init__(self, shape: Shape, folder: Path, *, ports: Sequence[int] | None = None) -> None:
         self.shape = shape
-        self.port = free_port() if port is None else port
+        self.ports = tuple(ports or (free_port() for _ in range(shape.servers)))
+        self.port = self.ports[0]
         self.folder = folder
         self._environment = _environment(shape)
-        serve = ["serve", "--port", str(self.port), "--processes", str(shape.processes)]
-        self.serve = self._role("serve", serve, port=self.port)
+        self.servers = [self._server(number, port) for number, port in enumerate(self.ports)]
         self.workers = [self._role(f"worker-{n}", ["worker"]) for n in range(shape.workers)]
         self.relays = [self._role(f"relay-{n}", ["relay"]) for n in range(shape.relays)]
+
+    def _server(self, number: int, port: int) -> Role:
+        arguments = ["serve", "--port", str(port), "--processes", str(self.shape.processes)]
+        return self._role(f"serve-{number}" if number else "serve", arguments, port=port)
+
+    @property
+    def serve(self) -> Role:
+        """The first that serves."""
+        return self.servers[0]
+
+    def vary(self, **environment: str) -> None:
+        """Commands run with this in their environment from now on."""
+        self._environment |= environment
 
     def _role(self, name: str, arguments: list[str], port: int | None = None) -> Role:
         environment = dict(self._environment)
@@ -93,7 +108,7 @@ class System:
     @property
     def roles(self) -> list[Role]:
         """Every role, running or not."""
-        return [*self.workers, *self.relays, self.serve]
+        return [*self.workers, *self.relays, *self.servers]
 
     def token(self, scope: str = "shares") -> Token:
         """Tokens with this scope for any user."""

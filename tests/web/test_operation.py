@@ -74,6 +74,7 @@ def health(
         cast(Broker, broker or FakeBroker()),
         cast(Cache, cache or FakeCache()),
         known_revision=KNOWN.__contains__,
+        ahead=max(KNOWN).__lt__,
     )
 
 
@@ -116,12 +117,20 @@ async def test_a_database_that_hangs_is_down(monkeypatch: pytest.MonkeyPatch) ->
     assert report["checks"]["database"]["status"] == "down"
 
 
-@pytest.mark.parametrize(("revision", "told"), [(None, "no tables yet"), ("9999", "does not know")])
+@pytest.mark.parametrize(("revision", "told"), [(None, "no tables yet"), ("0000", "does not know")])
 async def test_at_a_schema_that_it_does_not_know_it_is_not_ready(revision: str | None, told: str) -> None:
     ready, report = await health(FakeSchema(revision)).ready()
     assert not ready
     assert told in report["checks"]["database"]["detail"]
     assert "sharetally migrate" in report["checks"]["database"]["detail"]
+
+
+async def test_migrated_under_it_for_the_next_version_it_goes_on_and_says_so() -> None:
+    ready, report = await health(FakeSchema("9999")).ready()
+    assert ready
+    assert report["status"] == "degraded"
+    assert report["checks"]["database"]["status"] == "ahead"
+    assert "update it" in report["checks"]["database"]["detail"]
 
 
 async def test_an_older_revision_that_it_knows_will_do() -> None:

@@ -2,6 +2,8 @@
 
 `live` says that the process turns. `ready` looks: without its database at a schema that it knows a
 role can do nothing, and that is 503; without broker or cache it does its work, late or slower, and says so.
+A schema that was migrated under it, for the version that follows, only has more than it needs: it says so too,
+or a migration would take every process of the old version out of service at once.
 Nothing here tells more than names and fixed words: no address, no credential, no text of an error. Relay
 and worker serve this alone, on OPS_PORT; the API answers with the same functions.
 """
@@ -33,18 +35,26 @@ Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
 """Metrics as text, and their media type."""
 _UNCACHED = ("cache-control", "no-store")
 _OK: Report = {"status": "ok"}
+_AHEAD: Report = {"status": "ahead", "detail": "migrated for a newer version; this one goes on, update it soon"}
 
 
 class Health:
     """Looks at what a role needs; however many ask at once, one look answers them."""
 
     def __init__(
-        self, database: Schema, broker: Broker, cache: Cache, *, known_revision: Callable[[str], bool]
+        self,
+        database: Schema,
+        broker: Broker,
+        cache: Cache,
+        *,
+        known_revision: Callable[[str], bool],
+        ahead: Callable[[str], bool],
     ) -> None:
         self._database = database
         self._broker = broker
         self._cache = cache
         self._known_revision = known_revision
+        self._ahead = ahead
         self._looking: asyncio.Task[tuple[bool, Report]] | None = None
 
     def live(self) -> Report:
@@ -60,7 +70,7 @@ class Health:
     async def _look(self) -> tuple[bool, Report]:
         database, cache = await asyncio.gather(self._look_at_database(), self._look_at_cache())
         checks = {"database": database, "broker": self._look_at_broker(), "cache": cache}
-        if database["status"] != "ok":
+        if database["status"] == "down":
             return False, {"status": "unavailable", "checks": checks}
         well = all(check["status"] == "ok" for check in checks.values())
         return True, {"status": "ok" if well else "degraded", "checks": checks}
@@ -71,6 +81,8 @@ class Health:
             return _down("does not answer")
         if revision is None:
             return _down("holds no tables yet; run: sharetally migrate")
+        if self._ahead(revision):
+            return _AHEAD
         if not self._known_revision(revision):
             return _down("holds a schema that this version does not know; run: sharetally migrate, or update")
         return _OK

@@ -1,0 +1,62 @@
+"""The clock of one process is a day ahead, then a day behind; each role in its turn.
+
+The database's clock is the only one that counts: tokens hold as long as they say, and nothing that is stored, sent
+again or marked lies outside the time of the run. On SQLite the process has no other clock than its own, so there is
+nothing to try.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tests.faults.clocks import set_clock, told
+from tests.faults.row import SERVERS, Row
+from tests.faults.stage import Stage
+from tests.oracle.process import Role
+from tests.oracle.system import System
+from tests.oracle.tables import open_tables
+
+OFF = {"+1d": timedelta(days=1), "-1d": timedelta(days=-1), None: timedelta(0)}
+NEAR = timedelta(minutes=10)
+TIMES = {
+    "share_audit": ("at",),
+    "share_records": ("first_shared_at", "last_shared_at"),
+    "share_links": ("created_at", "updated_at"),
+    "adjustments": ("created_at",),
+    "events": ("at", "created_at", "sent_at"),
+    "share_totals": ("changed_at",),
+}
+
+
+async def perform(stage: Stage) -> None:
+    began = datetime.now(UTC)
+    async with stage.open(stage.shape(servers=2, cache=True)) as system:
+        async with stage.load():
+            for role in (system.workers[0], system.relays[0], system.servers[1]):
+                for off, expected in OFF.items():
+                    await _restarted(system, role, off)
+                    assert abs(told(role) - expected) < NEAR, f"{role.name}: {told(role)} off, not {off}"
+        await _all_within(system, began - NEAR, datetime.now(UTC) + NEAR)
+    stage.note("a worker, a relay and a server, each a day ahead and a day behind")
+
+
+async def _restarted(system: System, role: Role, off: str | None) -> None:
+    assert await role.stop() == 0, role.name
+    set_clock(role, off)
+    await system.start(role)
+
+
+async def _all_within(system: System, first: datetime, last: datetime) -> None:
+    async with open_tables(system.database) as tables:
+        for table, columns in TIMES.items():
+            for column in columns:
+                ((least, most),) = await tables.rows(f"SELECT min({column}), max({column}) FROM {table}")
+                if least is not None:
+                    assert first <= _utc(least) <= _utc(most) <= last, f"{table}.{column}: {least} to {most}"
+
+
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+ROW = Row(number=16, title="clock of one process a day off", on=SERVERS, perform=perform)

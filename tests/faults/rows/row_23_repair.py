@@ -1,0 +1,96 @@
+"""`repair` while everything is being counted: it mends what is off and nothing else.
+
+Cells are moved by hand, by more and by less, of the hottest content and of quiet ones; `verify` names just these by just as much, though
+everything moves, and `repair` sets them right. Between and after, with nothing to mend, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tests.faults.row import ALL, Row
+from tests.faults.stage import Stage
+from tests.oracle.expected import Content
+from tests.oracle.system import System
+from tests.oracle.tables import Tables, open_tables
+from tests.oracle.world import HOT
+
+ROUNDS = 2
+CONTENTS = 4
+_PLAIN = re.compile("[A-Za-z0-9-]+")
+Cell = tuple[str, str, str]  # content type, content id, cell
+Drift = dict[Cell, int]
+
+
+async def perform(stage: Stage) -> None:
+    moved = 0
+    async with stage.open(stage.shape(cache=stage.database != "sqlite")) as system:
+        async with stage.load(seconds=8):
+            await _nothing_to_mend(system)
+        quiet = await _quiet(system)
+        async with stage.load():
+            for _ in range(ROUNDS):
+                async with stage.blind():
+                    drift = await _move_by_hand(system, quiet)
+                    await _mends(stage, system, drift)
+                await _nothing_to_mend(system)
+                moved += len(drift)
+    stage.note(f"{moved} cells moved by hand and mended, {ROUNDS + 1} repairs with nothing to mend")
+
+
+async def _quiet(system: System) -> list[Content]:
+    """Contents of the first load, of which the second knows nothing."""
+    async with open_tables(system.database) as tables:
+        totals = await tables.rows("SELECT content_type, content_id FROM share_totals ORDER BY shares DESC LIMIT 200")
+    return [(kind, name) for kind, name in totals if _PLAIN.fullmatch(name) and (kind, name) != HOT][:CONTENTS]
+
+
+async def _move_by_hand(system: System, contents: list[Content]) -> Drift:
+    """What is off afterwards, and by how much."""
+    drift: Drift = {}
+    async with open_tables(system.database) as tables:
+        for kind, name in [HOT, *contents]:
+            drift |= await _moved(tables, kind, name)
+    return drift
+
+
+async def _moved(tables: Tables, kind: str, name: str) -> Drift:
+    """Whoever asks for an exact total of the hot one must not be told a wrong one: its total is left alone."""
+    one = f"content_type = '{kind}' AND content_id = '{name}'"
+    cell = f"{one} AND dimension = 'evidence' AND value = 'declared'"
+    bucket = f"{one} AND channel = 'twitter' AND evidence = 'declared'"
+    drift = {} if (kind, name) == HOT else {(kind, name, "total"): 7}
+    if await tables.rows(f"SELECT 1 FROM share_counts WHERE {cell}"):
+        drift[kind, name, "evidence:declared"] = -2
+    if buckets := await tables.rows(f"SELECT 1 FROM share_rollups WHERE {bucket}"):
+        drift[kind, name, "rollup"] = -3 * len(buckets)
+    await tables.run(
+        f"UPDATE share_totals SET shares = shares + 7 WHERE {one} AND content_id <> '{HOT[1]}'",
+        f"UPDATE share_counts SET shares = shares - 2 WHERE {cell}",
+        f"UPDATE share_rollups SET made = made - 3 WHERE {bucket}",
+    )
+    return drift
+
+
+async def _mends(stage: Stage, system: System, drift: Drift) -> None:
+    assert await _seen(system) == drift
+    said = await system.cli("repair")
+    assert said.out.splitlines()[-1] == f"{len(drift)} cells mended", said
+    for kind, name, _ in drift:
+        stage.promises.expected.audit["sharetally repair", (kind, name), "", "repaired"] += 1
+
+
+async def _seen(system: System) -> Drift:
+    said = await system.cli("verify", "--json")
+    return {
+        (cell["contentType"], cell["contentId"], cell["cell"]): cell["counted"] + cell["pending"] - cell["ledger"]
+        for cell in said.json()["drifted"]
+    }
+
+
+async def _nothing_to_mend(system: System) -> None:
+    said = await system.cli("repair")
+    assert said.out == "0 cells mended\n", said
+
+
+ROW = Row(number=23, title="repair while everything is being counted", on=ALL, perform=perform)
