@@ -11,7 +11,7 @@ import pickle
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,12 @@ class Crowd:
         for order, crew in zip(orders, crews, strict=True):
             self._enter(order, crew)
         self._check()
+
+    def stands(self, sums: Mapping[Hashable, int]) -> None:
+        """What everybody's keys come to now, whatever earlier loads did: after a restore."""
+        moments = {key: [(0.0, amount)] for key, amount in sums.items()}
+        self._notes.clear()
+        self._notes.update({key: Notes(begun=[*told], settled=[*told]) for key, told in moments.items()})
 
     def _orders(self, size: Size) -> list[Order]:
         self._loads += 1

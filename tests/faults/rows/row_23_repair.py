@@ -1,7 +1,7 @@
 """`repair` while everything is being counted: it mends what is off and nothing else.
 
-Cells are moved by hand, by more and by less, of the hottest content and of quiet ones; `verify` names just these by just as much, though
-everything moves, and `repair` sets them right. Between and after, with nothing to mend, it changes nothing.
+Cells are moved by hand, by more and by less, of the hottest content and of quiet ones; `verify` names just these by
+just as much, though all moves, and `repair` sets them right. With nothing to mend it changes nothing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,22 @@
+"""How far the load of the newest system has come, by what its clients wrote down."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+LONGEST = 120.0  # seconds
+
+
+def answered(folder: Path, status: str = "") -> int:
+    """Attempts that ended with this status, or all of them."""
+    sign = f', "{status} '.encode() if status else b"\n"
+    return sum(path.read_bytes().count(sign) for path in folder.glob("crew-*.jsonl"))
+
+
+async def until_answered(folder: Path, more: int, status: str = "") -> None:
+    """Wait until so many more have."""
+    wanted = answered(folder, status) + more
+    async with asyncio.timeout(LONGEST):
+        while answered(folder, status) < wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
