@@ -26,4 +26,4 @@ async def perform(stage: Stage) -> None:
     stage.note(f"{restarts} restarts; every request that was sent was answered")
 
 
-ROW = Row(number=18, title="rolling restart of every process by SIGTERM", on=ALL, perform=perform)
+ROW = Row(number=18, title="rolling restart of every process by SIGTERM", on=ALL, perform=perform, brief="sqlite")
