@@ -43,6 +43,11 @@ HOLD = {
     "postgresql": ("BEGIN", "LOCK TABLE share_totals IN ACCESS EXCLUSIVE MODE"),
     "mysql": ("LOCK TABLES share_totals WRITE",),
 }
+HURRY = {"postgresql": "SET LOCAL statement_timeout = '50ms'", "mysql": "SET max_statement_time = 0.05"}
+BUSY = {
+    "postgresql": "SELECT pg_sleep(20)",
+    "mysql": "SELECT SUM(a.seq * b.seq) AS n FROM seq_1_to_9999 a, seq_1_to_9999 b",
+}
 LONG = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20)"}
 
 
@@ -197,8 +202,6 @@ async def test_connections_that_die_while_nobody_uses_them(db: SqlDatabase, url:
 async def test_whoever_waits_for_a_connection_in_vain_hears_so(
     db: SqlDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("mysql", "postgresql"):
-        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_SECONDS", 0.2)
     taken, done = asyncio.Barrier(11), asyncio.Event()
 
     async def keeps() -> None:
@@ -209,8 +212,11 @@ async def test_whoever_waits_for_a_connection_in_vain_hears_so(
 
     keeping = asyncio.gather(*(keeps() for _ in range(10)))
     await taken.wait()
+    for module in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_SECONDS", 0.2)
     with pytest.raises(Unavailable):
         await db.now()
+    monkeypatch.undo()
     done.set()
     await keeping
     await db.now()
@@ -241,6 +247,20 @@ async def test_a_read_that_waits_too_long_for_a_lock_is_told_that_it_passes(db: 
             with pytest.raises(Unavailable):
                 await reading
     assert (await db.verify(VIDEO, lambda _: None)).drift == 0
+
+
+@on_servers
+async def test_whoever_the_server_gives_no_more_time_hears_that_it_passes(db: SqlDatabase, url: str) -> None:
+    """As an operator may set it; nothing is wrong with what was asked."""
+    kind = url.split(":")[0]
+
+    async def takes_too_long() -> None:
+        async with db.transaction() as tx:
+            await tx.execute(HURRY[kind], {})
+            await tx.execute(BUSY[kind], {})
+
+    with pytest.raises(Unavailable):
+        await takes_too_long()
 
 
 @on_servers

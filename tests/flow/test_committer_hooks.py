@@ -172,6 +172,13 @@ async def test_a_hook_that_asks_nonsense_fails_alone(db: SqlDatabase) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_a_hook_whose_statement_the_server_ends_fails_alone(db: SqlDatabase) -> None:
+    """As an operator's statement_timeout does."""
+    hurried = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014'; END $$"
+    assert isinstance(await berta_alone_fails(db, Lingers(hurried)), Unavailable)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_a_hook_that_swallows_what_failed_fails_alone(db: SqlDatabase) -> None:
     """PostgreSQL does nothing more in a transaction that had an error; the other databases forget the statement."""
     assert isinstance(await berta_alone_fails(db, Swallows()), DataRefused)

@@ -32,33 +32,17 @@ LONG_SECONDS = 4 * 3600.0  # for a look at everything
 IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
 _WORDS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
 
-# 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read
-_AGAIN = frozenset({1213, 1205, 1062, 3572, 1020})
-# Server gone, shutting down, too many connections, disk full, read only, killed
+# 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read, 1412 table changed
+# since the snapshot, 3101 rolled back by the group
+_AGAIN = frozenset({1213, 1205, 1062, 3572, 1020, 1412, 3101})
+# Server gone, not ready yet, shutting down, out of memory or disk, over a limit of the account or of time, read only,
+# killed, not let in, an error in COMMIT
 _AWAY = frozenset(
     {
-        1040,
-        1053,
-        1021,
-        1114,
-        1290,
-        1317,
-        1836,
-        1927,
-        3024,
-        2002,
-        2003,
-        2006,
-        2013,
-        2014,
-        2055,
-        1045,
-        1049,
-        1129,
-        1130,
-        1203,
+        1021, 1023, 1026, 1030, 1037, 1040, 1041, 1045, 1047, 1049, 1053, 1114, 1129, 1130, 1152, 1158, 1159, 1160,
+        1161, 1180, 1203, 1226, 1290, 1317, 1836, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 3100, 4031,
     }
-)
+)  # fmt: skip
 # Literals must compare like the columns; MariaDB names that collation, and the isolation level, in its own way.
 # It also makes a join of a long IN list, which would lock rows in the order of that join, not of the index.
 # MySQL ends no transaction for being idle: there a host that vanished is noticed by TCP alone.

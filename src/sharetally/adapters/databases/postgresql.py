@@ -39,7 +39,7 @@ STEADY = frozenset(
 
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
 _AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
-_AWAY = ("08", "53", "57", "58", "25006", "25P03", "XX001")
+_AWAY = ("08", "40", "53", "57", "58", "25006", "25P03", "XX001")
 # InternalClientError: the connection was ended in the moment in which it was used
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
@@ -85,9 +85,8 @@ class PostgresqlDriver:
         try:
             yield
         except _FAULTS as error:
-            fault = translated(error)
-            self.broken = isinstance(fault, Unavailable)
-            raise fault from error
+            self.broken = isinstance(error, TimeoutError)
+            raise translated(error) from error
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
         """One statement for all tables."""
