@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Statements
+from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
 from sharetally.adapters.databases.mysql import MysqlEngine
@@ -107,6 +108,11 @@ async def test_postgresql_plans_for_the_table_that_will_be(url: str) -> None:
         assert "uq_share_records_key" in plan
         plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "events_pkey" in plan
+    async with engine.writing() as connection:
+        counted = [[new_id() for _ in range(40)], ["share_created"]]
+        plan = _plan(await connection.driver.fetch(f"EXPLAIN {COUNTING}", counted))
+    assert plan.count("events_pkey") == 2
+    assert "Seq Scan on events" not in plan
     await engine.close()
 
 

@@ -19,7 +19,7 @@ from sharetally.domain.share import Evidence
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.jobs import head_of
-from sharetally.flow.worker import JobResult
+from sharetally.flow.worker import JobResult, Outcomes
 from sharetally.ports import EventHead, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
@@ -70,6 +70,12 @@ def heads(*events: Event) -> list[EventHead]:
     return [head_of(event) for event in events]
 
 
+async def results(count: Count, jobs: Sequence[EventHead]) -> Sequence[JobResult]:
+    found = await count.handle(jobs)
+    assert not isinstance(found, Outcomes)
+    return found
+
+
 def outcomes(results: Sequence[JobResult]) -> list[str]:
     return [result.outcome for result in results]
 
@@ -84,8 +90,8 @@ async def proven(db: SqlDatabase) -> bool:
 
 async def test_an_event_is_counted_once(db: SqlDatabase, count: Count) -> None:
     events = await share(db, record(), record(user_id="bert", platform="whatsapp"), link(channel="mail"))
-    assert outcomes(await count.handle(heads(*events))) == ["counted"] * 3
-    assert outcomes(await count.handle(heads(*events))) == ["duplicate"] * 3
+    assert outcomes(await results(count, heads(*events))) == ["counted"] * 3
+    assert outcomes(await results(count, heads(*events))) == ["duplicate"] * 3
     (found,) = await db.counts([VIDEO])
     assert found.shares == 3
     assert found.evidence == {"declared": 2, "link": 1}
@@ -96,13 +102,13 @@ async def test_an_event_is_counted_once(db: SqlDatabase, count: Count) -> None:
 
 async def test_twice_in_one_batch_is_once(db: SqlDatabase, count: Count) -> None:
     events = await share(db, record(), record(user_id="bert"))
-    assert outcomes(await count.handle(heads(*events, *events))) == ["counted"] * 2 + ["duplicate"] * 2
+    assert outcomes(await results(count, heads(*events, *events))) == ["counted"] * 2 + ["duplicate"] * 2
     assert await total(db) == 2
 
 
 async def test_what_a_result_tells(db: SqlDatabase, count: Count) -> None:
     (event,) = await share(db, record())
-    (result,) = await count.handle(heads(event))
+    (result,) = await results(count, heads(event))
     assert result == JobResult(
         job_id=str(event.id),
         job="share_created",
@@ -117,7 +123,7 @@ async def test_what_a_result_tells(db: SqlDatabase, count: Count) -> None:
 async def test_what_a_job_says_beside_its_id_is_not_believed(db: SqlDatabase, count: Count) -> None:
     (event,) = await share(db, record())
     lie = EventHead(id=event.id, job=str(Job.SHARE_DELETED), content=ARTICLE)
-    (result,) = await count.handle([lie])
+    (result,) = await results(count, [lie])
     assert (result.job, result.content_type, result.share_count) == ("share_created", "video", 1)
     assert (await total(db), await total(db, ARTICLE)) == (1, 0)
     assert await proven(db)
@@ -127,7 +133,7 @@ async def test_a_delete_before_its_create(db: SqlDatabase, count: Count) -> None
     gone = link(deleted_at=AT)
     made, unmade = created(gone), deleted(gone)
     await write(db, Writes(new_links=of_links(gone), events=[made, unmade]))
-    (early,) = await count.handle(heads(unmade))
+    (early,) = await results(count, heads(unmade))
     assert (early.outcome, early.share_count) == ("counted", 0), "never shown below zero"
     assert await proven(db)
     await count.handle(heads(made))
@@ -138,14 +144,14 @@ async def test_a_delete_before_its_create(db: SqlDatabase, count: Count) -> None
 async def test_another_owners_events_are_left_alone(db: SqlDatabase, count: Count) -> None:
     post = created(record(), job=Job.SHARE_POST, delta=0, moved=0, to=None, payload="twitter")
     await write(db, Writes(events=[post]))
-    assert outcomes(await count.handle(heads(post))) == ["duplicate"]
+    assert outcomes(await results(count, heads(post))) == ["duplicate"]
     assert (await db.backlog()).pending == 1
 
 
 async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> None:
     (event,) = await share(db, record())
     await count.set_aside(head_of(event), "looks odd")
-    assert outcomes(await count.handle(heads(event))) == ["duplicate"]
+    assert outcomes(await results(count, heads(event))) == ["duplicate"]
     assert await total(db) == 0
     (parked,) = await db.parked(limit=10)
     assert (parked.event, parked.reason) == (event, "looks odd")
@@ -172,6 +178,30 @@ async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> Non
     await cache.open()
     await counter(db, cache).handle(heads(event))
     assert await cache.get([VIDEO]) == await db.counts([VIDEO])
+    await cache.close()
+
+
+async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
+    """Nobody reads a line about each job: the database counts by itself, and tells how many."""
+    cache = MemoryCache()
+    await cache.open()
+    announcer = Announcer(reading=db, cache=cache)
+    quiet = Count(ledger=db, outbox=db, announcer=announcer, feed=None, told=lambda: False)
+    events = await share(db, record(), record(user_id="bert"), link(content=ARTICLE))
+    withdrawn = deleted(record(id=events[1].share_id, user_id="bert"))
+    gone = deleted(record(user_id="cora"))
+    await write(db, Writes(events=[withdrawn]))
+    told = await quiet.handle(heads(*events, withdrawn, gone, events[0]))
+    assert told == Outcomes(
+        numbers={
+            ("share_created", "counted"): 3,
+            ("share_created", "duplicate"): 1,
+            ("share_deleted", "counted"): 1,
+            ("share_deleted", "duplicate"): 1,
+        }
+    )
+    assert [found.shares for found in await db.counts([VIDEO, ARTICLE])] == [1, 1]
+    assert await cache.get([VIDEO, ARTICLE]) == await db.counts([VIDEO, ARTICLE])
     await cache.close()
 
 
@@ -221,8 +251,8 @@ async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str
     await write(db, Writes(new_records=of_records(posted), events=[made, confirmed]))
     async with opened(url) as other:
         jobs = heads(confirmed, made)
-        results = await asyncio.gather(*(counter(each).handle(jobs) for each in (db, other, db)))
-    assert sorted(outcomes([one for some in results for one in some])) == ["counted"] * 2 + ["duplicate"] * 4
+        found_by = await asyncio.gather(*(results(counter(each), jobs) for each in (db, other, db)))
+    assert sorted(outcomes([one for some in found_by for one in some])) == ["counted"] * 2 + ["duplicate"] * 4
     (found,) = await db.counts([VIDEO])
     assert (found.shares, found.evidence) == (1, {"posted": 1})
     assert await proven(db)

@@ -16,7 +16,7 @@ from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.jobs import messages
 from sharetally.flow.relay import Relay
-from sharetally.flow.worker import JobResult
+from sharetally.flow.worker import JobResult, Outcomes
 from sharetally.ports import CallerKey, EventHead, References, StoredAnswer, Writes
 from tests.contracts.database_rows import emptied, number, record, run, share, write
 from tests.flow.line import Line, ids, relay
@@ -189,7 +189,7 @@ class Treadmill(Count):
         super().__init__(ledger=stage.db, outbox=stage.db, announcer=Announcer(reading=stage.db, cache=None), feed=None)
         self._broker = stage.broker
 
-    async def handle(self, jobs: Sequence[EventHead]) -> list[JobResult]:
+    async def handle(self, jobs: Sequence[EventHead]) -> Sequence[JobResult] | Outcomes:
         """Put in as many as come out."""
         await self.load(len(jobs))
         return await super().handle(jobs)

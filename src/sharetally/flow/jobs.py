@@ -30,7 +30,8 @@ class _Mark(msgspec.Struct, frozen=True):
     mark: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-_jobs = msgspec.json.Decoder(list[msgspec.Raw])
+_jobs = msgspec.json.Decoder(list[_Job])
+_pieces = msgspec.json.Decoder(list[msgspec.Raw])
 _job = msgspec.json.Decoder(_Job)
 _mark = msgspec.json.Decoder(_Mark)
 
@@ -74,16 +75,32 @@ def mark_in(job: str, body: bytes) -> datetime | None:
 def decoded(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:
     """The jobs of a message, and the pieces that hold none; `Unworkable` if it is no list at all."""
     try:
-        pieces = _jobs.decode(body)
+        return _heads(job, _jobs.decode(body)), []
+    except NOT_JSON:
+        return _one_by_one(job, body)
+
+
+def _heads(job: str, found: Iterable[_Job]) -> list[EventHead]:
+    """Many jobs of a message are about the same content."""
+    contents: dict[tuple[str, str], ContentRef] = {}
+    heads = list[EventHead]()
+    for each in found:
+        key = each.contentType, each.contentId
+        content = contents.get(key) or contents.setdefault(key, ContentRef(type=key[0], id=key[1]))
+        heads.append(EventHead(id=each.jobId, job=job, content=content))
+    return heads
+
+
+def _one_by_one(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:
+    """Where something is wrong, what is right is done all the same."""
+    try:
+        pieces = _pieces.decode(body)
     except NOT_JSON as error:
         raise Unworkable("not a JSON array of jobs") from error
-    heads, rest = list[EventHead](), list[bytes]()
+    found, rest = list[_Job](), list[bytes]()
     for piece in pieces:
         try:
-            found = _job.decode(piece)
+            found.append(_job.decode(piece))
         except NOT_JSON:
             rest.append(bytes(piece))
-        else:
-            content = ContentRef(type=found.contentType, id=found.contentId)
-            heads.append(EventHead(id=found.jobId, job=job, content=content))
-    return heads, rest
+    return _heads(job, found), rest

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from logging import ERROR, INFO
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -51,6 +52,18 @@ class JobResult:
     error: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcomes:
+    """What became of a batch whose jobs nobody asks about one by one: how many, by job and outcome."""
+
+    numbers: Mapping[tuple[str, str], int]
+
+
+def heard() -> bool:
+    """Whether anybody reads a line about each job."""
+    return bool(log.is_enabled_for(INFO))
+
+
 class Consumer(Protocol[T]):
     """Owns some jobs: nobody else burns their events."""
 
@@ -63,8 +76,8 @@ class Consumer(Protocol[T]):
         """The jobs of a message, and the pieces that hold none; `Unworkable` if it holds none at all."""
         ...
 
-    async def handle(self, jobs: Sequence[T]) -> list[JobResult]:
-        """Do all of them in one transaction, or none."""
+    async def handle(self, jobs: Sequence[T]) -> Sequence[JobResult] | Outcomes:
+        """Do all of them in one transaction, or none; where nobody is `heard`, numbers are enough."""
         ...
 
     async def set_aside(self, job: T, reason: str) -> JobResult:
@@ -183,28 +196,39 @@ class Worker(Generic[T]):
                 log.info("trying again", queue=self._consumer.queue.name, attempt=attempt, reason=_reason(error))
                 await _pause(stop, PASSING.delay(attempt))
 
-    def _tell(self, results: Sequence[JobResult], seconds: float) -> None:
-        each = seconds / max(1, len(results))
-        for (job, outcome), number in Counter((result.job, result.outcome) for result in results).items():
-            self._meter.job(job, outcome, each, number)
+    def _tell(self, results: Sequence[JobResult] | Outcomes, seconds: float) -> None:
+        if isinstance(results, Outcomes):
+            self._measure(results.numbers, seconds)
+            return
+        self._measure(Counter((result.job, result.outcome) for result in results), seconds)
         for result in results:
-            success = result.error is None
-            log.log(
-                20 if success else 40,
-                "job",
-                jobId=result.job_id,
-                job=result.job,
-                outcome=result.outcome,
-                success=success,
-                processingTime=round(seconds * 1000, 3),
-                data={
-                    "contentType": result.content_type,
-                    "contentId": result.content_id,
-                    "shareCount": result.share_count,
-                },
-                requestId=result.request_id,
-                **({} if success else {"error": result.error}),
-            )
+            if result.error is not None or heard():
+                _say(result, seconds)
+
+    def _measure(self, numbers: Mapping[tuple[str, str], int], seconds: float) -> None:
+        each = seconds / max(1, sum(numbers.values()))
+        for (job, outcome), number in numbers.items():
+            self._meter.job(job, outcome, each, number)
+
+
+def _say(result: JobResult, seconds: float) -> None:
+    success = result.error is None
+    log.log(
+        INFO if success else ERROR,
+        "job",
+        jobId=result.job_id,
+        job=result.job,
+        outcome=result.outcome,
+        success=success,
+        processingTime=round(seconds * 1000, 3),
+        data={
+            "contentType": result.content_type,
+            "contentId": result.content_id,
+            "shareCount": result.share_count,
+        },
+        requestId=result.request_id,
+        **({} if success else {"error": result.error}),
+    )
 
 
 def _reason(error: Exception) -> str:

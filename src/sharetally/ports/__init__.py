@@ -8,7 +8,17 @@ answers and proves, `database` is all of these; `broker` carries; the rest stand
 from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
-from sharetally.ports.ledger import CallerKey, Ledger, Locked, References, StoredAnswer, Total, Transaction, Writes
+from sharetally.ports.ledger import (
+    CallerKey,
+    Counted,
+    Ledger,
+    Locked,
+    References,
+    StoredAnswer,
+    Total,
+    Transaction,
+    Writes,
+)
 from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent
 from sharetally.ports.reading import AuditFilter, LinkFilter, PlatformStatus, Proving, Reading
 
@@ -20,6 +30,7 @@ __all__ = [
     "Cache",
     "CallerKey",
     "Clock",
+    "Counted",
     "Database",
     "Delivery",
     "EventHead",

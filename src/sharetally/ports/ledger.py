@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +86,14 @@ class Total:
     changed_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """What one batch counted: how many events by job, and the contents that they were about."""
+
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    contents: Set[ContentRef] = frozenset()
+
+
 class Transaction(Protocol):
     """One open transaction at READ COMMITTED; left normally it commits, by an error it rolls back.
 
@@ -110,6 +118,10 @@ class Transaction(Protocol):
 
     async def move(self, changes: Mapping[ContentRef, Change]) -> dict[ContentRef, Total]:
         """Move totals, cells and rollups, contents in sorted order; return the new totals."""
+        ...
+
+    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> Counted:
+        """Take, burn and move in one go: those of these events that are there, not parked and of these jobs."""
         ...
 
     async def emit(self, events: Sequence[Event]) -> None:

@@ -64,6 +64,11 @@ class Flavor(Protocol):
         """Compiles SQLAlchemy statements and converts values."""
         ...
 
+    @property
+    def counting(self) -> str | None:
+        """All of counting in one statement over ids and job names, where the database can."""
+        ...
+
     def inserts(self, parts: Sequence[Part]) -> Sequence[tuple[str, Sequence[Any]]]:
         """INSERTs of these rows, in order, each with what `Driver.insert` takes: as few statements as there may be."""
         ...

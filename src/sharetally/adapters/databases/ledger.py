@@ -1,4 +1,4 @@
-"""The transaction: lock, write, take, burn, move. Steps 1, 3, 4 and 5 of the committer, and the counter's.
+"""The transaction: lock and write, steps 1, 3, 4 and 5 of the committer; the counter's are in `counting`.
 
 Tables are touched in one order and rows in the order of their keys, so that two transactions meet at
 the first row that both want and the later one waits there.
@@ -15,27 +15,15 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection, Row
+from sharetally.adapters.databases.counting import SqlCounting
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.types import db_micros, db_now
-from sharetally.domain.content import ContentRef
-from sharetally.domain.count import NEVER, Change
 from sharetally.domain.event import Event
-from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Total, Transaction, Writes
+from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Transaction, Writes
 
 RECORD_KEY = ("content_type", "content_id", "platform", "user_id")
-CONTENT_KEY = ("content_type", "content_id")
-_CLOCK = sa.select(db_now().label("now"), db_micros().label("micros"))
-
-_TOTAL_SETS = {
-    "shares": "{t}.shares + {shares}",
-    "version": "{greatest}({t}.version + 1, {version})",
-    "changed_at": "{changed_at}",
-}
-_CELL_SETS = {"shares": "{t}.shares + {shares}", "last_at": "{greatest}({t}.last_at, {last_at})"}
-_ROLLUP_SETS = {"made": "{t}.made + {made}", "withdrawn": "{t}.withdrawn + {withdrawn}"}
 
 
-class SqlTransaction:
+class SqlTransaction(SqlCounting):
     """One open transaction."""
 
     def __init__(self, connection: Connection) -> None:
@@ -94,32 +82,6 @@ class SqlTransaction:
         """Every event written so far, without what was rolled back."""
         return self._emitted
 
-    async def take(self, ids: Sequence[UUID]) -> list[Event]:
-        """Lock the events that are still there; waiting, for a skipped one would be stranded."""
-        rows = await self._connection.select(tables.events, ("id",), [(each,) for each in set(ids)], lock=True)
-        return [mapping.event_of(row) for row in rows if row["parked_reason"] is None]
-
-    async def burn(self, ids: Sequence[UUID]) -> None:
-        """Delete what was taken."""
-        await self._connection.delete(tables.events, "id", ids)
-
-    async def move(self, changes: Mapping[ContentRef, Change]) -> dict[ContentRef, Total]:
-        """Totals first: whoever moves the same content next waits there, before its cells."""
-        clock = (await self._connection.rows(_CLOCK))[0]
-        ordered = sorted(changes.items())
-        stamp = {"version": clock["micros"], "changed_at": clock["now"]}
-        totals = [
-            {**_content(ref), "shares": change.delta, **stamp}
-            for ref, change in ordered
-            if change.delta or change.rollups
-        ]
-        await self._connection.upsert(tables.share_totals, totals, _TOTAL_SETS)
-        cells = [row for ref, change in ordered for row in _cells(ref, change)]
-        await self._connection.upsert(tables.share_counts, cells, _CELL_SETS)
-        rollups = [row for ref, change in ordered for row in _rollups(ref, change)]
-        await self._connection.upsert(tables.share_rollups, rollups, _ROLLUP_SETS)
-        return await totals_of(self._connection, list(changes))
-
     async def execute(self, statement: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
         """Run SQL for a hook."""
         return list(await self._connection.text(statement, parameters))
@@ -134,48 +96,6 @@ class SqlTransaction:
         except BaseException:
             del self._emitted[before:]
             raise
-
-
-async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:
-    """The totals of these contents, where there are any."""
-    rows = await connection.select(tables.share_totals, CONTENT_KEY, [(ref.type, ref.id) for ref in contents])
-    return {
-        mapping.content_of(row): Total(shares=row["shares"], version=row["version"], changed_at=row["changed_at"])
-        for row in rows
-    }
-
-
-def _content(ref: ContentRef) -> dict[str, Any]:
-    return {"content_type": ref.type, "content_id": ref.id}
-
-
-def _cells(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
-    return [
-        {
-            **_content(ref),
-            "dimension": dimension,
-            "value": value,
-            "shares": shares,
-            "last_at": change.last.get(value, NEVER) if dimension == "platform" else NEVER,
-        }
-        for (dimension, value), shares in sorted(change.cells.items())
-        if shares or dimension == "platform"
-    ]
-
-
-def _rollups(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
-    return [
-        {
-            **_content(ref),
-            "channel": channel,
-            "evidence": evidence,
-            "bucket": bucket,
-            "made": made,
-            "withdrawn": withdrawn,
-        }
-        for (channel, evidence, bucket), (made, withdrawn) in sorted(change.rollups.items())
-        if made or withdrawn
-    ]
 
 
 def _without(rows: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ class PlainFlavor:
 
     def __init__(self, dialect: sa.Dialect, *, sign: str, quote: str, rows: str, lock: str) -> None:
         self.dialect = dialect
+        self.counting: str | None = None
         self._sign = sign
         self._quote = quote
         self._rows = rows

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
 from sharetally.adapters.databases.connection import Connection, Part, Row, Statements
+from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine, committed, read_once
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
@@ -106,6 +107,7 @@ class PostgresqlFlavor:
 
     def __init__(self) -> None:
         self.dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
+        self.counting: str | None = COUNTING
         self._inserts: dict[tuple[object, ...], str] = {}
 
     def _type(self, table: sa.Table, name: str) -> str:
@@ -266,8 +268,9 @@ class PostgresqlEngine(Engine):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
-        """A transaction at READ COMMITTED."""
-        async with self.connect() as connection, committed(connection, "BEGIN"):
+        """A transaction at READ COMMITTED. A plan that is kept must not read a table whole once it has grown."""
+        begin = "BEGIN; SET LOCAL enable_seqscan = off"
+        async with self.connect() as connection, committed(connection, begin):
             yield connection
 
     @asynccontextmanager

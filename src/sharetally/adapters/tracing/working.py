@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from opentelemetry.trace import SpanContext, SpanKind, use_span
 
 from sharetally.adapters.tracing.spans import Spans, failed
-from sharetally.flow.worker import Consumer, JobResult
+from sharetally.flow.worker import Consumer, JobResult, Outcomes
 from sharetally.ports import Delivery, Queue
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class TracedConsumer(Generic[T]):
         self._sources.update((id(job), source) for job in jobs)
         return jobs, rest
 
-    async def handle(self, jobs: Sequence[T]) -> list[JobResult]:
+    async def handle(self, jobs: Sequence[T]) -> Sequence[JobResult] | Outcomes:
         """Do them, in one span."""
         self._handling = True
         sources = {source.tag: source for job in jobs if (source := self._sources.get(id(job)))}

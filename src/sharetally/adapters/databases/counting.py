@@ -1,0 +1,130 @@
+"""The counter's half of a transaction: take, burn, move, or all three in one go.
+
+Events are locked, waiting, in the order of their ids; totals come before cells and cells before rollups, each
+sorted by its key. So two counters meet at the first row that both want and the later one waits there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.types import db_micros, db_now
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import NEVER, Change, fold
+from sharetally.domain.event import Event
+from sharetally.ports import Counted, Total
+
+CONTENT_KEY = ("content_type", "content_id")
+_CLOCK = sa.select(db_now().label("now"), db_micros().label("micros"))
+
+_TOTAL_SETS = {
+    "shares": "{t}.shares + {shares}",
+    "version": "{greatest}({t}.version + 1, {version})",
+    "changed_at": "{changed_at}",
+}
+_CELL_SETS = {"shares": "{t}.shares + {shares}", "last_at": "{greatest}({t}.last_at, {last_at})"}
+_ROLLUP_SETS = {"made": "{t}.made + {made}", "withdrawn": "{t}.withdrawn + {withdrawn}"}
+
+
+class SqlCounting:
+    """What a counter does with an open transaction."""
+
+    _connection: Connection
+
+    async def take(self, ids: Sequence[UUID]) -> list[Event]:
+        """Lock the events that are still there; waiting, for a skipped one would be stranded."""
+        rows = await self._connection.select(tables.events, ("id",), [(each,) for each in set(ids)], lock=True)
+        return [mapping.event_of(row) for row in rows if row["parked_reason"] is None]
+
+    async def burn(self, ids: Sequence[UUID]) -> None:
+        """Delete what was taken."""
+        await self._connection.delete(tables.events, "id", ids)
+
+    async def move(self, changes: Mapping[ContentRef, Change]) -> dict[ContentRef, Total]:
+        """Totals first: whoever moves the same content next waits there, before its cells."""
+        await self._move(changes)
+        return await totals_of(self._connection, list(changes))
+
+    async def _move(self, changes: Mapping[ContentRef, Change]) -> None:
+        clock = (await self._connection.rows(_CLOCK))[0]
+        ordered = sorted(changes.items())
+        stamp = {"version": clock["micros"], "changed_at": clock["now"]}
+        totals = [
+            {**_content(ref), "shares": change.delta, **stamp}
+            for ref, change in ordered
+            if change.delta or change.rollups
+        ]
+        await self._connection.upsert(tables.share_totals, totals, _TOTAL_SETS)
+        cells = [row for ref, change in ordered for row in _cells(ref, change)]
+        await self._connection.upsert(tables.share_counts, cells, _CELL_SETS)
+        rollups = [row for ref, change in ordered for row in _rollups(ref, change)]
+        await self._connection.upsert(tables.share_rollups, rollups, _ROLLUP_SETS)
+
+    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> Counted:
+        """In one statement where the database can, else step by step."""
+        whole = self._connection.flavor.counting
+        if whole is not None:
+            return _counted(await self._connection.driver.fetch(whole, [ids, sorted(jobs)]))
+        events = [event for event in await self.take(ids) if event.job in jobs]
+        if not events:
+            return Counted()
+        await self.burn([event.id for event in events])
+        changes = fold(events)
+        await self._move(changes)
+        return Counted(numbers=Counter(event.job for event in events), contents=changes.keys())
+
+
+def _counted(rows: Sequence[Mapping[str, Any]]) -> Counted:
+    """Of one statement: a row for each job with its number, and one for each content."""
+    numbers = {row["job"]: row["number"] for row in rows if row["job"] is not None}
+    contents = {mapping.content_of(row) for row in rows if row["job"] is None}
+    return Counted(numbers=numbers, contents=contents)
+
+
+async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:
+    """The totals of these contents, where there are any."""
+    rows = await connection.select(tables.share_totals, CONTENT_KEY, [(ref.type, ref.id) for ref in contents])
+    return {
+        mapping.content_of(row): Total(shares=row["shares"], version=row["version"], changed_at=row["changed_at"])
+        for row in rows
+    }
+
+
+def _content(ref: ContentRef) -> dict[str, Any]:
+    return {"content_type": ref.type, "content_id": ref.id}
+
+
+def _cells(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
+    return [
+        {
+            **_content(ref),
+            "dimension": dimension,
+            "value": value,
+            "shares": shares,
+            "last_at": change.last.get(value, NEVER) if dimension == "platform" else NEVER,
+        }
+        for (dimension, value), shares in sorted(change.cells.items())
+        if shares or dimension == "platform"
+    ]
+
+
+def _rollups(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
+    return [
+        {
+            **_content(ref),
+            "channel": channel,
+            "evidence": evidence,
+            "bucket": bucket,
+            "made": made,
+            "withdrawn": withdrawn,
+        }
+        for (channel, evidence, bucket), (made, withdrawn) in sorted(change.rollups.items())
+        if made or withdrawn
+    ]
