@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.jobs import messages
 from sharetally.flow.relay import Relay
-from sharetally.flow.worker import JobResult, Outcomes
+from sharetally.flow.worker import JobResult, Outcomes, Worker
 from sharetally.ports import CallerKey, EventHead, References, StoredAnswer, Writes
 from tests.contracts.database_rows import emptied, number, record, run, share, write
 from tests.flow.line import Line, ids, relay
@@ -223,3 +224,53 @@ async def _still(stage: Stage, pending: int) -> bool:
 
 async def _marked(stage: Stage) -> bool:
     return "count" in await stage.db.marks()
+
+
+class Held(Count):
+    """Counts, once it is let go."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(ledger=stage.db, outbox=stage.db, announcer=Announcer(reading=stage.db, cache=None), feed=None)
+        self.holds, self.go = asyncio.Event(), asyncio.Event()
+
+    async def handle(self, jobs: Sequence[EventHead]) -> Sequence[JobResult] | Outcomes:
+        """With the batch in hand, wait."""
+        self.holds.set()
+        await self.go.wait()
+        return await super().handle(jobs)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_mark_that_overtakes_what_another_worker_holds_costs_a_duplicate_and_no_more(
+    db: SqlDatabase, dies: bool
+) -> None:
+    """With several workers on one queue a mark proves less than it says: it passed a batch that is not committed."""
+    async with staged(db, MemoryBroker()) as stage:
+        await stage.send(*await share(db, *(record(user_id=f"user-{each}") for each in range(20))))
+        slow = Held(stage)
+        async with running(_worked(stage.worker(slow), slow.go if dies else None)):
+            await slow.holds.wait()
+            await long_ago(db)
+            looking = Relay(outbox=db, schema=db, broker=stage.broker, queues=[Count.queue])
+            async with working(stage.worker(stage.count())):
+                await looking.look()
+                await until(lambda: _marked(stage))
+                assert await looking.look() == 20, "all of them are sent again"
+                await until(stage.counted)
+                slow.go.set()
+                await asyncio.wait_for(cast(MemoryBroker, stage.broker).join(), WITHIN)
+        assert (await stage.shares(), await stage.proven()) == (20, True)
+        assert stage.meter.outcomes() == {"counted": 20, "duplicate": 20}
+
+
+async def _worked(worker: Worker[EventHead], dies_at: asyncio.Event | None) -> None:
+    """To its end; or it dies with its batch in hand, which then comes again behind the mark."""
+    work = asyncio.create_task(worker.run(asyncio.Event()))
+    try:
+        if dies_at is not None:
+            await dies_at.wait()
+        else:
+            await work
+    finally:
+        work.cancel()
+        await asyncio.wait({work})
