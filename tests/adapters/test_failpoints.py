@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -39,13 +40,33 @@ def test_it_dies_where_it_was_told_and_when(name: str) -> None:
     )
 
 
+def test_it_stands_still_where_it_was_told_until_it_may_go_on() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        _PASS_BY,
+        "ledger.before-commit:1:stop",
+        "ledger.before-commit",
+        "outbox.after-claim",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        process.send_signal(signal.SIGCONT)
+        out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out.split()) == (0, ["ledger.before-commit", "outbox.after-claim"])
+
+
 def test_without_the_variable_nothing_stands_in_between() -> None:
     store, broker = database("sqlite:///never-opened.db"), MemoryBroker()
     assert placed(store, broker, {}) == (store, broker)
     assert placed(store, broker, {VARIABLE: ""}) == (store, broker)
 
 
-@pytest.mark.parametrize("value", ["ledger.after-commit", "ledger.after-commit:0", "ledger.after-commit:x", "there:1"])
+@pytest.mark.parametrize(
+    "value",
+    ["ledger.after-commit", "ledger.after-commit:0", "ledger.after-commit:x", "ledger.after-commit:1:go", "there:1"],
+)
 def test_a_place_that_does_not_exist_stops_the_start(value: str) -> None:
     with pytest.raises(Misconfigured, match=r"SHARETALLY_FAILPOINT: must be NAME:N.*outbox\.after-claim"):
         armed({VARIABLE: value})

@@ -5,20 +5,20 @@ The places are those of `sharetally.adapters.failpoints`; a role is armed by its
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import time
 from collections.abc import Mapping
 
+from tests.faults.until import until
 from tests.oracle.process import Role
 from tests.oracle.system import System
 
 FAILPOINT = "FAILPOINT"
+WITHIN = 90.0  # seconds
 
 
-def armed(role: str, place: str, number: int) -> Mapping[str, Mapping[str, str]]:
-    """For a shape's `each`: this role dies when it comes to the place for the `number`-th time."""
-    return {role: {FAILPOINT: f"{place}:{number}"}}
+def armed(role: str, place: str, number: int, act: str = "") -> Mapping[str, Mapping[str, str]]:
+    """For a shape's `each`: this role dies at the place when it comes there so often; with `:stop` it stands still."""
+    return {role: {FAILPOINT: f"{place}:{number}{act}"}}
 
 
 async def dies(role: Role, *, within: float = 60.0) -> None:
@@ -42,7 +42,7 @@ async def revive(system: System, role: Role) -> None:
 
 def deaths(role: Role) -> int:
     """How often it has killed itself, by its log."""
-    return role.log.read_text(errors="replace").count("this process kills itself")
+    return role.log.read_text(errors="replace").count(": SIGKILL")
 
 
 async def kill_and_arm(role: Role, place: str, number: int) -> None:
@@ -52,9 +52,19 @@ async def kill_and_arm(role: Role, place: str, number: int) -> None:
     await role.start()
 
 
-async def died_anew(role: Role, times: int, *, within: float = 90.0) -> None:
+async def died_anew(role: Role, times: int) -> None:
     """Wait until processes of a role that replaces them have killed themselves so often in all."""
-    deadline = time.monotonic() + within
-    while deaths(role) < times:
-        assert time.monotonic() < deadline, f"{deaths(role)} of {times} deaths; see {role.log}"
-        await asyncio.sleep(0.05)
+
+    async def have_died() -> bool:
+        return deaths(role) >= times
+
+    await until(f"{times} deaths; see {role.log}", have_died, within=WITHIN)
+
+
+async def stands_still(role: Role) -> None:
+    """Wait until it has stopped itself."""
+
+    async def stopped() -> bool:
+        return ": SIGSTOP" in role.log.read_text(errors="replace")
+
+    await until(f"{role.name} stopped; see {role.log}", stopped, within=WITHIN)

@@ -1,6 +1,7 @@
 """Named places at which a process kills itself, for the fault suite: decorators over the ports.
 
-`SHARETALLY_FAILPOINT=name:N` kills the process (SIGKILL) when it reaches that place for the Nth time. `wiring.py`
+`SHARETALLY_FAILPOINT=name:N` kills the process (SIGKILL) when it reaches that place for the Nth time, and with
+`name:N:stop` makes it stand still there (SIGSTOP) until somebody lets it go on. `wiring.py`
 asks for the decorators, which are put on only if the variable is set: without it they cost nothing.
 It is no setting: it stops no start, and whoever serves real users never sets it.
 
@@ -15,6 +16,7 @@ It is no setting: it stops no start, and whoever serves real users never sets it
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,6 +28,7 @@ from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Broker, Delivery, EventHead, FeedMessage, Message, Queue, QueueState, Subscription
 from sharetally.ports.ledger import Transaction
 
+_FORM = re.compile(r"(?P<name>[a-z.-]+):(?P<number>[1-9]\d*)(?P<stop>:stop)?", re.ASCII)
 VARIABLE = "SHARETALLY_FAILPOINT"
 NAMES = (
     "ledger.before-commit",
@@ -38,11 +41,12 @@ NAMES = (
 
 
 class Failpoint:
-    """Dies when its place is reached for the `number`-th time in this process."""
+    """Kills this process, or stops it, when its place is reached for the `number`-th time."""
 
-    def __init__(self, name: str, number: int) -> None:
+    def __init__(self, name: str, number: int, act: signal.Signals = signal.SIGKILL) -> None:
         self._name = name
         self._left = number
+        self._act = act
 
     def reached(self, name: str) -> None:
         """Say where the process is."""
@@ -50,8 +54,8 @@ class Failpoint:
             return
         self._left -= 1
         if self._left == 0:
-            print(f"failpoint {name}: this process kills itself", file=sys.stderr, flush=True)  # noqa: T201
-            os.kill(os.getpid(), signal.SIGKILL)
+            print(f"failpoint {name}: {self._act.name}", file=sys.stderr, flush=True)  # noqa: T201
+            os.kill(os.getpid(), self._act)
 
 
 def armed(environ: Mapping[str, str]) -> Failpoint | None:
@@ -59,10 +63,10 @@ def armed(environ: Mapping[str, str]) -> Failpoint | None:
     value = environ.get(VARIABLE)
     if not value:
         return None
-    name, _, number = value.partition(":")
-    if name not in NAMES or not number.isdecimal() or int(number) < 1:
-        raise Misconfigured(f"{VARIABLE}: must be NAME:N, N from 1, NAME one of {', '.join(NAMES)}")
-    return Failpoint(name, int(number))
+    found = _FORM.fullmatch(value)
+    if found is None or found["name"] not in NAMES:
+        raise Misconfigured(f"{VARIABLE}: must be NAME:N or NAME:N:stop, N from 1, NAME one of {', '.join(NAMES)}")
+    return Failpoint(found["name"], int(found["number"]), signal.SIGSTOP if found["stop"] else signal.SIGKILL)
 
 
 def placed(database: SqlDatabase, broker: Broker, environ: Mapping[str, str]) -> tuple[SqlDatabase, Broker]:

@@ -28,4 +28,4 @@ async def perform(stage: Stage) -> None:
         stage.note(f"killed {deaths(role)} times")
 
 
-ROW = Row(number=2, title="worker killed in mid-batch, before the commit", on=ALL, perform=perform, brief="sqlite")
+ROW = Row(number=2, title="worker killed in mid-batch, before the commit", on=ALL, perform=perform)
