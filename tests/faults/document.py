@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -32,10 +33,9 @@ async def about(services: Services, *, seed: int, seconds: float) -> dict[str, o
 
 async def _versions(services: Services) -> dict[str, str]:
     found = {"Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
-    for name, url in (("PostgreSQL", services.postgresql), ("MariaDB or MySQL", services.mysql)):
-        if url:
-            async with open_tables(url) as tables:
-                found[name] = str((await tables.rows("SELECT version()"))[0][0]).split(" on ")[0]
+    for url in filter(None, (services.postgresql, services.mysql)):
+        async with open_tables(url) as tables:
+            found |= server_of(str((await tables.rows("SELECT version()"))[0][0]))
     if services.amqp:
         async with await aio_pika.connect(services.amqp, timeout=10) as connection:
             assert connection.transport is not None
@@ -44,6 +44,13 @@ async def _versions(services: Services) -> dict[str, str]:
         with redis.Redis.from_url(services.redis) as client:
             found["Redis"] = str(client.info("server")["redis_version"])
     return found
+
+
+def server_of(said: str) -> dict[str, str]:
+    """Which server it is that says this of its version, and the version's number."""
+    name = next((name for name in ("PostgreSQL", "MariaDB") if name in said), "MySQL")
+    number = re.search(r"\d+(\.\d+)+", said)
+    return {name: number[0] if number else said}
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.document import generated
+from tests.faults.document import generated, server_of
 from tests.faults.row import ALL, Row
 from tests.faults.scoreboard import HEADINGS, Outcome, as_json, as_markdown, as_text
 from tests.faults.stage import Stage
@@ -64,3 +64,9 @@ def test_the_table_shows_every_number_and_every_reason() -> None:
     assert "### 1. Killed\n\nA verdict that cannot fail is worthless" in page
     assert "SQLite 3.40" in page
     assert "killed 5 times; WRONG: lost: record x" in page
+
+
+def test_servers_are_named_with_their_versions() -> None:
+    assert server_of("PostgreSQL 15.20 (Debian 15.20-0+deb12u1) on x86_64-pc-linux-gnu") == {"PostgreSQL": "15.20"}
+    assert server_of("10.11.19-MariaDB-0+deb12u1") == {"MariaDB": "10.11.19"}
+    assert server_of("8.0.36") == {"MySQL": "8.0.36"}
