@@ -1,0 +1,92 @@
+"""All states of one record: only a live success counts, whatever was asked, and in whatever order it is counted.
+
+The planted faults show that the exploration would find a table that counts wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+
+from sharetally.domain import share
+from sharetally.domain.event import Job
+from sharetally.domain.share import TABLE, Evidence, Reply, Request, Status, Step
+from tests.domain.share_space import Space, State, explored
+
+LONGEST = 12  # requests
+SHORT = 4  # enough for any single fault of the table
+TOTAL = ("total", "")
+MOVES: Mapping[Job | None, int] = {Job.SHARE_CREATED: 1, Job.SHARE_DELETED: -1}
+
+
+@pytest.fixture(scope="module")
+def space() -> Space:
+    return explored(LONGEST)
+
+
+def wrong(states: Iterable[State]) -> Iterator[State]:
+    """States whose count, with all that is in flight, is not what is live; cell by cell."""
+    return (state for state in states if state.promised != state.live)
+
+
+def test_counted_and_in_flight_are_what_is_live(space: Space) -> None:
+    assert next(wrong(space.follows), None) is None
+
+
+def test_when_nothing_is_in_flight_the_count_is_what_is_live(space: Space) -> None:
+    settled = [state for state in space.follows if not state.flight]
+    assert settled
+    assert all(state.counted == state.live for state in settled)
+
+
+def test_every_cell_of_the_table_was_asked(space: Space) -> None:
+    assert space.asked == set(TABLE)
+
+
+def test_every_status_is_reached_with_the_evidence_it_may_rest_on(space: Space) -> None:
+    """What is to be posted never rests on a word alone; a share that stands, or stood, may rest on either."""
+    on_posting = {Status.PENDING, Status.SENDING, Status.FAILED, Status.UNKNOWN}
+    on_either = {Status.SUCCESS, Status.WITHDRAWN}
+    found = {(state.record.status, state.record.evidence) for state in space.follows if state.record}
+    assert found == {(status, Evidence.POSTED) for status in on_posting} | {
+        (status, evidence) for status in on_either for evidence in Evidence
+    }
+
+
+@pytest.mark.parametrize("status", Status)
+def test_from_every_state_one_gets_to_every_status(space: Space, status: Status) -> None:
+    """So none is a dead end. Looked at where nothing is in flight: counting closes no way."""
+    reaching = {state for state in space.follows if state.status is status}
+    while more := {state for state, after in space.follows.items() if after & reaching} - reaching:
+        reaching |= more
+    young = explored(SHORT).follows
+    assert young.keys() <= reaching
+
+
+def test_orders_that_no_queue_would_choose_are_among_them(space: Space) -> None:
+    """A withdrawal that is counted before the share makes the count negative for a while; a pile of events waits."""
+    totals = {dict(state.counted).get(TOTAL, 0) for state in space.follows}
+    assert min(totals) < 0
+    assert max(totals) > 1
+    assert max(len(state.flight) for state in space.follows) == LONGEST
+
+
+def faults() -> Iterator[tuple[Status | None, Request, Step]]:
+    """Each step of the table with each job that moves the count otherwise, or with none where one is due."""
+    for (state, request), step in TABLE.items():
+        if step.reply is not Reply.DONE:
+            continue
+        for job in (Job.SHARE_CREATED, Job.SHARE_DELETED, Job.SHARE_UPDATED, None):
+            if MOVES.get(job, 0) != MOVES.get(step.job, 0):
+                yield state, request, replace(step, job=job)
+    yield Status.SUCCESS, Request.CONFIRM, replace(TABLE[Status.SUCCESS, Request.CONFIRM], job=None)
+
+
+@pytest.mark.parametrize(("state", "request_", "fault"), list(faults()))
+def test_a_planted_fault_is_found(
+    monkeypatch: pytest.MonkeyPatch, state: Status | None, request_: Request, fault: Step
+) -> None:
+    monkeypatch.setattr(share, "TABLE", {**TABLE, (state, request_): fault})
+    assert next(wrong(explored(SHORT).follows), None) is not None
