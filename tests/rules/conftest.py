@@ -1,0 +1,40 @@
+"""A stage on each kind of database, without a line in the log for each of its many thousand requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from sharetally.adapters.migrations.runner import upgrade
+from tests.rules.stage import Stage, open_stage
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet() -> Iterator[None]:
+    """Only what is an error is told."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
+def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
+    """The service, once on each kind of database."""
+    upgrade(database_url)
+    with open_stage(tmp_path, database_url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The service on SQLite, for all tests of a file."""
+    folder = tmp_path_factory.mktemp("rules")
+    url = f"sqlite:///{folder}/sharetally.db"
+    upgrade(url)
+    with open_stage(folder, url) as found:
+        yield found

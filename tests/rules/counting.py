@@ -1,0 +1,51 @@
+"""Events are counted, and posts tried, when the machine says so: any of them, in any order, in any batch, again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from sharetally.ports import EventHead
+from tests.rules.model import Key
+from tests.rules.standing import Standing
+from tests.rules.wishes.share import WAITS, audited
+
+UNABLE = "posting-unavailable"
+WORKER = "sharetally"
+
+
+class Counting(Standing):
+    """The relay and the workers, in the machine's hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._delivered: list[EventHead] = []
+
+    @rule(picks=st.lists(st.integers(0, 99), min_size=1, max_size=6), again=st.booleans())
+    def deliver_some(self, picks: Sequence[int], again: bool) -> None:
+        known = self._delivered if again else self.stage.waiting(self.model.contents)
+        self.deliver([known[pick % len(known)] for pick in picks] if known else [])
+
+    @rule()
+    def deliver_all(self) -> None:
+        self.deliver(self.stage.waiting(self.model.contents))
+
+    def deliver(self, heads: Sequence[EventHead]) -> None:
+        """Every retry has one job; what is tried fails, for nothing is posted in this version."""
+        posts = self.stage.posts(self.stage.waiting(self.model.contents))
+        assert Counter(posts.values()) == Counter(self.model.orders)
+        self.stage.deliver(heads)
+        self._delivered += heads
+        for taken in sorted({head.id for head in heads} & posts.keys()):
+            self._tried(posts[taken])
+
+    def _tried(self, key: Key) -> None:
+        self.model.orders.remove(key)
+        stands = self.model.records[key]
+        if stands.status in WAITS:
+            self.model.records[key] = replace(stands, status="failed", error=UNABLE)
+            audited(self.model, key, "failed", actor=WORKER)

@@ -1,0 +1,56 @@
+"""The machine: all rules together, how a run ends, and how it is run again and again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import ClassVar
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.rules.asking import Asking
+from tests.rules.counting import Counting
+from tests.rules.looking import Looking
+from tests.rules.stage import Stage
+
+STEPS = 40  # in a run, after what it begins with
+ROUND = 10  # runs from one seed; from the eleventh on they would be variations of earlier ones
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+
+
+class Machine(Asking, Counting, Looking):
+    """One run: contents of its own, any steps in any order, and at the end everything is counted."""
+
+    ended: ClassVar[int] = 0
+
+    def teardown(self) -> None:
+        """A run that found something is not looked at any further."""
+        if sys.exc_info()[0] is None:
+            self.deliver(self.stage.waiting(self.model.contents)[::-1])
+            self.look_at_the_end()
+            type(self).ended += 1
+
+
+def run(stage: Stage, seeds: Iterable[int], *, shorten: bool = False) -> int:
+    """A round from each seed; how many runs came to their end. `shorten`: what is found is told in few steps."""
+    machine: type[Machine] = type("Machine", (Machine,), {"stage": stage, "ended": 0})
+    for number in seeds:
+        try:
+            run_state_machine_as_test(seed(number)(machine), settings=_settings(shorten))
+        except BaseException as error:
+            error.add_note(f"seed {number}")
+            raise
+    return machine.ended
+
+
+def _settings(shorten: bool) -> settings:
+    return settings(
+        max_examples=ROUND,
+        stateful_step_count=STEPS,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        phases=[Phase.generate, Phase.shrink] if shorten else [Phase.generate],
+        suppress_health_check=SLOW,
+    )

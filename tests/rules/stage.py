@@ -1,0 +1,128 @@
+"""The service on a database, asked from a test that is not async, and counting only when it is told to.
+
+On a server there are two of it, as two processes would be: what is asked at once goes to both in turn. Time stands
+still between two calls, so that a run that failed fails again. `settle` ends it as any run ends: the workers take
+every message that was published meanwhile, and find nothing to count any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import uvloop
+
+from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.domain.event import Event, Job
+from sharetally.domain.proof import Verdict
+from sharetally.domain.share import ShareRecord, Status
+from sharetally.ports import EventHead, Writes
+from sharetally.wiring import inside
+from tests.contracts.database_rows import created, of_records, write
+from tests.rules.model import Content, Key, Request
+from tests.web.api import Api, Said, opened, settings
+
+T = TypeVar("T")
+ALL = 10_000  # more events than ever wait
+
+
+class Stage:
+    """One or two services over one database."""
+
+    def __init__(self, runner: asyncio.Runner, apis: Sequence[Api]) -> None:
+        self._runner = runner
+        self.apis = apis
+        consumers = apis[0].core.consumers
+        self._owners = {job: consumer for consumer in consumers for job in consumer.queue.jobs}
+
+    def run(self, step: Coroutine[Any, Any, T]) -> T:
+        """Let time pass until this is done."""
+        return self._runner.run(step)
+
+    def ask(self, request: Request) -> Said:
+        """One request to the first of them."""
+        return self.run(_asked(self.apis[0], request))
+
+    def ask_at_once(self, requests: Sequence[Request]) -> list[Said]:
+        """All at the same time, to each of them in turn."""
+
+        async def gathered() -> list[Said]:
+            turns = (_asked(self.apis[place % len(self.apis)], each) for place, each in enumerate(requests))
+            return list(await asyncio.gather(*turns))
+
+        return self.run(gathered())
+
+    def get(self, target: str, **how: Any) -> Said:
+        """What stands there."""
+        return self.run(self.apis[0].ask("GET", target, **how))
+
+    def now(self) -> datetime:
+        """The database's clock, as the service knows it."""
+        return self.apis[0].core.clock.now()
+
+    def store(self, record: ShareRecord) -> None:
+        """A record as only posting would leave it; a live one is still to be counted."""
+        events = [created(record, at=record.first_shared_at)] if record.status is Status.SUCCESS else []
+        self.run(write(self.apis[0].database, Writes(new_records=of_records(record), events=events)))
+
+    def waiting(self, contents: Sequence[Content]) -> list[EventHead]:
+        """Everything that is not counted or posted yet, oldest first."""
+        heads = self.run(self.apis[0].database.claim(sorted(self._owners), None, ALL))
+        mine = (head for head in heads if (head.content.type, head.content.id) in contents)
+        return sorted(mine, key=lambda head: head.id)
+
+    def posts(self, heads: Sequence[EventHead]) -> Mapping[UUID, Key]:
+        """Of these jobs, those that ask for a post: whose, and where."""
+
+        async def taken() -> Sequence[Event]:
+            async with self.apis[0].database.transaction() as tx:
+                return await tx.take([head.id for head in heads if head.job == Job.SHARE_POST])
+
+        return {
+            event.id: ((event.content.type, event.content.id), event.payload, event.user_id or "")
+            for event in self.run(taken())
+        }
+
+    def deliver(self, heads: Sequence[EventHead]) -> None:
+        """Hand jobs to whoever owns them, each owner's in one batch."""
+        for owner in dict.fromkeys(self._owners[head.job] for head in heads):
+            self.run(owner.handle([head for head in heads if self._owners[head.job] is owner]))
+
+    def settle(self) -> Verdict:
+        """Every message comes at last; then look at everything."""
+
+        async def settled() -> Verdict:
+            for api in self.apis:
+                end = inside(api.core)
+                assert isinstance(api.core.broker, MemoryBroker)
+                await api.core.broker.join()
+                await end()
+            return await self.apis[0].database.verify(None, lambda _: None)
+
+        return self.run(settled())
+
+
+@contextmanager
+def open_stage(folder: Path, database_url: str) -> Iterator[Stage]:
+    """The service, ready, over a database that is at its head."""
+    chosen = settings(folder, database_url, LINK_HOSTS="example.org")
+    services = 1 if database_url.startswith("sqlite") else 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        stack = AsyncExitStack()
+        try:
+            apis = [runner.run(stack.enter_async_context(opened(chosen, counting=False))) for _ in range(services)]
+            yield Stage(runner, apis)
+        finally:
+            runner.run(stack.aclose())
+
+
+async def _asked(api: Api, request: Request) -> Said:
+    headers = {"idempotency-key": request.key} if request.key else {}
+    return await api.ask(
+        request.method, request.target, request.body, user=request.user, scope=request.scope, headers=headers
+    )

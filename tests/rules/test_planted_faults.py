@@ -1,0 +1,166 @@
+"""The machine finds what it is there to find: each fault that is planted into the service ends a run.
+
+Faults that a glance at one answer shows are not worth planting; these need a sequence, a look behind, or two requests
+at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sharetally.adapters.databases.ledger import SqlTransaction
+from sharetally.domain import share as table
+from sharetally.domain.adjustment import Adjustment
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.domain.event import Event, Job
+from sharetally.domain.link import ShareLink
+from sharetally.domain.share import TABLE, Request, Status
+from sharetally.flow import linking
+from sharetally.flow.announce import Announcer
+from sharetally.flow.batch import Batch
+from sharetally.flow.queries import Queries
+from sharetally.flow.sharing import Share, ShareResult
+from sharetally.web import shares
+from tests.rules.machine import ROUND, run
+from tests.rules.stage import Stage
+
+ENOUGH = 8  # rounds; most faults end the first one
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def test_a_sound_service_passes(sqlite_stage: Stage) -> None:
+    assert run(sqlite_stage, [0]) == ROUND
+
+
+def events(change: Callable[[Event], Event | None]) -> Plant:
+    """Events are written otherwise, or not at all."""
+    written = Batch.event
+
+    def event(batch: Batch, made: Event) -> None:
+        changed = change(made)
+        if changed is not None:
+            written(batch, changed)
+
+    return lambda patch: patch.setattr(Batch, "event", event)
+
+
+def cell(state: Status, request: Request, **fields: object) -> Plant:
+    """One cell of the transition table says something else."""
+    step: table.Step = replace(TABLE[state, request], **fields)  # type: ignore[arg-type]
+    return lambda patch: patch.setattr(table, "TABLE", {**TABLE, (state, request): step})
+
+
+def revived_is_already_shared(patch: pytest.MonkeyPatch) -> None:
+    class Muddled(Share):
+        def apply(self, batch: Batch) -> list[ShareResult]:
+            shown = super().apply(batch)
+            self.results = [replace(each, already_shared=each.record.attempt_count > 1) for each in shown]
+            return self.results
+
+    patch.setattr(shares, "Share", Muddled)
+
+
+def a_move_has_the_tag_of_before(patch: pytest.MonkeyPatch) -> None:
+    right, tags = Queries.counts, dict[tuple[ContentRef, int], int]()
+
+    async def counts(queries: Queries, contents: Sequence[ContentRef]) -> list[Count]:
+        found = await right(queries, contents)
+        return [replace(each, version=tags.setdefault((each.content, each.shares), each.version)) for each in found]
+
+    patch.setattr(Queries, "counts", counts)
+
+
+def exact_is_what_is_counted(patch: pytest.MonkeyPatch) -> None:
+    async def consistent(queries: Queries, content: ContentRef) -> Count:
+        return (await queries.counts([content]))[0]
+
+    patch.setattr(Queries, "consistent", consistent)
+
+
+def nothing_is_announced(patch: pytest.MonkeyPatch) -> None:
+    async def announce(announcer: Announcer, contents: object) -> None: ...
+
+    patch.setattr(Announcer, "announce", announce)
+
+
+def an_event_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
+    async def burn(transaction: SqlTransaction, ids: object) -> None: ...
+
+    patch.setattr(SqlTransaction, "burn", burn)
+
+
+def an_answer_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Batch, "put_answer", lambda batch, key, answer: None)
+
+
+def any_request_fits_a_key(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Batch, "answer", lambda batch, keyed: batch._answers.get(keyed.key))
+
+
+def any_correction_fits_a_job_id(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Adjustment, "same_as", lambda one, other: True)
+
+
+def a_change_is_not_audited(patch: pytest.MonkeyPatch) -> None:
+    written = Batch.audit
+
+    def audit(batch: Batch, entry: AuditEntry) -> None:
+        if entry.action != "link_updated":
+            written(batch, entry)
+
+    patch.setattr(Batch, "audit", audit)
+
+
+def what_has_expired_does_not_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ShareLink, "counts", property(lambda link: link.deleted_at is None and link.expires_at is None))
+
+
+def anybody_may_touch_a_link(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(linking, "may_touch", lambda caller, link: True)
+
+
+def neighbours_do_not_see_each_other(patch: pytest.MonkeyPatch) -> None:
+    """What stood before the batch decides, as it would if each request looked before it wrote."""
+    begun = Batch.__init__
+
+    def begin(batch: Batch, locked: Any, now: Any) -> None:
+        begun(batch, locked, now)
+        patch.setattr(batch, "record", locked.records.get)
+
+    patch.setattr(Batch, "__init__", begin)
+
+
+FAULTS: dict[str, Plant] = {
+    "a withdrawal has no event": events(lambda made: None if made.job == Job.SHARE_DELETED else made),
+    "a share again has no event": events(lambda made: None if made.job == Job.SHARE_UPDATED else made),
+    "a retry has no event": events(lambda made: None if made.job == Job.SHARE_POST else made),
+    "a move does not leave where it was": events(lambda made: replace(made, origin=None)),
+    "a share by force counts": cell(Status.SUCCESS, Request.FORCE, job=Job.SHARE_CREATED),
+    "a revived share does not count": cell(Status.WITHDRAWN, Request.DECLARE, job=Job.SHARE_UPDATED),
+    "what failed stays so when it is shared": cell(Status.FAILED, Request.DECLARE, to=Status.PENDING),
+    "revived is already shared": revived_is_already_shared,
+    "a move has the tag of before": a_move_has_the_tag_of_before,
+    "exact is what is counted": exact_is_what_is_counted,
+    "nothing is announced": nothing_is_announced,
+    "an event is counted twice": an_event_is_counted_twice,
+    "an answer is forgotten": an_answer_is_forgotten,
+    "any request fits a key": any_request_fits_a_key,
+    "any correction fits a job id": any_correction_fits_a_job_id,
+    "a change is not audited": a_change_is_not_audited,
+    "what has expired does not count": what_has_expired_does_not_count,
+    "anybody may touch a link": anybody_may_touch_a_link,
+    "neighbours do not see each other": neighbours_do_not_see_each_other,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_it_is_found(sqlite_stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    FAULTS[fault](monkeypatch)
+    with pytest.raises(AssertionError):
+        run(sqlite_stage, range(ENOUGH))

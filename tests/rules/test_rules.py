@@ -1,0 +1,30 @@
+"""Whatever is asked, counted and looked at, in any order: the service is what the model says, and nothing drifts.
+
+Each time the same rounds of runs, so that the change that breaks one is to blame; with `SHARETALLY_TEST_RULES=N` N
+rounds, others each time, whose seed is told when they find something.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from secrets import randbits
+
+from tests.rules.machine import ROUND, run
+from tests.rules.stage import Stage
+
+ROUNDS = 2
+
+
+def seeds() -> Sequence[int]:
+    asked = os.environ.get("SHARETALLY_TEST_RULES")
+    return [randbits(32) for _ in range(int(asked))] if asked else range(ROUNDS)
+
+
+def test_the_service_is_what_the_model_says(stage: Stage) -> None:
+    rounds = seeds()
+    ended = run(stage, rounds, shorten="SHARETALLY_TEST_RULES" in os.environ)
+    assert ended == len(rounds) * ROUND
+    verdict = stage.settle()
+    assert verdict.drifted == ()
+    assert verdict.contents > ended
