@@ -61,7 +61,7 @@ class State:
         rows = Batch(Locked(answers={}, records=stands, links={}, adjustments={}), NOW)
         after = take_step(rows, KEY, request, IDS, actor="anna", request_id="").after
         flight = sorted((*self.flight, *filter(None, map(effect, rows.take_writes().events))))
-        return replace(self, record=replace(after, attempt_count=1) if after else None, flight=tuple(flight))
+        return replace(self, record=after._replace(attempt_count=1) if after else None, flight=tuple(flight))
 
     def burned(self) -> Iterator[State]:
         """After any one of the events in flight is counted."""

@@ -20,8 +20,8 @@ from tests.rules.model import Model, Record, Request
 from tests.rules.standing import Standing
 from tests.rules.wishes.correct import corrections
 from tests.rules.wishes.link import creations, deletions, patches
-from tests.rules.wishes.share import FAILED, PLATFORMS, Retry, Share, Withdraw, retries, shares, withdrawals
-from tests.rules.wishes.wish import CONTENTS, KEYS, USERS, Promise, Wish, sent, told
+from tests.rules.wishes.share import FAILED, Retry, Share, Withdraw, retries, shares, withdrawals
+from tests.rules.wishes.wish import CONTENTS, KEYS, PLATFORMS, USERS, Promise, Wish, sent, told
 from tests.web.api import Said
 
 AT_ONCE = 4  # 24 orders
@@ -84,7 +84,7 @@ class Asking(Standing):
         assert explained is not None, together
         self.model, self.rushed = explained, True
 
-    @rule(user=USERS, content=CONTENTS, platform=st.sampled_from(PLATFORMS), status=_left)
+    @rule(user=USERS, content=CONTENTS, platform=PLATFORMS, status=_left)
     def posted(self, user: str, content: int, platform: str, status: Status) -> None:
         """What only posting leaves behind, which no request of this version begins."""
         where = self.model.contents[content]

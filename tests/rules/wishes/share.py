@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from tests.rules.model import Content, Key, Model, Record, Request
-from tests.rules.wishes.wish import CONTENTS, KEYS, NOT_FOUND, USERS, Promise, Wish, named, path_of, refused
+from tests.rules.wishes.wish import CONTENTS, KEYS, NOT_FOUND, PLATFORMS, USERS, Promise, Wish, named, path_of, refused
 from tests.web.api import Said
 
-PLATFORMS = ("twitter", "facebook")
 SPELT = {"twitter": "twitter", " X ": "twitter", "facebook": "facebook"}
 WAITS, FAILED = ("pending", "sending"), ("failed", "unknown")
 ACTIONS = {"success": "reshared", "withdrawn": "revived"}
@@ -124,5 +123,5 @@ def audited(model: Model, key: Key, action: str, *, actor: str | None = None) ->
 _fields = {"user": USERS, "key": KEYS, "content": CONTENTS, "by_video": st.booleans()}
 _spelt = st.lists(st.sampled_from(list(SPELT)), min_size=1, max_size=3)
 shares = st.builds(Share, platforms=_spelt, force=st.booleans(), **_fields)
-withdrawals = st.builds(Withdraw, platform=st.sampled_from(PLATFORMS), **_fields)
-retries = st.builds(Retry, platform=st.sampled_from(PLATFORMS), **_fields)
+withdrawals = st.builds(Withdraw, platform=PLATFORMS, **_fields)
+retries = st.builds(Retry, platform=PLATFORMS, **_fields)

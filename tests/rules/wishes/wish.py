@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tests.rules.model import Content, Model, Request
 from tests.web.api import Said
 
-USERS = st.sampled_from(["anna", "bert"])
-CONTENTS = st.integers(0, 1)
+# the first is asked for most, so that what happens meets what happened
+USERS = st.sampled_from(["anna", "anna", "anna", "bert"])
+CONTENTS = st.sampled_from([0, 0, 0, 1])
+PLATFORMS = st.sampled_from(["twitter", "twitter", "facebook"])
 KEYS = st.sampled_from([None] * 9 + ["k1", "k2", "k3"])
 LABELS = st.sampled_from([None, "a", "b"])
 
