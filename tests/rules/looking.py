@@ -34,11 +34,15 @@ class Looking(Standing):
         for content in self.model.contents:
             assert _counted(self._count(content, "?consistent=true").json) == self._wanted(content)
 
+    @invariant()
+    def a_tag_stands_for_one_count(self) -> None:
+        for content in self.model.contents:
+            self._count_unless_known(content)
+
     @rule(content=CONTENTS)
     def look_at_counts(self, content: int) -> None:
         where = self.model.contents[content]
         self._prove(where)
-        self._count_unless_known(where)
         self._count_many(where)
 
     def _prove(self, where: Content) -> None:
