@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Statements
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine
@@ -84,7 +84,7 @@ def _plan(rows: Sequence[object]) -> str:
 async def test_postgresql_finds_rows_by_index(world: World) -> None:
     engine, records, events = world
     for number in (1, 40, 500):
-        keys = [mapping.record_key(each.key) for each in records[:: ROWS // number]]
+        keys = [each.key for each in records[:: ROWS // number]]
         plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "Index Scan using uq_share_records_key" in plan
         ids = [(each.id,) for each in events[:number]]
@@ -103,7 +103,7 @@ async def test_postgresql_plans_for_the_table_that_will_be(url: str) -> None:
         engine = PostgresqlEngine(url)
         await engine.open()
     for number in (1, 40, 500):
-        keys = [mapping.record_key(record(user_id=f"user {each}").key) for each in range(number)]
+        keys = [record(user_id=f"user {each}").key for each in range(number)]
         plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "uq_share_records_key" in plan
         plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
@@ -120,7 +120,7 @@ async def test_postgresql_plans_for_the_table_that_will_be(url: str) -> None:
 async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
     engine, records, events = world
     for number in (2, 40, 500):
-        keys = [mapping.record_key(each.key) for each in records[:: ROWS // number]]
+        keys = [each.key for each in records[:: ROWS // number]]
         plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "'type': 'range'" in plan
         assert "'key': 'uq_share_records_key'" in plan
@@ -143,7 +143,7 @@ async def test_sqlite_searches_by_index(url: str) -> None:
         engine = SqliteEngine(sqlite_path(url))
         await engine.open()
     for number in (1, 40):
-        keys = [mapping.record_key(record(user_id=f"user {each}").key) for each in range(number)]
+        keys = [record(user_id=f"user {each}").key for each in range(number)]
         plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "SEARCH share_records USING INDEX" in plan
         plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])

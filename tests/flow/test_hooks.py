@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +142,7 @@ async def noted(db: SqlDatabase) -> list[tuple[object, ...]]:
 
 
 def share(user: str, request: Request = Request.DECLARE) -> Share:
-    caller = replace(ANNA, user_id=user)
+    caller = ANNA._replace(user_id=user)
     return Share(content=VIDEO, caller=caller, platforms=["twitter"], request=request)
 
 

@@ -115,15 +115,15 @@ def test_what_is_free(current: int, before: int, elapsed: float, free: int) -> N
 
 async def test_the_fields_of_an_answer(clock: HandClock) -> None:
     quota = LocalQuota(limit=1, window=60, now=clock.seconds)
-    assert rate_limit_fields(await quota.spend("alice")) == {
-        "RateLimit": '"writes";r=0;t=60',
-        "RateLimit-Policy": '"writes";q=1;w=60',
+    assert dict(rate_limit_fields(await quota.spend("alice"))) == {
+        "ratelimit": '"writes";r=0;t=60',
+        "ratelimit-policy": '"writes";q=1;w=60',
     }
     clock.forward(15)
-    assert refusal_fields(await refusal(quota, "alice")) == {
-        "Retry-After": "46",
-        "RateLimit": '"writes";r=0;t=46',
-        "RateLimit-Policy": '"writes";q=1;w=60',
+    assert dict(refusal_fields(await refusal(quota, "alice"))) == {
+        "retry-after": "46",
+        "ratelimit": '"writes";r=0;t=46',
+        "ratelimit-policy": '"writes";q=1;w=60',
     }
 
 

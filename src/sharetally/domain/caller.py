@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SCOPES = ("shares", "audit", "admin", "act-as")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Caller:
-    """`actor` is the user, or `key:<name>` where a server acts; `address` is the client's.
+class Caller(NamedTuple):
+    """`actor` is the user, or `key:<name>` where a server acts.
 
     A token without scopes has `shares`; no scope implies another.
     """
@@ -17,7 +16,6 @@ class Caller:
     user_id: str
     actor: str
     scopes: frozenset[str]
-    address: str = ""
 
     def may(self, scope: str) -> bool:
         """Whether the credential carries this scope."""

@@ -6,8 +6,7 @@ refused leaves no trace. In the end one final state per row is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
@@ -133,17 +132,16 @@ class Batch:
         self._undo.append(lambda: _restore(rows, key, before))
         rows[key] = value
 
-    @contextmanager
-    def part(self) -> Iterator[list[EntityChange]]:
-        """One wish: an error inside takes back what it did; gives the entities it changed."""
+    def begin(self) -> list[EntityChange]:
+        """From here on it is one wish; returns the entities that it will have changed."""
         self._undo.clear()
         self._changes = []
-        try:
-            yield self._changes
-        except BaseException:
-            for step in reversed(self._undo):
-                step()
-            raise
+        return self._changes
+
+    def undo(self) -> None:
+        """Take back what this wish did."""
+        for step in reversed(self._undo):
+            step()
 
     def take_writes(self) -> Writes:
         """What is to be written now; what comes later sees these rows as stored."""
@@ -166,8 +164,8 @@ def _restore(rows: MutableMapping[K, V], key: K, before: V | None) -> None:
 def union(parts: list[References]) -> References:
     """All references of a batch."""
     return References(
-        keys=frozenset(key for part in parts for key in part.keys),
-        records=frozenset(key for part in parts for key in part.records),
-        links=frozenset(key for part in parts for key in part.links),
-        adjustments=frozenset(key for part in parts for key in part.adjustments),
+        keys=frozenset().union(*(part.keys for part in parts)),
+        records=frozenset().union(*(part.records for part in parts)),
+        links=frozenset().union(*(part.links for part in parts)),
+        adjustments=frozenset().union(*(part.adjustments for part in parts)),
     )

@@ -208,14 +208,15 @@ class Committer:
         if entry.ejected is not None:
             return
         try:
-            with rows.part() as changes:
-                entry.outcome = _folded(rows, entry)
-                async with tx.savepoint():
-                    await _write(tx, rows, mine)
-                    await self._tell_hooks(tx, entry, changes)
+            changes = rows.begin()
+            entry.outcome = _folded(rows, entry)
+            async with tx.savepoint():
+                await _write(tx, rows, mine)
+                await self._tell_hooks(tx, entry, changes)
         except RunAgain:
             raise
         except Exception as error:
+            rows.undo()
             entry.refused = error
         else:
             written.add(mine)
@@ -247,10 +248,11 @@ class Committer:
 
 def _apply(rows: Batch, entry: _Entry) -> None:
     entry.refused = None
+    rows.begin()
     try:
-        with rows.part():
-            entry.outcome = _folded(rows, entry)
+        entry.outcome = _folded(rows, entry)
     except Refused as error:
+        rows.undo()
         entry.refused = error
 
 

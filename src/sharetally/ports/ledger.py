@@ -35,8 +35,7 @@ class StoredAnswer:
     body: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class References:
+class References(NamedTuple):
     """Every row that a batch may touch; locked in this order of tables, keys sorted within each."""
 
     keys: frozenset[CallerKey] = frozenset()

@@ -8,16 +8,18 @@ carries `X-Request-Id`; the same id stands in the log, in the audit and in the j
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from uuid import uuid4
 
 import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
@@ -28,7 +30,7 @@ from sharetally.web.network import client_address
 from sharetally.web.parts import Parts
 from sharetally.web.paths import base_path, segments, ways
 from sharetally.web.problems import problem
-from sharetally.web.quota import rate_limit_fields
+from sharetally.web.quota import Fields, rate_limit_fields
 from sharetally.web.router import Router
 from sharetally.web.schemas import NoQuery
 
@@ -51,10 +53,14 @@ class Application:
             return await _refuse_websocket(scope, receive, send)
         began = time.perf_counter()
         visit = _Visit(scope, receive)
-        with structlog.contextvars.bound_contextvars(requestId=visit.request_id):
+        told = bind_contextvars(requestId=visit.request_id)
+        try:
             answer = await self._answered(visit)
             await _send(send, answer, visit.request_id, head=scope["method"] == "HEAD")
-            _tell(scope, answer, time.perf_counter() - began)
+            if log.is_enabled_for(logging.INFO):
+                _tell(scope, answer, time.perf_counter() - began)
+        finally:
+            reset_contextvars(**told)
 
     async def _answered(self, visit: _Visit) -> Answer:
         parts = self._parts_at(visit.scope)
@@ -66,7 +72,7 @@ class Application:
             elif not isinstance(error, Refused):
                 log.warning("failed", reason=error.detail, kind=type(error).__name__)
             answer = problem(error, root_path=parts.places.root_path, request_id=visit.request_id)
-        return _with(answer, visit.spent)
+        return answer._replace(headers=answer.headers + visit.spent) if visit.spent else answer
 
     def _parts_at(self, scope: Scope) -> Parts:
         """The parts, with our own addresses as they are where a host application mounted us."""
@@ -103,21 +109,19 @@ class Application:
 
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""
-        access, address = endpoint.access, client_address(scope)
+        access = endpoint.access
         if access in (Access.PUBLIC, Access.OPERATORS):
             return None
         if access is Access.COUNTS and self._parts.public_counts:
-            return await self._parts.identity.caller_if_any(scope["headers"], address=address)
-        caller = await self._parts.identity.caller(scope["headers"], address=address)
+            return await self._parts.identity.caller_if_any(scope["headers"])
+        caller = await self._parts.identity.caller(scope["headers"])
         if access in (Access.SHARES, Access.ADMIN, Access.ACT_AS) and not caller.may(access.value):
             raise Forbidden(f"this needs the scope {access.value}")
         return caller
 
-    async def _spent(self, caller: Caller) -> tuple[tuple[str, str], ...]:
+    async def _spent(self, caller: Caller) -> Fields:
         state = await self._parts.quota.spend(caller.user_id)
-        if state is None:
-            return ()
-        return tuple((name.lower(), value) for name, value in rate_limit_fields(state).items())
+        return () if state is None else rate_limit_fields(state)
 
 
 class _Visit:
@@ -128,7 +132,7 @@ class _Visit:
         self.receive = receive
         self.headers = _headers(scope)
         self.request_id = _request_id(self.headers)
-        self.spent: tuple[tuple[str, str], ...] = ()
+        self.spent: Fields = ()
 
 
 async def _body(visit: _Visit, endpoint: Endpoint) -> bytes:
@@ -142,10 +146,6 @@ def _strict(endpoint: Endpoint) -> bool:
     return endpoint.access not in (Access.PUBLIC, Access.OPERATORS)
 
 
-def _with(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
-    return Answer(status=answer.status, headers=answer.headers + headers, body=answer.body) if headers else answer
-
-
 def _headers(scope: Scope) -> dict[str, str]:
     """By name; one that came several times is a list (RFC 9110, 5.3)."""
     found: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _request_id(headers: Mapping[str, str]) -> str:
     told = headers.get("x-request-id", "")
-    return told if SANE_ID.fullmatch(told) else uuid4().hex
+    return told if SANE_ID.fullmatch(told) else os.urandom(16).hex()
 
 
 async def _send(send: Send, answer: Answer, request_id: str, *, head: bool) -> None:

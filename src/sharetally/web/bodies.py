@@ -35,9 +35,9 @@ async def read_body(receive: Receive, limit: int, announced: str | None) -> byte
         size += len(part)
         if size > limit:
             raise TooLarge(f"a body here has at most {limit} bytes")
-        parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
 
 
 def decoded_body(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
@@ -53,6 +53,8 @@ def decoded_body(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
 
 def decoded_query(raw: bytes, kind: type[msgspec.Struct]) -> Any:
     """The query string as its type; every parameter once, unknown ones refused."""
+    if not raw:
+        return _unasked(kind)
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict")
     except (UnicodeError, ValueError):
@@ -66,6 +68,15 @@ def decoded_query(raw: bytes, kind: type[msgspec.Struct]) -> Any:
         values[name] = value
     try:
         return msgspec.convert(_typed(values, kind), kind)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(_located(str(error), "query")) from None
+
+
+@lru_cache(maxsize=64)
+def _unasked(kind: type[msgspec.Struct]) -> Any:
+    """The query of who asks for nothing special; a parameter that is needed has no such value."""
+    try:
+        return msgspec.convert({}, kind)
     except msgspec.ValidationError as error:
         raise InvalidRequest(_located(str(error), "query")) from None
 

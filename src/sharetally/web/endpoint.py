@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
@@ -36,8 +36,7 @@ class Access(StrEnum):
     OPERATORS = "operators"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request, checked as far as types go: `body` and `query` are the endpoint's own."""
 
     caller: Caller | None

@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sharetally.domain.caller import SCOPES, Caller
@@ -104,20 +104,19 @@ class Identity:
         self._signer = signer
         self._clock = clock
 
-    async def caller(self, headers: Headers, *, address: str = "") -> Caller:
+    async def caller(self, headers: Headers) -> Caller:
         """Who asks; `Unauthenticated` without a credential that holds, `Forbidden` for a user not theirs."""
         credential, user = _told(headers)
         if credential is None:
             raise Unauthenticated("send a token or an API key as 'Authorization: Bearer …'")
-        known_by = self._server if _is_key(credential) else self._user
-        return replace(await known_by(credential, user), address=address)
+        return await (self._server if _is_key(credential) else self._user)(credential, user)
 
-    async def caller_if_any(self, headers: Headers, *, address: str = "") -> Caller | None:
+    async def caller_if_any(self, headers: Headers) -> Caller | None:
         """Who asks, None without a credential; one that does not hold is refused here too."""
         headers = list(headers)
         if not any(name in _CREDENTIALS for name, _ in headers):
             return None
-        return await self.caller(headers, address=address)
+        return await self.caller(headers)
 
     async def _user(self, token: str, user: str | None) -> Caller:
         caller = await self._tokens.verify(token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sharetally.domain.errors import Forbidden
 from sharetally.web.answers import Answer
 from sharetally.web.endpoint import Asked
-from sharetally.web.network import client_address, from_networks
+from sharetally.web.network import from_networks
 from sharetally.web.operation import live_answer, metrics_answer, ready_answer
 from sharetally.web.parts import Parts
 
@@ -23,7 +23,7 @@ async def ready(parts: Parts, asked: Asked) -> Answer:
 async def metrics(parts: Parts, asked: Asked) -> Answer:
     """Everything that was counted, for operators."""
     if not from_networks(asked.scope, parts.ops_networks):
-        caller = await parts.identity.caller(asked.scope["headers"], address=client_address(asked.scope))
+        caller = await parts.identity.caller(asked.scope["headers"])
         if not caller.may("admin"):
             raise Forbidden("metrics need the scope admin, or an address in OPS_NETWORKS")
     return await metrics_answer(parts.exposition)

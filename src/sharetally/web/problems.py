@@ -78,7 +78,7 @@ def _members(error: Exception, request_id: str) -> dict[str, Any]:
 
 def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
     if isinstance(error, RateLimited):
-        return tuple((name.lower(), value) for name, value in refusal_fields(error).items())
+        return refusal_fields(error)
     if isinstance(error, Unavailable):
         return (("retry-after", str(error.retry_after)),)
     if isinstance(error, MethodNotAllowed):

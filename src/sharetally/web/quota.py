@@ -12,15 +12,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from sharetally.domain.errors import RateLimited
 
 MAX_USERS = 100_000
+Fields: TypeAlias = tuple[tuple[str, str], ...]  # of an answer; names are lower case
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QuotaState:
+class QuotaState(NamedTuple):
     """What is left after a write: `remaining` of `limit` writes; `reset` and `window` in seconds."""
 
     limit: int
@@ -37,22 +37,21 @@ class Quota(Protocol):
         ...
 
 
-def rate_limit_fields(state: QuotaState) -> dict[str, str]:
+def rate_limit_fields(state: QuotaState) -> Fields:
     """The fields of draft-ietf-httpapi-ratelimit-headers for an answer."""
-    return {
-        "RateLimit": f'"writes";r={state.remaining};t={state.reset}',
-        "RateLimit-Policy": f'"writes";q={state.limit};w={state.window}',
-    }
+    return (
+        ("ratelimit", f'"writes";r={state.remaining};t={state.reset}'),
+        ("ratelimit-policy", f'"writes";q={state.limit};w={state.window}'),
+    )
 
 
-def refusal_fields(refused: RateLimited) -> dict[str, str]:
+def refusal_fields(refused: RateLimited) -> Fields:
     """The fields of a refusal, `Retry-After` among them."""
     state = QuotaState(limit=refused.limit, remaining=0, reset=refused.retry_after, window=refused.window)
-    return {"Retry-After": str(refused.retry_after), **rate_limit_fields(state)}
+    return (("retry-after", str(refused.retry_after)), *rate_limit_fields(state))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Writes in this fixed window and in the one before; `elapsed` is the part of this one that is over."""
 
     current: int

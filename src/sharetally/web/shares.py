@@ -61,7 +61,7 @@ async def _share(parts: Parts, asked: Asked) -> Answer:
 def _checked(parts: Parts, body: ShareBody) -> list[str]:
     if body.mode == "server_post":
         raise InvalidRequest(("mode", "server_post is not available yet; use track_only"))
-    if fault := prose_fault(body.text):
+    if body.text and (fault := prose_fault(body.text)):
         raise InvalidRequest(("text", fault))
     if body.url is not UNSET:
         parts.places.check_target(body.url, "url")

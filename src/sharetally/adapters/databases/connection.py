@@ -155,7 +155,7 @@ class Connection:
         for start in range(0, len(ordered), KEYS_A_STATEMENT):
             part = ordered[start : start + KEYS_A_STATEMENT]
             sql = self.flavor.select(table, columns, keys, len(part), lock=lock)
-            bound = self._statements.bound(table, keys, [dict(zip(keys, key, strict=True)) for key in part])
+            bound = self._statements.bound_keys(table, keys, part)
             found += await self.driver.select(sql, bound)
         return _converted(found, self._statements.results(table))
 
@@ -255,6 +255,13 @@ class Statements:
         converts = [(place, convert) for place, name in enumerate(columns) if (convert := self._bind(table, name))]
         return [_with(row, converts) for row in taken] if converts else taken
 
+    def bound_keys(
+        self, table: sa.Table, columns: Sequence[str], keys: Sequence[Sequence[object]]
+    ) -> Sequence[Sequence[object]]:
+        """Return keys converted for the driver."""
+        converts = [(place, convert) for place, name in enumerate(columns) if (convert := self._bind(table, name))]
+        return [_with(key, converts) for key in keys] if converts else keys
+
     def _bind(self, table: sa.Table, name: str) -> Convert | None:
         key = (table.name, name)
         if key not in self._binds:
@@ -276,7 +283,7 @@ def _taker(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
     return itemgetter(*columns)
 
 
-def _with(row: tuple[object, ...], converts: Sequence[tuple[int, Convert]]) -> tuple[object, ...]:
+def _with(row: Sequence[object], converts: Sequence[tuple[int, Convert]]) -> tuple[object, ...]:
     values = list(row)
     for place, convert in converts:
         values[place] = convert(values[place])

@@ -6,7 +6,7 @@ the first row that both want and the later one waits there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,10 @@ from sharetally.adapters.databases.connection import Connection, Row
 from sharetally.adapters.databases.counting import SqlCounting
 from sharetally.adapters.databases.engine import Engine
 from sharetally.domain.event import Event
+from sharetally.domain.share import RecordKey
 from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Transaction, Writes
 
-RECORD_KEY = ("content_type", "content_id", "platform", "user_id")
+RECORD_KEY = RecordKey._fields
 
 
 class SqlTransaction(SqlCounting):
@@ -33,8 +34,7 @@ class SqlTransaction(SqlCounting):
     async def lock(self, references: References) -> Locked:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
         answers = await self._answers(references.keys, lock=True)
-        records = [mapping.record_key(key) for key in references.records]
-        found = await self._locked(tables.share_records, RECORD_KEY, records)
+        found = await self._locked(tables.share_records, RECORD_KEY, references.records)
         held = await self._locked(tables.share_links, ("id",), [(link,) for link in references.links])
         made = await self._locked(tables.adjustments, ("request_key",), [(key,) for key in references.adjustments])
         # A twin that held these rows may have committed, its key with them, while we waited for them.
@@ -46,14 +46,13 @@ class SqlTransaction(SqlCounting):
             adjustments={item.request_key: item for item in map(mapping.adjustment_of, made)},
         )
 
-    async def _locked(self, table: sa.Table, key: Sequence[str], wanted: Sequence[Sequence[object]]) -> list[Row]:
+    async def _locked(self, table: sa.Table, key: Sequence[str], wanted: Collection[Sequence[object]]) -> list[Row]:
         return await self._connection.select(table, key, wanted, lock=True) if wanted else []
 
     async def _answers(self, keys: Set[CallerKey], *, lock: bool) -> dict[CallerKey, StoredAnswer]:
         if not keys:
             return {}
-        wanted = [(key.caller, key.key) for key in keys]
-        rows = await self._connection.select(tables.idempotency_keys, ("caller", "key"), wanted, lock=lock)
+        rows = await self._connection.select(tables.idempotency_keys, CallerKey._fields, keys, lock=lock)
         return {CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in rows}
 
     async def write(self, writes: Writes) -> None:

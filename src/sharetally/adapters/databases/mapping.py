@@ -11,7 +11,7 @@ from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell, Event
 from sharetally.domain.link import ShareLink
-from sharetally.domain.share import Evidence, RecordKey, ShareRecord, Status
+from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import ApiKey, CallerKey, ParkedEvent, StoredAnswer
 
 
@@ -60,11 +60,6 @@ def record_of(row: Row) -> ShareRecord:
         external_id=row["external_id"],
         external_url=row["external_url"],
     )
-
-
-def record_key(key: RecordKey) -> tuple[str, str, str, str]:
-    """A record's key in the order of its columns."""
-    return key.content_type, key.content_id, key.platform, key.user_id
 
 
 def link_row(link: ShareLink) -> dict[str, Any]:
