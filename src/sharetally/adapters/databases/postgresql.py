@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sharetally.adapters.databases.connection import Connection, Part, Row, Statements
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine, committed, read_once
+from sharetally.adapters.databases.postgresql_inserts import Inserts
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
 
@@ -28,15 +29,6 @@ ACQUIRE_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 LONG_SECONDS = 4 * 3600.0  # for a look at everything
 IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
-
-# What the new rows of a batch mostly agree in: the same moment, the same action, nothing failed
-STEADY = frozenset(
-    {
-        "action", "at", "attempt_count", "campaign", "delta", "error_code", "error_message", "external_id",
-        "external_url", "first_shared_at", "from_campaign", "from_channel", "from_evidence", "job",
-        "last_shared_at", "moved", "payload", "status",
-    }
-)  # fmt: skip
 
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
 _AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
@@ -108,7 +100,7 @@ class PostgresqlFlavor:
     def __init__(self) -> None:
         self.dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
         self.counting: str | None = COUNTING
-        self._inserts: dict[tuple[object, ...], str] = {}
+        self._inserts = Inserts(self._type)
 
     def _type(self, table: sa.Table, name: str) -> str:
         kind = table.c[name].type.dialect_impl(self.dialect).compile(self.dialect)
@@ -122,37 +114,8 @@ class PostgresqlFlavor:
         return f"INSERT INTO {table.name} ({_list(columns)}) SELECT * FROM unnest({self._arrays(table, columns)})"
 
     def inserts(self, parts: Sequence[Part]) -> Sequence[tuple[str, Sequence[Any]]]:
-        """All of it as ONE statement; a column in which all rows of a table agree travels as one value."""
-        columns = [list(zip(*part.rows, strict=True)) for part in parts]
-        steady = [_steady(part.columns, values) for part, values in zip(parts, columns, strict=True)]
-        key = tuple((part.table.name, part.columns, same) for part, same in zip(parts, steady, strict=True))
-        if key not in self._inserts:
-            self._inserts[key] = self._together(parts, steady)
-        arguments = [
-            values[0] if name in same else values
-            for part, taken, same in zip(parts, columns, steady, strict=True)
-            for name, values in zip(part.columns, taken, strict=True)
-        ]
-        return [(self._inserts[key], arguments)]
-
-    def _together(self, parts: Sequence[Part], steady: Sequence[frozenset[str]]) -> str:
-        """Each INSERT but the last as a WITH of its own: all see the same snapshot, and none needs another."""
-        texts, place = list[str](), 1
-        for part, same in zip(parts, steady, strict=True):
-            texts.append(self._agreeing(part, same, place))
-            place += len(part.columns)
-        *others, last = texts
-        before = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(others))
-        return f"WITH {before} {last}" if others else last
-
-    def _agreeing(self, part: Part, same: frozenset[str], first: int) -> str:
-        """INSERT … SELECT of what differs from arrays, of what does not from single values."""
-        typed = [(name, f"${first + place}::{self._type(part.table, name)}") for place, name in enumerate(part.columns)]
-        wanted = ", ".join(sign if name in same else f"n.{_quoted(name)}" for name, sign in typed)
-        arrays = ", ".join(f"{sign}[]" for name, sign in typed if name not in same)
-        names = _list([name for name, _ in typed if name not in same])
-        into = f"INSERT INTO {part.table.name} ({_list(part.columns)})"
-        return f"{into} SELECT {wanted} FROM unnest({arrays}) AS n({names})"
+        """All of it as one statement."""
+        return [self._inserts.together(parts)]
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON CONFLICT on the primary key."""
@@ -179,13 +142,6 @@ class PostgresqlFlavor:
         row = f"SELECT {_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1{' FOR UPDATE' if lock else ''}"
         wanted = f"unnest({self._arrays(table, keys)}) AS k({_list(keys)})"
         return f"SELECT r.* FROM {wanted} CROSS JOIN LATERAL ({row}) AS r"
-
-
-def _steady(columns: Sequence[str], values: Sequence[Sequence[object]]) -> frozenset[str]:
-    """`STEADY` columns of these if the rows agree in each of them, else none: two forms a table, not one a batch."""
-    found = [(name, taken) for name, taken in zip(columns, values, strict=True) if name in STEADY]
-    agree = all(taken.count(taken[0]) == len(taken) for _, taken in found)
-    return frozenset(name for name, _ in found) if agree else frozenset()
 
 
 def _quoted(name: str) -> str:

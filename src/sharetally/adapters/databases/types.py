@@ -64,9 +64,6 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
     def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
         return None if dialect.name == "postgresql" else super().bind_processor(dialect)
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
-
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> object:
         if value is None:
             return None
