@@ -14,7 +14,7 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count, shown
 from sharetally.domain.errors import Unavailable
-from sharetally.flow.queries import EXACT_AT_ONCE, Queries
+from sharetally.flow.queries import AT_ONCE, Queries
 from sharetally.ports import Reading
 from tests.contracts.database_rows import ARTICLE, AT, DATABASES, VIDEO, count, emptied, link, record, share, shared_url
 
@@ -120,13 +120,13 @@ async def test_who_asks_while_one_runs_shares_the_next(queries: Queries, slow: S
 
 
 async def test_many_contents_are_several_statements(queries: Queries, slow: Slow) -> None:
-    contents = [ContentRef(type="video", id=f"{number}") for number in range(EXACT_AT_ONCE + 1)]
+    contents = [ContentRef(type="video", id=f"{number}") for number in range(AT_ONCE + 1)]
     tasks = ask(queries, *contents)
     slow.may_answer.release()
     slow.may_answer.release()
     answers = await asyncio.gather(*tasks)
     assert [answer.content for answer in answers] == contents
-    assert [len(asked) for asked in slow.asked] == [EXACT_AT_ONCE, 1]
+    assert [len(asked) for asked in slow.asked] == [AT_ONCE, 1]
 
 
 async def test_a_fault_is_told_to_all_who_asked_and_to_nobody_after(queries: Queries, slow: Slow) -> None:

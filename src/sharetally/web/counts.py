@@ -34,7 +34,7 @@ async def count(parts: Parts, asked: Asked) -> Answer:
     if asked.query.consistent:
         asked.need_caller()
         return json_answer(200, _shown(await parts.queries.consistent(content)), ("cache-control", "no-store"))
-    found = (await parts.queries.counts([content]))[0]
+    found = await parts.queries.count(content)
     caching = (("etag", f'"{found.version}"'), ("cache-control", "no-cache"))
     if _fresh(asked.headers.get("if-none-match"), found.version):
         return Answer(status=304, headers=caching)
