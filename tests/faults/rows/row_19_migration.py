@@ -47,7 +47,7 @@ async def _health(port: int) -> str:
 
 
 async def _old_refuses(old: System) -> None:
-    for command in (["serve", "--port", str(old.port)], ["worker"], ["relay"], ["verify"]):
+    for command in (["serve", "--port", str(old.port)], ["worker"]):
         said = await old.cli(*command)
         assert said.code == 2, f"{command}: {said}"
         assert f"stands at revision {NEXT}, this version knows {HEAD}" in said.err
