@@ -1,7 +1,7 @@
 """A worker is killed after it has committed a batch, before the broker hears of it: everything comes again.
 
 The events are burned, so the second delivery finds none and changes nothing. On SQLite worker and API are one
-process and die together.
+process and die together; on servers, counts are cached on Redis in this row.
 """
 
 from __future__ import annotations

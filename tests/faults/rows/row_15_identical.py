@@ -1,7 +1,7 @@
 """Two hundred identical requests at the same moment, over as many connections: under one key, without a key, and under
 one key with two bodies. One has an effect; the others get its answer, or are told that it is done, or are refused.
 
-Counts are cached on Redis in this row.
+On servers, counts are cached on Redis in this row.
 """
 
 from __future__ import annotations
