@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="all rows, five pairs, a minute where it says sustained")
     parser.add_argument("--rows", default="", metavar="NAME,…", help="only these")
     parser.add_argument("--pairs", type=int, help="how often each row is measured against its reference")
-    parser.add_argument("--seconds", type=int, default=defaults.seconds, help="of each measurement")
+    parser.add_argument("--seconds", type=int, help="of each measurement")
     parser.add_argument("--sustained", type=int, help="seconds of those whose backlog must not grow")
     parser.add_argument("--records", type=int, default=defaults.records, help="in the large ledgers")
     parser.add_argument("--minutes", type=float, default=defaults.minutes, help="of load for the memory row")
@@ -61,11 +61,12 @@ def _names() -> list[str]:
 
 
 def _options(asked: argparse.Namespace) -> Options:
+    seconds = asked.seconds or (10 if asked.full else Options.seconds)
     return Options(
         full=asked.full,
         pairs=asked.pairs or (5 if asked.full else 3),
-        seconds=asked.seconds,
-        sustained=asked.sustained or (60 if asked.full else 2 * asked.seconds),
+        seconds=seconds,
+        sustained=asked.sustained or (60 if asked.full else 2 * seconds),
         records=asked.records,
         minutes=asked.minutes,
     )

@@ -40,8 +40,8 @@ class Options:
 
     full: bool = False
     pairs: int = 3
-    seconds: int = 5
-    sustained: int = 10
+    seconds: int = 4
+    sustained: int = 8
     records: int = 10_000_000
     minutes: float = 10
 

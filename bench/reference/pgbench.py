@@ -15,7 +15,7 @@ from bench.stage import Stage
 
 SHARE = Path(__file__).parent / "share.sql"
 FILLED = 100_000  # records that are there before
-CLIENTS = (8, 16, 32, 64)
+CLIENTS = ((8, 1), (16, 1), (32, 1), (64, 1), (32, 2), (64, 2))  # with so many threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +24,22 @@ class Limit:
 
     database: str
     clients: int
+    threads: int
 
     async def rate(self, seconds: int) -> float:
         """Transactions a second."""
-        return await pgbench(self.database, clients=self.clients, seconds=seconds)
+        return await pgbench(self.database, clients=self.clients, threads=self.threads, seconds=seconds)
 
 
 async def limit(stage: Stage) -> Limit:
     """Filled, warm, and with the number of clients that was best; found once a run."""
     database = stage.kept("pgbench", lambda stack: _database(stage, stack))
-    clients = stage.kept("pgbench clients", lambda _: list[int]())
-    if not clients:
+    best = stage.kept("pgbench's best", lambda _: list[tuple[int, int]]())
+    if not best:
         await pgbench(database, clients=8, seconds=2)
-        clients.append(await _best(database))
-    return Limit(database=database, clients=clients[0])
+        best.append(await _best(database))
+    clients, threads = best[0]
+    return Limit(database=database, clients=clients, threads=threads)
 
 
 def _database(stage: Stage, stack: ExitStack) -> str:
@@ -46,16 +48,20 @@ def _database(stage: Stage, stack: ExitStack) -> str:
     return database
 
 
-async def _best(database: str) -> int:
-    found = {clients: await pgbench(database, clients=clients, seconds=2) for clients in CLIENTS}
-    print(f"  pgbench by clients: {', '.join(f'{c}: {tps:,.0f}' for c, tps in found.items())}", file=sys.stderr)
-    return max(found, key=lambda clients: found[clients])
+async def _best(database: str) -> tuple[int, int]:
+    found = {
+        (clients, threads): await pgbench(database, clients=clients, threads=threads, seconds=2)
+        for clients, threads in CLIENTS
+    }
+    told = (f"{clients} on {threads}: {tps:,.0f}" for (clients, threads), tps in found.items())
+    print(f"  pgbench by clients and threads: {', '.join(told)}", file=sys.stderr)
+    return max(found, key=lambda each: found[each])
 
 
-async def pgbench(database: str, *, clients: int, seconds: int, more: Sequence[str] = ()) -> float:
+async def pgbench(database: str, *, clients: int, seconds: int, threads: int = 1, more: Sequence[str] = ()) -> float:
     """Transactions a second of `share.sql`; one that fails, fails."""
     out = await said(
-        "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds),
+        "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", str(threads), "-T", str(seconds),
         "-f", str(SHARE), *more, database,
     )  # fmt: skip
     match = re.search(r"tps = ([\d.]+)", out)

@@ -1,9 +1,15 @@
--- pgbench: the very rows that one accepted request with two platforms writes, in one transaction.
+-- pgbench: the very rows that one accepted request with two platforms writes, in one transaction,
+-- with ids in the order of time (UUIDv7), which indexes take best.
 \set v random(1, 100000)
 \set u random(1, 2000000000)
-WITH ids AS (
-    SELECT gen_random_uuid() AS record, gen_random_uuid() AS audit, gen_random_uuid() AS event, platform
-    FROM (VALUES ('twitter'), ('whatsapp')) AS p (platform)
+WITH moment AS (
+    SELECT int8send(((extract(epoch FROM clock_timestamp()) * 1000)::bigint << 16) | 28672) AS head
+), ids AS (
+    SELECT encode(head || int8send(-4611686018427387904 - (random() * 4e18)::bigint), 'hex')::uuid AS record,
+           encode(head || int8send(-4611686018427387904 - (random() * 4e18)::bigint), 'hex')::uuid AS audit,
+           encode(head || int8send(-4611686018427387904 - (random() * 4e18)::bigint), 'hex')::uuid AS event,
+           platform
+    FROM moment, (VALUES ('twitter'), ('whatsapp')) AS p (platform)
 ), records AS (
     INSERT INTO share_records (id, content_type, content_id, platform, user_id, status, evidence, attempt_count,
                                first_shared_at, last_shared_at)

@@ -16,7 +16,7 @@ from bench.stage import Stage
 async def measure(stage: Stage) -> Measured:
     """Requests with two platforms, against the same rows written without HTTP."""
     theirs, seconds = await limit(stage), stage.options.seconds
-    notes = [f"pgbench with {theirs.clients} clients"]
+    notes = [f"pgbench with {theirs.clients} clients on {theirs.threads} threads"]
     async with ours(stage) as side:
         before = await side.batches()
         found = await in_turn(

@@ -21,7 +21,7 @@ async def measure(stage: Stage) -> Measured:
     seconds, folder = stage.options.seconds, stage.folder("bulk")
     paths = lines_in(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
     bodies = lines_in(folder / "bodies", (_body(random.Random(number)) for number in range(200)))
-    async with ours(stage, cache=True, warm=False) as side:
+    async with ours(stage, cache=True, filled=CONTENTS, warm=False) as side:
 
         async def together() -> float:
             return MICROSECONDS / (await posted(side.port, "/share-links/counts", bodies, seconds) * TOGETHER)

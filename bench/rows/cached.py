@@ -20,7 +20,7 @@ async def measure(stage: Stage) -> Measured:
     """Random ones of a thousand contents."""
     seconds, folder = stage.options.seconds, stage.folder("cached")
     paths = lines_in(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
-    async with ours(stage, cache=True, warm=False) as side:
+    async with ours(stage, cache=True, filled=CONTENTS, warm=False) as side:
         answer = await one(side.port, "GET", "/share-links/count/video/v1")
         async with bare(answer, folder) as port:
             await known(side.port, CONTENTS)

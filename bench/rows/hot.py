@@ -11,13 +11,17 @@ from bench.stage import Stage
 
 OURS = 40_000  # shares for each second of measurement; neither side's rate depends on how many there are
 THEIRS = 1_000
+FILLED = 1_000  # the rest of the ledger plays no part here
 
 
 async def measure(stage: Stage) -> Measured:
     """Published and counted, each by its own worker."""
     seconds = stage.options.seconds
     notes = [f"{OURS * seconds:,} and {THEIRS * seconds:,} shares a round, written before; time includes publishing"]
-    async with ours(stage, counting=True, warm=False) as mine, usual(stage, counting=True, warm=False) as theirs:
+    async with (
+        ours(stage, counting=True, filled=FILLED, warm=False) as mine,
+        usual(stage, counting=True, filled=FILLED, warm=False) as theirs,
+    ):
         await ours_counted(mine, shares=OURS, contents=1)
         await usual_counted(theirs, shares=THEIRS // 2, content_id="v1")
 

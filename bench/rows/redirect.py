@@ -18,7 +18,7 @@ AT_ONCE = 50
 async def measure(stage: Stage) -> Measured:
     """Random ones of a thousand links."""
     seconds, folder = stage.options.seconds, stage.folder("redirect")
-    async with ours(stage, cache=True, warm=False) as side:
+    async with ours(stage, cache=True, filled=LINKS, warm=False) as side:
         codes = await _links(side)
         paths = lines_in(folder / "paths", (f"/s/{code}" for code in codes))
         answer = await one(side.port, "GET", f"/s/{codes[0]}")

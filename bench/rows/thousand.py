@@ -22,7 +22,7 @@ async def measure(stage: Stage) -> Measured:
     seconds = stage.options.seconds
     notes = [f"{SHARES * seconds:,} shares a round against {RAW * seconds:,} messages; time includes publishing"]
     last: list[Sequence[EventHead]] = []
-    async with ours(stage, counting=True, warm=False) as side:
+    async with ours(stage, counting=True, filled=CONTENTS, warm=False) as side:
         with stage.virtual_host() as raw:
 
             async def mine() -> float:

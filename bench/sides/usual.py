@@ -69,13 +69,15 @@ class Usual:
 
 
 @asynccontextmanager
-async def usual(stage: Stage, *, counting: bool = False, warm: bool = True) -> AsyncIterator[Usual]:
+async def usual(
+    stage: Stage, *, counting: bool = False, filled: int = FILLED, warm: bool = True
+) -> AsyncIterator[Usual]:
     """Ready, filled and warm; with `counting` everything is counted meanwhile, by one worker."""
     with stage.postgresql_database() as database, stage.virtual_host() as amqp:
         settings = {"CONTROL_DATABASE_URL": database, "CONTROL_AMQP_URL": amqp, "CONTROL_JWT_SECRET": SECRET}
         folder = stage.folder("usual")
         await create(settings)
-        await asyncio.to_thread(filling.fill, database, records=FILLED)
+        await asyncio.to_thread(filling.fill, database, records=filled)
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(_serving(folder, settings))
             if counting:

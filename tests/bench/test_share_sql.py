@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import asyncpg
@@ -19,7 +20,7 @@ OF_ITS_OWN = frozenset({"id", "content_id", "user_id", "actor", "share_id", "sub
 def _statement() -> str:
     """Without pgbench's own lines, its variables being parameters."""
     lines = [line for line in SHARE.read_text().splitlines() if not line.startswith(("\\", "--"))]
-    return "\n".join(lines).replace(":v", "$1::int").replace(":u", "$2::int")
+    return re.sub(r"(?<!:):([vu])\b", lambda found: {"v": "$1::int", "u": "$2::int"}[found[1]], "\n".join(lines))
 
 
 async def _rows(connection: asyncpg.Connection, table: str, content_id: str) -> list[dict[str, object]]:
