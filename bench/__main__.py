@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -16,22 +17,26 @@ from bench.report import entry, notes, table
 from bench.rows import chosen, rows
 from bench.run import run
 from bench.stage import Options, open_stage
+from sharetally.adapters.logs import configure
 from tests.services.server import Unavailable
 
 
 def main() -> None:
     """Exit 1 if a row failed; a target that is not met is an answer, not a failure."""
     asked = _parser().parse_args()
+    configure("warning", "console")
     try:
         wanted = chosen(rows(), full=asked.full, names=[name for name in asked.rows.split(",") if name])
         for program in ("wrk", "pgbench"):
             found(program)
+        began = time.monotonic()
         with open_stage(_options(asked)) as stage:
             outcomes = uvloop.run(run(stage, wanted))
     except (Unavailable, ValueError) as error:
         sys.exit(f"bench: {error}")
     except (asyncio.CancelledError, KeyboardInterrupt):
         sys.exit("bench: told to stop")
+    print(f"all in {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr)
     entries = [entry(outcome) for outcome in outcomes]
     print(f"{table(entries)}\n\n{notes(entries)}")
     if asked.json:

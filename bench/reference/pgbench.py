@@ -64,6 +64,8 @@ async def pgbench(database: str, *, clients: int, seconds: int, threads: int = 1
         "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", str(threads), "-T", str(seconds),
         "-f", str(SHARE), *more, database,
     )  # fmt: skip
+    if "actually processed: 0" in out:
+        return 0.0  # not one in all that time: there is no rate to tell
     match = re.search(r"tps = ([\d.]+)", out)
     failed = re.search(r"number of failed transactions: (\d+)", out)
     if match is None or (failed and int(failed[1])):
