@@ -50,8 +50,8 @@ def counted(at: datetime, moment: str) -> Iterator[str]:
         f"SELECT content_type, content_id, count(*), {micros}, {now} {grouped}"
     )
     for dimension, value in (("evidence", "evidence"), ("channel", "platform"), ("platform", "platform")):
-        yield _cells(f"'{dimension}', {value}", now, f"{grouped}, {value}")
-    yield _cells("'campaign', ''", now, grouped)
+        yield _cells(f"'{dimension}' AS cell, {value}", now, f"{grouped}, {value}")
+    yield _cells("'campaign' AS cell, ''", now, grouped)
     yield (
         "INSERT INTO share_rollups (content_type, content_id, channel, evidence, bucket, made, withdrawn) "
         f"SELECT content_type, content_id, platform, evidence, {quarter}, count(*), 0 {grouped}, platform, evidence"
