@@ -22,6 +22,7 @@ from sharetally.flow.sharing import Share, ShareResult, Withdraw
 from sharetally.ports import CallerKey, Ledger, Meter, References, StoredAnswer
 
 VIDEO = ContentRef(type="video", id="abc")
+PATIENT = 30.0  # seconds that a hook has; a busy machine is no slow hook
 
 
 class Sizes(Meter):
@@ -61,12 +62,13 @@ class Work:
 
 @asynccontextmanager
 async def at_work(
-    db: SqlDatabase, *, ledger: Ledger | None = None, hooks: Sequence[object] = ()
+    db: SqlDatabase, *, ledger: Ledger | None = None, hooks: Sequence[object] = (), hook_seconds: float = PATIENT
 ) -> AsyncIterator[Work]:
     """One process: a committer over this database, or over a ledger in front of it."""
+    told = Hooks(hooks, seconds=hook_seconds)
     clock, meter, published = DatabaseClock(), Sizes(), list[Event]()
     await clock.measure(db)
-    committer = Committer(ledger=ledger or db, clock=clock, hooks=Hooks(hooks), meter=meter, published=published.extend)
+    committer = Committer(ledger=ledger or db, clock=clock, hooks=told, meter=meter, published=published.extend)
     running = asyncio.create_task(committer.run())
     try:
         yield Work(committer=committer, running=running, meter=meter, published=published)

@@ -135,7 +135,8 @@ async def staged(db: SqlDatabase, broker: Broker, *, hooks: Sequence[object] = (
     clock, publisher, meter = DatabaseClock(), Publisher(broker), Tally()
     await clock.measure(db)
     await broker.open(QUEUES)
-    committer = Committer(ledger=db, clock=clock, hooks=Hooks(hooks), meter=meter, published=publisher.take)
+    told = Hooks(hooks, seconds=WITHIN)  # a busy machine is no slow hook
+    committer = Committer(ledger=db, clock=clock, hooks=told, meter=meter, published=publisher.take)
     async with running(committer.run(), publisher.run()):
         try:
             yield Stage(db=db, broker=broker, clock=clock, committer=committer, publisher=publisher, meter=meter)

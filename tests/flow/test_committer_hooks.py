@@ -17,13 +17,14 @@ from sharetally.domain.share import Request, ShareRecord, Status
 from sharetally.flow.batch import Entity
 from sharetally.ports import AuditFilter, References, Transaction
 from tests.contracts.database_rows import AT, DATABASES, SERVERS, emptied, run, shared_url
-from tests.flow.committing import VIDEO, already, at_work, keyed, settled, share, withdraw
+from tests.flow.committing import PATIENT, VIDEO, already, at_work, keyed, settled, share, withdraw
 
 pytestmark = pytest.mark.anyio
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
 NEIGHBOURS = [f"user {each}" for each in range(6)]
-SLOW = {"postgresql": "SELECT pg_sleep(0.5)", "mysql": "SELECT SLEEP(0.5)"}  # hooks have a tenth of it
+HURRY = 0.5  # seconds for hooks of which one takes too long; its neighbours need a hundredth of it
+SLOW = {"postgresql": "SELECT pg_sleep(1)", "mysql": "SELECT SLEEP(1)"}  # twice of it
 
 
 @pytest.fixture(params=DATABASES)
@@ -126,9 +127,9 @@ class Lingers(Notes):
         await tx.execute(self._statement, {})
 
 
-async def berta_alone_fails(db: SqlDatabase, hook: Notes) -> Exception:
+async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = PATIENT) -> Exception:
     """Berta among her neighbours: theirs is committed, nothing of hers is there; what she hears."""
-    async with at_work(db, hooks=[hook]) as work:
+    async with at_work(db, hooks=[hook], hook_seconds=hook_seconds) as work:
         wanted = [*NEIGHBOURS[:3], "berta", *NEIGHBOURS[3:]]
         outcomes = await settled(work.committer.submit(share(user)) for user in wanted)
         refused = outcomes.pop(3)
@@ -162,7 +163,7 @@ async def test_a_hook_that_refuses_refuses_its_own_request(db: SqlDatabase) -> N
 
 
 async def test_a_hook_that_is_too_slow_fails_alone(db: SqlDatabase) -> None:
-    refused = await berta_alone_fails(db, Waits())
+    refused = await berta_alone_fails(db, Waits(), HURRY)
     assert isinstance(refused, Unavailable)
     assert "nothing was written" in refused.detail
 
@@ -193,7 +194,7 @@ async def test_a_hook_that_is_in_its_own_way_fails_alone(db: SqlDatabase) -> Non
 @on_servers
 async def test_a_hook_whose_statement_is_too_slow_fails_alone(db: SqlDatabase, url: str) -> None:
     """The connection may be lost with it; the others do not notice."""
-    refused = await berta_alone_fails(db, Lingers(SLOW[url.split(":")[0]]))
+    refused = await berta_alone_fails(db, Lingers(SLOW[url.split(":")[0]]), HURRY)
     assert isinstance(refused, Unavailable)
 
 

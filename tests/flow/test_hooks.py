@@ -114,8 +114,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def db(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqlDatabase]:
-    monkeypatch.setattr("sharetally.flow.hooks.HOOK_SECONDS", 10.0)  # a busy machine is not what is tried here
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
     async with emptied(url) as made:
         await run(made, "DROP TABLE IF EXISTS diary")
         await run(

@@ -55,10 +55,11 @@ class Hook(Protocol):
 
 
 class Hooks:
-    """All hooks of this process, in the order of their names."""
+    """All hooks of this process, in the order of their names; each call has so many seconds."""
 
-    def __init__(self, hooks: Sequence[object] = ()) -> None:
+    def __init__(self, hooks: Sequence[object] = (), *, seconds: float = HOOK_SECONDS) -> None:
         self._hooks = tuple(hooks)
+        self._seconds = seconds
         writing = ("after_create", "after_update", "after_delete")
         self.write = any(hasattr(hook, name) for hook in hooks for name in writing)
 
@@ -68,18 +69,18 @@ class Hooks:
     async def may_share(self, user_id: str, content: ContentRef, platform: str) -> None:
         """Raise `Forbidden` if any hook says no."""
         for ask in self._named("may_share"):
-            if await _timed(ask(user_id, content, platform)) is False:
+            if await self._timed(ask(user_id, content, platform)) is False:
                 raise Forbidden(f"not allowed to share this on {platform}")
 
     async def before_create(self, entity: Entity) -> None:
         """Let every hook refuse."""
         for ask in self._named("before_create"):
-            await _timed(ask(entity))
+            await self._timed(ask(entity))
 
     async def before_delete(self, entity: Entity) -> None:
         """Let every hook refuse."""
         for ask in self._named("before_delete"):
-            await _timed(ask(entity))
+            await self._timed(ask(entity))
 
     async def after(self, tx: Transaction, changes: Sequence[EntityChange]) -> None:
         """Tell every hook what was written."""
@@ -89,27 +90,26 @@ class Hooks:
     async def _after_one(self, tx: Transaction, change: EntityChange) -> None:
         if change.before is None:
             for tell in self._named("after_create"):
-                await _timed(tell(tx, change.after))
+                await self._timed(tell(tx, change.after))
         elif _live(change.before) and not _live(change.after):
             for tell in self._named("after_delete"):
-                await _timed(tell(tx, change.before))
+                await self._timed(tell(tx, change.before))
         else:
             for tell in self._named("after_update"):
-                await _timed(tell(tx, change.before, change.after))
+                await self._timed(tell(tx, change.before, change.after))
 
     def _named(self, name: str) -> list[Callable[..., Awaitable[object]]]:
         return [getattr(hook, name) for hook in self._hooks if hasattr(hook, name)]
 
+    async def _timed(self, call: Awaitable[object]) -> object:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await call
+        except SharetallyError:
+            raise
+        except TimeoutError as error:
+            raise HookTooSlow(f"a hook took longer than {self._seconds * 1000:.0f} ms; nothing was written") from error
+
 
 def _live(entity: ShareRecord | ShareLink) -> bool:
     return entity.live if isinstance(entity, ShareRecord) else entity.deleted_at is None
-
-
-async def _timed(call: Awaitable[object]) -> object:
-    try:
-        async with asyncio.timeout(HOOK_SECONDS):
-            return await call
-    except SharetallyError:
-        raise
-    except TimeoutError as error:
-        raise HookTooSlow(f"a hook took longer than {HOOK_SECONDS * 1000:.0f} ms; nothing was written") from error
