@@ -23,7 +23,7 @@ async def perform(stage: Stage) -> None:
     proxy = await stage.enter_async(open_proxy(shape.broker))
     async with stage.open(replace(shape, broker=proxy.url)) as system, stage.load():
         await asyncio.sleep(2.0)
-        for number in range(1 if stage.brief else 3):
+        for number in range(stage.times(3)):
             proxy.stall(Way.TO_CLIENT, newcomers=False)
             await asyncio.sleep(12.0 + number)  # they have given up, and come over new connections
         proxy.stall()

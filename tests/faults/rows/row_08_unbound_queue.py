@@ -35,10 +35,10 @@ async def perform(stage: Stage) -> None:
             return await bound(broker, host) == keys
 
         async with connection.channel() as channel:
-            for _ in range(2 if stage.brief else TIMES):
+            for _ in range(stage.times(TIMES)):
                 await unbind(channel, keys)
                 await until("the queue is bound again", again, within=30.0)
-        stage.note(f"{len(keys)} bindings taken away {2 if stage.brief else TIMES} times, and each time there again")
+        stage.note(f"{len(keys)} bindings taken away {stage.times(TIMES)} times, and each time there again")
 
 
 async def unbind(channel: AbstractChannel, keys: list[str]) -> None:
@@ -58,4 +58,4 @@ def _resource(host: str, kind: str, name: str) -> str:
     return f'rabbit_misc:r(<<"{host}">>, {kind}, <<"{name}">>)'
 
 
-ROW = Row(number=8, title="the queue unbound: messages are returned", on=SERVERS, perform=perform)
+ROW = Row(number=8, title="the queue unbound: messages are returned", on=SERVERS, perform=perform, brief="postgresql")

@@ -19,7 +19,7 @@ AWAY = 2.0
 
 
 async def perform(stage: Stage) -> None:
-    times = 1 if stage.brief else TIMES
+    times = stage.times(TIMES)
     await (_embedded if stage.database == "sqlite" else _server)(stage, times)
     stage.note(f"killed {times} times")
 

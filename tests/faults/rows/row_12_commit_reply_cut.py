@@ -8,7 +8,6 @@ under its Idempotency-Key gets the answer that was stored with the commit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.faults.private import AFTER
@@ -38,22 +37,24 @@ async def perform(stage: Stage) -> None:
     shape = replace(shape, each={role: {"DATABASE_URL": proxy.url} for role, proxy in each.items()})
     async with stage.open(shape) as system, open_tables(system.database) as tables:
         async with stage.load():
-            await replies_alone((*WRITTEN[stage.database], COMMIT[stage.database]), api, work)
+            await replies_alone(stage, api, work)
         unavailable = stage.promises.tally.outcomes["503"]
         assert not unavailable, f"{unavailable} were told that it may or may not have happened"
         async with stage.load():
             stored = await lines_too(stage, system, tables, api)
             await asyncio.sleep(AFTER)
         insisted = stage.promises.tally.wishes["insisted"]
-        stage.note(f"{2 * TIMES} replies to COMMIT lost and looked up; {TIMES} lost with the line")
+        stage.note(
+            f"{2 * stage.times(TIMES)} replies to COMMIT lost and looked up; {stage.times(TIMES)} lost with the line"
+        )
         stage.note(f"{insisted} clients asked again under their keys, {stored} by hand whose answer was stored before")
         assert stored, "no answer had been stored before it was asked for again"
 
 
-async def replies_alone(commit: Sequence[bytes], *proxies: Proxy) -> None:
-    for _ in range(TIMES):
+async def replies_alone(stage: Stage, *proxies: Proxy) -> None:
+    for _ in range(stage.times(TIMES)):
         for proxy in proxies:
-            proxy.cut_reply(*commit)
+            proxy.cut_reply(*WRITTEN[stage.database], COMMIT[stage.database])
             async with asyncio.timeout(30.0):
                 await proxy.reply_was_cut()
     await asyncio.sleep(AFTER)
@@ -62,7 +63,7 @@ async def replies_alone(commit: Sequence[bytes], *proxies: Proxy) -> None:
 async def lines_too(stage: Stage, system: System, tables: Tables, proxy: Proxy) -> int:
     """Return how many of the requests by hand had their answer stored, and did not get it, the first time."""
     stored = 0
-    for time in range(TIMES):
+    for time in range(stage.times(TIMES)):
         keys = [f"hand-{time}-{number}" for number in range(AT_ONCE)]
         proxy.cut_reply(keys[-1].encode(), COMMIT[stage.database], stay_away=True)
         asked = await asyncio.gather(*(create(stage, system, key) for key in keys))
@@ -70,9 +71,9 @@ async def lines_too(stage: Stage, system: System, tables: Tables, proxy: Proxy) 
             await proxy.reply_was_cut()
         before = await stored_keys(tables)
         await proxy.mend()
-        for key, first in zip(keys, asked, strict=True):
-            stored += first.status == 503 and key in before
-            await made_good(stage, system, key, first)
+        firsts = list(zip(keys, asked, strict=True))
+        stored += sum(first.status == 503 and key in before for key, first in firsts)
+        await asyncio.gather(*(made_good(stage, system, key, first) for key, first in firsts))
     return stored
 
 

@@ -17,6 +17,7 @@ import asyncpg
 from tests.faults.private import AFTER, private_database
 from tests.faults.row import ALL, Row
 from tests.faults.stage import Stage
+from tests.oracle.system import System
 from tests.oracle.tables import Tables, open_tables
 from tests.oracle.world import HOT
 
@@ -24,6 +25,10 @@ HELD = 30.0  # seconds
 TAKEN = 15.0
 CLIENTS = 40  # in each of two processes: more than there are connections in the pools
 ROUNDS = 3
+AWAY = "the database does not answer"
+HELD_ROWS = "too many writers want the same rows; nothing was written"
+HELD_TABLE = "the database is busy"
+POOL_EMPTY = "no database connection is free or to be had"
 HOT_ROWS = f"WHERE content_type = '{HOT[0]}' AND content_id = '{HOT[1]}' FOR UPDATE"
 
 
@@ -33,22 +38,32 @@ async def perform(stage: Stage) -> None:
     stage.note(f"{stage.promises.tally.outcomes['503']} were told to come again")
 
 
+def told(system: System, *reasons: str) -> None:
+    """Each of these was a reason for a 503: what was to be tried was."""
+    said = system.serve.log.read_text(errors="replace")
+    missing = [reason for reason in reasons if reason not in said]
+    assert not missing, f"nobody was told: {missing}"
+
+
 async def _embedded(stage: Stage) -> None:
     async with stage.open(stage.shape()) as system, stage.load(), open_tables(system.database) as tables:
         await asyncio.sleep(2.0)
         async with transaction(tables, "BEGIN IMMEDIATE"):
             await asyncio.sleep(HELD)
         await asyncio.sleep(AFTER)
+        told(system, AWAY)
 
 
 async def _server(stage: Stage) -> None:
     database = await private_database(stage)
-    async with stage.open(stage.shape(database=database.url)), stage.load(clients=CLIENTS):
+    async with stage.open(stage.shape(database=database.url)) as system, stage.load(clients=CLIENTS):
         await asyncio.sleep(2.0)
         await rows_locked(database.url)
+        told(system, HELD_ROWS)
         async with stage.blind():
             await table_locked(stage, database.url)
             await asyncio.sleep(AFTER)
+            told(system, HELD_TABLE, POOL_EMPTY)
             await no_connection_left(stage, database.url)
         await asyncio.sleep(AFTER)
 

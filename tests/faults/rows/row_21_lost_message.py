@@ -29,7 +29,7 @@ async def perform(stage: Stage) -> None:
     assert shape.broker is not None
     assert shape.database is not None
     async with stage.open(shape), stage.load(), open_tables(shape.database) as tables:
-        for _ in range(1 if stage.brief else TIMES):
+        for _ in range(stage.times(TIMES)):
             lost = await stolen(shape.broker)
             assert await still_there(tables, lost), "what was thrown away had been counted before"
             seconds = await until("all are counted", partial(_counted, tables, lost), within=WITHIN)
