@@ -156,6 +156,10 @@ def cells(scope: Scope, *, ledger: bool = True) -> Source:
     return sa.select(*keys, *sums).group_by(*keys)
 
 
+_CELLS = cells(this)
+_NOW = sa.select(db_now().label("now"))
+
+
 def _drifted(scope: Scope) -> Source:
     found = cells(scope).subquery()
     return sa.select(found).where(found.c.counted + found.c.pending != found.c.ledger)
@@ -189,8 +193,8 @@ class SqlProving:
     async def proof(self, content: ContentRef) -> tuple[list[CellProof], datetime]:
         """Every cell of one content."""
         async with self._engine.snapshot() as connection:
-            rows = await connection.rows(cells(one(content)))
-            at: datetime = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
+            rows = await connection.kept(_CELLS, {"content_type": content.type, "content_id": content.id})
+            at: datetime = (await connection.kept(_NOW, {}))[0]["now"]
         found = [_proof(row) for row in rows]
         return sorted(found, key=lambda cell: (DIMENSIONS.index(cell.dimension), cell.value)), at
 
@@ -278,7 +282,7 @@ async def _add(connection: Connection, cell: CellProof, amount: int) -> None:
         await connection.run(t.update().where(one(cell.content)(t)).values(shares=t.c.shares + amount))
     elif cell.dimension == "rollup":
         channel, evidence = cell.value.rsplit("/", 1)
-        now: datetime = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
+        now: datetime = (await connection.kept(_NOW, {}))[0]["now"]
         made = {"bucket": bucket(now), "made": max(amount, 0), "withdrawn": max(-amount, 0)}
         sets = {"made": "{t}.made + {made}", "withdrawn": "{t}.withdrawn + {withdrawn}"}
         await connection.upsert(tables.share_rollups, [{**key, "channel": channel, "evidence": evidence, **made}], sets)
