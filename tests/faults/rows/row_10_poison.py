@@ -91,5 +91,4 @@ ROW = Row(
     title="poison: not JSON, wrong shape, unknown version, huge",
     on=SERVERS,
     perform=perform,
-    brief="postgresql",
 )
