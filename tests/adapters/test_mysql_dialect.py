@@ -337,7 +337,7 @@ async def reading(db: SqlDatabase) -> None:
     await db.records_of(VIDEO, "anna")
     await db.record(new_id())
     await db.link(new_id())
-    await db.link_by_code("code")
+    await db.links_by_code(["code", "other", "third"])
     await db.links(
         LinkFilter(content_type="video", content_id="abc", user_id="anna", campaign="c"), limit=5, after=new_id()
     )

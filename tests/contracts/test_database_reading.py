@@ -17,7 +17,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, Status
-from sharetally.ports import AuditFilter, LinkFilter, PlatformStatus, Writes
+from sharetally.ports import AuditFilter, FoundLink, LinkFilter, PlatformStatus, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
@@ -212,17 +212,23 @@ async def test_links_are_found_by_id_and_by_code(db: SqlDatabase) -> None:
     await write(db, Writes(new_links=of_links(made, gone)))
     assert await db.link(gone.id) == gone
     assert await db.link(new_id()) is None
-    assert await db.link_by_code("AbCdEfGhIj") == (made, False)
-    assert await db.link_by_code("abcdefghij") == (gone, False)
-    assert await db.link_by_code("ABCDEFGHIJ") is None
+    found = await db.links_by_code(["AbCdEfGhIj", "ABCDEFGHIJ", "abcdefghij"])
+    assert found == {
+        "AbCdEfGhIj": FoundLink(link=made, expired=False),
+        "ABCDEFGHIJ": None,
+        "abcdefghij": FoundLink(link=gone, expired=False),
+    }
 
 
 async def test_a_link_expires_by_the_databases_clock(db: SqlDatabase) -> None:
     now = await db.now()
     soon, past = link(expires_at=now + timedelta(hours=1)), link(expires_at=now)
     await write(db, Writes(new_links=of_links(soon, past)))
-    assert await db.link_by_code(soon.code) == (soon, False)
-    assert await db.link_by_code(past.code) == (past, True)
+    found = await db.links_by_code([soon.code, past.code])
+    assert found == {
+        soon.code: FoundLink(link=soon, expired=False),
+        past.code: FoundLink(link=past, expired=True),
+    }
 
 
 async def test_links_are_listed_newest_first_page_by_page(db: SqlDatabase) -> None:

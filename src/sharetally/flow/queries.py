@@ -1,19 +1,20 @@
 """Counts as they are asked for: from the cache, else from the database; or exact at once.
 
 One count is asked for together with all others that are wanted at that moment (see `together.py`): one round
-trip to the cache, one statement for what it does not have, one statement for all exact counts.
+trip to the cache, one statement for what it does not have, one statement for all exact counts. Short addresses
+that are followed are looked up likewise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.share import ShareRecord
 from sharetally.flow.together import Together
-from sharetally.ports import Cache, PlatformStatus, Reading
+from sharetally.ports import Cache, FoundLink, PlatformStatus, Reading
 
 AT_ONCE = 200  # contents in one statement
 
@@ -33,16 +34,21 @@ class Queries:
     def __init__(self, *, reading: Reading, cache: Cache | None) -> None:
         self._reading = reading
         self._cache = cache
-        self._cached = Together(self.counts, at_once=AT_ONCE)
-        self._exact = Together(reading.consistent, at_once=AT_ONCE)
+        self._cached = Together(self._counts, at_once=AT_ONCE)
+        self._exact = Together(self._consistent, at_once=AT_ONCE)
+        self._links = Together(self._by_code, at_once=AT_ONCE)
 
     async def count(self, content: ContentRef) -> Count:
         """From the cache, else from the database."""
-        return await self._cached.count(content)
+        return await self._cached.get(content)
 
     async def consistent(self, content: ContentRef) -> Count:
         """What is committed, counted or not, at some moment after this call began."""
-        return await self._exact.count(content)
+        return await self._exact.get(content)
+
+    async def link(self, code: str) -> FoundLink | None:
+        """What a short address leads to, as it stands at some moment after this call began."""
+        return await self._links.get(code)
 
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
         """In the order asked; what the cache does not have is read and cached."""
@@ -50,6 +56,15 @@ class Queries:
         missing = sorted({ref for ref, hit in zip(contents, cached, strict=True) if hit is None})
         found = {count.content: count for count in await self._read(missing)}
         return [hit or found[ref] for ref, hit in zip(contents, cached, strict=True)]
+
+    async def _counts(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
+        return dict(zip(contents, await self.counts(contents), strict=True))
+
+    async def _consistent(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
+        return {count.content: count for count in await self._reading.consistent(contents)}
+
+    async def _by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
+        return await self._reading.links_by_code(codes)
 
     async def _read(self, contents: Sequence[ContentRef]) -> list[Count]:
         if not contents:

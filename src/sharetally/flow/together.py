@@ -1,4 +1,4 @@
-"""Questions about contents, asked together: all that arrive while one question is out share the next one.
+"""Questions asked together: all that arrive while one question is out share the next one.
 
 Never the running one, whose answer may be older than what they were told before. Alone, a question goes out
 at once; under load each carries more by itself. Whoever stops waiting takes nobody's answer along.
@@ -7,27 +7,26 @@ at once; under load each carries more by itself. Whoever stops waiting takes nob
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
 
-from sharetally.domain.content import ContentRef
-from sharetally.domain.count import Count
-
-Ask = Callable[[Sequence[ContentRef]], Awaitable[Sequence[Count]]]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
-class Together:
-    """`ask` takes each content once, `at_once` of them at most, and answers for each."""
+class Together(Generic[K, V]):
+    """`ask` takes each key once, `at_once` of them at most, and answers for each."""
 
-    def __init__(self, ask: Ask, *, at_once: int) -> None:
+    def __init__(self, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, at_once: int) -> None:
         self._ask = ask
         self._at_once = at_once
-        self._waiting: dict[ContentRef, list[asyncio.Future[Count]]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V]]] = {}
         self._running: asyncio.Task[None] | None = None
 
-    async def count(self, content: ContentRef) -> Count:
+    async def get(self, key: K) -> V:
         """The answer to a question that goes out after this call began; raises what it raised."""
-        answer: asyncio.Future[Count] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(content, []).append(answer)
+        answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await answer
@@ -35,25 +34,23 @@ class Together:
     async def _run(self) -> None:
         while self._waiting:
             asked = dict(list(self._waiting.items())[: self._at_once])
-            for content in asked:
-                del self._waiting[content]
+            for key in asked:
+                del self._waiting[key]
             await self._answer(asked)
         self._running = None
 
-    async def _answer(self, asked: Mapping[ContentRef, Sequence[asyncio.Future[Count]]]) -> None:
+    async def _answer(self, asked: Mapping[K, Sequence[asyncio.Future[V]]]) -> None:
         try:
-            found = {count.content: count for count in await self._ask(list(asked))}
+            found = await self._ask(list(asked))
         except Exception as error:
-            _settle([(answer, error) for answers in asked.values() for answer in answers])
+            for answer in _still_wanted(asked.values()):
+                answer.set_exception(error)
         else:
-            _settle([(answer, found[content]) for content, answers in asked.items() for answer in answers])
+            for key, answers in asked.items():
+                for answer in _still_wanted([answers]):
+                    answer.set_result(found[key])
 
 
-def _settle(answers: Sequence[tuple[asyncio.Future[Count], Count | Exception]]) -> None:
-    for answer, outcome in answers:
-        if answer.done():
-            continue  # whoever asked is gone
-        if isinstance(outcome, Exception):
-            answer.set_exception(outcome)
-        else:
-            answer.set_result(outcome)
+def _still_wanted(answers: Iterable[Sequence[asyncio.Future[V]]]) -> Iterator[asyncio.Future[V]]:
+    """Those whose askers have not gone."""
+    return (answer for those in answers for answer in those if not answer.done())

@@ -20,7 +20,7 @@ from sharetally.ports.ledger import (
     Writes,
 )
 from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent
-from sharetally.ports.reading import AuditFilter, LinkFilter, PlatformStatus, Proving, Reading
+from sharetally.ports.reading import AuditFilter, FoundLink, LinkFilter, PlatformStatus, Proving, Reading
 
 __all__ = [
     "ApiKey",
@@ -35,6 +35,7 @@ __all__ = [
     "Delivery",
     "EventHead",
     "FeedMessage",
+    "FoundLink",
     "Headers",
     "KeyStore",
     "Ledger",

@@ -25,6 +25,14 @@ class PlatformStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FoundLink:
+    """A link, deleted ones included, and whether it has expired by the database's clock."""
+
+    link: ShareLink
+    expired: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AuditFilter:
     """Which lines of the audit; None does not filter. `start` is included, `end` is not."""
 
@@ -76,8 +84,8 @@ class Reading(Protocol):
         """One link, deleted ones included."""
         ...
 
-    async def link_by_code(self, code: str) -> tuple[ShareLink, bool] | None:
-        """A link and whether it has expired by the database's clock; deleted ones included."""
+    async def links_by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
+        """The links with these codes; None for a code that nobody has."""
         ...
 
     async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:

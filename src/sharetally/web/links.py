@@ -157,15 +157,14 @@ async def follow(parts: Parts, asked: Asked) -> Answer:
 
 
 async def _link_target(parts: Parts, code: str) -> str:
-    found = await parts.reading.link_by_code(code)
+    found = await parts.queries.link(code)
     if found is None:
         raise NotFound("no such link")
-    link, expired = found
-    if expired or link.deleted_at is not None:
-        raise Gone("this link has expired" if expired else "this link was deleted")
-    return link.url
+    if found.expired or found.link.deleted_at is not None:
+        raise Gone("this link has expired" if found.expired else "this link was deleted")
+    return found.link.url
 
 
 def _to(target: str) -> Answer:
-    ascii_only = "".join(sign if sign.isascii() else quote(sign) for sign in target)
+    ascii_only = target if target.isascii() else "".join(each if each.isascii() else quote(each) for each in target)
     return Answer(status=302, headers=(("location", ascii_only), ("cache-control", "private, no-store")))

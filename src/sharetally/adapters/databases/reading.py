@@ -23,7 +23,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import NEVER, Count, shown
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import ShareRecord
-from sharetally.ports import AuditFilter, LinkFilter, PlatformStatus
+from sharetally.ports import AuditFilter, FoundLink, LinkFilter, PlatformStatus
 
 _SHOWN = ("evidence", "channel", "campaign")
 
@@ -147,12 +147,13 @@ class SqlReading:
         rows = await self._rows(sa.select(tables.share_links).where(tables.share_links.c.id == link_id))
         return mapping.link_of(rows[0]) if rows else None
 
-    async def link_by_code(self, code: str) -> tuple[ShareLink, bool] | None:
-        """A link, and whether it has expired."""
-        k = tables.share_links
-        expired = sa.case((k.c.expires_at <= db_now(), sa.literal_column("1")), else_=sa.literal_column("0"))
-        rows = await self._rows(sa.select(k, expired.label("expired")).where(k.c.code == code))
-        return (mapping.link_of(rows[0]), bool(rows[0]["expired"])) if rows else None
+    async def links_by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
+        """Links, and whether they have expired; the list is filled up, so that there are few forms of the statement."""
+        wanted = [*codes, *[codes[0]] * (_filled(len(codes)) - len(codes))]
+        async with self._engine.reading() as connection:
+            rows = await connection.kept(_BY_CODE, {"codes": wanted})
+        found = {row["code"]: FoundLink(link=mapping.link_of(row), expired=bool(row["expired"])) for row in rows}
+        return {code: found.get(code) for code in codes}
 
     async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:
         """Live links, newest first."""
@@ -176,6 +177,21 @@ class SqlReading:
         )
         rows = await self._rows(_page(statement, a, limit, after))
         return [mapping.audit_of(row) for row in rows]
+
+
+def _by_code() -> sa.SelectBase:
+    k = tables.share_links
+    expired = sa.case((k.c.expires_at <= db_now(), sa.literal_column("1")), else_=sa.literal_column("0"))
+    codes = sa.bindparam("codes", expanding=True, type_=k.c.code.type)
+    return sa.select(k, expired.label("expired")).where(k.c.code.in_(codes))
+
+
+_BY_CODE = _by_code()
+
+
+def _filled(number: int) -> int:
+    """The next power of two."""
+    return 1 << (number - 1).bit_length()
 
 
 def _equal(values: tuple[tuple[Any, str | None], ...]) -> list[Any]:
