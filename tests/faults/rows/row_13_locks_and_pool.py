@@ -1,8 +1,8 @@
 """Locks held for half a minute, then no database connection to be had: answers come late or say so, none is missing.
 
-A lock on the hot content's rows stops whoever writes or counts it; a lock on a whole table stops readers until the pool
-of each process is used up; last, somebody else takes every connection that the server has. On SQLite another process
-holds the one write lock. Whoever cannot be served gets a 503, and all is well again by itself.
+A lock on the hot content's rows stops whoever writes or counts it; a lock on a whole table stops readers, each of
+whom keeps a connection of the pool meanwhile; last, somebody else takes every connection that the server has. On
+SQLite another process holds the one write lock. Whoever cannot be served gets a 503, and all is well again by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROUNDS = 3
 AWAY = "the database does not answer"
 HELD_ROWS = "too many writers want the same rows; nothing was written"
 HELD_TABLE = "the database is busy"
-POOL_EMPTY = "no database connection is free or to be had"
+NONE_LEFT = "no database connection is free or to be had"
 HOT_ROWS = f"WHERE content_type = '{HOT[0]}' AND content_id = '{HOT[1]}' FOR UPDATE"
 
 
@@ -63,8 +63,9 @@ async def _server(stage: Stage) -> None:
         async with stage.blind():
             await table_locked(stage, database.url)
             await asyncio.sleep(AFTER)
-            told(system, HELD_TABLE, POOL_EMPTY)
+            told(system, HELD_TABLE)
             await no_connection_left(stage, database.url)
+            told(system, NONE_LEFT)
         await asyncio.sleep(AFTER)
 
 
