@@ -4,6 +4,8 @@
 
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tests and benchmark start hundreds of processes: none of them should compile the source again.
+unexport PYTHONDONTWRITEBYTECODE
 NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 COMPILE = pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from bench.servers import MEBIBYTE
 from tests.services.postgresql import DEBIAN
@@ -30,7 +30,15 @@ def machine() -> dict[str, str]:
     }
     found |= {name: _version(*command) for name, command in PROGRAMS.items()}
     found |= {"RabbitMQ": _rabbitmq(), "SQLite": sqlite3.sqlite_version}
-    return found | {name: version(name) for name in ("uvicorn", "asyncpg", "aiormq", "fastapi")}
+    return found | {name: _package(name) for name in ("uvicorn", "asyncpg", "aiormq", "fastapi")}
+
+
+def _package(name: str) -> str:
+    """What is compared with is installed for the benchmark alone."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not there"
 
 
 def _version(name: str, option: str) -> str:

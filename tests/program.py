@@ -15,10 +15,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sharetally.adapters.migrations.runner import upgrade
 
 WITHIN = 30.0  # seconds; only what is broken takes so long
 COMMAND = (sys.executable, "-m", "sharetally")
@@ -52,6 +55,12 @@ class Program:
         ours = {f"SHARETALLY_{name}": value for name, value in self.settings.items()}
         paths = os.pathsep.join([*self.paths, foreign.get("PYTHONPATH", "")]).strip(os.pathsep)
         return {**foreign, **ours, "PYTHONPATH": paths, "NO_COLOR": "1"}
+
+    def migrate(self) -> None:
+        """Bring its database to the head. The command that does so has tests of its own; here it is not started."""
+        url = self.settings.get("DATABASE_URL") or f"sqlite:///{self.settings['DATA_DIR']}/sharetally.db"
+        with ThreadPoolExecutor(max_workers=1) as beside:  # some who ask are async
+            beside.submit(upgrade, url).result()
 
     def run(self, *arguments: str) -> Said:
         """Run a command to its end."""

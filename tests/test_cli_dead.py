@@ -24,7 +24,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 async def program(tmp_path: Path, url: str) -> Program:
     made = Program(tmp_path)
-    assert made.run("migrate").code == 0
+    made.migrate()
     return made
 
 

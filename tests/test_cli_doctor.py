@@ -21,7 +21,7 @@ def wrong(said: Said) -> dict[str, str]:
 
 
 def test_all_is_well_on_the_embedded_default(program: Program) -> None:
-    program.run("migrate")
+    program.migrate()
     said = program.run("doctor")
     assert (said.code, said.err, wrong(said)) == (0, "", {})
     assert "ok    database: schema is current; 0 events pending, 0 parked\n" in said.out
@@ -53,7 +53,7 @@ def test_everything_is_away(program: Program) -> None:
 
 
 def test_a_platform_that_nobody_knows(program: Program) -> None:
-    program.run("migrate")
+    program.migrate()
     program.settings["SHARE_PLATFORMS"] = "twitter,fax"
     said = program.run("doctor")
     assert said.code == 1
@@ -63,7 +63,7 @@ def test_a_platform_that_nobody_knows(program: Program) -> None:
 def test_the_real_stack(program: Program, postgresql_url: str, amqp_url: str, redis_url: str) -> None:
     program.settings |= {"DATABASE_URL": postgresql_url, "BROKER_URL": amqp_url, "CACHE_URL": redis_url}
     program.settings["EVENT_FEED"] = "on"
-    program.run("migrate")
+    program.migrate()
     said = program.run("doctor")
     assert (said.code, said.err, wrong(said)) == (0, "", {})
     queues = ("count", "post", "in", "feed")

@@ -17,7 +17,7 @@ from tests.services.launch import free_port
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     made = Program(tmp_path)
-    assert made.run("migrate").code == 0
+    made.migrate()
     return made
 
 

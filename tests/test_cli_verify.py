@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def program(tmp_path: Path) -> Program:
     """Two contents: `abc` with two counted shares and one pending, `def` with one link."""
     made = Program(tmp_path)
-    assert made.run("migrate").code == 0
+    made.migrate()
     async with opened(f"sqlite:///{tmp_path}/data/sharetally.db") as db:
         await count(db, await share(db, record(), record(user_id="bert")))
         await count(db, await share(db, link(content=ContentRef(type="article", id="def"), channel="mail")))
@@ -120,7 +120,7 @@ def drift(port: int) -> float | None:
 async def test_who_is_kept_from_looking_has_not_seen_drift(tmp_path: Path, postgresql_url: str) -> None:
     """A migration of somebody else's holds a table: that passes, and 1 would mean that counts are wrong."""
     program = Program(tmp_path, DATABASE_URL=postgresql_url)
-    assert program.run("migrate").code == 0
+    program.migrate()
     async with opened(postgresql_url) as other, other.transaction() as tx:
         await tx.execute("LOCK TABLE share_links IN ACCESS EXCLUSIVE MODE", {})
         said = await asyncio.to_thread(program.run, "verify")

@@ -56,7 +56,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def program(tmp_path: Path, packages: Path) -> Program:
     made = Program(tmp_path, **SETTINGS)
     made.paths = (str(packages),)
-    assert made.run("migrate").code == 0
+    made.migrate()
     with closing(sqlite3.connect(tmp_path / "data" / "sharetally.db")) as database:
         database.executescript((EXAMPLE / "diary.sql").read_text())
     return made

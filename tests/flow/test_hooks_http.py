@@ -57,7 +57,7 @@ def program(tmp_path: Path) -> Program:
     (packages / "rude.py").write_text(MODULE)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: rude\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[sharetally.hooks]\nrude = rude:Rude\n")
-    assert made.run("migrate").code == 0
+    made.migrate()
     made.paths = (str(packages),)
     return made
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sharetally.adapters.migrations.runner import upgrade
 from tests.oracle.process import COMMAND, Role
 from tests.oracle.tokens import Token, signed_by
 from tests.services.launch import free_port
@@ -178,8 +179,7 @@ async def open_system(shape: Shape, folder: Path) -> AsyncIterator[System]:
     """A migrated, ready system; every role that still runs at the end must end cleanly."""
     system = System(shape, folder)
     try:
-        migrated = await system.cli("migrate")
-        assert migrated.code == 0, migrated
+        await asyncio.to_thread(upgrade, system.database)
         await system.start(*system.roles)
         yield system
         ended = {role.name: role.ended for role in system.roles if role.ended is not None}

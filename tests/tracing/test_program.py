@@ -69,7 +69,7 @@ def program(
 ) -> Program:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     made = Program(tmp_path, DATABASE_URL=postgresql_url, BROKER_URL=amqp_url, JWT_SECRET=SECRET, TRACES="otlp")
-    assert made.run("migrate").code == 0
+    made.migrate()
     return made
 
 
@@ -113,7 +113,7 @@ def test_a_collector_that_is_away_stops_nothing(program: Program, monkeypatch: p
 
 def test_on_a_console_spans_are_printed(tmp_path: Path) -> None:
     program = Program(tmp_path, JWT_SECRET=SECRET, TRACES="console")
-    assert program.run("migrate").code == 0
+    program.migrate()
     port = free_port()
     with program.started("serve", "--port", str(port)) as serve:
         serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
@@ -123,7 +123,7 @@ def test_on_a_console_spans_are_printed(tmp_path: Path) -> None:
 
 def test_off_nothing_of_it_is_imported(tmp_path: Path) -> None:
     program = Program(tmp_path, JWT_SECRET=SECRET)
-    assert program.run("migrate").code == 0
+    program.migrate()
     with program.beside(sys.executable, "-W", "error", "-c", LOADED) as role:
         assert role.ended() == 0, role.said
     assert role.said.splitlines()[-1] == "[]"
