@@ -32,7 +32,7 @@ from tests.services import Services, fresh_amqp, fresh_mysql, fresh_postgresql, 
 T = TypeVar("T")
 LOOK_EVERY = 5.0  # seconds
 PATIENCE = 150.0  # seconds until all is counted: the relay waits 30, and each marker takes its time
-BRIEF = 4.0  # seconds of load
+BRIEF = 2.0  # seconds of load
 RATE = 400.0  # wishes a second: two rows at once leave a small machine some air
 PROMISED = frozenset({"200", "201", "202", "204", "404", "422"})  # answers that the contract foresees
 

@@ -15,18 +15,17 @@ from tests.oracle.system import Shape
 pytestmark = pytest.mark.anyio
 
 PROMISED = {"200", "201", "202", "204", "404", "422"}
-SECONDS = 8.0
 PATIENCE = 90.0  # seconds: the relay waits 30, and for a marker to come through
 
 
 async def test_workers_killed_in_the_load(stack_shape: Shape, tmp_path: Path) -> None:
-    plan = Plan(seconds=9, kill_worker_at=(2, 4, 6), patience=PATIENCE)
+    plan = Plan(seconds=6, kill_worker_at=(1, 2.5, 4), patience=PATIENCE)
     verdict = await run(stack_shape, plan, tmp_path)
     assert verdict.passed, f"{verdict}\n{tmp_path}"
 
 
 async def test_a_broker_away_in_the_load(stack_shape: Shape, tmp_path: Path) -> None:
-    plan = Plan(seconds=10, cut_broker_at=2, cut_broker_for=5, patience=PATIENCE)
+    plan = Plan(seconds=6, cut_broker_at=1, cut_broker_for=3, patience=PATIENCE)
     verdict = await run(stack_shape, plan, tmp_path)
     assert verdict.passed, f"{verdict}\n{tmp_path}"
     assert verdict.outcomes.keys() <= PROMISED, verdict
