@@ -25,27 +25,33 @@ from tests.services.launch import free_port
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "login"
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    made = Program(tmp_path, JWT_SECRET="known to the tests alone, and long enough")
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    made = Program(tmp_path_factory.mktemp("shop"), JWT_SECRET="known to the tests alone, and long enough")
     made.migrate()
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def key(program: Program) -> str:
     return program.run("keys", "create", "--name", "shop", "--scope", "act-as shares").out.strip()
 
 
-@pytest.fixture
-def shares(program: Program, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where Sharetally is; the examples find it and their key in the environment."""
+@pytest.fixture(scope="module")
+def serving(program: Program) -> Iterator[str]:
+    """Where Sharetally is."""
     here = f"http://127.0.0.1:{(port := free_port())}"
-    monkeypatch.setenv("SHARES_URL", here)
-    monkeypatch.setenv("SHARES_KEY", key)
     with program.started("serve", "--port", str(port)) as serve:
         serve.until(lambda: fetched(f"{here}/health/ready")[0] == 200)
         yield here
+
+
+@pytest.fixture
+def shares(serving: str, key: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same; the examples find it and their key in the environment."""
+    monkeypatch.setenv("SHARES_URL", serving)
+    monkeypatch.setenv("SHARES_KEY", key)
+    return serving
 
 
 def shared_as(shares: str, answer: dict[str, Any]) -> str:

@@ -18,14 +18,9 @@ PROMISED = {"200", "201", "202", "204", "404", "422"}
 PATIENCE = 90.0  # seconds: the relay waits 30, and for a marker to come through
 
 
-async def test_workers_killed_in_the_load(stack_shape: Shape, tmp_path: Path) -> None:
-    plan = Plan(seconds=6, kill_worker_at=(1, 2.5, 4), patience=PATIENCE)
-    verdict = await run(stack_shape, plan, tmp_path)
-    assert verdict.passed, f"{verdict}\n{tmp_path}"
-
-
-async def test_a_broker_away_in_the_load(stack_shape: Shape, tmp_path: Path) -> None:
-    plan = Plan(seconds=6, cut_broker_at=1, cut_broker_for=3, patience=PATIENCE)
+async def test_workers_killed_and_a_broker_away_in_the_load(stack_shape: Shape, tmp_path: Path) -> None:
+    """Killed before it is away, and after it came back."""
+    plan = Plan(seconds=8, kill_worker_at=(0.5, 1.5, 6), cut_broker_at=3, cut_broker_for=2.5, patience=PATIENCE)
     verdict = await run(stack_shape, plan, tmp_path)
     assert verdict.passed, f"{verdict}\n{tmp_path}"
     assert verdict.outcomes.keys() <= PROMISED, verdict
