@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.oracle.system import SECRET
 from tests.oracle.tokens import signed_by
 
-USERS = 5_000
+USERS = 1_000
 VIDEOS = 100_000
 
 

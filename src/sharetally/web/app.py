@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 
 import msgspec
 import structlog
@@ -28,13 +29,15 @@ from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
 from sharetally.web.network import client_address
 from sharetally.web.parts import Parts
-from sharetally.web.paths import base_path, segments, ways
+from sharetally.web.paths import base_path, segments, told, ways
 from sharetally.web.problems import problem
 from sharetally.web.quota import Fields, rate_limit_fields
 from sharetally.web.router import Router
 from sharetally.web.schemas import NoQuery
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+FOUND = 4096  # paths whose endpoint is known again: what is asked for is mostly asked for often
+LONGEST_KEPT = 256
 log = structlog.get_logger("sharetally.web")
 
 
@@ -44,6 +47,7 @@ class Application:
     def __init__(self, parts: Parts, endpoints: Sequence[Endpoint]) -> None:
         self._parts = parts
         self._router = Router(endpoints)
+        self._found = lru_cache(maxsize=FOUND)(self._find)
         kinds = {id(each.body): each.body for each in endpoints if each.body is not None}
         self._decoders = {key: msgspec.json.Decoder(kind) for key, kind in kinds.items()}
 
@@ -53,14 +57,14 @@ class Application:
             return await _refuse_websocket(scope, receive, send)
         began = time.perf_counter()
         visit = _Visit(scope, receive)
-        told = bind_contextvars(requestId=visit.request_id)
+        before = bind_contextvars(requestId=visit.request_id)
         try:
             answer = await self._answered(visit)
             await _send(send, answer, visit.request_id, head=scope["method"] == "HEAD")
             if log.is_enabled_for(logging.INFO):
                 _tell(scope, answer, time.perf_counter() - began)
         finally:
-            reset_contextvars(**told)
+            reset_contextvars(**before)
 
     async def _answered(self, visit: _Visit) -> Answer:
         parts = self._parts_at(visit.scope)
@@ -82,7 +86,9 @@ class Application:
 
     async def _handled(self, visit: _Visit, parts: Parts) -> Answer:
         scope = visit.scope
-        endpoint, path = self._found(scope)
+        raw_path = told(scope)
+        find = self._found if len(raw_path) <= LONGEST_KEPT else self._find
+        endpoint, path = find(scope["method"], raw_path, scope.get("root_path", ""))
         caller = await self._admitted(endpoint, scope)
         if endpoint.writes and caller is not None:
             visit.spent = await self._spent(caller)
@@ -100,12 +106,12 @@ class Application:
         )
         return await endpoint.handler(parts, asked)
 
-    def _found(self, scope: Scope) -> tuple[Endpoint, Mapping[str, str]]:
-        *others, last = ways(scope, self._parts.places.root_path)
+    def _find(self, method: str, raw_path: bytes | str, mounted: str) -> tuple[Endpoint, Mapping[str, str]]:
+        *others, last = ways(raw_path, mounted, self._parts.places.root_path)
         for path in others:
             with suppress(NotFound):
-                return self._router.find(scope["method"], segments(path))
-        return self._router.find(scope["method"], segments(last))
+                return self._router.find(method, segments(path))
+        return self._router.find(method, segments(last))
 
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -109,6 +110,7 @@ def content_of(asked: Asked) -> ContentRef:
     return checked_content(asked.path["contentType"], asked.path["contentId"])
 
 
+@lru_cache(maxsize=4096)
 def checked_content(kind: str, name: str, *, within: str = "", named: str = "contentId") -> ContentRef:
     """A content, if both parts are what they must be; `within` is where in the body they stand."""
     faults = [(f"{within}contentType", content_type_fault(kind)), (f"{within}{named}", id_fault(name))]

@@ -20,14 +20,20 @@ def base_path(scope: Scope, root_path: str) -> str:
     return root_path or quote(scope.get("root_path", ""), safe="/~!$&'()*+,;=:@")
 
 
-def ways(scope: Scope, root_path: str) -> tuple[str, ...]:
+def told(scope: Scope) -> bytes | str:
+    """The path as it came; where the server keeps no such thing, the text that it made of it."""
+    raw: bytes = scope.get("raw_path") or b""
+    return raw or str(scope["path"])
+
+
+def ways(raw_path: bytes | str, mounted: str, root_path: str) -> tuple[str, ...]:
     """How the path below this application may be read, still encoded, the likelier way first.
 
-    Some proxies take ROOT_PATH off and some do not, and it may itself look like a path of ours (`/s`).
+    `raw_path` is as `told`; a host application that has us `mounted` somewhere leaves that in it. Some proxies take
+    ROOT_PATH off and some do not, and it may itself look like a path of ours (`/s`).
     """
-    raw = scope.get("raw_path")
-    whole = raw.decode("latin-1").partition("?")[0] if raw else quote(scope["path"])
-    path = _below(whole, scope.get("root_path", "")) or whole
+    whole = raw_path.decode("latin-1").partition("?")[0] if isinstance(raw_path, bytes) else quote(raw_path)
+    path = _below(whole, mounted) or whole
     stripped = _below(path, root_path)
     return (path,) if stripped is None else (stripped, path)
 

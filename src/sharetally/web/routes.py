@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from sharetally.domain.errors import Refused
 from sharetally.web.endpoint import Endpoint
-from sharetally.web.paths import segments, ways
+from sharetally.web.paths import segments, told, ways
 from sharetally.web.router import Router
 
 
@@ -21,7 +21,10 @@ class Routes:
 
     def __call__(self, scope: Scope) -> str | None:
         """As in `/videos/{videoId}/share`; None for a path that leads nowhere."""
-        found = (self._found(scope["method"], path) for path in ways(scope, self._root_path))
+        found = (
+            self._found(scope["method"], path)
+            for path in ways(told(scope), scope.get("root_path", ""), self._root_path)
+        )
         return next((path for path in found if path is not None), None)
 
     def _found(self, method: str, path: str) -> str | None:

@@ -158,6 +158,8 @@ class PostgresqlEngine(Engine):
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None
+        self._idle: list[asyncpg.Connection] = []  # taken from the pool, and in nobody's hands
+        self._wanted = 0  # how many wait for one of the pool's
         self.flavor = PostgresqlFlavor()
         self._statements = Statements(self.flavor)
 
@@ -184,6 +186,8 @@ class PostgresqlEngine(Engine):
 
     async def close(self) -> None:
         """Close every connection, within five seconds."""
+        while self._idle:
+            await self._release(self._idle.pop())
         pool, self._pool = self._pool, None
         if pool is not None:
             try:
@@ -196,17 +200,32 @@ class PostgresqlEngine(Engine):
         """A connection outside any transaction: each statement is its own."""
         if self._pool is None:
             raise Unavailable("the database is closed")
-        try:
-            driver = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except _FAULTS as error:
-            raise Unavailable("no database connection is free or to be had") from error
+        driver = await self._at_hand(self._pool)
         over = PostgresqlDriver(driver, LONG_SECONDS if long else ANSWER_SECONDS)
         try:
             yield Connection(over, self.flavor, self._statements)
         finally:
             if over.broken:
                 _end(driver)
+            if self._pool is not None and not self._wanted and _is_idle(driver):
+                self._idle.append(driver)
+            else:
+                await self._release(driver)
+
+    async def _at_hand(self, pool: asyncpg.Pool) -> asyncpg.Connection:
+        """One that was given back a moment ago, else one of the pool's, which makes a task of every return."""
+        while self._idle:
+            driver = self._idle.pop()
+            if _is_idle(driver):
+                return driver
             await self._release(driver)
+        self._wanted += 1
+        try:
+            return await pool.acquire(timeout=ACQUIRE_SECONDS)
+        except _FAULTS as error:
+            raise Unavailable("no database connection is free or to be had") from error
+        finally:
+            self._wanted -= 1
 
     async def _release(self, driver: asyncpg.Connection) -> None:
         try:
@@ -237,6 +256,14 @@ class PostgresqlEngine(Engine):
             committed(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         ):
             yield connection
+
+
+def _is_idle(connection: asyncpg.Connection) -> bool:
+    """Whether the next one can use it as it is."""
+    try:
+        return not connection.is_closed() and not connection.is_in_transaction()
+    except asyncpg.InterfaceError:  # it ended by itself, and the pool knows
+        return False
 
 
 def _end(connection: asyncpg.Connection) -> None:

@@ -148,11 +148,13 @@ class SqlReading:
         return mapping.link_of(rows[0]) if rows else None
 
     async def links_by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
-        """Links, and whether they have expired; the list is filled up, so that there are few forms of the statement."""
-        wanted = [*codes, *[codes[0]] * (_filled(len(codes)) - len(codes))]
+        """Links, and whether they have expired; the clock is only asked where one of them ever does."""
         async with self._engine.reading() as connection:
-            rows = await connection.kept(_BY_CODE, {"codes": wanted})
-        found = {row["code"]: FoundLink(link=mapping.link_of(row), expired=bool(row["expired"])) for row in rows}
+            rows = await connection.select(tables.share_links, ("code",), [(code,) for code in codes])
+            links = [mapping.link_of(row) for row in rows]
+            ends = any(link.expires_at for link in links)
+            now: datetime | None = (await connection.kept(_NOW, {}))[0]["now"] if ends else None
+        found = {link.code: FoundLink(link=link, expired=_expired(link, now)) for link in links}
         return {code: found.get(code) for code in codes}
 
     async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:
@@ -179,19 +181,11 @@ class SqlReading:
         return [mapping.audit_of(row) for row in rows]
 
 
-def _by_code() -> sa.SelectBase:
-    k = tables.share_links
-    expired = sa.case((k.c.expires_at <= db_now(), sa.literal_column("1")), else_=sa.literal_column("0"))
-    codes = sa.bindparam("codes", expanding=True, type_=k.c.code.type)
-    return sa.select(k, expired.label("expired")).where(k.c.code.in_(codes))
+_NOW = sa.select(db_now().label("now"))
 
 
-_BY_CODE = _by_code()
-
-
-def _filled(number: int) -> int:
-    """The next power of two."""
-    return 1 << (number - 1).bit_length()
+def _expired(link: ShareLink, now: datetime | None) -> bool:
+    return link.expires_at is not None and now is not None and link.expires_at <= now
 
 
 def _equal(values: tuple[tuple[Any, str | None], ...]) -> list[Any]:
