@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from sharetally.settings import Settings
 
 DRIFT = 1
 COULD_NOT = 2
+TELL_SECONDS = 1.0
 
 
 async def verify(settings: Settings, *, as_json: bool, content: str, every: float) -> int:
@@ -46,14 +48,38 @@ def _content(text: str) -> ContentRef:
 
 
 async def _look(store: Database, wanted: ContentRef | None, as_json: bool) -> int:
-    verdict = await store.verify(wanted, _progress)
+    async with telling() as progress:
+        verdict = await store.verify(wanted, progress)
     typer.echo(json.dumps(_as_json(verdict)) if as_json else _as_text(verdict))
     return DRIFT if verdict.drifted else 0
 
 
-def _progress(contents: int) -> None:
-    if sys.stderr.isatty():
-        typer.echo(f"\r{contents} contents looked at", err=True, nl=False)
+@asynccontextmanager
+async def telling() -> AsyncIterator[Callable[[int], None]]:
+    """On a terminal, a line that moves every second: also while one statement looks at everything."""
+    looked, began = 0, time.monotonic()
+
+    def progress(contents: int) -> None:
+        nonlocal looked
+        looked = contents
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            typer.echo(_progress_line(looked, time.monotonic() - began), err=True, nl=False)
+
+    teller = asyncio.create_task(tell()) if sys.stderr.isatty() else None
+    try:
+        yield progress
+    finally:
+        if teller is not None:
+            teller.cancel()
+            typer.echo("", err=True)
+
+
+def _progress_line(contents: int, seconds: float) -> str:
+    what = f"{contents} contents looked at" if contents else "looking at all contents in one snapshot"
+    return f"\r{what}, {seconds:.0f} s"
 
 
 async def _watch(settings: Settings, store: Database, wanted: ContentRef | None, as_json: bool, every: float) -> int:

@@ -1,0 +1,40 @@
+"""What a person sees on a terminal while everything is looked at: a line that moves, also where nothing is told."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from sharetally.commands import proof
+
+pytestmark = pytest.mark.anyio
+
+
+async def seen(capsys: pytest.CaptureFixture[str], *wanted: str) -> str:
+    """All that was written, once it holds what is wanted."""
+    found = ""
+    async with asyncio.timeout(10):
+        while not all(each in found for each in wanted):
+            await asyncio.sleep(0)
+            found += capsys.readouterr().err
+    return found
+
+
+async def test_the_line_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(proof, "TELL_SECONDS", 0.001)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    async with proof.telling() as progress:
+        await seen(capsys, "\rlooking at all contents in one snapshot, 0 s")
+        progress(2_000)
+        await seen(capsys, "\r2000 contents looked at, 0 s")
+    assert capsys.readouterr().err.endswith("\n")
+
+
+async def test_nothing_is_told_to_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(proof, "TELL_SECONDS", 0.0)
+    async with proof.telling() as progress:
+        progress(2_000)
+        await asyncio.sleep(0)
+    assert capsys.readouterr().err == ""
