@@ -24,6 +24,7 @@ JOB_BYTES = 256  # an estimate of what a job takes besides its content's id
 OLDEST_SECONDS = 5.0
 AT_ONCE = 5_000  # jobs
 PAUSE_SECONDS = 0.2
+SPACING_SECONDS = 0.01  # what is committed alone goes out at once; a stream of commits, a hundred times a second
 log = structlog.get_logger("sharetally.publish")
 
 
@@ -67,6 +68,7 @@ class Publisher:
             self._wake.clear()
             while self._waiting:
                 await self._publish(self._next())
+                await asyncio.sleep(SPACING_SECONDS)
             self._idle.set()
 
     async def drain(self, seconds: float) -> None:
