@@ -21,8 +21,9 @@ from sqlalchemy.dialects import mysql as dialects
 from sqlalchemy.schema import CreateTable
 
 from sharetally.adapters.databases import mapping, mysql
-from sharetally.adapters.databases.connection import Connection, Row, Statements
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations.runner import print_sql
@@ -143,7 +144,7 @@ class FakeEngine(Engine):
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.flavor = mysql.MysqlFlavor()
-        self._statements = Statements(self.flavor)
+        self._statements = Statements(self.flavor.dialect)
 
     async def open(self) -> None:
         """Nobody to connect to."""

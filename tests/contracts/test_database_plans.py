@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.connection import Statements
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
@@ -17,6 +16,7 @@ from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
 from sharetally.adapters.databases.proving import cells, one, some
 from sharetally.adapters.databases.sqlite import SqliteEngine
+from sharetally.adapters.databases.statements import Statements
 from sharetally.adapters.databases.store import sqlite_path
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
@@ -62,12 +62,12 @@ async def explained_select(engine: Engine, table: sa.Table, keys: Sequence[str],
     sql = engine.flavor.select(table, columns, keys, len(wanted), lock=True)
     rows = [dict(zip(keys, key, strict=True)) for key in sorted(wanted)]  # type: ignore[type-var, call-overload]
     async with engine.reading() as connection:
-        bound = Statements(engine.flavor).bound(table, keys, rows)
+        bound = Statements(engine.flavor.dialect).bound(table, keys, rows)
         return _plan(await connection.driver.select(f"{_explain(engine)} {sql}", bound))
 
 
 async def explained(engine: Engine, statement: sa.Select[*tuple[object, ...]]) -> str:
-    sql, arguments, _ = Statements(engine.flavor).compiled(statement, {})
+    sql, arguments, _ = Statements(engine.flavor.dialect).compiled(statement, {})
     async with engine.reading() as connection:
         return _plan(await connection.driver.fetch(f"{_explain(engine)} {sql}", arguments))
 

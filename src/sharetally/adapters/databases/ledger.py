@@ -14,9 +14,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection, Row
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import SqlCounting
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.statements import Row
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey
 from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Transaction, Writes

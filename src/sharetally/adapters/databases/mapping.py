@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sharetally.adapters.databases.connection import Row
+from sharetally.adapters.databases.statements import Row
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef

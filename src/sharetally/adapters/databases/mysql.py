@@ -19,9 +19,10 @@ from asyncmy import errors
 from asyncmy.cursors import DictCursor
 from sqlalchemy.dialects.mysql import asyncmy as dialect
 
-from sharetally.adapters.databases.connection import Connection, Row, Statements
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.engine import Engine, committed, read_once
 from sharetally.adapters.databases.plain import PlainFlavor, changes
+from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, Misconfigured, RunAgain, SharetallyError, Unavailable
 
@@ -163,7 +164,7 @@ class MysqlEngine(Engine):
         self._arguments = arguments_of(url)
         self._pool: Any = None
         self.flavor = MysqlFlavor()
-        self._statements = Statements(self.flavor)
+        self._statements = Statements(self.flavor.dialect)
 
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""

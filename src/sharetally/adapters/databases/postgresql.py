@@ -17,10 +17,11 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from sharetally.adapters.databases.connection import Connection, Part, Row, Statements
+from sharetally.adapters.databases.connection import Connection, Part
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine, committed, read_once
 from sharetally.adapters.databases.postgresql_inserts import Inserts
+from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
 
@@ -161,7 +162,7 @@ class PostgresqlEngine(Engine):
         self._idle: list[asyncpg.Connection] = []  # taken from the pool, and in nobody's hands
         self._wanted = 0  # how many wait for one of the pool's
         self.flavor = PostgresqlFlavor()
-        self._statements = Statements(self.flavor)
+        self._statements = Statements(self.flavor.dialect)
 
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""

@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection, Row
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import CONTENT_KEY
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.types import among, db_micros, db_now
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef

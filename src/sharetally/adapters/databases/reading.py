@@ -14,9 +14,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Row
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.proving import Scope, cells, some, this
+from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef

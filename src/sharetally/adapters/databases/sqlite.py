@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
 
-from sharetally.adapters.databases.connection import Connection, Row, Statements
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.engine import Engine, committed
 from sharetally.adapters.databases.plain import PlainFlavor, changes
+from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
 
@@ -139,7 +140,7 @@ class SqliteEngine(Engine):
     def __init__(self, path: Path) -> None:
         self._path = path
         self.flavor = SqliteFlavor()
-        self._statements = Statements(self.flavor)
+        self._statements = Statements(self.flavor.dialect)
         self._writer = _Thread(path)
         self._turn = asyncio.Lock()
         self._readers: asyncio.Queue[_Thread] = asyncio.Queue()
