@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from sharetally.web.collector import settle
 from sharetally.web.connection import Connection
 
 LAST_CALL_SECONDS = 2.0
@@ -35,6 +36,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         await super().startup(sockets)
+        settle()
         if self._listening is not None and not self.should_exit:
             self._listening()
 
