@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.programs import LoadFailed, said
 
 HERE = Path(__file__).parent
-CLIENTS = 64
+CLIENTS = 256
 
 
 @dataclass(frozen=True, kw_only=True)

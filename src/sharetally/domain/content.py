@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 MAX_ID = 128  # code points
+MAX_TYPE = 32
 _CONTENT_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

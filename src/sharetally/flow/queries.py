@@ -51,14 +51,15 @@ class Queries:
         return await self._links.get(code)
 
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
-        """In the order asked; what the cache does not have is read and cached."""
-        cached = await self._cache.get(contents) if self._cache else [None] * len(contents)
-        missing = sorted({ref for ref, hit in zip(contents, cached, strict=True) if hit is None})
-        found = {count.content: count for count in await self._read(missing)}
-        return [hit or found[ref] for ref, hit in zip(contents, cached, strict=True)]
+        """In the order asked, from the cache, else from the database."""
+        return await self._cached.all(contents)
 
     async def _counts(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
-        return dict(zip(contents, await self.counts(contents), strict=True))
+        """What the cache does not have is read and cached."""
+        cached = await self._cache.get(contents) if self._cache else [None] * len(contents)
+        found = {content: hit for content, hit in zip(contents, cached, strict=True) if hit is not None}
+        missing = sorted(content for content in contents if content not in found)
+        return found | {count.content: count for count in await self._read(missing)}
 
     async def _consistent(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
         return {count.content: count for count in await self._reading.consistent(contents)}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from sharetally.domain.caller import Caller
-from sharetally.domain.content import ContentRef, content_type_fault, id_fault
+from sharetally.domain.content import MAX_ID, MAX_TYPE, ContentRef, content_type_fault, id_fault
 from sharetally.domain.errors import InvalidRequest
 from sharetally.flow.batch import Keyed, Wish
 from sharetally.flow.committer import Committer
@@ -110,14 +110,17 @@ def content_of(asked: Asked) -> ContentRef:
     return checked_content(asked.path["contentType"], asked.path["contentId"])
 
 
-@lru_cache(maxsize=4096)
 def checked_content(kind: str, name: str, *, within: str = "", named: str = "contentId") -> ContentRef:
     """A content, if both parts are what they must be; `within` is where in the body they stand."""
+    if len(kind) <= MAX_TYPE and len(name) <= MAX_ID and (good := _good_content(kind, name)):
+        return good
     faults = [(f"{within}contentType", content_type_fault(kind)), (f"{within}{named}", id_fault(name))]
-    told = [(where, fault) for where, fault in faults if fault]
-    if told:
-        raise InvalidRequest(*told)
-    return ContentRef(type=kind, id=name)
+    raise InvalidRequest(*((where, fault) for where, fault in faults if fault))
+
+
+@lru_cache(maxsize=4096)
+def _good_content(kind: str, name: str) -> ContentRef | None:
+    return None if content_type_fault(kind) or id_fault(name) else ContentRef(type=kind, id=name)
 
 
 def _checked_key(key: str) -> str:
