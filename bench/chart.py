@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.pairs import figure
 
-WIDTH, LEFT, RIGHT, TOP, LINE = 920, 400, 110, 46, 30
+WIDTH, LEFT, RIGHT, TOP, LINE = 950, 400, 140, 46, 30
 LEAST, MOST = 0.1, 10.0  # what the scale shows; what is beyond ends at its edge
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 STYLE = """
