@@ -44,6 +44,7 @@ from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Platform, Queue
 from sharetally.settings import Settings, ensure_secret, sqlite_path
 from sharetally.web.app import Application
+from sharetally.web.count_answers import CountAnswers
 from sharetally.web.identity import ApiKeys, Identity
 from sharetally.web.network import BehindProxies
 from sharetally.web.operation import Health
@@ -316,6 +317,7 @@ def _parts(core: Core) -> Parts:
     return Parts(
         committer=core.committer,
         queries=Queries(reading=db, cache=core.cache),
+        count_answers=CountAnswers(),
         reading=db,
         proving=db,
         hooks=core.hooks,
@@ -352,7 +354,8 @@ def http(core: Core) -> ASGIApp:
             expose_headers=EXPOSED,
             max_age=600,
         )
-    return BehindProxies(app, trusted=core.settings.trusted_proxies)
+    trusted = core.settings.trusted_proxies
+    return BehindProxies(app, trusted=trusted) if trusted else app
 
 
 def inside(core: Core) -> Callable[[], Awaitable[None]]:

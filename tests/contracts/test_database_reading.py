@@ -214,9 +214,9 @@ async def test_links_are_found_by_id_and_by_code(db: SqlDatabase) -> None:
     assert await db.link(new_id()) is None
     found = await db.links_by_code(["AbCdEfGhIj", "ABCDEFGHIJ", "abcdefghij"])
     assert found == {
-        "AbCdEfGhIj": FoundLink(link=made, expired=False),
+        "AbCdEfGhIj": FoundLink(url=made.url, expired=False, deleted=False),
         "ABCDEFGHIJ": None,
-        "abcdefghij": FoundLink(link=gone, expired=False),
+        "abcdefghij": FoundLink(url=gone.url, expired=False, deleted=True),
     }
 
 
@@ -226,8 +226,8 @@ async def test_a_link_expires_by_the_databases_clock(db: SqlDatabase) -> None:
     await write(db, Writes(new_links=of_links(soon, past)))
     found = await db.links_by_code([soon.code, past.code])
     assert found == {
-        soon.code: FoundLink(link=soon, expired=False),
-        past.code: FoundLink(link=past, expired=True),
+        soon.code: FoundLink(url=soon.url, expired=False, deleted=False),
+        past.code: FoundLink(url=past.url, expired=True, deleted=False),
     }
 
 

@@ -26,15 +26,18 @@ class Together(Generic[K, V]):
 
     async def get(self, key: K) -> V:
         """The answer to a question that goes out after this call began; raises what it raised."""
-        return (await self.all((key,)))[0]
+        return (await self._asked((key,)))[0]
 
     async def all(self, keys: Sequence[K]) -> list[V]:
         """The same for several keys, in their order, from one question."""
+        return await self._asked(keys)
+
+    def _asked(self, keys: Sequence[K]) -> asyncio.Future[list[V]]:
         answer: asyncio.Future[list[V]] = asyncio.get_running_loop().create_future()
         self._waiting.append((keys, answer))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return await answer
+        return answer
 
     async def _run(self) -> None:
         while self._waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sharetally.domain.audit import AuditEntry
@@ -24,12 +24,12 @@ class PlatformStatus:
     last_shared_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundLink:
-    """A link, deleted ones included, and whether it has expired by the database's clock."""
+class FoundLink(NamedTuple):
+    """Where a short address leads, if it still does; it has expired by the database's clock."""
 
-    link: ShareLink
+    url: str
     expired: bool
+    deleted: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +85,7 @@ class Reading(Protocol):
         ...
 
     async def links_by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
-        """The links with these codes; None for a code that nobody has."""
+        """Where these codes lead, deleted and expired links included; None for a code that nobody has."""
         ...
 
     async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:

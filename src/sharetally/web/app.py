@@ -14,13 +14,14 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 
 import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
@@ -38,6 +39,9 @@ from sharetally.web.schemas import NoQuery
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 FOUND = 4096  # paths whose endpoint is known again: what is asked for is mostly asked for often
 LONGEST_KEPT = 256
+# `structlog` puts what has such a name into every line that is told meanwhile; `bind_contextvars` would look the
+# name up for each request.
+_REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}requestId")
 log = structlog.get_logger("sharetally.web")
 
 
@@ -50,6 +54,7 @@ class Application:
         self._found = lru_cache(maxsize=FOUND)(self._find)
         kinds = {id(each.body): each.body for each in endpoints if each.body is not None}
         self._decoders = {key: msgspec.json.Decoder(kind) for key, kind in kinds.items()}
+        self._log: structlog.typing.FilteringBoundLogger | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,14 +62,20 @@ class Application:
             return await _refuse_websocket(scope, receive, send)
         began = time.perf_counter()
         visit = _Visit(scope, receive)
-        before = bind_contextvars(requestId=visit.request_id)
+        before = _REQUEST_ID.set(visit.request_id)
         try:
             answer = await self._answered(visit)
             await _send(send, answer, visit.request_id, head=scope["method"] == "HEAD")
-            if log.is_enabled_for(logging.INFO):
+            if self._tells():
                 _tell(scope, answer, time.perf_counter() - began)
         finally:
-            reset_contextvars(**before)
+            _REQUEST_ID.reset(before)
+
+    def _tells(self) -> bool:
+        """Whether requests are logged; the level is as it was set when the first one came."""
+        if self._log is None:
+            self._log = log.bind()
+        return self._log.is_enabled_for(logging.INFO)
 
     async def _answered(self, visit: _Visit) -> Answer:
         parts = self._parts_at(visit.scope)
@@ -81,8 +92,9 @@ class Application:
     def _parts_at(self, scope: Scope) -> Parts:
         """The parts, with our own addresses as they are where a host application mounted us."""
         places = self._parts.places
-        base = base_path(scope, places.root_path)
-        return self._parts if base == places.root_path else replace(self._parts, places=replace(places, root_path=base))
+        if places.root_path or not scope.get("root_path"):
+            return self._parts
+        return replace(self._parts, places=replace(places, root_path=base_path(scope, places.root_path)))
 
     async def _handled(self, visit: _Visit, parts: Parts) -> Answer:
         scope = visit.scope
@@ -116,7 +128,7 @@ class Application:
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""
         access = endpoint.access
-        if access in (Access.PUBLIC, Access.OPERATORS):
+        if access is Access.PUBLIC or access is Access.OPERATORS:
             return None
         if access is Access.COUNTS and self._parts.public_counts:
             return await self._parts.identity.caller_if_any(scope["headers"])
@@ -149,7 +161,7 @@ async def _body(visit: _Visit, endpoint: Endpoint) -> bytes:
 
 def _strict(endpoint: Endpoint) -> bool:
     """A short address is followed whatever others hang on to it, like `?utm_source=…`."""
-    return endpoint.access not in (Access.PUBLIC, Access.OPERATORS)
+    return endpoint.access is not Access.PUBLIC and endpoint.access is not Access.OPERATORS
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -162,17 +174,23 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
-    told = headers.get("x-request-id", "")
-    return told if SANE_ID.fullmatch(told) else os.urandom(16).hex()
+    told = headers.get("x-request-id")
+    return told if told is not None and SANE_ID.fullmatch(told) else os.urandom(16).hex()
 
 
 async def _send(send: Send, answer: Answer, request_id: str, *, head: bool) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers = [*_encoded(answer.headers)]
     headers.append((b"x-request-id", request_id.encode()))
     if answer.status not in (204, 304):
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+@lru_cache(maxsize=FOUND)
+def _encoded(headers: Fields) -> tuple[tuple[bytes, bytes], ...]:
+    """As they are sent: most answers have one of few sets."""
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
 
 
 def _tell(scope: Scope, answer: Answer, seconds: float) -> None:

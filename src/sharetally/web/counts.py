@@ -8,19 +8,17 @@ from msgspec import UNSET
 
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.content import ContentRef, prose_fault, stored_label, text_fault
-from sharetally.domain.count import Count
 from sharetally.domain.errors import InvalidRequest
 from sharetally.domain.ids import new_id
 from sharetally.domain.proof import CellProof
 from sharetally.flow.adjusting import Adjust
 from sharetally.web.answers import Answer, json_answer
+from sharetally.web.count_answers import count_body
 from sharetally.web.endpoint import Asked
 from sharetally.web.parts import Parts, checked_content, content_of
 from sharetally.web.schemas_counts import (
     AdjustmentBody,
-    Breakdown,
     CellBody,
-    CountBody,
     Counts,
     JobId,
     JobIds,
@@ -33,12 +31,12 @@ async def count(parts: Parts, asked: Asked) -> Answer:
     content = content_of(asked)
     if asked.query.consistent:
         asked.need_caller()
-        return json_answer(200, _shown(await parts.queries.consistent(content)), ("cache-control", "no-store"))
+        return json_answer(200, count_body(await parts.queries.consistent(content)), ("cache-control", "no-store"))
     found = await parts.queries.count(content)
-    caching = (("etag", f'"{found.version}"'), ("cache-control", "no-cache"))
+    answer = parts.count_answers.answer(found)
     if _fresh(asked.headers.get("if-none-match"), found.version):
-        return Answer(status=304, headers=caching)
-    return json_answer(200, _shown(found), *caching)
+        return Answer(status=304, headers=answer.headers[1:])
+    return answer
 
 
 def _fresh(wanted: str | None, version: int) -> bool:
@@ -48,17 +46,6 @@ def _fresh(wanted: str | None, version: int) -> bool:
     return "*" in tags or f'"{version}"' in tags
 
 
-def _shown(found: Count) -> CountBody:
-    return CountBody(
-        contentType=found.content.type,
-        contentId=found.content.id,
-        shareCount=found.shares,
-        breakdown=Breakdown(evidence=dict(found.evidence), channel=dict(found.channel), campaign=dict(found.campaign)),
-        version=found.version,
-        asOf=found.as_of,
-    )
-
-
 async def counts(parts: Parts, asked: Asked) -> Answer:
     """Many counts at once, in the order asked."""
     contents = [
@@ -66,7 +53,7 @@ async def counts(parts: Parts, asked: Asked) -> Answer:
         for place, each in enumerate(asked.body.contents)
     ]
     found = await parts.queries.counts(contents) if contents else []
-    return json_answer(200, Counts(counts=[_shown(each) for each in found]), ("cache-control", "no-cache"))
+    return json_answer(200, Counts(counts=[count_body(each) for each in found]), ("cache-control", "no-cache"))
 
 
 async def adjust(parts: Parts, asked: Asked) -> Answer:

@@ -13,7 +13,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,7 +34,7 @@ _KEY = re.compile(r"stk_[A-Za-z0-9_-]{43}")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Collection[tuple[bytes, bytes]]
 
 
 def digest_of(plain: str) -> bytes:
@@ -113,10 +113,10 @@ class Identity:
 
     async def caller_if_any(self, headers: Headers) -> Caller | None:
         """Who asks, None without a credential; one that does not hold is refused here too."""
-        headers = list(headers)
-        if not any(name in _CREDENTIALS for name, _ in headers):
-            return None
-        return await self.caller(headers)
+        for name, _ in headers:
+            if name in _CREDENTIALS:
+                return await self.caller(headers)
+        return None
 
     async def _user(self, token: str, user: str | None) -> Caller:
         caller = await self._tokens.verify(token)

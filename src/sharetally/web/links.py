@@ -160,9 +160,9 @@ async def _link_target(parts: Parts, code: str) -> str:
     found = await parts.queries.link(code)
     if found is None:
         raise NotFound("no such link")
-    if found.expired or found.link.deleted_at is not None:
+    if found.expired or found.deleted:
         raise Gone("this link has expired" if found.expired else "this link was deleted")
-    return found.link.url
+    return found.url
 
 
 def _to(target: str) -> Answer:

@@ -18,6 +18,7 @@ from sharetally.flow.hooks import Hooks
 from sharetally.flow.queries import Queries
 from sharetally.ports import CallerKey, Clock, Meter, Platform, Proving, Reading, StoredAnswer
 from sharetally.web.answers import Answer
+from sharetally.web.count_answers import CountAnswers
 from sharetally.web.endpoint import Asked
 from sharetally.web.identity import Identity
 from sharetally.web.network import Network
@@ -74,6 +75,7 @@ class Parts:
 
     committer: Committer
     queries: Queries
+    count_answers: CountAnswers
     reading: Reading
     proving: Proving
     hooks: Hooks

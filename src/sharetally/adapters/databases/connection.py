@@ -141,11 +141,14 @@ class Connection:
         wanted: Iterable[Sequence[object]],
         *,
         lock: bool = False,
-        where: str = "",
+        columns: tuple[str, ...] = (),
     ) -> list[Row]:
-        """Return the rows with the wanted keys, looked up (with `lock`: locked) in the order of the keys."""
+        """Return the rows with the wanted keys, looked up (with `lock`: locked) in the order of the keys.
+
+        Only these columns, where some are named.
+        """
         ordered = sorted(wanted)  # type: ignore[type-var]
-        columns = tuple(column.name for column in table.columns)
+        columns = columns or tuple(column.name for column in table.columns)
         found: list[Row] = []
         for start in range(0, len(ordered), KEYS_A_STATEMENT):
             part = ordered[start : start + KEYS_A_STATEMENT]

@@ -102,6 +102,7 @@ class PostgresqlFlavor:
         self.dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
         self.counting: str | None = COUNTING
         self._inserts = Inserts(self._type)
+        self._selects: dict[tuple[object, ...], str] = {}
 
     def _type(self, table: sa.Table, name: str) -> str:
         kind = table.c[name].type.dialect_impl(self.dialect).compile(self.dialect)
@@ -135,10 +136,17 @@ class PostgresqlFlavor:
         )
 
     def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
-        """Look each key up by itself, in the order in which they come.
+        """Look each key up by itself, in the order in which they come; the text is the same for any count.
 
         A plain JOIN leaves the way to the planner, which reads the whole table once it takes it for small.
         """
+        key = (table.name, columns, keys, lock)
+        text = self._selects.get(key)
+        if text is None:
+            text = self._selects[key] = self._select(table, columns, keys, lock=lock)
+        return text
+
+    def _select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], *, lock: bool) -> str:
         match = " AND ".join(f"t.{_quoted(name)} = k.{_quoted(name)}" for name in keys)
         row = f"SELECT {_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1{' FOR UPDATE' if lock else ''}"
         wanted = f"unnest({self._arrays(table, keys)}) AS k({_list(keys)})"

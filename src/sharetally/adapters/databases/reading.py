@@ -148,13 +148,17 @@ class SqlReading:
         return mapping.link_of(rows[0]) if rows else None
 
     async def links_by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
-        """Links, and whether they have expired; the clock is only asked where one of them ever does."""
+        """Where they lead; the clock is only asked where one of them ever expires."""
         async with self._engine.reading() as connection:
-            rows = await connection.select(tables.share_links, ("code",), [(code,) for code in codes])
-            links = [mapping.link_of(row) for row in rows]
-            ends = any(link.expires_at for link in links)
+            rows = await connection.select(
+                tables.share_links, ("code",), [(code,) for code in codes], columns=_FOLLOWED
+            )
+            ends = any(row["expires_at"] for row in rows)
             now: datetime | None = (await connection.kept(_NOW, {}))[0]["now"] if ends else None
-        found = {link.code: FoundLink(link=link, expired=_expired(link, now)) for link in links}
+        found = {
+            row["code"]: FoundLink(row["url"], _expired(row["expires_at"], now), row["deleted_at"] is not None)
+            for row in rows
+        }
         return {code: found.get(code) for code in codes}
 
     async def links(self, which: LinkFilter, *, limit: int, after: UUID | None) -> list[ShareLink]:
@@ -182,10 +186,11 @@ class SqlReading:
 
 
 _NOW = sa.select(db_now().label("now"))
+_FOLLOWED = ("code", "url", "expires_at", "deleted_at")
 
 
-def _expired(link: ShareLink, now: datetime | None) -> bool:
-    return link.expires_at is not None and now is not None and link.expires_at <= now
+def _expired(end: datetime | None, now: datetime | None) -> bool:
+    return end is not None and now is not None and end <= now
 
 
 def _equal(values: tuple[tuple[Any, str | None], ...]) -> list[Any]:
