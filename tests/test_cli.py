@@ -51,7 +51,7 @@ def test_without_a_command_it_shows_them(program: Program, command: tuple[str, .
         (["dead", "replay"], "name the jobs to replay, or --all"),
         (["verify", "--content", "video"], "--content: must be TYPE:ID"),
         (["verify", "--content", "Video:1"], "--content: must match"),
-        (["token", "--user", "anna", "--scope", "root"], "--scope: must be some of shares, audit, admin"),
+        (["token", "--user", "anna", "--scope", "root"], "--scope: must be some of shares, audit, analytics, admin"),
         (["token", "--user", "a/b"], "--user: must not contain '/'"),
         (["serve", "--port", "http"], "Invalid value for '--port'"),
     ],

@@ -103,7 +103,7 @@ def _welcome(settings: Settings, host: str, port: int) -> Callable[[], None]:
     here = f"http://{host}:{port}{settings.root_path}"
 
     def tell() -> None:
-        signed = issued(settings, user="demo", scopes=frozenset({"shares", "audit", "admin"}), ttl=86_400)
+        signed = issued(settings, user="demo", scopes=frozenset({"shares", "audit", "analytics", "admin"}), ttl=86_400)
         print(  # noqa: T201, it is what the command is asked for
             f"\nSharetally is at {here}\n\n"
             f"  demo page   {here}/demo#token={signed}\n"

@@ -21,6 +21,9 @@ WHO = {
     "shares": "`shares`",
     "admin": "`admin`",
     "act-as": "`act-as`",
+    "analytics": "`analytics`",
+    "analytics or audit or admin": "`analytics`, `audit` or `admin`",
+    "analytics or admin": "`analytics` or `admin`",
     "operators": "operators",
 }
 # the page tells once that these come from every route that is not for anybody
@@ -28,7 +31,7 @@ EVERYWHERE = {"invalid-request", "unauthenticated", "forbidden"}
 
 
 def _told() -> dict[tuple[str, str], list[str]]:
-    methods = ("GET", "POST", "PATCH", "DELETE")
+    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
     return {(row[0], codes(row[1])[0]): row for row in rows(PAGE) if row[0] in methods}
 
 

@@ -71,7 +71,7 @@ async def verified(system: System) -> dict[str, int]:
 
 
 async def test_as_one_who_may_everything(system: System, tmp_path: Path) -> None:
-    token = system.token("shares audit admin")("anna")
+    token = system.token("shares audit analytics admin")("anna")
     said = await made_up(system, tmp_path, {"Authorization": f"Bearer {token}"}, phases=ALL)
     assert "Tested: 26" in said
     found = await verified(system)
@@ -87,7 +87,7 @@ def alone() -> Shape:
 
 async def test_as_a_server_that_acts_for_a_user(alone: Shape, tmp_path: Path) -> None:
     async with open_system(alone, tmp_path) as system:
-        scopes = "shares audit admin act-as"
+        scopes = "shares audit analytics admin act-as"
         made = await system.cli("keys", "create", "--name", "shop", "--scope", scopes)
         await made_up(system, tmp_path, {"X-Api-Key": made.out.strip(), "X-User-Id": "carla"})
         assert (await verified(system))["drift"] == 0

@@ -89,7 +89,7 @@ async def clinic(shape: Shape, tmp_path: Path) -> AsyncIterator[Clinic]:
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(open_system(shape, tmp_path))
         tables = await stack.enter_async_context(open_tables(system.database))
-        root = stack.enter_context(Caller(system.port, system.token("shares audit admin")("root")))
+        root = stack.enter_context(Caller(system.port, system.token("shares audit analytics admin")("root")))
         yield Clinic(system, tables, root)
 
 

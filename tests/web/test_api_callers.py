@@ -52,7 +52,7 @@ async def test_without_a_credential_it_is_401(untouched: Api, method: str, path:
     ("method", "path", "scope"),
     [(*each, "audit admin") for each in SHARES]
     + [(*each, "shares audit") for each in ADMIN]
-    + [(*each, "shares audit admin") for each in ACT_AS],
+    + [(*each, "shares audit analytics admin") for each in ACT_AS],
 )
 async def test_without_the_scope_it_is_403(untouched: Api, method: str, path: str, scope: str) -> None:
     problem(await untouched.ask(method, path, scope=scope), 403, "forbidden")

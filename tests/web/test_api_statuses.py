@@ -28,7 +28,7 @@ DOCUMENT = document(EVERY, server="")
 PATH = {"videoId": "abc", "contentType": "video", "contentId": "abc", "platform": "twitter", "code": "aB3dE5fG7h"}
 PATH["id"] = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
 LINK = {"contentType": "video", "contentId": "abc"}
-EVERYTHING = "shares audit admin"
+EVERYTHING = "shares audit analytics admin"
 Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[Said]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCOPES = ("shares", "audit", "admin", "act-as")
+SCOPES = ("shares", "audit", "analytics", "admin", "act-as")
 
 
 class Caller(NamedTuple):

@@ -133,8 +133,8 @@ class Application:
         if access is Access.COUNTS and self._parts.public_counts:
             return await self._parts.identity.caller_if_any(scope["headers"])
         caller = await self._parts.identity.caller(scope["headers"])
-        if access in (Access.SHARES, Access.ADMIN, Access.ACT_AS) and not caller.may(access.value):
-            raise Forbidden(f"this needs the scope {access.value}")
+        if access.scopes and not any(caller.may(scope) for scope in access.scopes):
+            raise Forbidden(f"this needs the scope {' or '.join(access.scopes)}")
         return caller
 
     async def _spent(self, caller: Caller) -> Fields:

@@ -22,7 +22,7 @@ BULK_BODY = 1024 * 1024
 
 
 class Access(StrEnum):
-    """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope.
+    """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope, or one of several.
 
     Of OPERATORS the handler itself asks where they sit.
     """
@@ -33,7 +33,18 @@ class Access(StrEnum):
     SHARES = "shares"
     ADMIN = "admin"
     ACT_AS = "act-as"
+    ANALYTICS = "analytics"
+    CONTENT = "analytics or audit or admin"
+    STATUS = "analytics or admin"
     OPERATORS = "operators"
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of which one is needed; none where no scope is."""
+        return () if self in _UNSCOPED else tuple(self.value.split(" or "))
+
+
+_UNSCOPED = frozenset({Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.OPERATORS})
 
 
 class Asked(NamedTuple):

@@ -98,6 +98,9 @@ _ACCESS = {
     Access.ADMIN: "Needs the scope `admin`.",
     Access.OPERATORS: "For addresses in OPS_NETWORKS; else it needs the scope `admin`.",
     Access.ACT_AS: "Needs an API key with the scope `act-as`.",
+    Access.ANALYTICS: "Needs the scope `analytics`.",
+    Access.CONTENT: "Needs the scope `analytics`, `audit` or `admin`.",
+    Access.STATUS: "Needs the scope `analytics` or `admin`.",
 }
 
 

@@ -11,6 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 from sharetally.web.schemas import ErrorBody, PageQuery
 from sharetally.web.schemas_fields import ContentType, Id, In, Moment, Out, PlatformName, Status, Time, UserId, Uuid
 
+_SCOPE = "(shares|audit|analytics|admin)"
+
 
 class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}, frozen=True):
     """Which lines of the audit; `from` is included, `to` is not."""
@@ -59,8 +61,8 @@ class TokenBody(In, frozen=True):
         Meta(
             min_length=1,
             max_length=128,
-            description="Some of `shares`, `audit` and `admin`, separated by spaces; none that the key lacks.",
-            extra_json_schema={"pattern": r"^\s*(shares|audit|admin)(\s+(shares|audit|admin))*\s*$"},
+            description="Some of `shares`, `audit`, `analytics`, `admin`, separated by spaces; none that it lacks.",
+            extra_json_schema={"pattern": rf"^\s*{_SCOPE}(\s+{_SCOPE})*\s*$"},
         ),
     ] = "shares"
     ttl: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 300

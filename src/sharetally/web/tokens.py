@@ -38,7 +38,7 @@ LEEWAY = 30  # seconds that clocks may disagree
 MAX_TRUST = 300.0  # seconds that a verified token is believed unseen, so that a withdrawn key takes effect
 MAX_REMEMBERED = 10_000
 
-TOKEN_SCOPES = frozenset({"shares", "audit", "admin"})
+TOKEN_SCOPES = frozenset({"shares", "audit", "analytics", "admin"})
 DEFAULT_SCOPES = frozenset({"shares"})
 # OpenID Connect Core, 5.4 and 11: these say what a token tells about its user, not what the user may do
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
