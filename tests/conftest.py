@@ -25,7 +25,7 @@ from tests.services import (
     open_virtual_hosts,
 )
 
-UNTESTED = pytest.StashKey[tuple[str, ...]]()
+UNTESTED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +37,14 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 @pytest.fixture(scope="session")
 def services(pytestconfig: pytest.Config) -> Iterator[Services]:
     with open_services() as found:
-        pytestconfig.stash[UNTESTED] = found.untested
+        for line in found.untested:
+            untested(pytestconfig, line)
         yield found
+
+
+def untested(config: pytest.Config, line: str) -> None:
+    """Say at the end of the run what could not be had, and why."""
+    config.stash.setdefault(UNTESTED, []).append(line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -210,7 +210,7 @@ async def test_every_error_has_a_page(untouched: Api, code: str) -> None:
     assert code in found.text
     assert str(CODES[code]) in found.text
     for address in found.refers:
-        assert address in ("/page.css", "../docs")
+        assert address in ("/page.css", "/icon.svg", "../docs")
 
 
 async def test_under_a_root_path_pages_find_their_parts(make_api: MakeApi) -> None:

@@ -21,8 +21,13 @@ from sharetally.web.reference import reference
 from sharetally.web.reference_types import prose
 
 CSP = ("content-security-policy", "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
-_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-_STATIC = ("demo.css", "demo.js", "page.css")
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_STATIC = ("demo.css", "demo.js", "page.css", "icon.svg")
 _SERVERS = 8  # documents kept: one for each address that the service is asked under
 
 
@@ -104,6 +109,7 @@ def _html(parts: Parts, title: str, body: str) -> Answer:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
+        f'<link rel="icon" href="{root}/icon.svg" type="image/svg+xml">'
         f'<link rel="stylesheet" href="{root}/page.css"></head>'
     )
     return page(f"{head}<body>{body}</body></html>", _TYPES["html"], CSP)

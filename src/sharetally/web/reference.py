@@ -147,11 +147,12 @@ def _problems(operation: Found) -> str:
 
 
 def _example(method: str, path: str, operation: Found) -> str:
-    asked = f'<pre class="asked">{escape(_curl(method, path, operation))}</pre>'
+    asked = f'<pre class="asked" tabindex="0">{escape(_curl(method, path, operation))}</pre>'
     for answer in operation["responses"].values():
         for media in answer.get("content", {}).values():
             if "example" in media:
-                return f"<h4>For example</h4>{asked}<pre>{escape(_shown(media['example']))}</pre>"
+                said = escape(_shown(media["example"]))
+                return f'<h4>For example</h4>{asked}<pre tabindex="0">{said}</pre>'
     return f"<h4>For example</h4>{asked}"
 
 

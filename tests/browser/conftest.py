@@ -1,0 +1,119 @@
+"""The browser, people in it, and a service to visit. Whatever tests pages in a browser lives in this folder.
+
+`site` is a service as `sharetally serve` starts it, shared by the whole folder: a test takes contents and users of
+its own. `visitor` opens a person's own browser window: nothing is shared between two, and what a page broke
+(errors of scripts, refusals by the content policy) fails its test unless `visitor(trouble=True)` expects some.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Protocol
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+from tests.browser.chromium import chromium, options
+from tests.browser.site import Site, open_site
+from tests.conftest import untested
+from tests.services.server import Unavailable
+
+PATIENCE = 10_000  # milliseconds; only what is broken takes so long
+
+
+@pytest.fixture(scope="session")
+def chromium_path(pytestconfig: pytest.Config) -> str:
+    """The program; where there is none its tests are skipped, or fail with CI=true."""
+    try:
+        return chromium()
+    except Unavailable as reason:
+        untested(pytestconfig, f"Chromium: {reason}")
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up("no Chromium; the end of the run says why")
+
+
+@pytest.fixture(scope="package")
+async def browser(chromium_path: str) -> AsyncIterator[Browser]:
+    """One browser for the whole folder; it is private windows that tests open in it."""
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium_path, args=options())
+        try:
+            yield running
+        finally:
+            await running.close()
+
+
+OpenSite = Callable[..., AbstractContextManager[Site]]
+
+
+@pytest.fixture(scope="session")
+def make_site(tmp_path_factory: pytest.TempPathFactory) -> OpenSite:
+    """Starts a service with settings of the test's own, by their names without prefix."""
+
+    @contextmanager
+    def make(**settings: str) -> Iterator[Site]:
+        with open_site(tmp_path_factory.mktemp("site"), **settings) as site:
+            yield site
+
+    return make
+
+
+@pytest.fixture(scope="package")
+def site(make_site: OpenSite) -> Iterator[Site]:
+    """The service as it comes."""
+    with make_site() as running:
+        yield running
+
+
+class Visitor(Protocol):
+    """Opens a window of somebody's own; keywords are Playwright's for a context."""
+
+    async def __call__(self, *, trouble: bool = False, **window: Any) -> Page: ...
+
+
+@pytest.fixture
+async def visitor(browser: Browser) -> AsyncIterator[Visitor]:
+    """People with a browser each; in the end nothing was broken for any of them."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(*, trouble: bool = False, **window: Any) -> Page:
+            context = await stack.enter_async_context(_window(browser, trouble=trouble, **window))
+            return await context.new_page()
+
+        yield opened
+
+
+@asynccontextmanager
+async def _window(browser: Browser, *, trouble: bool, **window: Any) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin", **window})
+    context.set_default_timeout(PATIENCE)
+    broken: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            broken.append(message.text)
+
+    context.on("console", heard)
+    context.on("weberror", lambda error: broken.append(str(error.error)))
+    try:
+        yield context
+        if not trouble:
+            assert broken == []
+    finally:
+        await context.close()
+
+
+@pytest.fixture
+def video() -> str:
+    """An id that no other test has."""
+    return f"v-{token_hex(6)}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Somewhere for what is downloaded."""
+    return tmp_path
