@@ -58,6 +58,6 @@ def test_every_error_code_with_its_status() -> None:
 
 
 def test_every_page_for_people() -> None:
-    files = re.compile(r"\.(css|js)$")
+    files = re.compile(r"\.(css|js|svg)$")
     paths = {endpoint.path for endpoint in page_endpoints(API) if not files.search(endpoint.path)}
     assert paths <= set(codes(section(PAGE, "## Operation")))
