@@ -31,6 +31,7 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Traces, open_traces
 from sharetally.domain.errors import Misconfigured, SharetallyError
+from sharetally.flow.analytics import Analytics
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
@@ -320,6 +321,8 @@ def _parts(core: Core) -> Parts:
         count_answers=CountAnswers(),
         reading=db,
         proving=db,
+        insight=db,
+        analytics=Analytics(insight=db, clock=core.clock),
         hooks=core.hooks,
         identity=identity,
         quota=_quota(settings),
@@ -349,7 +352,7 @@ def http(core: Core) -> ASGIApp:
         app = CORSMiddleware(
             app,
             allow_origins=core.settings.cors_origins,
-            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=ALLOWED,
             expose_headers=EXPOSED,
             max_age=600,

@@ -10,9 +10,10 @@ import io
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -27,16 +28,20 @@ from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations.runner import print_sql
+from sharetally.domain.calendar import grid
 from sharetally.domain.count import fold
+from sharetally.domain.details import ContentDetails
 from sharetally.domain.errors import DataRefused, Unavailable
 from sharetally.domain.ids import new_id
-from sharetally.domain.proof import CellProof
+from sharetally.domain.proof import CellProof, Verdict
 from sharetally.ports import (
     ApiKey,
     AuditFilter,
     CallerKey,
+    Group,
     LinkFilter,
     References,
+    RollupFilter,
     StoredAnswer,
     Transaction,
     Writes,
@@ -311,8 +316,23 @@ async def every_method(db: SqlDatabase) -> None:
     await db.key_by_digest(key.digest)
     await db.revoke_key(key.id)
     await db.purge_answers(1.0, at_most=1)
+    await insight(db)
     await db.revision()
     await db.committed([new_id()])
+
+
+async def insight(db: SqlDatabase) -> None:
+    cut = grid(AT - timedelta(hours=1), AT, 900, ZoneInfo("UTC"))
+    which = RollupFilter(start=AT - timedelta(hours=1), end=AT, content_type="video", content_id="abc", channel="x")
+    await db.over_time(which, cut, Group.CHANNEL, at_most=0)
+    await db.over_time(which, cut, None, at_most=20)
+    await db.top(which, limit=10)
+    await db.describe(ContentDetails(content=VIDEO, title="Look at this"))
+    await db.details([VIDEO, ARTICLE])
+    await db.begin_look(60)
+    await db.note_look(Verdict(contents=1, drifted=()), 1.0)
+    await db.last_look()
+    await db.contents(begin="a", words=["a", "b"], content_type=None, limit=10, after=VIDEO)
 
 
 async def outbox(db: SqlDatabase, event: UUID) -> None:
@@ -369,10 +389,10 @@ async def test_every_statement_is_mysqls_too() -> None:
         f"INSERT INTO {name}" for name in metadata.tables
     }
     assert {each.split()[1] for each in written if each.startswith("UPDATE")} == {
-        "share_records", "share_links", "share_totals", "events", "api_keys",
+        "share_records", "share_links", "share_totals", "events", "api_keys", "last_verify",
     }  # fmt: skip
     assert {each.split()[2] for each in written if each.startswith("DELETE")} == {
-        "events", "idempotency_keys", "queue_marks",
+        "events", "idempotency_keys", "queue_marks", "content_words",
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sharetally.domain.content import ContentRef
 
@@ -34,6 +35,16 @@ class CellProof:
     def drift(self) -> int:
         """How far the count is off: 0, or something is broken."""
         return self.counted + self.pending - self.ledger
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """A look at everything that was: when it ended, how many contents, how far off, and how long it took."""
+
+    at: datetime
+    contents: int
+    drift: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,12 +2,14 @@
 
 Each method says what success and failure are and what a repeated call does. Implementations are in
 `adapters/`; one contract suite per port runs over all of them. `ledger` writes, `outbox` waits, `reading`
-answers and proves, `database` is all of these; `broker` carries; the rest stands `beside` them.
+answers and proves, `insight` is what people look at, `database` is all of these; `broker` carries; the rest
+stands `beside` them.
 """
 
 from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
+from sharetally.ports.insight import Group, Insight, RollupFilter, RollupSum, TopContent
 from sharetally.ports.ledger import (
     CallerKey,
     Counted,
@@ -36,7 +38,9 @@ __all__ = [
     "EventHead",
     "FeedMessage",
     "FoundLink",
+    "Group",
     "Headers",
+    "Insight",
     "KeyStore",
     "Ledger",
     "LinkFilter",
@@ -52,10 +56,13 @@ __all__ = [
     "QueueState",
     "Reading",
     "References",
+    "RollupFilter",
+    "RollupSum",
     "Schema",
     "Stop",
     "StoredAnswer",
     "Subscription",
+    "TopContent",
     "Total",
     "Transaction",
     "Writes",

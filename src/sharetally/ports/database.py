@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from sharetally.ports.insight import Insight
 from sharetally.ports.ledger import Ledger
 from sharetally.ports.outbox import Outbox
 from sharetally.ports.reading import Proving, Reading
@@ -56,7 +57,7 @@ class Schema(Protocol):
         ...
 
 
-class Database(Ledger, Outbox, Reading, Proving, KeyStore, Schema, Protocol):
+class Database(Ledger, Outbox, Reading, Proving, Insight, KeyStore, Schema, Protocol):
     """All of it: what a database adapter implements."""
 
     async def open(self) -> None:

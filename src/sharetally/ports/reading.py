@@ -12,7 +12,7 @@ from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.link import ShareLink
-from sharetally.domain.proof import CellProof, Verdict
+from sharetally.domain.proof import CellProof, Look, Verdict
 from sharetally.domain.share import ShareRecord
 
 
@@ -106,6 +106,18 @@ class Proving(Protocol):
 
     async def verify(self, content: ContentRef | None, progress: Callable[[int], None]) -> Verdict:
         """Check one content or all; tells progress in contents looked at. Takes no locks."""
+        ...
+
+    async def last_look(self) -> Look | None:
+        """The last look at everything that was noted."""
+        ...
+
+    async def note_look(self, verdict: Verdict, seconds: float) -> Look:
+        """Note a look at everything that ended just now; another one may begin."""
+        ...
+
+    async def begin_look(self, seconds: float, *, again: bool = False) -> bool:
+        """Have looks for oneself for so long, unless somebody else has; `again` for who has them already."""
         ...
 
     async def repair(self, drifted: CellProof, audit: AuditEntry) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sharetally.web import schemas, schemas_counts, schemas_trail
+from sharetally.web import schemas, schemas_counts, schemas_insight, schemas_trail
 
 _VIDEO = "dQw4w9WgXcQ"
 _AT = "2026-11-20T12:34:56.123456Z"
@@ -74,6 +74,14 @@ _LINE = {
     "requestId": "b2f1c0d4e5",
     "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
 }
+_MOVES = {"made": 12, "withdrawn": 2, "shares": 10}
+_POINT = {"at": "2026-11-20T00:00:00+01:00", **_MOVES}
+_TOLD = {
+    "title": "How we count",
+    "image": "https://shop.example/articles/123.png",
+    "url": "https://shop.example/articles/123",
+}
+_ITEM = {**_CONTENT, **_TOLD, "shareCount": 42, "updatedAt": _AT}
 _PLATFORM = {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280}
 
 EXAMPLES: Mapping[Any, Any] = MappingProxyType(
@@ -105,6 +113,19 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "asOf": _AT,
             "cells": [_CELL],
         },
+        schemas_insight.SharesOverTime: {
+            "from": "2026-11-20T00:00:00+01:00",
+            "to": "2026-11-21T00:00:00+01:00",
+            "bucket": "day",
+            "timezone": "Europe/Berlin",
+            "groupBy": "channel",
+            "total": _MOVES,
+            "series": [{"name": "twitter", **_MOVES, "points": [_POINT]}],
+        },
+        schemas_insight.Top: {"items": [{**_CONTENT, **_TOLD, **_MOVES, "shareCount": 42}]},
+        schemas_insight.ContentBody: _TOLD,
+        schemas_insight.ContentItem: _ITEM,
+        schemas_insight.Contents: {"items": [_ITEM], "next": "article:123"},
         schemas_trail.AuditLines: {"items": [_LINE], "next": _ID},
         schemas_trail.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
         schemas_trail.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},

@@ -29,6 +29,8 @@ _TAGS = {
     "Shares": "Who shared what where: recorded, withdrawn, tried again.",
     "Share links": "Short addresses to hand out; each is a share of its content.",
     "Counts": "Exact counts, their breakdown, their corrections and their proof.",
+    "Analytics": "Shares over time and the most shared; they agree with the counts to the last share.",
+    "Contents": "What people are shown of a content beside its count, and how it is found.",
     "Audit": "Who did what, when, with which outcome.",
     "Tokens": "For servers that have users of their own.",
     "Operation": "For whoever runs this service.",

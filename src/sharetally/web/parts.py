@@ -12,11 +12,12 @@ from urllib.parse import quote, urlsplit
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import MAX_ID, MAX_TYPE, ContentRef, content_type_fault, id_fault
 from sharetally.domain.errors import InvalidRequest
+from sharetally.flow.analytics import Analytics
 from sharetally.flow.batch import Keyed, Wish
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.queries import Queries
-from sharetally.ports import CallerKey, Clock, Meter, Platform, Proving, Reading, StoredAnswer
+from sharetally.ports import CallerKey, Clock, Insight, Meter, Platform, Proving, Reading, StoredAnswer
 from sharetally.web.answers import Answer
 from sharetally.web.count_answers import CountAnswers
 from sharetally.web.endpoint import Asked
@@ -51,22 +52,30 @@ class Places:
         return url
 
     def _target_fault(self, url: str) -> str | None:
-        if not url.isprintable() or " " in url or "\\" in url:
-            return "must not contain spaces, backslashes or control characters"
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            return "must be an absolute http(s) URL"
-        if parts.scheme not in ("http", "https") or not host:
-            return "must be an absolute http(s) URL"
-        if not host.isascii():
-            return "must have its host in ASCII, like xn--bcher-kva.example"
-        if parts.username is not None or parts.password is not None:
-            return "must not contain a user name or password"
+        if fault := url_fault(url):
+            return fault
+        host = urlsplit(url).hostname
         if not {"*", host, f"[{host}]"} & set(self.link_hosts):
             return f"must be on one of these hosts: {', '.join(self.link_hosts)} (LINK_HOSTS)"
         return None
+
+
+def url_fault(url: str) -> str | None:
+    """Why this is no address to lead people to."""
+    if not url.isprintable() or " " in url or "\\" in url:
+        return "must not contain spaces, backslashes or control characters"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "must be an absolute http(s) URL"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must be an absolute http(s) URL"
+    if not host.isascii():
+        return "must have its host in ASCII, like xn--bcher-kva.example"
+    if parts.username is not None or parts.password is not None:
+        return "must not contain a user name or password"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +87,8 @@ class Parts:
     count_answers: CountAnswers
     reading: Reading
     proving: Proving
+    insight: Insight
+    analytics: Analytics
     hooks: Hooks
     identity: Identity
     quota: Quota

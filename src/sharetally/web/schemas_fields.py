@@ -96,10 +96,25 @@ PlatformName = Annotated[
     ),
 ]
 
+WebUrl = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        description="http(s), without user name and password.",
+        examples=["https://shop.example/articles/123"],
+        extra_json_schema={"format": "uri", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\]+$"},
+    ),
+]
+
 # what goes out
 
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"}, examples=["0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"])]
 Time = Annotated[datetime, Meta(description="RFC 3339, UTC.", examples=["2026-11-20T12:34:56.123456Z"])]
+LocalTime = Annotated[
+    datetime,
+    Meta(description="RFC 3339, with the offset of the asked time zone.", examples=["2026-11-20T00:00:00+01:00"]),
+]
 Shares = Annotated[int, Meta(ge=0, examples=[42])]
 Address = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
 Status = Literal["pending", "sending", "success", "failed", "unknown", "withdrawn"]

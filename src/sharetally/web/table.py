@@ -6,6 +6,7 @@ from functools import partial
 
 from sharetally.web import counts, links, operating, schemas, schemas_counts, schemas_trail, shares, trail
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
+from sharetally.web.table_insight import INSIGHT
 
 _ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
 _WRITE = ("invalid-request", "too-large", *_ID_KEYS)
@@ -218,7 +219,7 @@ _TRAIL = (
     ),
 )
 
-API = (*_SHARES, *_LINKS, *_COUNTS, *_TRAIL)
+API = (*_SHARES, *_LINKS, *_COUNTS, *INSIGHT, *_TRAIL)
 
 OPERATION = (
     _operation(

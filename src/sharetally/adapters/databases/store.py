@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from sharetally.adapters.databases.contents import SqlContents
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.keys import SqlKeys, SqlSchema
 from sharetally.adapters.databases.ledger import SqlLedger
+from sharetally.adapters.databases.looks import SqlLooks
 from sharetally.adapters.databases.outbox import SqlOutbox
 from sharetally.adapters.databases.proving import SqlProving
 from sharetally.adapters.databases.reading import SqlReading
+from sharetally.adapters.databases.rollups import SqlRollups
 from sharetally.domain.errors import Misconfigured
 
 
-class SqlDatabase(SqlLedger, SqlOutbox, SqlReading, SqlProving, SqlKeys, SqlSchema):
+class SqlDatabase(SqlLedger, SqlOutbox, SqlReading, SqlRollups, SqlContents, SqlProving, SqlLooks, SqlKeys, SqlSchema):
     """Every part over the same connections."""
 
     def __init__(self, engine: Engine) -> None:

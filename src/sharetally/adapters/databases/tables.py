@@ -167,6 +167,7 @@ share_rollups = sa.Table(
     sa.Column("made", sa.BigInteger, nullable=False),
     sa.Column("withdrawn", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("content_type", "content_id", "channel", "evidence", "bucket"),
+    sa.Index("ix_share_rollups_bucket", "bucket"),
     **MYSQL,
 )
 
@@ -186,6 +187,28 @@ adjustments = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     sa.UniqueConstraint("request_key", name="uq_adjustments_request_key"),
     sa.Index("ix_adjustments_content", "content_type", "content_id"),
+    **MYSQL,
+)
+
+content_details = sa.Table(
+    "content_details",
+    metadata,
+    *_content(),
+    sa.Column("title", sa.String(300)),
+    sa.Column("image", sa.String(2048)),
+    sa.Column("url", sa.String(2048)),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.PrimaryKeyConstraint("content_type", "content_id"),
+    **MYSQL,
+)
+
+content_words = sa.Table(
+    "content_words",
+    metadata,
+    sa.Column("word", exact(64), nullable=False),
+    *_content(),
+    sa.PrimaryKeyConstraint("word", "content_type", "content_id"),
+    sa.Index("ix_content_words_content", "content_type", "content_id"),
     **MYSQL,
 )
 
@@ -220,5 +243,18 @@ api_keys = sa.Table(
     sa.Column("scopes", exact(255), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("revoked_at", UtcTime),
+    sa.Column("last_used_at", UtcTime),
+    **MYSQL,
+)
+
+last_verify = sa.Table(
+    "last_verify",
+    metadata,
+    sa.Column("name", exact(16), primary_key=True),
+    sa.Column("at", UtcTime),
+    sa.Column("contents", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("drift", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("milliseconds", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("busy_until", UtcTime),
     **MYSQL,
 )

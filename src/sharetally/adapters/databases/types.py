@@ -98,6 +98,13 @@ class greatest(FunctionElement[int]):  # noqa: N801
     inherit_cache = True
 
 
+class local_number(FunctionElement[int]):  # noqa: N801
+    """Which bucket of a clock a moment lies in: (seconds since 1970 + offset) divided by size, rounded down."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
 class among(FunctionElement[object]):  # noqa: N801
     """Whether columns, taken together, are one of these rows; the index over them is used everywhere."""
 
@@ -137,6 +144,21 @@ def _micros(element: db_micros, compiler: SQLCompiler, **_: object) -> str:
 def _greatest(element: greatest, compiler: SQLCompiler, **kw: object) -> str:
     name = "max" if compiler.dialect.name == "sqlite" else "greatest"
     return f"{name}({compiler.process(element.clauses, **kw)})"
+
+
+_SECONDS = {
+    "postgresql": "CAST(extract(epoch FROM {at}) AS bigint)",
+    "sqlite": "CAST(strftime('%s', {at}) AS INTEGER)",
+    "mysql": "TIMESTAMPDIFF(SECOND, '1970-01-01', {at})",
+}
+_DIVIDED = {"mysql": "DIV"}  # elsewhere the quotient of whole numbers is one itself
+
+
+@compiles(local_number)
+def _local_number(element: local_number, compiler: SQLCompiler, **kw: object) -> str:
+    at, offset, size = (compiler.process(each, **kw) for each in element.clauses)
+    family = _family(compiler)
+    return f"(({_SECONDS[family].format(at=at)} + {offset}) {_DIVIDED.get(family, '/')} {size})"
 
 
 @compiles(among)

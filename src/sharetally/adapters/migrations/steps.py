@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,8 +16,23 @@ def make_table(name: str, *items: sa.schema.SchemaItem) -> None:
     rest = [item for item in items if not isinstance(item, sa.Index)]
     op.create_table(name, *rest, if_not_exists=True, **MYSQL)
     for index in indexes:
-        if not _has_index(name, str(index.name)):
-            op.create_index(str(index.name), name, [str(column) for column in index.expressions])
+        make_index(str(index.name), name, *(str(column) for column in index.expressions))
+
+
+def make_index(name: str, table: str, *columns: str) -> None:
+    """Make an index, if it is not there yet."""
+    if not _has_index(table, name):
+        op.create_index(name, table, list(columns))
+
+
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """Add a column, if it is not there yet."""
+    if op.get_context().as_sql or column.name not in {each["name"] for each in _columns(table)}:
+        op.add_column(table, column)
+
+
+def _columns(table: str) -> list[Any]:
+    return list(sa.inspect(op.get_bind()).get_columns(table))
 
 
 def _has_index(table: str, index: str) -> bool:

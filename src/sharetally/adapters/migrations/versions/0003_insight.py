@@ -1,0 +1,62 @@
+"""What people look at: contents with titles, shares over time, the last look of `verify`.
+
+Revision ID: 0003
+Revises: 0001
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.databases.types import UtcTime
+from sharetally.adapters.migrations.steps import add_column, make_index, make_table
+
+revision = "0003"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def _content() -> tuple[sa.Column[str], sa.Column[str]]:
+    return sa.Column("content_type", exact(32), nullable=False), sa.Column("content_id", exact(128), nullable=False)
+
+
+def upgrade() -> None:
+    """Add tables, a column and an index; what is there stays as it is."""
+    make_table(
+        "content_details",
+        *_content(),
+        sa.Column("title", sa.String(300)),
+        sa.Column("image", sa.String(2048)),
+        sa.Column("url", sa.String(2048)),
+        sa.Column("updated_at", UtcTime, nullable=False),
+        sa.PrimaryKeyConstraint("content_type", "content_id"),
+    )
+    make_table(
+        "content_words",
+        sa.Column("word", exact(64), nullable=False),
+        *_content(),
+        sa.PrimaryKeyConstraint("word", "content_type", "content_id"),
+        sa.Index("ix_content_words_content", "content_type", "content_id"),
+    )
+    make_table(
+        "last_verify",
+        sa.Column("name", exact(16), primary_key=True),
+        sa.Column("at", UtcTime),
+        sa.Column("contents", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("drift", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("milliseconds", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("busy_until", UtcTime),
+    )
+    add_column("api_keys", sa.Column("last_used_at", UtcTime))
+    make_index("ix_share_rollups_bucket", "share_rollups", "bucket")
+
+
+def downgrade() -> None:
+    """Back to the core."""
+    op.drop_index("ix_share_rollups_bucket", "share_rollups")
+    op.drop_column("api_keys", "last_used_at")
+    for table in ("last_verify", "content_words", "content_details"):
+        op.drop_table(table)

@@ -1,0 +1,160 @@
+"""Shares over time, on every database: as a model says that asks the zone of each quarter of an hour by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.calendar import BUCKETS, DAY, begin_of, end_of
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import BUCKET, Change
+from sharetally.flow.analytics import TOLD_APART, Analytics, Moves, Span, Which
+from sharetally.ports import Group, RollupFilter
+from tests.contracts.database_rows import DATABASES, emptied, shared_url
+from tests.web.hand_clock import HandClock
+
+pytestmark = pytest.mark.anyio
+FIRST = datetime(2026, 3, 20, tzinfo=UTC)  # the clocks of Berlin go ahead on the 29th, Lord Howe's back on April 5th
+DAYS = 20
+ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham")
+CHANNELS = ("", "twitter", "newsletter", "none-of-them")
+EVIDENCE = ("link", "declared", "adjusted")
+Rollup = tuple[ContentRef, str, str, datetime, int, int]
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
+        yield made
+
+
+def made_up(dice: Random, number: int) -> list[Rollup]:
+    """Rollups with keys of their own; what is made can be below zero, for a link that moved away."""
+    found: dict[tuple[ContentRef, str, str, datetime], Rollup] = {}
+    for _ in range(number):
+        content = ContentRef(type=dice.choice(("video", "article")), id=dice.choice("abc"))
+        at = FIRST + dice.randrange(DAYS * 96) * BUCKET
+        key = (content, dice.choice(CHANNELS), dice.choice(EVIDENCE), at)
+        found[key] = (*key, dice.randrange(-3, 10), dice.randrange(4))
+    return list(found.values())
+
+
+async def keep(db: SqlDatabase, rollups: list[Rollup]) -> None:
+    changes: dict[ContentRef, Change] = {}
+    for content, channel, evidence, at, made, withdrawn in rollups:
+        change = changes.setdefault(content, Change())
+        change.rollups[channel, evidence, at] = [made, withdrawn]
+        change.delta += made - withdrawn
+    async with db.transaction() as tx:
+        await tx.move(changes)
+
+
+def wall(quarter: datetime, bucket: str, zone: ZoneInfo) -> tuple[object, ...]:
+    """What the clock on the wall calls the bucket of a quarter."""
+    local = quarter.astimezone(zone)
+    if BUCKETS[bucket] == DAY:
+        return (local.date(),)
+    minutes = local.minute // 15 * 15 if bucket == "15m" else 0
+    return (local.date(), local.hour, minutes, local.utcoffset())
+
+
+def name_of(rollup: Rollup, by: Group | None) -> str:
+    content, channel, evidence, *_ = rollup
+    match by:
+        case Group.CHANNEL:
+            return channel or "none"
+        case Group.EVIDENCE:
+            return evidence
+        case Group.CONTENT_TYPE:
+            return content.type
+        case None:
+            return "all"
+
+
+def one_of(dice: Random) -> tuple[Which, Span, str, Group | None]:
+    """A question: any zone, any bucket, any time that touches the rollups, any filter."""
+    start = FIRST + dice.randrange(-96, DAYS * 96) * timedelta(minutes=14)
+    span = Span(
+        zone=ZoneInfo(dice.choice(ZONES)), start=start, end=start + dice.randrange(1, 300) * timedelta(minutes=37)
+    )
+    which = Which(
+        content_type=dice.choice((None, "video")),
+        content_id=None,
+        channel=dice.choice((None, None, "", "twitter")),
+    )
+    if which.content_type and dice.random() < 0.5:
+        which = Which(content_type="video", content_id="a", channel=which.channel)
+    return which, span, dice.choice(sorted(BUCKETS)), dice.choice((None, *Group))
+
+
+def matches(rollup: Rollup, which: Which) -> bool:
+    content, channel, *_ = rollup
+    wanted = ((which.content_type, content.type), (which.content_id, content.id), (which.channel, channel))
+    return all(value in (None, found) for value, found in wanted)
+
+
+async def test_any_question_is_answered_as_the_model_does(db: SqlDatabase) -> None:
+    dice = Random(4)
+    rollups = made_up(dice, 800)
+    await keep(db, rollups)
+    analytics = Analytics(insight=db, clock=HandClock())
+    for _ in range(40):
+        which, span, bucket, by = one_of(dice)
+        found = await analytics.over_time(which, span, bucket=bucket, by=by)
+        assert span.start is not None
+        assert span.end is not None
+        size = BUCKETS[bucket]
+        assert (found.start, found.end) == (begin_of(span.start, size, span.zone), end_of(span.end, size, span.zone))
+        made, withdrawn = Counter[object](), Counter[object]()
+        for rollup in rollups:
+            *_, at, more, less = rollup
+            if found.start <= at < found.end and matches(rollup, which):
+                made[name_of(rollup, by), wall(at, bucket, span.zone)] += more
+                withdrawn[name_of(rollup, by), wall(at, bucket, span.zone)] += less
+        names = [wall(start, bucket, span.zone) for start in found.starts]
+        assert len(set(names)) == len(names)
+        for series in found.series:
+            for name, point in zip(names, series.points, strict=True):
+                key = (series.name, name)
+                assert point == Moves(made.pop(key, 0), withdrawn.pop(key, 0)), (which, span, bucket, by, key)
+        assert not any(made.values())
+        assert not any(withdrawn.values())
+        assert found.total.shares == sum(point.shares for series in found.series for point in series.points)
+
+
+async def test_top_is_the_sum_of_each_content(db: SqlDatabase) -> None:
+    rollups = made_up(Random(5), 300)
+    await keep(db, rollups)
+    left = Counter[ContentRef]()
+    start, end = FIRST + timedelta(days=3), FIRST + timedelta(days=9)
+    for content, _, _, at, made, withdrawn in rollups:
+        if start <= at < end:
+            left[content] += made - withdrawn
+    found = await db.top(RollupFilter(start=start, end=end), limit=100)
+    assert {each.details.content: each.made - each.withdrawn for each in found} == left
+    assert [each.made - each.withdrawn for each in found] == sorted(left.values(), reverse=True)
+    assert [each.details.content for each in await db.top(RollupFilter(start=start, end=end), limit=2)] == [
+        each.details.content for each in found[:2]
+    ]
+
+
+async def test_the_largest_are_told_apart_and_the_others_are_one(db: SqlDatabase) -> None:
+    video = ContentRef(type="video", id="a")
+    await keep(db, [(video, f"c{n:02}", "link", FIRST, n + 1, 0) for n in range(TOLD_APART + 5)])
+    span = Span(zone=ZoneInfo("UTC"), start=FIRST, end=FIRST + BUCKET)
+    found = await Analytics(insight=db, clock=HandClock()).over_time(Which(), span, bucket="15m", by=Group.CHANNEL)
+    made = {series.name: series.sum.made for series in found.series}
+    assert made == {f"c{n:02}": n + 1 for n in range(5, TOLD_APART + 5)} | {"other": 1 + 2 + 3 + 4 + 5}
+    assert found.total.made == sum(range(TOLD_APART + 6))
