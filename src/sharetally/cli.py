@@ -26,8 +26,10 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys for servers.", no_args_is_help=True)
 dead = typer.Typer(help="Jobs that were parked.", no_args_is_help=True)
+console = typer.Typer(help="Who may sign in to the console, and who is.", invoke_without_command=True)
 app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")
+app.add_typer(console, name="console")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -187,6 +189,40 @@ def keys_revoke(key_id: UUID) -> None:
     from sharetally.commands.access import revoke_key
 
     _run(revoke_key(_settings(), key_id))
+
+
+@console.callback()
+def console_link(
+    context: typer.Context,
+    user: Annotated[str, typer.Option(help="Who signs in; the user of the shell, if not said.")] = "",
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares audit analytics admin",
+    ttl: Annotated[int, typer.Option(help="Seconds that the session holds.")] = 43_200,
+) -> None:
+    """Print a link that signs one person in to the console; it holds for ten minutes and works once."""
+    if context.invoked_subcommand is not None:
+        return
+    from sharetally.commands.console import print_link
+
+    _run(print_link(_settings(), user=user or os.environ.get("USER", "operator"), scope=scope, ttl=ttl))
+
+
+@console.command("list")
+def console_list(json: Json = False) -> None:
+    """List who is signed in."""
+    from sharetally.commands.console import list_sessions
+
+    _run(list_sessions(_settings(), as_json=json))
+
+
+@console.command("end")
+def console_end(
+    session_id: Annotated[UUID | None, typer.Argument()] = None,
+    user: Annotated[str, typer.Option(help="All sessions and links of this user.")] = "",
+) -> None:
+    """End a session, or all of one user; it stops within ten seconds."""
+    from sharetally.commands.console import end_sessions
+
+    _run(end_sessions(_settings(), session_id, user=user))
 
 
 @dead.command("list")

@@ -45,6 +45,7 @@ from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Platform, Queue
 from sharetally.settings import Settings, ensure_secret, sqlite_path
 from sharetally.web.app import Application
+from sharetally.web.callers import Callers
 from sharetally.web.count_answers import CountAnswers
 from sharetally.web.identity import ApiKeys, Identity
 from sharetally.web.network import BehindProxies
@@ -53,6 +54,7 @@ from sharetally.web.pages import page_endpoints
 from sharetally.web.parts import Parts, Places
 from sharetally.web.quota import LocalQuota, Quota, Unlimited
 from sharetally.web.routes import Routes
+from sharetally.web.sessions import Sessions
 from sharetally.web.table import API, OPERATION
 from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
 
@@ -315,6 +317,7 @@ def _parts(core: Core) -> Parts:
     identity = Identity(
         tokens=_verifier(settings, core.clock), keys=ApiKeys(db), signer=signer(settings, core.clock), clock=core.clock
     )
+    sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
     return Parts(
         committer=core.committer,
         queries=Queries(reading=db, cache=core.cache),
@@ -325,6 +328,8 @@ def _parts(core: Core) -> Parts:
         analytics=Analytics(insight=db, clock=core.clock),
         hooks=core.hooks,
         identity=identity,
+        sessions=sessions,
+        callers=Callers(identity=identity, sessions=sessions),
         quota=_quota(settings),
         meter=core.meter,
         clock=core.clock,

@@ -42,6 +42,7 @@ from sharetally.ports import (
     LinkFilter,
     References,
     RollupFilter,
+    SignInCode,
     StoredAnswer,
     Transaction,
     Writes,
@@ -57,6 +58,7 @@ from tests.contracts.database_rows import (
     of_links,
     of_records,
     record,
+    session,
 )
 
 pytestmark = pytest.mark.anyio
@@ -317,6 +319,7 @@ async def every_method(db: SqlDatabase) -> None:
     await db.revoke_key(key.id)
     await db.purge_answers(1.0, at_most=1)
     await insight(db)
+    await signing_in(db)
     await db.revision()
     await db.committed([new_id()])
 
@@ -333,6 +336,19 @@ async def insight(db: SqlDatabase) -> None:
     await db.note_look(Verdict(contents=1, drifted=()), 1.0)
     await db.last_look()
     await db.contents(begin="a", words=["a", "b"], content_type=None, limit=10, after=VIDEO)
+
+
+async def signing_in(db: SqlDatabase) -> None:
+    code = SignInCode(digest=bytes(32), user_id="anna", scopes=frozenset(), session_seconds=60, expires_at=AT)
+    await db.add_code(code)
+    await db.redeem(code.digest, AT, lambda _: session())
+    await db.begin_session(session())
+    await db.session_by_digest(bytes(32))
+    await db.session_seen(new_id(), AT)
+    await db.sessions()
+    await db.end_session(new_id())
+    await db.end_sessions_of("anna")
+    await db.purge_sessions(1.0, at_most=1)
 
 
 async def outbox(db: SqlDatabase, event: UUID) -> None:
@@ -389,10 +405,10 @@ async def test_every_statement_is_mysqls_too() -> None:
         f"INSERT INTO {name}" for name in metadata.tables
     }
     assert {each.split()[1] for each in written if each.startswith("UPDATE")} == {
-        "share_records", "share_links", "share_totals", "events", "api_keys", "last_verify",
+        "share_records", "share_links", "share_totals", "events", "api_keys", "last_verify", "console_sessions",
     }  # fmt: skip
     assert {each.split()[2] for each in written if each.startswith("DELETE")} == {
-        "events", "idempotency_keys", "queue_marks", "content_words",
+        "events", "idempotency_keys", "queue_marks", "content_words", "console_codes", "console_sessions",
     }  # fmt: skip
 
 

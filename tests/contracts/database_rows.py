@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ from sharetally.domain.ids import new_id
 from sharetally.domain.link import ShareLink, new_code
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.flow.sharing import record_cell
-from sharetally.ports import AuditFilter, Total, Writes
+from sharetally.ports import AuditFilter, Session, Total, Writes
 
 T = TypeVar("T")
 VIDEO = ContentRef(type="video", id="abc")
@@ -146,6 +147,21 @@ def entry(**changes: Any) -> AuditEntry:
         request_id="request-1",
     )
     return stands._replace(**changes)
+
+
+def session(**changes: Any) -> Session:
+    """Anna's session in the console, of an hour."""
+    stands = Session(
+        id=new_id(),
+        digest=token_bytes(32),
+        user_id="anna",
+        name=None,
+        scopes=frozenset({"audit", "analytics"}),
+        created_at=AT,
+        seen_at=AT,
+        expires_at=AT + timedelta(hours=1),
+    )
+    return replace(stands, **changes)
 
 
 def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:

@@ -25,6 +25,7 @@ WHO = {
     "analytics or audit or admin": "`analytics`, `audit` or `admin`",
     "analytics or admin": "`analytics` or `admin`",
     "operators": "operators",
+    "console": "session",
 }
 # the page tells once that these come from every route that is not for anybody
 EVERYWHERE = {"invalid-request", "unauthenticated", "forbidden"}

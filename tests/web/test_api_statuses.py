@@ -20,6 +20,7 @@ from sharetally.web.examples import EXAMPLES
 from sharetally.web.openapi import document
 from sharetally.web.table import API, OPERATION
 from tests.web.api import Api, Said
+from tests.web.browsing import STRANGE, Browser, new_link, signed_in
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -213,6 +214,27 @@ async def without_secret(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: End
         return await ask(api, endpoint)
 
 
+async def by_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        return await Browser(api).redeem(await new_link(api))
+
+
+async def by_unknown_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        return await Browser(api).redeem("A" * 43)
+
+
+async def in_session(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        return await (await signed_in(api)).ask(endpoint.method, endpoint.path)
+
+
+async def from_elsewhere(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        body = EXAMPLES[endpoint.body] if endpoint.body else b""
+        return await (await signed_in(api)).ask(endpoint.method, endpoint.path, body, headers=STRANGE)
+
+
 async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
     async def revision(_: object) -> str:
         raise Unavailable
@@ -240,6 +262,11 @@ RECIPES: dict[Any, Recipe] = {
     **{(each, "/share-links/{id}", 200): to_link for each in ("GET", "PATCH")},
     ("DELETE", "/share-links/{id}", 204): to_link,
     ("POST", "/tokens", 409): without_secret,
+    ("POST", "/console/session", 200): by_link,
+    ("POST", "/console/session", 401): by_unknown_link,
+    ("GET", "/console/session", 200): in_session,
+    ("DELETE", "/console/session", 204): in_session,
+    **{(each, "/console/session", 403): from_elsewhere for each in ("POST", "GET", "DELETE")},
     **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
     **{
         ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)

@@ -17,6 +17,7 @@ import structlog
 
 from sharetally.domain.errors import BrokerUnavailable, SharetallyError
 from sharetally.flow.jobs import mark_message, messages
+from sharetally.flow.signing_in import IDLE_SECONDS
 from sharetally.ports import Broker, Outbox, Queue, Schema
 
 EVERY_SECONDS = 5.0
@@ -106,9 +107,10 @@ class Relay:
 
     async def _purge(self) -> None:
         forgotten = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS, at_most=FORGET_AT_ONCE)
-        self._more_to_forget = forgotten == FORGET_AT_ONCE
-        if forgotten:
-            log.info("stored answers forgotten", answers=forgotten)
+        ended = await self._schema.purge_sessions(IDLE_SECONDS, at_most=FORGET_AT_ONCE)
+        self._more_to_forget = forgotten == FORGET_AT_ONCE or ended >= FORGET_AT_ONCE
+        if forgotten or ended:
+            log.info("forgotten", answers=forgotten, sessions=ended)
 
     async def _guarded(self, step: Awaitable[object]) -> None:
         try:

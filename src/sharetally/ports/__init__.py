@@ -23,6 +23,7 @@ from sharetally.ports.ledger import (
 )
 from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent
 from sharetally.ports.reading import AuditFilter, FoundLink, LinkFilter, PlatformStatus, Proving, Reading
+from sharetally.ports.signing_in import Session, SessionStore, SignInCode
 
 __all__ = [
     "ApiKey",
@@ -59,6 +60,9 @@ __all__ = [
     "RollupFilter",
     "RollupSum",
     "Schema",
+    "Session",
+    "SessionStore",
+    "SignInCode",
     "Stop",
     "StoredAnswer",
     "Subscription",

@@ -1,4 +1,4 @@
-"""All that a database adapter implements: the parts, API keys and the schema."""
+"""All that a database adapter implements: the parts, API keys, sessions and the schema."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sharetally.ports.insight import Insight
 from sharetally.ports.ledger import Ledger
 from sharetally.ports.outbox import Outbox
 from sharetally.ports.reading import Proving, Reading
+from sharetally.ports.signing_in import SessionStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +57,12 @@ class Schema(Protocol):
         """Forget stored answers of Idempotency-Keys that are older, that many in one go; return how many."""
         ...
 
+    async def purge_sessions(self, idle_seconds: float, *, at_most: int) -> int:
+        """Forget codes and sessions that have expired or idled for longer, so many of each; return how many."""
+        ...
 
-class Database(Ledger, Outbox, Reading, Proving, Insight, KeyStore, Schema, Protocol):
+
+class Database(Ledger, Outbox, Reading, Proving, Insight, KeyStore, SessionStore, Schema, Protocol):
     """All of it: what a database adapter implements."""
 
     async def open(self) -> None:

@@ -42,6 +42,7 @@ LONGEST_KEPT = 256
 # `structlog` puts what has such a name into every line that is told meanwhile; `bind_contextvars` would look the
 # name up for each request.
 _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}requestId")
+NOBODY = frozenset({Access.PUBLIC, Access.OPERATORS, Access.CONSOLE})  # who asks is not looked at
 log = structlog.get_logger("sharetally.web")
 
 
@@ -128,11 +129,11 @@ class Application:
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""
         access = endpoint.access
-        if access is Access.PUBLIC or access is Access.OPERATORS:
+        if access in NOBODY:
             return None
         if access is Access.COUNTS and self._parts.public_counts:
-            return await self._parts.identity.caller_if_any(scope["headers"])
-        caller = await self._parts.identity.caller(scope["headers"])
+            return await self._parts.callers.if_any(scope)
+        caller = await self._parts.callers.of(scope)
         if access.scopes and not any(caller.may(scope) for scope in access.scopes):
             raise Forbidden(f"this needs the scope {' or '.join(access.scopes)}")
         return caller

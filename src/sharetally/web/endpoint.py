@@ -24,7 +24,7 @@ BULK_BODY = 1024 * 1024
 class Access(StrEnum):
     """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope, or one of several.
 
-    Of OPERATORS the handler itself asks where they sit.
+    Of OPERATORS the handler itself asks where they sit, and of CONSOLE whose session it is.
     """
 
     PUBLIC = "public"
@@ -37,6 +37,7 @@ class Access(StrEnum):
     CONTENT = "analytics or audit or admin"
     STATUS = "analytics or admin"
     OPERATORS = "operators"
+    CONSOLE = "console"
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ class Access(StrEnum):
         return () if self in _UNSCOPED else tuple(self.value.split(" or "))
 
 
-_UNSCOPED = frozenset({Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.OPERATORS})
+_UNSCOPED = frozenset({Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.OPERATORS, Access.CONSOLE})
 
 
 class Asked(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sharetally.web import schemas, schemas_counts, schemas_insight, schemas_trail
+from sharetally.web import schemas, schemas_console, schemas_counts, schemas_insight, schemas_trail
 
 _VIDEO = "dQw4w9WgXcQ"
 _AT = "2026-11-20T12:34:56.123456Z"
@@ -137,6 +137,14 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
                 "cache": {"status": "ok"},
             },
         },
+        schemas_console.SignInBody: {"code": "Zq3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9f"},
+        schemas_console.ConsoleSession: {
+            "userId": "mara",
+            "scopes": ["shares", "audit", "analytics", "admin"],
+            "expiresAt": _AT,
+            "name": "Mara Lund",
+        },
+        schemas_console.ConsoleOptions: {"oidc": False, "publicUrl": "https://shop.example"},
         str: "sharetally_events_pending 0.0\n",
     }
 )

@@ -1,6 +1,6 @@
 """Who asks: from the credential in the headers to a `Caller`.
 
-The first step of every request that needs one. A credential is a JSON Web Token or an API key, sent as
+What `callers.py` asks of a request that brings one. A credential is a JSON Web Token or an API key, sent as
 `Authorization: Bearer …`; a key may come in `X-Api-Key` instead. A key stands for itself, as the user
 `key:<name>`, unless it has the scope `act-as`: then it names the user in `X-User-Id`, who may share, and stays
 the actor; what else the user may, the key must be allowed itself.
@@ -111,13 +111,6 @@ class Identity:
             raise Unauthenticated("send a token or an API key as 'Authorization: Bearer …'")
         return await (self._server if _is_key(credential) else self._user)(credential, user)
 
-    async def caller_if_any(self, headers: Headers) -> Caller | None:
-        """Who asks, None without a credential; one that does not hold is refused here too."""
-        for name, _ in headers:
-            if name in _CREDENTIALS:
-                return await self.caller(headers)
-        return None
-
     async def _user(self, token: str, user: str | None) -> Caller:
         caller = await self._tokens.verify(token)
         if user is not None:
@@ -154,6 +147,14 @@ class Identity:
             raise Conflict("this service has no secret to sign with: set JWT_SECRET beside JWKS_URL")
         token = self._signer.sign(user_id=user_id, scopes=scopes, ttl=ttl)
         return IssuedToken(token=token, scopes=scopes, expires_at=self._clock.now() + timedelta(seconds=ttl))
+
+
+def has_credential(headers: Headers) -> bool:
+    """Whether a credential was sent, whatever it is worth."""
+    for name, _ in headers:  # noqa: SIM110, a generator costs every request more
+        if name in _CREDENTIALS:
+            return True
+    return False
 
 
 def _granted(caller: Caller, scope: str | None) -> frozenset[str]:

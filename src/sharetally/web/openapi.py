@@ -13,6 +13,7 @@ from sharetally.web.endpoint import Access, Endpoint
 from sharetally.web.examples import EXAMPLES
 from sharetally.web.openapi_answers import PROBLEM, answers
 from sharetally.web.openapi_parameters import REF, parameters, told
+from sharetally.web.sessions import COOKIE
 
 _ABOUT = """\
 JSON in, JSON out; times are RFC 3339 in UTC; ids are compared exactly. Unknown fields and parameters are \
@@ -25,6 +26,9 @@ Lists are newest first, `pageSize` at a time; `next` is what `startingAfter` tak
 
 What is told and taken over RabbitMQ stands in `/asyncapi.json` (AsyncAPI 3.0).
 """
+_ABOUT_COOKIE = """\
+A session of the console, for its own pages; `__Host-` stands before the name where the service is reached by https. \
+What changes something must come from the same origin with the header `X-Sharetally-Console: 1`."""
 _TAGS = {
     "Shares": "Who shared what where: recorded, withdrawn, tried again.",
     "Share links": "Short addresses to hand out; each is a share of its content.",
@@ -33,6 +37,7 @@ _TAGS = {
     "Contents": "What people are shown of a content beside its count, and how it is found.",
     "Audit": "Who did what, when, with which outcome.",
     "Tokens": "For servers that have users of their own.",
+    "Console": "Signing in to the console, by a cookie that only its own pages can use.",
     "Operation": "For whoever runs this service.",
 }
 
@@ -74,6 +79,7 @@ def _security_schemes() -> dict[str, Any]:
     return {
         "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's token."},
         "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": about_key},
+        "console": {"type": "apiKey", "in": "cookie", "name": COOKIE.name, "description": _ABOUT_COOKIE},
     }
 
 
@@ -99,6 +105,7 @@ _ACCESS = {
     Access.SHARES: "Needs the scope `shares`.",
     Access.ADMIN: "Needs the scope `admin`.",
     Access.OPERATORS: "For addresses in OPS_NETWORKS; else it needs the scope `admin`.",
+    Access.CONSOLE: "For who is signed in to the console.",
     Access.ACT_AS: "Needs an API key with the scope `act-as`.",
     Access.ANALYTICS: "Needs the scope `analytics`.",
     Access.CONTENT: "Needs the scope `analytics`, `audit` or `admin`.",
@@ -119,5 +126,8 @@ def _body(endpoint: Endpoint) -> dict[str, Any]:
 def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
     if endpoint.access is Access.PUBLIC:
         return []
-    either: list[dict[str, list[str]]] = [{"token": []}, {"apiKey": []}]
+    session: dict[str, list[str]] = {"console": []}
+    if endpoint.access is Access.CONSOLE:
+        return [session]
+    either: list[dict[str, list[str]]] = [{"token": []}, {"apiKey": []}, session]
     return [{}, *either] if endpoint.access in (Access.COUNTS, Access.OPERATORS) else either

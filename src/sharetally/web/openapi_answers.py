@@ -104,6 +104,8 @@ def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
     if status in (200, 304) and 304 in endpoint.answers:
         found["ETag"] = "The version, to ask again with `If-None-Match`; not with `consistent`."
         found["Cache-Control"] = "`no-cache`, or `no-store` with `consistent`."
+    if endpoint.path == "/console/session" and endpoint.method != "GET" and status < 300:
+        found["Set-Cookie"] = "The session; empty, once it has ended."
     if status == 401:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.answers.get(503) is None):

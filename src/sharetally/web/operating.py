@@ -23,7 +23,7 @@ async def ready(parts: Parts, asked: Asked) -> Answer:
 async def metrics(parts: Parts, asked: Asked) -> Answer:
     """Everything that was counted, for operators."""
     if not from_networks(asked.scope, parts.ops_networks):
-        caller = await parts.identity.caller(asked.scope["headers"])
+        caller = await parts.callers.of(asked.scope)
         if not caller.may("admin"):
             raise Forbidden("metrics need the scope admin, or an address in OPS_NETWORKS")
     return await metrics_answer(parts.exposition)

@@ -19,12 +19,14 @@ from sharetally.flow.hooks import Hooks
 from sharetally.flow.queries import Queries
 from sharetally.ports import CallerKey, Clock, Insight, Meter, Platform, Proving, Reading, StoredAnswer
 from sharetally.web.answers import Answer
+from sharetally.web.callers import Callers
 from sharetally.web.count_answers import CountAnswers
 from sharetally.web.endpoint import Asked
 from sharetally.web.identity import Identity
 from sharetally.web.network import Network
 from sharetally.web.operation import Health
 from sharetally.web.quota import Quota
+from sharetally.web.sessions import Sessions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +93,8 @@ class Parts:
     analytics: Analytics
     hooks: Hooks
     identity: Identity
+    sessions: Sessions
+    callers: Callers
     quota: Quota
     meter: Meter
     clock: Clock

@@ -70,7 +70,9 @@ def _head(found: Found) -> str:
 
 
 def _sent(scheme: Found) -> str:
-    return "Authorization: Bearer …" if scheme["type"] == "http" else f"{scheme['name']}: …"
+    if scheme["type"] == "http":
+        return "Authorization: Bearer …"
+    return f"Cookie: {scheme['name']}=…" if scheme["in"] == "cookie" else f"{scheme['name']}: …"
 
 
 def _groups(found: Found) -> str:

@@ -1,6 +1,6 @@
 """What was looked up or worked out once and need not be again for a while.
 
-Used by tokens and API keys. Nothing is given out after its time, and however many keys come, what is held
+Used by tokens, API keys and sessions. Nothing is given out after its time, and however many keys come, what is held
 stays bounded.
 """
 
@@ -36,6 +36,10 @@ class Remembered(Generic[V]):
         self._held.move_to_end(key)
         if len(self._held) > self._capacity:
             self._held.popitem(last=False)
+
+    def forget(self, key: bytes) -> None:
+        """Hold it no longer."""
+        self._held.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._held)

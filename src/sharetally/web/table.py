@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from sharetally.web import counts, links, operating, schemas, schemas_counts, schemas_trail, shares, trail
+from sharetally.web import (
+    console,
+    counts,
+    links,
+    operating,
+    schemas,
+    schemas_console,
+    schemas_counts,
+    schemas_trail,
+    shares,
+    trail,
+)
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
 from sharetally.web.table_insight import INSIGHT
 
@@ -14,6 +25,7 @@ _WRITE = ("invalid-request", "too-large", *_ID_KEYS)
 _share = partial(Endpoint, tag="Shares")
 _link = partial(Endpoint, tag="Share links")
 _count = partial(Endpoint, tag="Counts")
+_console = partial(Endpoint, tag="Console", path="/console/session")
 _operation = partial(Endpoint, tag="Operation")
 
 
@@ -219,7 +231,44 @@ _TRAIL = (
     ),
 )
 
-API = (*_SHARES, *_LINKS, *_COUNTS, *INSIGHT, *_TRAIL)
+_CONSOLE = (
+    _console(
+        method="POST",
+        handler=console.sign_in,
+        summary="Sign in with the code of a one-time link",
+        access=Access.PUBLIC,
+        answers={200: schemas_console.ConsoleSession},
+        body=schemas_console.SignInBody,
+        problems=("invalid-request", "unauthenticated", "forbidden", "too-large", "unavailable"),
+    ),
+    _console(
+        method="GET",
+        handler=console.signed_in,
+        summary="Who is signed in",
+        access=Access.CONSOLE,
+        answers={200: schemas_console.ConsoleSession},
+        problems=("unavailable",),
+    ),
+    _console(
+        method="DELETE",
+        handler=console.sign_out,
+        summary="Sign out",
+        access=Access.PUBLIC,
+        answers={204: None},
+        problems=("forbidden", "unavailable"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/console/options",
+        handler=console.options,
+        summary="How one may sign in",
+        tag="Console",
+        access=Access.PUBLIC,
+        answers={200: schemas_console.ConsoleOptions},
+    ),
+)
+
+API = (*_SHARES, *_LINKS, *_COUNTS, *INSIGHT, *_TRAIL, *_CONSOLE)
 
 OPERATION = (
     _operation(

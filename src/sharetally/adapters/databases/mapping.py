@@ -12,7 +12,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell, Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import Evidence, ShareRecord, Status
-from sharetally.ports import ApiKey, CallerKey, ParkedEvent, StoredAnswer
+from sharetally.ports import ApiKey, CallerKey, ParkedEvent, Session, SignInCode, StoredAnswer
 
 
 def content_of(row: Row) -> ContentRef:
@@ -217,3 +217,48 @@ def key_of(row: Row) -> ApiKey:
     """A stored API key."""
     names = ("id", "name", "digest", "created_at", "revoked_at")
     return ApiKey(scopes=frozenset(row["scopes"].split()), **{name: row[name] for name in names})
+
+
+def code_row(code: SignInCode) -> dict[str, Any]:
+    """A one-time code as it is stored."""
+    return {
+        "digest": code.digest.hex(),
+        "user_id": code.user_id,
+        "scopes": " ".join(sorted(code.scopes)),
+        "session_seconds": code.session_seconds,
+        "expires_at": code.expires_at,
+    }
+
+
+def code_of(row: Row) -> SignInCode:
+    """A stored one-time code."""
+    names = ("user_id", "session_seconds", "expires_at")
+    return SignInCode(
+        digest=bytes.fromhex(row["digest"]),
+        scopes=frozenset(row["scopes"].split()),
+        **{name: row[name] for name in names},
+    )
+
+
+def session_row(session: Session) -> dict[str, Any]:
+    """A session as it is stored."""
+    return {
+        "id": session.id,
+        "digest": session.digest.hex(),
+        "user_id": session.user_id,
+        "name": session.name,
+        "scopes": " ".join(sorted(session.scopes)),
+        "created_at": session.created_at,
+        "seen_at": session.seen_at,
+        "expires_at": session.expires_at,
+    }
+
+
+def session_of(row: Row) -> Session:
+    """A stored session."""
+    names = ("id", "user_id", "name", "created_at", "seen_at", "expires_at")
+    return Session(
+        digest=bytes.fromhex(row["digest"]),
+        scopes=frozenset(row["scopes"].split()),
+        **{name: row[name] for name in names},
+    )

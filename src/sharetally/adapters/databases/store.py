@@ -14,10 +14,13 @@ from sharetally.adapters.databases.outbox import SqlOutbox
 from sharetally.adapters.databases.proving import SqlProving
 from sharetally.adapters.databases.reading import SqlReading
 from sharetally.adapters.databases.rollups import SqlRollups
+from sharetally.adapters.databases.sessions import SqlSessions
 from sharetally.domain.errors import Misconfigured
 
 
-class SqlDatabase(SqlLedger, SqlOutbox, SqlReading, SqlRollups, SqlContents, SqlProving, SqlLooks, SqlKeys, SqlSchema):
+class SqlDatabase(
+    SqlLedger, SqlOutbox, SqlReading, SqlRollups, SqlContents, SqlProving, SqlLooks, SqlKeys, SqlSessions, SqlSchema
+):
     """Every part over the same connections."""
 
     def __init__(self, engine: Engine) -> None:

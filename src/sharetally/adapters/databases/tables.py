@@ -258,3 +258,29 @@ last_verify = sa.Table(
     sa.Column("busy_until", UtcTime),
     **MYSQL,
 )
+
+console_codes = sa.Table(
+    "console_codes",
+    metadata,
+    sa.Column("digest", exact(64), primary_key=True),
+    sa.Column("user_id", exact(128), nullable=False),
+    sa.Column("scopes", exact(255), nullable=False),
+    sa.Column("session_seconds", sa.Integer, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    **MYSQL,
+)
+
+console_sessions = sa.Table(
+    "console_sessions",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("digest", exact(64), nullable=False),
+    sa.Column("user_id", exact(128), nullable=False),
+    sa.Column("name", sa.String(128)),
+    sa.Column("scopes", exact(255), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("seen_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("digest", name="uq_console_sessions_digest"),
+    **MYSQL,
+)

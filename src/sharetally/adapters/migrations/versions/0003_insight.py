@@ -1,7 +1,7 @@
 """What people look at: contents with titles, shares over time, the last look of `verify`.
 
 Revision ID: 0003
-Revises: 0001
+Revises: 0002
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sharetally.adapters.databases.types import UtcTime
 from sharetally.adapters.migrations.steps import add_column, make_index, make_table
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

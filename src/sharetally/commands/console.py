@@ -1,0 +1,70 @@
+"""Links to sign in to the console with, and the sessions that came of them."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import typer
+
+from sharetally.commands.opened import opened
+from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
+from sharetally.flow.signing_in import CODE_SECONDS, holds, new_code
+from sharetally.settings import Settings
+from sharetally.web.tokens import user_fault
+
+SERVED = "http://127.0.0.1:8000"  # where `serve` listens unless it is told otherwise
+
+
+async def print_link(settings: Settings, *, user: str, scope: str, ttl: int) -> None:
+    """Make a code and print its link. The code stands behind `#`, which browsers send nowhere."""
+    if fault := user_fault(user):
+        raise Misconfigured(f"--user: {fault}")
+    base = settings.public_url or f"{SERVED}{settings.root_path}"
+    async with opened(settings) as (store, clock):
+        try:
+            plain, code = new_code(user, set(scope.split()), session_seconds=ttl, now=clock.now())
+        except InvalidRequest as wrong:
+            raise Misconfigured("; ".join(f"--{name}: {reason}" for name, reason in wrong.invalid)) from None
+        await store.add_code(code)
+    typer.echo(f"{user}  ({' '.join(sorted(code.scopes))})", err=True)
+    typer.echo(f"Open this within {CODE_SECONDS // 60} minutes; it works once:", err=True)
+    typer.echo(f"{base}/console/sign-in#{plain}")
+
+
+async def list_sessions(settings: Settings, *, as_json: bool) -> None:
+    """Who is signed in."""
+    async with opened(settings) as (store, clock):
+        found = [session for session in await store.sessions() if holds(session, clock.now())]
+    rows = [
+        {
+            "id": str(session.id),
+            "userId": session.user_id,
+            "name": session.name,
+            "scopes": sorted(session.scopes),
+            "createdAt": session.created_at.isoformat(),
+            "seenAt": session.seen_at.isoformat(),
+            "expiresAt": session.expires_at.isoformat(),
+        }
+        for session in found
+    ]
+    if as_json:
+        return typer.echo(json.dumps(rows))
+    for session in found:
+        name = f" ({session.name})" if session.name else ""
+        times = f"seen {session.seen_at.isoformat()}  until {session.expires_at.isoformat()}"
+        typer.echo(f"{session.id}  {session.user_id}{name}  {' '.join(sorted(session.scopes))}  {times}")
+
+
+async def end_sessions(settings: Settings, session_id: UUID | None, *, user: str) -> None:
+    """End one session, or whatever a user has."""
+    if (session_id is None) == (not user):
+        raise Misconfigured("say which: the id of a session, or --user; `sharetally console list` shows them")
+    async with opened(settings) as (store, _):
+        if session_id is None:
+            ended = await store.end_sessions_of(user)
+        elif await store.end_session(session_id):
+            ended = 1
+        else:
+            raise NotFound(f"no session {session_id}; `sharetally console list` shows them")
+    typer.echo(f"ended: {ended}; what was ended stops within 10 seconds")
