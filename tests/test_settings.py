@@ -313,6 +313,14 @@ def test_a_secret_is_measured_in_bytes_and_by_its_algorithm(tmp_path: Path) -> N
     [
         ({"SHARETALLY_JWKS_URL": "https://id.example/jwks.json"}, "JWT_ISSUER"),
         ({"SHARETALLY_JWT_ALGORITHMS": "RS256"}, "JWKS_URL"),
+        (
+            {
+                "SHARETALLY_JWKS_URL": "https://id.example/jwks.json",
+                "SHARETALLY_JWT_ISSUER": "https://id.example/",
+                "SHARETALLY_ANONYMOUS_SHARES": "on",
+            },
+            "JWT_SECRET",
+        ),
         ({**ISSUER, "SHARETALLY_JWT_ALGORITHMS": "HS256"}, "JWT_SECRET"),
         ({"SHARETALLY_JWT_ALGORITHMS": "HS256,HS512"}, "one secret has one algorithm"),
         ({"SHARETALLY_EVENT_FEED": "on"}, "BROKER_URL"),

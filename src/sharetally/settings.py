@@ -73,6 +73,10 @@ class Settings:
     """Whether counts can be read without a token."""
     rate_limit: Rate | None = _setting(read.rate, "600/minute")  # noqa: RUF009
     """Writes a user may make, like `600/minute`; None when `off`."""
+    anonymous_shares: bool = _setting(read.switch, "off")
+    """Whether visitors without an account get a token of their own, and their shares count as `anonymous`."""
+    anonymous_rate: Rate | None = _setting(read.rate, "60/hour")  # noqa: RUF009
+    """Visitors that one address may name, like `60/hour`; None when `off`."""
     cors_origins: tuple[str, ...] = _setting(urls.origins, "")
     """Origins whose pages may call this service, `('*',)` for any."""
     event_feed: bool = _setting(read.switch, "off")
@@ -154,6 +158,8 @@ def _check_together(settings: Settings, *, named: frozenset[str]) -> None:
     if settings.jwks_url and not settings.jwt_issuer:
         # without it, a provider's key set accepts whomever the provider serves
         raise Misconfigured("JWKS_URL: set JWT_ISSUER too (and JWT_AUDIENCE), to say whose tokens are meant")
+    if settings.anonymous_shares and settings.jwks_url and not settings.jwt_secret:
+        raise Misconfigured("ANONYMOUS_SHARES: set JWT_SECRET too: tokens of visitors are signed with it")
     if settings.event_feed and settings.broker_url == "memory:":
         raise Misconfigured("EVENT_FEED: nobody can listen to a memory: broker; set BROKER_URL to amqp://…")
 

@@ -44,6 +44,7 @@ from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Platform, Queue
 from sharetally.settings import Settings, ensure_secret, sqlite_path
+from sharetally.settings_values import Rate
 from sharetally.web.app import Application
 from sharetally.web.callers import Callers
 from sharetally.web.count_answers import CountAnswers
@@ -57,6 +58,7 @@ from sharetally.web.routes import Routes
 from sharetally.web.sessions import Sessions
 from sharetally.web.table import API, OPERATION
 from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
+from sharetally.web.visitors import Visitors
 
 HOOKS = "sharetally.hooks"
 CONSUMERS = "sharetally.consumers"
@@ -287,7 +289,7 @@ def _verifier(settings: Settings, clock: DatabaseClock) -> Verifier:
     if settings.jwks_url is not None:
         keys = _issuer_keys(settings.jwks_url)
         sources |= dict.fromkeys(settings.key_algorithms, keys)
-    return Verifier(sources=sources, rules=rules(settings), clock=clock)
+    return Verifier(sources=sources, rules=rules(settings), clock=clock, visitors=settings.anonymous_shares)
 
 
 def _issuer_keys(url: str) -> KeySource:
@@ -298,8 +300,7 @@ def _issuer_keys(url: str) -> KeySource:
     return Jwks(fetch=over_http(url))
 
 
-def _quota(settings: Settings) -> Quota:
-    rate = settings.rate_limit
+def _quota(settings: Settings, rate: Rate | None, *, of: str) -> Quota:
     if rate is None:
         return Unlimited()
     if not settings.cache_url.startswith("redis"):
@@ -308,8 +309,15 @@ def _quota(settings: Settings) -> Quota:
 
     from sharetally.web.quota_shared import RedisLeases, SharedQuota
 
-    leases = RedisLeases(Redis.from_url(settings.cache_url))
+    leases = RedisLeases(Redis.from_url(settings.cache_url), prefix=f"sharetally:{of}:")
     return SharedQuota(limit=rate.limit, window=rate.window, leases=leases)
+
+
+def _visitors(core: Core) -> Visitors | None:
+    settings, signs = core.settings, signer(core.settings, core.clock)
+    if not settings.anonymous_shares or signs is None:
+        return None
+    return Visitors(signer=signs, quota=_quota(settings, settings.anonymous_rate, of="visitors"), clock=core.clock)
 
 
 def _parts(core: Core) -> Parts:
@@ -330,7 +338,7 @@ def _parts(core: Core) -> Parts:
         identity=identity,
         sessions=sessions,
         callers=Callers(identity=identity, sessions=sessions),
-        quota=_quota(settings),
+        quota=_quota(settings, settings.rate_limit, of="quota"),
         meter=core.meter,
         clock=core.clock,
         places=Places(
@@ -345,6 +353,7 @@ def _parts(core: Core) -> Parts:
         health=core.health,
         exposition=core.exposition,
         ops_networks=settings.ops_networks,
+        visitors=_visitors(core),
     )
 
 

@@ -20,6 +20,7 @@ OPTIONS = (
     "--disable-sync",
     "--no-first-run",
     "--hide-scrollbars",
+    "--disable-features=LocalNetworkAccessChecks",  # pages of other origins may ask the service on this machine
 )
 
 

@@ -10,6 +10,7 @@ from sharetally.web.endpoint import Access, Endpoint
 from sharetally.web.pages import page_endpoints
 from sharetally.web.problems import STATUS
 from sharetally.web.table import API, OPERATION
+from sharetally.web.widget import widget_endpoints
 from tests.docs.pages import REFERENCE, codes, rows, section
 
 PAGE = REFERENCE / "http.md"
@@ -18,6 +19,8 @@ WHO = {
     "public": "anybody",
     "counts": "counts",
     "signed": "token",
+    "signed, visitors too": "token or visitor",
+    "shares or visits": "`shares` or `visits`",
     "shares": "`shares`",
     "admin": "`admin`",
     "act-as": "`act-as`",
@@ -60,5 +63,6 @@ def test_every_error_code_with_its_status() -> None:
 
 def test_every_page_for_people() -> None:
     files = re.compile(r"\.(css|js|svg)$")
-    paths = {endpoint.path for endpoint in page_endpoints(API) if not files.search(endpoint.path)}
+    paths = {each.path for each in page_endpoints(API) if not files.search(each.path)}
+    paths -= {each.path for each in widget_endpoints()}  # these have a page of their own
     assert paths <= set(codes(section(PAGE, "## Operation")))

@@ -13,6 +13,7 @@ import pytest
 from sharetally.domain import share
 from sharetally.domain.event import Job
 from sharetally.domain.share import TABLE, Evidence, Reply, Request, Status, Step
+from tests.domain import share_space
 from tests.domain.share_space import Space, State, explored
 
 LONGEST = 12  # requests
@@ -51,8 +52,16 @@ def test_every_status_is_reached_with_the_evidence_it_may_rest_on(space: Space) 
     on_either = {Status.SUCCESS, Status.WITHDRAWN}
     found = {(state.record.status, state.record.evidence) for state in space.follows if state.record}
     assert found == {(status, Evidence.POSTED) for status in on_posting} | {
-        (status, evidence) for status in on_either for evidence in Evidence
+        (status, evidence) for status in on_either for evidence in (Evidence.DECLARED, Evidence.POSTED)
     }
+
+
+def test_a_visitor_declares_nothing_and_is_counted_as_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share_space, "KEY", share_space.KEY._replace(user_id="visitor:x"))
+    visited = explored(SHORT)
+    assert next(wrong(visited.follows), None) is None
+    live = {state.record.evidence for state in visited.follows if state.record and state.record.live}
+    assert live == {Evidence.ANONYMOUS, Evidence.POSTED}
 
 
 @pytest.mark.parametrize("status", Status)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
+from sharetally.domain.caller import is_visitor
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Job
 
@@ -31,8 +32,9 @@ class Status(StrEnum):
 
 
 class Evidence(StrEnum):
-    """Why we believe a share: the user said so, or the platform confirmed it."""
+    """Why we believe a share: a visitor or a user said so, or the platform confirmed it."""
 
+    ANONYMOUS = "anonymous"
     DECLARED = "declared"
     POSTED = "posted"
 
@@ -211,7 +213,7 @@ def advance(
             platform=key.platform,
             user_id=key.user_id,
             status=step.to,
-            evidence=_evidence(record, request),
+            evidence=_evidence(record, request, key.user_id),
             attempt_count=1,
             error_code=error_code,
             error_message=error_message,
@@ -221,7 +223,7 @@ def advance(
     else:
         after = record._replace(
             status=step.to,
-            evidence=_evidence(record, request),
+            evidence=_evidence(record, request, key.user_id),
             attempt_count=record.attempt_count + (request in _NEW_ATTEMPT),
             error_code=error_code,
             error_message=error_message,
@@ -236,7 +238,9 @@ _NEW_ATTEMPT = frozenset({Request.DECLARE, Request.FORCE, Request.POST, Request.
 _BY_POSTING = frozenset({Request.POST, Request.RETRY, Request.CONFIRM})
 
 
-def _evidence(record: ShareRecord | None, request: Request) -> Evidence:
+def _evidence(record: ShareRecord | None, request: Request, user_id: str) -> Evidence:
     if record is not None and (request in _KEEPS_EVIDENCE or (request is Request.FORCE and record.live)):
         return record.evidence
-    return Evidence.POSTED if request in _BY_POSTING else Evidence.DECLARED
+    if request in _BY_POSTING:
+        return Evidence.POSTED
+    return Evidence.ANONYMOUS if is_visitor(user_id) else Evidence.DECLARED

@@ -23,12 +23,12 @@ import structlog
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from sharetally.domain.caller import Caller
+from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
 from sharetally.web.answers import Answer
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
-from sharetally.web.network import client_address
+from sharetally.web.network import block_of, client_address
 from sharetally.web.parts import Parts
 from sharetally.web.paths import base_path, segments, told, ways
 from sharetally.web.problems import problem
@@ -104,7 +104,7 @@ class Application:
         endpoint, path = find(scope["method"], raw_path, scope.get("root_path", ""))
         caller = await self._admitted(endpoint, scope)
         if endpoint.writes and caller is not None:
-            visit.spent = await self._spent(caller)
+            visit.spent = await self._spent(caller, scope)
         raw = await _body(visit, endpoint)
         asked = Asked(
             caller=caller,
@@ -134,12 +134,16 @@ class Application:
         if access is Access.COUNTS and self._parts.public_counts:
             return await self._parts.callers.if_any(scope)
         caller = await self._parts.callers.of(scope)
+        if access is not Access.KNOWN and not access.scopes and is_visitor(caller.user_id):
+            raise Forbidden("visitors without an account share, and nothing else")
         if access.scopes and not any(caller.may(scope) for scope in access.scopes):
             raise Forbidden(f"this needs the scope {' or '.join(access.scopes)}")
         return caller
 
-    async def _spent(self, caller: Caller) -> Fields:
-        state = await self._parts.quota.spend(caller.user_id)
+    async def _spent(self, caller: Caller, scope: Scope) -> Fields:
+        """A visitor spends what their address may: new visitors cost nothing."""
+        address = f"address:{block_of(client_address(scope))}" if is_visitor(caller.user_id) else None
+        state = await self._parts.quota.spend(address or caller.user_id)
         return () if state is None else rate_limit_fields(state)
 
 

@@ -24,13 +24,16 @@ BULK_BODY = 1024 * 1024
 class Access(StrEnum):
     """Who may: anybody; anybody while PUBLIC_COUNTS; whoever has a token; whoever has that scope, or one of several.
 
-    Of OPERATORS the handler itself asks where they sit, and of CONSOLE whose session it is.
+    The token of a visitor without an account is good for KNOWN and VISITS alone. Of OPERATORS the handler
+    itself asks where they sit, and of CONSOLE whose session it is.
     """
 
     PUBLIC = "public"
     COUNTS = "counts"
     SIGNED = "signed"
+    KNOWN = "signed, visitors too"
     SHARES = "shares"
+    VISITS = "shares or visits"
     ADMIN = "admin"
     ACT_AS = "act-as"
     ANALYTICS = "analytics"
@@ -45,7 +48,7 @@ class Access(StrEnum):
         return () if self in _UNSCOPED else tuple(self.value.split(" or "))
 
 
-_UNSCOPED = frozenset({Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.OPERATORS, Access.CONSOLE})
+_UNSCOPED = frozenset({Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.KNOWN, Access.OPERATORS, Access.CONSOLE})
 
 
 class Asked(NamedTuple):

@@ -29,6 +29,14 @@ def client_address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
+def block_of(address: str) -> str:
+    """What stands for one household or host: an IPv4 address, or the /64 that an IPv6 address chooses itself in."""
+    found = _address(address)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((found, 64), strict=False))
+    return str(found or address)
+
+
 def in_networks(address: str, networks: Sequence[Network]) -> bool:
     """Whether the address lies in one of the networks; what is no address lies in none."""
     found = _address(address) if networks else None

@@ -101,8 +101,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 _ACCESS = {
     Access.PUBLIC: "For everybody.",
     Access.COUNTS: "For everybody, unless PUBLIC_COUNTS is off; then for any token.",
-    Access.SIGNED: "For any token.",
+    Access.SIGNED: "For any token but a visitor's.",
+    Access.KNOWN: "For any token, a visitor's too.",
     Access.SHARES: "Needs the scope `shares`.",
+    Access.VISITS: "Needs the scope `shares`, or `visits`, which visitors have.",
     Access.ADMIN: "Needs the scope `admin`.",
     Access.OPERATORS: "For addresses in OPS_NETWORKS; else it needs the scope `admin`.",
     Access.CONSOLE: "For who is signed in to the console.",

@@ -19,6 +19,7 @@ from sharetally.web.parts import Parts
 from sharetally.web.problems import STATUS
 from sharetally.web.reference import reference
 from sharetally.web.reference_types import prose
+from sharetally.web.widget import widget_endpoints
 
 CSP = ("content-security-policy", "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
 _TYPES = {
@@ -45,6 +46,7 @@ def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
         _endpoint("/problems/{code}", _problem_page),
         _endpoint("/demo", _file("demo.html")),
         *(_endpoint(f"/{name}", _file(name)) for name in _STATIC),
+        *widget_endpoints(),
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from sharetally.domain.caller import Caller
@@ -27,6 +27,9 @@ from sharetally.web.network import Network
 from sharetally.web.operation import Health
 from sharetally.web.quota import Quota
 from sharetally.web.sessions import Sessions
+
+if TYPE_CHECKING:
+    from sharetally.web.visitors import Visitors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +108,7 @@ class Parts:
     health: Health
     exposition: Callable[[], Awaitable[tuple[bytes, str]]]
     ops_networks: Sequence[Network]
+    visitors: Visitors | None = None
 
     async def commit(self, asked: Asked, wish: Wish[Any], render: Callable[[Any], Answer]) -> Answer:
         """Commit a wish and answer; under an Idempotency-Key, as it was answered the first time."""

@@ -77,7 +77,8 @@ class ShareResultBody(Out, frozen=True):
     status: LiveStatus
     alreadyShared: Annotated[bool, Meta(description="Whether it was live before; then nothing changed.")]
     evidence: Annotated[
-        Literal["declared", "posted"], Meta(description="The user said so, or the platform confirmed it.")
+        Literal["anonymous", "declared", "posted"],
+        Meta(description="A visitor or the user said so, or the platform confirmed it."),
     ]
     shareUrl: Annotated[str | None, Meta(description="The platform's share page to open, or the bare link.")]
 

@@ -9,6 +9,7 @@ is remembered by its hash for five minutes at most and never beyond its `exp`.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from joserfc.errors import (
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import Key, OctKey
 
-from sharetally.domain.caller import Caller
+from sharetally.domain.caller import VISITOR, Caller, is_visitor
 from sharetally.domain.content import id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, Unauthenticated
 from sharetally.domain.ids import new_id
@@ -40,15 +41,16 @@ MAX_REMEMBERED = 10_000
 
 TOKEN_SCOPES = frozenset({"shares", "audit", "analytics", "admin"})
 DEFAULT_SCOPES = frozenset({"shares"})
+VISIT_SCOPES = frozenset({"visits"})  # all that a visitor may, whatever their token says
 # OpenID Connect Core, 5.4 and 11: these say what a token tells about its user, not what the user may do
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
-_RESERVED = ("key:", "erased:")
+_RESERVED = ("key:", "erased:", VISITOR)
 
 
 def user_fault(value: str) -> str | None:
-    """Why this cannot be a user's id; `key:` and `erased:` would pass for a server or a forgotten user."""
+    """Why this cannot be a user's id: it would pass for a server, a forgotten user or a visitor."""
     if value.startswith(_RESERVED):
-        return f"must not start with {' or '.join(_RESERVED)}"
+        return f"must not start with {', '.join(_RESERVED)}"
     return id_fault(value)
 
 
@@ -97,6 +99,13 @@ class Signer:
         """A token for this user, good for `ttl` seconds; `InvalidRequest` if the user's id is none."""
         if fault := user_fault(user_id):
             raise InvalidRequest(("userId", fault))
+        return self._signed(user_id, scopes, ttl)
+
+    def sign_visitor(self, *, ttl: int) -> str:
+        """A token for somebody new without an account, good for `ttl` seconds."""
+        return self._signed(VISITOR + secrets.token_urlsafe(16), VISIT_SCOPES, ttl)
+
+    def _signed(self, user_id: str, scopes: Set[str], ttl: int) -> str:
         issued = int(self._clock.now().timestamp())
         claims: dict[str, object] = {"iat": issued, "exp": issued + ttl, "jti": str(new_id())}
         claims |= {"iss": self._rules.issuer} if self._rules.issuer else {}
@@ -106,10 +115,14 @@ class Signer:
 
 
 class Verifier:
-    """Turns a token into its caller; `sources` has every accepted algorithm with its source of keys."""
+    """Turns a token into its caller; `sources` has every accepted algorithm with its source of keys.
 
-    def __init__(self, *, sources: Mapping[str, KeySource], rules: Rules, clock: Clock) -> None:
+    With `visitors` the shared secret may also have named a visitor; no other key ever does.
+    """
+
+    def __init__(self, *, sources: Mapping[str, KeySource], rules: Rules, clock: Clock, visitors: bool = False) -> None:
         self._sources = sources
+        self._visitors = visitors
         self._rules = rules
         self._clock = clock
         self._registry = _Accepted(algorithms=sorted(sources), strict_check_header=False)
@@ -123,15 +136,15 @@ class Verifier:
         known = self._known.get(digest)
         if known is not None:
             return known
-        claims = await self._verified(token)
-        caller = self._caller(claims)
+        claims, source = await self._verified(token)
+        caller = self._caller(claims, ours=isinstance(source, SharedSecret))
         self._known.put(digest, caller, until=min(_expiry(claims), self._now() + MAX_TRUST))
         return caller
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    async def _verified(self, token: str) -> dict[str, object]:
+    async def _verified(self, token: str) -> tuple[dict[str, object], KeySource]:
         header = _header(token)
         source = self._sources.get(header.alg)
         if source is None:
@@ -143,7 +156,7 @@ class Verifier:
             raise Unauthenticated("the token's signature does not hold") from None
         claims = _claims(signed.payload)
         self._check(claims)
-        return claims
+        return claims, source
 
     def _check(self, claims: dict[str, object]) -> None:
         options: dict[str, jwt.ClaimsOption] = {"exp": {"essential": True}}
@@ -156,11 +169,13 @@ class Verifier:
         except (ClaimError, OverflowError) as fault:
             raise Unauthenticated(_claim_fault(fault)) from None
 
-    def _caller(self, claims: dict[str, object]) -> Caller:
+    def _caller(self, claims: dict[str, object], *, ours: bool) -> Caller:
         name = self._rules.user_claim
         user = claims.get(name)
         if not isinstance(user, str):
             raise Unauthenticated(f"the token names no user: its claim '{name}' must be text")
+        if ours and self._visitors and is_visitor(user):
+            return Caller(user_id=user, actor=user, scopes=VISIT_SCOPES)
         if fault := user_fault(user):
             raise Unauthenticated(f"the token names no user: its claim '{name}' {fault}")
         return Caller(user_id=user, actor=user, scopes=_scopes(claims.get(self._rules.scope_claim)))

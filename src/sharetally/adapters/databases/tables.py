@@ -61,7 +61,7 @@ share_records = sa.Table(
     sa.Column("external_url", sa.String(2048)),
     sa.UniqueConstraint("content_type", "content_id", "platform", "user_id", name="uq_share_records_key"),
     sa.CheckConstraint("status IN ('pending', 'sending', 'success', 'failed', 'unknown', 'withdrawn')", name="status"),
-    sa.CheckConstraint("evidence IN ('declared', 'posted')", name="evidence"),
+    sa.CheckConstraint("evidence IN ('anonymous', 'declared', 'posted')", name="evidence"),
     **MYSQL,
 )
 

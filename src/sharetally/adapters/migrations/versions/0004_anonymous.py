@@ -1,0 +1,60 @@
+"""Shares of visitors without an account: records may have the evidence `anonymous`.
+
+Revision ID: 0004
+Revises: 0003
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.databases.types import Id, UtcTime
+from sharetally.adapters.migrations.steps import make_table
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_NAME = "ck_share_records_evidence"
+_CHECK = "evidence IN ('anonymous', 'declared', 'posted')"
+
+
+def upgrade() -> None:
+    """Let the CHECK accept one more value; a process of the version before goes on as it did."""
+    if op.get_context().dialect.name == "sqlite":
+        _made_anew()
+    else:  # one statement: no moment without a check, and it can be run again
+        op.execute(f"ALTER TABLE share_records DROP CONSTRAINT {_NAME}, ADD CONSTRAINT {_NAME} CHECK ({_CHECK})")
+
+
+def _made_anew() -> None:
+    """SQLite changes no constraint: the rows move into a new table, in the transaction of the whole migration."""
+    op.rename_table("share_records", "share_records_before")
+    make_table(
+        "share_records",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("content_type", exact(32), nullable=False),
+        sa.Column("content_id", exact(128), nullable=False),
+        sa.Column("platform", exact(32), nullable=False),
+        sa.Column("user_id", exact(128), nullable=False),
+        sa.Column("status", exact(16), nullable=False),
+        sa.Column("evidence", exact(16), nullable=False),
+        sa.Column("attempt_count", sa.Integer, nullable=False),
+        sa.Column("error_code", exact(64)),
+        sa.Column("error_message", sa.String(500)),
+        sa.Column("first_shared_at", UtcTime),
+        sa.Column("last_shared_at", UtcTime),
+        sa.Column("external_id", exact(255)),
+        sa.Column("external_url", sa.String(2048)),
+        sa.UniqueConstraint("content_type", "content_id", "platform", "user_id", name="uq_share_records_key"),
+        sa.CheckConstraint(
+            "status IN ('pending', 'sending', 'success', 'failed', 'unknown', 'withdrawn')",
+            name="ck_share_records_status",
+        ),
+        sa.CheckConstraint(_CHECK, name=_NAME),
+    )
+    op.execute("INSERT INTO share_records SELECT * FROM share_records_before")
+    op.drop_table("share_records_before")

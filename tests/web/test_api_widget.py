@@ -1,0 +1,94 @@
+"""The widget's files: small, the same bytes for ever under a version, and open to every page."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode
+from hashlib import sha384
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from sharetally.adapters.platforms import shipped
+from sharetally.web.squeeze import squeezed
+from sharetally.web.widget import LANGUAGES, VERSION
+from tests.docs.pages import REFERENCE
+from tests.web.api import Api, Said
+
+pytestmark = pytest.mark.anyio
+FOLDER = files("sharetally.web").joinpath("static", "widget")
+MOST = 6_000  # bytes, gzipped
+NEWEST = "/widget/share-buttons.js"
+PINNED = f"/widget/{VERSION}/share-buttons.js"
+
+
+async def fetched(api: Api, path: str, **headers: str) -> Said:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await api.ask("GET", path, user=None, headers=named)
+
+
+@pytest.mark.parametrize("path", [NEWEST, PINNED])
+async def test_it_is_small(untouched: Api, path: str) -> None:
+    plain, small = await fetched(untouched, path), await fetched(untouched, path, accept_encoding="br, gzip")
+    assert small.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(small.body) == plain.body
+    assert len(small.body) < MOST
+    assert plain.headers["content-type"] == "text/javascript; charset=utf-8"
+
+
+async def test_a_version_never_changes_and_its_hash_is_published(untouched: Api) -> None:
+    pinned = await fetched(untouched, PINNED)
+    assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
+    told: Any = (await fetched(untouched, "/widget/integrity.json")).json
+    integrity = f"sha384-{b64encode(sha384(pinned.body).digest()).decode()}"
+    assert told["current"] == VERSION
+    assert told["versions"][VERSION] == {"path": f"{VERSION}/share-buttons.js", "integrity": integrity}
+    page = (REFERENCE / "widget.md").read_text("utf-8")
+    assert f"{PINNED}" in page
+    assert integrity in page, (
+        f"the script has changed: either its version was never published, then write {integrity} into the page; "
+        "or it was, then keep the old bytes as share-buttons-<version>.js and raise VERSION"
+    )
+
+
+async def test_every_page_may_take_it_and_asks_again_for_little(untouched: Api) -> None:
+    for path in (NEWEST, PINNED, "/widget/labels/de.json", "/widget/platforms.json", "/widget/integrity.json"):
+        said = await fetched(untouched, path)
+        assert said.status == 200
+        assert said.headers["access-control-allow-origin"] == "*"
+        assert said.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert said.headers["x-content-type-options"] == "nosniff"
+        same = await fetched(untouched, path, if_none_match=said.headers["etag"])
+        assert (same.status, same.body) == (304, b"")
+
+
+async def test_words_in_twelve_languages(untouched: Api) -> None:
+    english = (await fetched(untouched, "/widget/labels/en.json")).json
+    assert len(LANGUAGES) == 12
+    plurals = {"zero", "one", "two", "few", "many"}
+    for language in LANGUAGES:
+        words = (await fetched(untouched, f"/widget/labels/{language}.json")).json
+        assert set(words) - plurals == set(english) - plurals, language
+        assert all(words.values())
+        assert "{0}" in words["on"]
+        assert "{0}" in words["other"]
+
+
+def test_it_has_english_and_the_names_of_languages_inside() -> None:
+    script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
+    english = json.loads(FOLDER.joinpath("labels", "en.json").read_text("utf-8"))
+    assert all(f'{name}: "{text}"' in script for name, text in english.items())
+    assert f'"{" ".join(language for language in LANGUAGES if language != "en")}"' in script
+
+
+def test_every_platform_has_a_picture() -> None:
+    script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
+    more = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))
+    assert {name for name in shipped() if f"\n    {name}: [" in script} | set(more) == set(shipped())
+
+
+def test_what_is_squeezed_keeps_its_strings() -> None:
+    script = 'const a = "x  // y"; // gone\nreturn  b /* gone */ + `p {\n  color: red;\n}`.replace(/ +"/g, "");\n'
+    assert squeezed(script) == 'const a="x  // y";return b+`p{color:red}`.replace(/ +"/g,"");\n'
