@@ -38,11 +38,12 @@ from sharetally.flow.consumers.feed import Feed
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
 from sharetally.flow.hooks import Hooks
+from sharetally.flow.looking import Looking
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import Broker, Cache, Platform, Queue
+from sharetally.ports import Broker, Cache, Platform, Queue, Waiting
 from sharetally.settings import Settings, ensure_secret, sqlite_path
 from sharetally.settings_values import Rate
 from sharetally.web.app import Application
@@ -183,6 +184,10 @@ class Core:
         """The relay."""
         return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=self.queues)
 
+    async def waiting(self) -> Waiting:
+        """What waits in database and broker."""
+        return await self.meter.waiting(self.database, self.broker, self.queues)
+
     async def exposition(self) -> tuple[bytes, str]:
         """All metrics, and their media type."""
         return await self.meter.exposition(self.database, self.broker, self.queues)
@@ -322,8 +327,11 @@ def _visitors(core: Core) -> Visitors | None:
 
 def _parts(core: Core) -> Parts:
     settings, db = core.settings, core.database
+    keys, looking = ApiKeys(db), Looking(db)
+    core.start(keys.run(), "keys")
+    core.start(looking.run(), "looking")
     identity = Identity(
-        tokens=_verifier(settings, core.clock), keys=ApiKeys(db), signer=signer(settings, core.clock), clock=core.clock
+        tokens=_verifier(settings, core.clock), keys=keys, signer=signer(settings, core.clock), clock=core.clock
     )
     sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
     return Parts(
@@ -334,6 +342,11 @@ def _parts(core: Core) -> Parts:
         proving=db,
         insight=db,
         analytics=Analytics(insight=db, clock=core.clock),
+        outbox=db,
+        broker=core.broker,
+        keys=db,
+        looking=looking,
+        waiting=core.waiting,
         hooks=core.hooks,
         identity=identity,
         sessions=sessions,

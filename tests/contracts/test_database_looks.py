@@ -43,7 +43,8 @@ async def test_one_at_a_time(db: SqlDatabase) -> None:
     begun = await asyncio.gather(*(db.begin_look(60) for _ in range(5)))
     assert sorted(begun) == [False, False, False, False, True]
     assert await db.begin_look(60, again=True)
-    await db.note_look(Verdict(contents=0, drifted=()), 1.0)
+    assert not await db.begin_look(60)
+    await db.begin_look(0, again=True)
     assert await db.begin_look(60)
 
 

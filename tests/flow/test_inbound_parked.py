@@ -50,7 +50,7 @@ async def parked(stage: Stage, each: InboundJob, reason: str = "the database ref
 async def replayed(stage: Stage, *which: ParkedEvent) -> None:
     """Replay, let it be handled and counted; nothing drifts."""
     ids = [each.event.id for each in which]
-    assert await dead.replay(stage.db, stage.broker, ids) == (len(ids), True)
+    assert await dead.replay(stage.db, stage.broker, ids) == (frozenset(ids), True)
     assert await stage.proven()
     async with working(stage.worker(stage.inbound()), stage.worker(stage.count())):
         await until(stage.counted)

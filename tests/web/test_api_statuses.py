@@ -244,6 +244,26 @@ async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint
         return await ask(api, endpoint)
 
 
+async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api(counting=False) as api:
+        await api.share("abc", "twitter")
+        (event,) = await api.database.claim(["share_created"], None, 1)
+        await api.database.park(event.id, "poison")
+        return await api.ask(endpoint.method, endpoint.path.format(id=event.id), scope=EVERYTHING)
+
+
+async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        made = (await api.ask("POST", "/keys", {"name": "shop", "scopes": ["shares"]}, scope=EVERYTHING)).json
+        return await api.ask(endpoint.method, endpoint.path.format(**made), scope=EVERYTHING)
+
+
+async def another_looks(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async with make_api() as api:
+        assert await api.database.begin_look(60)
+        return await ask(api, endpoint)
+
+
 RECIPES: dict[Any, Recipe] = {
     **dict.fromkeys((200, 201, 202, 204), plain),
     302: to_link,
@@ -267,6 +287,10 @@ RECIPES: dict[Any, Recipe] = {
     ("GET", "/console/session", 200): in_session,
     ("DELETE", "/console/session", 204): in_session,
     **{(each, "/console/session", 403): from_elsewhere for each in ("POST", "GET", "DELETE")},
+    ("GET", "/dead/{id}", 200): parked_job,
+    ("GET", "/keys/{id}", 200): of_key,
+    ("DELETE", "/keys/{id}", 204): of_key,
+    ("POST", "/operation/verify", 409): another_looks,
     **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
     **{
         ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)

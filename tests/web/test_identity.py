@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -31,6 +33,8 @@ class FakeKeyStore:
         self.stored: dict[UUID, ApiKey] = {}
         self.looked_up = 0
         self.away = False
+        self.noted: list[list[UUID]] = []
+        self.is_noted = asyncio.Event()
 
     async def add_key(self, key: ApiKey) -> None:
         self.stored[key.id] = key
@@ -43,6 +47,15 @@ class FakeKeyStore:
         if self.away:
             raise Unavailable
         return next((key for key in self.stored.values() if key.digest == digest), None)
+
+    async def key(self, key_id: UUID) -> ApiKey | None:
+        return self.stored.get(key_id)
+
+    async def note_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
+        if self.away:
+            raise Unavailable
+        self.noted.append(sorted(key_ids))
+        self.is_noted.set()
 
     async def revoke_key(self, key_id: UUID) -> bool:
         key = self.stored[key_id]

@@ -24,7 +24,7 @@ from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
 from sharetally.adapters.metrics_labels import ROOM, Bound, Children, Observed
 from sharetally.domain.event import Job
-from sharetally.ports import Broker, Meter, Outbox, Queue
+from sharetally.ports import Broker, Meter, Outbox, Queue, Waiting
 
 _BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -153,12 +153,16 @@ class PrometheusMeter(Meter):
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode="mostrecent")
 
+    async def waiting(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
+        """What waits, seen within the last second, however many ask."""
+        return await self._lookout.look(outbox, broker, queues)
+
     async def exposition(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> tuple[bytes, str]:
         """Everything in Prometheus' text format, and its media type; what cannot be had is left out."""
         waiting = await self._lookout.look(outbox, broker, queues)
         source = self._registry if self._directory is None else scrape.SharedFiles(self._directory)
         return await asyncio.to_thread(self._written, source, waiting), scrape.MEDIA_TYPE
 
-    def _written(self, source: scrape.Source, waiting: scrape.Waiting) -> bytes:
+    def _written(self, source: scrape.Source, waiting: Waiting) -> bytes:
         alive = processes.alive(self._directory) if self._directory else processes.this(self._role)
         return scrape.written(source, waiting, alive)

@@ -8,8 +8,7 @@ the series are absent, never old or zero, and the rest is answered all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,9 +21,9 @@ from prometheus_client.registry import Collector
 
 from sharetally import __version__
 from sharetally.adapters.metrics_processes import Process
-from sharetally.ports import Backlog, Broker, Outbox, Queue
+from sharetally.ports import Broker, Outbox, Queue, Waiting
 
-__all__ = ["MEDIA_TYPE", "Lookout", "SharedFiles", "Source", "Waiting", "written"]
+__all__ = ["MEDIA_TYPE", "Lookout", "SharedFiles", "Source", "written"]
 FRESH_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
 log = structlog.get_logger("sharetally.metrics")
@@ -50,14 +49,6 @@ class SharedFiles:
         files = [str(file) for file in sorted(self._directory.glob("*.db")) if file.stat().st_size]
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
-    """What waits in the database, None if it did not tell; messages by queue, where the broker told."""
-
-    backlog: Backlog | None = None
-    depths: Mapping[str, int] = field(default_factory=dict)
 
 
 class Lookout:

@@ -47,6 +47,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
             "name": key.name,
             "scopes": sorted(key.scopes),
             "createdAt": key.created_at.isoformat(),
+            "lastUsedAt": key.last_used_at.isoformat() if key.last_used_at else None,
             "revokedAt": key.revoked_at.isoformat() if key.revoked_at else None,
         }
         for key in found
@@ -54,8 +55,9 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         return typer.echo(json.dumps(rows))
     for row in rows:
+        used = f"used {row['lastUsedAt']}" if row["lastUsedAt"] else "never used"
         state = f"revoked {row['revokedAt']}" if row["revokedAt"] else "active"
-        typer.echo(f"{row['id']}  {row['name']}  {' '.join(row['scopes'])}  {row['createdAt']}  {state}")
+        typer.echo(f"{row['id']}  {row['name']}  {' '.join(row['scopes'])}  {row['createdAt']}  {used}  {state}")
 
 
 async def revoke_key(settings: Settings, key_id: UUID) -> None:

@@ -69,8 +69,8 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
             await link.open(own_queues(settings))
             stack.push_async_callback(link.close)
         wanted = [each.event.id for each in await store.parked(limit=10_000)] if every else ids
-        pending, sent = await dead.replay(store, reachable, wanted)
-    typer.echo(f"{pending} pending again, {'sent' if sent else 'the relay sends them within a minute'}")
+        found = await dead.replay(store, reachable, wanted)
+    typer.echo(f"{len(found.ids)} pending again, {'sent' if found.sent else 'the relay sends them within a minute'}")
 
 
 async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author: str) -> None:

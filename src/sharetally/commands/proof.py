@@ -48,10 +48,19 @@ def _content(text: str) -> ContentRef:
 
 
 async def _look(store: Database, wanted: ContentRef | None, as_json: bool) -> int:
+    began = time.monotonic()
     async with telling() as progress:
         verdict = await store.verify(wanted, progress)
+    await _note(store, wanted, verdict, time.monotonic() - began)
     typer.echo(json.dumps(_as_json(verdict)) if as_json else _as_text(verdict))
     return DRIFT if verdict.drifted else 0
+
+
+async def _note(store: Database, wanted: ContentRef | None, verdict: Verdict, seconds: float) -> None:
+    """A look at everything is what the console shows; who may only read looks all the same."""
+    if wanted is None:
+        with suppress(SharetallyError):
+            await store.note_look(verdict, seconds)
 
 
 @asynccontextmanager
@@ -89,6 +98,7 @@ async def _watch(settings: Settings, store: Database, wanted: ContentRef | None,
     async with drift_watch(settings, store) as (meter, stop):
         code = 0
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 verdict = await _unless_stopped(stop, store.verify(wanted, lambda _: None))
             except SharetallyError as error:
@@ -97,6 +107,7 @@ async def _watch(settings: Settings, store: Database, wanted: ContentRef | None,
                 if verdict is None:
                     break
                 meter.drift(verdict.drift, datetime.now(UTC))
+                await _note(store, wanted, verdict, time.monotonic() - began)
                 code = max(code, DRIFT if verdict.drifted else 0)
                 typer.echo(
                     json.dumps(_as_json(verdict)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(verdict)}"

@@ -7,6 +7,7 @@ the adjustments that cancel it cell by cell, so that the invariant holds before 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sharetally.domain.adjustment import MAX_REASON, Adjustment
@@ -22,21 +23,29 @@ from sharetally.ports import Broker, Clock, Outbox
 MAX_ACTOR = 128  # characters
 
 
-async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> tuple[int, bool]:
-    """How many are pending again, and whether they were sent; if not, the relay sends them within a minute."""
+class Replayed(NamedTuple):
+    """Which are pending again, and whether they were sent; if not, the relay sends them within a minute."""
+
+    ids: frozenset[UUID]
+    sent: bool
+
+
+async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> Replayed:
+    """Those of these that are parked: pending again, and sent if the broker is there."""
     heads = await outbox.unpark(ids)
+    found = frozenset(head.id for head in heads)
     if not heads or broker is None:
-        return len(heads), False
+        return Replayed(found, sent=False)
     try:
         await broker.publish(list(messages(heads)))
     except BrokerUnavailable:
-        return len(heads), False
-    return len(heads), True
+        return Replayed(found, sent=False)
+    return Replayed(found, sent=True)
 
 
 async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
     """Delete a parked event; return the adjustments that cancel it. `NotFound` if it is not parked."""
-    _check(actor, reason)
+    check(actor, reason)
     parked = await outbox.parked_event(event_id)
     if parked is None:
         raise NotFound(f"no parked job {event_id}")
@@ -46,7 +55,8 @@ async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, r
     return lines
 
 
-def _check(actor: str, reason: str) -> None:
+def check(actor: str, reason: str) -> None:
+    """`InvalidRequest` unless author and reason are told, and fit."""
     given = {"author": (actor, MAX_ACTOR), "reason": (reason, MAX_REASON)}
     for name, (text, longest) in given.items():
         if not 1 <= len(text.strip()) <= len(text) <= longest:

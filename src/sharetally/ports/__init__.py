@@ -21,7 +21,7 @@ from sharetally.ports.ledger import (
     Transaction,
     Writes,
 )
-from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent
+from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent, Waiting
 from sharetally.ports.reading import AuditFilter, FoundLink, LinkFilter, PlatformStatus, Proving, Reading
 from sharetally.ports.signing_in import Session, SessionStore, SignInCode
 
@@ -69,5 +69,6 @@ __all__ = [
     "TopContent",
     "Total",
     "Transaction",
+    "Waiting",
     "Writes",
 ]

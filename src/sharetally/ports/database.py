@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -24,6 +25,7 @@ class ApiKey:
     scopes: frozenset[str]
     created_at: datetime
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 class KeyStore(Protocol):
@@ -39,6 +41,14 @@ class KeyStore(Protocol):
 
     async def key_by_digest(self, digest: bytes) -> ApiKey | None:
         """The key with this SHA-256, revoked or not."""
+        ...
+
+    async def key(self, key_id: UUID) -> ApiKey | None:
+        """One key, revoked or not."""
+        ...
+
+    async def note_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
+        """Note that these keys are in use, unless that was noted within so many seconds."""
         ...
 
     async def revoke_key(self, key_id: UUID) -> bool:

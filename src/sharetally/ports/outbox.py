@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -39,6 +39,14 @@ class Backlog:
     pending: int
     parked: int
     oldest: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """What waits in the database, None if it did not tell; messages by queue, where the broker told."""
+
+    backlog: Backlog | None = None
+    depths: Mapping[str, int] = field(default_factory=dict)
 
 
 class Outbox(Protocol):

@@ -113,7 +113,7 @@ class Proving(Protocol):
         ...
 
     async def note_look(self, verdict: Verdict, seconds: float) -> Look:
-        """Note a look at everything that ended just now; another one may begin."""
+        """Note a look at everything that ended just now."""
         ...
 
     async def begin_look(self, seconds: float, *, again: bool = False) -> bool:

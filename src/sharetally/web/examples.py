@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sharetally.web import schemas, schemas_console, schemas_counts, schemas_insight, schemas_trail
+from sharetally.web import (
+    schemas,
+    schemas_console,
+    schemas_counts,
+    schemas_insight,
+    schemas_operation,
+    schemas_trail,
+)
 
 _VIDEO = "dQw4w9WgXcQ"
 _AT = "2026-11-20T12:34:56.123456Z"
@@ -82,6 +89,32 @@ _TOLD = {
     "url": "https://shop.example/articles/123",
 }
 _ITEM = {**_CONTENT, **_TOLD, "shareCount": 42, "updatedAt": _AT}
+_DEAD = {
+    "id": _ID,
+    "job": "share_created",
+    **_CONTENT,
+    "delta": 1,
+    "moved": 1,
+    "to": {"evidence": "declared", "channelId": "twitter", "campaignId": None},
+    "from": None,
+    "reason": "the database refuses it",
+    "attempts": 3,
+    "createdAt": _AT,
+    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+    "userId": "user-42",
+    "platform": "twitter",
+    "requestId": "b2f1c0d4e5",
+    "payload": "",
+}
+_KEY = {
+    "id": _ID,
+    "name": "shop",
+    "scopes": ["shares", "act-as"],
+    "createdAt": _AT,
+    "lastUsedAt": _AT,
+    "revokedAt": None,
+}
+_LOOK = {"at": _AT, "contents": 1200, "drift": 0, "seconds": 0.42}
 _PLATFORM = {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280}
 
 EXAMPLES: Mapping[Any, Any] = MappingProxyType(
@@ -129,6 +162,23 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         schemas_trail.AuditLines: {"items": [_LINE], "next": _ID},
         schemas_trail.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
         schemas_trail.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
+        schemas_operation.DeadJob: _DEAD,
+        schemas_operation.DeadJobs: {"items": [_DEAD], "next": None},
+        schemas_operation.ReplayBody: {"ids": [_ID]},
+        schemas_operation.DiscardBody: {"ids": [_ID], "reason": "sent twice by the old shop"},
+        schemas_operation.DeadResults: {"results": [{"id": _ID, "outcome": "replayed", "detail": "sent"}]},
+        schemas_operation.Key: _KEY,
+        schemas_operation.Keys: {"items": [_KEY], "next": None},
+        schemas_operation.KeyBody: {"name": "shop", "scopes": ["shares", "act-as"]},
+        schemas_operation.NewKey: {**_KEY, "lastUsedAt": None, "key": "stk_"},
+        schemas_operation.OperationStatus: {
+            "eventsPending": 3,
+            "eventOldestSeconds": 0.1,
+            "eventsParked": 1,
+            "queues": [{"queue": "count", "depth": 2}],
+            "lastVerify": _LOOK,
+        },
+        schemas_operation.VerifyReport: {**_LOOK, "drifted": []},
         schemas_trail.HealthBody: {
             "status": "degraded",
             "checks": {

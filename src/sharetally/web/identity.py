@@ -9,17 +9,20 @@ Whatever else comes is refused, never guessed at. A revoked key stops within `KE
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sharetally.domain.caller import SCOPES, Caller
 from sharetally.domain.content import label_fault
-from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, Unauthenticated
+from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, SharetallyError, Unauthenticated
 from sharetally.domain.ids import new_id
 from sharetally.ports import ApiKey, Clock, KeyStore
 from sharetally.web.remembered import Remembered
@@ -28,6 +31,7 @@ from sharetally.web.tokens import DEFAULT_SCOPES, TOKEN_SCOPES, Signer, Verifier
 KEY_PREFIX = "stk_"
 KEY_TTL = 5.0  # seconds that a looked-up key is believed
 MAX_KEYS = 10_000  # looked-up keys remembered, and as many that were none
+USE_SECONDS = 60.0  # how exactly it is known when a key was last used
 MAX_TTL = 86_400  # seconds
 DEFAULT_TTL = 300  # seconds
 _KEY = re.compile(r"stk_[A-Za-z0-9_-]{43}")
@@ -61,6 +65,9 @@ class ApiKeys:
         self._now = now
         self._found: Remembered[ApiKey] = Remembered(capacity=MAX_KEYS, now=now)
         self._unknown: Remembered[bool] = Remembered(capacity=MAX_KEYS, now=now)
+        self._noted: dict[UUID, float] = {}
+        self._used: set[UUID] = set()
+        self._stir = asyncio.Event()
 
     async def find(self, plain: str) -> ApiKey:
         """The key with this text; `Unauthenticated` if there is none or it was revoked."""
@@ -74,7 +81,28 @@ class ApiKeys:
             raise Unauthenticated("the API key is unknown")
         if key.revoked_at is not None:
             raise Unauthenticated("the API key was revoked")
+        self._use(key.id)
         return key
+
+    def _use(self, key_id: UUID) -> None:
+        """Remember to note it, once in `USE_SECONDS`; no request waits for that."""
+        now = self._now()
+        if now < self._noted.get(key_id, 0.0):
+            return
+        if len(self._noted) >= MAX_KEYS:
+            self._noted.clear()
+        self._noted[key_id] = now + USE_SECONDS + 1  # then the database will find it due
+        self._used.add(key_id)
+        self._stir.set()
+
+    async def run(self) -> None:
+        """Note which keys are in use, until cancelled; what the database does not take now it takes a minute later."""
+        while True:
+            await self._stir.wait()
+            self._stir.clear()
+            used, self._used = self._used, set()
+            with suppress(SharetallyError):
+                await self._store.note_use(used, at_most_every=USE_SECONDS)
 
     async def _looked_up(self, digest: bytes) -> ApiKey | None:
         asked = self._now()  # before the database looks: what it says may be old when it arrives

@@ -10,6 +10,7 @@ from sharetally.domain.calendar import interval_of, zone_of
 from sharetally.domain.content import ContentRef, stored_label, text_fault
 from sharetally.domain.details import ContentDetails, asked_words
 from sharetally.domain.errors import InvalidRequest
+from sharetally.flow.again import again
 from sharetally.flow.analytics import Moves, Series, Span, Which
 from sharetally.ports import Group, TopContent
 from sharetally.web.answers import Answer, json_answer
@@ -113,7 +114,7 @@ async def describe(parts: Parts, asked: Asked) -> Answer:
     content, body = content_of(asked), asked.body
     _check(body)
     told = ContentDetails(content=content, title=body.title, image=body.image, url=body.url)
-    return json_answer(200, _item(await parts.insight.describe(told), parts.places), _FRESH)
+    return json_answer(200, _item(await again(lambda: parts.insight.describe(told)), parts.places), _FRESH)
 
 
 def _check(body: ContentBody) -> None:

@@ -38,6 +38,8 @@ _TAGS = {
     "Audit": "Who did what, when, with which outcome.",
     "Tokens": "For servers that have users of their own.",
     "Console": "Signing in to the console, by a cookie that only its own pages can use.",
+    "Parked jobs": "Jobs that cannot be counted as they are, until somebody decides.",
+    "Keys": "API keys, for servers.",
     "Operation": "For whoever runs this service.",
 }
 

@@ -8,16 +8,31 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import MAX_ID, MAX_TYPE, ContentRef, content_type_fault, id_fault
-from sharetally.domain.errors import InvalidRequest
+from sharetally.domain.errors import InvalidRequest, NotFound
 from sharetally.flow.analytics import Analytics
 from sharetally.flow.batch import Keyed, Wish
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
+from sharetally.flow.looking import Looking
 from sharetally.flow.queries import Queries
-from sharetally.ports import CallerKey, Clock, Insight, Meter, Platform, Proving, Reading, StoredAnswer
+from sharetally.ports import (
+    Broker,
+    CallerKey,
+    Clock,
+    Insight,
+    KeyStore,
+    Meter,
+    Outbox,
+    Platform,
+    Proving,
+    Reading,
+    StoredAnswer,
+    Waiting,
+)
 from sharetally.web.answers import Answer
 from sharetally.web.callers import Callers
 from sharetally.web.count_answers import CountAnswers
@@ -94,6 +109,11 @@ class Parts:
     proving: Proving
     insight: Insight
     analytics: Analytics
+    outbox: Outbox
+    broker: Broker
+    keys: KeyStore
+    looking: Looking
+    waiting: Callable[[], Awaitable[Waiting]]
     hooks: Hooks
     identity: Identity
     sessions: Sessions
@@ -129,6 +149,14 @@ def content_of(asked: Asked) -> ContentRef:
     if "videoId" in asked.path:
         return checked_content("video", asked.path["videoId"], named="videoId")
     return checked_content(asked.path["contentType"], asked.path["contentId"])
+
+
+def path_id(asked: Asked, name: str = "id") -> UUID:
+    """The id in the path; one that is none is the id of nothing."""
+    try:
+        return UUID(asked.path[name])
+    except ValueError:
+        raise NotFound("there is nothing with this id") from None
 
 
 def checked_content(kind: str, name: str, *, within: str = "", named: str = "contentId") -> ContentRef:

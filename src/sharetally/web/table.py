@@ -19,6 +19,7 @@ from sharetally.web import (
 )
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
 from sharetally.web.table_insight import INSIGHT
+from sharetally.web.table_operation import RUNNING
 
 _ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
 _WRITE = ("invalid-request", "too-large", *_ID_KEYS)
@@ -279,7 +280,7 @@ _CONSOLE = (
     ),
 )
 
-API = (*_SHARES, *_LINKS, *_COUNTS, *INSIGHT, *_TRAIL, *_CONSOLE)
+API = (*_SHARES, *_LINKS, *_COUNTS, *INSIGHT, *_TRAIL, *_CONSOLE, *RUNNING)
 
 OPERATION = (
     _operation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -45,6 +46,20 @@ class SqlKeys:
         async with self._engine.reading() as connection:
             rows = await connection.rows(sa.select(_KEYS).where(_KEYS.c.digest == digest))
         return mapping.key_of(rows[0]) if rows else None
+
+    async def key(self, key_id: UUID) -> ApiKey | None:
+        """One key."""
+        async with self._engine.reading() as connection:
+            rows = await connection.rows(sa.select(_KEYS).where(_KEYS.c.id == key_id))
+        return mapping.key_of(rows[0]) if rows else None
+
+    async def note_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
+        """One statement; of several processes the first one writes."""
+        async with self._engine.writing() as connection:
+            now = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
+            old = _KEYS.c.last_used_at < now - timedelta(seconds=at_most_every)
+            due = sa.and_(_KEYS.c.id.in_(sorted(key_ids)), sa.or_(_KEYS.c.last_used_at.is_(None), old))
+            await connection.run(_KEYS.update().where(due).values(last_used_at=now))
 
     async def revoke_key(self, key_id: UUID) -> bool:
         """Revoke; the first time stays."""

@@ -30,7 +30,7 @@ class SqlLooks:
         return _look(rows[0]) if rows else None
 
     async def note_look(self, verdict: Verdict, seconds: float) -> Look:
-        """Note it, and let others look."""
+        """Note it."""
         async with self._engine.writing() as connection:
             now = (await connection.kept(_NOW, {}))[0]["now"]
             look = Look(at=now, contents=verdict.contents, drift=verdict.drift, seconds=round(seconds, 3))
@@ -40,7 +40,6 @@ class SqlLooks:
                 "contents": look.contents,
                 "drift": look.drift,
                 "milliseconds": round(look.seconds * 1000),
-                "busy_until": None,
             }
             await connection.upsert(_L, [row], {name: f"{{{name}}}" for name in row if name != "name"})
         return look

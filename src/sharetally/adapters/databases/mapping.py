@@ -215,7 +215,7 @@ def answer_of(row: Row) -> StoredAnswer:
 
 def key_of(row: Row) -> ApiKey:
     """A stored API key."""
-    names = ("id", "name", "digest", "created_at", "revoked_at")
+    names = ("id", "name", "digest", "created_at", "revoked_at", "last_used_at")
     return ApiKey(scopes=frozenset(row["scopes"].split()), **{name: row[name] for name in names})
 
 

@@ -1,0 +1,103 @@
+"""Endpoints for whoever runs the service: parked jobs, keys, what waits, and a look at everything."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sharetally.web import keys, operating, parked, schemas_operation
+from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.schemas import PageQuery
+
+_dead = partial(Endpoint, tag="Parked jobs", access=Access.ADMIN)
+_key = partial(Endpoint, tag="Keys", access=Access.ADMIN)
+_operation = partial(Endpoint, tag="Operation")
+
+RUNNING = (
+    _dead(
+        method="GET",
+        path="/dead",
+        handler=parked.listing,
+        summary="Jobs that were set aside",
+        answers={200: schemas_operation.DeadJobs},
+        query=PageQuery,
+        problems=("invalid-request", "unavailable"),
+    ),
+    _dead(
+        method="GET",
+        path="/dead/{id}",
+        handler=parked.read,
+        summary="A job that was set aside",
+        answers={200: schemas_operation.DeadJob},
+        problems=("invalid-request", "not-found", "unavailable"),
+    ),
+    _dead(
+        method="POST",
+        path="/dead/replay",
+        handler=parked.replay,
+        summary="Count parked jobs after all; a second time they are not found",
+        answers={200: schemas_operation.DeadResults},
+        body=schemas_operation.ReplayBody,
+        problems=("invalid-request", "too-large", "unavailable"),
+    ),
+    _dead(
+        method="POST",
+        path="/dead/discard",
+        handler=parked.discard,
+        summary="Give parked jobs up; adjustments with author and reason cancel what they would have counted",
+        answers={200: schemas_operation.DeadResults},
+        body=schemas_operation.DiscardBody,
+        problems=("invalid-request", "too-large", "unavailable"),
+    ),
+    _key(
+        method="GET",
+        path="/keys",
+        handler=keys.listing,
+        summary="API keys, revoked ones included",
+        answers={200: schemas_operation.Keys},
+        query=PageQuery,
+        problems=("invalid-request", "unavailable"),
+    ),
+    _key(
+        method="POST",
+        path="/keys",
+        handler=keys.create,
+        summary="Make an API key; it is shown this once",
+        answers={201: schemas_operation.NewKey},
+        body=schemas_operation.KeyBody,
+        problems=("invalid-request", "too-large", "unavailable"),
+    ),
+    _key(
+        method="GET",
+        path="/keys/{id}",
+        handler=keys.read,
+        summary="An API key",
+        answers={200: schemas_operation.Key},
+        problems=("invalid-request", "not-found", "unavailable"),
+    ),
+    _key(
+        method="DELETE",
+        path="/keys/{id}",
+        handler=keys.revoke,
+        summary="Revoke an API key; it stops within ten seconds",
+        answers={204: None},
+        problems=("invalid-request", "not-found", "unavailable"),
+    ),
+    _operation(
+        method="GET",
+        path="/operation/status",
+        handler=operating.status,
+        summary="What waits, and the last look at everything",
+        access=Access.STATUS,
+        answers={200: schemas_operation.OperationStatus},
+        problems=("invalid-request", "unavailable"),
+    ),
+    _operation(
+        method="POST",
+        path="/operation/verify",
+        handler=operating.verify,
+        summary="Compare all counts with the ledger, one look at a time",
+        access=Access.ADMIN,
+        answers={200: schemas_operation.VerifyReport},
+        problems=("invalid-request", "conflict", "unavailable"),
+    ),
+)

@@ -1,0 +1,158 @@
+"""Parked jobs over HTTP: looked at, counted after all, given up; the invariant holds throughout."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharetally.domain.errors import Unavailable
+from sharetally.domain.ids import new_id
+from tests.web.api import Api, invalid, opened, problem, settings
+from tests.web.conftest import MakeApi
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def idle(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """The service on each kind of database, without a worker: what is shared stays pending until it is parked."""
+    async with opened(settings(tmp_path, module_database), counting=False) as found:
+        yield found
+        for each in await found.database.parked(limit=1_000):
+            await found.database.unpark([each.event.id])
+
+
+async def admin(api: Api, method: str, target: str, body: object = b"") -> Any:
+    said = await api.ask(method, target, body, scope="admin", user="root")
+    assert (said.status, said.headers["cache-control"]) == (200, "no-store"), said
+    return said.json
+
+
+async def parked(api: Api, video: str, *users: str) -> list[str]:
+    """A share of each, whose job was set aside before it could be counted; newest first."""
+    for user in users:
+        await api.share(video, "twitter", user=user)
+    heads = await api.database.claim(["share_created"], None, 1_000)
+    mine = sorted((head.id for head in heads if head.content.id == video), reverse=True)
+    for each in mine:
+        await api.database.park(each, "poison")
+    return [str(each) for each in mine]
+
+
+async def proof(api: Api, video: str) -> tuple[int, int]:
+    """Ledger and pending, without a drift."""
+    found = (await api.ask("GET", f"/proof/video/{video}")).json
+    assert found["drift"] == 0
+    return found["ledger"], found["pending"]
+
+
+async def test_what_is_parked_is_shown_whole(idle: Api, video: str) -> None:
+    newest, oldest = await parked(idle, video, "anna", "bert")
+    first = await admin(idle, "GET", "/dead?pageSize=1")
+    assert (first["next"], [each["id"] for each in first["items"]]) == (newest, [newest])
+    rest = (await admin(idle, "GET", f"/dead?startingAfter={newest}"))["items"]
+    assert rest[0] == await admin(idle, "GET", f"/dead/{oldest}")
+    unknown = {name: rest[0][name] for name in ("createdAt", "recordId", "requestId", "attempts")}
+    assert rest[0] == unknown | {
+        "id": oldest, "job": "share_created", "contentType": "video", "contentId": video, "delta": 1, "moved": 1,
+        "to": {"evidence": "declared", "channelId": "twitter", "campaignId": None}, "from": None,
+        "reason": "poison", "userId": "anna", "platform": "twitter", "payload": "",
+    }  # fmt: skip
+
+
+async def test_some_are_replayed_and_others_are_not_there(idle: Api, video: str) -> None:
+    newest, oldest = await parked(idle, video, "anna", "bert")
+    nobody = str(new_id())
+    asked = {"ids": [oldest, nobody, oldest]}
+    results = (await admin(idle, "POST", "/dead/replay", asked))["results"]
+    assert results == [
+        {"id": oldest, "outcome": "replayed", "detail": "sent"},
+        {"id": nobody, "outcome": "not-found", "detail": "it is not parked"},
+    ]
+    assert [each["outcome"] for each in (await admin(idle, "POST", "/dead/replay", asked))["results"]] == [
+        "not-found",
+        "not-found",
+    ]
+    assert [each["id"] for each in (await admin(idle, "GET", "/dead"))["items"]] == [newest]
+    assert await proof(idle, video) == (2, 2)
+
+
+async def test_what_is_given_up_is_cancelled_with_author_and_reason(idle: Api, video: str) -> None:
+    newest, oldest = await parked(idle, video, "anna", "bert")
+    nobody = str(new_id())
+    body = {"ids": [newest, nobody, oldest], "reason": "sent twice"}
+    results = (await admin(idle, "POST", "/dead/discard", body))["results"]
+    assert results == [
+        {"id": newest, "outcome": "discarded", "detail": "1 adjustments cancel it"},
+        {"id": nobody, "outcome": "not-found", "detail": "it is not parked"},
+        {"id": oldest, "outcome": "discarded", "detail": "1 adjustments cancel it"},
+    ]
+    assert await proof(idle, video) == (0, 0)
+    lines = [line for line in await idle.audited(f"video/{video}") if line["action"] == "discarded"]
+    assert [(line["actor"], line["error"]["message"]) for line in lines] == [("root", "sent twice")] * 2
+    problem(await idle.ask("GET", f"/dead/{newest}", scope="admin"), 404, "not-found")
+
+
+async def test_what_is_replayed_is_counted(make_api: MakeApi, video: str) -> None:
+    async with make_api(counting=False) as api:
+        await parked(api, video, "anna")
+    async with make_api() as api:
+        (item,) = (await admin(api, "GET", "/dead"))["items"]
+        await admin(api, "POST", "/dead/replay", {"ids": [item["id"]]})
+        assert (await api.counted(f"video/{video}"))["shareCount"] == 1
+
+
+async def test_a_database_that_goes_away_in_the_middle(
+    make_api: MakeApi, video: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make_api(counting=False) as api:
+        ids = await parked(api, video, "anna", "bert")
+        there, calls = api.database.discard, list[object]()
+
+        async def discard(*given: Any) -> bool:
+            calls.append(given)
+            if len(calls) > 1:
+                raise Unavailable
+            return await there(*given)
+
+        monkeypatch.setattr(api.database, "discard", discard)
+        body = {"ids": ids, "reason": "r"}
+        outcomes = [each["outcome"] for each in (await admin(api, "POST", "/dead/discard", body))["results"]]
+        assert outcomes == ["discarded", "failed"]
+        problem(
+            await api.ask("POST", "/dead/discard", {"ids": ids[1:], "reason": "r"}, scope="admin"), 503, "unavailable"
+        )
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "path"),
+    [
+        ("replay", {}, "ids"),
+        ("replay", {"ids": []}, "ids"),
+        ("replay", {"ids": [str(new_id())] * 501}, "ids"),
+        ("replay", {"ids": ["x" * 36]}, "ids[0]"),
+        ("replay", {"ids": [str(new_id()), "abc"]}, "ids[1]"),
+        ("replay", {"ids": [str(new_id())], "all": True}, "all"),
+        ("discard", {"ids": [str(new_id())]}, "reason"),
+        ("discard", {"ids": [str(new_id())], "reason": ""}, "reason"),
+        ("discard", {"ids": [str(new_id())], "reason": "  "}, "reason"),
+        ("discard", {"ids": [str(new_id())], "reason": "\u0000"}, "reason"),
+    ],
+)
+async def test_a_malformed_wish_names_the_field(untouched: Api, target: str, body: object, path: str) -> None:
+    assert invalid(await untouched.ask("POST", f"/dead/{target}", body, scope="admin")) == [path]
+
+
+async def test_only_for_admins(untouched: Api) -> None:
+    for method, target in (
+        ("GET", "/dead"),
+        ("GET", f"/dead/{new_id()}"),
+        ("POST", "/dead/replay"),
+        ("POST", "/dead/discard"),
+    ):
+        problem(await untouched.ask(method, target, scope="shares audit analytics"), 403, "forbidden")
+    for odd in ("abc", new_id()):
+        problem(await untouched.ask("GET", f"/dead/{odd}", scope="admin"), 404, "not-found")
