@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Sharetally:
 
 
 class Sharetally:
-    """ASGI: lifespan and HTTP."""
+    """ASGI: lifespan, HTTP and the WebSocket of live counts."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -46,6 +46,11 @@ class Sharetally:
     def broken(self) -> bool:
         """Whether a task ended that should not have."""
         return self._core is not None and self._core.broken
+
+    def last_call(self) -> None:
+        """The server is ending: live clients, who would never leave by themselves, are sent away."""
+        if self._core is not None:
+            self._core.live.leave()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, opening first where no lifespan did."""

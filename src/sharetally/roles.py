@@ -26,12 +26,15 @@ from sharetally.settings import Settings, check_roles, ensure_secret
 from sharetally.web.connection import Connection
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
 from sharetally.web.server import Server
+from sharetally.web.socket import Socket
 from sharetally.wiring import Core, allowed_platforms, check_schema, check_there, issued
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 GRACE_SECONDS = 10
+PING_SECONDS = 30.0  # a live client that is silent for so long after a ping is gone
+LONGEST_MESSAGE = 64 * 1024
 log = structlog.get_logger("sharetally")
 
 
@@ -76,7 +79,11 @@ def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.
         factory=isinstance(app, str),
         loop="uvloop",
         http=Connection,
-        ws="none",
+        ws=Socket,
+        ws_max_size=LONGEST_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -71,6 +71,8 @@ class Settings:
     """The claim that holds the scopes: text with spaces, or a list."""
     public_counts: bool = _setting(read.switch, "on")
     """Whether counts can be read without a token."""
+    live_clients: int = _setting(read.number(1, 1_000_000), 20_000)
+    """Clients that may follow live counts in one process; more are told to come again later."""
     rate_limit: Rate | None = _setting(read.rate, "600/minute")  # noqa: RUF009
     """Writes a user may make, like `600/minute`; None when `off`."""
     anonymous_shares: bool = _setting(read.switch, "off")

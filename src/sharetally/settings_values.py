@@ -107,6 +107,18 @@ def rate(raw: object) -> Rate | None:
     return Rate(limit=int(found[1]), window=UNITS[found[2]])
 
 
+def number(least: int, most: int) -> Callable[[object], int]:
+    """A whole number within these bounds."""
+
+    def parse(raw: object) -> int:
+        value = str(raw).strip()
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+            raise ValueError(f"must be a number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
 def port(raw: object) -> int | None:
     """A TCP port, or `off`."""
     value = "off" if raw is False else str(raw).strip().lower()

@@ -24,6 +24,7 @@ from sharetally.adapters import platforms
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.caches.none import NoCache
+from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.store import database
 from sharetally.adapters.failpoints import placed
@@ -38,12 +39,13 @@ from sharetally.flow.consumers.feed import Feed
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
 from sharetally.flow.hooks import Hooks
+from sharetally.flow.live import Live
 from sharetally.flow.looking import Looking
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import Broker, Cache, Platform, Queue, Waiting
+from sharetally.ports import Broker, Cache, Channel, Platform, Queue, Waiting
 from sharetally.settings import Settings, ensure_secret, sqlite_path
 from sharetally.settings_values import Rate
 from sharetally.web.app import Application
@@ -85,6 +87,7 @@ class Core:
         self.ledger = self.traces.ledger(self.database)
         self.broker = self.traces.broker(carrier)
         self.cache = cache(settings)
+        self.channel = channel(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(
             metrics, role, platforms=settings.share_platforms, jobs=_foreign_jobs()
@@ -98,6 +101,16 @@ class Core:
             meter=self.meter,
             published=self.publisher.take,
         )
+        self.queries = Queries(reading=self.database, cache=self.cache)
+        self.live = Live(
+            channel=self.channel,
+            queries=self.queries,
+            reading=self.database,
+            clock=self.clock,
+            clients=settings.live_clients,
+            told=self.meter.live,
+        )
+        self._shows = role == "serve"
         self.consumers = self._consumers()
         self.queues: Sequence[Queue] = [consumer.queue for consumer in self.consumers]
         self.health = Health(
@@ -119,15 +132,19 @@ class Core:
             await self.broker.open(self.queues)
             if self.cache is not None:
                 await self.cache.open()
+            await self.channel.open(self.live if self._shows else None)
         except BaseException:
             await self._close()
             raise
         self.start(self.committer.run(), "committer")
         self.start(self.publisher.run(), "publisher")
         self.start(self._keep_time(), "clock")
+        if self._shows:
+            self.start(self.live.run(), "live")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.live.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.committer.drain(), DRAIN_SECONDS)
         await self.publisher.drain(DRAIN_SECONDS)
@@ -138,6 +155,7 @@ class Core:
 
     async def _close(self) -> None:
         await self.broker.close()
+        await self.channel.close()
         if self.cache is not None:
             await self.cache.close()
         await self.database.close()
@@ -164,7 +182,7 @@ class Core:
 
     def _consumers(self) -> list[Consumer[Any]]:
         db, ledger, events = self.database, self.ledger, self.settings.event_feed
-        announcer = Announcer(reading=db, cache=self.cache)
+        announcer = Announcer(reading=db, cache=self.cache, channel=self.channel)
         found: list[Consumer[Any]] = [
             Count(ledger=ledger, outbox=db, announcer=announcer, feed=self.publisher.take if events else None),
             Post(ledger=ledger, outbox=db, clock=self.clock),
@@ -246,6 +264,11 @@ def cache(settings: Settings) -> Cache | None:
     except ModuleNotFoundError as error:
         raise Misconfigured(f"CACHE_URL needs: pip install 'sharetally[redis]' ({error.name})") from error
     return RedisCache(settings.cache_url)
+
+
+def channel(settings: Settings) -> Channel:
+    """What carries newest counts: Redis if there is one, else RabbitMQ, else this process's memory."""
+    return MemoryChannel()
 
 
 def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
@@ -336,8 +359,9 @@ def _parts(core: Core) -> Parts:
     sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
     return Parts(
         committer=core.committer,
-        queries=Queries(reading=db, cache=core.cache),
+        queries=core.queries,
         count_answers=CountAnswers(),
+        live=core.live,
         reading=db,
         proving=db,
         insight=db,
@@ -363,6 +387,7 @@ def _parts(core: Core) -> Parts:
         platforms=allowed_platforms(settings),
         canonical=platforms.canonical,
         public_counts=settings.public_counts,
+        cors_origins=settings.cors_origins,
         health=core.health,
         exposition=core.exposition,
         ops_networks=settings.ops_networks,

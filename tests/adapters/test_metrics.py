@@ -86,6 +86,7 @@ async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: P
         "sharetally_job_seconds": {"job"},
         "sharetally_commit_batch_size": set(),
         "sharetally_db_seconds": {"statement"},
+        "sharetally_live_subscribers": set(),
         "sharetally_drift": set(),
         "sharetally_drift_checked_timestamp_seconds": set(),
         "sharetally_build_info": {"version"},

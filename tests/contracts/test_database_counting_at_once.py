@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.activity import made
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import COUNTED, Event, Job
 from sharetally.domain.ids import new_id
@@ -81,10 +82,10 @@ def busy_day(dice: random.Random) -> list[Event]:
     contents = [VIDEO, ARTICLE, *(ContentRef(type="video", id=f"v{number}") for number in range(5))]
     events = history(dice)[0].events
     for number in range(40):
-        made = record(user_id=f"again {number}")
-        events.append(created(made, job=Job.SHARE_UPDATED, delta=0, moved=0))
-        posted = made._replace(evidence=Evidence.POSTED)
-        events.append(moved(posted, record_cell(made), platform=made.platform))
+        shared = record(user_id=f"again {number}")
+        events.append(created(shared, job=Job.SHARE_UPDATED, delta=0, moved=0))
+        posted = shared._replace(evidence=Evidence.POSTED)
+        events.append(moved(posted, record_cell(shared), platform=shared.platform))
         events.append(created(link(), to=None))
     events.append(Event(id=new_id(), job=Job.SHARE_POST, content=VIDEO, at=AT, payload="twitter"))
     hours = (timedelta(minutes=dice.randrange(300)) for _ in events)
@@ -114,6 +115,10 @@ async def test_at_once_is_step_by_step(db: SqlDatabase, seed: int) -> None:
     assert [each.contents for each in told] == [
         {event.content for event in part if event.job in COUNTED} for part in parts
     ]
+    assert [sorted(each.made) for each in told] == [
+        list(made(event for event in part if event.job in COUNTED)) for part in parts
+    ]
+    assert any(each.made for each in told)
 
 
 async def test_at_once_leaves_what_is_parked_gone_or_somebody_elses(db: SqlDatabase) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from time import monotonic
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, values
 
@@ -84,6 +85,7 @@ class PrometheusMeter(Meter):
         job = Bound({*Job, *jobs})
         self._make_share_series(platform)
         self._make_job_series(job)
+        self._live = self._gauge("live_subscribers", "Clients that follow live counts.", "livesum")
         for name in platforms or ():
             # a series that first appears with its first share hides that share from rate()
             self._shares[name, "track_only", "success"].inc(0)
@@ -137,6 +139,10 @@ class PrometheusMeter(Meter):
         if seconds > 0:
             self._job_seconds[(job,)].observe_many(seconds, number)
 
+    def live(self, clients: int) -> None:
+        """Clients that follow counts just now."""
+        self._live.set(clients)
+
     def drift(self, value: int, at: datetime) -> None:
         """What `verify` found, and when; absent until somebody looked."""
         drift, checked = self._drift or self._make_drift_series()
@@ -150,8 +156,8 @@ class PrometheusMeter(Meter):
         )
         return self._drift
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode="mostrecent")
+    def _gauge(self, name: str, text: str, mode: Literal["mostrecent", "livesum"] = "mostrecent") -> Gauge:
+        return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode=mode)
 
     async def waiting(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
         """What waits, seen within the last second, however many ask."""

@@ -1,37 +1,46 @@
-"""Puts the newest absolute counts where readers look first, once per counted batch.
+"""Puts the newest absolute counts where readers look first and tells who listens, once per counted batch.
 
 Counts carry their version, and a lower one never overwrites a higher one: announcements may come late,
-twice or in any order.
+twice or in any order. The cache comes first: who hears nothing yet finds there what was told before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
 
+from sharetally.domain.activity import Made
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import SharetallyError
-from sharetally.ports import Cache, Reading
+from sharetally.ports import Cache, Channel, Reading
 
 AT_ONCE = 200  # contents
 log = structlog.get_logger("sharetally.announce")
 
 
 class Announcer:
-    """Reads what stands after the commit, and caches it."""
+    """Reads what stands after the commit, caches it and tells it."""
 
-    def __init__(self, *, reading: Reading, cache: Cache | None) -> None:
+    def __init__(self, *, reading: Reading, cache: Cache | None, channel: Channel | None = None) -> None:
         self._reading = reading
         self._cache = cache
+        self._channel = channel
 
-    async def announce(self, contents: Iterable[ContentRef]) -> None:
-        """A fault here loses nothing: cached counts end within a minute."""
-        if self._cache is None:
+    async def announce(self, contents: Iterable[ContentRef], made: Sequence[Made] = ()) -> None:
+        """A fault here loses nothing: cached counts end within a minute, followed ones are read again."""
+        if self._cache is None and self._channel is None:
             return
         wanted = sorted(contents)
         try:
             for start in range(0, len(wanted), AT_ONCE):
-                await self._cache.put(await self._reading.counts(wanted[start : start + AT_ONCE]))
+                await self._tell(wanted[start : start + AT_ONCE], made if start == 0 else ())
         except SharetallyError as error:
             log.info("not announced", contents=len(wanted), reason=error.detail)
+
+    async def _tell(self, contents: Sequence[ContentRef], made: Sequence[Made]) -> None:
+        counts = await self._reading.counts(contents)
+        if self._cache is not None:
+            await self._cache.put(counts)
+        if self._channel is not None:
+            await self._channel.announce(counts, made)

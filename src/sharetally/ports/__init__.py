@@ -2,12 +2,13 @@
 
 Each method says what success and failure are and what a repeated call does. Implementations are in
 `adapters/`; one contract suite per port runs over all of them. `ledger` writes, `outbox` waits, `reading`
-answers and proves, `insight` is what people look at, `database` is all of these; `broker` carries; the rest
-stands `beside` them.
+answers and proves, `insight` is what people look at, `database` is all of these; `broker` carries jobs, `channel`
+newest counts; the rest stands `beside` them.
 """
 
 from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
+from sharetally.ports.channel import Channel, Listener
 from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
 from sharetally.ports.insight import Group, Insight, RollupFilter, RollupSum, TopContent
 from sharetally.ports.ledger import (
@@ -32,6 +33,7 @@ __all__ = [
     "Broker",
     "Cache",
     "CallerKey",
+    "Channel",
     "Clock",
     "Counted",
     "Database",
@@ -45,6 +47,7 @@ __all__ = [
     "KeyStore",
     "Ledger",
     "LinkFilter",
+    "Listener",
     "Locked",
     "Message",
     "Meter",

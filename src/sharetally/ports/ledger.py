@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from sharetally.domain.activity import Made
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
@@ -87,10 +88,11 @@ class Total:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counted:
-    """What one batch counted: how many events by job, and the contents that they were about."""
+    """What one batch counted: how many events by job, the contents that they were about, the shares they made."""
 
     numbers: Mapping[str, int] = field(default_factory=dict)
     contents: Set[ContentRef] = frozenset()
+    made: Sequence[Made] = ()
 
 
 class Transaction(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
+from starlette.types import Receive
 
 JSON = ("content-type", "application/json")
 _encode = msgspec.json.Encoder().encode
@@ -32,3 +34,14 @@ def page(body: bytes | str, media_type: str, *headers: tuple[str, str]) -> Answe
     """A document for people or tools."""
     raw = body.encode() if isinstance(body, str) else body
     return Answer(status=200, headers=(("content-type", media_type), *headers), body=raw)
+
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class Streamed(NamedTuple):
+    """An answer that is made while it is sent: `write` gets what says whether the client left, and what sends."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    write: Callable[[Receive, Write], Awaitable[None]]

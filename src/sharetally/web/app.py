@@ -8,6 +8,7 @@ carries `X-Request-Id`; the same id stands in the log, in the audit and in the j
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -25,9 +26,10 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
-from sharetally.web.answers import Answer
+from sharetally.web.answers import Answer, Streamed
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
+from sharetally.web.live_socket import live, reject
 from sharetally.web.network import block_of, client_address
 from sharetally.web.parts import Parts
 from sharetally.web.paths import base_path, segments, told, ways
@@ -39,6 +41,8 @@ from sharetally.web.schemas import NoQuery
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 FOUND = 4096  # paths whose endpoint is known again: what is asked for is mostly asked for often
 LONGEST_KEPT = 256
+LIVE = "/live"
+LAST_WRITE_SECONDS = 5.0
 # `structlog` puts what has such a name into every line that is told meanwhile; `bind_contextvars` would look the
 # name up for each request.
 _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}requestId")
@@ -47,7 +51,7 @@ log = structlog.get_logger("sharetally.web")
 
 
 class Application:
-    """ASGI, HTTP only. `endpoints` are served with `parts`."""
+    """ASGI: `endpoints` over HTTP and live counts over WebSocket, served with `parts`."""
 
     def __init__(self, parts: Parts, endpoints: Sequence[Endpoint]) -> None:
         self._parts = parts
@@ -59,14 +63,17 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return await _refuse_websocket(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await self._socket(scope, receive, send)
         began = time.perf_counter()
         visit = _Visit(scope, receive)
         before = _REQUEST_ID.set(visit.request_id)
         try:
             answer = await self._answered(visit)
-            await _send(send, answer, visit.request_id, head=scope["method"] == "HEAD")
+            if isinstance(answer, Streamed):
+                await _stream(visit, send, answer)
+            else:
+                await _send(send, answer, visit.request_id, head=scope["method"] == "HEAD")
             if self._tells():
                 _tell(scope, answer, time.perf_counter() - began)
         finally:
@@ -78,7 +85,18 @@ class Application:
             self._log = log.bind()
         return self._log.is_enabled_for(logging.INFO)
 
-    async def _answered(self, visit: _Visit) -> Answer:
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The one path that speaks WebSocket."""
+        parts = self._parts_at(scope)
+        paths = ways(told(scope), scope.get("root_path", ""), self._parts.places.root_path)
+        request_id = _request_id(_headers(scope))
+        if LIVE in paths:
+            return await live(parts, scope, receive, send, request_id=request_id)
+        await receive()
+        missing = problem(NotFound("no such path"), root_path=parts.places.root_path, request_id=request_id)
+        await reject(scope, send, missing)
+
+    async def _answered(self, visit: _Visit) -> Answer | Streamed:
         parts = self._parts_at(visit.scope)
         try:
             answer = await self._handled(visit, parts)
@@ -97,7 +115,7 @@ class Application:
             return self._parts
         return replace(self._parts, places=replace(places, root_path=base_path(scope, places.root_path)))
 
-    async def _handled(self, visit: _Visit, parts: Parts) -> Answer:
+    async def _handled(self, visit: _Visit, parts: Parts) -> Answer | Streamed:
         scope = visit.scope
         raw_path = told(scope)
         find = self._found if len(raw_path) <= LONGEST_KEPT else self._find
@@ -183,22 +201,34 @@ def _request_id(headers: Mapping[str, str]) -> str:
     return told if told is not None and SANE_ID.fullmatch(told) else os.urandom(16).hex()
 
 
+async def _stream(visit: _Visit, send: Send, answer: Streamed) -> None:
+    """Start, let the answer write itself, end; whoever does not read the end is cut off."""
+    headers = [*_encoded(answer.headers), (b"x-request-id", visit.request_id.encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+    async def write(part: bytes) -> None:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    if visit.scope["method"] != "HEAD":
+        await answer.write(visit.receive, write)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WRITE_SECONDS):
+            await send({"type": "http.response.body", "body": b""})
+
+
+def _encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
 async def _send(send: Send, answer: Answer, request_id: str, *, head: bool) -> None:
-    headers = [*_encoded(answer.headers)]
-    headers.append((b"x-request-id", request_id.encode()))
+    headers = [*_encoded(answer.headers), (b"x-request-id", request_id.encode())]
     if answer.status not in (204, 304):
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 
 
-@lru_cache(maxsize=FOUND)
-def _encoded(headers: Fields) -> tuple[tuple[bytes, bytes], ...]:
-    """As they are sent: most answers have one of few sets."""
-    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
-
-
-def _tell(scope: Scope, answer: Answer, seconds: float) -> None:
+def _tell(scope: Scope, answer: Answer | Streamed, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],
@@ -207,9 +237,3 @@ def _tell(scope: Scope, answer: Answer, seconds: float) -> None:
         milliseconds=round(seconds * 1000, 2),
         client=client_address(scope),
     )
-
-
-async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1000})

@@ -36,6 +36,11 @@ class Connection(HttpToolsProtocol):
         else:
             self.cycle.keep_alive = False
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand over to `socket.py`; what read the handshake is not needed any more, and holds on to us."""
+        super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment]
+
     def _part_if_idle(self) -> None:
         if self.transport.is_closing() or _holds_unread(self.transport):
             return

@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Unauthenticated
-from sharetally.web.answers import Answer
+from sharetally.web.answers import Answer, Streamed
 
 BODY = 64 * 1024
 BULK_BODY = 1024 * 1024
@@ -76,7 +76,7 @@ class Asked(NamedTuple):
         return self.caller
 
 
-Handler = Callable[[Any, Asked], Awaitable[Answer]]
+Handler = Callable[[Any, Asked], Awaitable[Answer | Streamed]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

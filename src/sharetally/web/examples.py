@@ -196,5 +196,6 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         },
         schemas_console.ConsoleOptions: {"oidc": False, "publicUrl": "https://shop.example"},
         str: "sharetally_events_pending 0.0\n",
+        schemas_counts.EventText: 'id: 1795190400000000\ndata: {"contentType":"video","contentId":"abc"}\n\n',
     }
 )

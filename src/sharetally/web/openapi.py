@@ -11,7 +11,7 @@ import msgspec
 from sharetally import __version__
 from sharetally.web.endpoint import Access, Endpoint
 from sharetally.web.examples import EXAMPLES
-from sharetally.web.openapi_answers import PROBLEM, answers
+from sharetally.web.openapi_answers import PROBLEM, TEXTS, answers
 from sharetally.web.openapi_parameters import REF, parameters, told
 from sharetally.web.sessions import COOKIE
 
@@ -73,7 +73,7 @@ def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _types(endpoints: Iterable[Endpoint]) -> list[Any]:
     named = [kind for endpoint in endpoints for kind in (endpoint.body, *endpoint.answers.values())]
-    return list(dict.fromkeys(kind for kind in named if kind not in (None, str)))
+    return list(dict.fromkeys(kind for kind in named if kind not in (None, *TEXTS)))
 
 
 def _security_schemes() -> dict[str, Any]:

@@ -8,7 +8,9 @@ from sharetally.web.endpoint import Access, Endpoint
 from sharetally.web.examples import EXAMPLES
 from sharetally.web.openapi_parameters import REF
 from sharetally.web.problems import MEDIA_TYPE, STATUS
+from sharetally.web.schemas_counts import EventText
 
+TEXTS = (str, EventText)
 _WORDS = {
     200: "OK",
     201: "Created",
@@ -70,7 +72,7 @@ def answers(endpoint: Endpoint) -> dict[str, Any]:
 def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"description": _WORDS[status], "headers": _headers(endpoint, status)}
     if kind is not None:
-        schema = {"type": "string"} if kind is str else {"$ref": REF.format(name=kind.__name__)}
+        schema = {"type": "string"} if kind in TEXTS else {"$ref": REF.format(name=kind.__name__)}
         found["content"] = {endpoint.media_type: {"schema": schema, "example": EXAMPLES[kind]}}
     return found
 

@@ -42,6 +42,7 @@ _EXAMPLES = {
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
 _ABOUT_KEY = "The same key again gets the stored answer, for 24 hours at least; another request under it is 422."
 _ABOUT_TAG = "An `ETag` that is known; if it still holds the answer is 304."
+_ABOUT_LAST = "The version that is known: the first event is the next other one. Browsers send it by themselves."
 
 
 def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -77,6 +78,9 @@ def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
     found = []
     if endpoint.writes:
         found.append(_parameter("Idempotency-Key", "header", _KEY | {"description": _ABOUT_KEY}, "9b2f41c0"))
+    if endpoint.media_type == "text/event-stream":
+        schema = {"type": "string", "pattern": "^[0-9]{1,19}$", "description": _ABOUT_LAST}
+        found.append(_parameter("Last-Event-ID", "header", schema, "1795190400000000"))
     if 304 in endpoint.answers:
         schema = {"type": "string", "description": _ABOUT_TAG}
         found.append(_parameter("If-None-Match", "header", schema, '"1795190400000000"'))

@@ -17,6 +17,7 @@ from sharetally.flow.analytics import Analytics
 from sharetally.flow.batch import Keyed, Wish
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
+from sharetally.flow.live import Live
 from sharetally.flow.looking import Looking
 from sharetally.flow.queries import Queries
 from sharetally.ports import (
@@ -125,6 +126,8 @@ class Parts:
     platforms: Mapping[str, Platform]
     canonical: Callable[[str], str]
     public_counts: bool
+    cors_origins: Sequence[str]
+    live: Live
     health: Health
     exposition: Callable[[], Awaitable[tuple[bytes, str]]]
     ops_networks: Sequence[Network]

@@ -33,6 +33,10 @@ class CountBody(Out, frozen=True):
     asOf: Time | None
 
 
+class EventText(str):
+    """A stream of events, each with a count."""
+
+
 class CountQuery(In, frozen=True):
     """How exact."""
 

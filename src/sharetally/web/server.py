@@ -1,7 +1,7 @@
 """The HTTP server, and how it ends without losing a request.
 
-    close the door -> let in who already stands before it -> last call: every answer says `Connection: close`
-    -> part from the idle -> wait for what is in hand -> the application's own end
+    close the door -> let in who already stands before it -> last call: every answer says `Connection: close`,
+    live clients are sent away -> part from the idle -> wait for what is in hand -> the application's own end
 
 Closing a listening socket resets what the kernel has accepted and we have not, requests and all; so the door is
 emptied first. Clients that are told to close open their next connection elsewhere; those that send nothing until
@@ -45,9 +45,16 @@ class Server(uvicorn.Server):
         self.server_state.default_headers.append(_CLOSE)  # in place: requests of this second hold this list
         for connection in self._connections():
             connection.last_call()
+        self._tell_application()
         await self._stop_listening(sockets or ())
         await self._last_call()
         await super().shutdown(sockets)
+
+    def _tell_application(self) -> None:
+        """Those who only listen are not idle, and only it can tell them to come again elsewhere."""
+        last_call = getattr(self.config.loaded_app, "last_call", None)
+        if last_call is not None:
+            last_call()
 
     def _connections(self) -> list[Connection]:
         return cast(list[Connection], list(self.server_state.connections))

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.types import db_micros, db_now
-from sharetally.domain.content import ContentRef
+from sharetally.domain.activity import Made, made
+from sharetally.domain.content import NONE_LABEL, ContentRef
 from sharetally.domain.count import NEVER, Change, fold
 from sharetally.domain.event import Event
 from sharetally.ports import Counted, Total
@@ -78,14 +79,19 @@ class SqlCounting:
         await self.burn([event.id for event in events])
         changes = fold(events)
         await self._move(changes)
-        return Counted(numbers=Counter(event.job for event in events), contents=changes.keys())
+        return Counted(numbers=Counter(event.job for event in events), contents=changes.keys(), made=made(events))
 
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> Counted:
-    """Of one statement: a row for each job with its number, and one for each content."""
+    """Of one statement: a row for each job with its number, one for each content, one for each minute and channel."""
     numbers = {row["job"]: row["number"] for row in rows if row["job"] is not None}
-    contents = {mapping.content_of(row) for row in rows if row["job"] is None}
-    return Counted(numbers=numbers, contents=contents)
+    contents = {mapping.content_of(row) for row in rows if row["content_type"] is not None}
+    minutes = tuple(
+        Made(minute=row["minute"], channel=row["channel"] or NONE_LABEL, shares=row["number"])
+        for row in rows
+        if row["minute"] is not None
+    )
+    return Counted(numbers=numbers, contents=contents, made=minutes)
 
 
 async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:

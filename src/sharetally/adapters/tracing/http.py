@@ -1,7 +1,7 @@
 """A request as a span: SERVER, named by method and route, under what the caller's `traceparent` says.
 
-Health and metrics are asked all day by machines and are not traced. Of the address only the path is told:
-queries may name users.
+Health and metrics are asked all day by machines, and live counts last as long as a page is open: they are not
+traced. Of the address only the path is told: queries may name users.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sharetally.adapters.tracing.spans import Spans, failed
 from sharetally.adapters.tracing.traces import Route
 from sharetally.ports import Headers
 
-UNTRACED = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+LIVE = "/share-links/count/{contentType}/{contentId}/live"
+UNTRACED = frozenset({"/health", "/health/live", "/health/ready", "/metrics", LIVE})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
 _CONTEXT = frozenset({b"traceparent", b"tracestate"})
 

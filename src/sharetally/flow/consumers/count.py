@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from sharetally.domain.activity import made
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import fold
 from sharetally.domain.event import COUNTED, Event
@@ -56,7 +57,7 @@ class Count:
         """Nobody asks what became of each event: it need not leave the database."""
         async with self._ledger.transaction() as tx:
             counted = await tx.count([job.id for job in jobs], COUNTED)
-        await self._announcer.announce({job.content for job in jobs} | counted.contents)
+        await self._announcer.announce({job.content for job in jobs} | counted.contents, counted.made)
         return _outcomes(jobs, counted)
 
     async def _one_by_one(self, jobs: Sequence[EventHead]) -> list[JobResult]:
@@ -68,7 +69,7 @@ class Count:
             await tx.emit(follows)
         if self._feed:
             self._feed(follows)
-        await self._announcer.announce({job.content for job in jobs} | set(totals))
+        await self._announcer.announce({job.content for job in jobs} | set(totals), made(events))
         return _results(jobs, events, totals)
 
     async def set_aside(self, job: EventHead, reason: str) -> JobResult:

@@ -1,0 +1,44 @@
+"""The channel inside one process: who counts calls who shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sharetally.domain.activity import Made
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.ports import Channel, Listener
+
+
+class MemoryChannel(Channel):
+    """Loses nothing, so it never gaps."""
+
+    def __init__(self) -> None:
+        self._listener: Listener | None = None
+        self._followed: set[ContentRef] = set()
+
+    async def open(self, listener: Listener | None) -> None:
+        """Nothing to connect to."""
+        self._listener = listener
+
+    async def close(self) -> None:
+        """Nobody is told any more; repeating is fine."""
+        self._listener = None
+        self._followed.clear()
+
+    async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
+        """Tell at once."""
+        if self._listener is None:
+            return
+        if followed := [count for count in counts if count.content in self._followed]:
+            self._listener.heard(followed)
+        if made:
+            self._listener.made(made)
+
+    async def follow(self, contents: Collection[ContentRef]) -> None:
+        """Hear of these."""
+        self._followed.update(contents)
+
+    async def unfollow(self, contents: Collection[ContentRef]) -> None:
+        """No longer."""
+        self._followed.difference_update(contents)

@@ -1,0 +1,159 @@
+"""Who follows what: a topic tells its followers its newest state, at its own pace; who is slow catches up later.
+
+However many follow, a state is encoded once for each form in which it leaves. Nothing here is a queue: a topic
+has a newest state, a follower that cannot take it just now remembers only of which topics it has to catch up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any, TypeVar
+
+SLICE = 250  # followers told before others have their turn
+T = TypeVar("T")
+
+
+class Update:
+    """One state; `order` rises with each newer one of its topic."""
+
+    __slots__ = ("_forms", "order", "value")
+
+    def __init__(self, order: int, value: Any) -> None:
+        self.order = order
+        self.value = value
+        self._forms: dict[object, Any] = {}
+
+    def form(self, make: Callable[[Any], T]) -> T:
+        """The state as `make` writes it; made once."""
+        found: T | None = self._forms.get(make)
+        if found is None:
+            found = self._forms[make] = make(self.value)
+        return found
+
+
+class Topic:
+    """What can be followed: `whole` is all of its state, `change` what is new since `change` was last called.
+
+    The first change is told at once, then there is one word each `interval` seconds at most.
+    """
+
+    def __init__(self, *, interval: float, whole: Callable[[], Update], change: Callable[[], Update]) -> None:
+        self.followers: dict[Follower, None] = {}
+        self.whole = whole
+        self._interval = interval
+        self._change = change
+        self._changed = False
+        self._pause: asyncio.TimerHandle | None = None
+
+    def changed(self) -> None:
+        """There is something new."""
+        self._changed = True
+        if self._pause is None:
+            self._tell()
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def _tell(self) -> None:
+        self._changed = False
+        self._pause = asyncio.get_running_loop().call_later(self._interval, self._next)
+        self._spread(self._change(), iter(tuple(self.followers)))
+
+    def _next(self) -> None:
+        self._pause = None
+        if self._changed:
+            self._tell()
+
+    def _spread(self, update: Update, rest: Iterator[Follower]) -> None:
+        told = 0
+        for follower in islice(rest, SLICE):
+            follower.take(self, update)
+            told += 1
+        if told == SLICE:
+            asyncio.get_running_loop().call_soon(self._spread, update, rest)
+
+
+class Follower:
+    """One client. `put` writes without waiting, or says that it cannot; `send` waits until it could.
+
+    A send that takes longer than `patience` seconds is the last: then `slow` is called, once.
+    """
+
+    def __init__(
+        self,
+        *,
+        put: Callable[[Update], bool],
+        send: Callable[[Update], Awaitable[None]],
+        slow: Callable[[], None],
+        leave: Callable[[], None],
+        patience: float,
+    ) -> None:
+        self._put = put
+        self._send = send
+        self._slow = slow
+        self._patience = patience
+        self._owed: dict[Topic, None] = {}
+        self._catching_up: asyncio.Task[None] | None = None
+        self.leave = leave  # tells the client to come back elsewhere
+        self.topics: dict[Topic, int] = {}  # the order of what it was told last
+
+    def join(self, topic: Topic, known: int = -1) -> None:
+        """Follow, and be told all of it at once, unless `known` is just what there is."""
+        whole = topic.whole()
+        self.topics[topic] = known if known == whole.order else -1
+        topic.followers[self] = None
+        self.take(topic, whole)
+
+    def part(self, topic: Topic) -> None:
+        """Follow no longer; repeating is fine."""
+        self.topics.pop(topic, None)
+        self._owed.pop(topic, None)
+        topic.followers.pop(self, None)
+
+    def take(self, topic: Topic, update: Update) -> None:
+        """Be told, unless something as new was told already."""
+        known = self.topics.get(topic)
+        if known is None or update.order <= known or topic in self._owed:
+            return
+        if self._catching_up is None and self._put(update):
+            self.topics[topic] = update.order
+            return
+        self._owed[topic] = None
+        if self._catching_up is None:
+            self._catching_up = asyncio.create_task(self._catch_up())
+
+    async def close(self) -> None:
+        """Follow nothing any more."""
+        for topic in tuple(self.topics):
+            self.part(topic)
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._catching_up
+
+    async def _catch_up(self) -> None:
+        """One after the other, each as it stands when its turn comes."""
+        try:
+            while self._owed:
+                topic = next(iter(self._owed))
+                del self._owed[topic]
+                await self._told(topic, topic.whole())
+        except TimeoutError:
+            self._slow()
+            return  # and stays caught up in this: nothing more is written
+        except OSError:
+            return  # the client is gone; whoever reads from it hears so
+        self._catching_up = None
+
+    async def _told(self, topic: Topic, whole: Update) -> None:
+        known = self.topics.get(topic)
+        if known is not None and whole.order > known:
+            async with asyncio.timeout(self._patience):
+                await self._send(whole)
+            if topic in self.topics:
+                self.topics[topic] = whole.order

@@ -1,0 +1,223 @@
+"""Live counts: one upstream subscription for each content that anybody here follows, however many follow it.
+
+    channel -> hear -> topic -> followers
+
+What a channel loses is found by reading: each followed content is read again every ten seconds, all of them when
+the channel has gapped. Only a higher version is told. A content is let go some seconds after its last follower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+
+import structlog
+
+from sharetally.domain.activity import Made
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.domain.errors import SharetallyError, Unavailable
+from sharetally.flow.activity import Activity
+from sharetally.flow.following import Follower, Topic, Update
+from sharetally.flow.queries import Queries
+from sharetally.ports import Channel, Clock, Listener, Reading
+
+INTERVAL = 0.1  # seconds between two words about one content
+READ_AGAIN = 10.0  # seconds
+LINGER = 10.0  # seconds that a content is kept without followers
+CONTENTS = 50_000  # followed by one process
+AT_ONCE = 200  # contents in one statement
+FAREWELL = 1.0  # seconds over which clients are sent away, lest they all come back at once
+log = structlog.get_logger("sharetally.live")
+
+
+class _Followed:
+    """One content: its newest count, and who follows it."""
+
+    def __init__(self, now: float) -> None:
+        self.topic = Topic(interval=INTERVAL, whole=self._known, change=self._known)
+        self.read_at = now
+        self.needed_at = now
+        self.newest: Update | None = None
+
+    def hear(self, count: Count) -> None:
+        if self.newest is None or count.version > self.newest.order:
+            self.newest = Update(count.version, count)
+            self.topic.changed()
+
+    def _known(self) -> Update:
+        assert self.newest is not None, "followers join what is known"
+        return self.newest
+
+
+class Live(Listener):
+    """Of one process; `run` reads again what is followed, until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        queries: Queries,
+        reading: Reading,
+        clock: Clock,
+        clients: int,
+        told: Callable[[int], None],
+    ) -> None:
+        self._channel = channel
+        self._queries = queries
+        self._reading = reading
+        self._told = told  # how many clients there are
+        self._most = clients
+        self._followed: dict[ContentRef, _Followed] = {}
+        self._clients: dict[Follower, None] = {}
+        self._gap = asyncio.Event()
+        self._leaving: asyncio.Task[None] | None = None
+        self.activity = Activity(clock)
+
+    # what the channel says
+
+    def heard(self, counts: Sequence[Count]) -> None:
+        """Tell those who follow."""
+        for count in counts:
+            if (followed := self._followed.get(count.content)) is not None:
+                followed.hear(count)
+
+    def made(self, made: Sequence[Made]) -> None:
+        """Add it to the last hour."""
+        self.activity.heard(made)
+
+    def gapped(self) -> None:
+        """Read everything again, now."""
+        self._gap.set()
+
+    # what clients want
+
+    @asynccontextmanager
+    async def client(self, follower: Follower) -> AsyncIterator[None]:
+        """One that follows; `Unavailable` where there are too many, or this process ends."""
+        self.check_room()
+        self._clients[follower] = None
+        self._told(len(self._clients))
+        try:
+            yield
+        finally:
+            del self._clients[follower]
+            self._told(len(self._clients))
+            await follower.close()
+
+    def check_room(self) -> None:
+        """`Unavailable` unless one more client may come."""
+        if self._leaving is not None:
+            raise Unavailable("this process is ending; come again")
+        if len(self._clients) >= self._most:
+            raise Unavailable("too many live clients here; come again later", retry_after=10)
+
+    async def follow(self, follower: Follower, wanted: Mapping[ContentRef, int]) -> None:
+        """Tell it the newest count of each, unless it has just that version, and every one that follows."""
+        await self.know(wanted)
+        for content, version in wanted.items():
+            followed = self._followed[content]
+            follower.join(followed.topic, version)
+
+    def would_follow(self, follower: Follower, wanted: Collection[ContentRef]) -> int:
+        """How many contents it would follow with these."""
+        topics = (each.topic for content in wanted if (each := self._followed.get(content)) is not None)
+        held = len(follower.topics) - (self.activity.topic in follower.topics)
+        return held + len(wanted) - sum(topic in follower.topics for topic in topics)
+
+    def unfollow(self, follower: Follower, contents: Collection[ContentRef]) -> None:
+        """No longer; repeating is fine."""
+        for content in contents:
+            if (followed := self._followed.get(content)) is not None:
+                follower.part(followed.topic)
+
+    async def know(self, contents: Collection[ContentRef]) -> None:
+        """Listen for these and read what stands; `Unavailable` if that cannot be had, or they are too many."""
+        now = asyncio.get_running_loop().time()
+        unknown = [content for content in contents if self._needed(content, now).newest is None]
+        if unknown:
+            await self._channel.follow(unknown)
+            self.heard(await self._queries.counts(unknown))
+        for content in contents:  # one that was let go meanwhile
+            if content not in self._followed:
+                raise Unavailable("the count is not known just now")
+
+    def _needed(self, content: ContentRef, now: float) -> _Followed:
+        followed = self._followed.get(content)
+        if followed is None:
+            if len(self._followed) >= CONTENTS:
+                raise Unavailable("too many contents are followed here; come again later", retry_after=10)
+            followed = self._followed[content] = _Followed(now)
+        followed.needed_at = now
+        return followed
+
+    # what nobody says
+
+    async def run(self) -> None:
+        """Every second: let go of what nobody follows, and read again what was last read long ago."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._gap.wait()
+            now = asyncio.get_running_loop().time()
+            if self._gap.is_set():
+                self._doubt_all()
+            await self._let_go(now)
+            due = [content for content, each in self._followed.items() if each.read_at <= now - READ_AGAIN]
+            await self._read_again(due, now)
+
+    def _doubt_all(self) -> None:
+        self._gap.clear()
+        for followed in self._followed.values():
+            followed.read_at = float("-inf")
+
+    async def _let_go(self, now: float) -> None:
+        gone = []
+        for content, followed in self._followed.items():
+            if followed.topic.followers:
+                followed.needed_at = now
+            elif followed.needed_at + LINGER < now:
+                gone.append(content)
+        for content in gone:
+            self._followed.pop(content).topic.close()
+        if gone:
+            await self._channel.unfollow(gone)
+
+    async def _read_again(self, contents: Collection[ContentRef], now: float) -> None:
+        rest = iter(contents)
+        while some := list(islice(rest, AT_ONCE)):
+            try:
+                counts = await self._reading.counts(some)
+            except SharetallyError as error:
+                log.info("not read again", contents=len(contents), reason=error.detail)
+                return
+            self.heard(counts)
+            for content in some:
+                if (followed := self._followed.get(content)) is not None and not self._gap.is_set():
+                    followed.read_at = now
+
+    # the end
+
+    def leave(self) -> None:
+        """Send all clients away, to come back where somebody serves on; repeating is fine."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._farewell())
+
+    async def _farewell(self) -> None:
+        clients = list(self._clients)
+        at_once = max(1, len(clients) // 50)
+        for start in range(0, len(clients), at_once):
+            for follower in clients[start : start + at_once]:
+                follower.leave()
+            await asyncio.sleep(FAREWELL / 50)
+
+    async def close(self) -> None:
+        """Send away who is still here."""
+        self.leave()
+        if self._leaving is not None:
+            await self._leaving
+        for followed in self._followed.values():
+            followed.topic.close()
+        self.activity.topic.close()

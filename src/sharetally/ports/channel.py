@@ -1,0 +1,50 @@
+"""What carries newest counts from whoever counts to whoever shows: at most once, fast, and it says when it gapped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from sharetally.domain.activity import Made
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+
+
+class Listener(Protocol):
+    """Who is told; no method waits or raises."""
+
+    def heard(self, counts: Sequence[Count]) -> None:
+        """Announced counts, in any order, perhaps twice; of contents that nobody follows too."""
+        ...
+
+    def made(self, made: Sequence[Made]) -> None:
+        """Shares made since the last such word, of whoever counted them."""
+        ...
+
+    def gapped(self) -> None:
+        """The channel was away and is back: anything may have been missed."""
+        ...
+
+
+class Channel(Protocol):
+    """Tells every process of a counted batch. What is lost on the way is found by reading again."""
+
+    async def open(self, listener: Listener | None) -> None:
+        """Connect, to announce and, with a listener, to hear; keeps trying when nobody answers, and never fails."""
+        ...
+
+    async def close(self) -> None:
+        """Leave; repeating is fine."""
+        ...
+
+    async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
+        """Tell who listens; gives up within a short time-out, and a fault is nobody's error."""
+        ...
+
+    async def follow(self, contents: Collection[ContentRef]) -> None:
+        """Hear of these from when this returns; while the channel is away it returns too, and a gap is told later."""
+        ...
+
+    async def unfollow(self, contents: Collection[ContentRef]) -> None:
+        """No longer; repeating is fine."""
+        ...

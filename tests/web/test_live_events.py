@@ -1,0 +1,103 @@
+"""The stream of one content's count: snapshot, changes, coming back by version, and the clean end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sharetally.web import live_events
+from sharetally.web.server import Server
+from tests.web.api import Api, eventually, problem
+from tests.web.conftest import MakeApi
+from tests.web.live import served, streaming
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def serving(api: Api) -> AsyncIterator[tuple[Server, int]]:
+    async with served(api) as found:
+        yield found
+
+
+async def test_the_count_as_it_stands_then_as_it_moves(api: Api, serving: tuple[Server, int]) -> None:
+    await api.share("abc", "twitter")
+    shown = await api.counted("video/abc")
+    async with streaming(serving[1], "video/abc") as stream:
+        assert stream.status == 200
+        assert stream.headers["content-type"] == "text/event-stream"
+        assert (await stream.block()).startswith("retry: ")
+        first = await stream.event()
+        assert (first.id, first.data) == (shown["version"], shown)
+        await api.share("abc", "whatsapp")
+        second = await stream.event()
+        assert second.data["shareCount"] == 2
+        assert second.id == second.data["version"] > first.id
+
+
+async def test_who_comes_back_with_the_version_is_told_only_of_another(api: Api, serving: tuple[Server, int]) -> None:
+    await api.share("abc", "twitter")
+    version = (await api.counted("video/abc"))["version"]
+    async with streaming(serving[1], "video/abc", last_event_id=str(version)) as stream:
+        await stream.block()
+        await api.share("abc", "whatsapp")
+        assert (await stream.event()).data["shareCount"] == 2
+    for other in (str(version), "nonsense", str(version + 10**9)):
+        async with streaming(serving[1], "video/abc", last_event_id=other) as stream:
+            assert (await stream.event()).data["shareCount"] == 2
+
+
+async def test_silence_is_broken_by_comments(serving: tuple[Server, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_events, "BEAT", 0.05)
+    async with streaming(serving[1], "video/abc") as stream:
+        await stream.event()
+        assert await stream.block() == ":"
+        assert await stream.block() == ":"
+
+
+async def test_the_end_is_clean_and_the_client_knows_when_to_come_back(serving: tuple[Server, int]) -> None:
+    server, port = serving
+    async with streaming(port, "video/abc") as stream:
+        retry = int((await stream.block()).removeprefix("retry: "))
+        assert 1000 <= retry <= 4000
+        await stream.event()
+        ended = asyncio.create_task(server.shutdown())
+        assert await stream.block() == ""
+    await ended
+
+
+async def test_who_leaves_is_forgotten(api: Api, serving: tuple[Server, int]) -> None:
+    async with streaming(serving[1], "video/abc") as stream:
+        await stream.event()
+        assert len(api.core.live._clients) == 1
+
+    async def gone() -> bool:
+        return not api.core.live._clients
+
+    await eventually(gone)
+
+
+async def test_what_is_no_stream_is_a_problem(make_api: MakeApi) -> None:
+    async with make_api(LIVE_CLIENTS="1") as api, served(api) as (_, port):
+        path = "/share-links/count/{}/live"
+        problem(await api.ask("GET", path.format("Video!/abc")), 400, "invalid-request")
+        problem(await api.ask("GET", path.format("video/abc") + "?x=1"), 400, "invalid-request")
+        stranger = {"origin": "https://elsewhere.example", "host": "here"}
+        problem(await api.ask("GET", path.format("video/abc"), headers=stranger), 403, "forbidden")
+        async with streaming(port, "video/abc") as stream:
+            await stream.event()
+            problem(await api.ask("GET", path.format("video/abc")), 503, "unavailable")
+
+
+async def test_head_says_what_get_would_begin_with(api: Api) -> None:
+    said = await api.ask("HEAD", "/share-links/count/video/abc/live")
+    assert (said.status, said.body) == (200, b"")
+
+
+async def test_without_public_counts_it_needs_a_token(make_api: MakeApi) -> None:
+    async with make_api(PUBLIC_COUNTS="off") as api, served(api) as (_, port):
+        problem(await api.ask("GET", "/share-links/count/video/abc/live", user=None), 401, "unauthenticated")
+        async with streaming(port, "video/abc", authorization=f"Bearer {api.token()}") as stream:
+            assert (await stream.event()).data["shareCount"] == 0
