@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from sharetally.commands.console import end_sessions, list_sessions, print_link
+from sharetally.domain.errors import Misconfigured, NotFound
+from sharetally.domain.ids import new_id
 from tests.program import Program, fetched
 from tests.services.launch import free_port
+from tests.web.api import settings
 
 OWN = {"Sec-Fetch-Site": "same-origin", "X-Sharetally-Console": "1"}
 
@@ -39,56 +45,78 @@ def test_a_link_is_printed_alone_and_kept_as_a_digest(program: Program) -> None:
     ]
 
 
+async def link(folder: Path, *, user: str = "mara", scope: str = "audit", ttl: int = 60, **more: str) -> None:
+    """What the command does once its options are read."""
+    await print_link(
+        settings(folder, f"sqlite:///{folder}/data/sharetally.db", **more), user=user, scope=scope, ttl=ttl
+    )
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("settings", "base"),
+    ("more", "base"),
     [
         ({"PUBLIC_URL": "https://shares.example.com/at/", "ROOT_PATH": "/at"}, "https://shares.example.com/at"),
         ({"ROOT_PATH": "/at"}, "http://127.0.0.1:8000/at"),
     ],
 )
-def test_where_the_link_leads(program: Program, settings: dict[str, str], base: str) -> None:
-    program.settings |= settings
-    assert program.run("console", "--scope", "audit").out.startswith(f"{base}/console/sign-in#")
+async def test_where_the_link_leads(
+    program: Program, more: dict[str, Any], base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await link(program.folder, **more)
+    assert capsys.readouterr().out.startswith(f"{base}/console/sign-in#")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "wrong",
     [
-        ("--scope", "root"),
-        ("--scope", ""),
-        ("--scope", "act-as"),
-        ("--ttl", "0"),
-        ("--ttl", "604801"),
-        ("--user", "key:shop"),
-        ("--user", "a/b"),
+        {"scope": "root"},
+        {"scope": ""},
+        {"scope": "act-as"},
+        {"ttl": 0},
+        {"ttl": 604_801},
+        {"user": "key:shop"},
+        {"user": "a/b"},
     ],
+    ids=str,
 )
-def test_a_link_that_would_not_do_is_not_made(program: Program, wrong: tuple[str, str]) -> None:
-    said = program.run("console", *wrong)
-    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert wrong[0] in said.err
+async def test_a_link_that_would_not_do_is_not_made(program: Program, wrong: dict[str, Any]) -> None:
+    with pytest.raises(Misconfigured, match=f"--{next(iter(wrong))}: "):
+        await link(program.folder, **wrong)
     assert codes(program) == []
 
 
-def test_the_life_of_a_session(program: Program) -> None:
-    port = free_port()
+@pytest.mark.anyio
+async def test_the_life_of_a_session(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    port, chosen = free_port(), settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
     with program.started("serve", "--port", str(port)) as role:
         role.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
-        code = (
-            program.run("console", "--user", "mara", "--scope", "audit", "--ttl", "600").out.strip().partition("#")[2]
-        )
+        await link(program.folder)
+        code = capsys.readouterr().out.strip().partition("#")[2]
         address = f"http://127.0.0.1:{port}/console/session"
         status, session = fetched(address, body={"code": code}, method="POST", headers=OWN)
         assert (status, session["userId"], session["scopes"]) == (200, "mara", ["audit"])
         assert fetched(address, body={"code": code}, method="POST", headers=OWN)[0] == 401
-        (listed,) = program.run("console", "list", "--json").json
+        await list_sessions(chosen, as_json=True)
+        (listed,) = json.loads(capsys.readouterr().out)
         assert (listed["userId"], listed["scopes"]) == ("mara", ["audit"])
-        assert f"{listed['id']}  mara  audit  seen " in program.run("console", "list").out
-        assert program.run("console", "end", listed["id"]).out == "ended: 1; what was ended stops within 10 seconds\n"
-        assert program.run("console", "end", listed["id"]).code == 2
-        assert program.run("console", "list", "--json").json == []
-        program.run("console", "--user", "mara")
-        assert program.run("console", "end", "--user", "mara").out.startswith("ended: 1;")
-        assert codes(program) == []
-        assert program.run("console", "end").code == 2
+        await list_sessions(chosen, as_json=False)
+        assert capsys.readouterr().out.startswith(f"{listed['id']}  mara  audit  seen ")
+        ended = program.run("console", "end", listed["id"])
+        assert ended.out == "ended: 1; what was ended stops within 10 seconds\n"
+        with pytest.raises(NotFound, match="console list"):
+            await end_sessions(chosen, UUID(listed["id"]), user="")
         assert code not in role.said
+
+
+@pytest.mark.anyio
+async def test_all_that_a_user_has_is_ended(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    await link(program.folder)
+    chosen = settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
+    await end_sessions(chosen, None, user="mara")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("ended: 1;")
+    assert codes(program) == []
+    for session, user in ((None, ""), (new_id(), "mara")):
+        with pytest.raises(Misconfigured, match="say which"):
+            await end_sessions(chosen, session, user=user)

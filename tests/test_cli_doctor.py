@@ -25,6 +25,7 @@ def test_all_is_well_on_the_embedded_default(program: Program) -> None:
     said = program.run("doctor")
     assert (said.code, said.err, wrong(said)) == (0, "", {})
     assert "ok    database: schema is current; 0 events pending, 0 parked\n" in said.out
+    assert "ok    openid: none: `sharetally console` prints links to sign in with\n" in said.out
     assert "SHARETALLY_RATE_LIMIT = 600/minute\n" in said.out
 
 
@@ -41,15 +42,22 @@ def test_everything_is_away(program: Program) -> None:
         "BROKER_URL": "amqp://somebody:hunter2@127.0.0.1:9/",
         "CACHE_URL": "redis://somebody:hunter2@127.0.0.1:9/0",
         "JWT_SECRET": "hunter2 hunter2 hunter2 hunter2 hunter2",
+        "OIDC_ISSUER": "http://127.0.0.1:9",
+        "OIDC_CLIENT_ID": "sharetally",
+        "OIDC_CLIENT_SECRET": "hunter2",
+        "OIDC_GROUPS": '{"staff": "audit"}',
+        "PUBLIC_URL": "https://shares.example.com",
     }
     said = program.run("doctor")
     assert said.code == 1
-    assert set(wrong(said)) == {"database", "broker", "cache"}
+    assert set(wrong(said)) == {"database", "broker", "cache", "openid"}
     assert "check BROKER_URL" in wrong(said)["broker"]
     assert "check CACHE_URL" in wrong(said)["cache"]
+    assert wrong(said)["openid"].startswith("the OpenID provider does not answer (ConnectError")
     assert "hunter2" not in said.out + said.err
     assert "SHARETALLY_DATABASE_URL = postgresql://somebody:***@127.0.0.1:9/sharetally\n" in said.out
     assert "SHARETALLY_JWT_SECRET = ***\n" in said.out
+    assert "SHARETALLY_OIDC_CLIENT_SECRET = ***\n" in said.out
 
 
 def test_a_platform_that_nobody_knows(program: Program) -> None:

@@ -23,6 +23,14 @@ ISSUER = {
 }
 
 
+OPENID = {
+    "SHARETALLY_OIDC_ISSUER": "https://login.example",
+    "SHARETALLY_OIDC_CLIENT_ID": "sharetally",
+    "SHARETALLY_OIDC_GROUPS": '{"staff": "audit  analytics audit"}',
+    "SHARETALLY_PUBLIC_URL": "https://shares.example",
+}
+
+
 def loaded(cwd: Path, **values: str) -> Settings:
     return load({f"SHARETALLY_{name.upper()}": value for name, value in values.items()}, cwd=cwd)
 
@@ -270,6 +278,19 @@ def test_a_relative_database_file_is_found_from_where_we_are(tmp_path: Path) -> 
         ("broker_url", "amqp://"),
         ("cache_url", "memcached://h"),
         ("jwks_url", "file:///etc/keys"),
+        ("oidc_issuer", "login.example"),
+        ("oidc_issuer", "https://u:p@login.example"),
+        ("oidc_issuer", "https://login.example/?tenant=a"),
+        ("oidc_client_id", " "),
+        ("oidc_scope", "profile email"),
+        ("oidc_user_claim", "iss"),
+        ("oidc_groups", "staff"),
+        ("oidc_groups", "{}"),
+        ("oidc_groups", '["staff"]'),
+        ("oidc_groups", '{"staff": ""}'),
+        ("oidc_groups", '{"staff": "root"}'),
+        ("oidc_groups", '{"staff": "shares act-as"}'),
+        ("oidc_groups", '{"staff": ["shares"]}'),
         ("jwt_user_claim", "exp"),
         ("jwt_user_claim", ""),
         ("jwt_algorithms", "none"),
@@ -324,10 +345,22 @@ def test_a_secret_is_measured_in_bytes_and_by_its_algorithm(tmp_path: Path) -> N
         ({**ISSUER, "SHARETALLY_JWT_ALGORITHMS": "HS256"}, "JWT_SECRET"),
         ({"SHARETALLY_JWT_ALGORITHMS": "HS256,HS512"}, "one secret has one algorithm"),
         ({"SHARETALLY_EVENT_FEED": "on"}, "BROKER_URL"),
+        ({"SHARETALLY_OIDC_CLIENT_ID": "sharetally"}, "OIDC_CLIENT_ID: set OIDC_ISSUER too"),
+        ({"SHARETALLY_OIDC_CLIENT_SECRET": "tiger"}, "OIDC_CLIENT_SECRET: set OIDC_ISSUER too"),
+        ({**OPENID, "SHARETALLY_OIDC_CLIENT_ID": None}, "set OIDC_CLIENT_ID too"),
+        ({**OPENID, "SHARETALLY_OIDC_GROUPS": None}, "set OIDC_GROUPS too"),
+        ({**OPENID, "SHARETALLY_PUBLIC_URL": None}, "set PUBLIC_URL too"),
     ],
 )
-def test_settings_that_need_another_say_which(tmp_path: Path, environ: dict[str, str], told: str) -> None:
-    assert told in refusal(environ, tmp_path)
+def test_settings_that_need_another_say_which(tmp_path: Path, environ: dict[str, str | None], told: str) -> None:
+    assert told in refusal({name: value for name, value in environ.items() if value is not None}, tmp_path)
+
+
+def test_an_issuer_stays_as_it_is_written(tmp_path: Path) -> None:
+    for issuer in ("https://login.example/", "https://login.example", "https://login.example/realms/A"):
+        settings = load({**OPENID, "SHARETALLY_OIDC_ISSUER": issuer}, cwd=tmp_path)
+        assert settings.oidc_issuer == issuer
+    assert dict(settings.oidc_groups or {}) == {"staff": "audit analytics"}
 
 
 def test_each_kind_of_key_has_its_own_algorithms(tmp_path: Path) -> None:
@@ -422,9 +455,11 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
         database_url="postgresql://shares:HUSH@db:5432/tally?sslmode=require&sslpassword=HUSH",
         broker_url="amqps://shares:HUSH@mq/vhost",
         cache_url="redis://:HUSH@cache:6379/2",
+        oidc_client_secret="HUSH",
+        **{name.removeprefix("SHARETALLY_").lower(): value for name, value in OPENID.items()},
     )
     shown = masked(settings)
-    assert shown["SHARETALLY_JWT_SECRET"] == "***"
+    assert shown["SHARETALLY_JWT_SECRET"] == shown["SHARETALLY_OIDC_CLIENT_SECRET"] == "***"
     assert shown["SHARETALLY_DATABASE_URL"] == ("postgresql://shares:***@db:5432/tally?sslmode=require&sslpassword=***")
     assert shown["SHARETALLY_BROKER_URL"] == "amqps://shares:***@mq/vhost"
     assert shown["SHARETALLY_CACHE_URL"] == "redis://:***@cache:6379/2"

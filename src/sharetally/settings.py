@@ -69,6 +69,20 @@ class Settings:
     """The claim that holds the user's id."""
     jwt_scope_claim: str = _setting(read.text, "scope")
     """The claim that holds the scopes: text with spaces, or a list."""
+    oidc_issuer: str | None = _setting(urls.issuer)
+    """The OpenID provider that signs people in to the console; needs PUBLIC_URL and the next ones."""
+    oidc_client_id: str | None = _setting(read.text)
+    """What the provider calls this service."""
+    oidc_client_secret: str | None = _setting(read.secret, secret=True)
+    """What this service proves that with; a public client has none."""
+    oidc_scope: str = _setting(read.openid_scope, "openid profile email")
+    """What the provider is asked for."""
+    oidc_user_claim: str = _setting(read.user_claim, "sub")
+    """The claim that holds the user's id."""
+    oidc_groups_claim: str = _setting(read.text, "groups")
+    """The claim that holds the groups: a list, or one text."""
+    oidc_groups: Mapping[str, str] | None = _setting(read.groups)
+    """Group -> scopes of the console; who is in none of these groups gets in nowhere."""
     public_counts: bool = _setting(read.switch, "on")
     """Whether counts can be read without a token."""
     live_clients: int = _setting(read.number(1, 1_000_000), 20_000)
@@ -162,8 +176,19 @@ def _check_together(settings: Settings, *, named: frozenset[str]) -> None:
         raise Misconfigured("JWKS_URL: set JWT_ISSUER too (and JWT_AUDIENCE), to say whose tokens are meant")
     if settings.anonymous_shares and settings.jwks_url and not settings.jwt_secret:
         raise Misconfigured("ANONYMOUS_SHARES: set JWT_SECRET too: tokens of visitors are signed with it")
+    _check_openid(settings, named)
     if settings.event_feed and settings.broker_url == "memory:":
         raise Misconfigured("EVENT_FEED: nobody can listen to a memory: broker; set BROKER_URL to amqp://…")
+
+
+def _check_openid(settings: Settings, named: frozenset[str]) -> None:
+    if settings.oidc_issuer is None:
+        for name in sorted(named & {"oidc_client_id", "oidc_client_secret", "oidc_groups"}):
+            raise Misconfigured(f"{name.upper()}: set OIDC_ISSUER too, to say whose sign-in is meant")
+        return
+    for name in ("oidc_client_id", "oidc_groups", "public_url"):
+        if getattr(settings, name) is None:
+            raise Misconfigured(f"OIDC_ISSUER: set {name.upper()} too")
 
 
 def _check_algorithms(settings: Settings, *, chosen: bool) -> None:
@@ -235,6 +260,6 @@ def _shown(settings: Settings, name: str) -> str:
             return ",".join(str(item) for item in value)
         case Mapping():
             return json.dumps(dict(value))
-    if name == "jwt_secret":
+    if name in ("jwt_secret", "oidc_client_secret"):
         return "***"
     return without_password(value) if name in ("database_url", "broker_url", "cache_url") else str(value)

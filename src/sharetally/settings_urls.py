@@ -92,6 +92,14 @@ def key_set_url(raw: object) -> str:
     return parts.geturl()
 
 
+def issuer(raw: object) -> str:
+    """An OpenID provider's name for itself, compared exactly: an https address, or http on this machine."""
+    parts = _split(raw, ("https", "http"))
+    if not parts.hostname or "@" in parts.netloc or parts.query:
+        raise ValueError("must be like https://login.example.com/realm, without user, password and query")
+    return parts.geturl()
+
+
 def root_path(raw: object) -> str:
     """Where the service is mounted behind a proxy, as in `/shares`."""
     value = text(raw).rstrip("/")

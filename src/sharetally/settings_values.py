@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import text_fault
 
 UNITS: Mapping[str, int] = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86400})
@@ -157,6 +158,30 @@ def algorithms(raw: object) -> tuple[str, ...]:
     if len({name in SECRET_ALGORITHMS for name in names}) > 1:
         raise ValueError("mixes HS* with public keys, so that a public key could pass for a secret")
     return tuple(dict.fromkeys(names))
+
+
+def openid_scope(raw: object) -> str:
+    """What an OpenID provider is asked for: `openid` and more, separated by spaces."""
+    value = text(raw)
+    if "openid" not in value.split():
+        raise ValueError("must hold openid, as in: openid profile email")
+    return value
+
+
+def groups(raw: object) -> Mapping[str, str]:
+    """Group -> what its members may in the console: scopes, separated by spaces."""
+    table = parsed_json(raw) if isinstance(raw, str) else raw
+    if not isinstance(table, dict) or not table:
+        raise ValueError('must be a table like {"editors": "shares analytics"}')
+    return MappingProxyType({str(group): _scopes(str(group), scopes) for group, scopes in table.items()})
+
+
+def _scopes(group: str, raw: object) -> str:
+    named = raw.split() if isinstance(raw, str) else []
+    known = [scope for scope in SCOPES if scope != "act-as"]
+    if not named or not set(named) <= set(known):
+        raise ValueError(f"'{group}' must have some of {', '.join(known)}")
+    return " ".join(dict.fromkeys(named))
 
 
 def user_claim(raw: object) -> str:

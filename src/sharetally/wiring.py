@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.middleware.cors import CORSMiddleware
@@ -62,6 +62,10 @@ from sharetally.web.sessions import Sessions
 from sharetally.web.table import API, OPERATION
 from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
 from sharetally.web.visitors import Visitors
+
+if TYPE_CHECKING:
+    from sharetally.web.console_oidc import OpenId
+    from sharetally.web.endpoint import Endpoint
 
 HOOKS = "sharetally.hooks"
 CONSUMERS = "sharetally.consumers"
@@ -348,6 +352,40 @@ def _visitors(core: Core) -> Visitors | None:
     return Visitors(signer=signs, quota=_quota(settings, settings.anonymous_rate, of="visitors"), clock=core.clock)
 
 
+def openid(settings: Settings, clock: DatabaseClock) -> OpenId | None:
+    """The provider that signs people in to the console, if there is one."""
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        from sharetally.web.console_oidc import OpenId
+        from sharetally.web.oidc import Client, Provider
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"OIDC_ISSUER needs: pip install 'sharetally[oidc]' ({error.name})") from error
+    client = Client(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id or "",
+        secret=settings.oidc_client_secret,
+        redirect_uri=f"{settings.public_url}/console/sign-in/oidc/callback",
+        scope=settings.oidc_scope,
+    )
+    return OpenId(
+        provider=Provider(client, clock=clock),
+        user_claim=settings.oidc_user_claim,
+        groups_claim=settings.oidc_groups_claim,
+        scopes={group: frozenset(scopes.split()) for group, scopes in (settings.oidc_groups or {}).items()},
+    )
+
+
+def _sign_in(core: Core) -> tuple[Endpoint, ...]:
+    """The way to the provider and back, where there is one."""
+    known = openid(core.settings, core.clock)
+    if known is None:
+        return ()
+    from sharetally.web.console_oidc import sign_in_endpoints
+
+    return sign_in_endpoints(known)
+
+
 def _parts(core: Core) -> Parts:
     settings, db = core.settings, core.database
     keys, looking = ApiKeys(db), Looking(db)
@@ -376,6 +414,7 @@ def _parts(core: Core) -> Parts:
         sessions=sessions,
         callers=Callers(identity=identity, sessions=sessions),
         quota=_quota(settings, settings.rate_limit, of="quota"),
+        oidc=settings.oidc_issuer is not None,
         meter=core.meter,
         clock=core.clock,
         places=Places(
@@ -397,7 +436,7 @@ def _parts(core: Core) -> Parts:
 
 def http(core: Core) -> ASGIApp:
     """The application with what stands around it."""
-    endpoints = (*API, *OPERATION, *page_endpoints((*API, *OPERATION)))
+    endpoints = (*API, *OPERATION, *_sign_in(core), *page_endpoints((*API, *OPERATION)))
     routes = Routes(endpoints, root_path=core.settings.root_path)
     app = core.traces.http(Application(_parts(core), endpoints), routes)
     if core.settings.cors_origins:

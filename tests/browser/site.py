@@ -39,12 +39,12 @@ class Site:
 
 
 @contextmanager
-def open_site(folder: Path, **settings: str) -> Iterator[Site]:
-    """A service with these settings, told to stop at the end."""
+def open_site(folder: Path, port: int | None = None, /, **settings: str) -> Iterator[Site]:
+    """A service with these settings, told to stop at the end; on this port, if it matters."""
     program = Program(folder, JWT_SECRET=SECRET, RATE_LIMIT="off", **settings)
     program.folder.joinpath("data").mkdir(mode=0o700)
     program.migrate()
-    port = free_port()
+    port = port or free_port()
     base = f"http://127.0.0.1:{port}{settings.get('ROOT_PATH', '')}"
     with program.started("serve", "--port", str(port)) as role:
         role.until(lambda: fetched(f"{base}/health/live")[0] == 200)

@@ -42,7 +42,7 @@ Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What came back; header names are lower case."""
+    """What came back; header names are lower case, cookies a line each."""
 
     status: int
     headers: Mapping[str, str]
@@ -127,9 +127,12 @@ def _scope(method: str, target: str) -> dict[str, Any]:
 def _said(sent: Sequence[Message]) -> Said:
     start, *rest = sent
     pairs = [(name.decode(), value.decode("latin-1")) for name, value in start["headers"]]
-    assert len(dict(pairs)) == len(pairs), f"a header twice: {pairs}"
     assert all(name == name.lower() for name, _ in pairs), pairs
-    return Said(status=start["status"], headers=dict(pairs), body=b"".join(each.get("body", b"") for each in rest))
+    cookies = [value for name, value in pairs if name == "set-cookie"]
+    others = [pair for pair in pairs if pair[0] != "set-cookie"]
+    assert len(dict(others)) == len(others), f"a header twice: {pairs}"
+    headers = dict(others) | ({"set-cookie": "\n".join(cookies)} if cookies else {})
+    return Said(status=start["status"], headers=headers, body=b"".join(each.get("body", b"") for each in rest))
 
 
 class Api:

@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from sharetally.domain.errors import Misconfigured, Unauthenticated, Unavailable
-from sharetally.web import jwks
+from sharetally.web import fetching
 from sharetally.web.jwks import Jwks, over_http
 from sharetally.web.tokens import Rules, Verifier
 from tests.web.forging import PrivateKey, ec_key, ed_key, jwk, rsa_key, with_key
@@ -275,7 +275,7 @@ async def stalling() -> AsyncIterator[str]:
 
 
 async def test_an_issuer_that_never_ends_counts_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks, "PATIENCE", 0.05)
+    monkeypatch.setattr(fetching, "PATIENCE", 0.05)
     async with stalling() as url:
         assert not await fetched(url)
 

@@ -6,11 +6,12 @@ from collections.abc import Awaitable
 
 import typer
 
+from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.logs import configure
 from sharetally.commands.opened import opened
-from sharetally.domain.errors import SharetallyError, Unavailable
+from sharetally.domain.errors import Misconfigured, SharetallyError, Unauthenticated, Unavailable
 from sharetally.settings import Settings, masked
-from sharetally.wiring import allowed_platforms, broker, cache, own_queues
+from sharetally.wiring import allowed_platforms, broker, cache, openid, own_queues
 
 
 async def doctor(settings: Settings) -> int:
@@ -24,6 +25,7 @@ async def doctor(settings: Settings) -> int:
         "database": _check_database,
         "broker": _check_broker,
         "cache": _check_cache,
+        "openid": _check_openid,
     }
     wrong = [name for name, check in checks.items() if not await _is_right(name, check(settings))]
     return 1 if wrong else 0
@@ -73,3 +75,14 @@ async def _check_cache(settings: Settings) -> str:
     finally:
         await near.close()
     return "answers"
+
+
+async def _check_openid(settings: Settings) -> str:
+    known = openid(settings, DatabaseClock())
+    if known is None:
+        return "none: `sharetally console` prints links to sign in with"
+    try:
+        await known.provider.look()
+    except Unauthenticated as wrong:
+        raise Misconfigured(f"{wrong.detail}: check OIDC_ISSUER") from None
+    return "answers, and publishes its keys"

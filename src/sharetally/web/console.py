@@ -34,7 +34,7 @@ async def sign_out(parts: Parts, asked: Asked) -> Answer:
 
 async def options(parts: Parts, asked: Asked) -> Answer:
     """How one may sign in."""
-    return json_answer(200, ConsoleOptions(oidc=False, publicUrl=parts.places.public_url))
+    return json_answer(200, ConsoleOptions(oidc=parts.oidc, publicUrl=parts.places.public_url))
 
 
 def _shown(session: Session) -> ConsoleSession:

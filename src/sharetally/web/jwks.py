@@ -11,21 +11,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, OctKey
 
-from sharetally.domain.errors import Misconfigured, Unauthenticated, Unavailable
+from sharetally.domain.errors import Unauthenticated, Unavailable
+from sharetally.web.fetching import FAULTS, check_address, fetched
 
 MAX_AGE = 600.0  # seconds until keys are fetched again
 PAUSE = 30.0  # seconds between two fetches at least
 FIRST_PAUSE = 5.0  # the same while there are no keys at all
-PATIENCE = 5.0  # seconds that a fetch may take
-MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 
 Fetch = Callable[[], Awaitable[bytes]]
@@ -74,7 +71,7 @@ class Jwks:
             try:
                 self._keys = _read(await self._fetch())
                 self._fetched = self._now()
-            except (httpx2.HTTPError, OSError, ValueError):
+            except FAULTS:
                 return  # the keys at hand are as good as before
             finally:
                 self._tried = self._now()
@@ -108,37 +105,12 @@ def _usable(member: dict[str, object]) -> Key | None:
 
 def over_http(url: str) -> Fetch:
     """Fetch from this address; `Misconfigured` unless it is https or on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname or "")):
-        raise Misconfigured("JWKS_URL: must be https://, for whoever can change the keys can sign as anybody")
-
-    # what comes uncompressed cannot grow in our hands
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    check_address(url, "JWKS_URL")
 
     async def fetch() -> bytes:
-        async with (
-            asyncio.timeout(PATIENCE),
-            httpx2.AsyncClient(timeout=PATIENCE, headers=headers) as client,
-            client.stream("GET", url) as answer,
-        ):
-            return await _body(answer)
+        found = await fetched(url)
+        if found.status != httpx2.codes.OK:
+            raise ValueError(f"answered {found.status}")
+        return found.body
 
     return fetch
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-async def _body(answer: httpx2.Response) -> bytes:
-    if answer.status_code != httpx2.codes.OK:
-        raise ValueError(f"answered {answer.status_code}")
-    body = bytearray()
-    async for piece in answer.aiter_raw():
-        body += piece
-        if len(body) > MAX_BYTES:
-            raise ValueError("too long")
-    return bytes(body)

@@ -14,6 +14,7 @@ from sharetally.domain.errors import NotFound
 from sharetally.web.answers import Answer, page
 from sharetally.web.asyncapi import document as asyncapi
 from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
+from sharetally.web.html import CSP, html_page
 from sharetally.web.openapi import document
 from sharetally.web.parts import Parts
 from sharetally.web.problems import STATUS
@@ -21,7 +22,6 @@ from sharetally.web.reference import reference
 from sharetally.web.reference_types import prose
 from sharetally.web.widget import widget_endpoints
 
-CSP = ("content-security-policy", "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
 _TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -90,7 +90,7 @@ def _asyncapi(made: Callable[[], dict[str, Any]]) -> Handler:
 
 def _docs(described: Described) -> Handler:
     async def handler(parts: Parts, asked: Asked) -> Answer:
-        return _html(parts, "Sharetally: the HTTP API", reference(described(_server(parts))))
+        return html_page(parts.places.root_path, "Sharetally: the HTTP API", reference(described(_server(parts))))
 
     return handler
 
@@ -102,19 +102,9 @@ async def _problem_page(parts: Parts, asked: Asked) -> Answer:
     status, title = STATUS[code]
     head = f"<p><small>HTTP {status} · <code>{escape(code)}</code></small></p><h1>{escape(title)}</h1>"
     back = '<p><a href="../docs">The HTTP API</a></p>'
-    return _html(parts, title, f'<main class="problem">{head}<p>{prose(MEANING[code])}</p>{back}</main>')
-
-
-def _html(parts: Parts, title: str, body: str) -> Answer:
-    root = escape(parts.places.root_path)
-    head = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f'<link rel="icon" href="{root}/icon.svg" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="{root}/page.css"></head>'
+    return html_page(
+        parts.places.root_path, title, f'<main class="problem">{head}<p>{prose(MEANING[code])}</p>{back}</main>'
     )
-    return page(f"{head}<body>{body}</body></html>", _TYPES["html"], CSP)
 
 
 MEANING = {

@@ -119,6 +119,7 @@ class Parts:
     identity: Identity
     sessions: Sessions
     callers: Callers
+    oidc: bool
     quota: Quota
     meter: Meter
     clock: Clock

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from datetime import timedelta
 
@@ -78,6 +78,15 @@ class Sessions:
             raise Unauthenticated("this link was used before, or is older than ten minutes: ask for a new one")
         await self._end_held(scope)
         return session, self._cookie(scope, plain[0], session)
+
+    async def begin(
+        self, scope: Scope, user_id: str, scopes: Set[str], *, name: str | None
+    ) -> tuple[Session, SetCookie]:
+        """Sign in whom an OpenID provider told, in the place of any session there was."""
+        plain, session = new_session(user_id, scopes, now=self._clock.now(), name=name)
+        await self._store.begin_session(session)
+        await self._end_held(scope)
+        return session, self._cookie(scope, plain, session)
 
     async def end(self, scope: Scope) -> SetCookie:
         """Sign out; without a session there is nothing to do."""

@@ -114,6 +114,27 @@ class Signer:
         return jwt.encode({"alg": self._algorithm}, claims, self._secret.octets, [self._algorithm])
 
 
+class Signatures:
+    """Opens tokens; `sources` has every accepted algorithm with its source of keys."""
+
+    def __init__(self, sources: Mapping[str, KeySource]) -> None:
+        self._sources = sources
+        self._registry = _Accepted(algorithms=sorted(sources), strict_check_header=False)
+
+    async def opened(self, token: str) -> tuple[dict[str, object], KeySource]:
+        """What a token says, and by whose key; whom it is meant for, and until when, is not looked at."""
+        header = _header(token)
+        source = self._sources.get(header.alg)
+        if source is None:
+            raise Unauthenticated(f"the token's algorithm is not one of {', '.join(sorted(self._sources))}")
+        key = await source.key(algorithm=header.alg, kid=header.kid)
+        try:
+            signed = jws.deserialize_compact(token, key, registry=self._registry)
+        except (JoseError, ValueError):
+            raise Unauthenticated("the token's signature does not hold") from None
+        return _claims(signed.payload), source
+
+
 class Verifier:
     """Turns a token into its caller; `sources` has every accepted algorithm with its source of keys.
 
@@ -121,11 +142,10 @@ class Verifier:
     """
 
     def __init__(self, *, sources: Mapping[str, KeySource], rules: Rules, clock: Clock, visitors: bool = False) -> None:
-        self._sources = sources
+        self._signatures = Signatures(sources)
         self._visitors = visitors
         self._rules = rules
         self._clock = clock
-        self._registry = _Accepted(algorithms=sorted(sources), strict_check_header=False)
         self._known: Remembered[Caller] = Remembered(capacity=MAX_REMEMBERED, now=self._now)
 
     async def verify(self, token: str) -> Caller:
@@ -145,16 +165,7 @@ class Verifier:
         return self._clock.now().timestamp()
 
     async def _verified(self, token: str) -> tuple[dict[str, object], KeySource]:
-        header = _header(token)
-        source = self._sources.get(header.alg)
-        if source is None:
-            raise Unauthenticated(f"the token's algorithm is not one of {', '.join(sorted(self._sources))}")
-        key = await source.key(algorithm=header.alg, kid=header.kid)
-        try:
-            signed = jws.deserialize_compact(token, key, registry=self._registry)
-        except (JoseError, ValueError):
-            raise Unauthenticated("the token's signature does not hold") from None
-        claims = _claims(signed.payload)
+        claims, source = await self._signatures.opened(token)
         self._check(claims)
         return claims, source
 

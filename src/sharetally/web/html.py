@@ -1,0 +1,22 @@
+"""Pages for people, in the one frame that all of them have; nothing on them comes from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+from sharetally.web.answers import Answer, page
+
+CSP = ("content-security-policy", "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'")
+
+
+def html_page(root_path: str, title: str, body: str, *, head: str = "") -> Answer:
+    """A page of ours below `root_path`; `body` and what is added to its `head` are HTML, the title is text."""
+    root = escape(root_path)
+    opening = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f'<link rel="icon" href="{root}/icon.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{root}/page.css">{head}</head>'
+    )
+    return page(f"{opening}<body>{body}</body></html>", "text/html; charset=utf-8", CSP)

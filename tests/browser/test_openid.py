@@ -1,0 +1,61 @@
+"""Somebody signs in to the console by OpenID Connect, in a browser, through a real provider's own form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.conftest import Visitor
+from tests.browser.site import Site, open_site
+from tests.openid.provider import SECRET, OpenIdProvider, open_provider
+from tests.services.launch import free_port
+
+pytestmark = pytest.mark.anyio
+ASK = "async (path) => { const said = await fetch(path); return [said.status, said.ok ? await said.json() : null] }"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, OpenIdProvider]]:
+    """A service and its provider: two hosts to the browser, `127.0.0.1` and `localhost`, and so two sites."""
+    port, folder = free_port(), tmp_path_factory.mktemp("openid")
+    base = f"http://127.0.0.1:{port}"
+    back = f"{base}/console/sign-in/oidc/callback"
+    with open_provider(folder, free_port(), back, host="localhost") as provider:
+        settings = provider.settings(OIDC_CLIENT_SECRET=SECRET, PUBLIC_URL=base)
+        with open_site(tmp_path_factory.mktemp("site"), port, **settings) as site:
+            yield site, provider
+
+
+async def test_there_and_back(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
+    site, provider = place
+    provider.knows(mara={"name": "Mara Lund", "groups": ["staff"]})
+    page = await visitor(trouble=True)  # where the console was not built, its page is an error
+    await page.goto(f"{site.base}/console/sign-in/oidc?return=/console/audit")
+    assert page.url.startswith(provider.issuer)
+    await page.fill("input[name=login]", "mara")
+    await page.fill("input[name=password]", "any")
+    await page.click("button[type=submit]")
+    await page.click("button[type=submit]")  # agrees
+    await page.wait_for_url(f"{site.base}/console/audit")
+    status, session = await page.evaluate(ASK, "/console/session")
+    assert (status, session["userId"], session["name"]) == (200, "mara", "Mara Lund")
+    (cookie,) = await page.context.cookies(site.base)
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("sharetally-console", True, "Strict")
+
+
+async def test_who_may_not_reads_why(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
+    site, provider = place
+    provider.knows(nils={"groups": []})
+    page = await visitor(trouble=True)  # 403 is what the browser is told
+    await page.goto(f"{site.base}/console/sign-in/oidc")
+    await page.fill("input[name=login]", "nils")
+    await page.fill("input[name=password]", "any")
+    await page.click("button[type=submit]")
+    await page.click("button[type=submit]")
+    await page.wait_for_url(f"{site.base}/console/sign-in/oidc/callback?**")
+    assert await page.inner_text("h1") == "Not for this account"
+    assert await page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none", (
+        "it has its style"
+    )
+    assert await page.context.cookies(site.base) == []
