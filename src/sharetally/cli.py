@@ -265,6 +265,14 @@ def dead_discard(
 
 
 @app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of this version, for whoever makes a client of it."""
+    from sharetally.commands.document import openapi as run
+
+    typer.echo(run())
+
+
+@app.command()
 def doctor() -> None:
     """Check every setting and try every connection; exit 1 if anything is wrong."""
     from sharetally.commands.doctor import doctor as run

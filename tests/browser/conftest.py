@@ -18,6 +18,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.browser.chromium import chromium, options
+from tests.browser.console import EVERYTHING, Console, Sessions
 from tests.browser.site import Site, open_site
 from tests.conftest import untested
 from tests.services.server import Unavailable
@@ -105,6 +106,24 @@ async def _window(browser: Browser, *, trouble: bool, **window: Any) -> AsyncIte
             assert broken == []
     finally:
         await context.close()
+
+
+@pytest.fixture(scope="package")
+def sessions(site: Site) -> Sessions:
+    """Cookies of people who signed in to the console, by their scopes: each signs in once for the whole folder."""
+    return Sessions(site)
+
+
+@pytest.fixture
+async def console(site: Site, visitor: Visitor, sessions: Sessions) -> Console:
+    """Opens an address of the console for somebody who is signed in."""
+
+    async def opened(path: str, *, scope: str = EVERYTHING, **window: Any) -> Page:
+        page = await visitor(storage_state=sessions.state(scope), **window)
+        await page.goto(f"{site.base}{path}")
+        return page
+
+    return opened
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages the service serves itself: OpenAPI and its reading form, AsyncAPI, problems, the demo."""
+"""Pages the service serves itself: OpenAPI and its reading form, AsyncAPI, problems, the demo, the console."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from sharetally.domain.errors import NotFound
 from sharetally.web.answers import Answer, page
 from sharetally.web.asyncapi import document as asyncapi
+from sharetally.web.console_pages import console_endpoints
 from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
 from sharetally.web.html import CSP, html_page
 from sharetally.web.openapi import document
@@ -47,6 +48,7 @@ def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
         _endpoint("/demo", _file("demo.html")),
         *(_endpoint(f"/{name}", _file(name)) for name in _STATIC),
         *widget_endpoints(),
+        *console_endpoints(),
     )
 
 

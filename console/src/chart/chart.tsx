@@ -1,0 +1,97 @@
+/** Shares over time, stacked; the legend tells the whole, or the moment under the pointer or the arrow keys. */
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { count } from "../locale";
+import { options, stacked, type Series } from "./stack";
+
+interface Props {
+  readonly label: string;
+  /** The begin of each bucket, in seconds. */
+  readonly at: readonly number[];
+  readonly series: readonly Series[];
+  /** What the moment is called. */
+  readonly told: (at: number) => string;
+  /** What all of it together is called. */
+  readonly all: string;
+  /** What is said where there is nothing to draw. */
+  readonly empty?: string;
+}
+
+export function Chart({ label, at, series, told, all, empty }: Props) {
+  const frame = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | undefined>(undefined);
+  const [place, hover] = useState<number | null>(null);
+  const scheme = useScheme();
+  const data = useMemo(() => stacked(at, series), [at, series]);
+  const kinds = series.map(({ name, colour }) => `${name} ${colour}`).join("\n");
+
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    const made = new uPlot(options(element, series, hover), data, element);
+    chart.current = made;
+    const observer = new ResizeObserver(() => {
+      made.setSize({ width: element.clientWidth, height: element.clientHeight });
+    });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      chart.current = undefined;
+    };
+  }, [kinds, scheme]);
+  useEffect(() => chart.current?.setData(data), [data]);
+
+  const step = (by: number) => {
+    const next = Math.min(at.length - 1, Math.max(0, (place ?? (by > 0 ? -1 : at.length)) + by));
+    const made = chart.current;
+    made?.setCursor({ left: made.valToPos(at[next] ?? 0, "x"), top: 0 });
+  };
+  const moment = place === null ? undefined : at[place];
+  return (
+    <figure class="chart">
+      <figcaption class="legend" aria-live={place === null ? "off" : "polite"}>
+        <span class="legend-when">{moment === undefined ? all : told(moment)}</span>
+        {series.map(({ name, values, colour }) => (
+          <span key={name} class="legend-item">
+            <span class="dot" style={{ "--colour": colour }} />
+            {name}
+            <b class="num">{count(place === null ? sum(values) : (values[place] ?? 0))}</b>
+          </span>
+        ))}
+      </figcaption>
+      <div
+        ref={frame}
+        class="canvas"
+        role="img"
+        tabIndex={0}
+        aria-label={`${label}: ${series.map(({ name, values }) => `${name} ${count(sum(values))}`).join(", ") || "nothing"}`}
+        onKeyDown={(event) => {
+          const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+          if (by === undefined) return;
+          event.preventDefault();
+          step(by);
+        }}
+        onBlur={() => chart.current?.setCursor({ left: -10, top: -10 })}
+      >
+        {empty && series.every(({ values }) => sum(values) === 0) && <p class="canvas-empty">{empty}</p>}
+      </div>
+    </figure>
+  );
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** Changes when the system turns dark or light: what is on a canvas must be drawn anew. */
+function useScheme(): boolean {
+  const [dark, set] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  useEffect(() => {
+    const query = matchMedia("(prefers-color-scheme: dark)");
+    const turned = () => set(query.matches);
+    query.addEventListener("change", turned);
+    return () => query.removeEventListener("change", turned);
+  }, []);
+  return dark;
+}

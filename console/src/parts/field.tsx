@@ -1,0 +1,86 @@
+/** A named field with a word of help. */
+
+import type { ComponentChildren } from "preact";
+import { useId } from "preact/hooks";
+
+interface Props {
+  readonly label: string;
+  readonly value: string;
+  readonly change: (value: string) => void;
+  readonly help?: ComponentChildren;
+  readonly type?: "text" | "url" | "search" | "datetime-local";
+  readonly required?: boolean;
+  readonly lines?: number;
+  readonly max?: number;
+  readonly pattern?: string;
+  readonly placeholder?: string;
+  readonly focus?: boolean;
+  readonly list?: string;
+  readonly off?: boolean;
+}
+
+export function Field({ label, value, change, help, type = "text", lines, max, focus, list, off, ...rest }: Props) {
+  const id = useId();
+  const shared = {
+    id,
+    value,
+    maxLength: max,
+    autoFocus: focus,
+    disabled: off,
+    autoComplete: "off",
+    spellcheck: false,
+    "aria-describedby": help ? `${id}-help` : undefined,
+    onInput: (event: { currentTarget: { value: string } }) => change(event.currentTarget.value),
+    ...rest,
+  };
+  return (
+    <div class="field">
+      <label for={id}>
+        {label}
+        {!rest.required && type !== "search" && <span class="soft"> optional</span>}
+      </label>
+      {lines ? <textarea rows={lines} {...shared} /> : <input type={type} list={list} {...shared} />}
+      {help && (
+        <p id={`${id}-help`} class="help">
+          {help}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  readonly label: string;
+  readonly value: T;
+  readonly options: readonly (readonly [T, string])[];
+  readonly change: (value: T) => void;
+}
+
+/** A few words of which one holds, side by side. */
+export function Choice<T extends string>({ label, value, options, change }: ChoiceProps<T>) {
+  return (
+    <div class="choice" role="group" aria-label={label}>
+      {options.map(([name, word]) => (
+        <button key={name} type="button" aria-pressed={name === value} onClick={() => change(name)}>
+          {word}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function Select<T extends string>({ label, value, options, change }: ChoiceProps<T>) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <select id={id} value={value} onChange={(event) => change(event.currentTarget.value as T)}>
+        {options.map(([name, word]) => (
+          <option key={name} value={name}>
+            {word}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+/** A view's frame: its name in the title, and the heading that gets the focus when one has come here. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { useLocation } from "preact-iso";
+
+interface Props {
+  readonly title: string;
+  readonly lead?: ComponentChildren;
+  readonly actions?: ComponentChildren;
+  /** What counts as being here: a sheet that opens over the page has an address of its own. */
+  readonly place?: string;
+  readonly children: ComponentChildren;
+}
+
+let shown = "";
+
+export function Page({ title, lead, actions, place, children }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const { path } = useLocation();
+  const here = place ?? path;
+  useEffect(() => {
+    if (title.trim()) document.title = `${title} · Sharetally`;
+  }, [title]);
+  useEffect(() => {
+    if (shown && shown !== here) heading.current?.focus({ preventScroll: true });
+    shown = here;
+  }, [here]);
+  return (
+    <div class="page">
+      <header class="page-head">
+        <div class="page-title">
+          <h1 ref={heading} tabIndex={-1}>
+            {title}
+          </h1>
+          {lead && <div class="lead">{lead}</div>}
+        </div>
+        {actions && <div class="actions">{actions}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+interface CardProps {
+  readonly title?: ComponentChildren;
+  readonly aside?: ComponentChildren;
+  readonly class?: string;
+  readonly label?: string;
+  readonly children: ComponentChildren;
+}
+
+/** A thing of its own on the page. */
+export function Card({ title, aside, label, class: name = "", children }: CardProps) {
+  return (
+    <section class={`card ${name}`} aria-label={label ?? (typeof title === "string" ? title : undefined)}>
+      {(title || aside) && (
+        <header class="card-head">
+          <h2>{title}</h2>
+          {aside}
+        </header>
+      )}
+      {children}
+    </section>
+  );
+}

@@ -1,0 +1,83 @@
+/** What stands around every view: where one can go, and who one is. */
+
+import type { ComponentChildren } from "preact";
+import { useLocation } from "preact-iso";
+import { useMay, useSigned, type Scope } from "./api/session";
+import { base, view } from "./places";
+import { Icon, Mark, type IconName } from "./parts/icon";
+
+interface Way {
+  readonly to: string;
+  readonly name: string;
+  readonly icon: IconName;
+  readonly scopes: readonly Scope[];
+}
+
+/** Every view, and the scopes of which one is needed. */
+export const WAYS: readonly Way[] = [
+  { to: "", name: "Overview", icon: "overview", scopes: ["analytics", "admin"] },
+  { to: "content", name: "Content", icon: "content", scopes: ["analytics", "audit", "admin"] },
+  { to: "links", name: "Links", icon: "links", scopes: ["shares", "admin"] },
+  { to: "audit", name: "Audit", icon: "audit", scopes: ["audit"] },
+  { to: "dead", name: "Dead letters", icon: "dead", scopes: ["admin"] },
+  { to: "keys", name: "Keys", icon: "keys", scopes: ["admin"] },
+];
+
+export function Shell({ children }: { children: ComponentChildren }) {
+  const may = useMay();
+  const { path } = useLocation();
+  const here = path.slice(base.length).split("/")[0] ?? "";
+  return (
+    <div class="shell">
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <header class="rail">
+        <div class="rail-inside">
+          <a class="brand" href={view("")}>
+            <Mark />
+            Sharetally
+          </a>
+          <nav aria-label="Console">
+            <ul>
+              {WAYS.filter(({ scopes }) => may(...scopes)).map(({ to, name, icon }) => (
+                <li key={to}>
+                  <a href={view(to)} aria-current={here === to ? "page" : undefined}>
+                    <Icon name={icon} />
+                    <span>{name}</span>
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </nav>
+          <Who />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  );
+}
+
+function Who() {
+  const { session, signOut } = useSigned();
+  if (!session) return null;
+  return (
+    <div class="who">
+      <span class="who-name" title={`Scopes: ${session.scopes.join(", ")}`}>
+        <b class="clip">{session.name || session.userId}</b>
+        <span class="soft clip">{session.scopes.join(", ")}</span>
+      </span>
+      <button
+        type="button"
+        class="button small quiet"
+        aria-label="Sign out"
+        title="Sign out"
+        onClick={() => void signOut()}
+      >
+        <Icon name="leave" />
+      </button>
+    </div>
+  );
+}

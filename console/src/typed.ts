@@ -1,0 +1,25 @@
+/** Text that somebody types, told on when they pause. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+
+const PAUSE = 250;
+
+/** The text as typed; `settled` is told once it has not changed for a moment, and at once when `value` changes. */
+export function useTyped(value: string, settled: (text: string) => void): [string, (text: string) => void] {
+  const [text, write] = useState(value);
+  const last = useRef(value);
+  useEffect(() => {
+    if (value === last.current) return;
+    last.current = value;
+    write(value);
+  }, [value]);
+  useEffect(() => {
+    if (text === last.current) return;
+    const timer = setTimeout(() => {
+      last.current = text;
+      settled(text);
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return [text, write];
+}

@@ -1,0 +1,54 @@
+/** A line of the audit in a table: on the audit's own page, and beside a content. */
+
+import type { Answer } from "../../api/client";
+import type { Column } from "../../parts/table";
+import { Badge, ContentName, None, When } from "../../parts/told";
+
+export type Line = Answer<"/audit">["items"][number];
+export const lineId = ({ id }: Line): string => id;
+
+export function columns(withContent = true): readonly Column<Line>[] {
+  const content: Column<Line> = {
+    head: "Content",
+    as: "line",
+    cell: ({ contentType, contentId }) => <ContentName type={contentType} id={contentId} />,
+  };
+  return [
+    {
+      head: "Time",
+      as: "lead",
+      cell: ({ at }) => <When at={at} />,
+    },
+    { head: "Action", as: "plain", cell: ({ action }) => worded(action) },
+    { head: "Outcome", as: "plain", cell: ({ status, error }) => <Outcome status={status} error={error} /> },
+    { head: "Platform", as: "plain", cell: ({ platform }) => platform ?? <None /> },
+    ...(withContent ? [content] : []),
+    { head: "User", as: "line", cell: ({ userId, actor }) => <Who user={userId} actor={actor} /> },
+  ];
+}
+
+export const worded = (action: string): string => action.replaceAll("_", " ");
+
+export function Outcome({ status, error }: Pick<Line, "status" | "error">) {
+  if (!status) return <None />;
+  return (
+    <span title={error ? `${error.code}: ${error.message}` : undefined}>
+      <Badge word={status} />
+    </span>
+  );
+}
+
+export function Who({ user, actor }: { user: string; actor: string }) {
+  return (
+    <span class="who-acted">
+      <span class="clip" title={user}>
+        {user}
+      </span>
+      {actor !== user && (
+        <span class="soft clip" title={actor}>
+          by {actor}
+        </span>
+      )}
+    </span>
+  );
+}

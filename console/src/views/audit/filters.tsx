@@ -1,0 +1,123 @@
+/** The audit's filter: every field of it stands in the address. */
+
+import { useState } from "preact/hooks";
+import type { Address } from "../../address";
+import { local } from "../../days";
+import { Field, Select } from "../../parts/field";
+import { Icon } from "../../parts/icon";
+import { useTyped } from "../../typed";
+
+/** The fields, as `GET /audit` and its export name them. */
+export const FIELDS = [
+  "contentType",
+  "contentId",
+  "platform",
+  "userId",
+  "action",
+  "status",
+  "requestId",
+  "from",
+  "to",
+] as const;
+export type Filter = Readonly<Record<(typeof FIELDS)[number], string | null>>;
+
+const ACTIONS = [
+  "shared",
+  "reshared",
+  "revived",
+  "withdrawn",
+  "requested",
+  "retried",
+  "sending",
+  "posted",
+  "failed",
+  "unknown",
+  "link_created",
+  "link_updated",
+  "link_deleted",
+  "adjusted",
+  "discarded",
+  "repaired",
+] as const;
+const STATUSES = ["success", "pending", "sending", "failed", "unknown", "withdrawn"] as const;
+const ANY = [["", "Any"]] as const;
+
+export function filterOf(query: Readonly<Record<string, string>>): Filter {
+  return Object.fromEntries(FIELDS.map((field) => [field, query[field]?.trim() || null])) as Filter;
+}
+
+export function Filters({ address: { query, go } }: { address: Address }) {
+  const filter = filterOf(query);
+  const used = FIELDS.filter((field) => filter[field]).length;
+  const [open, show] = useState(used > 0);
+  const set = (field: string) => (value: string) => go({ [field]: value, after: null });
+  return (
+    <div class="audit-filters">
+      <button type="button" class="button small filter-toggle" aria-expanded={open} onClick={() => show(!open)}>
+        <Icon name="sliders" />
+        Filter{used > 0 && ` (${used})`}
+      </button>
+      <form
+        class={open ? "filter-grid open" : "filter-grid"}
+        role="search"
+        onSubmit={(event) => event.preventDefault()}
+      >
+        <Typed label="Content type" value={filter.contentType} set={set("contentType")} />
+        <Typed label="Content id" value={filter.contentId} set={set("contentId")} />
+        <Typed label="User" value={filter.userId} set={set("userId")} />
+        <Typed label="Platform" value={filter.platform} set={set("platform")} />
+        <Select
+          label="Action"
+          value={filter.action ?? ""}
+          options={[...ANY, ...ACTIONS.map(named)]}
+          change={set("action")}
+        />
+        <Select
+          label="Outcome"
+          value={filter.status ?? ""}
+          options={[...ANY, ...STATUSES.map(named)]}
+          change={set("status")}
+        />
+        <Typed label="Request id" value={filter.requestId} set={set("requestId")} />
+        <Moment label="From" value={filter.from} set={set("from")} />
+        <Moment label="To" value={filter.to} set={set("to")} />
+        <button
+          type="button"
+          class="button small"
+          disabled={!used}
+          onClick={() => go({ ...Object.fromEntries(FIELDS.map((field) => [field, null])), after: null })}
+        >
+          <Icon name="close" />
+          Clear
+        </button>
+      </form>
+    </div>
+  );
+}
+
+const named = (name: string) => [name, name.replaceAll("_", " ")] as const;
+
+interface TypedProps {
+  readonly label: string;
+  readonly value: string | null;
+  readonly set: (value: string) => void;
+}
+
+function Typed({ label, value, set }: TypedProps) {
+  const [text, type] = useTyped(value ?? "", (settled) => set(settled.trim()));
+  return <Field type="search" label={label} value={text} change={type} max={160} />;
+}
+
+/** A time here, told to the service with the offset that holds then. */
+function Moment({ label, value, set }: TypedProps) {
+  const shown = value ? local(new Date(value)).slice(0, 16) : "";
+  return (
+    <Field
+      type="datetime-local"
+      label={label}
+      value={shown}
+      required
+      change={(text) => set(text ? local(new Date(text)) : "")}
+    />
+  );
+}

@@ -1,0 +1,108 @@
+/** Content: find one by the begin of its id or words of its title. */
+
+import { useAddress } from "../../address";
+import { useAsked } from "../../api/asked";
+import type { Answer } from "../../api/client";
+import { count } from "../../locale";
+import { Field } from "../../parts/field";
+import { Page, Card } from "../../parts/page";
+import { Paging } from "../../parts/paging";
+import { Empty, Failed } from "../../parts/states";
+import { Table, type Column } from "../../parts/table";
+import { When } from "../../parts/told";
+import { view } from "../../places";
+import { useTyped } from "../../typed";
+import { Picture } from "./picture";
+
+type Item = Answer<"/content">["items"][number];
+const PAGE = 50;
+const idOf = ({ contentType, contentId }: Item) => `${contentType}:${contentId}`;
+
+const COLUMNS: readonly Column<Item>[] = [
+  {
+    head: "Content",
+    as: "lead",
+    cell: ({ contentType, contentId, title, image }) => (
+      <a class="found" href={view(["content", contentType, contentId])}>
+        <Picture image={image} />
+        <span class="found-name">
+          <span class="clip">{title || contentId}</span>
+          <span class="soft clip">
+            {contentType} · {contentId}
+          </span>
+        </span>
+      </a>
+    ),
+  },
+  { head: "Shares", as: "number", cell: ({ shareCount }) => count(shareCount) },
+  {
+    head: "Title told",
+    cell: ({ updatedAt }) => (updatedAt ? <When at={updatedAt} /> : <span class="soft">never</span>),
+  },
+];
+
+export function Contents() {
+  const { query, to, go } = useAddress();
+  const [words, type] = useTyped(query["query"] ?? "", (text) => go({ query: text, after: null }));
+  const [kind, typeKind] = useTyped(query["type"] ?? "", (text) =>
+    go({ type: text.trim().toLowerCase(), after: null }),
+  );
+  const { data, problem, waiting, again } = useAsked("/content", {
+    query: {
+      query: query["query"]?.trim() || null,
+      contentType: query["type"] ?? null,
+      startingAfter: query["after"] ?? null,
+      pageSize: PAGE,
+    },
+  });
+  return (
+    <Page title="Content">
+      <Card label="Contents">
+        <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+          <Field
+            type="search"
+            label="Id or title"
+            value={words}
+            change={type}
+            max={200}
+            placeholder="Begin of an id, or words of a title"
+            focus
+          />
+          <Field type="search" label="Type" value={kind} change={typeKind} max={32} placeholder="video" />
+        </form>
+        {problem ? (
+          <Failed problem={problem} again={again} />
+        ) : data?.items.length === 0 ? (
+          <Nothing searching={Boolean(query["query"] || query["type"])} />
+        ) : (
+          <>
+            <Table label="Contents" columns={COLUMNS} rows={data?.items} id={idOf} stale={waiting} />
+            {data && (
+              <Paging
+                first={query["after"] ? to({ after: null }) : null}
+                next={data.next ? to({ after: data.next }) : null}
+                shown={data.items.length}
+                what="contents"
+              />
+            )}
+          </>
+        )}
+      </Card>
+    </Page>
+  );
+}
+
+function Nothing({ searching }: { searching: boolean }) {
+  if (searching) {
+    return (
+      <Empty icon="search" title="No such content">
+        An id is found by its exact begin, a title by its words in any case.
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon="content" title="Nothing was shared yet">
+      Contents appear here with their first share, or when their title is told with <code>PUT /content/…</code>.
+    </Empty>
+  );
+}

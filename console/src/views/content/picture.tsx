@@ -1,0 +1,17 @@
+/** A content's picture, or the place where it would be. */
+
+import { useState } from "preact/hooks";
+import { Icon } from "../../parts/icon";
+
+export function Picture({ image, large = false }: { image: string | null; large?: boolean }) {
+  const [failed, fail] = useState("");
+  return (
+    <span class={large ? "picture large" : "picture"}>
+      {image && image !== failed ? (
+        <img src={image} alt="" loading="lazy" referrerpolicy="no-referrer" onError={() => fail(image)} />
+      ) : (
+        <Icon name="content" />
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,77 @@
+/** The proof of one content: counted + waiting = ledger, in one snapshot, cell by cell if one wants to see. */
+
+import { useAsked } from "../../api/asked";
+import { count, difference, moment } from "../../locale";
+import { Icon } from "../../parts/icon";
+import { Card } from "../../parts/page";
+import { Failed, Waiting } from "../../parts/states";
+import { Badge } from "../../parts/told";
+
+export function Proof({ path }: { path: { contentType: string; contentId: string } }) {
+  const { data, problem, waiting, again } = useAsked("/proof/{contentType}/{contentId}", { path });
+  return (
+    <Card
+      title="Proof"
+      class={waiting && data ? "stale" : ""}
+      aside={
+        <button type="button" class="button small" disabled={waiting} onClick={again}>
+          <Icon name="again" />
+          Prove again
+        </button>
+      }
+    >
+      {problem && <Failed problem={problem} again={again} />}
+      {!data && !problem && <Waiting rows={3} />}
+      {data && (
+        <>
+          <div class="sum">
+            <dl>
+              <Term name="Counted" value={count(data.counted)} />
+              <Term name="Waiting" value={count(data.pending)} sign="plus" />
+              <Term name="Ledger" value={count(data.ledger)} sign="equals" />
+            </dl>
+            <Badge word={data.drift ? `drift ${difference(data.drift)}` : "exact"} tone={data.drift ? "bad" : "good"} />
+          </div>
+          <details class="more">
+            <summary>
+              {count(data.cells.length)} cells, as of {moment(new Date(data.asOf))}
+            </summary>
+            <div class="cells" role="region" aria-label="Cells" tabIndex={0}>
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col">Cell</th>
+                    <th scope="col">Counted</th>
+                    <th scope="col">Waiting</th>
+                    <th scope="col">Ledger</th>
+                    <th scope="col">Drift</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.cells.map(({ cell, counted, pending, ledger, drift }) => (
+                    <tr key={cell}>
+                      <th scope="row">{cell}</th>
+                      <td>{count(counted)}</td>
+                      <td>{count(pending)}</td>
+                      <td>{count(ledger)}</td>
+                      <td class={drift ? "bad" : ""}>{difference(drift)}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          </details>
+        </>
+      )}
+    </Card>
+  );
+}
+
+function Term({ name, value, sign = "" }: { name: string; value: string; sign?: string }) {
+  return (
+    <div class={sign}>
+      <dt>{name}</dt>
+      <dd class="num">{value}</dd>
+    </div>
+  );
+}

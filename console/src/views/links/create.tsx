@@ -1,0 +1,50 @@
+/** Make a link: for a content, a channel and a campaign. */
+
+import { useState } from "preact/hooks";
+import { useLocation } from "preact-iso";
+import { ask } from "../../api/client";
+import { useDoing } from "../../api/doing";
+import { Dialog, Form } from "../../parts/dialog";
+import { view } from "../../places";
+import { bodyOf, Fields, useFields } from "./fields";
+import { Field } from "../../parts/field";
+
+interface Props {
+  readonly query: Readonly<Record<string, string>>;
+  readonly close: () => void;
+  readonly done: () => void;
+}
+
+export function Create({ query, close, done }: Props) {
+  const doing = useDoing();
+  const { route } = useLocation();
+  const [contentType, setType] = useState(query["contentType"] ?? "video");
+  const [contentId, setId] = useState(query["contentId"] ?? "");
+  const [fields, change] = useFields();
+  const create = () =>
+    doing.run(async () => {
+      const { url, ...rest } = bodyOf(fields);
+      const body = { contentType: contentType.trim(), contentId: contentId.trim(), ...rest, ...(url ? { url } : {}) };
+      const link = await ask("post", "/share-links", { body });
+      done();
+      route(view(["links", link.id]), true);
+    });
+  return (
+    <Dialog title="New link" close={close}>
+      <Form doing={doing} word="Create link" cancel={close} submit={() => void create()}>
+        <div class="two">
+          <Field
+            label="Content type"
+            value={contentType}
+            change={setType}
+            required
+            max={32}
+            pattern="[a-z][a-z0-9_\-]*"
+          />
+          <Field label="Content id" value={contentId} change={setId} required max={128} focus />
+        </div>
+        <Fields fields={fields} change={change} urlHelp="Without one, the content's own address (CONTENT_URLS)." />
+      </Form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,85 @@
+/** What can be said of a link, when it is made and later. */
+
+import { useState } from "preact/hooks";
+import { local } from "../../days";
+import { Field } from "../../parts/field";
+
+export interface LinkFields {
+  readonly url: string;
+  readonly channelId: string;
+  readonly campaignId: string;
+  /** As `datetime-local` has it. */
+  readonly expiresAt: string;
+}
+
+type Known = { url: string; channelId: string | null; campaignId: string | null; expiresAt: string | null };
+
+export function useFields(known?: Known): [LinkFields, (changed: Partial<LinkFields>) => void] {
+  const [fields, set] = useState<LinkFields>({
+    url: known?.url ?? "",
+    channelId: known?.channelId ?? "",
+    campaignId: known?.campaignId ?? "",
+    expiresAt: known?.expiresAt ? local(new Date(known.expiresAt)).slice(0, 16) : "",
+  });
+  return [fields, (changed) => set((before) => ({ ...before, ...changed }))];
+}
+
+/** The fields as the service takes them; what is empty is none. */
+export function bodyOf({ url, channelId, campaignId, expiresAt }: LinkFields) {
+  return {
+    url: url.trim(),
+    channelId: channelId.trim() || null,
+    campaignId: campaignId.trim() || null,
+    expiresAt: expiresAt ? local(new Date(expiresAt)) : null,
+  };
+}
+
+interface Props {
+  readonly fields: LinkFields;
+  readonly change: (changed: Partial<LinkFields>) => void;
+  readonly urlHelp?: string;
+}
+
+const LABEL = "[A-Za-z0-9_.\\-]{1,64}";
+
+export function Fields({ fields, change, urlHelp }: Props) {
+  return (
+    <>
+      <div class="two">
+        <Field
+          label="Channel"
+          value={fields.channelId}
+          change={(channelId) => change({ channelId })}
+          max={64}
+          pattern={LABEL}
+          placeholder="newsletter"
+        />
+        <Field
+          label="Campaign"
+          value={fields.campaignId}
+          change={(campaignId) => change({ campaignId })}
+          max={64}
+          pattern={LABEL}
+          placeholder="autumn-2026"
+        />
+      </div>
+      <Field
+        label="Leads to"
+        type="url"
+        value={fields.url}
+        change={(url) => change({ url })}
+        max={2048}
+        placeholder="https://…"
+        help={urlHelp}
+        required={!urlHelp}
+      />
+      <Field
+        label="Expires"
+        type="datetime-local"
+        value={fields.expiresAt}
+        change={(expiresAt) => change({ expiresAt })}
+        help="Afterwards it leads nowhere. It still counts."
+      />
+    </>
+  );
+}

@@ -1,0 +1,145 @@
+/** Whether the service is well: what waits, what was set aside, and the proof that nothing is miscounted. */
+
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { ask, type Answer } from "../../api/client";
+import { useAsked } from "../../api/asked";
+import { useDoing } from "../../api/doing";
+import { useMay } from "../../api/session";
+import { useNow } from "../../live/hooks";
+import { count, difference, duration } from "../../locale";
+import { view } from "../../places";
+import { Icon } from "../../parts/icon";
+import { Card } from "../../parts/page";
+import { Failed, Waiting } from "../../parts/states";
+import { Ago } from "../../parts/told";
+
+const REFRESH = 5000;
+const LATE_SECONDS = 30;
+
+type Status = Answer<"/operation/status">;
+type Tone = "good" | "wait" | "bad";
+
+export function Health() {
+  const may = useMay();
+  const { data, problem, again } = useAsked("/operation/status", {}, REFRESH);
+  return (
+    <Card title="Health">
+      {problem && <Failed problem={problem} again={again} />}
+      {!problem && !data && <Waiting rows={5} />}
+      {data && (
+        <dl class="health">
+          <Pending status={data} />
+          <Queues status={data} />
+          <Dead parked={data.eventsParked} />
+          <Drift last={data.lastVerify} />
+        </dl>
+      )}
+      {data && may("admin") && <Verify again={again} />}
+    </Card>
+  );
+}
+
+function Line({
+  name,
+  tone,
+  value,
+  children,
+}: {
+  name: string;
+  tone: Tone;
+  value: ComponentChildren;
+  children?: ComponentChildren;
+}) {
+  return (
+    <div class={`health-line ${tone}`}>
+      <dt>
+        <span class="light" aria-label={{ good: "well", wait: "watch", bad: "not well" }[tone]} role="img" />
+        {name}
+      </dt>
+      <dd>
+        <b class="num">{value}</b>
+        <span class="soft">{children}</span>
+      </dd>
+    </div>
+  );
+}
+
+function Pending({ status: { eventsPending, eventOldestSeconds } }: { status: Status }) {
+  const late = eventsPending > 0 && eventOldestSeconds > LATE_SECONDS;
+  return (
+    <Line name="Waiting to be counted" tone={late ? "wait" : "good"} value={count(eventsPending)}>
+      {eventsPending > 0 ? `oldest ${duration(eventOldestSeconds)}` : "all counted"}
+    </Line>
+  );
+}
+
+function Queues({ status: { queues } }: { status: Status }) {
+  if (!queues) {
+    return (
+      <Line name="In queues" tone="wait" value="–">
+        the broker does not tell
+      </Line>
+    );
+  }
+  const depth = queues.reduce((sum, queue) => sum + queue.depth, 0);
+  const named = queues.filter((queue) => queue.depth > 0).map((queue) => `${queue.queue} ${count(queue.depth)}`);
+  return (
+    <Line name="In queues" tone="good" value={count(depth)}>
+      {named.join(", ") || "empty"}
+    </Line>
+  );
+}
+
+function Dead({ parked }: { parked: number }) {
+  const may = useMay();
+  return (
+    <Line name="Dead letters" tone={parked ? "bad" : "good"} value={count(parked)}>
+      {parked > 0 && may("admin") ? <a href={view("dead")}>look at them</a> : parked ? "set aside" : "none"}
+    </Line>
+  );
+}
+
+function Drift({ last }: { last: Status["lastVerify"] }) {
+  const now = useNow(10_000);
+  if (!last) {
+    return (
+      <Line name="Drift" tone="wait" value="–">
+        not verified yet
+      </Line>
+    );
+  }
+  return (
+    <Line name="Drift" tone={last.drift ? "bad" : "good"} value={difference(last.drift)}>
+      {count(last.contents)} contents, <Ago at={last.at} now={Math.max(now, Date.parse(last.at))} />, in{" "}
+      {duration(last.seconds)}
+    </Line>
+  );
+}
+
+/** Look at everything now; what was found is told to who cannot see the line change. */
+function Verify({ again }: { again: () => void }) {
+  const doing = useDoing();
+  const [found, tell] = useState<number>();
+  const verify = () =>
+    doing.run(async () => {
+      const { drift } = await ask("post", "/operation/verify");
+      tell(drift);
+      again();
+    });
+  return (
+    <>
+      {doing.problem && <Failed problem={doing.problem} />}
+      <div class="health-verify">
+        <button type="button" class="button" disabled={doing.busy} onClick={() => void verify()}>
+          <Icon name="check" />
+          {doing.busy ? "Verifying…" : "Verify now"}
+        </button>
+        <p class="soft">Counted + waiting = ledger, for every cell of every content, in one snapshot.</p>
+        <span class="hidden" role="status">
+          {found !== undefined && !doing.busy && `Drift ${found}`}
+        </span>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,59 @@
+/** Today, 7 days, 30 days in the viewer's time zone, each beside the time before it. */
+
+import { useMemo } from "preact/hooks";
+import { useAsked } from "../../api/asked";
+import { Spark } from "../../chart/spark";
+import { local, midnight } from "../../days";
+import { change, compact, count, timezone } from "../../locale";
+import { Failed } from "../../parts/states";
+
+const REFRESH = 15_000;
+const DAYS = 60;
+const TILES = [
+  { name: "Today", days: 1, before: "yesterday" },
+  { name: "7 days", days: 7, before: "before" },
+  { name: "30 days", days: 30, before: "before" },
+] as const;
+
+export function Totals() {
+  const today = midnight().getTime();
+  const query = useMemo(
+    () => ({ from: local(midnight(1 - DAYS)), to: local(midnight(1)), bucket: "day" as const, timezone }),
+    [today],
+  );
+  const { data, problem, again } = useAsked("/analytics/shares", { query }, REFRESH);
+  if (problem && !data) return <Failed problem={problem} again={again} />;
+  const points = data?.series[0]?.points.map(({ shares }) => shares);
+  return (
+    <section class="tiles" aria-label="Totals">
+      {TILES.map((tile) => (
+        <Tile key={tile.name} {...tile} points={points} />
+      ))}
+    </section>
+  );
+}
+
+type TileProps = (typeof TILES)[number] & { points: readonly number[] | undefined };
+
+function Tile({ name, days, before, points }: TileProps) {
+  const now = points?.slice(-days);
+  const total = sum(now);
+  const earlier = sum(points?.slice(-2 * days, -days));
+  return (
+    <div class="card tile">
+      <h2>{name}</h2>
+      <p class="figure num" title={now && count(total)}>
+        {now ? compact(total) : <span class="bone figure-bone" />}
+      </p>
+      <p class="soft">{now ? compared(total, earlier, before) : " "}</p>
+      <Spark values={days === 1 ? (points?.slice(-14) ?? []) : (now ?? [])} />
+    </div>
+  );
+}
+
+function compared(total: number, earlier: number, before: string): string {
+  const told = `${compact(earlier)} ${before}`;
+  return earlier <= 0 || before === "yesterday" ? told : `${told} · ${change(total / earlier - 1)}`;
+}
+
+const sum = (values: readonly number[] = []): number => values.reduce((total, value) => total + value, 0);

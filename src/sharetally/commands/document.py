@@ -1,0 +1,13 @@
+"""The OpenAPI document without a running service."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sharetally.web.openapi import document
+from sharetally.web.table import API, OPERATION
+
+
+def openapi() -> str:
+    """As the service itself tells it, with paths below `/`."""
+    return msgspec.json.encode(document((*API, *OPERATION), server="")).decode()

@@ -1,0 +1,121 @@
+"""The console's files: one page for all of its views, and what that page loads.
+
+They are built from `console/` into `static/console/` and are in no commit. A file below `assets/` has its own
+hash in its name, so a browser keeps it for ever; the page is asked for anew each time, and is told where this
+service is, since what was built knows only its own address. Where nothing was built, the page says so.
+"""
+
+from __future__ import annotations
+
+import gzip
+from html import escape
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from sharetally.domain.errors import NotFound
+from sharetally.web.answers import Answer, page
+from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
+from sharetally.web.parts import Parts
+
+VIEWS = (
+    "/console",
+    "/console/",
+    "/console/sign-in",
+    "/console/content",
+    "/console/content/{contentType}/{contentId}",
+    "/console/links",
+    "/console/links/{id}",
+    "/console/audit",
+    "/console/dead",
+    "/console/dead/{id}",
+    "/console/keys",
+)
+HEADERS = (
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' https: data:; "
+        "base-uri 'none'; frame-ancestors 'none'; form-action 'none'; require-trusted-types-for 'script'",
+    ),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+)
+_FOR_EVER = ("cache-control", "public, max-age=31536000, immutable")
+_NO_CACHE = ("cache-control", "no-cache")
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+}
+_NOT_BUILT = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8"><title>No console</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="stylesheet" href="{root}/page.css"></head><body><main class="problem"><h1>The console is not here yet</h1>
+<p>This installation was made without it. In the source directory, <code>make console</code> builds it; that needs
+npm's registry once. Then start the service again.</p><p>Everything else works: see <a href="{root}/docs">the HTTP
+API</a> and <code>sharetally --help</code>.</p></main></body></html>
+"""
+
+
+def console_endpoints(built: Traversable | None = None) -> tuple[Endpoint, ...]:
+    """Every view's address, and the files that were `built`; by default those in this package."""
+    built = built or files("sharetally.web").joinpath("static", "console")
+    index = built.joinpath("index.html")
+    shown = _index(index.read_text("utf-8")) if index.is_file() else _not_built
+    assets = {each.name: _File(each, _FOR_EVER) for each in _listed(built.joinpath("assets"))}
+    beside = {name: built.joinpath(name) for name in ("mark.svg", "licences.txt")}
+    return (
+        *(_endpoint(path, shown) for path in VIEWS),
+        _endpoint("/console/assets/{file}", _asset(assets)),
+        *(
+            _endpoint(f"/console/{name}", _asset({"": _File(found, _NO_CACHE)}))
+            for name, found in beside.items()
+            if found.is_file()
+        ),
+    )
+
+
+def _endpoint(path: str, handler: Handler) -> Endpoint:
+    return Endpoint(
+        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, answers={200: None}
+    )
+
+
+def _listed(folder: Traversable) -> list[Traversable]:
+    return [each for each in folder.iterdir() if each.is_file()] if folder.is_dir() else []
+
+
+def _index(text: str) -> Handler:
+    async def handler(parts: Parts, asked: Asked) -> Answer:
+        here = escape(f"{parts.places.root_path}/console/")
+        return page(text.replace('="./', f'="{here}'), _TYPES["html"], _NO_CACHE, *HEADERS)
+
+    return handler
+
+
+async def _not_built(parts: Parts, asked: Asked) -> Answer:
+    body = _NOT_BUILT.format(root=escape(parts.places.root_path))
+    return page(body, _TYPES["html"], _NO_CACHE, *HEADERS)._replace(status=503)
+
+
+class _File:
+    """A file as it is sent, and what is sent to those who take gzip."""
+
+    def __init__(self, found: Traversable, caching: tuple[str, str]) -> None:
+        body = found.read_bytes()
+        headers = (caching, ("vary", "accept-encoding"), *HEADERS)
+        self.plain = page(body, _TYPES[found.name.rsplit(".", 1)[1]], *headers)
+        packed = gzip.compress(body, mtime=0)
+        self.packed = self.plain._replace(headers=(*self.plain.headers, ("content-encoding", "gzip")), body=packed)
+
+
+def _asset(found: dict[str, _File]) -> Handler:
+    async def handler(parts: Parts, asked: Asked) -> Answer:
+        file = found.get(asked.path.get("file", ""))
+        if file is None:
+            raise NotFound("no such file")
+        return file.packed if "gzip" in asked.headers.get("accept-encoding", "") else file.plain
+
+    return handler

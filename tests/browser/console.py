@@ -1,0 +1,49 @@
+"""Somebody in the console: a link to sign in with, and sessions for tests that begin behind the door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.request import Request, urlopen
+
+from playwright.async_api import Page, ViewportSize
+
+from tests.browser.site import Site
+
+EVERYTHING = "shares audit analytics admin"
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 390, "height": 844}
+
+Console = Callable[..., Awaitable[Page]]
+"""Opens a path for somebody with the scopes `scope`; other keywords are Playwright's for a window."""
+
+
+def sign_in_link(site: Site, *, user: str = "maria", scope: str = EVERYTHING) -> str:
+    """A link of this site that works once."""
+    said = site.program.run("console", "--user", user, "--scope", scope)
+    assert said.code == 0, said.err
+    return f"{site.base}/console/sign-in#{said.out.strip().partition('#')[2]}"
+
+
+class Sessions:
+    """What a browser keeps of somebody who signed in; each set of scopes signs in once."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._cookies: dict[str, str] = {}
+
+    def state(self, scope: str) -> Any:
+        """The `storage_state` of Playwright's windows."""
+        if scope not in self._cookies:
+            self._cookies[scope] = self._signed_in(sign_in_link(self._site, scope=scope))
+        name, _, value = self._cookies[scope].partition(";")[0].partition("=")
+        cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "expires": -1}
+        return {"cookies": [{**cookie, "httpOnly": True, "secure": False, "sameSite": "Strict"}], "origins": []}
+
+    def _signed_in(self, link: str) -> str:
+        body = json.dumps({"code": link.partition("#")[2]}).encode()
+        headers = {"content-type": "application/json", "origin": self._site.base, "x-sharetally-console": "1"}
+        request = Request(f"{self._site.base}/console/session", data=body, headers=headers)  # noqa: S310
+        with urlopen(request) as answer:  # noqa: S310
+            return str(answer.headers["set-cookie"])

@@ -1,0 +1,1 @@
+"""Pictures of pages for the documentation: narrow and wide, light and dark. `make pictures` takes them anew."""

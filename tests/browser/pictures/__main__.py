@@ -1,0 +1,27 @@
+"""`make pictures`: a service, filled with what could be real, and a picture of each of its pages."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.async_api import async_playwright
+
+from tests.browser.chromium import chromium, options
+from tests.browser.pictures import console
+from tests.browser.site import open_site
+
+CONTENT_URLS = '{"video": "https://videos.example.com/{contentId}", "article": "https://news.example.com/{contentId}"}'
+
+
+async def main() -> None:
+    """Take them all."""
+    with TemporaryDirectory() as folder, open_site(Path(folder), CONTENT_URLS=CONTENT_URLS) as site:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium(), args=options())
+            await console.take(site, browser)
+            await browser.close()
+
+
+asyncio.run(main())

@@ -1,0 +1,67 @@
+"""The console's door and frame: sign in by a link, see what one may, sign out; and every view open to everybody."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.axe import complaints
+from tests.browser.conftest import Visitor
+from tests.browser.console import NARROW, WIDE, Console, sign_in_link
+from tests.browser.site import Site
+from tests.browser.test_pages import overflow
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_link_lets_somebody_in_once(site: Site, visitor: Visitor) -> None:
+    page = await visitor(trouble=True)  # a browser counts it as an error that nobody is signed in yet
+    wanted = f"{site.base}/console/audit?platform=twitter"
+    await page.goto(wanted)
+    await expect(page.get_by_role("heading", name="Sign in to Sharetally")).to_be_visible()
+    link = sign_in_link(site)
+    await page.get_by_label("Link or code").fill(link)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Audit")).to_be_visible()
+    assert page.url == wanted
+
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in to Sharetally")).to_be_visible()
+    await page.goto("about:blank")
+    await page.goto(link)
+    await expect(page.get_by_role("alert")).to_be_visible()
+    assert "#" not in page.url
+
+
+async def test_a_link_that_is_opened_leads_to_the_overview(site: Site, visitor: Visitor) -> None:
+    page = await visitor(trouble=True)
+    await page.goto(sign_in_link(site))
+    await expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    assert page.url == f"{site.base}/console"
+
+
+async def test_what_one_sees_is_what_one_may(console: Console) -> None:
+    page = await console("/console", scope="audit")
+    ways = page.get_by_role("navigation", name="Console").get_by_role("link")
+    assert await ways.all_inner_texts() == ["Content", "Audit"]
+    await page.get_by_role("link", name="Go to Content").click()
+    await expect(page.get_by_role("heading", name="Content", level=1)).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["", "/content", "/links?new=1", "/audit"])
+async def test_nothing_keeps_anybody_out_of_a_view(console: Console, path: str) -> None:
+    page = await console(f"/console{path}", viewport=WIDE)
+    await settled(page)
+    assert await complaints(page) == []
+    await page.emulate_media(color_scheme="dark")
+    assert await complaints(page, "color-contrast") == []
+    await page.set_viewport_size(NARROW)
+    assert await overflow(page) <= 0
+
+
+async def settled(page: Page) -> None:
+    """Everything that was asked for is there."""
+    await expect(page.get_by_label("Loading")).to_have_count(0)
+    await expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"\S"))
