@@ -45,6 +45,7 @@ class AuditFilter:
     start: datetime | None = None
     end: datetime | None = None
     request_id: str | None = None
+    subject_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

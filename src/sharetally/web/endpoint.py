@@ -7,7 +7,7 @@ follow from it, so that none can say something else than the others.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -83,6 +83,8 @@ Handler = Callable[[Any, Asked], Awaitable[Answer | Streamed]]
 class Endpoint:
     """`answers` maps a status to the type of its body (None: no JSON body); `problems` are error codes.
 
+    `other_media` are what the same answer may be instead of `media_type`, each with its type.
+
     What `writes` to the ledger spends the caller's quota and takes an Idempotency-Key.
     """
 
@@ -99,3 +101,4 @@ class Endpoint:
     writes: bool = False
     limit: int = BODY
     media_type: str = "application/json"
+    other_media: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ A test holds each against its type, and the documents' own examples are among th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -80,6 +81,25 @@ _LINE = {
     "error": None,
     "requestId": "b2f1c0d4e5",
     "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+}
+_COLUMNS = (
+    *("id", "at", "userId", "actor", "action", "platform", "contentType", "contentId"),
+    *("status", "errorCode", "errorMessage", "requestId", "recordId"),
+)
+_RECORD = {
+    "id": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+    "contentType": "video",
+    "contentId": _VIDEO,
+    "platform": "twitter",
+    "userId": "user-42",
+    "status": "success",
+    "evidence": "declared",
+    "attemptCount": 1,
+    "error": None,
+    "firstSharedAt": _AT,
+    "lastSharedAt": _AT,
+    "externalId": None,
+    "externalUrl": None,
 }
 _MOVES = {"made": 12, "withdrawn": 2, "shares": 10}
 _POINT = {"at": "2026-11-20T00:00:00+01:00", **_MOVES}
@@ -160,6 +180,10 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         schemas_insight.ContentItem: _ITEM,
         schemas_insight.Contents: {"items": [_ITEM], "next": "article:123"},
         schemas_trail.AuditLines: {"items": [_LINE], "next": _ID},
+        schemas_trail.CsvText: f"{','.join(_COLUMNS)}\r\n{_ID},{_AT},user-42,user-42,shared,twitter,video,{_VIDEO},"
+        "success,,,b2f1c0d4e5,0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40\r\n",
+        schemas_trail.JsonLines: f"{json.dumps(_LINE, separators=(',', ':'))}\n",
+        schemas_trail.RecordLife: {"record": _RECORD, "link": None, "entries": [_LINE]},
         schemas_trail.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
         schemas_trail.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
         schemas_operation.DeadJob: _DEAD,

@@ -9,8 +9,9 @@ from sharetally.web.examples import EXAMPLES
 from sharetally.web.openapi_parameters import REF
 from sharetally.web.problems import MEDIA_TYPE, STATUS
 from sharetally.web.schemas_counts import EventText
+from sharetally.web.schemas_trail import CsvText, JsonLines
 
-TEXTS = (str, EventText)
+TEXTS = (str, EventText, CsvText, JsonLines)
 _WORDS = {
     200: "OK",
     201: "Created",
@@ -72,9 +73,14 @@ def answers(endpoint: Endpoint) -> dict[str, Any]:
 def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"description": _WORDS[status], "headers": _headers(endpoint, status)}
     if kind is not None:
-        schema = {"type": "string"} if kind in TEXTS else {"$ref": REF.format(name=kind.__name__)}
-        found["content"] = {endpoint.media_type: {"schema": schema, "example": EXAMPLES[kind]}}
+        kinds = {endpoint.media_type: kind, **endpoint.other_media}
+        found["content"] = {media: _media(each) for media, each in kinds.items()}
     return found
+
+
+def _media(kind: Any) -> dict[str, Any]:
+    schema = {"type": "string"} if kind in TEXTS else {"$ref": REF.format(name=kind.__name__)}
+    return {"schema": schema, "example": EXAMPLES[kind]}
 
 
 def _problems(endpoint: Endpoint) -> dict[str, Any]:
@@ -103,6 +109,8 @@ def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
     found = {"X-Request-Id": "The caller's own, if it is sane, else one made here."}
     if status in (201, 302):
         found["Location"] = "Where it is."
+    if status == 200 and endpoint.other_media:
+        found["Content-Disposition"] = "A name for the file."
     if status in (200, 304) and 304 in endpoint.answers:
         found["ETag"] = "The version, to ask again with `If-None-Match`; not with `consistent`."
         found["Cache-Control"] = "`no-cache`, or `no-store` with `consistent`."

@@ -29,6 +29,7 @@ _IN_PATH: dict[str, Any] = {
     "videoId": Id,
     "platform": _Platform,
     "id": Uuid,
+    "recordId": Uuid,
     "code": _Code,
 }
 _EXAMPLES = {
@@ -38,6 +39,7 @@ _EXAMPLES = {
     "platform": "twitter",
     "id": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f",
     "code": "aB3dE5fG7h",
+    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
 }
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
 _ABOUT_KEY = "The same key again gets the stored answer, for 24 hours at least; another request under it is 422."

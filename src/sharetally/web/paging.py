@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from sharetally.domain.errors import InvalidRequest
-from sharetally.web.schemas import PageQuery
 
 
 class _Listed(Protocol):
@@ -17,10 +16,15 @@ class _Listed(Protocol):
     def id(self) -> UUID: ...
 
 
+class _Paged(Protocol):
+    @property
+    def startingAfter(self) -> str | UnsetType: ...  # noqa: N802, the parameter's own name
+
+
 T = TypeVar("T", bound=_Listed)
 
 
-def starting_after(query: PageQuery) -> UUID | None:
+def starting_after(query: _Paged) -> UUID | None:
     """Where the page starts."""
     if query.startingAfter is UNSET:
         return None

@@ -35,17 +35,17 @@ class NoQuery(In, frozen=True):
     """Takes no parameters."""
 
 
+PageSize = Annotated[int, Meta(ge=1, le=200, description="Items on a page.")]
+StartingAfter = Annotated[
+    str, Meta(max_length=64, description="The `next` of the page before.", extra_json_schema={"format": "uuid"})
+]
+
+
 class PageQuery(In, frozen=True):
     """Paging: `startingAfter` is the `next` of the page before."""
 
-    pageSize: Annotated[int, Meta(ge=1, le=200, description="Items on a page.")] = 50
-    startingAfter: (
-        Annotated[
-            str,
-            Meta(max_length=64, description="The `next` of the page before.", extra_json_schema={"format": "uuid"}),
-        ]
-        | UnsetType
-    ) = UNSET
+    pageSize: PageSize = 50
+    startingAfter: StartingAfter | UnsetType = UNSET
 
 
 # shares

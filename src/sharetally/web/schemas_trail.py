@@ -8,13 +8,25 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from sharetally.web.schemas import ErrorBody, PageQuery
-from sharetally.web.schemas_fields import ContentType, Id, In, Moment, Out, PlatformName, Status, Time, UserId, Uuid
+from sharetally.web.schemas import ErrorBody, Link, PageSize, StartingAfter
+from sharetally.web.schemas_fields import (
+    Address,
+    ContentType,
+    Id,
+    In,
+    Moment,
+    Out,
+    PlatformName,
+    Status,
+    Time,
+    UserId,
+    Uuid,
+)
 
 _SCOPE = "(shares|audit|analytics|admin)"
 
 
-class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}, frozen=True):
+class AuditWhich(In, rename={"start": "from", "end": "to"}, frozen=True):
     """Which lines of the audit; `from` is included, `to` is not."""
 
     contentType: ContentType | UnsetType = UNSET
@@ -26,6 +38,29 @@ class AuditQuery(PageQuery, rename={"start": "from", "end": "to"}, frozen=True):
     start: Moment | UnsetType = UNSET
     end: Moment | UnsetType = UNSET
     requestId: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
+
+
+class AuditQuery(AuditWhich, frozen=True):
+    """A page of which lines."""
+
+    pageSize: PageSize = 50
+    startingAfter: StartingAfter | UnsetType = UNSET
+
+
+class ExportQuery(AuditWhich, frozen=True):
+    """All of which lines, and how they are written."""
+
+    format: Annotated[Literal["csv", "jsonl"], Meta(description="CSV for spreadsheets, or one JSON object a line.")] = (
+        "csv"
+    )
+
+
+class CsvText(str):
+    """A head, then a line of the audit each, newest first."""
+
+
+class JsonLines(str):
+    """A line of the audit each, newest first."""
 
 
 class AuditLine(Out, frozen=True):
@@ -50,6 +85,35 @@ class AuditLines(Out, frozen=True):
 
     items: list[AuditLine]
     next: Uuid | None
+
+
+class RecordBody(Out, frozen=True):
+    """A share record as it stands."""
+
+    id: Uuid
+    contentType: str
+    contentId: str
+    platform: str
+    userId: str
+    status: Status
+    evidence: Literal["declared", "posted"]
+    attemptCount: int
+    error: ErrorBody | None
+    firstSharedAt: Time | None
+    lastSharedAt: Time | None
+    externalId: str | None
+    externalUrl: Address | None
+
+
+class RecordLife(Out, frozen=True):
+    """What a `recordId` of the audit stands for, and all that happened to it.
+
+    `record` is a share, `link` a share link; both are null for a correction.
+    """
+
+    record: RecordBody | None
+    link: Link | None
+    entries: Annotated[list[AuditLine], Meta(description="Oldest first; of more than 1,000 the newest.")]
 
 
 class TokenBody(In, frozen=True):

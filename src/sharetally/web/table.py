@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from sharetally.web import (
+    audit_export,
     console,
     counts,
     links,
@@ -230,6 +231,29 @@ _TRAIL = (
         answers={200: schemas_trail.AuditLines},
         query=schemas_trail.AuditQuery,
         problems=("invalid-request", "unavailable"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/audit/export",
+        handler=audit_export.export,
+        summary="Lines of the audit as a file, however many",
+        tag="Audit",
+        access=Access.SIGNED,
+        answers={200: schemas_trail.CsvText},
+        query=schemas_trail.ExportQuery,
+        problems=("invalid-request", "unavailable"),
+        media_type="text/csv",
+        other_media={"application/x-ndjson": schemas_trail.JsonLines},
+    ),
+    Endpoint(
+        method="GET",
+        path="/audit/records/{recordId}",
+        handler=trail.life,
+        summary="All that happened to one share, link or correction",
+        tag="Audit",
+        access=Access.SIGNED,
+        answers={200: schemas_trail.RecordLife},
+        problems=("invalid-request", "not-found", "unavailable"),
     ),
     Endpoint(
         method="POST",

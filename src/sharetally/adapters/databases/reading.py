@@ -178,9 +178,9 @@ class SqlReading:
         """Lines of the audit, newest first."""
         a = tables.share_audit
         names = ("content_type", "content_id", "platform", "user_id", "status", "action", "request_id")
-        statement = sa.select(a).where(
-            *_equal(tuple((a.c[name], getattr(which, name)) for name in names)), *_within(a, which)
-        )
+        values = tuple((a.c[name], getattr(which, name)) for name in names)
+        of = [a.c.subject_id == which.subject_id] if which.subject_id is not None else []
+        statement = sa.select(a).where(*_equal(values), *of, *_within(a, which))
         rows = await self._rows(_page(statement, a, limit, after))
         return [mapping.audit_of(row) for row in rows]
 
