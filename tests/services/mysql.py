@@ -94,7 +94,9 @@ def private_mysql(settings: Mapping[str, str] | None = None) -> Iterator[Server]
     port = free_port()
     url = f"mysql://root@127.0.0.1:{port}/"
     with folder() as place:
-        files = ["--no-defaults", f"--datadir={place}/data", f"--user={getpass.getuser()}"]
+        temporary = place / "tmp"  # its own: a server that starts clears away what others have in a common one
+        temporary.mkdir()
+        files = ["--no-defaults", f"--datadir={place}/data", f"--tmpdir={temporary}", f"--user={getpass.getuser()}"]
         bare = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         prepare([str(program("mariadb-install-db")), *files, *bare])
         listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={place}/socket"]
