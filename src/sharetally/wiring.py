@@ -272,6 +272,14 @@ def cache(settings: Settings) -> Cache | None:
 
 def channel(settings: Settings) -> Channel:
     """What carries newest counts: Redis if there is one, else RabbitMQ, else this process's memory."""
+    if settings.cache_url.startswith("redis"):
+        from sharetally.adapters.channels.redis import RedisChannel
+
+        return RedisChannel(settings.cache_url)
+    if settings.broker_url.startswith("amqp"):
+        from sharetally.adapters.channels.amqp import AmqpChannel
+
+        return AmqpChannel(settings.broker_url)
     return MemoryChannel()
 
 

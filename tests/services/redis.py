@@ -30,6 +30,15 @@ def fresh_redis(server: str | None = None) -> Iterator[str]:
             _give_back(at, number)
 
 
+@contextmanager
+def private_redis() -> Iterator[Server]:
+    """A server of one's own, to be stopped and started."""
+    if not _installed():
+        raise Unavailable("redis-server is not installed")
+    with _private() as server:
+        yield server
+
+
 def _take(server: str) -> int:
     with redis.Redis.from_url(with_path(server, "0")) as register:
         for number in range(1, 16):

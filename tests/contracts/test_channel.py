@@ -1,0 +1,271 @@
+"""The `Channel` port, one suite over every adapter; then what each does when its server leaves and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+from redis.asyncio import Redis
+
+from sharetally.adapters.channels.amqp import EXCHANGE, AmqpChannel
+from sharetally.adapters.channels.memory import MemoryChannel
+from sharetally.adapters.channels.redis import RedisChannel
+from sharetally.domain.activity import Made
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.domain.errors import Misconfigured
+from sharetally.ports import Channel, Listener
+from tests.flow.stage import channel_to
+from tests.services.launch import free_port
+from tests.services.proxy import open_proxy
+
+pytestmark = pytest.mark.anyio
+
+WITHIN = 30.0  # seconds; only what is broken takes so long
+PATIENT = 10.0  # seconds; a busy machine is no fault
+VIDEO = ContentRef(type="video", id="abc")
+OTHER = ContentRef(type="video", id="other")
+AT = datetime(2026, 11, 20, 12, 30, 1, 234567, tzinfo=UTC)
+MADE = (Made(minute=AT.replace(second=0, microsecond=0), channel="twitter", shares=3),)
+COUNT = Count(
+    content=VIDEO,
+    shares=42,
+    evidence={"link": 30, "declared": 12},
+    channel={"twitter": 20, "none": 22},
+    campaign={"Sommer_26": 2, "none": 40},
+    version=1_795_190_400_000_000,
+    as_of=AT,
+)
+
+
+@dataclass
+class Ear(Listener):
+    """Remembers what it was told."""
+
+    counts: list[Count] = field(default_factory=list)
+    minutes: list[Made] = field(default_factory=list)
+    gaps: int = 0
+    _stirred: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def heard(self, counts: Sequence[Count]) -> None:
+        self.counts += counts
+        self._stirred.set()
+
+    def made(self, made: Sequence[Made]) -> None:
+        self.minutes += made
+        self._stirred.set()
+
+    def gapped(self) -> None:
+        self.gaps += 1
+        self._stirred.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN):
+            while not condition():
+                self._stirred.clear()
+                await self._stirred.wait()
+
+
+@dataclass
+class Line:
+    """Who says, who hears, and what was heard."""
+
+    says: Channel
+    hears: Channel
+    ear: Ear
+
+    async def last_word(self) -> None:
+        """Wait until everything that was said before is heard."""
+        marker = Made(minute=AT, channel="marker", shares=len(self.ear.minutes))
+        await self.says.announce([], [marker])
+        await self.ear.until(lambda: marker in self.ear.minutes)
+
+
+@pytest.fixture(params=["memory", "redis", "amqp"])
+async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
+    ear = Ear()
+    async with AsyncExitStack() as stack:
+        says, hears = _channels(request)
+        for channel in {id(says): says, id(hears): hears}.values():
+            stack.push_async_callback(channel.close)
+        if says is not hears:
+            await says.open(None)
+        await hears.open(ear)
+        if says is not hears:
+            await ear.until(lambda: ear.gaps == 1)
+        yield Line(says, hears, ear)
+
+
+def _channels(request: pytest.FixtureRequest) -> tuple[Channel, Channel]:
+    match request.param:
+        case "redis":
+            url = request.getfixturevalue("redis_url")
+            return RedisChannel(url, timeout=PATIENT), RedisChannel(url, timeout=PATIENT)
+        case "amqp":
+            url = request.getfixturevalue("amqp_url")
+            return AmqpChannel(url, timeout=PATIENT), AmqpChannel(url, timeout=PATIENT)
+    same = MemoryChannel()
+    return same, same
+
+
+# what every channel does
+
+
+async def test_what_is_followed_is_heard_whole_and_nothing_else(line: Line) -> None:
+    nothing_yet = replace(COUNT, content=OTHER, shares=0, evidence={}, channel={}, campaign={}, version=0, as_of=None)
+    await line.hears.follow([VIDEO])
+    await line.says.announce([COUNT, nothing_yet])
+    await line.last_word()
+    assert line.ear.counts == [COUNT]
+    await line.hears.follow([OTHER])
+    await line.says.announce([nothing_yet])
+    await line.last_word()
+    assert line.ear.counts == [COUNT, nothing_yet]
+
+
+async def test_what_is_followed_no_longer_is_not_heard(line: Line) -> None:
+    await line.hears.follow([VIDEO, OTHER])
+    await line.hears.unfollow([VIDEO])
+    await line.hears.unfollow([VIDEO])
+    await line.says.announce([COUNT, replace(COUNT, content=OTHER)])
+    await line.last_word()
+    assert [count.content for count in line.ear.counts] == [OTHER]
+
+
+async def test_what_was_made_is_heard_always(line: Line) -> None:
+    await line.says.announce([], MADE)
+    await line.ear.until(lambda: line.ear.minutes == list(MADE))
+
+
+async def test_contents_that_look_alike_are_not_mixed_up(line: Line) -> None:
+    alike = [ContentRef("a", "b:c"), ContentRef("a", "B:c"), ContentRef("a-b", "c"), ContentRef("a", "ü"), VIDEO]
+    await line.hears.follow(alike[:1])
+    await line.says.announce([replace(COUNT, content=content) for content in alike])
+    await line.last_word()
+    assert [count.content for count in line.ear.counts] == alike[:1]
+
+
+async def test_many_are_followed_and_told_at_once(line: Line) -> None:
+    contents = [ContentRef("video", f"{number}") for number in range(1_100)]
+    await line.hears.follow(contents)
+    await line.says.announce([replace(COUNT, content=content) for content in contents])
+    await line.last_word()
+    assert {count.content for count in line.ear.counts} == set(contents)
+
+
+async def test_leaving_may_be_repeated(line: Line) -> None:
+    for channel in (line.says, line.hears):
+        await channel.close()
+        await channel.close()
+
+
+# a server that leaves and comes back
+
+
+async def test_redis_tells_of_the_gap_and_hears_on(redis_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_proxy(redis_url))
+        ear, says, hears = Ear(), RedisChannel(redis_url, timeout=PATIENT), RedisChannel(server.url)
+        for channel in (says, hears):
+            stack.push_async_callback(channel.close)
+        await hears.open(ear)
+        await hears.follow([VIDEO])
+        await ear.until(lambda: ear.gaps == 1)
+        server.reset()
+        await ear.until(lambda: ear.gaps == 2)
+        await says.announce([COUNT])
+        await ear.until(lambda: ear.counts == [COUNT])
+
+
+async def test_redis_leaves_a_server_that_has_gone_silent(redis_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_proxy(redis_url))
+        ear, hears = Ear(), RedisChannel(server.url, patience=0.1)
+        stack.push_async_callback(hears.close)
+        await hears.open(ear)
+        await ear.until(lambda: ear.gaps == 1)
+        server.stall(newcomers=False)
+        await hears.follow([VIDEO])  # and does not wait for it long
+        await ear.until(lambda: ear.gaps >= 2)
+        says = RedisChannel(redis_url, timeout=PATIENT)
+        stack.push_async_callback(says.close)
+        await says.announce([COUNT])
+        await ear.until(lambda: ear.counts == [COUNT])
+
+
+async def test_a_redis_that_is_away_keeps_nobody() -> None:
+    channel = RedisChannel(f"redis://127.0.0.1:{free_port()}/0")
+    ear = Ear()
+    await channel.open(ear)
+    await channel.follow([VIDEO])
+    await channel.announce([COUNT], MADE)
+    await channel.unfollow([VIDEO])
+    await channel.close()
+    assert (ear.counts, ear.minutes, ear.gaps) == ([], [], 0)
+
+
+async def test_redis_numbers_do_not_hear_each_other(redis_url: str) -> None:
+    base, _, number = redis_url.rpartition("/")
+    ear = Ear()
+    here, there = RedisChannel(redis_url, timeout=PATIENT), RedisChannel(f"{base}/{(int(number) + 1) % 16}")
+    await here.open(ear)
+    await here.follow([VIDEO])
+    await there.announce([COUNT])
+    await here.announce([], MADE)
+    await ear.until(lambda: ear.minutes == list(MADE))
+    assert ear.counts == []
+    for channel in (here, there):
+        await channel.close()
+
+
+async def test_what_redis_says_in_another_language_is_passed_over(redis_url: str) -> None:
+    ear, channel = Ear(), RedisChannel(redis_url, timeout=PATIENT)
+    await channel.open(ear)
+    await channel.follow([VIDEO])
+    number = redis_url.rpartition("/")[2]
+    async with Redis.from_url(redis_url) as client:
+        await client.publish(f"sharetally:{number}:live:5:video:abc", b"\xc1 nonsense")
+        await client.publish(f"sharetally:{number}:made", b"\x01")
+    await channel.announce([COUNT])
+    await ear.until(lambda: ear.counts == [COUNT])
+    await channel.close()
+
+
+async def test_rabbitmq_tells_of_the_gap_and_hears_on(amqp_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_proxy(amqp_url))
+        ear, says, hears = Ear(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(server.url)
+        for channel in (says, hears):
+            stack.push_async_callback(channel.close)
+        await says.open(None)
+        await hears.open(ear)
+        await hears.follow([VIDEO])
+        await ear.until(lambda: ear.gaps == 1)
+        server.reset()
+        await ear.until(lambda: ear.gaps == 2)
+        await says.announce([COUNT])
+        await ear.until(lambda: ear.counts == [COUNT])
+
+
+async def test_what_rabbitmq_says_in_another_language_is_passed_over(amqp_url: str) -> None:
+    ear, says, hears = Ear(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(amqp_url)
+    await says.open(None)
+    await hears.open(ear)
+    await hears.follow([VIDEO])
+    async with channel_to(amqp_url) as foreign:
+        await foreign.basic_publish(b"\xc1 nonsense", exchange=EXCHANGE)
+    await says.announce([COUNT])
+    await ear.until(lambda: ear.counts == [COUNT])
+    for channel in (says, hears):
+        await channel.close()
+
+
+@pytest.mark.parametrize("kind", [RedisChannel, AmqpChannel])
+def test_what_is_no_address_is_said_without_its_password(kind: Callable[[str], Channel]) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        kind("http://user:secret@host/0")
+    assert "secret" not in str(refused.value)
