@@ -1,7 +1,7 @@
 /** What a view shows stands in its address: read from there, and changed there. */
 
 import { useCallback } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 import { search } from "./places";
 
 export interface Address {

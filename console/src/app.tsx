@@ -1,6 +1,6 @@
 /** The console: who is signed in decides between the door and the views; the address decides which view. */
 
-import { LocationProvider, Router, Route } from "preact-iso";
+import { LocationProvider, Router, Route } from "preact-iso/router";
 import { SessionProvider, useMay, useSigned } from "./api/session";
 import { Empty } from "./parts/states";
 import { Page } from "./parts/page";

@@ -1,7 +1,7 @@
 /** What stands around every view: where one can go, and who one is. */
 
 import type { ComponentChildren } from "preact";
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 import { useMay, useSigned, type Scope } from "./api/session";
 import { base, view } from "./places";
 import { Icon, Mark, type IconName } from "./parts/icon";

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
@@ -18,7 +20,7 @@ from tests.program import fetched
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_audit_is_filtered(site: Site, console: Console, video: str) -> None:
+async def test_the_audit_is_filtered_and_exported(site: Site, console: Console, video: str) -> None:
     site.share(video, "twitter", "whatsapp", user="=anna")
     site.share(video, "twitter", user="bert")
     page = await console("/console/audit", viewport=WIDE)
@@ -31,6 +33,34 @@ async def test_the_audit_is_filtered(site: Site, console: Console, video: str) -
     await expect(rows).to_have_count(2)
     await page.reload()  # what is seen stands in the address
     await expect(rows).to_have_count(2)
+
+    (line,) = csv.DictReader((await exported(page, "CSV")).splitlines())
+    assert (line["userId"], line["platform"], line["contentId"]) == ("'=anna", "whatsapp", video)
+    (entry,) = [json.loads(each) for each in (await exported(page, "JSON lines")).splitlines()]
+    assert (entry["userId"], entry["action"]) == ("=anna", "shared")
+
+
+async def exported(page: Page, name: str) -> str:
+    async with page.expect_download() as found:
+        await page.get_by_role("link", name=name).click()
+    path = await (await found.value).path()
+    return path.read_text("utf-8-sig")
+
+
+async def test_a_line_opens_the_life_of_its_record(site: Site, console: Console, video: str) -> None:
+    site.share(video)
+    site.ask("DELETE", f"/videos/{video}/share/twitter", user="somebody")
+    page = await console(f"/console/audit?contentId={video}", viewport=WIDE)
+    await page.get_by_role("link", name="the life of its record").first.click()
+    life = page.get_by_role("dialog", name="The life of a record")
+    steps = life.get_by_role("list", name="What happened").get_by_role("listitem")
+    await expect(steps).to_have_count(2)
+    await expect(steps.first).to_contain_text("shared")
+    await expect(steps.last).to_contain_text("withdrawn")
+    assert await complaints(page) == []
+    await page.keyboard.press("Escape")
+    await expect(life).to_have_count(0)
+    assert page.url == f"{site.base}/console/audit?contentId={video}"
 
 
 async def parked(site: Site, video: str) -> Event:

@@ -1,7 +1,7 @@
 /** Signed out: a one-time link, or the company's own sign-in where there is one. */
 
 import { useEffect, useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 import { useAsked } from "../api/asked";
 import { useDoing } from "../api/doing";
 import { useSigned } from "../api/session";
@@ -45,12 +45,6 @@ export function SignIn() {
       <div class="card">
         <Mark />
         <h1>Sign in to Sharetally</h1>
-        {query["error"] && !doing.problem && (
-          <p class="failed" role="alert">
-            <Icon name="warning" />
-            {query["error"]}
-          </p>
-        )}
         {options?.oidc && (
           <>
             <a class="button strong" href={outside("/console/sign-in/oidc") + search({ return: onward })} target="_top">

@@ -26,6 +26,7 @@ VIEWS = (
     "/console/links",
     "/console/links/{id}",
     "/console/audit",
+    "/console/audit/{recordId}",
     "/console/dead",
     "/console/dead/{id}",
     "/console/keys",

@@ -7,7 +7,8 @@ import { Badge, ContentName, None, When } from "../../parts/told";
 export type Line = Answer<"/audit">["items"][number];
 export const lineId = ({ id }: Line): string => id;
 
-export function columns(withContent = true): readonly Column<Line>[] {
+/** `to` leads to the life of the line's record. */
+export function columns(to: (line: Line) => string, withContent = true): readonly Column<Line>[] {
   const content: Column<Line> = {
     head: "Content",
     as: "line",
@@ -17,7 +18,12 @@ export function columns(withContent = true): readonly Column<Line>[] {
     {
       head: "Time",
       as: "lead",
-      cell: ({ at }) => <When at={at} />,
+      cell: (line) => (
+        <a class="row-link" href={to(line)}>
+          <When at={line.at} />
+          <span class="hidden">, the life of its record</span>
+        </a>
+      ),
     },
     { head: "Action", as: "plain", cell: ({ action }) => worded(action) },
     { head: "Outcome", as: "plain", cell: ({ status, error }) => <Outcome status={status} error={error} /> },

@@ -1,18 +1,24 @@
 /** The audit: who did what, filtered, page by page; a row opens the whole life of its record. */
 
+import { useLocation, useRoute } from "preact-iso/router";
 import { useAddress } from "../../address";
 import { useAsked } from "../../api/asked";
+import { address } from "../../api/client";
+import { Icon } from "../../parts/icon";
 import { Card, Page } from "../../parts/page";
 import { Paging } from "../../parts/paging";
 import { Empty, Failed } from "../../parts/states";
 import { Table } from "../../parts/table";
 import { view } from "../../places";
 import { columns, lineId } from "./columns";
-import { filterOf, Filters } from "./filters";
+import { filterOf, Filters, type Filter } from "./filters";
+import { Life } from "./life";
 
 const PAGE = 50;
 
 export function Audit() {
+  const { params } = useRoute();
+  const { route } = useLocation();
   const here = useAddress();
   const { query } = here;
   const filter = filterOf(query);
@@ -20,8 +26,9 @@ export function Audit() {
     query: { ...filter, startingAfter: query["after"] ?? null, pageSize: PAGE } as object,
   });
   const list = (fields: Record<string, string | null> = {}) => view("audit", { ...query, ...fields });
+  const recordId = params["recordId"];
   return (
-    <Page title="Audit" place="audit">
+    <Page title="Audit" place="audit" actions={<Export filter={filter} />}>
       <Card label="Audit">
         <Filters address={here} />
         {problem ? (
@@ -33,7 +40,14 @@ export function Audit() {
           />
         ) : (
           <>
-            <Table label="Audit" columns={columns()} rows={data?.items} id={lineId} stale={waiting} bones={12} />
+            <Table
+              label="Audit"
+              columns={columns(({ recordId: id }) => view(["audit", id], query))}
+              rows={data?.items}
+              id={lineId}
+              stale={waiting}
+              bones={12}
+            />
             {data && (
               <Paging
                 first={query["after"] ? list({ after: null }) : null}
@@ -45,6 +59,25 @@ export function Audit() {
           </>
         )}
       </Card>
+      {recordId && <Life recordId={recordId} close={() => route(list())} />}
     </Page>
+  );
+}
+
+function Export({ filter }: { filter: Filter }) {
+  return (
+    <>
+      {(["csv", "jsonl"] as const).map((format) => (
+        <a
+          key={format}
+          class="button"
+          href={address("/audit/export", {}, { format, ...filter })}
+          download={`audit.${format}`}
+        >
+          <Icon name="download" />
+          {format === "csv" ? "CSV" : "JSON lines"}
+        </a>
+      ))}
+    </>
   );
 }

@@ -1,7 +1,7 @@
 /** One content: its count as it moves, what it is made of, when it came, who shared it, and the proof. */
 
 import { useState } from "preact/hooks";
-import { useRoute } from "preact-iso";
+import { useRoute } from "preact-iso/router";
 import { useAsked } from "../../api/asked";
 import { useMay } from "../../api/session";
 import { useLiveCount } from "../../live/hooks";

@@ -31,7 +31,13 @@ export function Sharers({
       {problem && !data && <Failed problem={problem} again={again} />}
       {data?.items.length === 0 && <p class="soft">Nobody yet.</p>}
       {!problem && data?.items.length !== 0 && (
-        <Table label="Who shared" columns={columns(false)} rows={data?.items} id={lineId} bones={5} />
+        <Table
+          label="Who shared"
+          columns={columns((line) => view(["audit", line.recordId]), false)}
+          rows={data?.items}
+          id={lineId}
+          bones={5}
+        />
       )}
     </Card>
   );

@@ -1,7 +1,7 @@
 /** Dead letters: what could not be counted or posted, why, and what to do with it: one, or many. */
 
 import { useState } from "preact/hooks";
-import { useLocation, useRoute } from "preact-iso";
+import { useLocation, useRoute } from "preact-iso/router";
 import { useAddress } from "../../address";
 import { useAsked } from "../../api/asked";
 import type { Answer } from "../../api/client";

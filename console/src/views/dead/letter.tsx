@@ -77,7 +77,9 @@ function Facts({ job }: { job: Job }) {
         <>
           <dt>Record</dt>
           <dd>
-            <code>{job.recordId}</code>
+            <a href={view(["audit", job.recordId])}>
+              <code>{job.recordId}</code>
+            </a>
           </dd>
         </>
       )}

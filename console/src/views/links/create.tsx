@@ -1,7 +1,7 @@
 /** Make a link: for a content, a channel and a campaign. */
 
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 import { ask } from "../../api/client";
 import { useDoing } from "../../api/doing";
 import { Dialog, Form } from "../../parts/dialog";

@@ -1,6 +1,6 @@
 /** Share links: list, create, and one of them with its QR code. */
 
-import { useLocation, useRoute } from "preact-iso";
+import { useLocation, useRoute } from "preact-iso/router";
 import { useAddress } from "../../address";
 import { useAsked } from "../../api/asked";
 import type { Answer } from "../../api/client";

@@ -9,7 +9,7 @@ import { Dialog, Form } from "../../parts/dialog";
 import { Icon } from "../../parts/icon";
 import { Failed, Waiting } from "../../parts/states";
 import { ContentName, Copy, When } from "../../parts/told";
-import { absolute } from "../../places";
+import { absolute, view } from "../../places";
 import { bodyOf, Fields, useFields } from "./fields";
 import type { Link } from "./index";
 import { Qr } from "./qr";
@@ -72,6 +72,12 @@ function Read({ link, edit, remove }: { link: Link; edit: () => void; remove: ()
         <dd>{link.expiresAt ? <When at={link.expiresAt} /> : "never"}</dd>
       </dl>
       <div class="buttons">
+        {may("audit") && (
+          <a class="button" href={view(["audit", link.id])}>
+            <Icon name="audit" />
+            Its life
+          </a>
+        )}
         {may("shares") && (
           <>
             <button type="button" class="button" onClick={remove}>

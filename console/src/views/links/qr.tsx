@@ -1,46 +1,29 @@
 /** A link as a QR code, to show and to keep as a picture. Always dark on light: readers want it so. */
 
-import { correction, generate } from "lean-qr";
+import { correction, generate } from "lean-qr/nano";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Icon } from "../../parts/icon";
 
-const MODULE_PIXELS = 16;
-const QUIET = 4;
+type Code = ReturnType<typeof generate>;
+
+const PIXELS = 16; // of a picture, for each square of the code
+const QUIET = 4; // squares around it
 
 export function Qr({ text, name }: { text: string; name: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const code = useMemo(() => generate(text, { minCorrectionLevel: correction.M }), [text]);
   useEffect(() => {
-    if (canvas.current) code.toCanvas(canvas.current, { on: [0, 0, 0, 255], off: [255, 255, 255, 255], pad: QUIET });
+    if (canvas.current) draw(code, canvas.current);
   }, [code]);
-  const save = (address: string, suffix: string) => {
-    const link = document.createElement("a");
-    link.href = address;
-    link.download = `${name}.${suffix}`;
-    link.click();
-  };
   return (
     <div class="qr">
       <canvas ref={canvas} role="img" aria-label={`QR code of ${text}`} />
       <div class="buttons">
-        <button
-          type="button"
-          class="button small"
-          onClick={() =>
-            save(
-              code.toDataURL({ scale: MODULE_PIXELS, pad: QUIET, on: [0, 0, 0, 255], off: [255, 255, 255, 255] }),
-              "png",
-            )
-          }
-        >
+        <button type="button" class="button small" onClick={() => save(png(code), `${name}.png`)}>
           <Icon name="download" />
           PNG
         </button>
-        <button
-          type="button"
-          class="button small"
-          onClick={() => save(`data:image/svg+xml,${encodeURIComponent(drawn(code))}`, "svg")}
-        >
+        <button type="button" class="button small" onClick={() => save(svg(code), `${name}.svg`)}>
           <Icon name="download" />
           SVG
         </button>
@@ -49,14 +32,35 @@ export function Qr({ text, name }: { text: string; name: string }) {
   );
 }
 
-function drawn(code: ReturnType<typeof generate>): string {
+function draw(code: Code, canvas: HTMLCanvasElement): void {
+  code.toCanvas(canvas, { on: [0, 0, 0, 255], off: [255, 255, 255, 255], pad: QUIET });
+}
+
+function save(address: string, name: string): void {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+}
+
+function png(code: Code): string {
+  const [small, large] = [document.createElement("canvas"), document.createElement("canvas")];
+  draw(code, small);
+  large.width = large.height = small.width * PIXELS;
+  const context = large.getContext("2d")!;
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, large.width, large.height);
+  return large.toDataURL("image/png");
+}
+
+function svg(code: Code): string {
   const side = code.size + 2 * QUIET;
   const dots: string[] = [];
   for (let y = 0; y < code.size; y += 1) {
     for (let x = 0; x < code.size; x += 1) if (code.get(x, y)) dots.push(`M${x + QUIET} ${y + QUIET}h1v1h-1z`);
   }
-  return (
+  const text =
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${side} ${side}" shape-rendering="crispEdges">` +
-    `<path fill="#fff" d="M0 0h${side}v${side}H0z"/><path d="${dots.join("")}"/></svg>`
-  );
+    `<path fill="#fff" d="M0 0h${side}v${side}H0z"/><path d="${dots.join("")}"/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(text)}`;
 }

@@ -1,6 +1,6 @@
 /** What is shared most now. */
 
-import { useLocation } from "preact-iso";
+import { useLocation } from "preact-iso/router";
 import { useAsked } from "../../api/asked";
 import { timezone } from "../../locale";
 import { search, view } from "../../places";
@@ -13,7 +13,7 @@ import { ContentName } from "../../parts/told";
 const REFRESH = 10_000;
 const SPANS = [
   ["PT1H", "1 hour"],
-  ["P1D", "24 hours"],
+  ["PT24H", "24 hours"],
   ["P7D", "7 days"],
 ] as const;
 

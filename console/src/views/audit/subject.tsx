@@ -1,0 +1,65 @@
+/** What the life is of, as it stands now: a share, a link, or a correction. */
+
+import type { ComponentChildren } from "preact";
+import type { Answer } from "../../api/client";
+import { count, moment } from "../../locale";
+import { Badge, ContentName } from "../../parts/told";
+import { view } from "../../places";
+
+type Life = Answer<"/audit/records/{recordId}">;
+type Fact = readonly [string, ComponentChildren];
+
+export function Subject({ life }: { life: Life }) {
+  const { record, link, entries } = life;
+  const facts = record ? ofShare(record) : link ? ofLink(link) : ofCorrection(entries);
+  return (
+    <dl class="facts">
+      {facts
+        .filter(([, value]) => value !== null)
+        .flatMap(([name, value]) => [<dt key={name}>{name}</dt>, <dd key={`${name} is`}>{value}</dd>])}
+    </dl>
+  );
+}
+
+function ofShare(record: NonNullable<Life["record"]>): readonly Fact[] {
+  return [
+    ["Share of", <ContentName type={record.contentType} id={record.contentId} />],
+    ["On", record.platform],
+    ["By", record.userId],
+    ["Stands", <Badge word={record.status} />],
+    ["Evidence", record.evidence],
+    ["Attempts", count(record.attemptCount)],
+    ["Last shared", record.lastSharedAt && moment(new Date(record.lastSharedAt))],
+    ["Post", record.externalUrl && <Outside to={record.externalUrl} />],
+    ["Error", record.error && `${record.error.code}: ${record.error.message}`],
+  ];
+}
+
+function ofLink(link: NonNullable<Life["link"]>): readonly Fact[] {
+  return [
+    ["Link to", <ContentName type={link.contentType} id={link.contentId} />],
+    [
+      "Address",
+      <a href={view(["links", link.id])}>
+        <code>/s/{link.code}</code>
+      </a>,
+    ],
+    ["By", link.userId],
+    ["Channel", link.channelId],
+    ["Campaign", link.campaignId],
+    ["Leads to", <Outside to={link.url} />],
+  ];
+}
+
+function ofCorrection(entries: Life["entries"]): readonly Fact[] {
+  const first = entries[0];
+  return first ? [["Correction of", <ContentName type={first.contentType} id={first.contentId} />]] : [];
+}
+
+function Outside({ to }: { to: string }) {
+  return (
+    <a href={to} target="_blank" rel="noreferrer">
+      {to}
+    </a>
+  );
+}
