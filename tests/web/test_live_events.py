@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sharetally.web import live_events
+from sharetally.web import live_credentials, live_events
 from sharetally.web.server import Server
 from tests.web.api import Api, eventually, problem
+from tests.web.browsing import signed_in
 from tests.web.conftest import MakeApi
 from tests.web.live import served, streaming
 
@@ -101,3 +102,17 @@ async def test_without_public_counts_it_needs_a_token(make_api: MakeApi) -> None
         problem(await api.ask("GET", "/share-links/count/video/abc/live", user=None), 401, "unauthenticated")
         async with streaming(port, "video/abc", authorization=f"Bearer {api.token()}") as stream:
             assert (await stream.event()).data["shareCount"] == 0
+
+
+async def test_where_counts_need_a_credential_its_end_ends_the_stream(
+    make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_credentials, "CHECK_SECONDS", 0.05)
+    async with make_api(PUBLIC_COUNTS="off") as api, served(api) as (_, port):
+        browser = await signed_in(api, "mara", "analytics")
+        cookie = "; ".join(f"{name}={value}" for name, value in browser.jar.items())
+        headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+        async with streaming(port, "video/abc", **headers) as stream:
+            assert (await stream.event()).data["shareCount"] == 0
+            assert (await browser.ask("DELETE", "/console/session")).status == 204
+            assert await stream.block() == ""

@@ -13,7 +13,9 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.web import live_credentials, live_socket
 from sharetally.web.server import Server
-from tests.web.api import Api, eventually
+from sharetally.web.sessions import SESSION_TTL
+from tests.web.api import Api, eventually, problem
+from tests.web.browsing import Browser, signed_in
 from tests.web.conftest import MakeApi
 from tests.web.live import following, named, served
 
@@ -323,3 +325,48 @@ def _much(number: int, version: int) -> Count:
 
 async def _followers(api: Api, number: int) -> bool:
     return f"sharetally_live_subscribers {number}.0" in await _metrics(api)
+
+
+# the console's cookie, and visitors
+
+
+async def test_the_console_follows_by_its_cookie_from_its_own_pages_alone(make_api: MakeApi) -> None:
+    async with make_api(CORS_ORIGINS="https://shop.example") as api, served(api) as (_, port):
+        cookie = cookie_of(await signed_in(api, "mara", "analytics"))
+        for own in ({"origin": f"http://127.0.0.1:{port}"}, {"sec-fetch-site": "same-origin"}):
+            async with following(port, cookie=cookie, **own) as client:
+                await client.say(subscribe="activity")
+                assert "activity" in await client.hears()
+        for strange in ({"origin": "https://shop.example"}, {"sec-fetch-site": "cross-site"}, {}):
+            async with following(port, cookie=cookie, **strange) as client:
+                await client.say(subscribe="activity")
+                await client.refused("unauthenticated")
+                assert await client.closed() == 1008
+
+
+def cookie_of(browser: Browser) -> str:
+    return "; ".join(f"{name}={value}" for name, value in browser.jar.items())
+
+
+async def test_signing_out_ends_what_is_open(api: Api, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert live_credentials.CHECK_SECONDS + SESSION_TTL <= 10, "what is told of it, for what another process remembers"
+    monkeypatch.setattr(live_credentials, "CHECK_SECONDS", 0.05)
+    browser = await signed_in(api, "mara", "analytics")
+    headers = {"cookie": cookie_of(browser), "sec-fetch-site": "same-origin"}
+    async with following(port, **headers) as client:
+        await client.say(subscribe="activity")
+        await client.hears()
+        assert (await browser.ask("DELETE", "/console/session")).status == 204
+        await client.refused("unauthenticated")
+        assert await client.closed() == 1008
+
+
+async def test_a_visitors_token_does_not_open_what_is_closed(make_api: MakeApi) -> None:
+    async with make_api(PUBLIC_COUNTS="off", ANONYMOUS_SHARES="on") as api, served(api) as (_, port):
+        visitor = (await api.ask("POST", "/tokens/visitor", user=None)).json["token"]
+        async with following(port) as client:
+            await client.say(token=visitor, subscribe=[named("video/abc")])
+            await client.refused("forbidden")
+        bearer = {"authorization": f"Bearer {visitor}"}
+        for path in ("/share-links/count/video/abc/live", "/share-links/count/video/abc", "/audit", "/share-links"):
+            problem(await api.ask("GET", path, user=None, headers=bearer), 403, "forbidden")

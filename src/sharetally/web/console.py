@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import structlog
 from msgspec import UNSET
 
 from sharetally.ports import Session
@@ -12,6 +13,7 @@ from sharetally.web.endpoint import Asked
 from sharetally.web.parts import Parts
 from sharetally.web.schemas_console import ConsoleOptions, ConsoleScope, ConsoleSession, SignInBody
 
+log = structlog.get_logger("sharetally.console")
 _NOT_STORED = ("cache-control", "no-store")
 
 
@@ -19,6 +21,7 @@ async def sign_in(parts: Parts, asked: Asked) -> Answer:
     """Use a code up; its session comes as a cookie."""
     body: SignInBody = asked.body
     session, cookie = await parts.sessions.redeem(asked.scope, body.code)
+    log.info("signed in to the console", user=session.user_id, scopes=sorted(session.scopes), by="link")
     return json_answer(200, _shown(session), cookie, _NOT_STORED)
 
 

@@ -91,7 +91,7 @@ async def come_back(known: OpenId, parts: Parts, asked: Asked) -> Answer:
         )
     except SharetallyError as error:
         return _failed(parts, asked, error, over)
-    log.info("signed in to the console", user=session.user_id, scopes=sorted(session.scopes))
+    log.info("signed in to the console", user=session.user_id, scopes=sorted(session.scopes), by="openid")
     return _lead_on(parts, page, cookie, over)
 
 

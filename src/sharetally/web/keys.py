@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
+
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.errors import InvalidRequest, NotFound
 from sharetally.flow.again import again
@@ -16,6 +18,7 @@ from sharetally.web.parts import Parts, path_id
 from sharetally.web.schemas_operation import Key, Keys, NewKey
 
 _FRESH = ("cache-control", "no-store")
+log = structlog.get_logger("sharetally.keys")
 
 
 async def listing(parts: Parts, asked: Asked) -> Answer:
@@ -42,6 +45,7 @@ async def create(parts: Parts, asked: Asked) -> Answer:
         raise InvalidRequest(("scopes", "must be each there once"))
     plain, key = new_key(asked.body.name, scopes, clock=parts.clock)
     await again(lambda: parts.keys.add_key(key))
+    log.warning("an API key was made", key=str(key.id), name=key.name, scopes=sorted(key.scopes), by=asked.signed.actor)
     location = ("location", f"{parts.places.root_path}/keys/{key.id}")
     return json_answer(201, NewKey(key=plain, **_shown(key)), location, _FRESH)
 
@@ -51,6 +55,7 @@ async def revoke(parts: Parts, asked: Asked) -> Answer:
     key_id = path_id(asked)
     if not await again(lambda: parts.keys.revoke_key(key_id)):
         raise NotFound(f"no key {key_id}")
+    log.warning("an API key was revoked", key=str(key_id), by=asked.signed.actor)
     return no_content()
 
 

@@ -1,4 +1,7 @@
-"""Who a live client is: by the handshake's headers, or by the token that it sent since; looked at again each minute."""
+"""Who a live client is: by the handshake's headers, or by the token that it sent since; looked at again and again.
+
+What has ended ends here within ten seconds, as everywhere: a look is as old as what it is answered from.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import asyncio
 
 from starlette.types import Scope
 
-from sharetally.domain.caller import Caller
+from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, Unauthenticated
 from sharetally.web.parts import Parts
 
 TOKEN_SECONDS = 10.0  # for the token, where nothing is public
-CHECK_SECONDS = 60.0  # between two looks whether a credential still holds
+CHECK_SECONDS = 5.0  # between two looks whether a credential still holds
 
 
 class Credentials:
@@ -53,5 +56,7 @@ class Credentials:
         """`Unauthenticated` or `Forbidden` unless counts, or what needs this scope, may be told."""
         if self._caller is None and (scope is not None or not self._public):
             raise Unauthenticated('this needs a token: send {"token": "…"} first')
+        if self._caller is not None and not self._public and is_visitor(self._caller.user_id):
+            raise Forbidden("visitors without an account share, and nothing else")
         if scope is not None and self._caller is not None and not self._caller.may(scope):
             raise Forbidden(f"this needs the scope {scope}")

@@ -14,10 +14,12 @@ from contextlib import suppress
 from starlette.types import Receive
 
 from sharetally.domain.content import ContentRef
+from sharetally.domain.errors import Refused, SharetallyError
 from sharetally.flow.following import Follower, Update
-from sharetally.web import live_forms
+from sharetally.web import live_credentials, live_forms
 from sharetally.web.answers import Streamed, Write
 from sharetally.web.endpoint import Asked
+from sharetally.web.live_credentials import Credentials
 from sharetally.web.origins import check_origin
 from sharetally.web.parts import Parts, content_of
 
@@ -36,8 +38,10 @@ async def events(parts: Parts, asked: Asked) -> Streamed:
     told = asked.headers.get("last-event-id", "")
     known = int(told) if told.isascii() and told.isdecimal() and len(told) < 20 else -1
 
+    credentials = None if parts.public_counts else Credentials(parts, asked.scope)
+
     async def write(receive: Receive, send: Write) -> None:
-        await _Stream(parts, content, known, receive, send).run()
+        await _Stream(parts, content, known, receive, send, credentials).run()
 
     return Streamed(status=200, headers=_HEADERS, write=write)
 
@@ -45,11 +49,20 @@ async def events(parts: Parts, asked: Asked) -> Streamed:
 class _Stream:
     """One client."""
 
-    def __init__(self, parts: Parts, content: ContentRef, known: int, receive: Receive, send: Write) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        content: ContentRef,
+        known: int,
+        receive: Receive,
+        send: Write,
+        credentials: Credentials | None,
+    ) -> None:
         self._live = parts.live
         self._wanted = {content: known}
         self._receive = receive
         self._send = send
+        self._credentials = credentials
         self._turn = asyncio.Lock()
         self._ended = asyncio.Event()
 
@@ -59,11 +72,12 @@ class _Stream:
         await self._write(b"retry: %d\n\n" % random.randint(*RETRY))  # noqa: S311
         async with self._live.client(follower):
             await self._live.follow(follower, self._wanted)
-            gone = asyncio.create_task(self._until_gone())
+            watching = [asyncio.create_task(each) for each in (self._until_gone(), self._until_refused())]
             try:
                 await self._beat()
             finally:
-                gone.cancel()
+                for each in watching:
+                    each.cancel()
 
     async def _beat(self) -> None:
         while not self._ended.is_set():
@@ -79,6 +93,17 @@ class _Stream:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._end()
+
+    async def _until_refused(self) -> None:
+        """As long as the credential holds, where counts need one; a database that is away says nothing against it."""
+        while self._credentials is not None:
+            try:
+                await self._credentials.check()
+            except Refused:
+                return self._end()
+            except SharetallyError:
+                pass
+            await asyncio.sleep(live_credentials.CHECK_SECONDS)
 
     async def _told(self, update: Update) -> None:
         await self._write(update.form(live_forms.event))
