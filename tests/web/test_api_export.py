@@ -65,6 +65,7 @@ async def test_no_cell_is_a_formula_and_every_cell_comes_back(api: Api) -> None:
     assert text.endswith("\r\n")
     cells = [row["errorMessage"] for row in reversed(rows(text))]
     assert cells == [f"'{each}" for each in FORMULAS[:7]] + list(FORMULAS[7:])
+    assert audit_export._cell("a;=1;+2;b-3\n@x\r\n-1;c") == "a;'=1;'+2;b-3\n'@x\r\n'-1;c"
     found = [json.loads(line)["error"]["message"] for line in (await exported(api, "format=jsonl")).splitlines()]
     assert found == list(FORMULAS[::-1])
 

@@ -1,7 +1,8 @@
 """Lines of the audit as a file: read page by page and sent as they come, so that ten million need no more memory.
 
-A cell that a spreadsheet would take for a formula begins with a `'` in CSV (OWASP, CSV Injection); JSON lines
-are as they are. Where the database goes away in the middle, the answer breaks off without its proper end.
+What a spreadsheet would take for a formula has a `'` before it in CSV (OWASP, CSV Injection), also in the middle of a
+cell, behind what some take for its end: where people write a decimal comma, that is `;`. JSON lines are as they are.
+Where the database goes away in the middle, the answer breaks off without its proper end.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +26,7 @@ from sharetally.web.parts import Parts
 from sharetally.web.trail import shown_line, which_lines
 
 PAGE = 1_000  # lines read at once
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what begins a formula, in one spreadsheet or another
+FORMULA = re.compile(r"^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])")  # where one would begin
 COLUMNS = (
     *("id", "at", "userId", "actor", "action", "platform", "contentType", "contentId"),
     *("status", "errorCode", "errorMessage", "requestId", "recordId"),
@@ -110,4 +112,4 @@ def _time(at: datetime) -> str:
 
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return FORMULA.sub("'", text)
