@@ -126,5 +126,5 @@ class Proving(Protocol):
         ...
 
     async def restored(self) -> int:
-        """After a restore: raise all versions above any that was announced, forget marks and send times."""
+        """After a restore: raise all versions above any that was announced, forget marks, send times and sessions."""
         ...

@@ -237,7 +237,7 @@ class SqlProving:
         return amount
 
     async def restored(self) -> int:
-        """Raise versions, forget marks and send times."""
+        """Raise versions, forget marks and send times; end sessions, for some had ended since the backup."""
         async with self._engine.writing() as connection:
             t = tables.share_totals
             raised = await connection.run(
@@ -245,6 +245,8 @@ class SqlProving:
             )
             await connection.run(tables.queue_marks.delete())
             await connection.run(tables.events.update().values(sent_at=db_now()))
+            await connection.run(tables.console_codes.delete())
+            await connection.run(tables.console_sessions.delete())
         return raised
 
 
