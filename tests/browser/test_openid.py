@@ -65,3 +65,11 @@ async def test_who_may_not_reads_why(place: tuple[Site, OpenIdProvider], visitor
         "it has its style"
     )
     assert await page.context.cookies(site.base) == []
+    provider.knows(nils={"groups": []}, mara={"groups": ["staff"]})
+    await page.get_by_role("link", name="Use another account").click()
+    await page.fill("input[name=login]", "mara")
+    await page.fill("input[name=password]", "any")
+    await page.click("button[type=submit]")
+    await page.click("button[type=submit]")
+    await page.wait_for_url(f"{site.base}/console")
+    assert (await page.evaluate(ASK, "/console/session"))[1]["userId"] == "mara"

@@ -71,9 +71,10 @@ class OpenId:
 async def leave(known: OpenId, parts: Parts, asked: Asked) -> Answer:
     """Off to the provider."""
     try:
-        page = attempts.own_page(_told(asked).get("return", attempts.HOME), parts.places.root_path)
+        told = _told(asked)
+        page = attempts.own_page(told.get("return", attempts.HOME), parts.places.root_path)
         cookie, attempt = attempts.begin(page)
-        url = await known.provider.sign_in_url(attempt)
+        url = await known.provider.sign_in_url(attempt, anew=told.get("prompt") == "login")
     except SharetallyError as error:
         return _failed(parts, asked, error)
     kept = attempts.COOKIE.set(asked.scope, parts.places.public_url, cookie, seconds=attempts.SECONDS)
@@ -153,6 +154,8 @@ def _failed(parts: Parts, asked: Asked, error: SharetallyError, *cookies: tuple[
     log.warning("nobody was signed in to the console", reason=error.detail or type(error).__name__, status=status)
     root = escape(parts.places.root_path)
     again = f'<a href="{root}/console/sign-in/oidc">Try again</a>'
+    if isinstance(error, Forbidden):
+        again = f'<a href="{root}/console/sign-in/oidc?prompt=login">Use another account</a>'
     body = (
         f"<p><small>Signing in to the console</small></p><h1>{escape(title)}</h1><p>{escape(text)}</p>"
         f'<p>{again} · <a href="{root}/console/sign-in">Other ways to sign in</a></p>'

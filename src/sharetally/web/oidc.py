@@ -91,8 +91,8 @@ class Provider:
         self._tried = -MAX_AGE
         self._lock = asyncio.Lock()
 
-    async def sign_in_url(self, attempt: Attempt) -> str:
-        """Where to send who wants to sign in."""
+    async def sign_in_url(self, attempt: Attempt, *, anew: bool = False) -> str:
+        """Where to send who wants to sign in; `anew` asks them who they are though the provider knows them."""
         metadata, _ = await self._discovered()
         parts = urlsplit(metadata.authorization_endpoint)
         asked = {
@@ -104,6 +104,7 @@ class Provider:
             "nonce": attempt.nonce,
             "code_challenge": attempt.challenge,
             "code_challenge_method": "S256",
+            **({"prompt": "login"} if anew else {}),
         }
         query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *asked.items()], quote_via=quote)
         return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
