@@ -114,7 +114,8 @@ def _welcome(settings: Settings, host: str, port: int) -> Callable[[], None]:
         print(  # noqa: T201, it is what the command is asked for
             f"\nSharetally is at {here}\n\n"
             f"  demo page   {here}/demo#token={signed}\n"
-            f"  the API     {here}/docs\n\n"
+            f"  the API     {here}/docs\n"
+            f"  console     {here}/console, and `sharetally console` prints a link that lets you in\n\n"
             f"Token for the user 'demo', for 24 hours:\n\n{signed}\n\n"
             f"Share a video:\n\n"
             f"curl -X POST {here}/videos/dQw4w9WgXcQ/share -H 'Authorization: Bearer {signed}' "

@@ -31,7 +31,9 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
     >
       <div class="dialog">
         <header>
-          <h2 id={name}>{title}</h2>
+          <h2 id={name} tabIndex={-1} autofocus={sheet}>
+            {title}
+          </h2>
           <button type="button" class="button small quiet" aria-label="Close" onClick={() => dialog.current?.close()}>
             <Icon name="close" />
           </button>

@@ -36,12 +36,13 @@ DAYS = 60
 
 async def fill(site: Site) -> None:
     """Everything that pages show."""
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda asked: site.ask(*asked[:3], user=asked[3]), requests()))
     for (kind, name), title in CONTENTS.items():
         site.ask("PUT", f"/content/{kind}/{name}", {"title": title}, user="maria", scope="admin")
     for body in link_bodies():
         site.ask("POST", "/share-links", body, user="maria")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda asked: site.ask(*asked[:3], user=asked[3]), requests()))
+    change_their_minds(site)
     settled(site)
     spread(site)
     await set_aside(site)
@@ -58,6 +59,15 @@ def requests() -> Iterator[tuple[str, str, Any, str]]:
                 picked = {each for each, weight in zip(PLATFORMS, WEIGHTS, strict=True) if DICE.random() * 40 < weight}
                 if picked:
                     yield "POST", f"/content/{kind}/{name}/share", {"platforms": sorted(picked)}, f"reader-{person}"
+
+
+def change_their_minds(site: Site) -> None:
+    """Some take a share back; some of those share again."""
+    for place, line in enumerate(site.ask("GET", "/audit?platform=twitter", user="maria", scope="audit")["items"][:9]):
+        where = f"/content/{line['contentType']}/{line['contentId']}/share"
+        site.ask("DELETE", f"{where}/twitter", user=line["userId"])
+        if place % 3 == 0:
+            site.ask("POST", where, {"platforms": ["twitter", "whatsapp"]}, user=line["userId"])
 
 
 def link_bodies() -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ function Step({ entry }: { entry: Line }) {
     <li class={`at-${entry.status ?? "none"}`}>
       <div class="life-head">
         <b>{worded(entry.action)}</b>
-        <Outcome status={entry.status} error={null} />
+        {entry.status && <Outcome status={entry.status} error={null} />}
         <time class="soft" dateTime={entry.at}>
           {moment(new Date(entry.at))}
         </time>
