@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,8 @@ HOOKS = "sharetally.hooks"
 CONSUMERS = "sharetally.consumers"
 DRAIN_SECONDS = 5.0
 CLOCK_SECONDS = 30.0
+MAX_AHEAD = timedelta(hours=36)
+NONE = timedelta()
 ALLOWED = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
     *("traceparent", "tracestate"),
@@ -133,6 +136,7 @@ class Core:
         try:
             await check_schema(await self.database.revision())
             await self.clock.measure(self.database)
+            check_clock(self.clock.ahead)
             await self.broker.open(self.queues)
             if self.cache is not None:
                 await self.cache.open()
@@ -222,6 +226,13 @@ def _foreign_jobs() -> tuple[str, ...]:
 
 def _made(found: object) -> object:
     return found() if isinstance(found, type) else found
+
+
+def check_clock(ahead: timedelta) -> None:
+    """Refuse a host whose clock is nowhere near the database's: ids tell its time, and the audit is found by it."""
+    if abs(ahead) > MAX_AHEAD:
+        hours, way = abs(ahead).total_seconds() / 3600, "ahead of" if ahead > NONE else "behind"
+        raise Misconfigured(f"this host's clock is {hours:.0f} hours {way} the database's: set it, or let NTP do so")
 
 
 def check_there(settings: Settings) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
+from sharetally.adapters.databases.auditing import Branch, part_of
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
@@ -18,17 +20,21 @@ from sharetally.adapters.databases.proving import cells, one, some
 from sharetally.adapters.databases.sqlite import SqliteEngine
 from sharetally.adapters.databases.statements import Statements
 from sharetally.adapters.databases.store import sqlite_path
+from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import ShareRecord
-from sharetally.ports import Writes
-from tests.contracts.database_rows import created, emptied, of_records, record, run, shared_url, write
+from sharetally.ports import AuditFilter, Writes
+from tests.contracts.database_rows import created, emptied, entry, of_records, record, run, shared_url, write
 
 pytestmark = pytest.mark.anyio
 
 ROWS = 20_000
-ANALYZE = {"postgresql": "ANALYZE share_records, events", "mysql": "ANALYZE TABLE share_records, events"}
+ANALYZE = {
+    "postgresql": "ANALYZE share_records, events, share_audit",
+    "mysql": "ANALYZE TABLE share_records, events, share_audit",
+}
 World = tuple[Engine, list[ShareRecord], list[Event]]
 
 
@@ -44,7 +50,7 @@ async def world(url: str) -> AsyncIterator[World]:
     events = [created(each) for each in records]
     kind = url.split(":")[0]
     async with emptied(url) as db:
-        await write(db, Writes(new_records=of_records(*records), events=events))
+        await write(db, Writes(new_records=of_records(*records), events=events, audit=_lines(records)))
         await run(db, ANALYZE[kind])
     engine = PostgresqlEngine(url) if kind == "postgresql" else MysqlEngine(url)
     await engine.open()
@@ -56,9 +62,42 @@ def _content(number: int) -> ContentRef:
     return ContentRef(type="video", id=f"v{number % 500}")
 
 
+def _lines(records: Sequence[ShareRecord]) -> list[AuditEntry]:
+    """Withdrawn are only those on facebook, and hardly any failed: what PostgreSQL cannot tell from each alone."""
+    found = []
+    for number, each in enumerate(records):
+        kind = {"platform": "facebook", "action": "withdrawn", "status": "withdrawn"} if number % 4 == 0 else {}
+        kind = {"action": "failed", "status": "failed"} if number == 77 else kind
+        of = {"content": each.content, "user_id": each.user_id, "subject_id": each.id}
+        found.append(entry(**of, request_id=each.id.hex, **kind))
+    return found
+
+
+# filter, branch, and the index that serves it
+ANYTIME = (UUID(int=0), UUID(int=(1 << 128) - 1))
+SEARCHES: tuple[tuple[AuditFilter, Branch, str], ...] = (
+    (AuditFilter(content_type="video", content_id="v7"), {}, "ix_share_audit_content"),
+    (AuditFilter(content_id="v7"), {"content_type": "video"}, "ix_share_audit_content"),
+    (AuditFilter(user_id="user 7"), {}, "ix_share_audit_user"),
+    (AuditFilter(request_id="abc"), {}, "ix_share_audit_request"),
+    (AuditFilter(subject_id=UUID(int=7)), {}, "ix_share_audit_subject"),
+    (AuditFilter(status="failed"), {"platform": "twitter", "action": "failed"}, "ix_share_audit_kind"),
+    (AuditFilter(platform="twitter"), {"platform": "twitter", "action": "withdrawn"}, "ix_share_audit_kind"),
+    (AuditFilter(action="adjusted"), {"platform": None, "action": "adjusted"}, "ix_share_audit_kind"),
+    (AuditFilter(platform="twitter"), {"platform": "twitter", "action": "shared"}, "ix_share_audit_kind"),
+)
+
+
+async def explained_search(engine: Engine, which: AuditFilter, branch: Branch) -> str:
+    """The plan of the statement that looks through one branch of the audit."""
+    async with engine.reading() as connection:
+        statement = part_of(connection, which, branch, ANYTIME, 51)
+    return await explained(engine, statement)
+
+
 async def explained_select(engine: Engine, table: sa.Table, keys: Sequence[str], wanted: Sequence[object]) -> str:
     """The plan of the statement that locks these keys."""
-    columns = [column.name for column in table.columns]
+    columns = tuple(column.name for column in table.columns)
     sql = engine.flavor.select(table, columns, keys, len(wanted), lock=True)
     rows = [dict(zip(keys, key, strict=True)) for key in sorted(wanted)]  # type: ignore[type-var, call-overload]
     async with engine.reading() as connection:
@@ -94,6 +133,11 @@ async def test_postgresql_finds_rows_by_index(world: World) -> None:
         plan = await explained(engine, cells(scope, ledger=False))
         assert "ix_events_content" in plan
         assert "Seq Scan on events" not in plan
+
+    for which, branch, index in SEARCHES:
+        plan = await explained_search(engine, which, branch)
+        assert index in plan, (which, plan)
+        assert "Seq Scan" not in plan
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
@@ -134,6 +178,10 @@ async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
         scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
         assert len(scans) == 2
         assert all("'key': 'ix_events_content'" in line for line in scans)
+    for which, branch, index in SEARCHES:
+        plan = await explained_search(engine, which, branch)
+        assert f"'key': '{index}'" in plan, (which, plan)
+        assert "'type': 'ALL'" not in plan
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -153,4 +201,8 @@ async def test_sqlite_searches_by_index(url: str) -> None:
         for table in ("events", "share_totals", "share_counts", "share_rollups"):
             assert f"SEARCH {table} USING" in plan
             assert f"SCAN {table}" not in plan
+    for which, branch, index in SEARCHES:
+        plan = await explained_search(engine, which, branch)
+        assert f"SEARCH share_audit USING INDEX {index}" in plan, (which, plan)
+        assert "TEMP B-TREE" not in plan or index.endswith(("request", "subject"))
     await engine.close()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +16,7 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event, Job
-from sharetally.domain.ids import new_id
+from sharetally.domain.ids import earliest_id, new_id
 from sharetally.domain.share import Evidence, Status
 from sharetally.ports import AuditFilter, FoundLink, LinkFilter, PlatformStatus, Writes
 from tests.contracts.database_rows import (
@@ -279,8 +280,13 @@ LINES: dict[str, dict[str, Any]] = {
 }
 
 
+def _id_at(at: datetime) -> UUID:
+    return UUID(int=earliest_id(at).int + 1)
+
+
 async def trail(db: SqlDatabase) -> dict[str, AuditEntry]:
     made = {name: entry(**changes) for name, changes in LINES.items()}
+    made = {name: line._replace(id=_id_at(line.at)) for name, line in made.items()}
     await write(db, Writes(audit=list(made.values())))
     return made
 
@@ -300,6 +306,16 @@ async def test_the_audit_is_listed_newest_first_page_by_page(db: SqlDatabase) ->
         ({"content_type": "video"}, "abde"),
         ({"content_type": "article", "content_id": "abc"}, "c"),
         ({"content_id": "ABC"}, ""),
+        ({"content_id": "abc"}, "abcde"),
+        ({"content_id": "abc", "platform": "email"}, "c"),
+        ({"action": "link_created"}, "e"),
+        ({"action": "shared"}, "abc"),
+        ({"action": "shared", "status": "success"}, "abc"),
+        ({"action": "shared", "status": "failed"}, ""),
+        ({"action": "nothing"}, ""),
+        ({"status": "withdrawn", "platform": "twitter", "user_id": "anna"}, "d"),
+        ({"content_type": "article", "status": "success"}, "c"),
+        ({"platform": "email", "end": AT + timedelta(seconds=2)}, ""),
         ({"platform": "email"}, "c"),
         ({"platform": "twitter"}, "abd"),
         ({"user_id": "berta"}, "b"),
@@ -317,3 +333,22 @@ async def test_the_audit_is_filtered(db: SqlDatabase, which: dict[str, Any], fin
     made = await trail(db)
     found = await db.audit(AuditFilter(**which), limit=10, after=None)
     assert found == [made[name] for name in reversed(finds)]
+
+
+async def test_kinds_are_listed_page_by_page(db: SqlDatabase) -> None:
+    """A page of what several indexed ranges hold, newest first, goes on where the one before ended."""
+    platforms = ("twitter", "email", "copy")
+    made = [entry(platform=platforms[n % 3], action=("shared", "reshared")[n % 2]) for n in range(20)]
+    await write(db, Writes(audit=[*made, entry(action="withdrawn", status="withdrawn")]))
+    found, after = list[UUID](), None
+    while page := await db.audit(AuditFilter(status="success"), limit=3, after=after):
+        after = page[-1].id
+        found += [line.id for line in page]
+    assert found == [line.id for line in reversed(made)]
+
+
+async def test_a_record_is_found_by_its_id(db: SqlDatabase) -> None:
+    line = entry()
+    await write(db, Writes(audit=[line, entry(subject_id=line.subject_id, user_id="berta"), entry()]))
+    assert len(await db.audit(AuditFilter(subject_id=line.subject_id), limit=9, after=None)) == 2
+    assert await db.audit(AuditFilter(subject_id=line.subject_id, user_id="anna"), limit=9, after=None) == [line]

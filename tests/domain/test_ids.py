@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import string
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharetally.domain.ids import from_base62, new_id, to_base62
+from sharetally.domain.ids import earliest_id, from_base62, new_id, to_base62
 from sharetally.domain.link import new_code
 
 LETTERS = set(string.ascii_letters + string.digits)
@@ -26,6 +27,18 @@ def test_the_first_48_bits_are_milliseconds() -> None:
     before = time.time_ns() // 1_000_000
     milliseconds = new_id().int >> 80
     assert before <= milliseconds <= time.time_ns() // 1_000_000
+
+
+def test_a_moment_lies_between_the_ids_before_and_after_it() -> None:
+    before, at, after = (
+        new_id(),
+        datetime.now(UTC) + timedelta(milliseconds=1),
+        datetime.now(UTC) + timedelta(minutes=1),
+    )
+    assert before < earliest_id(at) < earliest_id(after)
+    assert earliest_id(datetime(1969, 1, 1, tzinfo=UTC)) == UUID(int=0)
+    assert earliest_id(datetime(9999, 12, 31, tzinfo=UTC)) > earliest_id(after)
+    assert earliest_id(datetime(2026, 11, 20, tzinfo=UTC)).int >> 80 == 1_795_132_800_000
 
 
 def test_ids_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:

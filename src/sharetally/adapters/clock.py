@@ -26,6 +26,11 @@ class DatabaseClock:
         after = time.monotonic()
         self._base, self._at = told, (before + after) / 2
 
+    @property
+    def ahead(self) -> timedelta:
+        """How far this host's clock is ahead of the database's."""
+        return datetime.now(UTC) - self.now()
+
     def now(self) -> datetime:
         """UTC."""
         return self._base + timedelta(seconds=time.monotonic() - self._at)

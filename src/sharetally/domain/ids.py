@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from uuid import UUID, SafeUUID
 
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM = (1 << 62) - 1
@@ -33,6 +35,12 @@ def new_ids(count: int) -> list[UUID]:
         made.append(_uuid(time_part | _VARIANT | random & _RANDOM))
         random >>= 64
     return made
+
+
+def earliest_id(at: datetime) -> UUID:
+    """The id before all that are made from this millisecond on."""
+    milliseconds = int((at - _BEGIN).total_seconds() * 1000)
+    return UUID(int=min(max(milliseconds, 0), 0xFFFFFFFFFFFF) << 80)
 
 
 def _uuid(number: int) -> UUID:

@@ -129,6 +129,12 @@ TABLE: Mapping[tuple[Status | None, Request], Step] = MappingProxyType(
 )
 
 
+ACTIONS_OF_RECORDS: Mapping[Action, Status] = MappingProxyType(
+    {step.action: step.to for step in TABLE.values() if step.action is not None and step.to is not None}
+)
+"""What can happen to a record, and the one status that each leaves it with."""
+
+
 class RecordKey(NamedTuple):
     """What makes a record one: content, platform, user. Sorted, it is the order of locking."""
 

@@ -27,9 +27,9 @@ FAR = datetime(9998, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
-    """A time as it is asked for: two of `start`, `end` and `interval` at most; what is missing follows.
+    """A time as it is asked for: `interval` tells what is missing of `start` and `end`, and is 7 days unless told.
 
-    Without an end it ends now, without a begin it is as long as `interval`, and that is 7 days unless told.
+    Without an end it ends now, or when the interval after its start does.
     """
 
     zone: ZoneInfo
@@ -120,8 +120,6 @@ class Analytics:
         return begin_of(start, size, span.zone), end_of(end, size, span.zone)
 
     def _asked(self, span: Span, size: int) -> tuple[datetime, datetime]:
-        if span.start is not None and span.end is not None and span.interval is not None:
-            raise InvalidRequest(("interval", "cannot be told beside both `from` and `to`: leave one of them out"))
         interval = span.interval or Interval(days=7)
         if span.start is not None:
             return span.start, span.end or self._end(span.start, span)

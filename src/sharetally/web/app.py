@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
+from sharetally.domain.ids import new_id
 from sharetally.web.answers import Answer, Streamed
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
@@ -198,7 +198,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _request_id(headers: Mapping[str, str]) -> str:
     told = headers.get("x-request-id")
-    return told if told is not None and SANE_ID.fullmatch(told) else os.urandom(16).hex()
+    return told if told is not None and SANE_ID.fullmatch(told) else new_id().hex
 
 
 async def _stream(visit: _Visit, send: Send, answer: Streamed) -> None:

@@ -34,7 +34,7 @@ Length = Annotated[
     str,
     Meta(
         pattern=r"^([1-9][0-9]{0,3}[mhdw]|P[1-9][0-9]{0,3}[DW]|PT[1-9][0-9]{0,3}[MH])\Z",
-        description="A length of time, `7d` or `P7D`, `24h` or `PT24H`, that ends at `to` or now, or begins at `from`. "
+        description="A length of time, `7d` or `P7D`, `24h` or `PT24H`, that begins at `from`, or ends at `to` or now. "
         "Days are calendar days of the time zone, the last one included: `1d` is today.",
         examples=["7d"],
     ),
@@ -48,8 +48,8 @@ class SpanQuery(In, rename={"start": "from", "end": "to"}, frozen=True):
     """Which time, in which zone; without any of it the last 7 days."""
 
     interval: Length | UnsetType = UNSET
-    start: Moment | UnsetType = UNSET
-    end: Moment | UnsetType = UNSET
+    start: Annotated[Moment, Meta(examples=["2026-11-01T00:00:00Z"])] | UnsetType = UNSET
+    end: Annotated[Moment, Meta(examples=["2026-12-01T00:00:00Z"])] | UnsetType = UNSET
     timezone: Timezone = "UTC"
     contentType: ContentType | UnsetType = UNSET
     channel: Label | UnsetType = UNSET

@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.auditing import audit_rows
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.proving import Scope, cells, some, this
 from sharetally.adapters.databases.statements import Row
@@ -176,12 +177,8 @@ class SqlReading:
 
     async def audit(self, which: AuditFilter, *, limit: int, after: UUID | None) -> list[AuditEntry]:
         """Lines of the audit, newest first."""
-        a = tables.share_audit
-        names = ("content_type", "content_id", "platform", "user_id", "status", "action", "request_id")
-        values = tuple((a.c[name], getattr(which, name)) for name in names)
-        of = [a.c.subject_id == which.subject_id] if which.subject_id is not None else []
-        statement = sa.select(a).where(*_equal(values), *of, *_within(a, which))
-        rows = await self._rows(_page(statement, a, limit, after))
+        async with self._engine.reading() as connection:
+            rows = await audit_rows(connection, which, limit=limit, after=after)
         return [mapping.audit_of(row) for row in rows]
 
 
@@ -195,12 +192,6 @@ def _expired(end: datetime | None, now: datetime | None) -> bool:
 
 def _equal(values: tuple[tuple[Any, str | None], ...]) -> list[Any]:
     return [column == value for column, value in values if value is not None]
-
-
-def _within(a: sa.Table, which: AuditFilter) -> list[Any]:
-    start: datetime | None = which.start
-    lower = [a.c.at >= start] if start is not None else []
-    return lower + ([a.c.at < which.end] if which.end is not None else [])
 
 
 def _page(statement: sa.Select[Any], table: sa.Table, limit: int, after: UUID | None) -> sa.Select[Any]:

@@ -103,6 +103,9 @@ share_audit = sa.Table(
     sa.Column("request_id", exact(128), nullable=False),
     sa.Index("ix_share_audit_content", "content_type", "content_id", "id"),
     sa.Index("ix_share_audit_user", "user_id", "id"),
+    sa.Index("ix_share_audit_kind", "platform", "action", "id"),
+    sa.Index("ix_share_audit_request", "request_id"),
+    sa.Index("ix_share_audit_subject", "subject_id"),
     **MYSQL,
 )
 

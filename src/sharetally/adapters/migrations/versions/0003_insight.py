@@ -1,4 +1,4 @@
-"""What people look at: contents with titles, shares over time, the last look of `verify`.
+"""What people look at: contents with titles, shares over time, the last look of `verify`, the audit by any filter.
 
 Revision ID: 0003
 Revises: 0002
@@ -52,10 +52,15 @@ def upgrade() -> None:
     )
     add_column("api_keys", sa.Column("last_used_at", UtcTime))
     make_index("ix_share_rollups_bucket", "share_rollups", "bucket")
+    make_index("ix_share_audit_kind", "share_audit", "platform", "action", "id")
+    make_index("ix_share_audit_request", "share_audit", "request_id")
+    make_index("ix_share_audit_subject", "share_audit", "subject_id")
 
 
 def downgrade() -> None:
     """Back to the core."""
+    for name in ("kind", "request", "subject"):
+        op.drop_index(f"ix_share_audit_{name}", "share_audit")
     op.drop_index("ix_share_rollups_bucket", "share_rollups")
     op.drop_column("api_keys", "last_used_at")
     for table in ("last_verify", "content_words", "content_details"):
