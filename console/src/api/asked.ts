@@ -34,22 +34,30 @@ export function useAsked<P extends PathsOf<"get">>(
   useEffect(() => {
     if (template === null) return;
     const control = new AbortController();
-    running.current?.abort();
     running.current = control;
     ask("get", template, { ...request, signal: control.signal }).then(
-      (data) => !control.signal.aborted && set({ about, where, data }),
+      (data) => {
+        if (control.signal.aborted) return;
+        running.current = undefined;
+        set({ about, where, data });
+      },
       (problem: unknown) => {
         if (control.signal.aborted) return;
+        running.current = undefined;
         if (!(problem instanceof Problem)) throw problem;
         set((before) => ({ about, where, problem, data: before.about === about ? before.data : undefined }));
       },
     );
-    return () => control.abort();
+    return () => {
+      running.current = undefined;
+      control.abort();
+    };
   }, [where, turn]);
 
   useEffect(() => {
     if (!every) return;
-    const timer = setInterval(() => document.hidden || again(), every);
+    // What takes longer than a turn is waited for, or it would never be seen.
+    const timer = setInterval(() => document.hidden || running.current || again(), every);
     return () => clearInterval(timer);
   }, [every, again]);
 

@@ -51,7 +51,7 @@ export function Timeline({ contentType, contentId }: { contentType: string; cont
   return (
     <Card
       title="Over time"
-      class={waiting && data ? "stale" : ""}
+      class={(waiting || problem) && data ? "stale" : ""}
       aside={
         <div class="actions">
           <Choice

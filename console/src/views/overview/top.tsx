@@ -29,7 +29,7 @@ export function Top() {
   return (
     <Card
       title="Most shared"
-      class={waiting && data ? "stale" : ""}
+      class={(waiting || problem) && data ? "stale" : ""}
       aside={<Choice label="Most shared within" value={interval} options={SPANS} change={choose} />}
     >
       <div class="top-list">

@@ -25,7 +25,7 @@ export function Totals() {
   if (problem && !data) return <Failed problem={problem} again={again} />;
   const points = data?.series[0]?.points.map(({ shares }) => shares);
   return (
-    <section class="tiles" aria-label="Totals">
+    <section class={problem ? "tiles stale" : "tiles"} aria-label="Totals">
       {TILES.map((tile) => (
         <Tile key={tile.name} {...tile} points={points} />
       ))}
