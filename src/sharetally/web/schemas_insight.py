@@ -48,7 +48,7 @@ class SpanQuery(In, rename={"start": "from", "end": "to"}, frozen=True):
     """Which time, in which zone; without any of it the last 7 days."""
 
     interval: Length | UnsetType = UNSET
-    start: Annotated[Moment, Meta(examples=["2026-11-01T00:00:00Z"])] | UnsetType = UNSET
+    start: Annotated[Moment, Meta(examples=["2026-11-16T00:00:00Z"])] | UnsetType = UNSET
     end: Annotated[Moment, Meta(examples=["2026-12-01T00:00:00Z"])] | UnsetType = UNSET
     timezone: Timezone = "UTC"
     contentType: ContentType | UnsetType = UNSET
