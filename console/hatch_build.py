@@ -101,7 +101,9 @@ def _npm(*words: str) -> None:
     environment = {**os.environ, "PATH": os.pathsep.join((*path, os.environ.get("PATH", "")))}
     done = subprocess.run([*npm, *words], cwd=HERE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"npm {' '.join(words[:2])} failed:\n{(done.stderr + done.stdout).strip()[-4000:]}")
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        shown = lines[-60:] if words[0] == "run" else lines[:4]  # what comes after is about npm itself
+        raise SystemExit("\n".join([f"npm {' '.join(words[:2])} failed:", *shown]))
 
 
 def _found() -> tuple[list[str], list[str]]:
