@@ -17,7 +17,7 @@ from sharetally.adapters.tracing.traced import Traced
 from sharetally.adapters.tracing.traces import open_traces
 from sharetally.domain.errors import Misconfigured, Unavailable
 from sharetally.flow.committer import Committer
-from sharetally.web.network import BehindProxies
+from sharetally.web.app import Application
 from tests.tracing.stand import Seen, causes, ids, parent, serving, told
 from tests.web.api import Api, call, settings
 from tests.web.conftest import MakeApi, make_api, migrated_file
@@ -131,7 +131,7 @@ async def test_off_every_part_is_what_it_is(make_api: MakeApi) -> None:
         assert type(core.committer) is Committer
         assert type(core.broker) is MemoryBroker
         assert core.ledger is core.database
-        assert type(plain.app) is BehindProxies
+        assert type(plain.app) is Application
         assert none.http(plain.app, lambda scope: None) is plain.app
         assert all(none.consumer(each, core.broker) is each for each in core.consumers)
 
