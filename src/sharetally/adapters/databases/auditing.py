@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.types import UtcTime
 from sharetally.domain.ids import earliest_id
 from sharetally.domain.share import ACTIONS_OF_RECORDS
 from sharetally.ports import AuditFilter
@@ -29,7 +28,6 @@ _FIELDS = ("content_type", "content_id", "platform", "user_id", "status", "actio
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 _KIND = ("platform", "action")
 _BY_KIND = "FORCE INDEX (ix_share_audit_kind)"  # MariaDB would rather read the whole table backwards
-_VEILED_AT: sa.ColumnElement[Any] = sa.literal_column("share_audit.at + interval '0'", UtcTime())
 Branch = Mapping[str, str | None]  # columns that a part of the lines have in common
 
 
@@ -60,19 +58,19 @@ def part_of(
     """The newest lines of one branch."""
     if branch.get("platform") is not None and connection.flavor.dialect.name == "postgresql":
         return _in_order_of_kind(which, branch, ids).limit(limit)
-    statement = sa.select(_A).where(*_residue(which, branch, dict(_A.c.items())), *_between(ids)).limit(limit)
+    statement = sa.select(_A).where(*_residue(which, branch), *_between(ids)).limit(limit)
     if branch.get("platform") is not None:
         statement = statement.with_hint(_A, _BY_KIND, "mysql").with_hint(_A, _BY_KIND, "mariadb")
     return statement.where(*_common(branch)).order_by(_A.c.id.desc())
 
 
-def _residue(which: AuditFilter, branch: Branch, columns: Mapping[str, Any]) -> list[Any]:
+def _residue(which: AuditFilter, branch: Branch) -> list[Any]:
     """What the filter says beside the branch; the status is what the action says."""
     told = {*branch, "status"} if "action" in branch else set(branch)
     wanted = {name: getattr(which, name) for name in (*_FIELDS, "subject_id") if name not in told}
-    found = [columns[name] == value for name, value in wanted.items() if value is not None]
-    found += [columns["at"] >= which.start] if which.start is not None else []
-    return found + ([columns["at"] < which.end] if which.end is not None else [])
+    found = [_A.c[name] == value for name, value in wanted.items() if value is not None]
+    found += [_A.c.at >= which.start] if which.start is not None else []
+    return found + ([_A.c.at < which.end] if which.end is not None else [])
 
 
 def _between(ids: tuple[UUID, UUID]) -> list[Any]:
@@ -92,8 +90,9 @@ def _in_order_of_kind(which: AuditFilter, branch: Branch, ids: tuple[UUID, UUID]
         for key in ((branch["platform"], branch["action"], each) for each in ids)
     )
     whole = sa.tuple_(*columns)
-    veiled = {**{name: _A.c[name] + sa.literal_column("''") for name in _FIELDS}, "at": _VEILED_AT}
-    statement = sa.select(_A).where(whole >= low, whole < high, *_residue(which, branch, veiled))
+    residue = _residue(which, branch)
+    veiled = [sa.case((sa.and_(*residue), sa.true()), else_=sa.false())] if residue else []
+    statement = sa.select(_A).where(whole >= low, whole < high, *veiled)
     return statement.order_by(*(column.desc() for column in columns))
 
 
@@ -127,7 +126,9 @@ async def _few(connection: Connection, kinds: Sequence[Branch]) -> bool:
     """Whether these kinds have so few lines that they are looked through sooner than a content or a person may be."""
     if not kinds or len(kinds) > MAX_BRANCHES:
         return not kinds
-    some = (sa.select(_A.c.id).where(*_common(kind)).limit(FEW).subquery() for kind in kinds)
+    anything, ever = AuditFilter(), (_FIRST, _LAST)
+    lines = (part_of(connection, anything, kind, ever, FEW).with_only_columns(_A.c.id) for kind in kinds)
+    some = (each.subquery() for each in lines)
     every = sa.union_all(*(sa.select(part) for part in some)).limit(FEW).subquery()
     return int((await connection.rows(sa.select(sa.func.count().label("n")).select_from(every)))[0]["n"]) < FEW
 
