@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.axe import complaints
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import OpenSite, Visitor
 from tests.browser.console import NARROW, WIDE, Console, sign_in_link
 from tests.browser.site import Site
 from tests.browser.test_pages import overflow
@@ -35,6 +35,22 @@ async def test_a_link_lets_somebody_in_once(site: Site, visitor: Visitor) -> Non
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="Audit")).to_be_visible()
     assert page.url == wanted
+
+
+async def test_below_a_path_in_another_country(make_site: OpenSite, visitor: Visitor) -> None:
+    with make_site(ROOT_PATH="/shares") as site:
+        page = await visitor(trouble=True, locale="de-DE", timezone_id="Asia/Kathmandu")
+        await page.goto(sign_in_link(site))
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        for user in ("anna", "bert"):
+            site.share("abc", "twitter", "facebook", "whatsapp", "linkedin", user=user)
+        await page.get_by_role("link", name="Content", exact=True).click()
+        await page.get_by_role("link", name="abc").click()
+        await expect(page.locator(".figure")).to_have_text("8")
+        await expect(page.get_by_text(re.compile(r"last changed \d\d\.\d\d\.\d{4}"))).to_be_visible()
+        await expect(page.get_by_text("8 made, 0 withdrawn · Asia/Kat")).to_be_visible()
+        await page.reload()
+        await expect(page).to_have_url(f"{site.base}/console/content/video/abc")
 
 
 async def test_what_one_sees_is_what_one_may(console: Console) -> None:

@@ -11,6 +11,7 @@ import { Field } from "../parts/field";
 import { Icon, Mark } from "../parts/icon";
 import { Failed } from "../parts/states";
 
+const CODE = /^[\w-]{43}$/; // and no other fragment, like that of a link within a page
 const PAGE = `${base}sign-in`;
 
 /** Where to go afterwards: only ever a place of the console. */
@@ -35,7 +36,7 @@ export function SignIn() {
   useEffect(() => {
     document.title = "Sign in · Sharetally";
     const given = location.hash.slice(1);
-    if (!given) return;
+    if (!CODE.test(given)) return;
     history.replaceState(null, "", location.pathname + location.search);
     void enter(given);
   }, []);
