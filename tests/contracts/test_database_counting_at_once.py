@@ -119,6 +119,8 @@ async def test_at_once_is_step_by_step(db: SqlDatabase, seed: int) -> None:
         list(made(event for event in part if event.job in COUNTED)) for part in parts
     ]
     assert any(each.made for each in told)
+    numbers = [number for each in told for number in (*each.numbers.values(), *(row.shares for row in each.made))]
+    assert {type(number) for number in numbers} == {int}  # what metrics and other processes can read
 
 
 async def test_at_once_leaves_what_is_parked_gone_or_somebody_elses(db: SqlDatabase) -> None:

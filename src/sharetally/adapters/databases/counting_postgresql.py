@@ -80,7 +80,7 @@ totals AS ({_TOTALS}), cells AS ({_CELLS}), rollups AS ({_ROLLUPS})
 SELECT job, NULL AS content_type, NULL AS content_id, NULL AS channel, NULL::timestamptz AS minute,
     sum(number)::bigint AS number FROM folded GROUP BY job
 UNION ALL SELECT DISTINCT NULL, content_type, content_id, NULL, NULL::timestamptz, 0 FROM folded
-UNION ALL SELECT NULL, NULL, NULL, channel, minute, sum(moved) FROM (
+UNION ALL SELECT NULL, NULL, NULL, channel, minute, sum(moved)::bigint FROM (
     SELECT channel, moved, date_bin('1 minute', at, TIMESTAMPTZ 'epoch') AS minute FROM burned
     WHERE moved > 0 AND evidence IS NOT NULL AND from_evidence IS NULL
 ) AS made GROUP BY channel, minute
