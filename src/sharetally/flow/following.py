@@ -37,7 +37,8 @@ class Update:
 class Topic:
     """What can be followed: `whole` is all of its state, `change` what is new since `change` was last called.
 
-    The first change is told at once, then there is one word each `interval` seconds at most.
+    The first change is told at once, then there is one word each `interval` seconds at most. Telling takes no more
+    than half of the time, however many follow: what takes long is done less often.
     """
 
     def __init__(self, *, interval: float, whole: Callable[[], Update], change: Callable[[], Update]) -> None:
@@ -46,12 +47,13 @@ class Topic:
         self._interval = interval
         self._change = change
         self._changed = False
+        self._began: float | None = None  # when the last word was begun; None once the next may follow
         self._pause: asyncio.TimerHandle | None = None
 
     def changed(self) -> None:
         """There is something new."""
         self._changed = True
-        if self._pause is None:
+        if self._began is None:
             self._tell()
 
     def close(self) -> None:
@@ -61,11 +63,16 @@ class Topic:
 
     def _tell(self) -> None:
         self._changed = False
-        self._pause = asyncio.get_running_loop().call_later(self._interval, self._next)
+        self._began = asyncio.get_running_loop().time()
         self._spread(self._change(), iter(tuple(self.followers)))
 
+    def _rest(self, began: float) -> None:
+        loop = asyncio.get_running_loop()
+        took = loop.time() - began
+        self._pause = loop.call_later(max(self._interval - took, took), self._next)
+
     def _next(self) -> None:
-        self._pause = None
+        self._began = None
         if self._changed:
             self._tell()
 
@@ -76,6 +83,8 @@ class Topic:
             told += 1
         if told == SLICE:
             asyncio.get_running_loop().call_soon(self._spread, update, rest)
+        elif self._began is not None:
+            self._rest(self._began)
 
 
 class Follower:

@@ -25,6 +25,7 @@ from sharetally.flow.queries import Queries
 from sharetally.ports import Channel, Clock, Listener, Reading
 
 INTERVAL = 0.1  # seconds between two words about one content
+LOOK = 1.0  # seconds between two looks at what is to be let go or read
 READ_AGAIN = 10.0  # seconds
 LINGER = 10.0  # seconds that a content is kept without followers
 CONTENTS = 50_000  # followed by one process
@@ -45,7 +46,8 @@ class _Followed:
     def hear(self, count: Count) -> None:
         if self.newest is None or count.version > self.newest.order:
             self.newest = Update(count.version, count)
-            self.topic.changed()
+            if self.topic.followers:
+                self.topic.changed()
 
     def _known(self) -> Update:
         assert self.newest is not None, "followers join what is known"
@@ -159,7 +161,7 @@ class Live(Listener):
         """Every second: let go of what nobody follows, and read again what was last read long ago."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(LOOK):
                     await self._gap.wait()
             now = asyncio.get_running_loop().time()
             if self._gap.is_set():

@@ -23,6 +23,7 @@ from sharetally.web.collector import settle
 from sharetally.web.connection import Connection
 
 LAST_CALL_SECONDS = 2.0
+UNREAD_SECONDS = 30
 _CLOSE = (b"connection", b"close")
 
 
@@ -36,6 +37,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         await super().startup(sockets)
+        self._bound_silence()
         settle()
         if self._listening is not None and not self.should_exit:
             self._listening()
@@ -49,6 +51,15 @@ class Server(uvicorn.Server):
         await self._stop_listening(sockets or ())
         await self._last_call()
         await super().shutdown(sockets)
+
+    def _bound_silence(self) -> None:
+        """The kernel cuts off who takes nothing for so long; connections have it from the socket they came by."""
+        if not hasattr(socket, "TCP_USER_TIMEOUT"):
+            return
+        for each in [each for server in self.servers for each in server.sockets]:
+            with socket.socket(fileno=os.dup(each.fileno())) as door:
+                if door.family in (socket.AF_INET, socket.AF_INET6):
+                    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
 
     def _tell_application(self) -> None:
         """Those who only listen are not idle, and only it can tell them to come again elsewhere."""

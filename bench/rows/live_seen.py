@@ -1,0 +1,51 @@
+"""From a share to another client's eyes, through commit, RabbitMQ, count and channel, against one hop of a message."""
+
+from __future__ import annotations
+
+from bench.load.live import Task, ran
+from bench.load.steady import percentiles
+from bench.pairs import figure, in_turn
+from bench.process import ROOT
+from bench.reference.hop import hops
+from bench.row import Measured, Row, at_most
+from bench.sides.ours import Ours, ours
+from bench.stage import Stage
+from tests.oracle.system import SECRET
+
+SHARES = 300
+CONTENTS = 100  # none is shared twice within the tenth of a second in which changes are told together
+PAUSE = 0.01  # seconds
+
+
+async def measure(stage: Stage) -> Measured:
+    """Milliseconds at the 99th percentile, one at a time."""
+    notes = [f"{SHARES} shares against as many messages, one after the other; a worker of its own, Redis pub/sub"]
+    async with ours(stage, counting=True, cache=True, filled=1_000, warm=False) as side:
+        return await in_turn(stage.options.pairs, lambda: _seen(side, notes), lambda: _hops(side, notes), notes=notes)
+
+
+async def _seen(side: Ours, notes: list[str]) -> float:
+    task = Task(
+        port=side.port, secret=SECRET, pid=side.system.serve.pid, clients=1, contents=CONTENTS, shares=SHARES,
+        pause=PAUSE, one_by_one=True,
+    )  # fmt: skip
+    found = await ran(task, ROOT)
+    notes.append(f"share -> seen p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms")
+    return found["p99"]
+
+
+async def _hops(side: Ours, notes: list[str]) -> float:
+    found = percentiles(await hops(side.amqp, messages=SHARES, pause=PAUSE))
+    notes.append(f"publish -> consume p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms")
+    return found["p99"]
+
+
+ROW = Row(
+    name="live-seen",
+    order=120,
+    ours="from a share to another client's eyes, p99",
+    reference="one raw publish and consume, p99",
+    unit="ms",
+    target=at_most(5),
+    measure=measure,
+)

@@ -1,0 +1,158 @@
+"""Who follows is told the newest state at a pace; who is slow catches up, and nobody is told an older state."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from sharetally.flow.following import SLICE, Follower, Topic, Update
+
+pytestmark = pytest.mark.anyio
+WITHIN = 10.0  # seconds; only what is broken takes so long
+
+
+@dataclass
+class State:
+    """A number that is followed."""
+
+    number: int = 0
+    told: list[int] = field(default_factory=list)
+
+    def topic(self, interval: float) -> Topic:
+        return Topic(interval=interval, whole=self.update, change=self.update)
+
+    def update(self) -> Update:
+        return Update(self.number, self.number)
+
+
+@dataclass
+class Client:
+    """Takes what it is told, at once or when it may."""
+
+    quick: bool = True
+    patience: float = WITHIN
+    heard: list[int] = field(default_factory=list)
+    may: asyncio.Event = field(default_factory=asyncio.Event)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    given_up: int = 0
+
+    def __post_init__(self) -> None:
+        self.follower = Follower(
+            put=self._put, send=self._send, slow=self._slow, leave=lambda: None, patience=self.patience
+        )
+
+    def _put(self, update: Update) -> bool:
+        if self.quick:
+            self._hear(update)
+        return self.quick
+
+    async def _send(self, update: Update) -> None:
+        await self.may.wait()
+        self._hear(update)
+
+    def _hear(self, update: Update) -> None:
+        self.heard.append(update.value)
+        self.stirred.set()
+
+    def _slow(self) -> None:
+        self.given_up += 1
+        self.stirred.set()
+
+    async def until(self, number: int) -> None:
+        async with asyncio.timeout(WITHIN):
+            while not self.heard or self.heard[-1] != number:
+                self.stirred.clear()
+                await self.stirred.wait()
+
+
+async def test_the_first_change_is_told_at_once_and_the_rest_together() -> None:
+    state, client = State(), Client()
+    topic = state.topic(0.05)
+    client.follower.join(topic)
+    for state.number in range(1, 101):
+        topic.changed()
+    assert client.heard == [0, 1]
+    await client.until(100)
+    assert client.heard == [0, 1, 100]
+
+
+async def test_many_are_told_in_slices_and_all_of_them() -> None:
+    state = State()
+    topic = state.topic(0.0)
+    clients = [Client() for _ in range(2 * SLICE + 1)]
+    for client in clients:
+        client.follower.join(topic)
+    state.number = 1
+    topic.changed()
+    assert sum(client.heard == [0, 1] for client in clients) == SLICE
+    state.number = 2
+    topic.changed()
+    for client in clients:
+        await client.until(2)
+        assert client.heard in ([0, 1, 2], [0, 2])
+
+
+async def test_who_is_slow_is_told_the_newest_state_and_nothing_in_between() -> None:
+    state, slow, quick = State(), Client(quick=False), Client()
+    topic = state.topic(0.0)
+    for client in (slow, quick):
+        client.follower.join(topic)
+    for state.number in range(1, 6):
+        topic.changed()
+        await quick.until(state.number)
+    slow.may.set()
+    await slow.until(5)
+    assert slow.heard[-1] == 5
+    assert len(slow.heard) <= 2  # the one that was on its way, and the newest
+    assert quick.heard == [0, 1, 2, 3, 4, 5]
+    await slow.follower.close()
+
+
+async def test_who_takes_nothing_for_too_long_is_given_up_once() -> None:
+    state, client = State(), Client(quick=False, patience=0.01)
+    topic = state.topic(0.0)
+    client.follower.join(topic)
+    async with asyncio.timeout(WITHIN):
+        await client.stirred.wait()
+    for state.number in (1, 2):
+        topic.changed()
+        await asyncio.sleep(0)
+    assert (client.given_up, client.heard) == (1, [])
+    await client.follower.close()
+
+
+async def test_an_older_state_is_never_told() -> None:
+    state, client = State(number=5), Client()
+    topic = state.topic(0.0)
+    client.follower.join(topic)
+    client.follower.take(topic, Update(4, 4))
+    client.follower.take(topic, Update(5, 5))
+    assert client.heard == [5]
+
+
+async def test_what_is_known_is_not_told_again_and_what_is_followed_no_longer_not_at_all() -> None:
+    state, client = State(number=5), Client()
+    topic = state.topic(0.0)
+    client.follower.join(topic, known=5)
+    assert client.heard == []
+    client.follower.join(topic, known=7)  # before a restore, perhaps
+    assert client.heard == [5]
+    client.follower.part(topic)
+    client.follower.part(topic)
+    state.number = 6
+    topic.changed()
+    assert client.heard == [5]
+
+
+def test_a_form_is_made_once() -> None:
+    made = []
+
+    def form(value: int) -> str:
+        made.append(value)
+        return str(value)
+
+    update = Update(1, 42)
+    assert [update.form(form), update.form(form)] == ["42", "42"]
+    assert made == [42]
