@@ -48,7 +48,7 @@ async def _one(system: System) -> float:
 
 ROW = Row(
     name="live-clients",
-    order=130,
+    order=104,
     ours="10,000 live clients all at the last version",
     reference="one client's round trip and the step in which changes are told together",
     unit="ms",

@@ -42,7 +42,7 @@ async def _hops(side: Ours, notes: list[str]) -> float:
 
 ROW = Row(
     name="live-seen",
-    order=120,
+    order=102,
     ours="from a share to another client's eyes, p99",
     reference="one raw publish and consume, p99",
     unit="ms",

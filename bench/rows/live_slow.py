@@ -38,7 +38,7 @@ async def _others(system: System, stuck: int, notes: list[str]) -> float:
 
 ROW = Row(
     name="live-slow",
-    order=140,
+    order=106,
     ours="live clients beside one that never reads, p99",
     reference="without it",
     unit="ms",
