@@ -15,9 +15,9 @@ run: install
 	@$(BIN)/sharetally migrate
 	@exec $(BIN)/python -m sharetally serve --welcome
 
-# Two at a time, each file by one of them: what tests wait for is mostly somebody else.
+# Two folders at a time. For some of them: .venv/bin/python -m tests tests/web
 test: install-dev
-	@$(BIN)/python -m pytest -p no:cacheprovider -q -n 2 --dist loadfile
+	@$(BIN)/python -m tests
 
 # Half an hour and more; for a few rows: make faults ROWS="--rows 1,2 --on postgresql"
 faults: install-dev
