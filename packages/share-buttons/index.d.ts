@@ -64,5 +64,6 @@ declare global {
   interface HTMLElementEventMap {
     share: CustomEvent<ShareDetail>;
     "share-error": CustomEvent<ShareErrorDetail>;
+    count: CustomEvent<undefined>;
   }
 }

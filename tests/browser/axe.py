@@ -18,11 +18,17 @@ def _source() -> str:
     return (modules(Path(__file__).parent / "axe") / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
-async def complaints(page: Page, *rules: str) -> list[str]:
-    """Everything serious that it finds on the page as it stands, shadow trees included; by these rules, or by all."""
+async def complaints(page: Page, *rules: str, within: str = "html") -> list[str]:
+    """Everything serious that it finds on the page as it stands, shadow trees included; by these rules, or by all.
+
+    `within` names the parts to look at, where a page is long and repeats itself.
+    """
     await page.evaluate(_source())
     only = {"runOnly": list(rules)} if rules else {}
-    found: dict[str, Any] = await page.evaluate("options => axe.run(options)", {**only, "resultTypes": ["violations"]})
+    found: dict[str, Any] = await page.evaluate(
+        "([within, options]) => axe.run({ include: [within] }, options)",
+        [within, {**only, "resultTypes": ["violations"]}],
+    )
     return [
         f"{fault['id']}: {fault['help']}: {[node['target'] for node in fault['nodes']][:5]}"
         for fault in found["violations"]

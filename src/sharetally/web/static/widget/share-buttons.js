@@ -89,7 +89,7 @@ if (globalThis.document) {
   }
 
   // tokens: got when needed, by one question for all who need it, and kept until shortly before they expire
-  const held = new Map();
+  const held = new WeakMap();
   async function tokenFrom(give, renewed) {
     let one = held.get(give);
     if (!one || renewed || one.until < Date.now()) {
@@ -124,7 +124,6 @@ if (globalThis.document) {
     constructor(base) {
       this.base = base;
       this.place = `sharetally ${base}`;
-      document.addEventListener("visibilitychange", () => this.failures && this.soon());
     }
 
     // Nobody gets a name by looking: visitors are known from their first share on.
@@ -176,8 +175,7 @@ if (globalThis.document) {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => {
         if (document.readyState === "loading") this.soon(50);
-        else if (this.widgets.size && !document.hidden) this.look();
-        else if (this.widgets.size) this.failures++;
+        else if (this.widgets.size) this.look();
       }, after);
     }
 
@@ -225,7 +223,10 @@ if (globalThis.document) {
         if (said.version >= 0) this.take(said);
       };
       // again after 1 s, 2 s, 4 s … a minute, for each a little different, so that not all come back at once
-      socket.onclose = () => this.soon(Math.min(60, 2 ** this.failures++) * (500 + 500 * Math.random()));
+      socket.onclose = () => {
+        clearTimeout(this.later);
+        this.later = setTimeout(() => this.soon(), Math.min(60, 2 ** this.failures++) * (500 + 500 * Math.random()));
+      };
     }
 
     tell(what, keys) {
@@ -240,7 +241,6 @@ if (globalThis.document) {
 
   class ShareButtons extends HTMLElement {
     static observedAttributes = ["content-type", "content-id", "url", "text", "platforms", "api", "instance", "lang"];
-    static token = null;
     buttons = new Map();
 
     constructor() {
@@ -257,6 +257,14 @@ if (globalThis.document) {
     get token() { return this.give; }
     set token(give) {
       this.give = give;
+      this.renew();
+    }
+    static get token() { return this.give; }
+    static set token(give) {
+      this.give = give;
+      document.querySelectorAll("share-buttons").forEach((one) => one.renew());
+    }
+    renew() {
       if (!this.key) return;
       watcher.observe(this);
       if (!this.count) this.hub.again(this.key);
@@ -369,6 +377,7 @@ if (globalThis.document) {
       if (before === short && number.lastChild.textContent === long) return;
       number.part = count.shareCount ? "count" : "count empty";
       number.replaceChildren(made("span", { "aria-hidden": "true" }, short), made("span", { class: "v" }, long));
+      this.tell("count");
       number.classList.remove("up");
       if (before && number.offsetWidth) number.classList.add("up"); // the look at its width starts the movement anew
     }
