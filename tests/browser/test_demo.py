@@ -82,6 +82,8 @@ async def test_one_may_stay_on_the_page(demo: Site, visitor: Visitor) -> None:
     await card(page, MOONS).get_by_role("link", name="Share on LinkedIn, shared by you").click()
     await expect(page.locator(".happening").first).to_contain_text("it was shared already")
     await expect(count(page, MOONS)).to_have_text("1 share")
+    await page.reload()
+    await expect(card(page, MOONS).locator(".yours")).to_have_text("YoursLinkedIn×")
     assert await complaints(page) == []
     await page.emulate_media(color_scheme="dark")
     assert await complaints(page, "color-contrast") == []

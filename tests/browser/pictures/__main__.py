@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from playwright.async_api import async_playwright
 
 from tests.browser.chromium import chromium, options
-from tests.browser.pictures import console
+from tests.browser.pictures import console, demo
 from tests.browser.site import open_site
 
 CONTENT_URLS = '{"video": "https://videos.example.com/{contentId}", "article": "https://news.example.com/{contentId}"}'
@@ -21,6 +21,7 @@ async def main() -> None:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium(), args=options())
             await console.take(site, browser)
+            await demo.take(site, browser)
             await browser.close()
 
 

@@ -89,12 +89,13 @@ class Card {
   }
 
   counted() {
+    this.showYours();
+    if (!this.widget.count) return;
     const { shareCount, breakdown } = this.widget.count;
     pulse("good", "Live");
     if (this.known !== undefined && shareCount !== this.known && !this.following) elsewhere(this, this.known, shareCount);
     this.known = shareCount;
     this.showChannels(breakdown.channel);
-    this.showYours();
     if (token() !== null) this.prove().catch(() => {});
   }
 

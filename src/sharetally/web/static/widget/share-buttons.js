@@ -198,7 +198,7 @@ if (globalThis.document) {
 
     know(key, what, platform) {
       this.mine.get(key)?.[what](platform);
-      this.widgets.get(key)?.forEach((widget) => widget.mark());
+      this.widgets.get(key)?.forEach((widget) => widget.mark(widget.tell("count")));
     }
 
     // where counts need a token, any widget's will do
