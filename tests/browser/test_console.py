@@ -56,7 +56,7 @@ async def test_below_a_path_in_another_country(make_site: OpenSite, visitor: Vis
 async def test_what_one_sees_is_what_one_may(console: Console) -> None:
     page = await console("/console", scope="audit")
     ways = page.get_by_role("navigation", name="Console").get_by_role("link")
-    assert await ways.all_inner_texts() == ["Content", "Audit"]
+    await expect(ways).to_have_text(["Content", "Audit"])
     await page.get_by_role("link", name="Go to Content").click()
     await expect(page.get_by_role("heading", name="Content", level=1)).to_be_focused()
 

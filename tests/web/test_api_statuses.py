@@ -65,7 +65,7 @@ async def ask(api: Api, endpoint: Endpoint, *, query: str = "", **how: Any) -> S
 
 
 async def plain(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
-    async with make_api(LINK_HOSTS="*") as api:
+    async with make_api(LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await api.share("abc", "twitter")
         return await ask(api, endpoint)
 
@@ -103,7 +103,8 @@ async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoin
 
 
 async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
-    async with make_api(RATE_LIMIT="1/hour", LINK_HOSTS="*") as api:
+    limits = {"RATE_LIMIT": "1/hour", "ANONYMOUS_RATE": "1/hour"}
+    async with make_api(**limits, LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await ask(api, endpoint)
         if endpoint.access is not Access.ACT_AS:
             return await ask(api, endpoint)

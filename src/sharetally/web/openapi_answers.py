@@ -114,13 +114,15 @@ def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
     if status in (200, 304) and 304 in endpoint.answers:
         found["ETag"] = "The version, to ask again with `If-None-Match`; not with `consistent`."
         found["Cache-Control"] = "`no-cache`, or `no-store` with `consistent`."
+    if status == 200 and endpoint.media_type == "text/event-stream":
+        found["X-Accel-Buffering"] = "`no`: nginx passes each event on at once."
     if endpoint.path == "/console/session" and endpoint.method != "GET" and status < 300:
         found["Set-Cookie"] = "The session; empty, once it has ended."
     if status == 401:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.answers.get(503) is None):
         found["Retry-After"] = "Seconds to wait."
-    if status == 429 or (endpoint.writes and status < 500):
+    if status == 429 or (endpoint.writes and status < 500) or (endpoint.path == "/tokens/visitor" and status == 200):
         found["RateLimit"] = "Writes that are left, and seconds until they are more; missing where none are limited."
         found["RateLimit-Policy"] = "Writes in a window of so many seconds."
     return {name: {"description": about, "schema": {"type": "string"}} for name, about in found.items()}
