@@ -80,7 +80,7 @@ def exact_is_what_is_counted(patch: pytest.MonkeyPatch) -> None:
 
 
 def nothing_is_announced(patch: pytest.MonkeyPatch) -> None:
-    async def announce(announcer: Announcer, contents: object) -> None: ...
+    async def announce(announcer: Announcer, contents: object, made: object = ()) -> None: ...
 
     patch.setattr(Announcer, "announce", announce)
 
