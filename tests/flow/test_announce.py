@@ -10,7 +10,9 @@ from typing import cast
 import pytest
 
 from sharetally.adapters.caches.memory import MemoryCache
+from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.activity import Made
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import Unavailable
@@ -50,6 +52,25 @@ class Hesitant:
         self.read.set()
         await self.tell.wait()
         return found
+
+
+class Names(MemoryChannel):
+    """Carries no counts."""
+
+    carries_counts = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved: list[ContentRef] = []
+
+    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+        self.moved += contents
+
+
+async def test_without_a_cache_nothing_is_read_for_a_channel_that_carries_no_counts(db: SqlDatabase) -> None:
+    names, reading = Names(), Hesitant(db)
+    await Announcer(reading=cast(Reading, reading), cache=None, channel=names).announce({VIDEO, ARTICLE})
+    assert (names.moved, reading.asked) == (sorted([VIDEO, ARTICLE]), [])
 
 
 async def test_what_stands_is_cached(db: SqlDatabase, cache: MemoryCache) -> None:

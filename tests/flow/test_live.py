@@ -162,6 +162,34 @@ async def test_a_lost_word_is_found_by_reading_again(stand: Stand, monkeypatch: 
         await client.until(2)
 
 
+async def test_what_moved_is_read_at_once_and_told(stand: Stand) -> None:
+    client = Client()
+    async with stand.live.client(client.follower), running(stand.live):
+        await stand.live.follow(client.follower, {VIDEO: -1})
+        stand.stored.version = 2
+        await stand.channel.announce_moved([OTHER, VIDEO])
+        await client.until(2)
+    assert client.heard == [1, 2]
+
+
+async def test_what_moves_while_it_is_read_is_read_once_more(stand: Stand) -> None:
+    client = Client()
+
+    async def moves_meanwhile(contents: Sequence[ContentRef]) -> list[Count]:
+        old = [stand.stored.count(content) for content in contents]
+        if stand.stored.version == 2:
+            stand.stored.version = 3
+            await stand.channel.announce_moved(contents)
+        return old
+
+    async with stand.live.client(client.follower), running(stand.live):
+        await stand.live.follow(client.follower, {VIDEO: -1})
+        stand.stored.version, stand.stored.counts = 2, moves_meanwhile  # type: ignore[method-assign]
+        await stand.channel.announce_moved([VIDEO])
+        await client.until(3)
+    assert client.heard == [1, 2, 3]
+
+
 async def test_after_a_gap_all_is_read_at_once_and_again_if_the_database_is_away(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

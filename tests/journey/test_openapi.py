@@ -44,7 +44,7 @@ async def made_up(
     command += [f"http://127.0.0.1:{system.port}/openapi.json", "--phases", phases]
     command += ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--no-color", "--max-redirects", "0"]
     command += ["--suppress-health-check", "all", "--generation-database", "none", "--warnings", "off"]
-    command += ["--exclude-path-regex", "/live$"]  # a stream has no end, and tests of its own
+    command += ["--exclude-path-regex", "^/share-links/count/.+/live$"]  # a stream has no end, and tests of its own
     for name, value in headers.items():
         command += ["--header", f"{name}: {value}"]
     if unchecked:
@@ -75,7 +75,8 @@ async def verified(system: System) -> dict[str, int]:
 async def test_as_one_who_may_everything(system: System, tmp_path: Path) -> None:
     token = system.token("shares audit analytics admin")("anna")
     said = await made_up(system, tmp_path, {"Authorization": f"Bearer {token}"}, phases=ALL)
-    assert f"Tested: {len((*API, *OPERATION))}" in said
+    ending = [endpoint for endpoint in (*API, *OPERATION) if endpoint.media_type != "text/event-stream"]
+    assert f"Tested: {len(ending)}" in said
     found = await verified(system)
     assert found["contents"] > 0
     assert found["drift"] == 0

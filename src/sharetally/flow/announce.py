@@ -32,6 +32,9 @@ class Announcer:
         if self._cache is None and self._channel is None:
             return
         wanted = sorted(contents)
+        if self._cache is None and self._channel is not None and not self._channel.carries_counts:
+            await self._channel.announce_moved(wanted, made)
+            return
         try:
             for start in range(0, len(wanted), AT_ONCE):
                 await self._tell(wanted[start : start + AT_ONCE], made if start == 0 else ())

@@ -2,7 +2,8 @@
 
     channel -> hear -> topic -> followers
 
-What a channel loses is found by reading: each followed content is read again every ten seconds, all of them when
+A channel that carries no counts says what moved: that is read, ten times a second at most.
+What a channel loses is found by reading too: each followed content is read again every ten seconds, all of them when
 the channel has gapped. Only a higher version is told. A content is let go some seconds after its last follower.
 """
 
@@ -30,6 +31,7 @@ READ_AGAIN = 10.0  # seconds
 LINGER = 10.0  # seconds that a content is kept without followers
 CONTENTS = 50_000  # followed by one process
 AT_ONCE = 200  # contents in one statement
+NEVER = float("-inf")  # so that it is due
 FAREWELL = 1.0  # seconds over which clients are sent away, lest they all come back at once
 log = structlog.get_logger("sharetally.live")
 
@@ -74,7 +76,8 @@ class Live(Listener):
         self._most = clients
         self._followed: dict[ContentRef, _Followed] = {}
         self._clients: dict[Follower, None] = {}
-        self._gap = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._gapped = False
         self._leaving: asyncio.Task[None] | None = None
         self.activity = Activity(clock)
 
@@ -90,9 +93,17 @@ class Live(Listener):
         """Add it to the last hour."""
         self.activity.heard(made)
 
+    def moved(self, contents: Collection[ContentRef]) -> None:
+        """Read those that are followed again, now."""
+        for content in contents:
+            if (followed := self._followed.get(content)) is not None:
+                followed.read_at = NEVER
+                self._wake.set()
+
     def gapped(self) -> None:
         """Read everything again, now."""
-        self._gap.set()
+        self._gapped = True
+        self._wake.set()
 
     # what clients want
 
@@ -158,22 +169,25 @@ class Live(Listener):
     # what nobody says
 
     async def run(self) -> None:
-        """Every second: let go of what nobody follows, and read again what was last read long ago."""
+        """Every second, or when something moved: let go of what nobody follows, read again what is not sure."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
-                    await self._gap.wait()
+                    await self._wake.wait()
+            self._wake.clear()
             now = asyncio.get_running_loop().time()
-            if self._gap.is_set():
+            if self._gapped:
                 self._doubt_all()
             await self._let_go(now)
             due = [content for content, each in self._followed.items() if each.read_at <= now - READ_AGAIN]
-            await self._read_again(due, now)
+            if due:
+                await self._read_again(due, now)
+                await asyncio.sleep(INTERVAL)  # nobody is told more often
 
     def _doubt_all(self) -> None:
-        self._gap.clear()
+        self._gapped = False
         for followed in self._followed.values():
-            followed.read_at = float("-inf")
+            followed.read_at = NEVER
 
     async def _let_go(self, now: float) -> None:
         gone = []
@@ -190,15 +204,18 @@ class Live(Listener):
     async def _read_again(self, contents: Collection[ContentRef], now: float) -> None:
         rest = iter(contents)
         while some := list(islice(rest, AT_ONCE)):
+            self._note_read(some, now)  # before: what moves meanwhile is read once more
             try:
                 counts = await self._reading.counts(some)
             except SharetallyError as error:
                 log.info("not read again", contents=len(contents), reason=error.detail)
-                return
+                return self._note_read(some, NEVER)
             self.heard(counts)
-            for content in some:
-                if (followed := self._followed.get(content)) is not None and not self._gap.is_set():
-                    followed.read_at = now
+
+    def _note_read(self, contents: Collection[ContentRef], at: float) -> None:
+        for content in contents:
+            if (followed := self._followed.get(content)) is not None:
+                followed.read_at = at
 
     # the end
 

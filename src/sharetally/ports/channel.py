@@ -17,6 +17,10 @@ class Listener(Protocol):
         """Announced counts, in any order, perhaps twice; of contents that nobody follows too."""
         ...
 
+    def moved(self, contents: Collection[ContentRef]) -> None:
+        """These have changed, and what they are now is to be read; of contents that nobody follows too."""
+        ...
+
     def made(self, made: Sequence[Made]) -> None:
         """Shares made since the last such word, of whoever counted them."""
         ...
@@ -27,7 +31,12 @@ class Listener(Protocol):
 
 
 class Channel(Protocol):
-    """Tells every process of a counted batch. What is lost on the way is found by reading again."""
+    """Tells every process of a counted batch. What is lost on the way is found by reading again.
+
+    One that `carries_counts` tells what contents have now; another only which have moved, and who follows one reads.
+    """
+
+    carries_counts: bool
 
     async def open(self, listener: Listener | None) -> None:
         """Connect, to announce and, with a listener, to hear; keeps trying when nobody answers, and never fails."""
@@ -39,6 +48,10 @@ class Channel(Protocol):
 
     async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
         """Tell who listens; gives up within a short time-out, and a fault is nobody's error."""
+        ...
+
+    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+        """The same where nobody has read what they are now."""
         ...
 
     async def follow(self, contents: Collection[ContentRef]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
-from sharetally.domain.ids import new_id
 from sharetally.web.answers import Answer, Streamed
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
@@ -198,7 +198,12 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _request_id(headers: Mapping[str, str]) -> str:
     told = headers.get("x-request-id")
-    return told if told is not None and SANE_ID.fullmatch(told) else new_id().hex
+    return told if told is not None and SANE_ID.fullmatch(told) else _new_request_id()
+
+
+def _new_request_id() -> str:
+    """32 hex digits, a third of them the time in milliseconds: their index in the audit grows at its end."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 async def _stream(visit: _Visit, send: Send, answer: Streamed) -> None:

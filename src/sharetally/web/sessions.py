@@ -50,7 +50,10 @@ class Sessions:
 
     def brought(self, scope: Scope) -> bool:
         """Whether the request has a cookie of ours, whatever it is worth."""
-        return COOKIE.read(scope, self._public_url) is not None
+        for name, _ in scope["headers"]:  # most requests come without any
+            if name == b"cookie":
+                return COOKIE.read(scope, self._public_url) is not None
+        return False
 
     async def of(self, scope: Scope) -> Session:
         """Whose request this is; `Unauthenticated` if nobody's, `Forbidden` if another site's page may have made it."""

@@ -1,8 +1,10 @@
 """The channel over RabbitMQ, where there is no Redis: a fan-out exchange, and a passing queue for each listener.
 
-Every listener gets every word and picks its own. Words are not worth keeping: they are not confirmed, not written
-to disk, and a queue holds the newest ten thousand for ten seconds at most; what is lost is read again. Announcing
-and listening have a connection each, for RabbitMQ stops reading from who publishes when its alarms are on.
+Every listener gets every word and picks its own. A word names the contents that moved, not what they have now:
+whoever counts would have to read that for each of them, and mostly nobody follows it. Words are not worth keeping:
+they are not confirmed, not written to disk, and a queue holds the newest thousand for ten seconds at most; what is
+lost is read again. Announcing and listening have a connection each, for RabbitMQ stops reading from who publishes
+when its alarms are on.
 """
 
 from __future__ import annotations
@@ -27,18 +29,20 @@ from sharetally.ports import Channel, Listener
 
 EXCHANGE = "sharetally.live"
 _TRANSIENT = 1
-_QUEUE: FieldTable = {"x-queue-type": "classic", "x-max-length": 10_000, "x-message-ttl": 10_000}
+_QUEUE: FieldTable = {"x-queue-type": "classic", "x-max-length": 1_000, "x-message-ttl": 10_000}
 
 
 class _Word(msgspec.Struct, array_like=True):
-    """What one message says."""
+    """What one message says; `contents` are only looked into where somebody follows any."""
 
-    counts: tuple[Count, ...]
     made: tuple[Made, ...]
+    contents: msgspec.Raw
 
 
 class AmqpChannel(Channel):
-    """RabbitMQ at `url`; announcing waits `timeout` seconds at most, any other step `patience`."""
+    """RabbitMQ at `url`, and no counts; announcing waits `timeout` seconds at most, any other step `patience`."""
+
+    carries_counts = False
 
     def __init__(self, url: str, *, timeout: float = 0.5, patience: float = 10.0, heartbeat: int = 5) -> None:
         address = Address.parse(url, patience=patience, heartbeat=heartbeat)
@@ -48,6 +52,7 @@ class AmqpChannel(Channel):
         self._listening = Lasting(address, "listening", self._consumed)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Word).decode
+        self._contents = msgspec.msgpack.Decoder(list[ContentRef]).decode
         self._followed: set[ContentRef] = set()
         self._listener: Listener | None = None
 
@@ -61,11 +66,15 @@ class AmqpChannel(Channel):
         await asyncio.gather(self._announcing.close(), self._listening.close())
 
     async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
+        """What moved of it."""
+        await self.announce_moved([count.content for count in counts], made)
+
+    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
         """One message, whoever hears it."""
         channel = self._announcing.built
         if channel is None or blocked(cast(Connection, channel.connection)):
             return
-        word = self._encode(_Word(counts=tuple(counts), made=tuple(made)))
+        word = self._encode(_Word(made=tuple(made), contents=msgspec.Raw(self._encode(contents))))
         with suppress(BrokerUnavailable):
             async with reaching("announce", within=self._timeout):
                 properties = Basic.Properties(delivery_mode=_TRANSIENT)
@@ -102,10 +111,11 @@ class AmqpChannel(Channel):
             return
         try:
             word = self._decode(message.body)
+            moved = self._followed.intersection(self._contents(word.contents)) if self._followed else None
         except msgspec.MsgspecError:
             return  # another version's, or a stranger's
-        if followed := [count for count in word.counts if count.content in self._followed]:
-            self._listener.heard(followed)
+        if moved:
+            self._listener.moved(moved)
         if word.made:
             self._listener.made(word.made)
 

@@ -13,6 +13,8 @@ from sharetally.ports import Channel, Listener
 class MemoryChannel(Channel):
     """Loses nothing, so it never gaps."""
 
+    carries_counts = True
+
     def __init__(self) -> None:
         self._listener: Listener | None = None
         self._followed: set[ContentRef] = set()
@@ -32,6 +34,15 @@ class MemoryChannel(Channel):
             return
         if followed := [count for count in counts if count.content in self._followed]:
             self._listener.heard(followed)
+        if made:
+            self._listener.made(made)
+
+    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+        """Tell at once."""
+        if self._listener is None:
+            return
+        if moved := self._followed.intersection(contents):
+            self._listener.moved(moved)
         if made:
             self._listener.made(made)
 

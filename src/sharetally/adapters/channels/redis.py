@@ -18,6 +18,7 @@ from sharetally.domain.count import Count
 from sharetally.ports import Channel, Listener
 
 _BATCH = 500  # words a script run: the server serves nobody else meanwhile
+_PAIR = b"\x92"  # how a list of two begins in MessagePack, as a content is one; a count is a map
 _PUBLISH = """
 for i = 1, #ARGV, 2 do
   redis.call('PUBLISH', ARGV[i], ARGV[i + 1])
@@ -29,6 +30,8 @@ return #ARGV
 class RedisChannel(Channel):
     """Announcing waits `timeout` seconds at most; `patience` is how long a silent server is believed alive."""
 
+    carries_counts = True
+
     def __init__(self, url: str, *, timeout: float = 0.05, patience: float = 5.0) -> None:
         self._redis = Asking(url, purpose="channel", timeout=timeout)
         self._publish = self._redis.client.register_script(_PUBLISH)
@@ -37,6 +40,7 @@ class RedisChannel(Channel):
         self._listening = Listening(pool.make_connection, patience=patience)
         self._encode = msgspec.msgpack.Encoder().encode
         self._count = msgspec.msgpack.Decoder(Count)
+        self._content = msgspec.msgpack.Decoder(ContentRef)
         self._made = msgspec.msgpack.Decoder(tuple[Made, ...])
         self._listener: Listener | None = None
 
@@ -56,12 +60,18 @@ class RedisChannel(Channel):
 
     async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
         """Publish all in one round trip."""
-        words = [(self._names.of(count.content), self._encode(count)) for count in counts]
+        await self._announce([(self._names.of(count.content), self._encode(count)) for count in counts], made)
+
+    async def _announce(self, words: list[tuple[bytes, bytes]], made: Sequence[Made]) -> None:
         if made:
             words.append((self._names.made, self._encode(made)))
         for start in range(0, len(words), _BATCH):
             if not self._redis.admits() or not await self._said(words[start : start + _BATCH]):
                 return
+
+    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+        """The same, and all that is said of a content is its name."""
+        await self._announce([(self._names.of(content), self._encode(content)) for content in contents], made)
 
     async def _said(self, words: Sequence[tuple[bytes, bytes]]) -> bool:
         arguments = [each for word in words for each in word]
@@ -81,6 +91,8 @@ class RedisChannel(Channel):
         try:
             if name == self._names.made:
                 self._listener.made(self._made.decode(word))
+            elif word.startswith(_PAIR):
+                self._listener.moved((self._content.decode(word),))
             else:
                 self._listener.heard((self._count.decode(word),))
         except msgspec.MsgspecError:
