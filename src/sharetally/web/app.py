@@ -147,10 +147,10 @@ class Application:
     async def _admitted(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
         """Who asks, if they may; anybody where the endpoint is public."""
         access = endpoint.access
-        if access in NOBODY:
-            return None
         if access is Access.COUNTS and self._parts.public_counts:
             return await self._parts.callers.if_any(scope)
+        if access in NOBODY:
+            return None
         caller = await self._parts.callers.of(scope)
         if access is not Access.KNOWN and not access.scopes and is_visitor(caller.user_id):
             raise Forbidden("visitors without an account share, and nothing else")

@@ -10,8 +10,10 @@ from starlette.types import Scope
 
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Forbidden, Refused
-from sharetally.web.identity import Identity, has_credential
+from sharetally.web.identity import CREDENTIALS, Identity, has_credential
 from sharetally.web.sessions import Sessions
+
+_TELLING = CREDENTIALS | {b"cookie"}
 
 
 class Callers:
@@ -33,10 +35,13 @@ class Callers:
 
     async def if_any(self, scope: Scope) -> Caller | None:
         """Who asks, None without a credential; one that was sent on purpose and does not hold is refused here too."""
+        for name, _ in scope["headers"]:
+            if name in _TELLING:
+                break
+        else:
+            return None  # as most who read a count
         if has_credential(scope["headers"]):
             return await self._identity.caller(scope["headers"])
-        if not self._sessions.brought(scope):
-            return None
         try:
             return await self.of(scope)
         except Refused:

@@ -36,7 +36,7 @@ MAX_TTL = 86_400  # seconds
 DEFAULT_TTL = 300  # seconds
 _KEY = re.compile(r"stk_[A-Za-z0-9_-]{43}")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-_CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
+CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 
 Headers = Collection[tuple[bytes, bytes]]
 
@@ -180,7 +180,7 @@ class Identity:
 def has_credential(headers: Headers) -> bool:
     """Whether a credential was sent, whatever it is worth."""
     for name, _ in headers:  # noqa: SIM110, a generator costs every request more
-        if name in _CREDENTIALS:
+        if name in CREDENTIALS:
             return True
     return False
 
