@@ -1,4 +1,4 @@
-"""The audit as it is searched: newest first, by any filter, among ten million lines.
+"""The audit as it is searched: newest first, by any filter.
 
 Each index ends in the id, which tells the time, so a page is the end of a range: of one content, one person, one
 request, one record. What many lines have in common (platform, action, status) is cut into kinds, a platform and an
