@@ -67,7 +67,7 @@ def _of(path: Path) -> int:
 ROW = Row(
     name="memory",
     order=120,
-    ours="memory after 10 minutes of full load, the role that grew most",
+    ours="memory after 10 minutes of full load",
     reference="after 1 minute",
     unit="MiB",
     target=at_most(1.1),
