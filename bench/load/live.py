@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
+from statistics import median
 from typing import cast
 
 import uvloop
@@ -202,7 +203,7 @@ class Sharer:
 
 
 async def run(task: Task) -> dict[str, float]:
-    """All of it; times in milliseconds."""
+    """All of it; times in milliseconds. `round`: until all saw a share that was alone, the median of such shares."""
     crowd, sharer = Crowd(task.contents), Sharer(task)
     loop = asyncio.get_running_loop()
     empty, began = resident(task.pid), loop.time()
@@ -210,7 +211,7 @@ async def run(task: Task) -> dict[str, float]:
     took, full = loop.time() - began, resident(task.pid)
     behind = [stuck(crowd, task.port) for _ in range(task.stuck)]
     crowd.expected = task.clients * task.shares
-    begin, sharing = loop.time(), list[asyncio.Task[None]]()
+    begin, sharing, rounds = loop.time(), list[asyncio.Task[None]](), list[float]()
     for number in range(task.shares):
         await asyncio.sleep(max(0.0, begin + number * task.pause - loop.time()))
         name = crowd.names[number % task.contents]
@@ -219,6 +220,7 @@ async def run(task: Task) -> dict[str, float]:
             crowd.expected = task.clients * (number + 1)
             await sharing[-1]
             await asyncio.wait_for(crowd.all_seen.wait(), PATIENCE)
+            rounds.append(crowd.last - crowd.sent[name][-1])
     await asyncio.gather(*sharing)
     if crowd.arrived != crowd.expected:
         await asyncio.wait_for(crowd.all_seen.wait(), PATIENCE)
@@ -228,6 +230,8 @@ async def run(task: Task) -> dict[str, float]:
     for transport in transports:
         cast(asyncio.Transport, transport).abort()
     told = {"connect": took, "bytes": (full - empty) / task.clients, "last": 1000 * (crowd.last - newest)}
+    if rounds:
+        told["round"] = 1000 * median(rounds)
     return {**told, **percentiles(crowd.times)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,7 +22,7 @@ class State:
     told: list[int] = field(default_factory=list)
 
     def topic(self, interval: float) -> Topic:
-        return Topic(interval=interval, whole=self.update, change=self.update)
+        return Topic(interval=interval, whole=self.update)
 
     def update(self) -> Update:
         return Update(self.number, self.number)
@@ -92,6 +93,39 @@ async def test_many_are_told_in_slices_and_all_of_them() -> None:
     for client in clients:
         await client.until(2)
         assert client.heard in ([0, 1, 2], [0, 2])
+
+
+async def test_what_changes_while_it_is_told_goes_at_once_to_those_whose_turn_is_still_to_come() -> None:
+    state = State()
+    topic = state.topic(WITHIN)  # the next word is far away
+    clients = [Client() for _ in range(2 * SLICE)]
+    for client in clients:
+        client.follower.join(topic)
+    for state.number in (1, 2):
+        topic.changed()
+    await clients[-1].until(2)
+    assert [client.heard for client in clients] == [[0, 1]] * SLICE + [[0, 2]] * SLICE
+    topic.close()
+
+
+async def test_a_third_of_the_time_is_left_to_others_however_long_telling_takes() -> None:
+    state, client, loop = State(), Client(), asyncio.get_running_loop()
+    topic = state.topic(0.0)
+    client.follower.join(topic)
+    began = []
+
+    def slowly(update: Update) -> bool:
+        began.append(loop.time())
+        time.sleep(0.1)
+        client.heard.append(update.value)
+        client.stirred.set()
+        return True
+
+    Follower(put=slowly, send=client._send, slow=client._slow, leave=lambda: None, patience=WITHIN).join(topic, 0)
+    for state.number in (1, 2):
+        topic.changed()
+    await client.until(2)
+    assert began[1] - began[0] >= 0.15
 
 
 async def test_who_is_slow_is_told_the_newest_state_and_nothing_in_between() -> None:

@@ -40,7 +40,7 @@ class _Followed:
     """One content: its newest count, and who follows it."""
 
     def __init__(self, now: float) -> None:
-        self.topic = Topic(interval=INTERVAL, whole=self._known, change=self._known)
+        self.topic = Topic(interval=INTERVAL, whole=self._known)
         self.read_at = now
         self.needed_at = now
         self.newest: Update | None = None
