@@ -163,6 +163,19 @@ async def test_fifty_widgets_ask_once_and_listen_once(service: Site, visitor: Vi
     assert [each["contentId"] for each in message["subscribe"]] == [f"many-{number}" for number in range(50)]
 
 
+async def test_a_page_of_450_contents_hears_of_the_last_one_by_one_connection(service: Site, visitor: Visitor) -> None:
+    page = await visitor()
+    connections: list[str] = []
+    page.on("websocket", lambda socket: connections.append(socket.url))
+    await embed(page, service.base, *(tag(f"video/long-{number}", platforms="twitter") for number in range(450)))
+    await page.wait_for_function("[...document.querySelectorAll('share-buttons')].every((one) => one.count)")
+    last = page.locator("share-buttons[content-id='long-449'] .n > span").first
+    await expect(last).to_have_text("0 shares")
+    service.share("long-449")
+    await expect(last).to_have_text("1 share")
+    assert len(connections) == 1
+
+
 # trouble
 
 

@@ -117,17 +117,30 @@ async def test_what_cannot_be_read_is_told_and_harms_nothing(
         assert (await client.hears())["shareCount"] == 0
 
 
-async def test_one_client_follows_200_contents_and_no_more(port: int) -> None:
+async def test_one_client_follows_1000_contents_and_nothing_of_what_would_be_more(api: Api, port: int) -> None:
     async with following(port) as client:
-        await client.subscribe(*(f"video/{number}" for number in range(150)))
-        for _ in range(150):
-            await client.hears()
-        await client.subscribe(*(f"video/x{number}" for number in range(51)))
+        for start in (0, 200, 400, 600, 800):
+            await client.subscribe(*(f"video/{number}" for number in range(start, min(start + 200, 999))))
+        assert {(await client.hears())["contentId"] for _ in range(999)} == {str(number) for number in range(999)}
+        await client.subscribe("video/half", "video/done")
         await client.refused("invalid-request")
-        await client.subscribe(*(f"video/{number}" for number in range(100, 150)), *(f"video/y{n}" for n in range(50)))
-        assert {(await client.hears())["contentId"] for _ in range(100)} >= {"y0", "y49", "100"}
-        await client.subscribe("video/last")
+        await api.share("half", "twitter")
+        await client.subscribe("video/998", "video/last")
+        assert {(await client.hears())["contentId"] for _ in range(2)} == {"998", "last"}
+        await client.subscribe("video/more")
         await client.refused("invalid-request")
+        await api.share("last", "twitter")
+        assert await client.hears_count(1) == await api.counted("video/last")
+        await api.share("0", "twitter")
+        assert await client.hears_count(1) == await api.counted("video/0")
+
+
+async def test_one_message_names_200_contents_and_no_more(port: int) -> None:
+    async with following(port) as client:
+        await client.subscribe(*(f"video/{number}" for number in range(201)))
+        assert [each["path"] for each in (await client.refused("invalid-request"))["invalid"]] == ["subscribe"]
+        await client.subscribe("video/0")
+        assert (await client.hears())["contentId"] == "0"
 
 
 async def test_a_message_that_is_too_long_closes(port: int) -> None:

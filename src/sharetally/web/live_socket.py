@@ -1,4 +1,4 @@
-"""`/live`: one WebSocket, up to 200 contents, each told as it stands and then as it moves.
+"""`/live`: one WebSocket, up to 1,000 contents, each told as it stands and then as it moves.
 
 What a client says is JSON: `token`, `unsubscribe`, `subscribe`, in any message, as often as it likes; see
 docs/reference/live.md. What cannot be done is answered by `{"error": problem}`, and the connection stays, unless
@@ -26,10 +26,11 @@ from sharetally.web.live_credentials import Credentials
 from sharetally.web.origins import check_origin
 from sharetally.web.parts import Parts, checked_content
 from sharetally.web.problems import problem
-from sharetally.web.schemas_live import MOST, FollowBody, LiveMessage
+from sharetally.web.schemas_live import FollowBody, LiveMessage
 from sharetally.web.socket import EXTENSION
 
 PATIENCE = 15.0  # seconds that one write may take
+CONTENTS = 1_000  # that one client follows, said in several messages
 MESSAGES = 120  # that a client may send
 WINDOW = 60.0  # in so many seconds
 REFUSED, ENDING, TRY_LATER = 1008, 1012, 1013
@@ -175,8 +176,8 @@ class _Session:
             return self._follower.join(self._parts.live.activity.topic)
         self._credentials.need()
         wanted = _contents(what, "subscribe")
-        if self._parts.live.would_follow(self._follower, wanted) > MOST:
-            raise InvalidRequest(("subscribe", f"at most {MOST} contents for one client"))
+        if self._parts.live.would_follow(self._follower, wanted) > CONTENTS:
+            raise InvalidRequest(("subscribe", f"at most {CONTENTS:,} contents for one client"))
         await self._parts.live.follow(self._follower, wanted)
 
     # what goes out

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from sharetally.web.schemas_fields import ContentType, Id, In, Out, Time
 
-MOST = 200  # contents that one client follows
+MOST = 200  # contents in one message
 
 
 class FollowBody(In, frozen=True):
