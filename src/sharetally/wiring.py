@@ -459,7 +459,7 @@ def http(core: Core) -> ASGIApp:
     routes = Routes(endpoints, root_path=core.settings.root_path)
     app = core.traces.http(Application(_parts(core), endpoints), routes)
     if core.settings.cors_origins:
-        app = CORSMiddleware(
+        app = cors = CORSMiddleware(
             app,
             allow_origins=core.settings.cors_origins,
             allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
@@ -467,6 +467,7 @@ def http(core: Core) -> ASGIApp:
             expose_headers=EXPOSED,
             max_age=600,
         )
+        cors.preflight_headers["X-Content-Type-Options"] = "nosniff"  # it answers preflights itself
     trusted = core.settings.trusted_proxies
     return BehindProxies(app, trusted=trusted) if trusted else app
 

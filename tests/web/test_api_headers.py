@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from sharetally.web.pages import page_endpoints
+from sharetally.web.table import API, OPERATION
 from tests.web.api import Api, problem
 from tests.web.conftest import MakeApi
 
@@ -41,6 +45,25 @@ async def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
 async def test_two_request_ids_are_none(api: Api) -> None:
     said = await api.ask("GET", "/platforms", headers=[("x-request-id", "one"), ("x-request-id", "two")])
     assert said.headers["x-request-id"] not in ("one", "two")
+
+
+# what a body is
+
+
+async def test_no_browser_guesses_what_an_answer_is(make_api: MakeApi) -> None:
+    async with make_api(CORS_ORIGINS=SHOP) as api:
+        link = {"contentType": "video", "contentId": "abc"}
+        code = (await api.ask("POST", "/share-links", link)).json["code"]
+        every = (*API, *OPERATION, *page_endpoints(API))
+        asked = [(each.method, re.sub(r"{\w+}", "a", each.path)) for each in every]
+        for method, path in [*asked, ("GET", f"/s/{code}"), ("GET", "/nowhere"), ("PUT", "/platforms")]:
+            said = await api.ask(method, path, scope="shares audit analytics admin")
+            assert said.headers["x-content-type-options"] == "nosniff", (method, path)
+        for origin in (SHOP, "https://evil.example"):
+            preflight = {"origin": origin, "access-control-request-method": "GET"}
+            said = await api.ask("OPTIONS", "/platforms", user=None, headers=preflight)
+            assert said.body, "it has one too"
+            assert said.headers["x-content-type-options"] == "nosniff"
 
 
 # other origins

@@ -187,6 +187,7 @@ async def test_another_path_speaks_no_websocket(port: int) -> None:
         async with following(port, "/livelier"):
             pass
     assert refused.value.response.status_code == 404
+    assert refused.value.response.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_without_public_counts_a_token_comes_first(make_api: MakeApi) -> None:

@@ -233,6 +233,7 @@ async def ask(
     await ops_app(well or health(), counted, networks=networks)(scope, receive, send)
     start, body = sent
     shown = {name.decode(): value.decode() for name, value in start["headers"]}
+    assert shown["x-content-type-options"] == "nosniff"
     return Answered(status=start["status"], headers=shown, body=body["body"])
 
 

@@ -9,6 +9,7 @@ import msgspec
 from starlette.types import Receive
 
 JSON = ("content-type", "application/json")
+NOSNIFF = (b"x-content-type-options", b"nosniff")  # on every answer: what it is called is what it is
 _encode = msgspec.json.Encoder().encode
 
 

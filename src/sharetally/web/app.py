@@ -3,7 +3,7 @@
     find the endpoint -> who asks -> may they -> their quota -> path, query, body -> handler -> answer
 
 Pure ASGI: one layer for trusted proxies and one for CORS stand around it (see `wiring.py`). Every answer
-carries `X-Request-Id`; the same id stands in the log, in the audit and in the job that counts.
+carries `X-Content-Type-Options` and `X-Request-Id`; that id stands in the log, in the audit and in the job that counts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyError
-from sharetally.web.answers import Answer, Streamed
+from sharetally.web.answers import NOSNIFF, Answer, Streamed
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
 from sharetally.web.live_socket import live, reject
@@ -208,7 +208,7 @@ def _new_request_id() -> str:
 
 async def _stream(visit: _Visit, send: Send, answer: Streamed) -> None:
     """Start, let the answer write itself, end; whoever does not read the end is cut off."""
-    headers = [*_encoded(answer.headers), (b"x-request-id", visit.request_id.encode())]
+    headers = [*_encoded(answer.headers), NOSNIFF, (b"x-request-id", visit.request_id.encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
 
     async def write(part: bytes) -> None:
@@ -226,7 +226,7 @@ def _encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 async def _send(send: Send, answer: Answer, request_id: str, *, head: bool) -> None:
-    headers = [*_encoded(answer.headers), (b"x-request-id", request_id.encode())]
+    headers = [*_encoded(answer.headers), NOSNIFF, (b"x-request-id", request_id.encode())]
     if answer.status not in (204, 304):
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -39,7 +39,6 @@ HEADERS = (
     ),
     ("cross-origin-opener-policy", "same-origin"),
     ("referrer-policy", "no-referrer"),
-    ("x-content-type-options", "nosniff"),
 )
 _FOR_EVER = ("cache-control", "public, max-age=31536000, immutable")
 _NO_CACHE = ("cache-control", "no-cache")

@@ -20,7 +20,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Forbidden, InvalidRequest, SharetallyError, Unauthenticated, Unavailable
 from sharetally.flow.following import Follower, Update
 from sharetally.web import live_forms
-from sharetally.web.answers import Answer
+from sharetally.web.answers import NOSNIFF, Answer
 from sharetally.web.bodies import decoded_body
 from sharetally.web.live_credentials import Credentials
 from sharetally.web.origins import check_origin
@@ -64,7 +64,7 @@ async def reject(scope: Scope, send: Send, answer: Answer) -> None:
     """Answer the handshake with an error; where the server cannot, with its own 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         return await send({"type": "websocket.close", "code": 1000})
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers = [NOSNIFF, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers)]
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": answer.body})
 

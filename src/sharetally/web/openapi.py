@@ -20,7 +20,8 @@ JSON in, JSON out; times are RFC 3339 in UTC; ids are compared exactly. Unknown 
 refused. A body has at most 64 KiB, on the bulk routes 1 MiB.
 
 Every answer carries `X-Request-Id`: the one that was sent, if it matches `[A-Za-z0-9._:-]{1,128}`, else a new \
-one. Every write takes an `Idempotency-Key`. Errors are RFC 9457 problems, whose `type` is a page of this service.
+one; and `X-Content-Type-Options: nosniff`. Every write takes an `Idempotency-Key`. Errors are RFC 9457 problems, \
+whose `type` is a page of this service.
 
 Lists are newest first, `pageSize` at a time; `next` is what `startingAfter` takes, and null on the last page.
 

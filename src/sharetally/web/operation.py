@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sharetally.domain.errors import Forbidden, MethodNotAllowed, Misconfigured, NotFound, SharetallyError
 from sharetally.ports import Broker, Cache, Schema, Stop
-from sharetally.web.answers import Answer, json_answer
+from sharetally.web.answers import NOSNIFF, Answer, json_answer
 from sharetally.web.network import Network, from_networks
 from sharetally.web.problems import problem
 
@@ -161,7 +161,7 @@ def ops_app(health: Health, exposition: Exposition, *, networks: Sequence[Networ
 
 async def _send(send: Send, answer: Answer, *, head: bool) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
+    headers += [NOSNIFF, (b"content-length", str(len(answer.body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 

@@ -30,7 +30,6 @@ _HEADERS = (
     ("access-control-allow-origin", "*"),
     ("cross-origin-resource-policy", "cross-origin"),
     ("vary", "accept-encoding"),
-    ("x-content-type-options", "nosniff"),
 )
 
 
