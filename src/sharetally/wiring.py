@@ -97,7 +97,7 @@ class Core:
         self.channel = channel(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(
-            metrics, role, platforms=settings.share_platforms, jobs=_foreign_jobs()
+            metrics, role, platforms=[*allowed_platforms(settings) | own_platforms()], jobs=_foreign_jobs()
         )
         self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
         self.publisher = Publisher(self.broker)
@@ -303,6 +303,12 @@ def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
     return {name: known[name] for name in settings.share_platforms}
 
 
+def own_platforms() -> Mapping[str, Platform]:
+    """Those on the user's own device, which need not stand in SHARE_PLATFORMS."""
+    known = platforms.available()
+    return {name: known[name] for name in platforms.OF_THEIR_OWN}
+
+
 def rules(settings: Settings) -> Rules:
     """What tokens must say."""
     return Rules(
@@ -443,6 +449,7 @@ def _parts(core: Core) -> Parts:
             link_hosts=settings.link_hosts,
         ),
         platforms=allowed_platforms(settings),
+        own_platforms=own_platforms(),
         canonical=platforms.canonical,
         public_counts=settings.public_counts,
         cors_origins=settings.cors_origins,

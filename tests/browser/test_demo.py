@@ -89,6 +89,28 @@ async def test_one_may_stay_on_the_page(demo: Site, visitor: Visitor) -> None:
     assert await complaints(page, "color-contrast") == []
 
 
+async def test_a_copied_link_leaves_its_four_traces_too(demo: Site, visitor: Visitor) -> None:
+    page = await visitor(permissions=["clipboard-read", "clipboard-write"])
+    await opened(page, demo, "dora")
+    await card(page, TRAIN).get_by_role("button", name="Copy link").click()
+    newest = page.locator(".happening").first
+    await expect(newest).to_contain_text("Copied · Copy link")
+    await expect(newest.locator("[data-trace]")).to_have_text(
+        [
+            "Recordsuccess, declared",
+            re.compile("Auditshared, line [0-9a-f]{6}"),
+            "Eventburned, none pending",
+            "Counted1 share, drift 0",
+        ]
+    )
+    await expect(newest.locator("[data-state=good]")).to_have_count(4)
+    await expect(card(page, TRAIN).locator(".legend")).to_have_text("Copy link 1")
+    assert await page.evaluate("navigator.clipboard.readText()") == f"{demo.base}/demo#{TRAIN}"
+    await page.reload()
+    await card(page, TRAIN).get_by_role("button", name="Take back your share").click()
+    await expect(count(page, TRAIN)).to_have_text("0 shares")
+
+
 async def test_nobody_sees_the_counts_and_how_to_sign_in(demo: Site, visitor: Visitor) -> None:
     page = await visitor(viewport={"width": 360, "height": 780})
     await opened(page, demo)

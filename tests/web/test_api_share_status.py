@@ -62,6 +62,19 @@ async def test_it_follows_the_configured_order_and_forgets_what_is_not_allowed(m
         assert shown == [("linkedin", True), ("copy", False), ("twitter", True)]
 
 
+async def test_what_needs_no_allowing_follows_at_the_end_once_it_is_shared(any_api: Api, video: str) -> None:
+    async def shown(user: str) -> list[tuple[str, int, bool]]:
+        said = await any_api.ask("GET", f"/videos/{video}/share-status", user=user)
+        return [(each["platform"], each["shareCount"], each["sharedByMe"]) for each in said.json["platforms"][4:]]
+
+    await any_api.share(video, "copy")
+    assert await shown("anna") == [("copy", 1, True)]
+    await any_api.share(video, "native", user="bert")
+    assert await shown("bert") == [("native", 1, True), ("copy", 1, False)]
+    assert (await any_api.ask("DELETE", f"/videos/{video}/share/copy")).status == 204
+    assert await shown("bert") == [("native", 1, True)]
+
+
 async def test_links_and_corrections_are_no_records(api: Api, video: str) -> None:
     await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, "channelId": "twitter"})
     correction = {"operation": "increment", "reason": "import", "channelId": "twitter"}

@@ -67,6 +67,16 @@ async def test_the_default_follows_the_setting_and_leaves_out_native_and_copy(ma
         assert invalid(await api.share(video)) == ["platforms"]
 
 
+async def test_copying_and_the_share_sheet_need_no_allowing(any_api: Api, video: str) -> None:
+    said = await any_api.share(video, "copy", " Native", "twitter")
+    assert (said.status, names(said)) == (200, ["copy", "native", "twitter"])
+    assert said.json["results"][0]["shareUrl"] == said.json["results"][1]["shareUrl"]
+    assert names(await any_api.ask("POST", f"/videos/{video}/share", {})) == DEFAULT
+    listed = (await any_api.ask("GET", "/platforms", user=None)).json["platforms"]
+    assert [each["platform"] for each in listed] == DEFAULT
+    assert await any_api.exact(f"video/{video}") == 6
+
+
 @pytest.mark.parametrize(
     ("asked", "answered"),
     [
@@ -88,7 +98,7 @@ async def test_names_are_trimmed_lowered_and_folded_in_the_order_asked(
     [
         (["twitter", "myspace", "facebook"], ["myspace"]),
         (["orkut", "MySpace"], ["orkut", "myspace"]),
-        (["copy"], ["copy"]),
+        (["copy", "telegram"], ["telegram"]),
     ],
 )
 async def test_one_unknown_platform_rejects_all_and_writes_nothing(

@@ -56,7 +56,7 @@ class InvalidRequest(Refused):
 
 
 class UnsupportedPlatforms(Refused):
-    """At least one platform is not in SHARE_PLATFORMS; nothing of the request was written."""
+    """At least one platform is not allowed; nothing of the request was written."""
 
     code = "unsupported-platforms"
 

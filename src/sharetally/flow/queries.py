@@ -76,7 +76,7 @@ class Queries:
         return counts
 
     async def share_status(self, content: ContentRef, user_id: str, platforms: Sequence[str]) -> list[ShareStatus]:
-        """Every allowed platform in the configured order, exact at once."""
+        """Each of these platforms, in their order, exact at once."""
         status = await self._reading.platform_status(content)
         mine = await self._reading.records_of(content, user_id)
         nobody = PlatformStatus(shares=0, last_shared_at=None)

@@ -111,7 +111,7 @@ async def _problem_page(parts: Parts, asked: Asked) -> Answer:
 
 MEANING = {
     "invalid-request": "A field is missing, unknown, of the wrong type or too long. The member `invalid` names each.",
-    "unsupported-platforms": "At least one platform is not in SHARE_PLATFORMS. Nothing of the request was written.",
+    "unsupported-platforms": "At least one platform is not allowed here. Nothing of the request was written.",
     "unauthenticated": "Send a token or an API key that holds, as `Authorization: Bearer …`.",
     "forbidden": "The credential holds, and does not allow this. The detail names the scope that would.",
     "not-found": "There is no such path or thing, or it is not yours to see.",

@@ -125,6 +125,7 @@ class Parts:
     clock: Clock
     places: Places
     platforms: Mapping[str, Platform]
+    own_platforms: Mapping[str, Platform]
     canonical: Callable[[str], str]
     public_counts: bool
     cors_origins: Sequence[str]

@@ -52,7 +52,7 @@ class PageQuery(In, frozen=True):
 
 
 class ShareBody(In, frozen=True):
-    """A share on one or more platforms; without `platforms`, on all that are allowed."""
+    """A share on one or more platforms; without `platforms`, on all of SHARE_PLATFORMS."""
 
     platforms: (
         Annotated[
@@ -153,7 +153,7 @@ class PlatformBody(Out, frozen=True):
 
 
 class Platforms(Out, frozen=True):
-    """The allowed platforms, in the configured order."""
+    """The platforms of SHARE_PLATFORMS, in their order; `native` and `copy` need not be among them."""
 
     platforms: list[PlatformBody]
 

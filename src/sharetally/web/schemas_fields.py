@@ -91,7 +91,7 @@ PlatformName = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        description="A name from `GET /platforms`; case and spaces around it do not matter, `x` is `twitter`.",
+        description="From `GET /platforms`, `native` or `copy`; case and spaces do not matter, `x` is `twitter`.",
         examples=["twitter"],
     ),
 ]

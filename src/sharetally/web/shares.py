@@ -29,8 +29,6 @@ from sharetally.web.schemas import (
     VideoStatus,
 )
 
-NEVER_BY_DEFAULT = ("native", "copy")
-
 
 async def share(parts: Parts, asked: Asked) -> Answer:
     """Record a share on each platform, and answer where to share it."""
@@ -69,18 +67,18 @@ def _checked(parts: Parts, body: ShareBody) -> list[str]:
 
 
 def named_platforms(parts: Parts, body: ShareBody) -> list[str]:
-    """The platforms asked for, each once, in the order asked; all that are allowed where none is named."""
+    """The platforms asked for, each once, in the order asked; all of SHARE_PLATFORMS where none is named."""
     if body.platforms is UNSET:
         return _default_platforms(parts)
     names = list(dict.fromkeys(parts.canonical(name) for name in body.platforms))
-    unknown = [name for name in names if name not in parts.platforms]
+    unknown = [name for name in names if name not in parts.platforms and name not in parts.own_platforms]
     if unknown:
         raise UnsupportedPlatforms(unknown, list(parts.platforms))
     return names
 
 
 def _default_platforms(parts: Parts) -> list[str]:
-    names = [name for name in parts.platforms if name not in NEVER_BY_DEFAULT]
+    names = [name for name in parts.platforms if name not in parts.own_platforms]
     if not names:
         raise InvalidRequest(("platforms", "is needed: none of SHARE_PLATFORMS is shared to without being named"))
     return names
@@ -140,14 +138,16 @@ def _share_url(parts: Parts, body: ShareBody, record: ShareRecord) -> str | None
         address = body.url
     if address is None:
         return None
-    return parts.platforms[record.platform].intent(url=address, text=body.text) or address
+    platform = parts.platforms.get(record.platform) or parts.own_platforms[record.platform]
+    return platform.intent(url=address, text=body.text) or address
 
 
 async def status(parts: Parts, asked: Asked) -> Answer:
-    """Every allowed platform: shared by anyone, by the caller, when last."""
+    """Every allowed platform, and those on the user's own device once shared: by anyone, by the caller, when last."""
     content = content_of(asked)
-    found = await parts.queries.share_status(content, asked.signed.user_id, list(parts.platforms))
-    shown = [_status(each) for each in found]
+    names = list(dict.fromkeys((*parts.platforms, *parts.own_platforms)))
+    found = await parts.queries.share_status(content, asked.signed.user_id, names)
+    shown = [_status(each) for each in found if each.platform in parts.platforms or each.status.shares > 0]
     if "videoId" in asked.path:
         return json_answer(200, VideoStatus(video_id=content.id, platforms=shown))
     return json_answer(200, ContentStatus(contentType=content.type, contentId=content.id, platforms=shown))

@@ -19,6 +19,7 @@ from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Platform
 
 GROUP = "sharetally.platforms"
+OF_THEIR_OWN = ("native", "copy")  # on the user's own device: need no allowing, and are shared to only by name
 
 
 def shipped() -> dict[str, Platform]:

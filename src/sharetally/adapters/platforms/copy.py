@@ -1,6 +1,6 @@
 """A copy of the link in the user's clipboard: where it goes from there nobody can tell.
 
-It is a platform of its own and never in the default list.
+It is a platform of its own and never in the default list; nor does it need to be allowed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The share sheet of the user's own system: it opens on the device, so there is no page to link to.
 
-It does not say where the user shared, so this is a platform of its own and never in the default list.
+It does not say where the user shared, so this is a platform of its own and never in the
+default list; nor does it need to be allowed.
 """
 
 from __future__ import annotations
