@@ -97,7 +97,7 @@ class Core:
         self.channel = channel(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(
-            metrics, role, platforms=[*allowed_platforms(settings) | own_platforms()], jobs=_foreign_jobs()
+            metrics, role, platforms={**allowed_platforms(settings), **own_platforms()}, jobs=_foreign_jobs()
         )
         self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
         self.publisher = Publisher(self.broker)
