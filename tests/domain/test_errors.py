@@ -29,6 +29,7 @@ from sharetally.domain.errors import (
     Unauthenticated,
     Unavailable,
     UnsupportedPlatforms,
+    UpgradeRequired,
 )
 
 CODES: dict[type[SharetallyError], str] = {
@@ -43,6 +44,7 @@ CODES: dict[type[SharetallyError], str] = {
     TooLarge: "too-large",
     IdempotencyKeyReused: "idempotency-key-reused",
     JobIdReused: "job-id-reused",
+    UpgradeRequired: "upgrade-required",
     RateLimited: "rate-limited",
     Unavailable: "unavailable",
     QueueFull: "unavailable",

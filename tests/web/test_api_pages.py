@@ -29,6 +29,7 @@ CODES = {
     "too-large": 413,
     "idempotency-key-reused": 422,
     "job-id-reused": 422,
+    "upgrade-required": 426,
     "rate-limited": 429,
     "internal": 500,
     "unavailable": 503,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -188,6 +189,18 @@ async def test_another_path_speaks_no_websocket(port: int) -> None:
             pass
     assert refused.value.response.status_code == 404
     assert refused.value.response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_who_asks_without_websocket_is_told_to(port: int) -> None:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        for said in (await client.get("/live"), await client.head("/live")):
+            assert (said.status_code, said.headers["upgrade"]) == (426, "websocket")
+            assert said.headers["connection"] == "upgrade"
+            assert said.headers["content-type"] == "application/problem+json"
+        body = (await client.get("/live")).json()
+        assert (body["status"], "WebSocket client" in body["detail"]) == (426, True)
+        assert (await client.get(body["type"])).status_code == 200
+        assert (await client.post("/live")).headers["allow"] == "GET, HEAD"
 
 
 async def test_without_public_counts_a_token_comes_first(make_api: MakeApi) -> None:

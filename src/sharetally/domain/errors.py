@@ -13,6 +13,7 @@
     │   ├── TooLarge               too-large
     │   ├── IdempotencyKeyReused   idempotency-key-reused
     │   ├── JobIdReused            job-id-reused
+    │   ├── UpgradeRequired        upgrade-required
     │   └── RateLimited            rate-limited
     ├── Unavailable                unavailable: it passes; the effect may have happened
     │   ├── QueueFull              … nothing was written
@@ -122,6 +123,16 @@ class JobIdReused(Refused):
     """The same jobId came with another adjustment."""
 
     code = "job-id-reused"
+
+
+class UpgradeRequired(Refused):
+    """The path speaks another protocol, `protocol`, to which the connection must be upgraded."""
+
+    code = "upgrade-required"
+
+    def __init__(self, protocol: str, detail: str) -> None:
+        super().__init__(detail)
+        self.protocol = protocol
 
 
 class RateLimited(Refused):

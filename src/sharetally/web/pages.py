@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from sharetally.domain.errors import NotFound
+from sharetally.domain.errors import NotFound, UpgradeRequired
 from sharetally.web.answers import Answer, page
 from sharetally.web.asyncapi import document as asyncapi
 from sharetally.web.console_pages import console_endpoints
@@ -44,6 +44,7 @@ def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
         _endpoint("/openapi.json", _openapi(described)),
         _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=1)(asyncapi))),
         _endpoint("/docs", _docs(described)),
+        _endpoint("/live", _live),
         _endpoint("/problems/{code}", _problem_page),
         _endpoint("/demo", _file("demo.html")),
         *(_endpoint(f"/{name}", _file(name)) for name in _STATIC),
@@ -97,6 +98,11 @@ def _docs(described: Described) -> Handler:
     return handler
 
 
+async def _live(parts: Parts, asked: Asked) -> Answer:
+    """What asks for it without WebSocket; `app.py` serves what asks with it."""
+    raise UpgradeRequired("websocket", "a WebSocket: open it with a WebSocket client; a proxy must pass on Upgrade")
+
+
 async def _problem_page(parts: Parts, asked: Asked) -> Answer:
     code = asked.path["code"]
     if code not in STATUS:
@@ -121,6 +127,8 @@ MEANING = {
     "too-large": "A body has at most 64 KiB, on bulk routes 1 MiB.",
     "idempotency-key-reused": "Take a new `Idempotency-Key` for a new request.",
     "job-id-reused": "Take a new `jobId` for a new adjustment.",
+    "upgrade-required": "The header `Upgrade` names the protocol. `/live` is opened by `new WebSocket(…)` or any other "
+    "client of WebSockets; behind a proxy, it must pass on `Upgrade` and `Connection`.",
     "rate-limited": "Wait as long as `Retry-After` says.",
     "internal": "A fault of this service. The member `requestId` finds it in the log.",
     "unavailable": "Something this service needs is away. Try again after `Retry-After` seconds, with the same "

@@ -20,6 +20,7 @@ from sharetally.domain.errors import (
     Refused,
     Unavailable,
     UnsupportedPlatforms,
+    UpgradeRequired,
 )
 from sharetally.web.answers import Answer
 from sharetally.web.quota import refusal_fields
@@ -37,6 +38,7 @@ STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "too-large": (413, "The body is too large"),
         "idempotency-key-reused": (422, "The Idempotency-Key was used for another request"),
         "job-id-reused": (422, "The jobId was used for another adjustment"),
+        "upgrade-required": (426, "Another protocol is spoken here"),
         "rate-limited": (429, "Too many writes"),
         "internal": (500, "Something went wrong here"),
         "unavailable": (503, "Temporarily unavailable"),
@@ -83,6 +85,8 @@ def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
         return (("retry-after", str(error.retry_after)),)
     if isinstance(error, MethodNotAllowed):
         return (("allow", ", ".join(error.allowed)),)
+    if isinstance(error, UpgradeRequired):
+        return (("upgrade", error.protocol), ("connection", "upgrade"))
     if isinstance(error, Refused) and error.code == "unauthenticated":
         return (("www-authenticate", 'Bearer realm="sharetally"'),)
     return ()
