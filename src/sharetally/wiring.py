@@ -97,7 +97,10 @@ class Core:
         self.channel = channel(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(
-            metrics, role, platforms={**allowed_platforms(settings), **own_platforms()}, jobs=_foreign_jobs()
+            metrics,
+            role,
+            platforms=dict.fromkeys((*settings.share_platforms, *platforms.OF_THEIR_OWN)),
+            jobs=_foreign_jobs(),
         )
         self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
         self.publisher = Publisher(self.broker)
