@@ -1,16 +1,26 @@
-"""axe-core: what keeps people with a disability out of a page. Version and hash stand in `axe/package-lock.json`."""
+"""axe-core: what keeps people with a disability out of a page. Version and hash stand in `axe/package-lock.json`.
+
+A page is looked at in light, in dark, and in dark and narrow, without being loaded again.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
+from tests.browser.console import NARROW, WIDE
 from tests.services.npm import modules
 
 HEEDED = ("serious", "critical")
+LOOKS: tuple[tuple[Literal["light", "dark"], ViewportSize], ...] = (
+    ("light", WIDE),
+    ("dark", WIDE),
+    ("dark", NARROW),
+)
+PAINTED = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 
 
 @cache
@@ -18,17 +28,27 @@ def _source() -> str:
     return (modules(Path(__file__).parent / "axe") / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
-async def complaints(page: Page, *rules: str, within: str = "html") -> list[str]:
-    """Everything serious that it finds on the page as it stands, shadow trees included; by these rules, or by all.
+async def complaints(page: Page) -> list[str]:
+    """Everything serious that it finds on the page as it stands, shadow trees included, in each of the looks.
 
-    `within` names the parts to look at, where a page is long and repeats itself.
+    The page is left in its size, and in light.
     """
+    size = page.viewport_size
+    assert size is not None
     await page.evaluate(_source())
-    only = {"runOnly": list(rules)} if rules else {}
-    found: dict[str, Any] = await page.evaluate(
-        "([within, options]) => axe.run({ include: [within] }, options)",
-        [within, {**only, "resultTypes": ["violations"]}],
-    )
+    found = []
+    for scheme, window in LOOKS:
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # what fades in has no contrast yet
+        await page.set_viewport_size(window)
+        await page.evaluate(PAINTED)
+        found += [f"{scheme}, {window['width']} wide: {fault}" for fault in await _faults(page)]
+    await page.emulate_media(color_scheme="light", reduced_motion="null")
+    await page.set_viewport_size(size)
+    return found
+
+
+async def _faults(page: Page) -> list[str]:
+    found: dict[str, Any] = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
     return [
         f"{fault['id']}: {fault['help']}: {[node['target'] for node in fault['nodes']][:5]}"
         for fault in found["violations"]

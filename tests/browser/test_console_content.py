@@ -22,6 +22,7 @@ async def test_a_content_is_found_by_its_title(site: Site, console: Console, vid
     await page.get_by_role("link", name=video).click()
     await page.get_by_role("button", name="Edit").click()
     await page.get_by_label("Title").fill("Marmots in spring")
+    assert await complaints(page) == []
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", name="Marmots in spring")).to_be_visible()
     await page.goto(f"{site.base}/console/content?query=MARM+spring")
@@ -48,6 +49,7 @@ async def test_what_is_shared_shows_on_the_overview_at_once(site: Site, console:
     await expect(chart.get_by_role("img")).to_be_visible()
     site.share(video, "linkedin")
     await expect(chart).to_contain_text("linkedin")
+    assert await complaints(page) == []
 
 
 async def test_a_link_from_its_making_to_its_end(site: Site, console: Console, visitor: Visitor, video: str) -> None:

@@ -92,6 +92,7 @@ async def test_many_are_given_up_with_a_reason(site: Site, console: Console, vid
     await page.get_by_role("button", name="Discard 2").click()
     question = page.get_by_role("dialog", name="Discard 2 jobs?")
     await expect(question.get_by_role("button", name="Discard")).to_be_disabled()
+    assert await complaints(page) == []
     await question.get_by_label("Reason").fill("made by a broken import")
     await question.get_by_role("button", name="Discard").click()
     outcome = page.get_by_role("status", name="Outcome")
