@@ -45,6 +45,13 @@ export interface ShareButtonsElement extends HTMLElement {
   withdraw(platform: string): Promise<void>;
 }
 
+/** What `customElements.get("share-buttons")` answers once this script has run. */
+export interface ShareButtonsConstructor extends CustomElementConstructor {
+  new (): ShareButtonsElement;
+  /** A way to a token for all of them that have none of their own. */
+  token: TokenSource | null | undefined;
+}
+
 /** The attributes of the tag. */
 export interface ShareButtonsAttributes {
   "content-type"?: string;
@@ -64,6 +71,9 @@ declare global {
   interface HTMLElementEventMap {
     share: CustomEvent<ShareDetail>;
     "share-error": CustomEvent<ShareErrorDetail>;
-    count: CustomEvent<undefined>;
+    count: CustomEvent<null>;
+  }
+  interface CustomElementRegistry {
+    get(name: "share-buttons"): ShareButtonsConstructor | undefined;
   }
 }
