@@ -29,6 +29,31 @@ async def test_a_content_is_found_by_its_title(site: Site, console: Console, vid
     await expect(page.get_by_role("link", name=f"Marmots in spring video · {video}")).to_be_visible()
 
 
+async def test_saving_a_title_leaves_no_address_behind(console: Console, video: str) -> None:
+    page = await console(f"/console/content/video/{video}")
+    await page.get_by_role("button", name="Edit").click()
+    address = page.get_by_label("Address")
+    await expect(address).to_have_value("")
+    await expect(address).to_have_attribute("placeholder", f"https://www.youtube.com/watch?v={video}")
+    await page.get_by_label("Title").fill("Marmots at home")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("heading", name="Marmots at home")).to_be_visible()
+    assert await _source(page, video) == "settings"
+    await page.get_by_role("button", name="Edit").click()
+    await address.fill("https://shop.example/marmots")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("link", name="Open")).to_have_attribute("href", "https://shop.example/marmots")
+    assert await _source(page, video) == "own"
+    await page.get_by_role("button", name="Edit").click()
+    await expect(address).to_have_value("https://shop.example/marmots")
+
+
+async def _source(page: Page, video: str) -> object:
+    """Where the service says that the address comes from."""
+    said = await page.evaluate("async (path) => (await fetch(path)).json()", f"/content/video/{video}")
+    return said["urlSource"]
+
+
 async def test_its_count_moves_while_one_looks(site: Site, console: Console, video: str) -> None:
     site.share(video, user="anna")
     page = await console(f"/console/content/video/{video}")

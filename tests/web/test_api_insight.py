@@ -150,7 +150,8 @@ async def test_top_shows_what_was_told(any_api: Api, video: str) -> None:
 async def test_a_content_is_told_read_and_found(any_api: Api, video: str) -> None:
     told = {"title": f"Look at {video}", "url": f"https://shop.example/{video}"}
     put = await any_api.ask("PUT", f"/content/article/{video}", told, scope="admin")
-    expected = {"contentType": "article", "contentId": video, "image": None, **told, "shareCount": 0}
+    expected = {"contentType": "article", "contentId": video, "image": None, **told, "urlSource": "own"}
+    expected |= {"shareCount": 0}
     assert {**put.json, "updatedAt": None} == {**expected, "updatedAt": None}
     for scope in ("analytics", "audit", "admin"):
         assert (await any_api.ask("GET", f"/content/article/{video}", scope=scope)).json == put.json
@@ -163,10 +164,29 @@ async def test_a_content_is_told_read_and_found(any_api: Api, video: str) -> Non
     assert (await looked(any_api, f"/content?query=look%20{video}"))["items"] == []
 
 
+async def test_an_own_address_is_told_from_one_of_the_settings(any_api: Api, video: str) -> None:
+    async def source() -> tuple[object, object]:
+        (listed,) = (await looked(any_api, f"/content?query={video}&contentType=video"))["items"]
+        one = await looked(any_api, f"/content/video/{video}")
+        assert listed == one
+        return one["urlSource"], one["url"]
+
+    derived, own = f"https://www.youtube.com/watch?v={video}", "https://shop.example/film"
+    for body, expected in (
+        ({"title": "Film"}, ("settings", derived)),
+        ({"url": own}, ("own", own)),
+        ({"title": "Film", "url": derived}, ("own", derived)),
+        ({"title": "Film", "url": None}, ("settings", derived)),
+    ):
+        put = await any_api.ask("PUT", f"/content/video/{video}", body, scope="admin")
+        assert (put.json["urlSource"], put.json["url"]) == expected
+        assert await source() == expected
+
+
 async def test_what_nobody_knows_is_no_more_than_its_name(api: Api) -> None:
     assert await looked(api, "/content/song/never") == {
         "contentType": "song", "contentId": "never", "title": None, "image": None, "url": None,
-        "shareCount": 0, "updatedAt": None,
+        "urlSource": None, "shareCount": 0, "updatedAt": None,
     }  # fmt: skip
 
 

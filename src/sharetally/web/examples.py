@@ -108,7 +108,7 @@ _TOLD = {
     "image": "https://shop.example/articles/123.png",
     "url": "https://shop.example/articles/123",
 }
-_ITEM = {**_CONTENT, **_TOLD, "shareCount": 42, "updatedAt": _AT}
+_ITEM = {**_CONTENT, **_TOLD, "urlSource": "own", "shareCount": 42, "updatedAt": _AT}
 _DEAD = {
     "id": _ID,
     "job": "share_created",

@@ -166,12 +166,14 @@ def _after(told: str | None) -> ContentRef | None:
 
 
 def _item(details: ContentDetails, places: Places) -> ContentItem:
+    url = details.url or places.content_url(details.content)
     return ContentItem(
         contentType=details.content.type,
         contentId=details.content.id,
         title=details.title,
         image=details.image,
-        url=details.url or places.content_url(details.content),
+        url=url,
+        urlSource="own" if details.url else "settings" if url else None,
         shareCount=details.shares,
         updatedAt=details.updated_at,
     )

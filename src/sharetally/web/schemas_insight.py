@@ -144,6 +144,10 @@ class ContentItem(Out, frozen=True):
     title: str | None
     image: Address | None
     url: Address | None
+    urlSource: Annotated[
+        Literal["own", "settings"] | None,
+        Meta(description="Whether `url` was told (`own`) or comes from CONTENT_URLS (`settings`); null without one."),
+    ]
     shareCount: Shares
     updatedAt: Time | None
 

@@ -13,7 +13,7 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
   const doing = useDoing();
   const [title, setTitle] = useState(item.title ?? "");
   const [image, setImage] = useState(item.image ?? "");
-  const [url, setUrl] = useState(item.url ?? "");
+  const [url, setUrl] = useState(item.urlSource === "own" ? item.url! : "");
   const save = () =>
     doing.run(async () => {
       const body = { title: title.trim() || null, image: image.trim() || null, url: url.trim() || null };
@@ -24,7 +24,7 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
   return (
     <Dialog title="What people are shown" close={close}>
       <Form doing={doing} word="Save" cancel={close} submit={() => void save()}>
-        <Field label="Title" value={title} change={setTitle} max={200} focus />
+        <Field label="Title" value={title} change={setTitle} max={300} focus />
         <Field
           label="Picture"
           type="url"
@@ -40,7 +40,7 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
           value={url}
           change={setUrl}
           max={2048}
-          placeholder="https://…"
+          placeholder={(item.urlSource === "settings" && item.url) || "https://…"}
           help="Where it lives. Without one, CONTENT_URLS decides."
         />
       </Form>
