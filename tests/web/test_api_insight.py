@@ -150,8 +150,8 @@ async def test_top_shows_what_was_told(any_api: Api, video: str) -> None:
 async def test_a_content_is_told_read_and_found(any_api: Api, video: str) -> None:
     told = {"title": f"Look at {video}", "url": f"https://shop.example/{video}"}
     put = await any_api.ask("PUT", f"/content/article/{video}", told, scope="admin")
-    expected = {"contentType": "article", "contentId": video, "image": None, **told, "urlSource": "own"}
-    expected |= {"shareCount": 0}
+    expected: dict[str, object] = {"contentType": "article", "contentId": video, "image": None, **told}
+    expected |= {"urlSource": "own", "shareCount": 0}
     assert {**put.json, "updatedAt": None} == {**expected, "updatedAt": None}
     for scope in ("analytics", "audit", "admin"):
         assert (await any_api.ask("GET", f"/content/article/{video}", scope=scope)).json == put.json
