@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sharetally.adapters.logs import configure
 from sharetally.settings import Settings, check_roles, ensure_secret, load
-from sharetally.wiring import Core, http, inside
+from sharetally.wiring import Core, inside
+from sharetally.wiring_http import http
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 

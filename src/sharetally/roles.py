@@ -27,7 +27,8 @@ from sharetally.web.connection import Connection
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
 from sharetally.web.server import Server
 from sharetally.web.socket import Socket
-from sharetally.wiring import Core, allowed_platforms, check_schema, check_there, issued
+from sharetally.wiring import Core, allowed_platforms, check_schema, check_there
+from sharetally.wiring_http import issued
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

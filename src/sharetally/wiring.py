@@ -1,4 +1,4 @@
-"""The one file that names concrete classes: settings in, running roles out.
+"""Names the concrete classes, for every role: settings in, running roles out. `wiring_http.py` adds what serves.
 
 `Core` is what every role has: database, broker, cache, clock, meter, hooks, committer, publisher. A role
 adds its tasks. Whatever is started here is stopped here, in the opposite order: first no more work is
@@ -15,11 +15,9 @@ from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from sharetally.adapters import platforms
 from sharetally.adapters.brokers.memory import MemoryBroker
@@ -33,7 +31,6 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Traces, open_traces
 from sharetally.domain.errors import Misconfigured, SharetallyError
-from sharetally.flow.analytics import Analytics
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
@@ -41,32 +38,13 @@ from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.live import Live
-from sharetally.flow.looking import Looking
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Channel, Platform, Queue, Waiting
-from sharetally.settings import Settings, ensure_secret, sqlite_path
-from sharetally.settings_values import Rate
-from sharetally.web.app import Application
-from sharetally.web.callers import Callers
-from sharetally.web.count_answers import CountAnswers
-from sharetally.web.identity import ApiKeys, Identity
-from sharetally.web.network import BehindProxies
+from sharetally.settings import Settings, sqlite_path
 from sharetally.web.operation import Health
-from sharetally.web.pages import page_endpoints
-from sharetally.web.parts import Parts, Places
-from sharetally.web.quota import LocalQuota, Quota, Unlimited
-from sharetally.web.routes import Routes
-from sharetally.web.sessions import Sessions
-from sharetally.web.table import API, OPERATION
-from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
-from sharetally.web.visitors import Visitors
-
-if TYPE_CHECKING:
-    from sharetally.web.console_oidc import OpenId
-    from sharetally.web.endpoint import Endpoint
 
 HOOKS = "sharetally.hooks"
 CONSUMERS = "sharetally.consumers"
@@ -74,11 +52,6 @@ DRAIN_SECONDS = 5.0
 CLOCK_SECONDS = 30.0
 MAX_AHEAD = timedelta(hours=36)
 NONE = timedelta()
-ALLOWED = (
-    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
-    *("traceparent", "tracestate"),
-)
-EXPOSED = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Location", "X-Request-Id")
 log = structlog.get_logger("sharetally")
 
 
@@ -310,176 +283,6 @@ def own_platforms() -> Mapping[str, Platform]:
     """Those on the user's own device, which need not stand in SHARE_PLATFORMS."""
     known = platforms.available()
     return {name: known[name] for name in platforms.OF_THEIR_OWN}
-
-
-def rules(settings: Settings) -> Rules:
-    """What tokens must say."""
-    return Rules(
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-        user_claim=settings.jwt_user_claim,
-        scope_claim=settings.jwt_scope_claim,
-    )
-
-
-def signer(settings: Settings, clock: DatabaseClock) -> Signer | None:
-    """Who signs our own tokens, if there is a secret."""
-    if settings.jwt_secret is None:
-        return None
-    return Signer(
-        secret=SharedSecret(settings.jwt_secret),
-        algorithm=settings.secret_algorithm,
-        rules=rules(settings),
-        clock=clock,
-    )
-
-
-def issued(settings: Settings, *, user: str, scopes: frozenset[str], ttl: int) -> str:
-    """A token signed with the configured secret, good for `ttl` seconds."""
-    signs = signer(ensure_secret(settings), DatabaseClock())
-    if signs is None:
-        raise Misconfigured("JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")
-    return signs.sign(user_id=user, scopes=scopes, ttl=ttl)
-
-
-def _verifier(settings: Settings, clock: DatabaseClock) -> Verifier:
-    sources: dict[str, KeySource] = {}
-    if settings.jwt_secret is not None:
-        sources[settings.secret_algorithm] = SharedSecret(settings.jwt_secret)
-    if settings.jwks_url is not None:
-        keys = _issuer_keys(settings.jwks_url)
-        sources |= dict.fromkeys(settings.key_algorithms, keys)
-    return Verifier(sources=sources, rules=rules(settings), clock=clock, visitors=settings.anonymous_shares)
-
-
-def _issuer_keys(url: str) -> KeySource:
-    try:
-        from sharetally.web.jwks import Jwks, over_http
-    except ModuleNotFoundError as error:
-        raise Misconfigured(f"JWKS_URL needs: pip install 'sharetally[jwks]' ({error.name})") from error
-    return Jwks(fetch=over_http(url))
-
-
-def _quota(settings: Settings, rate: Rate | None, *, of: str) -> Quota:
-    if rate is None:
-        return Unlimited()
-    if not settings.cache_url.startswith("redis"):
-        return LocalQuota(limit=rate.limit, window=rate.window)
-    from redis.asyncio import Redis
-
-    from sharetally.web.quota_shared import RedisLeases, SharedQuota
-
-    leases = RedisLeases(Redis.from_url(settings.cache_url), prefix=f"sharetally:{of}:")
-    return SharedQuota(limit=rate.limit, window=rate.window, leases=leases)
-
-
-def _visitors(core: Core) -> Visitors | None:
-    settings, signs = core.settings, signer(core.settings, core.clock)
-    if not settings.anonymous_shares or signs is None:
-        return None
-    return Visitors(signer=signs, quota=_quota(settings, settings.anonymous_rate, of="visitors"), clock=core.clock)
-
-
-def openid(settings: Settings, clock: DatabaseClock) -> OpenId | None:
-    """The provider that signs people in to the console, if there is one."""
-    if settings.oidc_issuer is None:
-        return None
-    try:
-        from sharetally.web.console_oidc import OpenId
-        from sharetally.web.oidc import Client, Provider
-    except ModuleNotFoundError as error:
-        raise Misconfigured(f"OIDC_ISSUER needs: pip install 'sharetally[oidc]' ({error.name})") from error
-    client = Client(
-        issuer=settings.oidc_issuer,
-        client_id=settings.oidc_client_id or "",
-        secret=settings.oidc_client_secret,
-        redirect_uri=f"{settings.public_url}/console/sign-in/oidc/callback",
-        scope=settings.oidc_scope,
-    )
-    return OpenId(
-        provider=Provider(client, clock=clock),
-        user_claim=settings.oidc_user_claim,
-        groups_claim=settings.oidc_groups_claim,
-        scopes={group: frozenset(scopes.split()) for group, scopes in (settings.oidc_groups or {}).items()},
-    )
-
-
-def _sign_in(core: Core) -> tuple[Endpoint, ...]:
-    """The way to the provider and back, where there is one."""
-    known = openid(core.settings, core.clock)
-    if known is None:
-        return ()
-    from sharetally.web.console_oidc import sign_in_endpoints
-
-    return sign_in_endpoints(known)
-
-
-def _parts(core: Core) -> Parts:
-    settings, db = core.settings, core.database
-    keys, looking = ApiKeys(db), Looking(db)
-    core.start(keys.run(), "keys")
-    core.start(looking.run(), "looking")
-    identity = Identity(
-        tokens=_verifier(settings, core.clock), keys=keys, signer=signer(settings, core.clock), clock=core.clock
-    )
-    sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
-    return Parts(
-        committer=core.committer,
-        queries=core.queries,
-        count_answers=CountAnswers(),
-        live=core.live,
-        reading=db,
-        proving=db,
-        insight=db,
-        analytics=Analytics(insight=db, clock=core.clock),
-        outbox=db,
-        broker=core.broker,
-        keys=db,
-        looking=looking,
-        waiting=core.waiting,
-        hooks=core.hooks,
-        identity=identity,
-        sessions=sessions,
-        callers=Callers(identity=identity, sessions=sessions),
-        quota=_quota(settings, settings.rate_limit, of="quota"),
-        oidc=settings.oidc_issuer is not None,
-        meter=core.meter,
-        clock=core.clock,
-        places=Places(
-            public_url=settings.public_url,
-            root_path=settings.root_path,
-            content_urls=settings.content_urls,
-            link_hosts=settings.link_hosts,
-        ),
-        platforms=allowed_platforms(settings),
-        own_platforms=own_platforms(),
-        canonical=platforms.canonical,
-        public_counts=settings.public_counts,
-        cors_origins=settings.cors_origins,
-        health=core.health,
-        exposition=core.exposition,
-        ops_networks=settings.ops_networks,
-        visitors=_visitors(core),
-    )
-
-
-def http(core: Core) -> ASGIApp:
-    """The application with what stands around it."""
-    endpoints = (*API, *OPERATION, *_sign_in(core), *page_endpoints((*API, *OPERATION)))
-    routes = Routes(endpoints, root_path=core.settings.root_path)
-    app = core.traces.http(Application(_parts(core), endpoints), routes)
-    if core.settings.cors_origins:
-        app = cors = CORSMiddleware(
-            app,
-            allow_origins=core.settings.cors_origins,
-            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
-            allow_headers=ALLOWED,
-            expose_headers=EXPOSED,
-            max_age=600,
-        )
-        cors.preflight_headers["X-Content-Type-Options"] = "nosniff"  # it answers preflights itself
-    trusted = core.settings.trusted_proxies
-    return BehindProxies(app, trusted=trusted) if trusted else app
 
 
 def inside(core: Core) -> Callable[[], Awaitable[None]]:

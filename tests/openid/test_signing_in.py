@@ -11,7 +11,7 @@ import pytest
 
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.domain.errors import Unauthenticated
-from sharetally.wiring import openid
+from sharetally.wiring_http import openid
 from tests.openid.provider import SECRET, OpenIdProvider, logged_in, open_provider
 from tests.services.launch import free_port
 from tests.web.api import Api, Said, problem, settings

@@ -18,7 +18,8 @@ from opentelemetry.trace import SpanContext, SpanKind
 from sharetally.adapters.tracing.exporting import unexported
 from sharetally.adapters.tracing.traced import Traced
 from sharetally.settings import Settings
-from sharetally.wiring import Core, http, inside
+from sharetally.wiring import Core, inside
+from sharetally.wiring_http import http
 from tests.web.api import Api, eventually
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -21,7 +21,8 @@ LOADED = """
 import asyncio, sys
 from pathlib import Path
 from sharetally.settings import load
-from sharetally.wiring import Core, http, inside
+from sharetally.wiring import Core, inside
+from sharetally.wiring_http import http
 import os
 
 async def lived():

@@ -27,7 +27,8 @@ from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import Writes
 from sharetally.settings import Settings, load
 from sharetally.web.identity import new_key
-from sharetally.wiring import Core, http, inside
+from sharetally.wiring import Core, inside
+from sharetally.wiring_http import http
 from tests.contracts.database_rows import of_records, record, write
 from tests.oracle.tokens import signed_by
 from tests.web.forging import with_secret

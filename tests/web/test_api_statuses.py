@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sharetally import wiring
+from sharetally import wiring, wiring_http
 from sharetally.domain.errors import Conflict, Unavailable
 from sharetally.domain.share import Status
 from sharetally.web.endpoint import Access, Endpoint
@@ -122,8 +122,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Iterator[None]
         raise error
 
     for name in ("API", "OPERATION"):
-        broken = tuple(replace(each, handler=handler) for each in getattr(wiring, name))
-        monkeypatch.setattr(wiring, name, broken)
+        broken = tuple(replace(each, handler=handler) for each in getattr(wiring_http, name))
+        monkeypatch.setattr(wiring_http, name, broken)
     yield
 
 

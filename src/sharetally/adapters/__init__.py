@@ -1,1 +1,1 @@
-"""What the ports are made of: databases, brokers, caches, platforms. Only `wiring.py` names them."""
+"""What the ports are made of: databases, brokers, caches, platforms. Only the two `wiring` files name them."""

@@ -14,7 +14,7 @@ from sharetally.domain.content import id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
 from sharetally.settings import Settings
 from sharetally.web.identity import new_key
-from sharetally.wiring import issued
+from sharetally.wiring_http import issued
 
 
 def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:

@@ -11,7 +11,8 @@ from sharetally.adapters.logs import configure
 from sharetally.commands.opened import opened
 from sharetally.domain.errors import Misconfigured, SharetallyError, Unauthenticated, Unavailable
 from sharetally.settings import Settings, masked
-from sharetally.wiring import allowed_platforms, broker, cache, openid, own_queues
+from sharetally.wiring import allowed_platforms, broker, cache, own_queues
+from sharetally.wiring_http import openid
 
 
 async def doctor(settings: Settings) -> int:

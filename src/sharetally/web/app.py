@@ -2,7 +2,7 @@
 
     find the endpoint -> who asks -> may they -> their quota -> path, query, body -> handler -> answer
 
-Pure ASGI: one layer for trusted proxies and one for CORS stand around it (see `wiring.py`). Every answer
+Pure ASGI: one layer for trusted proxies and one for CORS stand around it (see `wiring_http.py`). Every answer
 carries `X-Content-Type-Options` and `X-Request-Id`; that id stands in the log, in the audit and in the job that counts.
 """
 

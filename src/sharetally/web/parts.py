@@ -1,4 +1,4 @@
-"""What the handlers work with: put together in `wiring.py`, handed to every request."""
+"""What the handlers work with: put together in `wiring_http.py`, handed to every request."""
 
 from __future__ import annotations
 
