@@ -1,1 +1,1 @@
-"""The AsyncAPI document against its official schema, and against what really goes over RabbitMQ."""
+"""The AsyncAPI document against its official schema, and against what really goes over RabbitMQ and `/live`."""

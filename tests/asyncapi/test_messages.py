@@ -14,7 +14,7 @@ from pamqp.commands import Basic
 
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.settings import Settings
-from tests.asyncapi.test_document import at, validator
+from tests.asyncapi.test_document import at, channels_of_the_broker, validator
 from tests.flow.stage import channel_to, taken
 from tests.tracing.stand import Seen, serving, working
 from tests.web.api import Api, settings
@@ -48,7 +48,7 @@ async def test_every_message_of_the_feed_is_as_told(api: Api, channel: AbstractC
     await everything(api)
     heard = await taken(channel, "heard", 6)
     assert {message.routing_key for message in heard} == {
-        each["address"] for each in document["channels"].values() if each["bindings"]["amqp"]["is"] == "routingKey"
+        each["address"] for each in channels_of_the_broker(document) if each["bindings"]["amqp"]["is"] == "routingKey"
     }
     for message in heard:
         told = message_of(document, message.routing_key or "")

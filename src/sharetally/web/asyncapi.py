@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: what is told to `sharetally.events` and taken from `sharetally.in`.
+"""The AsyncAPI 3.0 document: what is told to `sharetally.events`, taken from `sharetally.in`, and said over `/live`.
 
 Made from the types that are encoded, when it is first asked for. Where the broker is, is not for the public
 to know: its address is a variable.
@@ -15,6 +15,7 @@ from sharetally import __version__
 from sharetally.domain.event import Job
 from sharetally.flow.consumers.feed_jobs import FEED
 from sharetally.web.asyncapi_examples import INWARD_EXAMPLES, OUTWARD_EXAMPLES
+from sharetally.web.asyncapi_live import SCHEMAS, TYPES, live_channel, live_messages, live_operations, live_server
 from sharetally.web.openapi_parameters import REF, told
 from sharetally.web.schemas_events import ForeignCountUpdate, ForeignJob, ForeignShare
 
@@ -25,6 +26,7 @@ INWARD: Mapping[str, type[ForeignJob]] = {
     Job.SHARE_DELETED: ForeignShare,
     Job.SHARE_COUNT_UPDATE: ForeignCountUpdate,
 }
+_AT_BROKER = [{"$ref": "#/servers/rabbitmq"}]
 _BINDING = {"bindingVersion": "0.3.0"}
 _ABOUT = f"""\
 Sharetally tells every counted job to the topic exchange `{EXCHANGE}`, while `EVENT_FEED` is on: one job per \
@@ -33,6 +35,8 @@ or to `#`, and remember `jobId`.
 
 It takes jobs from other services out of the queue `{QUEUE}`, each counted once per `jobId`. What is JSON and no \
 valid job is parked with its reason.
+
+At its own address it tells counts as they move, over the WebSocket `/live`.
 """
 _ABOUT_QUEUE = """\
 Publish to it through the default exchange and name the job in the property `type`. NestJS's envelope \
@@ -51,8 +55,8 @@ _HEADERS = {
 }
 
 
-def document() -> dict[str, Any]:
-    """The whole document."""
+def document(server: str) -> dict[str, Any]:
+    """The whole document; `server` is the address or path of this service."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -62,16 +66,18 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {"rabbitmq": _SERVER},
-        "channels": {**{_camel(job): _outward(job) for job in FEED}, "in": _inward()},
+        "servers": {"rabbitmq": _SERVER, "live": live_server(server)},
+        "channels": {**{_camel(job): _outward(job) for job in FEED}, "in": _inward(), "live": live_channel()},
         "operations": {
             **{f"tell{_title(job)}": _telling(job) for job in FEED},
             **{f"take{_title(job)}": _taking(job) for job in INWARD},
+            **live_operations(),
         },
         "components": {
             "messages": {
                 **{_camel(job): _told_message(job) for job in FEED},
                 **{f"foreign{_title(job)}": _taken_message(job) for job in INWARD},
+                **live_messages(),
             },
             "schemas": _schemas(),
         },
@@ -105,6 +111,7 @@ def _outward(job: str) -> dict[str, Any]:
         "address": job,
         "title": job,
         "description": FEED[job].__doc__,
+        "servers": _AT_BROKER,
         "messages": {_camel(job): _ref("messages", _camel(job))},
         "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, **_BINDING}},
     }
@@ -145,6 +152,7 @@ def _inward() -> dict[str, Any]:
         "address": QUEUE,
         "title": "Jobs from other services",
         "description": _ABOUT_QUEUE,
+        "servers": _AT_BROKER,
         "messages": {name: _ref("messages", name) for name in names},
         "bindings": {"amqp": {"is": "queue", "queue": queue, **_BINDING}},
     }
@@ -184,6 +192,6 @@ def _ref(kind: str, name: str) -> dict[str, str]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, found = msgspec.json.schema_components([*FEED.values(), ForeignShare, ForeignCountUpdate], ref_template=REF)
-    schemas: dict[str, Any] = told(found)
-    return schemas
+    kinds = [*FEED.values(), ForeignShare, ForeignCountUpdate, *TYPES]
+    _, found = msgspec.json.schema_components(kinds, ref_template=REF)
+    return {**told(found), **SCHEMAS}

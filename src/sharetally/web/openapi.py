@@ -25,8 +25,9 @@ whose `type` is a page of this service.
 
 Lists are newest first, `pageSize` at a time; `next` is what `startingAfter` takes, and null on the last page.
 
-What is told and taken over RabbitMQ stands in `/asyncapi.json` (AsyncAPI 3.0). Counts of many contents are told \
-as they move over the WebSocket `/live`; who asks for it without WebSocket is answered by 426, `upgrade-required`.
+Counts of many contents are told as they move over the WebSocket `/live`; who asks for it without WebSocket is \
+answered by 426, `upgrade-required`. Its messages, and what is told and taken over RabbitMQ, stand in \
+`/asyncapi.json` (AsyncAPI 3.0).
 """
 _ABOUT_COOKIE = """\
 A session of the console, for its own pages; `__Host-` stands before the name where the service is reached by https. \

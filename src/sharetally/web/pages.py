@@ -42,7 +42,7 @@ def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
 
     return (
         _endpoint("/openapi.json", _openapi(described)),
-        _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=1)(asyncapi))),
+        _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=_SERVERS)(asyncapi))),
         _endpoint("/docs", _docs(described)),
         _endpoint("/live", _live),
         _endpoint("/problems/{code}", _problem_page),
@@ -84,9 +84,9 @@ def _openapi(described: Described) -> Handler:
     return handler
 
 
-def _asyncapi(made: Callable[[], dict[str, Any]]) -> Handler:
+def _asyncapi(made: Described) -> Handler:
     async def handler(parts: Parts, asked: Asked) -> Answer:
-        return page(msgspec.json.encode(made()), "application/json", ("access-control-allow-origin", "*"))
+        return page(msgspec.json.encode(made(_server(parts))), "application/json", ("access-control-allow-origin", "*"))
 
     return handler
 
