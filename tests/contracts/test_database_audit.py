@@ -10,6 +10,7 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.audit import AuditEntry
+from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import SharetallyError
 from sharetally.ports import AuditFilter, Writes
 from tests.contracts.database_rows import DATABASES, emptied, entry, run, shared_url, write
@@ -130,3 +131,11 @@ async def test_an_erasure_changes_nothing_else(db: SqlDatabase, lines: list[Audi
     with pytest.raises(SharetallyError):
         await run(db, f"UPDATE share_audit SET {changes} WHERE user_id = 'berta'", erased=ERASED)
     assert await stands(db) == lines
+
+
+async def test_a_name_is_found_as_it_is_and_is_no_pattern(db: SqlDatabase) -> None:
+    names = ["a_b", "axb", "a%", "a", r"a\b", r"a\\b", "%", "_"]
+    await write(db, Writes(audit=[entry(user_id=name, content=ContentRef(type="video", id=name)) for name in names]))
+    for name in names:
+        for which in (AuditFilter(user_id=name), AuditFilter(content_type="video", content_id=name)):
+            assert [line.user_id for line in await db.audit(which, limit=10, after=None)] == [name]

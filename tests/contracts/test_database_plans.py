@@ -76,15 +76,17 @@ def _lines(records: Sequence[ShareRecord]) -> list[AuditEntry]:
 # filter, branch, and the index that serves it
 ANYTIME = (UUID(int=0), UUID(int=(1 << 128) - 1))
 SEARCHES: tuple[tuple[AuditFilter, Branch, str], ...] = (
-    (AuditFilter(content_type="video", content_id="v7"), {}, "ix_share_audit_content"),
-    (AuditFilter(content_id="v7"), {"content_type": "video"}, "ix_share_audit_content"),
-    (AuditFilter(user_id="user 7"), {}, "ix_share_audit_user"),
+    (AuditFilter(), {"content_type": "video", "content_id": "v7"}, "ix_share_audit_content"),
+    (AuditFilter(platform="email"), {"content_type": "video", "content_id": "v7"}, "ix_share_audit_content"),
+    (AuditFilter(), {"user_id": "user_7%"}, "ix_share_audit_user"),
+    (AuditFilter(status="failed"), {"user_id": "user 7"}, "ix_share_audit_user"),
     (AuditFilter(request_id="abc"), {}, "ix_share_audit_request"),
     (AuditFilter(subject_id=UUID(int=7)), {}, "ix_share_audit_subject"),
-    (AuditFilter(status="failed"), {"platform": "twitter", "action": "failed"}, "ix_share_audit_kind"),
-    (AuditFilter(platform="twitter"), {"platform": "twitter", "action": "withdrawn"}, "ix_share_audit_kind"),
-    (AuditFilter(action="adjusted"), {"platform": None, "action": "adjusted"}, "ix_share_audit_kind"),
-    (AuditFilter(platform="twitter"), {"platform": "twitter", "action": "shared"}, "ix_share_audit_kind"),
+    (AuditFilter(), {"platform": "twitter", "action": "failed"}, "ix_share_audit_kind"),
+    (AuditFilter(), {"platform": "twitter", "action": "withdrawn"}, "ix_share_audit_kind"),
+    (AuditFilter(), {"platform": None, "action": "adjusted"}, "ix_share_audit_kind"),
+    (AuditFilter(), {"platform": None, "action": "shared"}, "ix_share_audit_kind"),
+    (AuditFilter(content_type="photo"), {"platform": "twitter", "action": "shared"}, "ix_share_audit_kind"),
 )
 
 

@@ -3,10 +3,14 @@
 Each index ends in the id, which tells the time, so a page is the end of a range: of one content, one person, one
 request, one record. What many lines have in common (platform, action, status) is cut into kinds, a platform and an
 action each: there are few of them, each is a range too, and the newest of all together are the page.
+
+A branch is what a part of the lines have in common and an index begins with. The database is held to that index:
+each of them takes columns for independent, and would look through the whole table for lines that are not there.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -26,9 +30,12 @@ FEW = 2_000  # lines
 _A = tables.share_audit
 _FIELDS = ("content_type", "content_id", "platform", "user_id", "status", "action", "request_id")
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
-_KIND = ("platform", "action")
-_BY_KIND = "FORCE INDEX (ix_share_audit_kind)"  # MariaDB would rather read the whole table backwards
-Branch = Mapping[str, str | None]  # columns that a part of the lines have in common
+_INDEXES = {
+    ("platform", "action"): "ix_share_audit_kind",
+    ("content_type", "content_id"): "ix_share_audit_content",
+    ("user_id",): "ix_share_audit_user",
+}
+Branch = Mapping[str, str | None]  # the columns of one index, in its order
 
 
 async def audit_rows(connection: Connection, which: AuditFilter, *, limit: int, after: UUID | None) -> list[Any]:
@@ -56,12 +63,13 @@ def part_of(
     connection: Connection, which: AuditFilter, branch: Branch, ids: tuple[UUID, UUID], limit: int
 ) -> sa.Select[Any]:
     """The newest lines of one branch."""
-    if branch.get("platform") is not None and connection.flavor.dialect.name == "postgresql":
-        return _in_order_of_kind(which, branch, ids).limit(limit)
-    statement = sa.select(_A).where(*_residue(which, branch), *_between(ids)).limit(limit)
-    if branch.get("platform") is not None:
-        statement = statement.with_hint(_A, _BY_KIND, "mysql").with_hint(_A, _BY_KIND, "mariadb")
-    return statement.where(*_common(branch)).order_by(_A.c.id.desc())
+    statement = sa.select(_A).where(*_between(ids)).limit(limit)
+    if branch and connection.flavor.dialect.name == "postgresql":
+        return _in_order_of(branch, statement.where(*_veiled(_residue(which, branch))))
+    if branch:
+        index = f"FORCE INDEX ({_INDEXES[tuple(branch)]})"
+        statement = statement.with_hint(_A, index, "mysql").with_hint(_A, index, "mariadb")
+    return statement.where(*_common(branch), *_residue(which, branch)).order_by(_A.c.id.desc())
 
 
 def _residue(which: AuditFilter, branch: Branch) -> list[Any]:
@@ -78,37 +86,50 @@ def _between(ids: tuple[UUID, UUID]) -> list[Any]:
     return ([_A.c.id >= low] if low > _FIRST else []) + ([_A.c.id < high] if high < _LAST else [])
 
 
-def _in_order_of_kind(which: AuditFilter, branch: Branch, ids: tuple[UUID, UUID]) -> sa.Select[Any]:
-    """For PostgreSQL, which takes columns for independent, and would look through the whole table for few lines.
+def _in_order_of(branch: Branch, statement: sa.Select[Any]) -> sa.Select[Any]:
+    """For PostgreSQL, in an order that only the branch's index has.
 
-    It must see neither that platform and action are constant nor how rare is what else is wanted: then it goes
-    through the one index that has this order.
+    An equality would make its column constant, and then the primary key has the order too. LIKE does not, nor does
+    IS NULL, and both bound the index as an equality does.
     """
-    columns = [_A.c[name] for name in (*_KIND, "id")]
-    low, high = (
-        sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(key, columns, strict=True)))
-        for key in ((branch["platform"], branch["action"], each) for each in ids)
-    )
-    whole = sa.tuple_(*columns)
-    residue = _residue(which, branch)
-    veiled = [sa.case((sa.and_(*residue), sa.true()), else_=sa.false())] if residue else []
-    statement = sa.select(_A).where(whole >= low, whole < high, *veiled)
-    return statement.order_by(*(column.desc() for column in columns))
+    for name, value in branch.items():
+        column = _A.c[name]
+        statement = statement.where(column.is_(None) if value is None else column.like(_pattern(value)))
+        statement = statement.order_by(column.desc())
+    return statement.order_by(_A.c.id.desc())
+
+
+def _pattern(value: str) -> str:
+    """What is like nothing else."""
+    return re.sub(r"([\\%_])", r"\\\1", value)
+
+
+def _veiled(residue: Sequence[Any]) -> list[Any]:
+    """PostgreSQL does not see how rare it is."""
+    return [sa.case((sa.and_(*residue), sa.true()), else_=sa.false())] if residue else []
 
 
 async def _branches(connection: Connection, which: AuditFilter) -> Sequence[Branch]:
-    """What to look through: one branch where an index has all that it takes, else each kind or content type."""
-    narrow = (which.content_id, which.user_id, which.request_id, which.subject_id)
-    wide = (which.platform, which.action, which.status)
-    found: list[Branch] = [{}]
-    if which.content_id is not None and which.content_type is None and not any(narrow[1:]):
-        found = [{"content_type": kind} for kind in await _values(connection, "content_type")]
-    elif any(wide) and not any(narrow):
-        found = await _kinds(connection, which)
-    elif any(wide) and not (which.request_id or which.subject_id):
+    """What to look through: nothing but what an index begins with; [{}] where one has all, or none has any of it."""
+    if which.request_id is not None or which.subject_id is not None:
+        return [{}]  # few lines
+    narrow = await _narrow(connection, which)
+    found: Sequence[Branch] = [{}] if narrow is None else narrow
+    if any((which.platform, which.action, which.status)):
         kinds = await _kinds(connection, which)
-        found = kinds if await _few(connection, kinds) else found
+        found = kinds if narrow is None or await _few(connection, kinds) else narrow
     return found if len(found) <= MAX_BRANCHES else [{}]
+
+
+async def _narrow(connection: Connection, which: AuditFilter) -> Sequence[Branch] | None:
+    """One content or one person, of both the one with few lines."""
+    contents: Sequence[Branch] | None = None
+    if which.content_id is not None:
+        types = [which.content_type] if which.content_type else await _values(connection, "content_type")
+        contents = [{"content_type": kind, "content_id": which.content_id} for kind in types]
+    if which.user_id is None or (contents is not None and await _few(connection, contents)):
+        return contents
+    return [{"user_id": which.user_id}]
 
 
 async def _kinds(connection: Connection, which: AuditFilter) -> list[Branch]:
@@ -122,12 +143,12 @@ async def _kinds(connection: Connection, which: AuditFilter) -> list[Branch]:
     return [{"platform": platform, "action": action} for platform in platforms for action in actions]
 
 
-async def _few(connection: Connection, kinds: Sequence[Branch]) -> bool:
-    """Whether these kinds have so few lines that they are looked through sooner than a content or a person may be."""
-    if not kinds or len(kinds) > MAX_BRANCHES:
-        return not kinds
+async def _few(connection: Connection, branches: Sequence[Branch]) -> bool:
+    """Whether these have so few lines that they are looked through sooner than another part may be."""
+    if not branches or len(branches) > MAX_BRANCHES:
+        return not branches
     anything, ever = AuditFilter(), (_FIRST, _LAST)
-    lines = (part_of(connection, anything, kind, ever, FEW).with_only_columns(_A.c.id) for kind in kinds)
+    lines = (part_of(connection, anything, branch, ever, FEW).with_only_columns(_A.c.id) for branch in branches)
     some = (each.subquery() for each in lines)
     every = sa.union_all(*(sa.select(part) for part in some)).limit(FEW).subquery()
     return int((await connection.rows(sa.select(sa.func.count().label("n")).select_from(every)))[0]["n"]) < FEW
