@@ -135,6 +135,13 @@ class Card {
   }
 }
 
+// what each card shows below its widget, there before the service has answered
+function furnish(article) {
+  const standing = $("standing").content.cloneNode(true);
+  standing.querySelector(".legend").setAttribute("aria-label", `Shares of ${article.querySelector("h2").textContent} by channel`);
+  article.querySelector(".body").append(standing);
+}
+
 // The widget's links open share pages by themselves. Here one may stay on the page, and see it recorded all the same.
 function stayHere(event) {
   if (!$("open-pages").checked && event.composedPath().some((each) => each.href)) event.preventDefault();
@@ -281,9 +288,11 @@ addEventListener("hashchange", () => {
   takeToken();
   location.reload();
 });
+const articles = document.querySelectorAll("[data-video]");
+articles.forEach(furnish);
 const platforms = await loadLabels();
 await customElements.whenDefined("share-buttons");
-for (const article of document.querySelectorAll("[data-video]")) {
+for (const article of articles) {
   article.querySelector("share-buttons").setAttribute("platforms", platforms.join(" "));
   new Card(article);
 }
