@@ -68,7 +68,7 @@ declare global {
   interface HTMLElementTagNameMap {
     "share-buttons": ShareButtonsElement;
   }
-  interface HTMLElementEventMap {
+  interface GlobalEventHandlersEventMap {
     share: CustomEvent<ShareDetail>;
     "share-error": CustomEvent<ShareErrorDetail>;
     count: CustomEvent<null>;

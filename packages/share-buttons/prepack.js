@@ -1,5 +1,7 @@
-// The package holds the very script that the service serves, with its comments.
+// The package holds the very script that the service serves, with its comments, and the licence of both.
 import { copyFileSync } from "node:fs";
 
-const source = new URL("../../src/sharetally/web/static/widget/share-buttons.js", import.meta.url);
-copyFileSync(source, new URL("share-buttons.js", import.meta.url));
+const root = new URL("../../", import.meta.url);
+for (const path of ["src/sharetally/web/static/widget/share-buttons.js", "LICENSE"]) {
+  copyFileSync(new URL(path, root), new URL(path.split("/").pop(), import.meta.url));
+}

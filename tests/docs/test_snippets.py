@@ -33,7 +33,7 @@ READ: dict[str, Callable[[str], object]] = {
     "sh": _shell,
     "sh run": _shell,
 }
-FENCES = {*READ, "", "js", "html", "sql", "yaml", "ini", "nginx", "json answer", "text answer"}
+FENCES = {*READ, "", "js", "ts", "html", "sql", "yaml", "ini", "nginx", "json answer", "text answer"}
 
 
 @pytest.mark.parametrize("block", [block for page in pages() for block in blocks(page)], ids=str)

@@ -66,7 +66,7 @@ def test_what_is_read_only_says_so() -> None:
 
 def test_every_event_and_no_other() -> None:
     sent = set(re.findall(r'\.tell\("([\w-]+)"', ELEMENT))
-    assert set(told("## Events")) == sent == typed("HTMLElementEventMap")
+    assert set(told("## Events")) == sent == typed("GlobalEventHandlersEventMap")
     assert set(re.findall(r'widget\.tell\("([\w-]+)"', SOURCE)) <= sent
 
 

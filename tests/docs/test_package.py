@@ -1,0 +1,92 @@
+"""The package of the widget, as `npm pack` makes it: the script that the service serves, and types that hold.
+
+TypeScript and the types of JSX are those that the console is made with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sharetally.web.widget import VERSION
+from tests.docs.pages import DOCS, ROOT, blocks
+from tests.services.npm import modules
+
+PACKAGE = ROOT / "packages" / "share-buttons"
+SCRIPT = ROOT / "src" / "sharetally" / "web" / "static" / "widget" / "share-buttons.js"
+USERS = Path(__file__).parent / "typed"
+STRICT = ("--noEmit", "--strict", "--target", "ES2022", "--module", "ESNext", "--moduleResolution", "bundler")
+JSX = ("--jsx", "react-jsx", "--jsxImportSource", "preact")
+
+
+@pytest.fixture(scope="module")
+def tools() -> Path:
+    """What the console's own lock names."""
+    return modules(ROOT / "console")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Path:
+    """The package, unpacked where a user's project would have it, beside what else that needs."""
+    place = tmp_path_factory.mktemp("user")
+    command = ["npm", "pack", "--silent", "--pack-destination", str(place)]
+    done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    (archive,) = place.glob("*.tgz")
+    unpacked = place / "node_modules" / "@sharetally"
+    with tarfile.open(archive) as found:
+        found.extractall(unpacked, filter="data")
+    (unpacked / "package").rename(unpacked / "share-buttons")
+    (place / "node_modules" / "preact").symlink_to(tools / "preact")
+    return unpacked / "share-buttons"
+
+
+def test_it_holds_the_script_its_types_and_no_more(packed: Path) -> None:
+    names = {path.name for path in packed.rglob("*") if path.is_file()}
+    assert names == {"package.json", "README.md", "LICENSE", "index.d.ts", "share-buttons.js"}
+    assert (packed / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (packed / "share-buttons.js").read_bytes() == SCRIPT.read_bytes()
+    assert (packed / "index.d.ts").read_bytes() == (PACKAGE / "index.d.ts").read_bytes()
+    assert json.loads((packed / "package.json").read_text("utf-8"))["version"] == VERSION
+
+
+def test_where_there_is_no_page_it_does_nothing(packed: Path) -> None:
+    script = 'import "@sharetally/share-buttons"; console.log("rendered")'
+    done = subprocess.run(
+        ["node", "--input-type=module", "--eval", script],
+        cwd=packed.parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("rendered\n", "")
+
+
+def compiled(packed: Path, tools: Path, *names: str) -> list[str]:
+    """What TypeScript minds in these files of a user who has declared the tag as the documentation says."""
+    place = packed.parents[2]
+    (declared,) = [block.text for block in blocks(DOCS / "how-to" / "widget.md") if block.info == "ts"]
+    (place / "tag.d.ts").write_text(declared.replace('"react"', '"preact"'), "utf-8")
+    for name in names:
+        (place / name).write_bytes((USERS / name).read_bytes())
+    command = ["node", str(tools / "typescript" / "bin" / "tsc"), *STRICT, *JSX, "tag.d.ts", *names]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=60)
+    said = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert bool(said) == bool(done.returncode), done.stderr
+    return said
+
+
+def test_who_uses_it_rightly_compiles(packed: Path, tools: Path) -> None:
+    assert compiled(packed, tools, "plain.ts", "page.tsx") == []
+
+
+def test_every_wrong_use_is_told(packed: Path, tools: Path) -> None:
+    lines = (USERS / "wrong.tsx").read_text("utf-8").splitlines()
+    wrong = [number for number, line in enumerate(lines, 1) if "// wrong: " in line]
+    said = compiled(packed, tools, "wrong.tsx")
+    assert [int(re.sub(r"^wrong\.tsx\((\d+),.*", r"\1", line)) for line in said] == wrong, said
