@@ -28,7 +28,7 @@ SCHEMAS: Mapping[str, Any] = {
     },
 }
 _ABOUT = """\
-One WebSocket for up to 200 contents. A count is told as it stands when one begins to follow it, then whenever it \
+One WebSocket for up to 1,000 contents. A count is told as it stands when one begins to follow it, then whenever it \
 changes, always absolute, at most ten times a second; versions only rise. A credential comes in the headers of the \
 handshake or in the field `token`, and is needed where counts are not public, and for `activity`.
 """

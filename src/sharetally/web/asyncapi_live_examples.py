@@ -28,8 +28,8 @@ HEARD_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             "type": "/problems/invalid-request",
             "title": "The request is malformed",
             "status": 400,
-            "detail": "subscribe: at most 200 contents for one client",
-            "invalid": [{"path": "subscribe", "reason": "at most 200 contents for one client"}],
+            "detail": "subscribe: at most 1,000 contents for one client",
+            "invalid": [{"path": "subscribe", "reason": "at most 1,000 contents for one client"}],
         }
     },
 }
