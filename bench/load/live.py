@@ -62,7 +62,8 @@ class Crowd:
         self.sent: dict[bytes, list[float]] = {name: [] for name in self.names}
         self.timed: dict[bytes, int] = dict.fromkeys(self.names, 0)  # shares of it before these are not timed
         self.before: dict[bytes, int] = {}
-        self.times: list[float] = []
+        self.sights: list[tuple[float, bytes, int, int]] = []
+        self.read: dict[bytes, tuple[bytes, int]] = {}  # a frame is the same for all: what it says
         self.expected = 0
         self.arrived = 0
         self.last = 0.0
@@ -82,14 +83,19 @@ class Crowd:
 
     def saw(self, name: bytes, upto: int, known: int) -> None:
         """One client sees it: all shares after `known`, up to `upto`."""
-        now, sent = self.clock(), self.sent[name]
-        for number in range(known, upto):
-            self.arrived += 1
-            if number >= self.timed[name]:
-                self.times.append(now - sent[number])
-        self.last = now
+        self.last = self.clock()
+        self.sights.append((self.last, name, known, upto))
+        self.arrived += upto - known
         if self.arrived == self.expected:
             self.all_seen.set()
+
+    def times(self) -> list[float]:
+        """Seconds from each timed share to each client's sight of it."""
+        return [
+            at - self.sent[name][number]
+            for at, name, known, upto in self.sights
+            for number in range(max(known, self.timed[name]), upto)
+        ]
 
 
 class Follower(asyncio.Protocol):
@@ -108,6 +114,8 @@ class Follower(asyncio.Protocol):
         self._transport.write(HANDSHAKE)
 
     def data_received(self, data: bytes) -> None:
+        if not self._rest and (said := self._crowd.read.get(data)) is not None:
+            return self._told(*said)
         data = self._rest + data
         if not self._open:
             head, gap, data = data.partition(b"\r\n\r\n")
@@ -115,7 +123,7 @@ class Follower(asyncio.Protocol):
             assert self._transport is not None
             if not gap:
                 self._rest = head
-                return
+                return None
             self._open = True
             self._transport.write(self._crowd.subscription())
         self._rest = self._frames(data)
@@ -131,15 +139,16 @@ class Follower(asyncio.Protocol):
                 assert self._transport is not None
                 self._transport.write(Frame(Opcode.PONG, data[start : start + size]).serialize(mask=True))
             else:
-                self._told(data[start : start + size])
+                self._read(data[: start + size])
             data = data[start + size :]
         return data
 
-    def _told(self, text: bytes) -> None:
-        found = _COUNT.search(text)
-        if found is None:
-            return
-        name, shares = found[1], int(found[2])
+    def _read(self, frame: bytes) -> None:
+        if (found := _COUNT.search(frame)) is not None:
+            said = self._crowd.read[frame] = found[1], int(found[2])
+            self._told(*said)
+
+    def _told(self, name: bytes, shares: int) -> None:
         if name not in self._known:
             self._crowd.before.setdefault(name, shares)
             if len(self._known) + 1 == len(self._crowd.names) and not self._ready.done():
@@ -232,7 +241,7 @@ async def run(task: Task) -> dict[str, float]:
     told = {"connect": took, "bytes": (full - empty) / task.clients, "last": 1000 * (crowd.last - newest)}
     if rounds:
         told["round"] = 1000 * median(rounds)
-    return {**told, **percentiles(crowd.times)}
+    return {**told, **percentiles(crowd.times())}
 
 
 def resident(pid: int) -> int:

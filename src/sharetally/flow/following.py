@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
-SLICE = 250  # followers told before others have their turn
+SLICE = 25  # followers told before others have their turn
 T = TypeVar("T")
 
 
