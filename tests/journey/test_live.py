@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.settings import Settings
 from sharetally.wiring import Core
 from tests.conftest import needed
+from tests.oracle.tokens import signed_by
+from tests.program import Program, fetched
+from tests.services.launch import free_port
 from tests.services.redis import private_redis
 from tests.services.server import Server, Unavailable
 from tests.web.api import Api, opened, settings
-from tests.web.live import Client, following, named, served
+from tests.web.live import Client, following, named, served, streaming
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +128,16 @@ async def test_redis_dies_under_load_and_every_client_ends_at_the_right_number(
         await asyncio.to_thread(own_redis.switch.start)
         async with asyncio.timeout(30):
             await hearing
+        await _all_hear(api, contents[0], clients, SHARES + 1, within=30)  # by then it is listened to again
+        for more in range(2, 7):
+            await _all_hear(api, contents[0], clients, SHARES + more, within=3)  # it is read every ten seconds
+
+
+async def _all_hear(api: Api, content: str, clients: Sequence[Client], shares: int, *, within: float) -> None:
+    """One more share, which makes it so many."""
+    assert (await api.share(content.split("/")[1], "twitter", user=f"late-{shares}")).status == 200
+    async with asyncio.timeout(within):
+        await asyncio.gather(*(hears_all(client, [content], shares) for client in clients))
 
 
 async def _share_all(api: Api, content: str) -> None:
@@ -143,3 +160,106 @@ async def test_a_client_that_comes_back_with_its_version_ends_at_the_right_numbe
         async with following(port) as client:
             await client.say(subscribe=[named("video/abc") | {"version": version}])
             await client.hears_count(1)
+
+
+@dataclass
+class Follower:
+    """One that comes back with what it knows whenever it is sent away, until it hears the goal."""
+
+    port: int
+    goal: int
+    version: int = -1
+    ends: list[int | None] = field(default_factory=list)
+    refusals: set[int] = field(default_factory=set)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def by_socket(self) -> None:
+        """Over WebSocket; each end with its code."""
+        heard = 0
+        while heard != self.goal:
+            try:
+                async with following(self.port) as client:
+                    await client.say(subscribe=[named("video/abc") | ({"version": self.version} if heard else {})])
+                    while heard != self.goal:
+                        said = await client.hears()
+                        assert said["version"] > self.version
+                        self.version, heard = said["version"], said["shareCount"]
+                        self.came.set()
+            except ConnectionClosed as closed:
+                self.ends.append(closed.rcvd.code if closed.rcvd else None)
+            except InvalidStatus as refused:  # by one that is just leaving
+                self.refusals.add(refused.response.status_code)
+
+    async def by_stream(self) -> None:
+        """By Server-Sent Events; each clean end as 0."""
+        heard = 0
+        while heard != self.goal:
+            known = {"last_event_id": str(self.version)} if heard else {}
+            async with streaming(self.port, "video/abc", **known) as stream:
+                if stream.status != 200:
+                    self.refusals.add(stream.status)
+                while stream.status == 200 and heard != self.goal and (block := await stream.block()):
+                    said = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+                    if "data" in said:
+                        assert int(said["id"]) > self.version
+                        self.version, heard = int(said["id"]), json.loads(said["data"])["shareCount"]
+                        self.came.set()
+                else:
+                    self.ends += [0] if heard != self.goal and stream.status == 200 else []
+
+
+async def test_renewing_the_processes_sends_live_clients_on_and_all_end_at_the_right_number(
+    postgresql_url: str, amqp_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """SIGHUP under load, two processes: whoever follows an old one is told to come back, and misses nothing."""
+    secret, port = "known to the tests alone, and long enough", free_port()
+    program = Program(
+        tmp_path, DATABASE_URL=postgresql_url, BROKER_URL=amqp_url, CACHE_URL=redis_url, JWT_SECRET=secret
+    )
+    program.migrate()
+    token, url = signed_by(secret), f"http://127.0.0.1:{port}"
+    with (
+        program.started("serve", "--port", str(port), "--processes", "2") as serve,
+        program.started("worker"),
+        program.started("relay"),
+    ):
+        await asyncio.to_thread(serve.until, lambda: fetched(f"{url}/health/ready")[0] == 200)
+        before, renewed, shared = serve.children, asyncio.Event(), 0
+
+        async def share() -> None:
+            nonlocal shared
+            body = {"platforms": ["twitter"]}
+            who = token(f"user-{shared}")
+            status, _ = await asyncio.to_thread(fetched, f"{url}/videos/abc/share", token=who, body=body)
+            assert status == 200
+            shared += 1
+
+        await share()
+        sockets = [Follower(port, 1_000_000) for _ in range(6)]
+        streams = [Follower(port, 1_000_000) for _ in range(6)]
+        everybody = [*sockets, *streams]
+        async with asyncio.TaskGroup() as group:
+            for each in sockets:
+                group.create_task(each.by_socket())
+            for each in streams:
+                group.create_task(each.by_stream())
+            async with asyncio.timeout(30):
+                await asyncio.gather(*(each.came.wait() for each in everybody))
+            serve.tell(signal.SIGHUP)
+            gone = asyncio.create_task(asyncio.to_thread(serve.until, lambda: _renewed(serve.children, before)))
+            gone.add_done_callback(lambda _: renewed.set())
+            while not renewed.is_set():
+                await share()
+            await gone
+            for each in everybody:
+                each.goal = shared + 1
+            await share()
+        assert serve.stop() == 0, serve.said[-2000:]
+    assert all(each.ends and set(each.ends) == {1012} for each in sockets), [each.ends for each in sockets]
+    assert all(each.ends for each in streams)
+    assert set().union(*(each.refusals for each in everybody)) <= {503}  # by one that is just leaving
+    assert program.run("verify").out == "1 contents, drift 0\n"
+
+
+def _renewed(now: set[int], before: set[int]) -> bool:
+    return len(now & before) == len(before) - 2  # the rest helps multiprocessing
