@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from sharetally.web import live_credentials, live_events
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.web import live_credentials, live_events, server
 from sharetally.web.server import Server
 from tests.web.api import Api, eventually, problem
 from tests.web.browsing import signed_in
@@ -78,6 +84,55 @@ async def test_who_leaves_is_forgotten(api: Api, serving: tuple[Server, int]) ->
         return not api.core.live._clients
 
     await eventually(gone)
+
+
+async def test_who_takes_nothing_is_forgotten_and_then_cut_off_by_the_kernel(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_events, "PATIENCE", 0.2)
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
+
+    async def cut_off() -> bool:
+        return not _known_to_the_kernel(port, stuck)
+
+    async with served(api) as (_, port), streaming(port, "video/abc") as quick:
+        await quick.event()
+        with closing(_that_reads_nothing(port)) as stuck:
+            await eventually(lambda: _clients(api, 2))
+            assert not await cut_off()
+            for version in range(1, 61):
+                api.core.live.heard([_much(version)])
+                assert (await quick.event()).id == version
+            await eventually(lambda: _clients(api, 1))
+            await eventually(cut_off)
+        api.core.live.heard([_much(100)])
+        assert (await quick.event()).id == 100
+
+
+def _known_to_the_kernel(port: int, client: socket.socket) -> bool:
+    """Whether the server's end is still there; to the client its end says nothing."""
+    return f":{port:04X} 0100007F:{client.getsockname()[1]:04X} " in Path("/proc/net/tcp").read_text()
+
+
+def _that_reads_nothing(port: int) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"GET /share-links/count/video/abc/live HTTP/1.1\r\nhost: here\r\n\r\n")
+    return client
+
+
+async def _clients(api: Api, number: int) -> bool:
+    return len(api.core.live._clients) == number
+
+
+def _much(version: int) -> Count:
+    """A count that takes a hundred kilobytes to tell."""
+    campaigns = {f"{place:064}": version for place in range(1_500)}
+    return Count(
+        content=ContentRef("video", "abc"), shares=version, evidence={}, channel={}, campaign=campaigns,
+        version=version, as_of=datetime.now(UTC),
+    )  # fmt: skip
 
 
 async def test_what_is_no_stream_is_a_problem(make_api: MakeApi) -> None:
