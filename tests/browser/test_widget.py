@@ -157,7 +157,7 @@ async def test_fifty_widgets_ask_once_and_listen_once(service: Site, visitor: Vi
     page.on("request", lambda request: asked.append(request.url) if "/counts" in request.url else None)
     await embed(page, service.base, *(tag(f"video/many-{number}") for number in range(50)))
     await expect(page.get_by_text("0 shares", exact=True).last).to_be_attached()
-    await page.wait_for_function("[...document.querySelectorAll('share-buttons')].every((one) => one.count)")
+    await page.wait_for_function("() => [...document.querySelectorAll('share-buttons')].every((one) => one.count)")
     assert (len(asked), len(connections)) == (1, 1)
     (message,) = subscribed
     assert [each["contentId"] for each in message["subscribe"]] == [f"many-{number}" for number in range(50)]
@@ -168,7 +168,7 @@ async def test_a_page_of_450_contents_hears_of_the_last_one_by_one_connection(se
     connections: list[str] = []
     page.on("websocket", lambda socket: connections.append(socket.url))
     await embed(page, service.base, *(tag(f"video/long-{number}", platforms="twitter") for number in range(450)))
-    await page.wait_for_function("[...document.querySelectorAll('share-buttons')].every((one) => one.count)")
+    await page.wait_for_function("() => [...document.querySelectorAll('share-buttons')].every((one) => one.count)")
     last = page.locator("share-buttons[content-id='long-449'] .n > span").first
     await expect(last).to_have_text("0 shares")
     service.share("long-449")
@@ -211,7 +211,7 @@ async def test_a_token_that_is_refused_is_renewed_once_then_told(service: Site, 
         "globalThis.given = []; "
         "customElements.get('share-buttons').token = async (renewed) => { given.push(renewed); return 'no.good.token' }"
     )
-    await page.wait_for_function("given.length > 0")
+    await page.wait_for_function("() => given.length > 0")
     await listen(page, "share", "share-error")
     async with page.context.expect_page():
         await page.get_by_role("link", name="Share on X").click()
