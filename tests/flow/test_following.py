@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -109,23 +110,29 @@ async def test_what_changes_while_it_is_told_goes_at_once_to_those_whose_turn_is
 
 
 async def test_a_third_of_the_time_is_left_to_others_however_long_telling_takes() -> None:
-    state, client, loop = State(), Client(), asyncio.get_running_loop()
+    state, clients = State(), [Client() for _ in range(2 * SLICE - 1)]
     topic = state.topic(0.0)
-    client.follower.join(topic)
-    began = []
+    began, each = list[float](), 0.002  # seconds
 
-    def slowly(update: Update) -> bool:
-        began.append(loop.time())
-        time.sleep(0.1)
-        client.heard.append(update.value)
-        client.stirred.set()
-        return True
+    def slowly(client: Client) -> Callable[[Update], bool]:
+        def put(update: Update) -> bool:
+            began.append(time.monotonic())
+            time.sleep(each)
+            return client._put(update)
 
-    Follower(put=slowly, send=client._send, slow=client._slow, leave=lambda: None, patience=WITHIN).join(topic, 0)
+        return put
+
+    for client in clients:
+        client.follower = Follower(
+            put=slowly(client), send=client._send, slow=client._slow, leave=lambda: None, patience=WITHIN
+        )
+        client.follower.join(topic, 0)
     for state.number in (1, 2):
         topic.changed()
-    await client.until(2)
-    assert began[1] - began[0] >= 0.15
+        await clients[-1].until(state.number)
+    assert began[SLICE] - began[0] >= 1.5 * SLICE * each, "between two bursts of one word"
+    assert began[len(clients)] - began[SLICE] >= 1.5 * (SLICE - 1) * each, "between two words"
+    topic.close()
 
 
 async def test_who_is_slow_is_told_the_newest_state_and_nothing_in_between() -> None:

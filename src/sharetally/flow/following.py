@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import islice
+from time import perf_counter
 from typing import Any, TypeVar
 
-SLICE = 25  # followers told before others have their turn
+SLICE = 25  # followers told before others on the event loop have their turn
+BURST = 0.002  # seconds of telling before other threads and processes have theirs
 T = TypeVar("T")
 
 
@@ -41,7 +43,8 @@ class Topic:
     is still to come, and the next word is for the others.
 
     The first change is told at once, then there is one word each `interval` seconds at most. Telling takes no more
-    than two thirds of the time, however many follow: what takes long is done less often.
+    than two thirds of the time, however many follow: after each burst of it there is a pause half as long, in which
+    the loop sleeps. Python's lock is let go then for long enough that a thread which waits for it wakes up and has it.
     """
 
     def __init__(
@@ -69,29 +72,35 @@ class Topic:
     def _tell(self) -> None:
         self._changed = False
         self._began = asyncio.get_running_loop().time()
-        self._spread((self._change or self.whole)(), iter(tuple(self.followers)))
+        self._spread((self._change or self.whole)(), iter(tuple(self.followers)), 0.0)
 
-    def _rest(self, began: float) -> None:
+    def _spread(self, update: Update, rest: Iterator[Follower], spent: float) -> None:
+        """Tell the next few; `spent` seconds went into that since the last pause."""
+        began = perf_counter()
+        if self._changed and self._change is None:
+            update = self.whole()
+        told = 0
+        for follower in islice(rest, SLICE):
+            follower.take(self, update)
+            told += 1
+        spent += perf_counter() - began
         loop = asyncio.get_running_loop()
-        took = loop.time() - began
-        self._pause = loop.call_later(max(self._interval - took, took / 2), self._next)
+        if told < SLICE:
+            self._end(loop, spent)
+        elif spent < BURST:
+            loop.call_soon(self._spread, update, rest, spent)
+        else:
+            self._pause = loop.call_later(spent / 2, self._spread, update, rest, 0.0)
+
+    def _end(self, loop: asyncio.AbstractEventLoop, spent: float) -> None:
+        if self._began is not None:
+            due = self._began + self._interval - loop.time()
+            self._pause = loop.call_later(max(due, spent / 2), self._next)
 
     def _next(self) -> None:
         self._began = None
         if self._changed:
             self._tell()
-
-    def _spread(self, update: Update, rest: Iterator[Follower]) -> None:
-        told = 0
-        if self._changed and self._change is None:
-            update = self.whole()
-        for follower in islice(rest, SLICE):
-            follower.take(self, update)
-            told += 1
-        if told == SLICE:
-            asyncio.get_running_loop().call_soon(self._spread, update, rest)
-        elif self._began is not None:
-            self._rest(self._began)
 
 
 class Follower:
