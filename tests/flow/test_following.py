@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -34,28 +33,32 @@ class Client:
     """Takes what it is told, at once or when it may."""
 
     quick: bool = True
+    takes: float = 0.0  # seconds
     patience: float = WITHIN
     heard: list[int] = field(default_factory=list)
+    began: list[float] = field(default_factory=list)  # to take each of them
     may: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     given_up: int = 0
 
     def __post_init__(self) -> None:
         self.follower = Follower(
-            put=self._put, send=self._send, slow=self._slow, leave=lambda: None, patience=self.patience
+            form=abs, put=self._put, send=self._send, slow=self._slow, leave=lambda: None, patience=self.patience
         )
 
-    def _put(self, update: Update) -> bool:
+    def _put(self, number: int) -> bool:
         if self.quick:
-            self._hear(update)
+            self.began.append(time.monotonic())
+            time.sleep(self.takes)
+            self._hear(number)
         return self.quick
 
     async def _send(self, update: Update) -> None:
         await self.may.wait()
-        self._hear(update)
+        self._hear(update.value)
 
-    def _hear(self, update: Update) -> None:
-        self.heard.append(update.value)
+    def _hear(self, number: int) -> None:
+        self.heard.append(number)
         self.stirred.set()
 
     def _slow(self) -> None:
@@ -110,28 +113,16 @@ async def test_what_changes_while_it_is_told_goes_at_once_to_those_whose_turn_is
 
 
 async def test_a_third_of_the_time_is_left_to_others_however_long_telling_takes() -> None:
-    state, clients = State(), [Client() for _ in range(2 * SLICE - 1)]
+    state, clients = State(), [Client(takes=0.002) for _ in range(2 * SLICE - 1)]
     topic = state.topic(0.0)
-    began, each = list[float](), 0.002  # seconds
-
-    def slowly(client: Client) -> Callable[[Update], bool]:
-        def put(update: Update) -> bool:
-            began.append(time.monotonic())
-            time.sleep(each)
-            return client._put(update)
-
-        return put
-
     for client in clients:
-        client.follower = Follower(
-            put=slowly(client), send=client._send, slow=client._slow, leave=lambda: None, patience=WITHIN
-        )
         client.follower.join(topic, 0)
     for state.number in (1, 2):
         topic.changed()
         await clients[-1].until(state.number)
-    assert began[SLICE] - began[0] >= 1.5 * SLICE * each, "between two bursts of one word"
-    assert began[len(clients)] - began[SLICE] >= 1.5 * (SLICE - 1) * each, "between two words"
+    first, second = clients[0].began, clients[SLICE].began
+    assert second[0] - first[0] >= 1.5 * 0.002 * SLICE, "between two bursts of one word"
+    assert first[1] - second[0] >= 1.5 * 0.002 * (SLICE - 1), "between two words"
     topic.close()
 
 

@@ -109,10 +109,18 @@ class Client:
         self.heard: list[int] = []
         self.left = False
         self._stirred = asyncio.Event()
-        self.follower = Follower(put=self._put, send=self._send, slow=lambda: None, leave=self._leave, patience=WITHIN)
+        self.follower = Follower(
+            form=lambda news: news,
+            put=self._put,
+            send=self._send,
+            slow=lambda: None,
+            leave=self._leave,
+            patience=WITHIN,
+        )
 
-    def _put(self, update: Update) -> bool:
-        self.heard.append(update.order)
+    def _put(self, news: object) -> bool:
+        if isinstance(news, Count):
+            self.heard.append(news.version)
         self._stirred.set()
         return True
 

@@ -104,21 +104,25 @@ class Topic:
 
 
 class Follower:
-    """One client. `put` writes without waiting, or says that it cannot; `send` waits until it could.
+    """One client. `put` writes what `form` makes of a state, without waiting, or says that it cannot; `send` waits.
 
     A send that takes longer than `patience` seconds is the last: then `slow` is called, once.
     """
 
+    __slots__ = ("_catching_up", "_form", "_owed", "_patience", "_put", "_send", "_slow", "leave", "topics")
+
     def __init__(
         self,
         *,
-        put: Callable[[Update], bool],
+        form: Callable[[Any], T],
+        put: Callable[[T], bool],
         send: Callable[[Update], Awaitable[None]],
         slow: Callable[[], None],
         leave: Callable[[], None],
         patience: float,
     ) -> None:
-        self._put = put
+        self._form: Callable[[Any], Any] = form
+        self._put: Callable[[Any], bool] = put
         self._send = send
         self._slow = slow
         self._patience = patience
@@ -143,13 +147,14 @@ class Follower:
     def take(self, topic: Topic, update: Update) -> None:
         """Be told, unless something as new was told already."""
         known = self.topics.get(topic)
-        if known is None or update.order <= known or topic in self._owed:
+        if known is None or update.order <= known:
             return
-        if self._catching_up is None and self._put(update):
+        if self._catching_up is not None:
+            self._owed[topic] = None
+        elif self._put(update.form(self._form)):
             self.topics[topic] = update.order
-            return
-        self._owed[topic] = None
-        if self._catching_up is None:
+        else:
+            self._owed[topic] = None
             self._catching_up = asyncio.create_task(self._catch_up())
 
     async def close(self) -> None:

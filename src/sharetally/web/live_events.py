@@ -68,7 +68,9 @@ class _Stream:
 
     async def run(self) -> None:
         """Until the client leaves, falls too far behind, or is sent away."""
-        follower = Follower(put=_later, send=self._told, slow=self._end, leave=self._end, patience=PATIENCE)
+        follower = Follower(
+            form=live_forms.event, put=_later, send=self._told, slow=self._end, leave=self._end, patience=PATIENCE
+        )
         await self._write(b"retry: %d\n\n" % random.randint(*RETRY))  # noqa: S311
         async with self._live.client(follower):
             await self._live.follow(follower, self._wanted)
@@ -116,6 +118,6 @@ class _Stream:
         self._ended.set()
 
 
-def _later(_: Update) -> bool:
+def _later(_: bytes) -> bool:
     """A stream is written by waiting."""
     return False

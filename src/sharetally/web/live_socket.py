@@ -92,7 +92,8 @@ class _Session:
         self._window_ends = 0.0
         self._messages = 0
         self._follower = Follower(
-            put=self._put,
+            form=live_forms.frame,
+            put=_never if direct is None else direct.put,
             send=self._told,
             slow=lambda: self._end(TRY_LATER),
             leave=lambda: self._end(ENDING),
@@ -182,9 +183,6 @@ class _Session:
 
     # what goes out
 
-    def _put(self, update: Update) -> bool:
-        return self._direct is not None and self._direct.put(update.form(live_forms.frame))
-
     async def _told(self, update: Update) -> None:
         await self._send({"type": "websocket.send", "text": update.form(live_forms.text)})
 
@@ -214,6 +212,11 @@ class _Session:
                 await self._send({"type": "websocket.close", "code": code})
         if self._main is not None and asyncio.current_task() is not self._main:
             self._main.cancel()
+
+
+def _never(_: bytes) -> bool:
+    """Of servers that are not ours: what they write has to be waited for."""
+    return False
 
 
 def _content(message: Message) -> str | bytes:
