@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 10
 PING_SECONDS = 30.0  # a live client that is silent for so long after a ping is gone
-LONGEST_MESSAGE = 64 * 1024
+LONGEST_MESSAGE = 256 * 1024  # 200 contents with the longest ids
 log = structlog.get_logger("sharetally")
 
 

@@ -1,6 +1,6 @@
 """axe-core: what keeps people with a disability out of a page. Version and hash stand in `axe/package-lock.json`.
 
-A page is looked at in light, in dark, and in dark and narrow, without being loaded again.
+A page is looked at in light and in dark, wide and narrow, without being loaded again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.services.npm import modules
 HEEDED = ("serious", "critical")
 LOOKS: tuple[tuple[Literal["light", "dark"], ViewportSize], ...] = (
     ("light", WIDE),
+    ("light", NARROW),
     ("dark", WIDE),
     ("dark", NARROW),
 )

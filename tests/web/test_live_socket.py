@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -144,9 +145,17 @@ async def test_one_message_names_200_contents_and_no_more(port: int) -> None:
         assert (await client.hears())["contentId"] == "0"
 
 
+async def test_a_message_holds_200_contents_with_the_longest_ids(port: int) -> None:
+    longest = ["𝄞" * 125 + f"{number:03}" for number in range(200)]
+    async with following(port) as client:
+        wanted = [{"contentType": "a" * 32, "contentId": each, "version": 2**53} for each in longest]
+        await client.connection.send(json.dumps({"subscribe": wanted}, ensure_ascii=False))
+        assert [(await client.hears())["contentId"] for _ in longest] == longest
+
+
 async def test_a_message_that_is_too_long_closes(port: int) -> None:
     async with following(port) as client:
-        await client.connection.send("x" * 70_000)
+        await client.connection.send("x" * 300_000)
         assert await client.closed() == 1009
 
 
