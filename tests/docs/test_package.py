@@ -1,6 +1,6 @@
 """The package of the widget, as `npm pack` makes it: the script that the service serves, and types that hold.
 
-TypeScript and the types of JSX are those that the console is made with.
+TypeScript and Preact are those that the console is made with; of React the types are enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = ROOT / "packages" / "share-buttons"
 SCRIPT = ROOT / "src" / "sharetally" / "web" / "static" / "widget" / "share-buttons.js"
 USERS = Path(__file__).parent / "typed"
 STRICT = ("--noEmit", "--strict", "--target", "ES2022", "--module", "ESNext", "--moduleResolution", "bundler")
-JSX = ("--jsx", "react-jsx", "--jsxImportSource", "preact")
+LIBRARIES = ("react", "preact")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,9 @@ def packed(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Path:
     with tarfile.open(archive) as found:
         found.extractall(unpacked, filter="data")
     (unpacked / "package").rename(unpacked / "share-buttons")
-    (place / "node_modules" / "preact").symlink_to(tools / "preact")
+    react = modules(Path(__file__).parent / "react")
+    for source in (tools / "preact", react / "@types", react / "csstype"):
+        (place / "node_modules" / source.name).symlink_to(source)
     return unpacked / "share-buttons"
 
 
@@ -67,26 +69,28 @@ def test_where_there_is_no_page_it_does_nothing(packed: Path) -> None:
     assert (done.stdout, done.stderr) == ("rendered\n", "")
 
 
-def compiled(packed: Path, tools: Path, *names: str) -> list[str]:
-    """What TypeScript minds in these files of a user who has declared the tag as the documentation says."""
+def compiled(packed: Path, tools: Path, library: str, *names: str) -> list[str]:
+    """What TypeScript minds in these files of this library's user, who declared the tag as the documentation says."""
     place = packed.parents[2]
     (declared,) = [block.text for block in blocks(DOCS / "how-to" / "widget.md") if block.info == "ts"]
-    (place / "tag.d.ts").write_text(declared.replace('"react"', '"preact"'), "utf-8")
+    (place / "tag.d.ts").write_text(declared.replace('"react"', f'"{library}"'), "utf-8")
     for name in names:
         (place / name).write_bytes((USERS / name).read_bytes())
-    command = ["node", str(tools / "typescript" / "bin" / "tsc"), *STRICT, *JSX, "tag.d.ts", *names]
+    command = ["node", str(tools / "typescript" / "bin" / "tsc"), *STRICT, "--jsx", "react-jsx", "--jsxImportSource", library, "tag.d.ts", *names]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=60)
     said = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert bool(said) == bool(done.returncode), done.stderr
     return said
 
 
-def test_who_uses_it_rightly_compiles(packed: Path, tools: Path) -> None:
-    assert compiled(packed, tools, "plain.ts", "page.tsx") == []
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_who_uses_it_rightly_compiles(packed: Path, tools: Path, library: str) -> None:
+    assert compiled(packed, tools, library, "plain.ts", "page.tsx") == []
 
 
-def test_every_wrong_use_is_told(packed: Path, tools: Path) -> None:
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_wrong_use_is_told(packed: Path, tools: Path, library: str) -> None:
     lines = (USERS / "wrong.tsx").read_text("utf-8").splitlines()
     wrong = [number for number, line in enumerate(lines, 1) if "// wrong: " in line]
-    said = compiled(packed, tools, "wrong.tsx")
+    said = compiled(packed, tools, library, "wrong.tsx")
     assert [int(re.sub(r"^wrong\.tsx\((\d+),.*", r"\1", line)) for line in said] == wrong, said
