@@ -11,6 +11,7 @@ import json
 import re
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -39,6 +40,7 @@ _COUNT = re.compile(rb'"contentId":"([^"]+)","shareCount":(\d+)')
 class Task:
     """`clients` follow all `contents`; `shares` of them follow each other, a share each `pause` seconds.
 
+    `one_by_one` each waits until all have seen the one before, and `pause` seconds more.
     The first `warm` shares are not timed. Of `stuck` more clients nothing is ever read. `pid` is who serves.
     """
 
@@ -68,7 +70,7 @@ class Crowd:
         self.arrived = 0
         self.last = 0.0
         self.all_seen = asyncio.Event()
-        self.clock = asyncio.get_running_loop().time
+        self.clock = time.perf_counter  # the loop's own knows no less than a millisecond
 
     def subscription(self) -> bytes:
         wanted = [{"contentType": "video", "contentId": name.decode()} for name in self.names]
@@ -222,7 +224,8 @@ async def run(task: Task) -> dict[str, float]:
     crowd.expected = task.clients * task.shares
     begin, sharing, rounds = loop.time(), list[asyncio.Task[None]](), list[float]()
     for number in range(task.shares):
-        await asyncio.sleep(max(0.0, begin + number * task.pause - loop.time()))
+        wait = task.pause if task.one_by_one else begin + number * task.pause - loop.time()
+        await asyncio.sleep(max(0.0, wait))
         name = crowd.names[number % task.contents]
         sharing.append(asyncio.create_task(sharer.share(crowd, name, timed=number >= task.warm)))
         if task.one_by_one:
