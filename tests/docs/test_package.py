@@ -76,7 +76,17 @@ def compiled(packed: Path, tools: Path, library: str, *names: str) -> list[str]:
     (place / "tag.d.ts").write_text(declared.replace('"react"', f'"{library}"'), "utf-8")
     for name in names:
         (place / name).write_bytes((USERS / name).read_bytes())
-    command = ["node", str(tools / "typescript" / "bin" / "tsc"), *STRICT, "--jsx", "react-jsx", "--jsxImportSource", library, "tag.d.ts", *names]
+    command = [
+        "node",
+        str(tools / "typescript" / "bin" / "tsc"),
+        *STRICT,
+        "--jsx",
+        "react-jsx",
+        "--jsxImportSource",
+        library,
+        "tag.d.ts",
+        *names,
+    ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=60)
     said = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert bool(said) == bool(done.returncode), done.stderr
