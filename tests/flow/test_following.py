@@ -33,6 +33,7 @@ class Client:
     """Takes what it is told, at once or when it may."""
 
     quick: bool = True
+    breaks: bool = False
     takes: float = 0.0  # seconds
     patience: float = WITHIN
     heard: list[int] = field(default_factory=list)
@@ -47,6 +48,8 @@ class Client:
         )
 
     def _put(self, number: int) -> bool:
+        if self.breaks:
+            raise RuntimeError("in a strange state")
         if self.quick:
             self.began.append(time.monotonic())
             time.sleep(self.takes)
@@ -54,6 +57,8 @@ class Client:
         return self.quick
 
     async def _send(self, update: Update) -> None:
+        if self.breaks:
+            raise RuntimeError("in a strange state")
         await self.may.wait()
         self._hear(update.value)
 
@@ -153,6 +158,23 @@ async def test_who_takes_nothing_for_too_long_is_given_up_once() -> None:
         await asyncio.sleep(0)
     assert (client.given_up, client.heard) == (1, [])
     await client.follower.close()
+
+
+async def test_one_that_breaks_keeps_nothing_from_the_others() -> None:
+    state, broken, others = State(), Client(), [Client(), Client()]
+    topic = state.topic(0.0)
+    for client in (others[0], broken, others[1]):
+        client.follower.join(topic, 0)
+    broken.breaks = True
+    for state.number in (1, 2):
+        topic.changed()
+        for client in others:
+            await client.until(state.number)
+    async with asyncio.timeout(WITHIN):
+        await broken.stirred.wait()
+    assert (broken.given_up, broken.heard) == (1, [])
+    await broken.follower.close()
+    topic.close()
 
 
 async def test_an_older_state_is_never_told() -> None:

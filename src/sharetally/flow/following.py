@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from itertools import islice
 from time import perf_counter
 from typing import Any, TypeVar
 
+import structlog
+
 SLICE = 25  # followers told before others on the event loop have their turn
 BURST = 0.002  # seconds of telling before other threads and processes have theirs
 T = TypeVar("T")
+log = structlog.get_logger("sharetally.live")
 
 
 class Update:
@@ -106,7 +108,8 @@ class Topic:
 class Follower:
     """One client. `put` writes what `form` makes of a state, without waiting, or says that it cannot; `send` waits.
 
-    A send that takes longer than `patience` seconds is the last: then `slow` is called, once.
+    A send that takes longer than `patience` seconds is the last: then `slow` is called, once. So is one that breaks,
+    but for an `OSError`: then the client is gone. Whatever breaks here, the others are told.
     """
 
     __slots__ = ("_catching_up", "_form", "_owed", "_patience", "_put", "_send", "_slow", "leave", "topics")
@@ -151,11 +154,18 @@ class Follower:
             return
         if self._catching_up is not None:
             self._owed[topic] = None
-        elif self._put(update.form(self._form)):
+        elif self._took(update):
             self.topics[topic] = update.order
         else:
             self._owed[topic] = None
             self._catching_up = asyncio.create_task(self._catch_up())
+
+    def _took(self, update: Update) -> bool:
+        try:
+            return self._put(update.form(self._form))
+        except Exception:
+            log.exception("live_client_failed")
+            return False  # `send` may still do
 
     async def close(self) -> None:
         """Follow nothing any more."""
@@ -163,8 +173,7 @@ class Follower:
             self.part(topic)
         if self._catching_up is not None:
             self._catching_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._catching_up
+            await asyncio.wait({self._catching_up})
 
     async def _catch_up(self) -> None:
         """One after the other, each as it stands when its turn comes."""
@@ -175,9 +184,12 @@ class Follower:
                 await self._told(topic, topic.whole())
         except TimeoutError:
             self._slow()
-            return  # and stays caught up in this: nothing more is written
+            return None  # and stays caught up in this: nothing more is written
         except OSError:
-            return  # the client is gone; whoever reads from it hears so
+            return None  # the client is gone; whoever reads from it hears so
+        except Exception:
+            log.exception("live_client_failed")
+            return self._slow()
         self._catching_up = None
 
     async def _told(self, topic: Topic, whole: Update) -> None:
@@ -185,5 +197,5 @@ class Follower:
         if known is not None and whole.order > known:
             async with asyncio.timeout(self._patience):
                 await self._send(whole)
-            if topic in self.topics:
-                self.topics[topic] = whole.order
+            if topic in self.topics:  # and it may have joined anew, knowing more
+                self.topics[topic] = max(self.topics[topic], whole.order)
