@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +73,22 @@ async def test_the_end_is_clean_and_the_client_knows_when_to_come_back(serving: 
         ended = asyncio.create_task(server.shutdown())
         assert await stream.block() == ""
     await ended
+
+
+async def test_who_comes_in_the_very_moment_of_the_end_is_told_when_to_come_back(
+    api: Api, serving: tuple[Server, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know = api.core.live.know
+
+    async def known_at_last(contents: Collection[ContentRef]) -> None:
+        await know(contents)
+        api.core.live.leave()
+
+    monkeypatch.setattr(api.core.live, "know", known_at_last)
+    async with streaming(serving[1], "video/abc") as stream:
+        assert stream.status == 200
+        assert (await stream.block()).startswith("retry: ")
+        assert await stream.block() == ""
 
 
 async def test_who_leaves_is_forgotten(api: Api, serving: tuple[Server, int]) -> None:

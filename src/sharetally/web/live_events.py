@@ -14,7 +14,7 @@ from contextlib import suppress
 from starlette.types import Receive
 
 from sharetally.domain.content import ContentRef
-from sharetally.domain.errors import Refused, SharetallyError
+from sharetally.domain.errors import Refused, SharetallyError, Unavailable
 from sharetally.flow.following import Follower, Update
 from sharetally.web import live_credentials, live_forms
 from sharetally.web.answers import Streamed, Write
@@ -72,6 +72,10 @@ class _Stream:
             form=live_forms.event, put=_later, send=self._told, slow=self._end, leave=self._end, patience=PATIENCE
         )
         await self._write(b"retry: %d\n\n" % random.randint(*RETRY))  # noqa: S311
+        with suppress(Unavailable):  # the last place was just taken, or this process ends: the client comes back
+            await self._follow(follower)
+
+    async def _follow(self, follower: Follower) -> None:
         async with self._live.client(follower):
             await self._live.follow(follower, self._wanted)
             watching = [asyncio.create_task(each) for each in (self._until_gone(), self._until_refused())]

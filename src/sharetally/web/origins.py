@@ -28,7 +28,10 @@ def _own(scope: Scope, origin: str, public_url: str | None) -> bool:
     hosts = [host.lower() for host in _values(scope, b"host")]
     if public_url is not None:
         hosts.append(urlsplit(public_url).netloc.lower())
-    return urlsplit(origin).netloc.lower() in hosts
+    try:
+        return urlsplit(origin).netloc.lower() in hosts
+    except ValueError:  # no address at all
+        return False
 
 
 def _values(scope: Scope, wanted: bytes) -> list[str]:

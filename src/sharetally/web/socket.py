@@ -1,8 +1,9 @@
 """One WebSocket connection on uvicorn's protocol, made cheap for ten thousand of them.
 
 Two things are added. `put` writes a frame that was made once for everybody, without a task or a copy for each
-client. `end` closes though the client does not read: what does not answer is cut off. Compression is off: it would
-cost each client its own copy of each frame, and hundreds of kilobytes.
+client. `end` closes though the client does not read: what does not answer is cut off. What uvicorn would get wrong of
+a client that does not read, or is on its way out, is put right. Compression is off: it would cost each client its own
+copy of each frame, and hundreds of kilobytes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import asyncio
 import socket
 from typing import cast
 
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -45,6 +48,7 @@ class Socket(WebSocketsSansIOProtocol):
         self.close_timeout = ANSWER_SECONDS
         self._outlet = Outlet(cast(asyncio.Transport, transport))
         self.put = self._outlet.put
+        self._pong = b""  # that could not be written yet
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
 
     def handle_connect(self, event: Request) -> None:
@@ -62,6 +66,32 @@ class Socket(WebSocketsSansIOProtocol):
         """It has caught up."""
         super().resume_writing()
         self._outlet.shut = self.close_sent
+        if self._pong and not self.close_sent and not self.transport.is_closing():
+            self.transport.write(self._pong)
+        self._pong = b""
+
+    def handle_ping(self) -> None:
+        """Answer; who is behind is answered later, and its last ping alone (RFC 6455, 5.5.3)."""
+        saying_goodbye = self.conn.close_rcvd is not None and not self.close_sent  # and our goodbye stands behind
+        if saying_goodbye or not self._outlet.shut:
+            super().handle_ping()
+        elif answers := self.conn.data_to_send():
+            self._pong = answers[-1]
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Write, when the client takes it; an `OSError` once we said goodbye, as if it were gone."""
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
+
+    def shutdown(self) -> None:
+        """The server has waited long enough: who takes nothing, not even a goodbye, is cut off."""
+        if not self.handshake_complete:
+            return super().shutdown()
+        self.end(1012)
+        if self.close_timer is None and not self.disconnected:
+            self._cut_off_later()
 
     def end(self, code: int) -> None:
         """Close with this code, whether the client reads or not; repeating is fine."""
@@ -75,6 +105,9 @@ class Socket(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+        self._cut_off_later()
+
+    def _cut_off_later(self) -> None:
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def last_call(self) -> None:
