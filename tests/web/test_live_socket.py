@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
 import httpx2
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
@@ -158,6 +158,20 @@ async def test_a_message_that_is_too_long_closes(port: int) -> None:
     async with following(port) as client:
         await client.connection.send("x" * 300_000)
         assert await client.closed() == 1009
+
+
+async def test_a_message_in_very_many_pieces_closes(port: int) -> None:
+    async with following(port) as client:
+        with suppress(ConnectionClosed):
+            await client.connection.send([""] * 1_100)
+        assert await client.closed() == 1009
+
+
+async def test_a_message_may_come_in_pieces(port: int) -> None:
+    async with following(port) as client:
+        await client.connection.send(json.dumps({"subscribe": [named("video/abc")]}))
+        await client.connection.send(iter(json.dumps({"subscribe": [named("video/other")]})))
+        assert {(await client.hears())["contentId"] for _ in range(2)} == {"abc", "other"}
 
 
 async def test_who_talks_too_much_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

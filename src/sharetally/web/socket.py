@@ -15,11 +15,14 @@ from typing import cast
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 
 EXTENSION = "sharetally.socket"
 ANSWER_SECONDS = 5.0  # for the other side to say goodbye too
 UNSENT_BYTES = 64 * 1024  # in the kernel, for one client
+FRAGMENTS = 1_000  # of one message: empty ones do not count as length
+TOO_LONG = 1009
 
 
 class Outlet:
@@ -77,6 +80,14 @@ class Socket(WebSocketsSansIOProtocol):
             super().handle_ping()
         elif answers := self.conn.data_to_send():
             self._pong = answers[-1]
+
+    def handle_cont(self, event: Frame) -> None:
+        """Keep the piece; of a message in endless pieces no end is awaited."""
+        if len(self.frames) < FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.transport.is_closing():
+            self.conn.fail(TOO_LONG, "too many fragments")
+            self.handle_parser_exception()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Write, when the client takes it; an `OSError` once we said goodbye, as if it were gone."""
