@@ -73,6 +73,25 @@ def test_a_setting_that_does_not_exist_stops_it(program: Program) -> None:
     assert "SHARETALLY_BROKER" in told(said.err)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("JWT_SECRET", "hunter2", "JWT_SECRET: shorter than the 32 bytes that HS256 needs"),
+        ("JWT_SECRET", "", "SHARETALLY_JWT_SECRET: is empty"),
+        ("OIDC_CLIENT_SECRET_FILE", "nowhere", "SHARETALLY_OIDC_CLIENT_SECRET_FILE: cannot read "),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_told_and_not_the_secret(
+    program: Program, name: str, value: str, line: str
+) -> None:
+    program.settings.pop("JWT_SECRET", None)
+    program.settings[name] = value
+    said = program.run("migrate")
+    assert said.code == 2
+    assert told(said.err).startswith(line)
+    assert "hunter2" not in said.out + said.err
+
+
 def test_what_nobody_expected_is_one_line_too(program: Program) -> None:
     (program.folder / "no.db").write_text("this is no database at all, however long you look at it")
     program.settings["DATABASE_URL"] = f"sqlite:///{program.folder}/no.db"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys for servers.", no_args_is_help=True)
 dead = typer.Typer(help="Jobs that were parked.", no_args_is_help=True)
-console = typer.Typer(help="Who may sign in to the console, and who is.", invoke_without_command=True)
+console = typer.Typer(help="Print a link that signs one person in to the console, or see who is signed in.", invoke_without_command=True)
 app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")
 app.add_typer(console, name="console")
@@ -58,8 +59,6 @@ def main() -> None:
 
 
 def _tell(error: Exception) -> None:
-    from sharetally.adapters.logs_masking import masked_text
-
     said = error.detail if isinstance(error, SharetallyError) else ""
     if hasattr(error, "format_message"):  # the command line itself was wrong; without a command it is the help
         said = error.format_message()
@@ -68,7 +67,16 @@ def _tell(error: Exception) -> None:
     if isinstance(error, Unavailable):
         said += "; `sharetally doctor` tries every connection"
     if said:
-        typer.echo(f"sharetally: {masked_text(' '.join(said.split()))}", err=True)
+        typer.echo(f"sharetally: {_masked(' '.join(said.split()))}", err=True)
+
+
+def _masked(said: str) -> str:
+    """What was said, without secrets. "JWT_SECRET: shorter" names a setting: what is wrong with it is none."""
+    from sharetally.adapters.logs_masking import masked_text
+
+    named = re.match(r"[A-Z_]+: ", said)
+    start = named.end() if named else 0
+    return said[:start] + masked_text(said[start:])
 
 
 def _settings() -> Settings:

@@ -28,6 +28,12 @@ def test_every_setting_is_told_and_no_other() -> None:
     assert sorted(_told()) == sorted(KNOWN)
 
 
+def test_every_secret_may_stand_in_a_file_and_no_other() -> None:
+    (told,) = [row[1] for row in rows(REFERENCE / "settings.md") if row[0] == "a file per secret"]
+    secret = {name for name, setting in KNOWN.items() if setting.metadata["secret"]}
+    assert set(codes(told)) == {"SHARETALLY_<NAME>_FILE", *secret}
+
+
 @pytest.mark.parametrize("name", sorted(set(KNOWN) - DEPENDS))
 def test_its_default(name: str, tmp_path: Path) -> None:
     shown = masked(load({}, cwd=tmp_path))[f"SHARETALLY_{name}"]
