@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys for servers.", no_args_is_help=True)
 dead = typer.Typer(help="Jobs that were parked.", no_args_is_help=True)
-console = typer.Typer(help="Print a link that signs one person in to the console, or see who is signed in.", invoke_without_command=True)
+console = typer.Typer(help="Print a link to sign in to the console; see who is.", invoke_without_command=True)
 app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")
 app.add_typer(console, name="console")

@@ -186,6 +186,20 @@ async def test_who_talks_too_much_is_closed(port: int, monkeypatch: pytest.Monke
 # who may
 
 
+async def test_a_refusal_is_no_error_in_the_log(serving: tuple[Server, int], caplog: pytest.LogCaptureFixture) -> None:
+    server, port = serving
+    for strange in ({"path": "/live", "origin": "https://evil.example"}, {"path": "/nothing"}):
+        with pytest.raises(InvalidStatus):
+            async with following(port, **strange):
+                pass
+    await eventually(lambda: _all_done(server))
+    assert [line.getMessage() for line in caplog.records if line.levelname in {"WARNING", "ERROR"}] == []
+
+
+async def _all_done(server: Server) -> bool:
+    return not server.server_state.tasks
+
+
 async def test_a_page_of_a_stranger_is_refused(port: int) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with following(port, origin="https://elsewhere.example"):

@@ -95,6 +95,8 @@ class Socket(WebSocketsSansIOProtocol):
         if self.close_sent:
             raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # by a refusal; uvicorn would log an error of ours for each
 
     def shutdown(self) -> None:
         """The server has waited long enough: who takes nothing, not even a goodbye, is cut off."""
