@@ -1,12 +1,12 @@
 /** Days as the viewer counts them. */
 
-const pad = (value: number): string => String(value).padStart(2, "0");
+const pad = (value: number, digits = 2): string => String(value).padStart(digits, "0");
 
 /** RFC 3339 with the offset that holds at that time here. */
 export function local(at: Date): string {
   const offset = -at.getTimezoneOffset();
   const zone = `${offset < 0 ? "-" : "+"}${pad(Math.trunc(Math.abs(offset) / 60))}:${pad(Math.abs(offset) % 60)}`;
-  const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+  const day = `${pad(at.getFullYear(), 4)}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
   return `${day}T${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}${zone}`;
 }
 

@@ -8,6 +8,8 @@ const PAUSE = 250;
 export function useTyped(value: string, settled: (text: string) => void): [string, (text: string) => void] {
   const [text, write] = useState(value);
   const last = useRef(value);
+  const hearing = useRef(settled); // the newest: what another field has changed since must not be taken back
+  hearing.current = settled;
   useEffect(() => {
     if (value === last.current) return;
     last.current = value;
@@ -17,7 +19,7 @@ export function useTyped(value: string, settled: (text: string) => void): [strin
     if (text === last.current) return;
     const timer = setTimeout(() => {
       last.current = text;
-      settled(text);
+      hearing.current(text);
     }, PAUSE);
     return () => clearTimeout(timer);
   }, [text]);

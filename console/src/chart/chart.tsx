@@ -57,7 +57,9 @@ export function Chart({ label, at, series, told, all, empty }: Props) {
         {series.map(({ name, values, colour }) => (
           <span key={name} class="legend-item">
             <span class="dot" style={{ "--colour": colour }} />
-            {name}
+            <span class="clip" title={name}>
+              {name}
+            </span>
             <b class="num">{count(place === null ? sum(values) : (values[place] ?? 0))}</b>
           </span>
         ))}

@@ -1,7 +1,7 @@
 /** A question over the page: the browser's own dialog, which keeps the focus inside and closes on Escape. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { Doing } from "../api/doing";
 import { Icon } from "./icon";
 import { Failed } from "./states";
@@ -18,15 +18,21 @@ interface DialogProps {
 export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const name = useId();
-  useEffect(() => {
-    dialog.current?.showModal();
+  const left = useRef(false);
+  useLayoutEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => {
+      left.current = true;
+      shown?.close(); // what was focused before gets the focus again; taken off the page it would be lost
+    };
   }, []);
   return (
     <dialog
       ref={dialog}
       class={`${sheet ? "sheet" : ""} ${wide ? "wide" : ""}`}
       aria-labelledby={name}
-      onClose={close}
+      onClose={() => left.current || close()}
       onClick={(event) => event.target === dialog.current && dialog.current?.close()}
     >
       <div class="dialog">

@@ -3,6 +3,9 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
+/** Years have four digits: with the last one typed, the hours are next. */
+const LATEST = "9999-12-31T23:59";
+
 interface Props {
   readonly label: string;
   readonly value: string;
@@ -31,6 +34,7 @@ export function Field({ label, value, change, help, type = "text", lines, max, f
     spellcheck: false,
     "aria-describedby": help ? `${id}-help` : undefined,
     onInput: (event: { currentTarget: { value: string } }) => change(event.currentTarget.value),
+    ...(type === "datetime-local" && { max: LATEST }),
     ...rest,
   };
   return (

@@ -1,7 +1,7 @@
 /** A view's frame: its name in the title, and the heading that gets the focus when one has come here. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
 
 interface Props {
@@ -26,11 +26,17 @@ export function Page({ title, lead, actions, place, children }: Props) {
     if (shown && shown !== here) heading.current?.focus({ preventScroll: true });
     shown = here;
   }, [here]);
+  useLayoutEffect(() => {
+    // The router scrolls up for each address: under a sheet the page stays where it was.
+    if (shown !== here) return;
+    const { scrollY } = window;
+    queueMicrotask(() => scrollTo(0, scrollY));
+  }, [path]);
   return (
     <div class="page">
       <header class="page-head">
         <div class="page-title">
-          <h1 ref={heading} tabIndex={-1}>
+          <h1 ref={heading} tabIndex={-1} dir="auto">
             {title}
           </h1>
           {lead && <div class="lead">{lead}</div>}
@@ -40,6 +46,12 @@ export function Page({ title, lead, actions, place, children }: Props) {
       {children}
     </div>
   );
+}
+
+/** To the begin of what is shown now, for the eye and for the keyboard. */
+export function toTop(): void {
+  scrollTo(0, 0);
+  document.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
 }
 
 interface CardProps {

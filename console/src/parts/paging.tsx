@@ -1,22 +1,24 @@
 /** Pages by address: older ones follow the last item, and the way back is the browser's. */
 
+import { count } from "../locale";
 import { Icon } from "./icon";
+import { toTop } from "./page";
 
 interface Props {
   readonly first: string | null;
   readonly next: string | null;
   readonly shown: number;
-  readonly what: string;
+  /** What one is called, and several. */
+  readonly what: readonly [string, string];
 }
 
 export function Paging({ first, next, shown, what }: Props) {
-  if (!first && !next) return <p class="paging soft">{shown > 0 && `${shown} ${what}`}</p>;
+  const told = `${count(shown)} ${what[shown === 1 ? 0 : 1]}`;
+  if (!first && !next) return <p class="paging soft">{shown > 0 && told}</p>;
   return (
     <nav class="paging" aria-label="Pages">
       <Way to={first} icon="left" word="Newest" />
-      <span class="soft">
-        {shown} {what}
-      </span>
+      <span class="soft">{told}</span>
       <Way to={next} icon="right" word="Older" />
     </nav>
   );
@@ -32,7 +34,7 @@ function Way({ to, icon, word }: { to: string | null; icon: "left" | "right"; wo
   );
   if (to === null) return <span class="button small off">{inside}</span>;
   return (
-    <a class="button small" href={to}>
+    <a class="button small" href={to} onClick={(event) => event.ctrlKey || event.metaKey || event.shiftKey || toTop()}>
       {inside}
     </a>
   );

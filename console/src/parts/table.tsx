@@ -1,6 +1,7 @@
-/** Rows that become cards where the window is narrow; a row's first link leads on from anywhere in the row. */
+/** Rows that become cards where the window is narrow; a row's first link leads on from anywhere in the row. The focus stays when its row goes. */
 
 import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Waiting } from "./states";
 
 export interface Column<T> {
@@ -25,9 +26,21 @@ interface Props<T> {
 }
 
 export function Table<T>({ label, columns, rows, id, marked, stale = false, bones = 8 }: Props<T>) {
+  const region = useRef<HTMLDivElement>(null);
+  const held = region.current?.contains(document.activeElement);
+  useLayoutEffect(() => {
+    if (held && document.activeElement === document.body) region.current?.focus({ preventScroll: true });
+  });
   if (!rows) return <Waiting rows={bones} />;
   return (
-    <div class={`table ${stale ? "stale" : ""}`} role="region" aria-label={label} aria-busy={stale} tabIndex={0}>
+    <div
+      ref={region}
+      class={`table ${stale ? "stale" : ""}`}
+      role="region"
+      aria-label={label}
+      aria-busy={stale}
+      tabIndex={0}
+    >
       <table>
         <thead>
           <tr>

@@ -27,6 +27,16 @@ export function Ago({ at, now }: { at: string; now: number }) {
 
 export const None = () => <span class="soft none">–</span>;
 
+/** A name as far as there is room for it. */
+export function Clipped({ text }: { text: string | null }) {
+  if (text === null) return <None />;
+  return (
+    <span class="clip clipped" dir="auto" title={text}>
+      {text}
+    </span>
+  );
+}
+
 const TONES: Record<string, string> = {
   success: "good",
   failed: "bad",
@@ -48,7 +58,9 @@ export function ContentName({ type, id, title }: { type: string; id: string; tit
   return (
     <a class="content-name" href={view(["content", type, id])} title={`${type} ${id}`}>
       <span class="kind">{type}</span>
-      <span class="clip">{title || id}</span>
+      <span class="clip" dir="auto">
+        {title || id}
+      </span>
     </a>
   );
 }

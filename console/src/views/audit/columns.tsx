@@ -47,12 +47,12 @@ export function Outcome({ status, error }: Pick<Line, "status" | "error">) {
 export function Who({ user, actor }: { user: string; actor: string }) {
   return (
     <span class="who-acted">
-      <span class="clip" title={user}>
+      <span class="clip" dir="auto" title={user}>
         {user}
       </span>
       {actor !== user && (
         <span class="soft clip" title={actor}>
-          by {actor}
+          by <bdi>{actor}</bdi>
         </span>
       )}
     </span>

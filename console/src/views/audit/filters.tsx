@@ -40,6 +40,7 @@ const ACTIONS = [
   "repaired",
 ] as const;
 const STATUSES = ["success", "pending", "sending", "failed", "unknown", "withdrawn"] as const;
+const EARLIEST = "1970";
 const ANY = [["", "Any"]] as const;
 
 export function filterOf(query: Readonly<Record<string, string>>): Filter {
@@ -108,16 +109,13 @@ function Typed({ label, value, set }: TypedProps) {
   return <Field type="search" label={label} value={text} change={type} max={160} />;
 }
 
-/** A time here, told to the service with the offset that holds then. */
+/** A time here, told to the service with the offset that holds then. While its year is typed it is no time yet. */
 function Moment({ label, value, set }: TypedProps) {
-  const shown = value ? local(new Date(value)).slice(0, 16) : "";
-  return (
-    <Field
-      type="datetime-local"
-      label={label}
-      value={shown}
-      required
-      change={(text) => set(text ? local(new Date(text)) : "")}
-    />
-  );
+  const at = new Date(value ?? NaN);
+  const shown = Number.isNaN(at.getTime()) ? "" : local(at).slice(0, 16);
+  const [text, type] = useTyped(shown, (settled) => {
+    if (!settled) set("");
+    else if (settled >= EARLIEST) set(local(new Date(settled)));
+  });
+  return <Field type="datetime-local" label={label} value={text} required change={type} />;
 }

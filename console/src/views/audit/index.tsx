@@ -53,7 +53,7 @@ export function Audit() {
                 first={query["after"] ? list({ after: null }) : null}
                 next={data.next ? list({ after: data.next }) : null}
                 shown={data.items.length}
-                what="lines"
+                what={["line", "lines"]}
               />
             )}
           </>

@@ -44,7 +44,13 @@ function Step({ entry }: { entry: Line }) {
         </time>
       </div>
       <p class="soft">
-        {entry.actor === entry.userId ? entry.userId : `${entry.userId}, by ${entry.actor}`} · request{" "}
+        <bdi>{entry.userId}</bdi>
+        {entry.actor !== entry.userId && (
+          <>
+            , by <bdi>{entry.actor}</bdi>
+          </>
+        )}{" "}
+        · request{" "}
         <a href={view("audit", { requestId: entry.requestId })}>
           <code>{entry.requestId}</code>
         </a>

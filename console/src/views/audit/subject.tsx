@@ -25,7 +25,7 @@ function ofShare(record: NonNullable<Life["record"]>): readonly Fact[] {
   return [
     ["Share of", <ContentName type={record.contentType} id={record.contentId} />],
     ["On", record.platform],
-    ["By", record.userId],
+    ["By", <bdi>{record.userId}</bdi>],
     ["Stands", <Badge word={record.status} />],
     ["Evidence", record.evidence],
     ["Attempts", count(record.attemptCount)],
@@ -44,7 +44,7 @@ function ofLink(link: NonNullable<Life["link"]>): readonly Fact[] {
         <code>/s/{link.code}</code>
       </a>,
     ],
-    ["By", link.userId],
+    ["By", <bdi>{link.userId}</bdi>],
     ["Channel", link.channelId],
     ["Campaign", link.campaignId],
     ["Leads to", <Outside to={link.url} />],

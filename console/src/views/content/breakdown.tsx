@@ -19,7 +19,7 @@ export function Breakdown({ known }: { known: Count | undefined }) {
     <div class="thirds">
       {SIDES.map(([side, title]) => (
         <Card key={side} title={title}>
-          {known ? <Side title={title} cells={known.breakdown[side]} whole={known.shareCount} /> : <Waiting rows={3} />}
+          {known ? <Side title={title} cells={known.breakdown[side]} whole={known.shareCount} /> : <Waiting rows={7} />}
         </Card>
       ))}
     </div>

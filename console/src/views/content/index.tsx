@@ -26,9 +26,11 @@ const COLUMNS: readonly Column<Item>[] = [
       <a class="found" href={view(["content", contentType, contentId])}>
         <Picture image={image} />
         <span class="found-name">
-          <span class="clip">{title || contentId}</span>
+          <span class="clip" dir="auto">
+            {title || contentId}
+          </span>
           <span class="soft clip">
-            {contentType} · {contentId}
+            {contentType} · <bdi>{contentId}</bdi>
           </span>
         </span>
       </a>
@@ -82,7 +84,7 @@ export function Contents() {
                 first={query["after"] ? to({ after: null }) : null}
                 next={data.next ? to({ after: data.next }) : null}
                 shown={data.items.length}
-                what="contents"
+                what={["content", "contents"]}
               />
             )}
           </>

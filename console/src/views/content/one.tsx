@@ -72,7 +72,7 @@ export function Content() {
             <p class="soft">Shares</p>
             <p class="figure num">{known ? count(known.shareCount) : <span class="bone figure-bone" />}</p>
             <p class="soft">
-              {known?.asOf ? `last changed ${moment(new Date(known.asOf))}` : known ? "nothing shared yet" : " "}
+              {known?.asOf ? `last changed ${moment(new Date(known.asOf))}` : known ? "nothing shared yet" : "\u00a0"}
             </p>
           </div>
         </Card>

@@ -12,7 +12,7 @@ export function Proof({ path }: { path: { contentType: string; contentId: string
   return (
     <Card
       title="Proof"
-      class={waiting && data ? "stale" : ""}
+      class={waiting && data ? "proof stale" : "proof"}
       aside={
         <button type="button" class="button small" disabled={waiting} onClick={again}>
           <Icon name="again" />
@@ -34,7 +34,7 @@ export function Proof({ path }: { path: { contentType: string; contentId: string
           </div>
           <details class="more">
             <summary>
-              {count(data.cells.length)} cells, as of {moment(new Date(data.asOf))}
+              {count(data.cells.length)} {data.cells.length === 1 ? "cell" : "cells"}, as of {moment(new Date(data.asOf))}
             </summary>
             <div class="cells" role="region" aria-label="Cells" tabIndex={0}>
               <table>

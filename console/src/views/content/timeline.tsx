@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { useAddress } from "../../address";
 import { useAsked } from "../../api/asked";
 import { Chart } from "../../chart/chart";
-import { colours } from "../../chart/colours";
+import { folded } from "../../chart/fold";
 import { count, date, dated, timezone } from "../../locale";
 import { Choice } from "../../parts/field";
 import { Card } from "../../parts/page";
@@ -35,15 +35,9 @@ export function Timeline({ contentType, contentId }: { contentType: string; cont
   );
   const drawn = useMemo(() => {
     if (!data) return undefined;
-    const found = colours(data.series.map(({ name }) => name));
-    const named = [...data.series].sort((a, b) => (a.name < b.name ? -1 : 1));
     return {
       at: (data.series[0]?.points ?? []).map(({ at }) => Date.parse(at) / 1000),
-      series: named.map(({ name, points }) => ({
-        name,
-        values: points.map(({ shares }) => shares),
-        colour: found.get(name)!,
-      })),
+      series: folded(data.series.map(({ name, points }) => ({ name, values: points.map(({ shares }) => shares) }))),
     };
   }, [data]);
   const told = (at: number) => (bucket === "day" ? date : dated)(new Date(at * 1000));

@@ -90,7 +90,7 @@ export function Dead() {
                 first={query["after"] ? list({ after: null }) : null}
                 next={data.next ? list({ after: data.next }) : null}
                 shown={data.items.length}
-                what="jobs"
+                what={["job", "jobs"]}
               />
             )}
           </>

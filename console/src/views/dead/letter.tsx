@@ -70,7 +70,9 @@ function Facts({ job }: { job: Job }) {
       {job.userId && (
         <>
           <dt>User</dt>
-          <dd>{job.userId}</dd>
+          <dd>
+            <bdi>{job.userId}</bdi>
+          </dd>
         </>
       )}
       {job.recordId && (

@@ -1,17 +1,23 @@
 /** What became of each job. */
 
+import { useEffect, useRef } from "preact/hooks";
 import type { Answer } from "../../api/client";
 import { Icon } from "../../parts/icon";
+import { toTop } from "../../parts/page";
 import { Badge } from "../../parts/told";
 
 export type Outcome = Answer<"/dead/replay", "post">["results"][number];
 
 export function Outcomes({ outcomes, close }: { outcomes: readonly Outcome[]; close: () => void }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [outcomes]);
   return (
     <section class="card outcomes" role="status" aria-label="Outcome">
       <header class="card-head">
-        <h2>What became of it</h2>
-        <button type="button" class="button small quiet" aria-label="Close" onClick={close}>
+        <h2 ref={heading} tabIndex={-1}>
+          What became of it
+        </h2>
+        <button type="button" class="button small quiet" aria-label="Close" onClick={() => (close(), toTop())}>
           <Icon name="close" />
         </button>
       </header>

@@ -53,7 +53,7 @@ export function Keys() {
                 first={query["after"] ? to({ after: null }) : null}
                 next={data.next ? to({ after: data.next }) : null}
                 shown={data.items.length}
-                what="keys"
+                what={["key", "keys"]}
               />
             )}
           </>
@@ -67,7 +67,7 @@ export function Keys() {
 
 function columns(now: number, revoke: (key: Key) => void): readonly Column<Key>[] {
   return [
-    { head: "Name", as: "lead", cell: ({ name, revokedAt }) => <b class={revokedAt ? "soft" : ""}>{name}</b> },
+    { head: "Name", as: "lead", cell: ({ name, revokedAt }) => <b class={revokedAt ? "key-name soft" : "key-name"}>{name}</b> },
     {
       head: "Scopes",
       cell: ({ scopes }) => (

@@ -11,7 +11,7 @@ import { Card, Page } from "../../parts/page";
 import { Paging } from "../../parts/paging";
 import { Empty, Failed } from "../../parts/states";
 import { Table, type Column } from "../../parts/table";
-import { ContentName, Copy, None, When } from "../../parts/told";
+import { Clipped, ContentName, Copy, When } from "../../parts/told";
 import { absolute, view } from "../../places";
 import { useTyped } from "../../typed";
 import { Create } from "./create";
@@ -43,9 +43,9 @@ function columns(query: Readonly<Record<string, string>>): readonly Column<Link>
       as: "line",
       cell: ({ contentType, contentId }) => <ContentName type={contentType} id={contentId} />,
     },
-    { head: "Channel", cell: ({ channelId }) => channelId ?? <None /> },
-    { head: "Campaign", cell: ({ campaignId }) => campaignId ?? <None /> },
-    { head: "Owner", cell: ({ userId }) => userId },
+    { head: "Channel", cell: ({ channelId }) => <Clipped text={channelId} /> },
+    { head: "Campaign", cell: ({ campaignId }) => <Clipped text={campaignId} /> },
+    { head: "Owner", cell: ({ userId }) => <Clipped text={userId} /> },
     { head: "Created", cell: ({ createdAt }) => <When at={createdAt} /> },
     {
       head: "Expires",
@@ -105,7 +105,7 @@ export function Links() {
                 first={query["after"] ? list({ after: null }) : null}
                 next={data.next ? list({ after: data.next }) : null}
                 shown={data.items.length}
-                what="links"
+                what={["link", "links"]}
               />
             )}
           </>

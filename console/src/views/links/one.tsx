@@ -63,7 +63,9 @@ function Read({ link, edit, remove }: { link: Link; edit: () => void; remove: ()
         <dt>Campaign</dt>
         <dd>{link.campaignId ?? "–"}</dd>
         <dt>Owner</dt>
-        <dd>{link.userId}</dd>
+        <dd>
+          <bdi>{link.userId}</bdi>
+        </dd>
         <dt>Created</dt>
         <dd>
           <When at={link.createdAt} />
@@ -127,7 +129,9 @@ function Delete({ link, back, done }: Step) {
     <Form doing={doing} word="Delete link" danger cancel={back} submit={() => void remove()}>
       <p>
         <code>/s/{link.code}</code> will lead nowhere, and the share that it is of {link.contentType}{" "}
-        <b>{link.contentId}</b> is taken off the count. The audit keeps it.
+        <b>
+          <bdi>{link.contentId}</bdi>
+        </b> is taken off the count. The audit keeps it.
       </p>
     </Form>
   );

@@ -111,7 +111,7 @@ function Drift({ last }: { last: Status["lastVerify"] }) {
   }
   return (
     <Line name="Drift" tone={last.drift ? "bad" : "good"} value={difference(last.drift)}>
-      {count(last.contents)} contents, <Ago at={last.at} now={Math.max(now, Date.parse(last.at))} />, in{" "}
+      {count(last.contents)} {last.contents === 1 ? "content" : "contents"}, <Ago at={last.at} now={Math.max(now, Date.parse(last.at))} />, in{" "}
       {duration(last.seconds)}
     </Line>
   );

@@ -2,14 +2,13 @@
 
 import { useMemo } from "preact/hooks";
 import { Chart } from "../../chart/chart";
-import { colours } from "../../chart/colours";
+import { folded } from "../../chart/fold";
 import type { Series } from "../../chart/stack";
 import { MINUTES, useActivity, useNow, type Activity } from "../../live/hooks";
 import { time } from "../../locale";
 import { Card } from "../../parts/page";
 import { Waiting } from "../../parts/states";
 
-const SHOWN = 7;
 const told = (at: number): string => time(new Date(at * 1000));
 
 export function Minutes() {
@@ -41,24 +40,8 @@ export function Minutes() {
 }
 
 function bySeries(activity: Activity, at: readonly number[]): Series[] {
-  const totals = new Map<string, number>();
-  for (const second of at) {
-    for (const [name, shares] of activity.get(second * 1000) ?? []) totals.set(name, (totals.get(name) ?? 0) + shares);
-  }
-  const names = [...totals].sort((a, b) => b[1] - a[1]).map(([name]) => name);
-  const shown = names.length > SHOWN ? names.slice(0, SHOWN - 1) : names;
-  const told = new Set(shown);
-  const found = colours(shown);
-  const row = (wanted: (name: string) => boolean) =>
-    at.map((second) =>
-      [...(activity.get(second * 1000) ?? [])].reduce((sum, [name, n]) => sum + (wanted(name) ? n : 0), 0),
-    );
-  // In the order of names, not of size: a channel that overtakes another must not swap places while one looks.
-  const series = [...shown]
-    .sort()
-    .map((name) => ({ name, values: row((each) => each === name), colour: found.get(name)! }));
-  if (names.length > shown.length) {
-    series.push({ name: "other", values: row((each) => !told.has(each)), colour: "var(--series-other)" });
-  }
-  return series;
+  const names = new Set(at.flatMap((second) => [...(activity.get(second * 1000)?.keys() ?? [])]));
+  return folded(
+    [...names].map((name) => ({ name, values: at.map((second) => activity.get(second * 1000)?.get(name) ?? 0) })),
+  );
 }

@@ -45,7 +45,7 @@ function Tile({ name, days, before, points }: TileProps) {
       <p class="figure num" title={now && count(total)}>
         {now ? compact(total) : <span class="bone figure-bone" />}
       </p>
-      <p class="soft">{now ? compared(total, earlier, before) : " "}</p>
+      <p class="soft">{now ? compared(total, earlier, before) : "\u00a0"}</p>
       <Spark values={days === 1 ? (points?.slice(-14) ?? []) : (now ?? [])} />
     </div>
   );

@@ -1,0 +1,26 @@
+/** The largest series by name, the rest as one: no more than one can tell apart by colour. */
+
+import { colours, OTHER } from "./colours";
+import type { Series } from "./stack";
+
+type Named = Pick<Series, "name" | "values">;
+
+const SHOWN = 7;
+const REST = "other";
+
+export function folded(all: readonly Named[]): Series[] {
+  const ranked = [...all].sort((a, b) => Number(a.name === REST) - Number(b.name === REST) || size(b) - size(a));
+  const shown = ranked.length > SHOWN ? ranked.slice(0, SHOWN - 1) : ranked;
+  const rest = ranked.slice(shown.length);
+  const found = colours(shown.map(({ name }) => name));
+  // In the order of names, not of size: what overtakes another must not swap places while one looks.
+  const series = [...shown]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((each) => ({ ...each, colour: found.get(each.name)! }));
+  return rest.length ? [...series, { name: REST, values: summed(rest), colour: OTHER }] : series;
+}
+
+const size = ({ values }: Named): number => values.reduce((sum, value) => sum + Math.abs(value), 0);
+
+const summed = (all: readonly Named[]): number[] =>
+  all[0]!.values.map((_, place) => all.reduce((sum, { values }) => sum + (values[place] ?? 0), 0));
