@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.browser.axe import complaints
 from tests.browser.console import NARROW, WIDE, Console
 from tests.browser.site import Site
 from tests.browser.test_pages import overflow
@@ -71,6 +72,8 @@ async def test_a_long_list_stays_where_it_is_under_a_record(site: Site, console:
     many(site, video)
     page = await console(f"/console/audit?contentId={video}", viewport=WIDE)
     line = page.get_by_role("link", name="the life of its record").nth(40)
+    await expect(line).to_be_visible()
+    assert await complaints(page) == []
     await line.focus()
     before = await scrolled(page)
     assert before > 0

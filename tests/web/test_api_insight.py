@@ -123,6 +123,8 @@ async def test_an_interval_ends_with_the_bucket_that_is(api: Api) -> None:
         ("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", "from"),
         ("from=1969-12-31T00:00:00Z", "from"),
         ("to=9999-12-31T00:00:00Z", "to"),
+        ("from=9999-12-31T00:00:00Z", "from"),
+        ("from=9990-01-01T00:00:00Z&interval=9999w", "bucket"),
         ("interval=30d&bucket=15m", "bucket"),
         ("from=1970-01-01T00:00:00Z", "bucket"),
         ("user=anna", "user"),
@@ -130,6 +132,13 @@ async def test_an_interval_ends_with_the_bucket_that_is(api: Api) -> None:
 )
 async def test_a_malformed_question_names_the_parameter(untouched: Api, query: str, path: str) -> None:
     assert invalid(await untouched.ask("GET", f"/analytics/shares?{query}", scope="analytics")) == [path]
+
+
+async def test_of_a_few_words_all_are_told(untouched: Api) -> None:
+    said = await untouched.ask("GET", "/analytics/shares?groupBy=campaign", scope="analytics")
+    assert problem(said, 400, "invalid-request")["invalid"] == [
+        {"path": "groupBy", "reason": "must be one of channel, contentType, evidence"}
+    ]
 
 
 async def test_top_shows_what_was_told(any_api: Api, video: str) -> None:

@@ -32,7 +32,13 @@ function Way({ to, icon, word }: { to: string | null; icon: "left" | "right"; wo
       {icon === "right" && <Icon name={icon} />}
     </>
   );
-  if (to === null) return <span class="button small off">{inside}</span>;
+  if (to === null) {
+    return (
+      <span class="button small off" role="link" aria-disabled="true">
+        {inside}
+      </span>
+    );
+  }
   return (
     <a class="button small" href={to} onClick={(event) => event.ctrlKey || event.metaKey || event.shiftKey || toTop()}>
       {inside}

@@ -122,6 +122,8 @@ class Analytics:
     def _asked(self, span: Span, size: int) -> tuple[datetime, datetime]:
         interval = span.interval or Interval(days=7)
         if span.start is not None:
+            if span.start > FAR:
+                raise InvalidRequest(("from", "must lie before the year 9998"))
             return span.start, span.end or self._end(span.start, span)
         end = span.end or self._clock.now()
         if end > FAR:
@@ -132,8 +134,11 @@ class Analytics:
     def _end(self, start: datetime, span: Span) -> datetime:
         if span.interval is None:
             return max(self._clock.now(), start + timedelta(seconds=1))
-        local = start.astimezone(span.zone) + timedelta(days=span.interval.days)  # as the clock on the wall goes
-        return min(FAR, local.astimezone(UTC) + timedelta(seconds=span.interval.seconds))
+        try:
+            local = start.astimezone(span.zone) + timedelta(days=span.interval.days)  # as the clock on the wall goes
+            return min(FAR, local.astimezone(UTC) + timedelta(seconds=span.interval.seconds))
+        except OverflowError:
+            return FAR
 
 
 def _check_number(start: datetime, end: datetime, bucket: str) -> None:

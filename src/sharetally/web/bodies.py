@@ -69,7 +69,8 @@ def decoded_query(raw: bytes, kind: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert(_typed(values, kind), kind)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_located(str(error), "query")) from None
+        path, reason = _located(str(error), "query")
+        raise InvalidRequest((path, _wanted(kind).get(path) or reason)) from None
 
 
 @lru_cache(maxsize=64)
@@ -104,6 +105,25 @@ def _no_text(kind: type[msgspec.Struct]) -> Mapping[str, type]:
     assert isinstance(described, inspect.StructType)
     kinds = {each.encode_name: type(_bare(each.type)) for each in described.fields}
     return {name: _PLAIN[found] for name, found in kinds.items() if found in _PLAIN}
+
+
+@lru_cache(maxsize=64)
+def _wanted(kind: type[msgspec.Struct]) -> Mapping[str, str]:
+    """What to send instead, of parameters that are one of a few words."""
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    words = {each.encode_name: _words(each.type) for each in described.fields}
+    return {name: f"must be one of {', '.join(found)}" for name, found in words.items() if found}
+
+
+def _words(described: inspect.Type) -> list[str]:
+    match _bare(described):
+        case inspect.LiteralType(values=values):
+            return [str(value) for value in values]
+        case inspect.UnionType(types=types):
+            return [word for each in types for word in _words(each)]
+        case _:
+            return []
 
 
 _PLAIN: Mapping[type[inspect.Type], type] = {inspect.IntType: int, inspect.BoolType: bool}
