@@ -195,6 +195,7 @@ FOREIGN: Mapping[str, Mapping[str, str]] = {
     "typed in": {**OWN, "sec-fetch-site": "none"},
     "another origin": {"origin": "https://evil.example", "x-sharetally-console": "1"},
     "another port": {"origin": "http://shares.test:8001", "host": "shares.test:8000", "x-sharetally-console": "1"},
+    "a host that is none": {"origin": "http://[", "host": "[", "x-sharetally-console": "1"},
     "no origin": {"origin": "null", "host": "shares.test", "x-sharetally-console": "1"},
     "the browser's word against it": {
         "origin": "http://shares.test", "host": "shares.test", "sec-fetch-site": "cross-site",

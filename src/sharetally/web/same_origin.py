@@ -54,13 +54,16 @@ def _origins(scope: Scope, public_url: str | None) -> set[str]:
     """Ours: as PUBLIC_URL says, and as this request found us."""
     scheme = scope.get("scheme", "http")
     host = _one(scope, b"host")
-    found = {_origin(f"{_HTTP.get(scheme, scheme)}://{host}")} if host else set[str]()
-    return found | ({_origin(public_url)} if public_url else set())
+    urls = [f"{_HTTP.get(scheme, scheme)}://{host}" if host else None, public_url]
+    return {origin for url in urls if url and (origin := _origin(url)) is not None}
 
 
-def _origin(url: str) -> str:
-    """As browsers write it: lower case, without the port that is usual."""
-    parts = urlsplit(url)
+def _origin(url: str) -> str | None:
+    """As browsers write it: lower case, without the port that is usual; none of a host that cannot be one."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(_USUAL.get(parts.scheme, ''))}"
 
 
