@@ -79,16 +79,24 @@ async def test_words_in_twelve_languages(untouched: Api) -> None:
 def test_it_has_english_and_the_names_of_languages_inside() -> None:
     script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
     english = json.loads(FOLDER.joinpath("labels", "en.json").read_text("utf-8"))
-    assert all(f'{name}: "{text}"' in script for name, text in english.items())
+    fetched = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))["words"]
+    built_in = dict(english.items() - fetched.items())
+    assert english == built_in | fetched
+    assert all(f'{name}: "{text}"' in script for name, text in built_in.items())
     assert f'"{" ".join(language for language in LANGUAGES if language != "en")}"' in script
 
 
 def test_every_platform_has_a_picture() -> None:
     script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
-    more = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))
+    more = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))["platforms"]
     assert {name for name in shipped() if f"\n    {name}: [" in script} | set(more) == set(shipped())
 
 
 def test_what_is_squeezed_keeps_its_strings() -> None:
     script = 'const a = "x  // y"; // gone\nreturn  b /* gone */ + `p {\n  color: red;\n}`.replace(/ +"/g, "");\n'
     assert squeezed(script) == 'const a="x  // y";return b+`p{color:red}`.replace(/ +"/g,"");\n'
+
+
+def test_parentheses_go_from_around_one_name_alone() -> None:
+    script = "a((one) => one, async (two) => two, (three, four) => three, () => (five) => five);\n"
+    assert squeezed(script) == "a(one=>one,async(two)=>two,(three,four)=>three,()=>five=>five);\n"

@@ -11,7 +11,7 @@ if (globalThis.document) {
 
   // Label, colour, icon, share page and the fields of its query: t text, u address, b both, s subject, m mail.
   // Those that most pages name are here, the others are fetched when a page names them.
-  const PLATFORMS = {
+  const platforms = {
     twitter: ["X", "#3b434d", "M4 4h4l12 16h-4zM19.5 4l-6.7 7.3M11 13.2L4.5 20", "https://x.com/intent/tweet?", "text=t&url=u"],
     whatsapp: ["WhatsApp", "#128043", "M3.7 20.3L5 15.8A8.5 8.5 0 1 1 8.2 19zM9 8.3c-1 3.2 3.5 7.6 6.7 6.7l.6-1.7-2.2-1.2-1 .9c-1-.4-1.9-1.4-2.2-2.2l.9-1-1.2-2.2z", "https://wa.me/?", "text=b"],
     facebook: ["Facebook", "#1666d6", "M16 4h-1.5A3.5 3.5 0 0 0 11 7.5v13M7.5 12H15", "https://www.facebook.com/sharer/sharer.php?", "u=u"],
@@ -19,11 +19,10 @@ if (globalThis.document) {
     native: ["", "#596270", "M12 15V3M8 7l4-4 4 4M7 11H5v10h14V11h-2"],
     copy: ["", "#596270", "M10 14a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-6-6l-1.2 1.2M14 10a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 6 6l1.2-1.2"],
   };
-  const ENGLISH = {
+  const english = {
     share: "Share", on: "Share on {0}", native: "Share with an app", copy: "Copy link", copied: "Link copied",
-    email: "Share by email", sms: "Share by text message", mine: "shared by you", one: "{0} share", other: "{0} shares",
+    mine: "shared by you", one: "{0} share", other: "{0} shares",
   };
-  const LANGUAGES = "ar de es fr hi it ja nl pl pt zh";
 
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
@@ -33,17 +32,18 @@ if (globalThis.document) {
     .b { all: unset; position: relative; display: grid; place-items: center; cursor: pointer;
       width: var(--share-size, 2.5rem); height: var(--share-size, 2.5rem); border-radius: var(--share-radius, 50%);
       background: var(--share-background, color-mix(in srgb, currentColor 10%, transparent)); transition: .15s }
-    .b:hover, .m { background: var(--share-accent, var(--c)); color: var(--share-on-accent, #fff) }
+    .b:hover, .m { background: var(--share-accent, var(--c)) }
+    .b:hover svg, .m svg { color: var(--share-on-accent, #fff) }
     .b:active { scale: .94 }
-    .b:focus-visible { outline: .1875rem solid var(--share-focus, Highlight); outline-offset: .125rem }
+    .b:focus-visible { outline: .1875rem solid var(--share-focus, currentColor); outline-offset: .125rem }
     .m::after { content: "✓" / ""; position: absolute; bottom: -.125rem; inset-inline-end: -.125rem;
       font: 700 .6875rem/1rem system-ui; width: 1rem; text-align: center; border-radius: 50%;
       background: var(--share-mark, #0b7a44); color: #fff }
     svg { width: 56%; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round }
     .n { margin-inline-start: .375em; font-variant-numeric: tabular-nums; white-space: nowrap }
-    .up { animation: up .4s }
+    .up { display: inline-block; animation: up .4s }
     @keyframes up { 40% { translate: 0 -.2em } }
-    .v { position: absolute; width: 1px; height: 1px; overflow: hidden; white-space: nowrap }
+    .v { position: absolute; width: 1px; height: 1px; overflow: hidden }
     .s { position: absolute; z-index: 1; bottom: 100%; inset-inline-start: 0; margin-bottom: .375rem;
       border-radius: .5em; background: #3b434d; color: #fff; white-space: nowrap; padding: .25em .75em }
     .s:empty { padding: 0 }
@@ -70,6 +70,15 @@ if (globalThis.document) {
       .filter(([, from]) => values[from]).map(([name, from]) => `${name}=${encoded(values[from])}`).join("&");
   }
 
+  // A page may name a language that is none, as `en_US`; a shadow tree has that of the page around it.
+  function languageOf(element) {
+    try {
+      return Intl.getCanonicalLocales((element.closest("[lang]") ?? document.documentElement).lang.replace("_", "-"))[0];
+    } catch {
+      return navigator.language;
+    }
+  }
+
   // words of other languages and platforms that few pages name: fetched once, and not missed
   const fetched = new Map();
   function load(url) {
@@ -78,14 +87,13 @@ if (globalThis.document) {
   }
 
   async function ask(url, token, body, method = "POST") {
-    const headers = { "Content-Type": "application/json" };
+    const headers = { "content-type": "application/json" };
     if (token) headers.Authorization = `Bearer ${token}`;
     // keepalive: it arrives though the page is left
-    const sent = { method, headers, body: body && JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(1e4) };
-    const said = await fetch(url, sent).catch(() => ({ status: 0 }));
+    const said = await fetch(url, { method, headers, body: body && JSON.stringify(body), keepalive: true, signal: AbortSignal.timeout(1e4) }).catch(() => ({ status: 0 }));
     const found = await said.json?.().catch(() => {});
     if (said.ok) return found;
-    throw Object.assign(Error(found?.detail ?? "no answer"), { status: said.status, code: found?.type?.split("/").pop() ?? "unavailable" });
+    throw Object.assign(Error(found?.detail ?? "unavailable"), { status: said.status, code: found?.type?.split("/").pop() ?? "unavailable" });
   }
 
   // tokens: got when needed, by one question for all who need it, and kept until shortly before they expire
@@ -107,6 +115,7 @@ if (globalThis.document) {
     }
   }
 
+  const wait = (time) => new Promise((go) => setTimeout(go, time)); // milliseconds
   const contentOf = (key) => {
     const [contentType, contentId] = key.split("/");
     return { contentType, contentId };
@@ -201,10 +210,14 @@ if (globalThis.document) {
       this.widgets.get(key)?.forEach((widget) => widget.mark(widget.tell("count")));
     }
 
-    // where counts need a token, any widget's will do
+    // where counts need a token, any widget's will do; most need none, so a slow one holds nobody up
     token() {
       for (const all of this.widgets.values())
-        for (const { giver } of all) if (giver) return tokenFrom(giver).catch(() => {});
+        for (const { giver } of all) if (giver) return Promise.race([tokenFrom(giver).catch(() => {}), wait(1e3)]);
+    }
+
+    at(key, path) {
+      return `${this.base}/content/${key.split("/").map(encoded).join("/")}/${path}`;
     }
 
     get live() { return this.socket?.readyState === 1; }
@@ -236,6 +249,25 @@ if (globalThis.document) {
 
   const hubs = new Map();
 
+  // with the page's token, else as a visitor where the service records those, else not at all
+  async function signed(giver, hub, key, platform, what, path, body, method) {
+    for (let tries = 0, renewed = false; key; tries++) {
+      const token = (giver && await tokenFrom(giver, renewed)) || await tokenFrom(hub.visitor, renewed);
+      if (!token) return;
+      try {
+        const said = await ask(hub.at(key, path), token, body, method);
+        hub.know(key, what, platform);
+        if (!hub.live) hub.again(key, 700);
+        return said;
+      } catch (refused) {
+        // an old token is renewed once; what passes is tried again, as recording twice counts once
+        renewed = refused.status === 401;
+        if (tries > 1 || (renewed ? tries : refused.status % 503)) throw refused;
+        if (!renewed) await wait(1e3 * 3 ** tries);
+      }
+    }
+  }
+
   // what this person shared is asked for when a widget comes into view
   const watcher = new IntersectionObserver((all) => all.forEach((one) => one.isIntersecting && one.target.look()));
 
@@ -262,7 +294,7 @@ if (globalThis.document) {
     static get token() { return this.give; }
     static set token(give) {
       this.give = give;
-      document.querySelectorAll("share-buttons").forEach((one) => one.renew());
+      hubs.forEach((hub) => hub.widgets.forEach((all) => all.forEach((one) => one.renew())));
     }
     renew() {
       if (!this.key) return;
@@ -280,16 +312,19 @@ if (globalThis.document) {
         delete this.token;
         this.token = token;
       }
-      this.build();
+      this.change();
     }
     disconnectedCallback() {
-      this.settle();
+      this.change();
     }
     attributeChangedCallback() {
-      // several that change together are one change
+      this.change();
+    }
+    // all that changes together is one change, and what is only moved stays as it is
+    change() {
       this.changing ??= Promise.resolve().then(() => {
         this.changing = null;
-        if (this.isConnected) this.build();
+        this.isConnected ? this.build() : this.settle();
       });
     }
 
@@ -299,30 +334,29 @@ if (globalThis.document) {
 
     build() {
       const base = this.told("api", home).replace(/\/+$/, "");
-      this.language = this.closest("[lang]")?.lang || navigator.language;
-      const language = this.language.slice(0, 2).toLowerCase();
-      const names = this.told("platforms", "twitter whatsapp facebook linkedin native copy").toLowerCase().split(/[\s,]+/);
+      this.language = languageOf(this);
+      const language = this.language.slice(0, 2);
+      const names = this.told("platforms", "twitter whatsapp facebook linkedin native copy").toLowerCase().replace(/\bx\b/, "twitter").split(/[\s,]+/);
       const id = this.told("content-id");
       this.settle(base, id && `${this.told("content-type", "video")}/${id}`);
-      this.draw(names, ENGLISH);
+      this.draw(names, english);
       Promise.all([
-        LANGUAGES.includes(language) ? load(`${base}/widget/labels/${language}.json`) : {},
-        names.every((name) => PLATFORMS[name] || name === "x") ? {} : load(`${base}/widget/platforms.json`),
+        "ar de es fr hi it ja nl pl pt zh".includes(language) ? load(`${base}/widget/labels/${language}.json`) : {},
+        names.every((name) => platforms[name]) ? {} : load(`${base}/widget/platforms.json`),
       ]).then(([words, more]) => {
-        Object.assign(PLATFORMS, more);
-        this.draw(names, { ...ENGLISH, ...words });
+        Object.assign(platforms, more.platforms);
+        this.draw(names, { ...english, ...more.words, ...words });
       });
     }
 
     draw(names, words) {
       const page = document.querySelector('link[rel="canonical"]')?.href ?? location.href;
-      this.url = new URL(this.told("url", page), document.baseURI).href;
+      this.url = made("a", { href: this.told("url", page) }).href; // made whole by the browser
       this.words = words;
       const focused = this.shadowRoot.activeElement?.name;
       this.buttons.clear();
-      for (const one of names) {
-        const name = one === "x" ? "twitter" : one;
-        if (PLATFORMS[name] && (name !== "native" || navigator.share)) this.buttons.set(name, this.button(name));
+      for (const name of names) {
+        if (platforms[name] && (name !== "native" || navigator.share)) this.buttons.set(name, this.button(name));
       }
       this.group.setAttribute("aria-label", words.share);
       this.group.replaceChildren(...this.buttons.values(), this.number);
@@ -343,12 +377,13 @@ if (globalThis.document) {
     }
 
     button(name) {
-      const platform = PLATFORMS[name];
+      const platform = platforms[name];
       const href = intent(platform, this.url, this.told("text"), this.told("instance", "mastodon.social"));
       // a link is opened by the browser itself: at once, in every way people know, and no blocker minds
-      const button = made(href ? "a" : "button", href
-        ? { href, ...(/^http/.test(href) && { target: "_blank", rel: "noopener" }) } : { type: "button" },
+      const button = made(href ? "a" : "button", {},
         made("svg", { viewBox: "0 0 24 24", part: "icon", "aria-hidden": "true" }, made("path", { d: platform[2] })));
+      if (href) button.href = href;
+      if (/^http/.test(href)) button.target = "_blank";
       button.className = "b";
       button.name = name;
       button.title = this.words[name] ?? this.words.on.replace("{0}", platform[0]);
@@ -370,24 +405,22 @@ if (globalThis.document) {
       const { count, language, number, words } = this;
       number.hidden = !count;
       if (!count) return;
-      const told = (style) => (words[new Intl.PluralRules(language).select(count.shareCount)] ?? words.other)
+      const told = (style) => (words[new Intl.PluralRules(language, style).select(count.shareCount)] ?? words.other)
         .replace("{0}", new Intl.NumberFormat(language, style).format(count.shareCount));
       const [short, long] = [told({ notation: "compact" }), told()];
       const before = number.firstChild?.textContent;
       if (before === short && number.lastChild.textContent === long) return;
       number.part = count.shareCount ? "count" : "count empty";
-      number.replaceChildren(made("span", { "aria-hidden": "true" }, short), made("span", { class: "v" }, long));
+      number.replaceChildren(made("span", { class: before ? "up" : "", "aria-hidden": "true" }, short), made("span", { class: "v" }, long));
       this.tell("count");
-      number.classList.remove("up");
-      if (before && number.offsetWidth) number.classList.add("up"); // the look at its width starts the movement anew
     }
 
     // The browser opens the share page by itself; what the service is told comes after.
     async act(event, platform) {
-      const { url } = this;
+      const { hub, key, url } = this; // what was clicked, though the page shows something else by the time it is recorded
       let record;
       const recorded = new Promise((done) => { record = done; });
-      const detail = { platform, ...contentOf(this.key ?? ""), url, recorded };
+      const detail = { platform, ...contentOf(key ?? ""), url, recorded };
       try {
         if (platform === "native") await navigator.share({ url, text: this.told("text") });
         // plain http has no clipboard: the address is shown, to be copied by hand
@@ -397,7 +430,7 @@ if (globalThis.document) {
           return record(null);
         }
         if (platform === "copy") this.hint(this.words.copied);
-        record(await this.record(platform));
+        record((await signed(this.giver, hub, key, platform, "add", "share", { platforms: [platform] }))?.results[0] ?? null);
       } catch (error) {
         record(null);
         // who closes the share sheet has not shared, and made no mistake
@@ -415,45 +448,19 @@ if (globalThis.document) {
       if (text) this.fading = setTimeout(() => this.hint(""), 2500);
     }
 
-    record(platform) {
-      return this.signed(platform, true, "share", { platforms: [platform] }).then((said) => said?.results[0] ?? null);
-    }
-
     withdraw(platform) {
-      return this.signed(platform, false, `share/${platform}`, undefined, "DELETE");
-    }
-
-    // with the page's token, else as a visitor where the service records those, else not at all
-    async signed(platform, shared, path, body, method) {
-      const { hub, key } = this;
-      for (let tries = 0, renewed = false; key; tries++) {
-        const token = (this.giver && await tokenFrom(this.giver, renewed)) || await tokenFrom(hub.visitor, renewed);
-        if (!token) return;
-        try {
-          const said = await ask(this.at(path), token, body, method);
-          hub.know(key, shared ? "add" : "delete", platform);
-          if (!hub.live) hub.again(key, 700);
-          return said;
-        } catch (refused) {
-          // an old token is renewed once; what passes is tried again, as recording twice counts once
-          renewed = refused.status === 401;
-          if (tries > 1 || (renewed ? tries : refused.status % 503)) throw refused;
-          if (!renewed) await new Promise((go) => setTimeout(go, 1000 * 3 ** tries));
-        }
-      }
-    }
-
-    at(path) {
-      return `${this.hub.base}/content/${this.key.split("/").map(encoded).join("/")}/${path}`;
+      return signed(this.giver, this.hub, this.key, platform, "delete", `share/${platform}`, undefined, "DELETE");
     }
 
     async look() {
       watcher.unobserve(this);
       const { hub, key, mine } = this;
       const token = (this.giver && await tokenFrom(this.giver).catch(() => {})) || hub.known();
-      if (!token || mine.asked) return;
-      mine.asked = true;
-      const said = await ask(this.at("share-status"), token, undefined, "GET").catch(() => {});
+      const { asked } = mine;
+      if (token === asked || mine !== this.mine) return;
+      mine.asked = token;
+      const said = token ? await ask(hub.at(key, "share-status"), token, undefined, "GET").catch(() => {}) : {};
+      if (asked && said) hub.know(key, "clear"); // somebody else, or nobody, is signed in now
       for (const { platform, sharedByMe } of said?.platforms ?? []) if (sharedByMe) hub.know(key, "add", platform);
     }
   }
