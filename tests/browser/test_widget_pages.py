@@ -139,3 +139,18 @@ async def test_the_ring_around_what_has_the_keyboard_has_the_colour_of_the_text(
         await page.keyboard.press("Tab")
         look = "getComputedStyle(document.activeElement.shadowRoot.activeElement).outlineColor"
         assert await page.evaluate(look) == "rgb(238, 238, 238)"
+
+
+async def test_in_the_colours_that_a_person_set_the_icon_of_what_is_shared_is_seen(
+    service: Site, visitor: Visitor, video: str
+) -> None:
+    service.share(video, "twitter", user="anna")
+    page = await visitor(forced_colors="active")
+    await embed(page, service.base, tag(f"video/{video}"))
+    await page.evaluate(
+        "token => { customElements.get('share-buttons').token = async () => token }", service.token("anna")
+    )
+    await page.wait_for_function(SHARED, arg="twitter")
+    button = page.get_by_role("link", name="Share on X, shared by you")
+    color = "one => getComputedStyle(one).color"
+    assert await button.locator("svg").evaluate(color) == await button.evaluate(color)

@@ -5,6 +5,7 @@ const TOKEN = "sharetally.token";
 const LOOK_EVERY = 250; // milliseconds between two looks at an event that is not counted yet
 const LOOKS = 40;
 const GIVE_UP_AFTER = 10_000; // milliseconds without an answer
+const ALIVE_EVERY = 3_000; // milliseconds between two looks whether the service is there
 const JOURNAL_LENGTH = 30;
 const SHOWN_CHANNELS = 4;
 
@@ -14,7 +15,7 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
 const shares = (number) => `${numbers.format(number)} ${number === 1 ? "share" : "shares"}`;
 
-let labels = { copy: "Copy link", none: "no channel", other: "others" };
+const labels = { none: "no channel", other: "others" };
 const labelOf = (platform) => labels[platform] ?? platform;
 
 // the token: from the address into this tab, and out of the address bar
@@ -92,7 +93,6 @@ class Card {
     this.showYours();
     if (!this.widget.count) return;
     const { shareCount, breakdown } = this.widget.count;
-    pulse("good", "Live");
     if (this.known !== undefined && shareCount !== this.known && !this.following) elsewhere(this, this.known, shareCount);
     this.known = shareCount;
     this.showChannels(breakdown.channel);
@@ -198,21 +198,21 @@ class Happening {
     trace.lastElementChild.textContent = text;
   }
 
-  rest(text) {
-    for (const trace of this.element.querySelectorAll("[data-trace]:not([data-state])")) this.trace(trace.dataset.trace, "none", text);
+  rest(...texts) {
+    for (const trace of this.element.querySelectorAll("[data-trace]:not([data-state])")) this.trace(trace.dataset.trace, "none", texts.shift() ?? "nothing");
   }
 
   failed(error) {
     const open = this.element.querySelector("[data-trace]:not([data-state])");
     if (open) this.trace(open.dataset.trace, "bad", error.message);
-    this.rest("not known");
+    this.rest("not known", "not known", "not known");
   }
 }
 
 // clicks
 
 async function shared(card, { platform, recorded }) {
-  const happening = new Happening(`${platform === "copy" ? "Copied" : "Shared"} · ${labelOf(platform)}`, card);
+  const happening = new Happening(platform === "copy" ? labelOf(platform) : `Shared · ${labelOf(platform)}`, card);
   let refused;
   card.widget.addEventListener("share-error", ({ detail }) => {
     if (detail.recorded === recorded) refused = detail.error;
@@ -222,8 +222,9 @@ async function shared(card, { platform, recorded }) {
     await pause(0); // the refusal, if any, is told right after
     if (refused) throw refused;
     if (result === null) return happening.rest(token() === null ? "nobody is signed in" : "not recorded");
-    happening.trace("record", "good", `${result.status}, ${result.evidence}`);
-    if (result.alreadyShared) return happening.rest("nothing: it was shared already");
+    const { alreadyShared, status, evidence } = result;
+    happening.trace("record", "good", alreadyShared ? "it was shared already" : `${status}, ${evidence}`);
+    if (alreadyShared) return happening.rest("no new line", "none", "not counted again");
     await follow(card, happening, platform);
   }, happening);
 }
@@ -274,11 +275,20 @@ async function loadLabels() {
     try {
       const { platforms } = await get("platforms");
       for (const { platform, label } of platforms) labels[platform] = label;
+      labels.copy = "Copied link"; // what was done, where the button says what it does
       return [...new Set([...platforms.map(({ platform }) => platform), "copy"])];
     } catch {
-      pulse("bad", "The service does not answer; trying again");
       await pause(1000);
     }
+  }
+}
+
+async function watch() {
+  for (;;) {
+    const alive = await fetch("health/live", { signal: AbortSignal.timeout(GIVE_UP_AFTER) }).then(({ ok }) => ok, () => false);
+    if (alive) pulse("good", "Live");
+    else pulse("bad", "The service does not answer; trying again");
+    await pause(ALIVE_EVERY);
   }
 }
 
@@ -288,6 +298,7 @@ addEventListener("hashchange", () => {
   takeToken();
   location.reload();
 });
+watch();
 const articles = document.querySelectorAll("[data-video]");
 articles.forEach(furnish);
 const platforms = await loadLabels();

@@ -32,14 +32,13 @@ if (globalThis.document) {
     .b { all: unset; position: relative; display: grid; place-items: center; cursor: pointer;
       width: var(--share-size, 2.5rem); height: var(--share-size, 2.5rem); border-radius: var(--share-radius, 50%);
       background: var(--share-background, color-mix(in srgb, currentColor 10%, transparent)); transition: .15s }
-    .b:hover, .m { background: var(--share-accent, var(--c)) }
-    .b:hover svg, .m svg { color: var(--share-on-accent, #fff) }
+    .b:hover, .m { background: var(--share-accent, var(--c)); --i: var(--share-on-accent, #fff) }
     .b:active { scale: .94 }
     .b:focus-visible { outline: .1875rem solid var(--share-focus, currentColor); outline-offset: .125rem }
     .m::after { content: "✓" / ""; position: absolute; bottom: -.125rem; inset-inline-end: -.125rem;
       font: 700 .6875rem/1rem system-ui; width: 1rem; text-align: center; border-radius: 50%;
       background: var(--share-mark, #0b7a44); color: #fff }
-    svg { width: 56%; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round }
+    svg { color: var(--i, inherit); width: 56%; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round }
     .n { margin-inline-start: .375em; font-variant-numeric: tabular-nums; white-space: nowrap }
     .up { display: inline-block; animation: up .4s }
     @keyframes up { 40% { translate: 0 -.2em } }
@@ -48,8 +47,8 @@ if (globalThis.document) {
       border-radius: .5em; background: #3b434d; color: #fff; white-space: nowrap; padding: .25em .75em }
     .s:empty { padding: 0 }
     @media (pointer: coarse) { .b { min-width: 2.75rem; min-height: 2.75rem } }
-    @media (prefers-reduced-motion) { .b, .up { animation: none; transition: none } }
-    @media (forced-colors: active) { .b { border: 1px solid } }`);
+    @media (prefers-reduced-motion) { * { animation: none; transition: none } }
+    @media (forced-colors: active) { .b { border: 1px solid } svg { color: inherit } }`);
 
   function made(tag, attributes, ...children) {
     const element = /svg|path/.test(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
@@ -407,7 +406,7 @@ if (globalThis.document) {
       if (!count) return;
       const told = (style) => (words[new Intl.PluralRules(language, style).select(count.shareCount)] ?? words.other)
         .replace("{0}", new Intl.NumberFormat(language, style).format(count.shareCount));
-      const [short, long] = [told({ notation: "compact" }), told()];
+      const short = told({ notation: "compact" }), long = told();
       const before = number.firstChild?.textContent;
       if (before === short && number.lastChild.textContent === long) return;
       number.part = count.shareCount ? "count" : "count empty";
