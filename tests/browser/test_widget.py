@@ -66,7 +66,7 @@ async def test_every_platform_has_the_link_of_the_service(service: Site, visitor
         [text, url],
     )
     await expect(page.locator("share-buttons .b[part~=sms]")).to_have_attribute("href", re.compile("second"))
-    whole = await page.evaluate("document.querySelector('share-buttons').url")
+    whole = await page.evaluate("document.querySelector('share-buttons').link")
     expected = {name: each.intent(url=whole, text=text) for name, each in shipped().items()}
     found = await page.evaluate(
         "() => Object.fromEntries([...document.querySelector('share-buttons').buttons].map(([k, v]) => "

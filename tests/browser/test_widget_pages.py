@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -154,3 +155,18 @@ async def test_in_the_colours_that_a_person_set_the_icon_of_what_is_shared_is_se
     button = page.get_by_role("link", name="Share on X, shared by you")
     color = "one => getComputedStyle(one).color"
     assert await button.locator("svg").evaluate(color) == await button.evaluate(color)
+
+
+async def test_what_react_and_vue_change_is_an_attribute(service: Site, visitor: Visitor, video: str) -> None:
+    page = await visitor()
+    await embed(page, service.base, tag(f"video/{video}"))
+    await page.wait_for_function(COUNTED)
+    changed = "https://example.com/another"
+    await page.evaluate(  # they set a property where the element has one, else the attribute
+        "([name, value]) => { const one = document.querySelector('share-buttons'); "
+        "if (name in one) one[name] = value; else one.setAttribute(name, value) }",
+        ["url", changed],
+    )
+    await expect(page.get_by_role("link", name="Share on Facebook")).to_have_attribute("href", re.compile("another$"))
+    properties = "names => names.filter((name) => name in document.querySelector('share-buttons'))"
+    assert await page.evaluate(properties, ["content-type", "content-id", "text", "platforms", "api", "instance"]) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.web.widget import VERSION
-from tests.docs.pages import DOCS, ROOT, blocks
+from tests.docs.pages import DOCS, ROOT, blocks, codes, rows
 from tests.services.npm import modules
 
 PACKAGE = ROOT / "packages" / "share-buttons"
@@ -55,6 +55,17 @@ def test_it_holds_the_script_its_types_and_no_more(packed: Path) -> None:
     assert (packed / "share-buttons.js").read_bytes() == SCRIPT.read_bytes()
     assert (packed / "index.d.ts").read_bytes() == (PACKAGE / "index.d.ts").read_bytes()
     assert json.loads((packed / "package.json").read_text("utf-8"))["version"] == VERSION
+
+
+def test_its_page_stands_by_itself(packed: Path) -> None:
+    """On a registry there is no folder beside it to link to, and the reference is elsewhere."""
+    told = (packed / "README.md").read_text("utf-8")
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", told) if not link.startswith("https://")] == []
+    reference = DOCS / "reference" / "widget.md"
+    for heading in ("## Attributes", "## Properties and methods", "## Events", "## How it looks"):
+        for row in rows(reference, under=heading):
+            name = codes(row[0])[0].removeprefix("ShareButtons.")
+            assert f"`{name}`" in told, name
 
 
 def test_where_there_is_no_page_it_does_nothing(packed: Path) -> None:

@@ -350,7 +350,8 @@ if (globalThis.document) {
 
     draw(names, words) {
       const page = document.querySelector('link[rel="canonical"]')?.href ?? location.href;
-      this.url = made("a", { href: this.told("url", page) }).href; // made whole by the browser
+      // made whole by the browser; no property has the name of an attribute, or React and Vue would set that instead
+      this.link = made("a", { href: this.told("url", page) }).href;
       this.words = words;
       const focused = this.shadowRoot.activeElement?.name;
       this.buttons.clear();
@@ -377,7 +378,7 @@ if (globalThis.document) {
 
     button(name) {
       const platform = platforms[name];
-      const href = intent(platform, this.url, this.told("text"), this.told("instance", "mastodon.social"));
+      const href = intent(platform, this.link, this.told("text"), this.told("instance", "mastodon.social"));
       // a link is opened by the browser itself: at once, in every way people know, and no blocker minds
       const button = made(href ? "a" : "button", {},
         made("svg", { viewBox: "0 0 24 24", part: "icon", "aria-hidden": "true" }, made("path", { d: platform[2] })));
@@ -416,7 +417,7 @@ if (globalThis.document) {
 
     // The browser opens the share page by itself; what the service is told comes after.
     async act(event, platform) {
-      const { hub, key, url } = this; // what was clicked, though the page shows something else by the time it is recorded
+      const { hub, key, link: url } = this; // what was clicked, though the page shows something else by the time it is recorded
       let record;
       const recorded = new Promise((done) => { record = done; });
       const detail = { platform, ...contentOf(key ?? ""), url, recorded };
