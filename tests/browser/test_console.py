@@ -61,6 +61,20 @@ async def test_what_one_sees_is_what_one_may(console: Console) -> None:
     await expect(page.get_by_role("heading", name="Content", level=1)).to_be_focused()
 
 
+@pytest.mark.parametrize(("path", "deed"), [("/keys", "New key"), ("/dead", "Replay")])
+async def test_who_may_not_see_a_view_is_offered_nothing_there(console: Console, path: str, deed: str) -> None:
+    page = await console(f"/console{path}", scope="audit", trouble=True)
+    await expect(page.get_by_role("alert")).to_contain_text("admin")
+    await expect(page.get_by_role("button", name=deed)).to_have_count(0)
+
+
+async def test_an_address_that_is_no_view_is_answered_by_the_console(console: Console) -> None:
+    page = await console("/console/nowhere", trouble=True)
+    await expect(page.get_by_role("heading", name="Not found", level=1)).to_be_visible()
+    await page.get_by_role("link", name="Go to the overview").click()
+    await expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["", "/content", "/links?new=1", "/audit", "/dead", "/keys"])
 async def test_nothing_keeps_anybody_out_of_a_view(console: Console, path: str) -> None:
     page = await console(f"/console{path}", viewport=WIDE)

@@ -40,7 +40,9 @@ async def test_every_view_is_the_one_page_told_where_it_is(make_api: MakeApi) ->
                 "/shares/console/assets/index-abc.js",
                 "/shares/console/mark.svg",
             ]
-        problem(await api.ask("GET", "/console/nowhere", user=None), 404, "not-found")
+        said = await api.ask("GET", "/console/nowhere", user=None)
+        assert (said.status, said.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert b"/shares/console/assets/index-abc.js" in said.body, "the page itself says that there is no such view"
 
 
 @pytest.mark.usefixtures("small")

@@ -63,11 +63,13 @@ def console_endpoints(built: Traversable | None = None) -> tuple[Endpoint, ...]:
     """Every view's address, and the files that were `built`; by default those in this package."""
     built = built or files("sharetally.web").joinpath("static", "console")
     index = built.joinpath("index.html")
-    shown = _index(index.read_text("utf-8")) if index.is_file() else _not_built
+    text = index.read_text("utf-8") if index.is_file() else None
+    shown = _index(text) if text else _not_built
     assets = {each.name: _File(each, _FOR_EVER) for each in _listed(built.joinpath("assets"))}
     beside = {name: built.joinpath(name) for name in ("mark.svg", "licences.txt")}
     return (
         *(_endpoint(path, shown) for path in VIEWS),
+        _endpoint("/console/{nowhere}", _index(text, status=404) if text else _not_built),
         _endpoint("/console/assets/{file}", _asset(assets)),
         *(
             _endpoint(f"/console/{name}", _asset({"": _File(found, _NO_CACHE)}))
@@ -87,10 +89,11 @@ def _listed(folder: Traversable) -> list[Traversable]:
     return [each for each in folder.iterdir() if each.is_file()] if folder.is_dir() else []
 
 
-def _index(text: str) -> Handler:
+def _index(text: str, status: int = 200) -> Handler:
     async def handler(parts: Parts, asked: Asked) -> Answer:
         here = escape(f"{parts.places.root_path}/console/")
-        return page(text.replace('="./', f'="{here}'), _TYPES["html"], _NO_CACHE, *HEADERS)
+        shown = page(text.replace('="./', f'="{here}'), _TYPES["html"], _NO_CACHE, *HEADERS)
+        return shown._replace(status=status)
 
     return handler
 

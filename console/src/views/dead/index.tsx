@@ -5,6 +5,7 @@ import { useLocation, useRoute } from "preact-iso/router";
 import { useAddress } from "../../address";
 import { useAsked } from "../../api/asked";
 import type { Answer } from "../../api/client";
+import { useMay } from "../../api/session";
 import { difference } from "../../locale";
 import { Icon } from "../../parts/icon";
 import { Card, Page } from "../../parts/page";
@@ -24,6 +25,7 @@ const idOf = ({ id }: Job) => id;
 export function Dead() {
   const { params } = useRoute();
   const { route } = useLocation();
+  const may = useMay();
   const { query } = useAddress();
   const { data, problem, waiting, again } = useAsked("/dead", {
     query: { startingAfter: query["after"] ?? null, pageSize: PAGE },
@@ -46,26 +48,28 @@ export function Dead() {
       place="dead"
       lead="Jobs that were set aside. Until you decide, they stay in the proof: nothing is lost."
       actions={
-        <>
-          <button
-            type="button"
-            class="button"
-            disabled={!here.length}
-            onClick={() => decide({ deed: "discard", ids: here })}
-          >
-            <Icon name="trash" />
-            Discard {here.length || ""}
-          </button>
-          <button
-            type="button"
-            class="button strong"
-            disabled={!here.length}
-            onClick={() => decide({ deed: "replay", ids: here })}
-          >
-            <Icon name="again" />
-            Replay {here.length || ""}
-          </button>
-        </>
+        may("admin") && (
+          <>
+            <button
+              type="button"
+              class="button"
+              disabled={!here.length}
+              onClick={() => decide({ deed: "discard", ids: here })}
+            >
+              <Icon name="trash" />
+              Discard {here.length || ""}
+            </button>
+            <button
+              type="button"
+              class="button strong"
+              disabled={!here.length}
+              onClick={() => decide({ deed: "replay", ids: here })}
+            >
+              <Icon name="again" />
+              Replay {here.length || ""}
+            </button>
+          </>
+        )
       }
     >
       {outcomes.length > 0 && <Outcomes outcomes={outcomes} close={() => tell([])} />}

@@ -5,6 +5,7 @@ import { useAddress } from "../../address";
 import { useAsked } from "../../api/asked";
 import { ask, type Answer } from "../../api/client";
 import { useDoing } from "../../api/doing";
+import { useMay } from "../../api/session";
 import { useNow } from "../../live/hooks";
 import { Dialog, Form } from "../../parts/dialog";
 import { Icon } from "../../parts/icon";
@@ -20,6 +21,7 @@ const PAGE = 50;
 const idOf = ({ id }: Key) => id;
 
 export function Keys() {
+  const may = useMay();
   const { query, to } = useAddress();
   const { data, problem, waiting, again } = useAsked("/keys", {
     query: { startingAfter: query["after"] ?? null, pageSize: PAGE },
@@ -32,10 +34,12 @@ export function Keys() {
       title="Keys"
       lead="For servers. People sign in."
       actions={
-        <button type="button" class="button strong" onClick={() => make(true)}>
-          <Icon name="plus" />
-          New key
-        </button>
+        may("admin") && (
+          <button type="button" class="button strong" onClick={() => make(true)}>
+            <Icon name="plus" />
+            New key
+          </button>
+        )
       }
     >
       <Card label="Keys">
