@@ -23,10 +23,10 @@ from sharetally.asgi import METRICS, create_app
 from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
-from sharetally.web.connection import Connection
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
-from sharetally.web.server import Server
-from sharetally.web.socket import Socket
+from sharetally.web.serving.connection import Connection
+from sharetally.web.serving.server import Server
+from sharetally.web.serving.socket import Socket
 from sharetally.wiring import Core, allowed_platforms, check_schema, check_there
 from sharetally.wiring_http import issued
 
@@ -96,7 +96,7 @@ def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.
 
 def _serve_many(config: uvicorn.Config) -> None:
     """Several processes on one socket; their metrics meet in a directory that lives as long as this process."""
-    from sharetally.web.processes import Processes
+    from sharetally.web.serving.processes import Processes
 
     bound = config.bind_socket()
     try:

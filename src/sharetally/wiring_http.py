@@ -19,23 +19,23 @@ from sharetally.flow.looking import Looking
 from sharetally.settings import Settings, ensure_secret
 from sharetally.settings_values import Rate
 from sharetally.web.app import Application
-from sharetally.web.callers import Callers
 from sharetally.web.count_answers import CountAnswers
-from sharetally.web.identity import ApiKeys, Identity
+from sharetally.web.endpoints.pages import page_endpoints
 from sharetally.web.network import BehindProxies
-from sharetally.web.pages import page_endpoints
 from sharetally.web.parts import Parts, Places
-from sharetally.web.quota import LocalQuota, Quota, Unlimited
 from sharetally.web.routes import Routes
-from sharetally.web.sessions import Sessions
 from sharetally.web.table import API, OPERATION
-from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
-from sharetally.web.visitors import Visitors
+from sharetally.web.who.callers import Callers
+from sharetally.web.who.identity import ApiKeys, Identity
+from sharetally.web.who.quota import LocalQuota, Quota, Unlimited
+from sharetally.web.who.sessions import Sessions
+from sharetally.web.who.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
+from sharetally.web.who.visitors import Visitors
 from sharetally.wiring import Core, allowed_platforms, own_platforms
 
 if TYPE_CHECKING:
-    from sharetally.web.console_oidc import OpenId
     from sharetally.web.endpoint import Endpoint
+    from sharetally.web.endpoints.console_oidc import OpenId
 
 ALLOWED = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
@@ -86,7 +86,7 @@ def _verifier(settings: Settings, clock: DatabaseClock) -> Verifier:
 
 def _issuer_keys(url: str) -> KeySource:
     try:
-        from sharetally.web.jwks import Jwks, over_http
+        from sharetally.web.who.jwks import Jwks, over_http
     except ModuleNotFoundError as error:
         raise Misconfigured(f"JWKS_URL needs: pip install 'sharetally[jwks]' ({error.name})") from error
     return Jwks(fetch=over_http(url))
@@ -99,7 +99,7 @@ def _quota(settings: Settings, rate: Rate | None, *, of: str) -> Quota:
         return LocalQuota(limit=rate.limit, window=rate.window)
     from redis.asyncio import Redis
 
-    from sharetally.web.quota_shared import RedisLeases, SharedQuota
+    from sharetally.web.who.quota_shared import RedisLeases, SharedQuota
 
     leases = RedisLeases(Redis.from_url(settings.cache_url), prefix=f"sharetally:{of}:")
     return SharedQuota(limit=rate.limit, window=rate.window, leases=leases)
@@ -117,8 +117,8 @@ def openid(settings: Settings, clock: DatabaseClock) -> OpenId | None:
     if settings.oidc_issuer is None:
         return None
     try:
-        from sharetally.web.console_oidc import OpenId
-        from sharetally.web.oidc import Client, Provider
+        from sharetally.web.endpoints.console_oidc import OpenId
+        from sharetally.web.who.oidc import Client, Provider
     except ModuleNotFoundError as error:
         raise Misconfigured(f"OIDC_ISSUER needs: pip install 'sharetally[oidc]' ({error.name})") from error
     client = Client(
@@ -141,7 +141,7 @@ def _sign_in(core: Core) -> tuple[Endpoint, ...]:
     known = openid(core.settings, core.clock)
     if known is None:
         return ()
-    from sharetally.web.console_oidc import sign_in_endpoints
+    from sharetally.web.endpoints.console_oidc import sign_in_endpoints
 
     return sign_in_endpoints(known)
 

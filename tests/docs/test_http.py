@@ -7,10 +7,10 @@ import re
 import pytest
 
 from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.pages import page_endpoints
+from sharetally.web.endpoints.pages import page_endpoints
+from sharetally.web.endpoints.widget import widget_endpoints
 from sharetally.web.problems import STATUS
 from sharetally.web.table import API, OPERATION
-from sharetally.web.widget import widget_endpoints
 from tests.docs.pages import REFERENCE, codes, rows, section
 
 PAGE = REFERENCE / "http.md"

@@ -26,7 +26,7 @@ from sharetally.flow.announce import Announcer
 from sharetally.flow.batch import Batch
 from sharetally.flow.queries import Queries
 from sharetally.flow.sharing import Share, ShareResult
-from sharetally.web import shares
+from sharetally.web.endpoints import shares
 from tests.rules.machine import run
 from tests.rules.stage import Stage
 

@@ -26,7 +26,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import Writes
 from sharetally.settings import Settings, load
-from sharetally.web.identity import new_key
+from sharetally.web.who.identity import new_key
 from sharetally.wiring import Core, inside
 from sharetally.wiring_http import http
 from tests.contracts.database_rows import of_records, record, write

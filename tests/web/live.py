@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 
 from sharetally.roles import server_config
-from sharetally.web.server import Server
+from sharetally.web.serving.server import Server
 from tests.web.api import Api
 
 WITHIN = 20.0  # seconds; only what is broken takes so long

@@ -13,7 +13,7 @@ import pytest
 
 from sharetally.domain.errors import Unauthenticated
 from sharetally.flow.signing_in import digest_of
-from sharetally.web.sessions import Sessions
+from sharetally.web.who.sessions import Sessions
 from tests.contracts.database_rows import number, run
 from tests.web.api import Api, invalid, opened, problem, settings
 from tests.web.browsing import EVERYTHING, OWN, STRANGE, Browser, new_link, signed_in

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sharetally.web.pages import page_endpoints
+from sharetally.web.endpoints.pages import page_endpoints
 from sharetally.web.table import API, OPERATION
 from tests.web.api import Api, problem
 from tests.web.conftest import MakeApi

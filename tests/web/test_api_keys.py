@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sharetally.domain.ids import new_id
-from sharetally.web import identity
+from sharetally.web.who import identity
 from tests.web.api import Api, eventually, invalid, problem
 
 pytestmark = pytest.mark.anyio

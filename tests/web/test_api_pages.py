@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from sharetally.web.examples import EXAMPLES
+from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.problems import STATUS
 from tests.web.api import Api
 from tests.web.conftest import MakeApi

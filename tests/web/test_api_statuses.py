@@ -15,9 +15,9 @@ import pytest
 from sharetally import wiring, wiring_http
 from sharetally.domain.errors import Conflict, Unavailable
 from sharetally.domain.share import Status
+from sharetally.web.documents.examples import EXAMPLES
+from sharetally.web.documents.openapi import document
 from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.examples import EXAMPLES
-from sharetally.web.openapi import document
 from sharetally.web.table import API, OPERATION
 from tests.web.api import Api, Said
 from tests.web.browsing import STRANGE, Browser, new_link, signed_in

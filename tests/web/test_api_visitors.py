@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sharetally.domain.caller import is_visitor
 from sharetally.web.network import block_of
+from sharetally.web.schemas.audit import RecordLife
 from tests.web.api import Api, Said, forged, opened, problem, settings
 from tests.web.conftest import MakeApi
 from tests.web.test_api_callers import now
@@ -74,6 +76,9 @@ async def test_they_see_what_is_theirs(open_api: Api, video: str) -> None:
     (line,) = await open_api.audited(f"video/{video}")
     assert is_visitor(line["userId"])
     assert line["userId"] == line["actor"]
+    life = await open_api.ask("GET", f"/audit/records/{line['recordId']}", scope="audit")
+    record = msgspec.convert(life.json, RecordLife).record  # as the OpenAPI document promises it
+    assert (record and (record.userId, record.evidence)) == (line["userId"], "anonymous")
 
 
 @pytest.mark.parametrize(

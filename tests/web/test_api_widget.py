@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sharetally.adapters.platforms import shipped
-from sharetally.web.squeeze import squeezed
-from sharetally.web.widget import LANGUAGES, VERSION
+from sharetally.web.endpoints.squeeze import squeezed
+from sharetally.web.endpoints.widget import LANGUAGES, VERSION
 from tests.docs.pages import REFERENCE
 from tests.web.api import Api, Said
 

@@ -15,9 +15,9 @@ import pytest
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, Unauthenticated, Unavailable
 from sharetally.ports import ApiKey
-from sharetally.web import identity as module
-from sharetally.web.identity import ApiKeys, Identity, has_credential, new_key
-from sharetally.web.tokens import Rules, SharedSecret, Signer, Verifier
+from sharetally.web.who import identity as module
+from sharetally.web.who.identity import ApiKeys, Identity, has_credential, new_key
+from sharetally.web.who.tokens import Rules, SharedSecret, Signer, Verifier
 from tests.web.hand_clock import HandClock
 
 pytestmark = pytest.mark.anyio

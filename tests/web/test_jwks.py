@@ -13,9 +13,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from sharetally.domain.errors import Misconfigured, Unauthenticated, Unavailable
-from sharetally.web import fetching
-from sharetally.web.jwks import Jwks, over_http
-from sharetally.web.tokens import Rules, Verifier
+from sharetally.web.who import fetching
+from sharetally.web.who.jwks import Jwks, over_http
+from sharetally.web.who.tokens import Rules, Verifier
 from tests.web.forging import PrivateKey, ec_key, ed_key, jwk, rsa_key, with_key
 from tests.web.hand_clock import HandClock
 

@@ -14,8 +14,8 @@ from websockets.frames import Frame, Opcode
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.web import socket as live_sockets
-from sharetally.web.server import Server
+from sharetally.web.serving import socket as live_sockets
+from sharetally.web.serving.server import Server
 from tests.web.api import Api, eventually
 from tests.web.live import served
 

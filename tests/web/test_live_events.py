@@ -13,8 +13,10 @@ import pytest
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.web import live_credentials, live_events, server
-from sharetally.web.server import Server
+from sharetally.web.live import credentials as live_credentials
+from sharetally.web.live import events as live_events
+from sharetally.web.serving import server
+from sharetally.web.serving.server import Server
 from tests.web.api import Api, eventually, problem
 from tests.web.browsing import signed_in
 from tests.web.conftest import MakeApi

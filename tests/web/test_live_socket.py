@@ -14,9 +14,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.web import live_credentials, live_socket
-from sharetally.web.server import Server
-from sharetally.web.sessions import SESSION_TTL
+from sharetally.web.live import credentials as live_credentials
+from sharetally.web.live import socket as live_socket
+from sharetally.web.serving.server import Server
+from sharetally.web.who.sessions import SESSION_TTL
 from tests.web.api import Api, eventually, problem
 from tests.web.browsing import Browser, signed_in
 from tests.web.conftest import MakeApi
@@ -277,8 +278,8 @@ async def test_a_credential_that_holds_no_longer_ends_it(make_api: MakeApi, monk
         await client.say(token=await api.key("till", "shares"), subscribe=[named("video/abc")])
         await client.hears()
         (key,) = await api.database.keys()
-        monkeypatch.setattr("sharetally.web.identity.ApiKeys._looked_up", _revoked)
-        monkeypatch.setattr("sharetally.web.remembered.Remembered.get", lambda *_: None)
+        monkeypatch.setattr("sharetally.web.who.identity.ApiKeys._looked_up", _revoked)
+        monkeypatch.setattr("sharetally.web.who.remembered.Remembered.get", lambda *_: None)
         assert key.name == "till"
         await client.refused("unauthenticated")
         assert await client.closed() == 1008

@@ -14,7 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from sharetally.web import attempts, fetching
+from sharetally.web.who import attempts, fetching
 from tests.web.api import Api, Said, opened
 from tests.web.api import settings as told
 from tests.web.browsing import Browser

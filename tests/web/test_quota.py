@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from sharetally.domain.errors import RateLimited
-from sharetally.web import quota_shared
-from sharetally.web.quota import LocalQuota, Quota, Unlimited, Usage, rate_limit_fields, refusal_fields
-from sharetally.web.quota_shared import Grant, RedisLeases, SharedQuota
+from sharetally.web.who import quota_shared
+from sharetally.web.who.quota import LocalQuota, Quota, Unlimited, Usage, rate_limit_fields, refusal_fields
+from sharetally.web.who.quota_shared import Grant, RedisLeases, SharedQuota
 from tests.web.hand_clock import HandClock
 
 pytestmark = pytest.mark.anyio

@@ -11,9 +11,9 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from sharetally.web import server as serving
-from sharetally.web.connection import Connection
-from sharetally.web.server import Server
+from sharetally.web.serving import server as serving
+from sharetally.web.serving.connection import Connection
+from sharetally.web.serving.server import Server
 
 pytestmark = pytest.mark.anyio
 

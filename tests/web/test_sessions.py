@@ -12,7 +12,7 @@ import pytest
 from sharetally.domain.errors import Unauthenticated, Unavailable
 from sharetally.flow.signing_in import IDLE_SECONDS, SESSION_SECONDS, new_session
 from sharetally.ports import Session
-from sharetally.web.sessions import MAX_SESSIONS, SESSION_TTL, Sessions
+from sharetally.web.who.sessions import MAX_SESSIONS, SESSION_TTL, Sessions
 from tests.web.hand_clock import HandClock
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ import pytest
 from joserfc.jwk import Key, RSAKey
 
 from sharetally.domain.errors import InvalidRequest, Misconfigured, Unauthenticated
-from sharetally.web import tokens
-from sharetally.web.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
+from sharetally.web.who import tokens
+from sharetally.web.who.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
 from tests.web.forging import octets, pem, rsa_key, segments, with_key, with_secret
 from tests.web.hand_clock import HandClock
 

@@ -13,7 +13,7 @@ from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
 from sharetally.settings import Settings
-from sharetally.web.identity import new_key
+from sharetally.web.who.identity import new_key
 from sharetally.wiring_http import issued
 
 

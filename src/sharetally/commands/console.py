@@ -11,7 +11,7 @@ from sharetally.commands.opened import opened
 from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
 from sharetally.flow.signing_in import CODE_SECONDS, holds, new_code
 from sharetally.settings import Settings
-from sharetally.web.tokens import user_fault
+from sharetally.web.who.tokens import user_fault
 
 SERVED = "http://127.0.0.1:8000"  # where `serve` listens unless it is told otherwise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sharetally.web.openapi import document
+from sharetally.web.documents.openapi import document
 from sharetally.web.table import API, OPERATION
 
 

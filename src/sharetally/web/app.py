@@ -29,14 +29,14 @@ from sharetally.domain.errors import Forbidden, NotFound, Refused, SharetallyErr
 from sharetally.web.answers import NOSNIFF, Answer, Streamed
 from sharetally.web.bodies import decoded_body, decoded_query, read_body
 from sharetally.web.endpoint import Access, Asked, Endpoint
-from sharetally.web.live_socket import live, reject
+from sharetally.web.live.socket import live, reject
 from sharetally.web.network import block_of, client_address
 from sharetally.web.parts import Parts
 from sharetally.web.paths import base_path, segments, told, ways
 from sharetally.web.problems import problem
-from sharetally.web.quota import Fields, rate_limit_fields
 from sharetally.web.router import Router
-from sharetally.web.schemas import NoQuery
+from sharetally.web.schemas.shares import NoQuery
+from sharetally.web.who.quota import Fields, rate_limit_fields
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 FOUND = 4096  # paths whose endpoint is known again: what is asked for is mostly asked for often

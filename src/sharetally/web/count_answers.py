@@ -5,7 +5,7 @@ from __future__ import annotations
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.web.answers import Answer, json_answer
-from sharetally.web.schemas_counts import Breakdown, CountBody
+from sharetally.web.schemas.counts import Breakdown, CountBody
 
 CAPACITY = 4096
 

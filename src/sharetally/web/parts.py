@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -35,17 +35,15 @@ from sharetally.ports import (
     Waiting,
 )
 from sharetally.web.answers import Answer
-from sharetally.web.callers import Callers
 from sharetally.web.count_answers import CountAnswers
 from sharetally.web.endpoint import Asked
-from sharetally.web.identity import Identity
 from sharetally.web.network import Network
 from sharetally.web.operation import Health
-from sharetally.web.quota import Quota
-from sharetally.web.sessions import Sessions
-
-if TYPE_CHECKING:
-    from sharetally.web.visitors import Visitors
+from sharetally.web.who.callers import Callers
+from sharetally.web.who.identity import Identity
+from sharetally.web.who.quota import Quota
+from sharetally.web.who.sessions import Sessions
+from sharetally.web.who.visitors import Visitors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ from sharetally.domain.errors import (
     UpgradeRequired,
 )
 from sharetally.web.answers import Answer
-from sharetally.web.quota import refusal_fields
+from sharetally.web.who.quota import refusal_fields
 
 STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
     {

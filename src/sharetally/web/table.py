@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from sharetally.web import (
-    audit_export,
-    console,
-    counts,
-    links,
-    live_events,
-    operating,
-    schemas,
-    schemas_console,
-    schemas_counts,
-    schemas_trail,
-    shares,
-    trail,
-    visitors,
-)
 from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
+from sharetally.web.endpoints import audit, audit_export, console, counts, links, operating, shares, tokens
+from sharetally.web.live import events as live_events
+from sharetally.web.schemas import audit as schemas_audit
+from sharetally.web.schemas import console as schemas_console
+from sharetally.web.schemas import counts as schemas_counts
+from sharetally.web.schemas import operation as schemas_operation
+from sharetally.web.schemas import shares as schemas
+from sharetally.web.schemas import tokens as schemas_tokens
 from sharetally.web.table_insight import INSIGHT
 from sharetally.web.table_operation import RUNNING
 
@@ -224,12 +217,12 @@ _TRAIL = (
     Endpoint(
         method="GET",
         path="/audit",
-        handler=trail.audit,
+        handler=audit.audit,
         summary="Who did what: everything with the scope audit, else one's own",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas_trail.AuditLines},
-        query=schemas_trail.AuditQuery,
+        answers={200: schemas_audit.AuditLines},
+        query=schemas_audit.AuditQuery,
         problems=("invalid-request", "unavailable"),
     ),
     Endpoint(
@@ -239,41 +232,41 @@ _TRAIL = (
         summary="Lines of the audit as a file, however many",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas_trail.CsvText},
-        query=schemas_trail.ExportQuery,
+        answers={200: schemas_audit.CsvText},
+        query=schemas_audit.ExportQuery,
         problems=("invalid-request", "unavailable"),
         media_type="text/csv",
-        other_media={"application/x-ndjson": schemas_trail.JsonLines},
+        other_media={"application/x-ndjson": schemas_audit.JsonLines},
     ),
     Endpoint(
         method="GET",
         path="/audit/records/{recordId}",
-        handler=trail.life,
+        handler=audit.life,
         summary="All that happened to one share, link or correction",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas_trail.RecordLife},
+        answers={200: schemas_audit.RecordLife},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
     Endpoint(
         method="POST",
         path="/tokens",
-        handler=trail.token,
+        handler=tokens.token,
         summary="A short token for one's own front end",
         tag="Tokens",
         access=Access.ACT_AS,
-        answers={200: schemas_trail.Token},
-        body=schemas_trail.TokenBody,
+        answers={200: schemas_tokens.Token},
+        body=schemas_tokens.TokenBody,
         problems=("invalid-request", "too-large", "conflict", "unavailable"),
     ),
     Endpoint(
         method="POST",
         path="/tokens/visitor",
-        handler=visitors.token,
+        handler=tokens.visitor,
         summary="A token for a visitor without an account",
         tag="Tokens",
         access=Access.PUBLIC,
-        answers={200: schemas_trail.Token},
+        answers={200: schemas_tokens.Token},
         problems=("not-found", "rate-limited"),
     ),
 )
@@ -324,7 +317,7 @@ OPERATION = (
         handler=operating.live,
         summary="Whether this process turns",
         access=Access.PUBLIC,
-        answers={200: schemas_trail.HealthBody},
+        answers={200: schemas_operation.HealthBody},
     ),
     *(
         _operation(
@@ -333,7 +326,7 @@ OPERATION = (
             handler=operating.ready,
             summary="Whether it can do its work; a dead broker or cache degrades and is named",
             access=Access.PUBLIC,
-            answers={200: schemas_trail.HealthBody, 503: schemas_trail.HealthBody},
+            answers={200: schemas_operation.HealthBody, 503: schemas_operation.HealthBody},
         )
         for path in ("/health", "/health/ready")
     ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from sharetally.web import insight, schemas_insight
 from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.endpoints import insight
+from sharetally.web.schemas import insight as schemas_insight
 
 _analytics = partial(Endpoint, tag="Analytics", access=Access.ANALYTICS)
 _content = partial(Endpoint, tag="Contents")

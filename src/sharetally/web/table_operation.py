@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from sharetally.web import keys, operating, parked, schemas_operation
 from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.schemas import PageQuery
+from sharetally.web.endpoints import keys, operating, parked
+from sharetally.web.schemas import operation as schemas_operation
+from sharetally.web.schemas.shares import PageQuery
 
 _dead = partial(Endpoint, tag="Parked jobs", access=Access.ADMIN)
 _key = partial(Endpoint, tag="Keys", access=Access.ADMIN)

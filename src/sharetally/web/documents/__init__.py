@@ -1,0 +1,1 @@
+"""The API as documents: OpenAPI, its reading form, AsyncAPI."""

@@ -1,0 +1,224 @@
+"""One example of every body and answer, as the OpenAPI document and its reading form show it.
+
+A test holds each against its type, and the documents' own examples are among them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sharetally.web.schemas import audit as schemas_audit
+from sharetally.web.schemas import console as schemas_console
+from sharetally.web.schemas import counts as schemas_counts
+from sharetally.web.schemas import insight as schemas_insight
+from sharetally.web.schemas import operation as schemas_operation
+from sharetally.web.schemas import shares as schemas
+from sharetally.web.schemas import tokens as schemas_tokens
+
+_VIDEO = "dQw4w9WgXcQ"
+_AT = "2026-11-20T12:34:56.123456Z"
+_ID = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
+_PAGE = "https://x.com/intent/tweet?url=https%3A%2F%2Fshop.example%2Fs%2F02xBqYkqCkFX5pD8Yk0Vb1"
+_CONTENT = {"contentType": "article", "contentId": "123"}
+_TWITTER = {
+    "platform": "twitter",
+    "status": "success",
+    "alreadyShared": False,
+    "evidence": "declared",
+    "shareUrl": _PAGE,
+}
+_STATUS = [
+    {
+        "platform": "twitter",
+        "shared": True,
+        "shareCount": 3,
+        "sharedByMe": True,
+        "lastSharedAt": _AT,
+        "myStatus": "success",
+    },
+    {"platform": "whatsapp", "shared": False, "shareCount": 0, "sharedByMe": False},
+]
+_LINK = {
+    "id": _ID,
+    "code": "aB3dE5fG7h",
+    "shortUrl": "https://shop.example/s/aB3dE5fG7h",
+    **_CONTENT,
+    "userId": "user-42",
+    "channelId": "newsletter",
+    "campaignId": "spring",
+    "url": "https://shop.example/articles/123",
+    "createdAt": _AT,
+    "updatedAt": _AT,
+    "expiresAt": None,
+}
+_COUNT = {
+    **_CONTENT,
+    "shareCount": 42,
+    "breakdown": {
+        "evidence": {"link": 30, "declared": 10, "posted": 2},
+        "channel": {"newsletter": 22, "twitter": 12, "none": 8},
+        "campaign": {"spring": 25, "none": 17},
+    },
+    "version": 1_795_190_400_000_000,
+    "asOf": _AT,
+}
+_ADJUST = {"operation": "increment", "amount": 3, "reason": "import from the old counter", "jobId": "import-1"}
+_CELL = {"cell": "total", "ledger": 42, "pending": 1, "counted": 41, "drift": 0}
+_LINE = {
+    "id": _ID,
+    "at": _AT,
+    "userId": "user-42",
+    "actor": "user-42",
+    "action": "shared",
+    "platform": "twitter",
+    "contentType": "video",
+    "contentId": _VIDEO,
+    "status": "success",
+    "error": None,
+    "requestId": "b2f1c0d4e5",
+    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+}
+_COLUMNS = (
+    *("id", "at", "userId", "actor", "action", "platform", "contentType", "contentId"),
+    *("status", "errorCode", "errorMessage", "requestId", "recordId"),
+)
+_RECORD = {
+    "id": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+    "contentType": "video",
+    "contentId": _VIDEO,
+    "platform": "twitter",
+    "userId": "user-42",
+    "status": "success",
+    "evidence": "declared",
+    "attemptCount": 1,
+    "error": None,
+    "firstSharedAt": _AT,
+    "lastSharedAt": _AT,
+    "externalId": None,
+    "externalUrl": None,
+}
+_MOVES = {"made": 12, "withdrawn": 2, "shares": 10}
+_POINT = {"at": "2026-11-20T00:00:00+01:00", **_MOVES}
+_TOLD = {
+    "title": "How we count",
+    "image": "https://shop.example/articles/123.png",
+    "url": "https://shop.example/articles/123",
+}
+_ITEM = {**_CONTENT, **_TOLD, "urlSource": "own", "shareCount": 42, "updatedAt": _AT}
+_DEAD = {
+    "id": _ID,
+    "job": "share_created",
+    **_CONTENT,
+    "delta": 1,
+    "moved": 1,
+    "to": {"evidence": "declared", "channelId": "twitter", "campaignId": None},
+    "from": None,
+    "reason": "the database refuses it",
+    "attempts": 3,
+    "createdAt": _AT,
+    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+    "userId": "user-42",
+    "platform": "twitter",
+    "requestId": "b2f1c0d4e5",
+    "payload": "",
+}
+_KEY = {
+    "id": _ID,
+    "name": "shop",
+    "scopes": ["shares", "act-as"],
+    "createdAt": _AT,
+    "lastUsedAt": _AT,
+    "revokedAt": None,
+}
+_LOOK = {"at": _AT, "contents": 1200, "drift": 0, "seconds": 0.42}
+_PLATFORM = {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280}
+
+EXAMPLES: Mapping[Any, Any] = MappingProxyType(
+    {
+        schemas.ShareBody: {"platforms": ["twitter", "whatsapp"], "mode": "track_only"},
+        schemas.VideoShares: {"video_id": _VIDEO, "mode": "track_only", "results": [_TWITTER]},
+        schemas.ContentShares: {**_CONTENT, "mode": "track_only", "results": [_TWITTER]},
+        schemas.VideoStatus: {"video_id": _VIDEO, "platforms": _STATUS},
+        schemas.ContentStatus: {**_CONTENT, "platforms": _STATUS},
+        schemas.RetryBody: {"platform": "twitter", "status": "pending", "attemptCount": 2},
+        schemas.Platforms: {"platforms": [_PLATFORM]},
+        schemas.LinkBody: {**_CONTENT, "url": "https://shop.example/articles/123", "channelId": "newsletter"},
+        schemas.LinkPatch: {"campaignId": "summer", "expiresAt": None},
+        schemas.Link: _LINK,
+        schemas.Links: {"items": [_LINK], "next": None},
+        schemas_counts.CountBody: _COUNT,
+        schemas_counts.CountsBody: {"contents": [_CONTENT, {"contentType": "video", "contentId": _VIDEO}]},
+        schemas_counts.Counts: {"counts": [_COUNT]},
+        schemas_counts.AdjustmentBody: _ADJUST,
+        schemas_counts.AdjustmentsBody: {"adjustments": [{**_CONTENT, **_ADJUST}]},
+        schemas_counts.JobId: {"jobId": "import-1"},
+        schemas_counts.JobIds: {"jobIds": ["import-1"]},
+        schemas_counts.Proof: {
+            **_CONTENT,
+            "ledger": 42,
+            "pending": 1,
+            "counted": 41,
+            "drift": 0,
+            "asOf": _AT,
+            "cells": [_CELL],
+        },
+        schemas_insight.SharesOverTime: {
+            "from": "2026-11-20T00:00:00+01:00",
+            "to": "2026-11-21T00:00:00+01:00",
+            "bucket": "day",
+            "timezone": "Europe/Berlin",
+            "groupBy": "channel",
+            "total": _MOVES,
+            "series": [{"name": "twitter", **_MOVES, "points": [_POINT]}],
+        },
+        schemas_insight.Top: {"items": [{**_CONTENT, **_TOLD, **_MOVES, "shareCount": 42}]},
+        schemas_insight.ContentBody: _TOLD,
+        schemas_insight.ContentItem: _ITEM,
+        schemas_insight.Contents: {"items": [_ITEM], "next": "article:123"},
+        schemas_audit.AuditLines: {"items": [_LINE], "next": _ID},
+        schemas_audit.CsvText: f"{','.join(_COLUMNS)}\r\n{_ID},{_AT},user-42,user-42,shared,twitter,video,{_VIDEO},"
+        "success,,,b2f1c0d4e5,0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40\r\n",
+        schemas_audit.JsonLines: f"{json.dumps(_LINE, separators=(',', ':'))}\n",
+        schemas_audit.RecordLife: {"record": _RECORD, "link": None, "entries": [_LINE]},
+        schemas_tokens.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
+        schemas_tokens.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
+        schemas_operation.DeadJob: _DEAD,
+        schemas_operation.DeadJobs: {"items": [_DEAD], "next": None},
+        schemas_operation.ReplayBody: {"ids": [_ID]},
+        schemas_operation.DiscardBody: {"ids": [_ID], "reason": "sent twice by the old shop"},
+        schemas_operation.DeadResults: {"results": [{"id": _ID, "outcome": "replayed", "detail": "sent"}]},
+        schemas_operation.Key: _KEY,
+        schemas_operation.Keys: {"items": [_KEY], "next": None},
+        schemas_operation.KeyBody: {"name": "shop", "scopes": ["shares", "act-as"]},
+        schemas_operation.NewKey: {**_KEY, "lastUsedAt": None, "key": "stk_"},
+        schemas_operation.OperationStatus: {
+            "eventsPending": 3,
+            "eventOldestSeconds": 0.1,
+            "eventsParked": 1,
+            "queues": [{"queue": "count", "depth": 2}],
+            "lastVerify": _LOOK,
+        },
+        schemas_operation.VerifyReport: {**_LOOK, "drifted": []},
+        schemas_operation.HealthBody: {
+            "status": "degraded",
+            "checks": {
+                "database": {"status": "ok"},
+                "broker": {"status": "down", "detail": "not connected; events wait in the database"},
+                "cache": {"status": "ok"},
+            },
+        },
+        schemas_console.SignInBody: {"code": "Zq3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9f"},
+        schemas_console.ConsoleSession: {
+            "userId": "mara",
+            "scopes": ["shares", "audit", "analytics", "admin"],
+            "expiresAt": _AT,
+            "name": "Mara Lund",
+        },
+        schemas_console.ConsoleOptions: {"oidc": False, "publicUrl": "https://shop.example"},
+        str: "sharetally_events_pending 0.0\n",
+        schemas_counts.EventText: 'id: 1795190400000000\ndata: {"contentType":"video","contentId":"abc"}\n\n',
+    }
+)

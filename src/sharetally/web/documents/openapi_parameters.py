@@ -1,0 +1,99 @@
+"""Parameters of the OpenAPI document: of the path, the query and the headers."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sharetally.web.endpoint import Endpoint
+from sharetally.web.schemas.fields import ID, ContentType, Id, Uuid
+
+REF = "#/components/schemas/{name}"
+_Platform = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        description="A platform's name; case does not matter, `x` is `twitter`.",
+        examples=["twitter"],
+        extra_json_schema={"pattern": ID, "not": {"enum": [".", ".."]}},
+    ),
+]
+_Code = Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,64}$", description="Of a link, or of a record.")]
+_IN_PATH: dict[str, Any] = {
+    "contentType": ContentType,
+    "contentId": Id,
+    "videoId": Id,
+    "platform": _Platform,
+    "id": Uuid,
+    "recordId": Uuid,
+    "code": _Code,
+}
+_EXAMPLES = {
+    "contentType": "video",
+    "contentId": "dQw4w9WgXcQ",
+    "videoId": "dQw4w9WgXcQ",
+    "platform": "twitter",
+    "id": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f",
+    "code": "aB3dE5fG7h",
+    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
+}
+_KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+_ABOUT_KEY = "The same key again gets the stored answer, for 24 hours at least; another request under it is 422."
+_ABOUT_TAG = "An `ETag` that is known; if it still holds the answer is 304."
+_ABOUT_LAST = "The version that is known: the first event is the next other one. Browsers send it by themselves."
+
+
+def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Everything that one endpoint takes beside its body."""
+    return [*_in_path(endpoint), *_in_query(endpoint), *_in_headers(endpoint)]
+
+
+def told(schema: Any) -> Any:
+    """A schema as JSON Schema has it: a pattern ends in `$`, and a description stands beside the schema."""
+    if isinstance(schema, dict):
+        return {key: _pattern(each) if key == "pattern" else told(each) for key, each in schema.items()}
+    return [told(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _pattern(value: Any) -> Any:
+    return value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else told(value)
+
+
+def _in_path(endpoint: Endpoint) -> list[dict[str, Any]]:
+    names = re.findall(r"{(\w+)}", endpoint.path)
+    return [_parameter(name, "path", msgspec.json.schema(_IN_PATH[name]), _EXAMPLES[name]) for name in names]
+
+
+def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
+    if endpoint.query is None:
+        return []
+    _, components = msgspec.json.schema_components([endpoint.query], ref_template=REF)
+    properties = components[endpoint.query.__name__]["properties"]
+    return [_parameter(name, "query", schema) for name, schema in properties.items()]
+
+
+def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
+    found = []
+    if endpoint.writes:
+        found.append(_parameter("Idempotency-Key", "header", _KEY | {"description": _ABOUT_KEY}, "9b2f41c0"))
+    if endpoint.media_type == "text/event-stream":
+        schema = {"type": "string", "pattern": "^[0-9]{1,19}$", "description": _ABOUT_LAST}
+        found.append(_parameter("Last-Event-ID", "header", schema, "1795190400000000"))
+    if 304 in endpoint.answers:
+        schema = {"type": "string", "description": _ABOUT_TAG}
+        found.append(_parameter("If-None-Match", "header", schema, '"1795190400000000"'))
+    return found
+
+
+def _parameter(name: str, where: str, schema: dict[str, Any], example: str | None = None) -> dict[str, Any]:
+    """One parameter; what its schema says of it stands where readers of documents look."""
+    plain = {key: value for key, value in told(schema).items() if key not in ("description", "examples")}
+    found = {"name": name, "in": where, "required": where == "path", "schema": plain}
+    if "description" in schema:
+        found["description"] = schema["description"]
+    shown = example if example is not None else next(iter(schema.get("examples", ())), None)
+    return found if shown is None else {**found, "example": shown}

@@ -1,0 +1,1 @@
+"""What each path does, a file for each thing there is."""

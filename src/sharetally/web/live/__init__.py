@@ -1,0 +1,1 @@
+"""Counts as they move: over a WebSocket, and as a stream of events."""

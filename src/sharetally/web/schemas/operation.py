@@ -1,0 +1,189 @@
+"""What goes in and out of parked jobs, keys, and the state of the service, as types."""
+
+# ruff: noqa: N815
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from sharetally.domain.adjustment import MAX_REASON
+from sharetally.web.schemas.fields import LABEL, PROSE, In, Out, Shares, Time, Uuid
+
+Scope = Literal["shares", "audit", "analytics", "admin", "act-as"]
+_JobId = Annotated[str, Meta(min_length=36, max_length=36, extra_json_schema={"format": "uuid"})]
+_JobIds = Annotated[list[_JobId], Meta(min_length=1, max_length=500, description="Of parked jobs.")]
+
+
+# parked jobs
+
+
+class JobCell(Out, frozen=True):
+    """A cell of the breakdown; null for no channel or campaign."""
+
+    evidence: str
+    channelId: str | None
+    campaignId: str | None
+
+
+class DeadJob(Out, rename={"origin": "from"}, frozen=True):
+    """A job that was set aside. `to` and `from` are the cells that it moves `moved` shares between."""
+
+    id: Uuid
+    job: str
+    contentType: Annotated[str, Meta(description="Empty for a job from another service that names none.")]
+    contentId: str
+    delta: Annotated[int, Meta(description="What it adds to the total.")]
+    moved: int
+    to: JobCell | None
+    origin: JobCell | None
+    reason: Annotated[str, Meta(description="Why it was set aside.")]
+    attempts: int
+    createdAt: Time
+    recordId: Uuid | None
+    userId: str | None
+    platform: str | None
+    requestId: str
+    payload: Annotated[
+        str, Meta(description="What else it bears: of a job from another service its name and its body.")
+    ]
+
+
+class DeadJobs(Out, frozen=True):
+    """A page of jobs that were set aside, newest first."""
+
+    items: list[DeadJob]
+    next: Uuid | None
+
+
+class ReplayBody(In, frozen=True):
+    """Which jobs are to be counted after all."""
+
+    ids: _JobIds
+
+
+class DiscardBody(In, frozen=True):
+    """Which jobs are given up, and why."""
+
+    ids: _JobIds
+    reason: Annotated[
+        str,
+        Meta(
+            min_length=1, max_length=MAX_REASON, description="Kept in the ledger.", extra_json_schema={"pattern": PROSE}
+        ),
+    ]
+
+
+class DeadResult(Out, omit_defaults=True, frozen=True):
+    """What became of one: `not-found` is not parked (any more), `failed` may be tried again."""
+
+    id: Uuid
+    outcome: Literal["replayed", "discarded", "not-found", "failed"]
+    detail: str | UnsetType = UNSET
+
+
+class DeadResults(Out, frozen=True):
+    """What became of each, in the order asked."""
+
+    results: list[DeadResult]
+
+
+# keys
+
+
+class Key(Out, frozen=True):
+    """An API key; the key itself is not stored."""
+
+    id: Uuid
+    name: str
+    scopes: list[Scope]
+    createdAt: Time
+    lastUsedAt: Annotated[Time, Meta(description="To the minute.")] | None
+    revokedAt: Time | None
+
+
+class NewKey(Key, frozen=True):
+    """A new API key, with its text: this is the only time that it is shown."""
+
+    key: Annotated[str, Meta(examples=["stk_…"])]
+
+
+class Keys(Out, frozen=True):
+    """A page of keys, newest first, revoked ones included."""
+
+    items: list[Key]
+    next: Uuid | None
+
+
+class KeyBody(In, frozen=True):
+    """Whose key it is, and what it may."""
+
+    name: Annotated[
+        str, Meta(pattern=rf"^{LABEL}\Z", description="The audit calls it `key:<name>`.", examples=["shop"])
+    ]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=5, extra_json_schema={"uniqueItems": True})]
+
+
+# the service
+
+
+class LastVerify(Out, frozen=True):
+    """The last look at everything, by whichever process; `drift` 0 is right."""
+
+    at: Time
+    contents: Shares
+    drift: Shares
+    seconds: float
+
+
+class QueueDepth(Out, frozen=True):
+    """Messages that are ready in a queue."""
+
+    queue: str
+    depth: int
+
+
+class OperationStatus(Out, frozen=True):
+    """What waits; `queues` is null where the broker does not tell."""
+
+    eventsPending: Shares
+    eventOldestSeconds: Annotated[float, Meta(description="Age of the oldest pending event.")]
+    eventsParked: Shares
+    queues: list[QueueDepth] | None
+    lastVerify: LastVerify | None
+
+
+class DriftedCell(Out, frozen=True):
+    """A cell that is off: counted + pending is not what the ledger says."""
+
+    contentType: str
+    contentId: str
+    cell: str
+    counted: int
+    pending: int
+    ledger: int
+
+
+class VerifyReport(Out, frozen=True):
+    """What a look at everything found."""
+
+    at: Time
+    contents: Shares
+    drift: Shares
+    seconds: float
+    drifted: Annotated[list[DriftedCell], Meta(description="1,000 cells at most.")]
+
+
+class CheckBody(Out, omit_defaults=True, frozen=True):
+    """How one thing that the service needs is."""
+
+    status: Literal["ok", "down"]
+    detail: str | UnsetType = UNSET
+
+
+class HealthBody(Out, omit_defaults=True, frozen=True):
+    """How this process is: `degraded` does its work, `unavailable` cannot."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    checks: dict[str, CheckBody] | UnsetType = UNSET

@@ -1,0 +1,1 @@
+"""The server under the application: connections, processes, and how they end."""

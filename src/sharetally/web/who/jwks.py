@@ -1,0 +1,116 @@
+"""Public keys of an issuer: its JWK set (RFC 7517), fetched when needed and kept.
+
+A source of keys for `tokens.py`. Keys are fetched again when ten minutes old, by a request that finds them
+so, and when a token names a key that is not there; but never twice within 30 seconds, however many made-up
+keys come. While the issuer cannot be reached the keys at hand go on working; without any the answer is
+`Unavailable`. What is fetched is bounded in size and time, and comes by https or from this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx2
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry, Key, OctKey
+
+from sharetally.domain.errors import Unauthenticated, Unavailable
+from sharetally.web.who.fetching import FAULTS, check_address, fetched
+
+MAX_AGE = 600.0  # seconds until keys are fetched again
+PAUSE = 30.0  # seconds between two fetches at least
+FIRST_PAUSE = 5.0  # the same while there are no keys at all
+MAX_KEYS = 100
+
+Fetch = Callable[[], Awaitable[bytes]]
+_KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+
+
+class _KeySet(msgspec.Struct, frozen=True, kw_only=True):
+    keys: list[dict[str, object]]
+
+
+class Jwks:
+    """The keys that `fetch` brings; one fetch at a time, and nobody waits for it who has a key already."""
+
+    def __init__(self, *, fetch: Fetch, now: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._now = now
+        self._keys: tuple[Key, ...] = ()
+        self._fetched = -MAX_AGE
+        self._tried = -MAX_AGE
+        self._lock = asyncio.Lock()
+
+    async def key(self, *, algorithm: str, kid: str | None) -> Key:
+        """The key of this name, or the only one for the algorithm if the token names none."""
+        start = self._now()
+        found = self._find(algorithm, kid)
+        if found is None or (start - self._fetched >= MAX_AGE and not self._lock.locked()):
+            await self._refresh(asked=start)
+            found = self._find(algorithm, kid)
+        if found is not None:
+            return found
+        if not self._keys:
+            raise Unavailable("the keys of the token's issuer cannot be had just now", retry_after=5)
+        raise Unauthenticated("the token is signed with a key that its issuer does not publish")
+
+    def _find(self, algorithm: str, kid: str | None) -> Key | None:
+        fit = [key for key in self._keys if _fits(key, algorithm)]
+        if kid is None:
+            return fit[0] if len(fit) == 1 else None
+        return next((key for key in fit if key.kid == kid), None)
+
+    async def _refresh(self, *, asked: float) -> None:
+        async with self._lock:
+            pause = PAUSE if self._keys else FIRST_PAUSE
+            if self._tried >= asked or self._now() - self._tried < pause:
+                return
+            try:
+                self._keys = _read(await self._fetch())
+                self._fetched = self._now()
+            except FAULTS:
+                return  # the keys at hand are as good as before
+            finally:
+                self._tried = self._now()
+
+
+def _fits(key: Key, algorithm: str) -> bool:
+    return key.key_type == _KEY_TYPES.get(algorithm[:2]) and key.alg in (None, algorithm)
+
+
+def _read(document: bytes) -> tuple[Key, ...]:
+    """The usable keys of a JWK set; `ValueError` if it is none or holds none."""
+    try:
+        members = msgspec.json.decode(document, type=_KeySet).keys[:MAX_KEYS]
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    keys = tuple(key for key in map(_usable, members) if key is not None)
+    if not keys:
+        raise ValueError("no usable key")
+    return keys
+
+
+def _usable(member: dict[str, object]) -> Key | None:
+    # what we do not understand is skipped (RFC 7517, 5); a shared secret does not belong in public
+    if member.get("kty") == OctKey.key_type or member.get("use", "sig") != "sig":
+        return None
+    try:
+        return JWKRegistry.import_key(member)  # type: ignore[arg-type]
+    except (JoseError, ValueError, KeyError, TypeError):
+        return None
+
+
+def over_http(url: str) -> Fetch:
+    """Fetch from this address; `Misconfigured` unless it is https or on this machine."""
+    check_address(url, "JWKS_URL")
+
+    async def fetch() -> bytes:
+        found = await fetched(url)
+        if found.status != httpx2.codes.OK:
+            raise ValueError(f"answered {found.status}")
+        return found.body
+
+    return fetch

@@ -1,0 +1,262 @@
+"""An OpenID provider, as its client sees it: where to send people, and who came back.
+
+The code flow of OpenID Connect Core 1.0 with PKCE (RFC 7636, S256), `state`, `nonce` and the provider's `iss`
+(RFC 9207). What the provider says of itself is fetched by discovery, kept for ten minutes, and used on while it is
+away. An ID token counts if its signature holds by the provider's own keys, and it is for this client and this very
+sign-in. `Unavailable` is a provider that does not answer, `Unauthenticated` one whose answer does not hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import structlog
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from sharetally.domain.errors import Unauthenticated, Unavailable
+from sharetally.ports import Clock
+from sharetally.web.who.fetching import FAULTS, Fetched, check_address, fetched, is_safe
+from sharetally.web.who.jwks import Jwks, over_http
+from sharetally.web.who.tokens import LEEWAY, Signatures
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+MAX_AGE = 600.0  # seconds until the provider is asked about itself again
+PAUSE = 5.0  # seconds between two tries at least
+# what a provider signs with keys that it publishes; never a secret that both know
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+log = structlog.get_logger("sharetally.oidc")
+T = TypeVar("T")
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider says of itself (OpenID Connect Discovery 1.0, 3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class _Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    id_token: str
+    access_token: str | None = None
+
+
+class _Error(msgspec.Struct, frozen=True, kw_only=True):
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Client:
+    """Who we are to the provider; without a `secret` we are a public client, which PKCE suffices for."""
+
+    issuer: str
+    client_id: str
+    secret: str | None
+    redirect_uri: str
+    scope: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """The secrets of one sign-in; only the browser that began it knows them, and the provider some."""
+
+    state: str
+    nonce: str
+    verifier: str
+    challenge: str
+
+
+class Provider:
+    """One provider; asked for nothing before somebody signs in."""
+
+    def __init__(self, client: Client, *, clock: Clock, now: Callable[[], float] = time.monotonic) -> None:
+        check_address(client.issuer, "OIDC_ISSUER")
+        self.client = client
+        self._clock = clock
+        self._now = now
+        self._known: tuple[Metadata, Signatures] | None = None
+        self._asked = -MAX_AGE
+        self._tried = -MAX_AGE
+        self._lock = asyncio.Lock()
+
+    async def sign_in_url(self, attempt: Attempt, *, anew: bool = False) -> str:
+        """Where to send who wants to sign in; `anew` asks them who they are though the provider knows them."""
+        metadata, _ = await self._discovered()
+        parts = urlsplit(metadata.authorization_endpoint)
+        asked = {
+            "response_type": "code",
+            "client_id": self.client.client_id,
+            "redirect_uri": self.client.redirect_uri,
+            "scope": self.client.scope,
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
+            **({"prompt": "login"} if anew else {}),
+        }
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *asked.items()], quote_via=quote)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
+
+    async def check_sender(self, iss: str | None) -> None:
+        """`Unauthenticated` if another provider than ours sent them back (RFC 9207, 2.4)."""
+        metadata, _ = await self._discovered()
+        if iss != metadata.issuer and (iss is not None or metadata.authorization_response_iss_parameter_supported):
+            raise _refused("the answer is from another issuer")
+
+    async def claims(self, code: str, attempt: Attempt, *, wanted: str) -> Mapping[str, object]:
+        """Who signed in; what the ID token lacks of the `wanted` claim is asked of the userinfo endpoint."""
+        metadata, signatures = await self._discovered()
+        tokens = await self._redeemed(metadata, code, attempt)
+        claims = await self._checked(signatures, tokens.id_token, attempt)
+        if wanted in claims or metadata.userinfo_endpoint is None or tokens.access_token is None:
+            return claims
+        return {**await self._told(metadata.userinfo_endpoint, tokens.access_token, claims), **claims}
+
+    async def look(self) -> None:
+        """Whether it answers, and publishes keys that we could use; for `doctor`."""
+        metadata = _read(await _answer(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
+        self._check(metadata)
+        try:
+            await over_http(metadata.jwks_uri)()
+        except FAULTS as fault:
+            raise Unavailable(
+                f"the OpenID provider's keys cannot be had ({type(fault).__name__}: {fault})"[:200]
+            ) from None
+
+    # what it says of itself
+
+    async def _discovered(self) -> tuple[Metadata, Signatures]:
+        if self._known is None or self._now() - self._asked >= MAX_AGE:
+            await self._discover(asked=self._now())
+        if self._known is None:
+            raise Unavailable("the OpenID provider does not answer just now", retry_after=5)
+        return self._known
+
+    async def _discover(self, *, asked: float) -> None:
+        async with self._lock:
+            if self._tried >= asked or self._now() - self._tried < PAUSE:
+                return
+            self._tried = self._now()
+            try:
+                metadata = _read(await _answer(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
+                self._check(metadata)
+            except (Unavailable, Unauthenticated) as fault:
+                log.warning("the OpenID provider could not be asked", reason=fault.detail)
+                return
+            finally:
+                self._tried = self._now()
+            if self._known is None or self._known[0] != metadata:
+                self._known = metadata, _signatures(metadata)
+            self._asked = self._now()
+
+    def _check(self, metadata: Metadata) -> None:
+        if metadata.issuer != self.client.issuer:
+            raise _refused("the provider calls itself by another issuer than OIDC_ISSUER")
+        named = (metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri)
+        if not all(map(is_safe, (*named, metadata.userinfo_endpoint or metadata.jwks_uri))):
+            raise _refused("the provider names an address that is not https")
+
+    # who came back
+
+    async def _redeemed(self, metadata: Metadata, code: str, attempt: Attempt) -> _Tokens:
+        client = self.client
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": client.redirect_uri,
+            "code_verifier": attempt.verifier,
+        }
+        headers: dict[str, str] = {}
+        if client.secret is not None and "client_secret_basic" in metadata.token_endpoint_auth_methods_supported:
+            headers["Authorization"] = _basic(client.client_id, client.secret)
+        else:
+            form["client_id"] = client.client_id
+            form |= {"client_secret": client.secret} if client.secret is not None else {}
+        return _read(await _answer(metadata.token_endpoint, form=form, headers=headers), _Tokens)
+
+    async def _checked(self, signatures: Signatures, token: str, attempt: Attempt) -> Mapping[str, object]:
+        """What an ID token must be (OpenID Connect Core 1.0, 3.1.3.7)."""
+        options: dict[str, jwt.ClaimsOption] = {
+            "iss": {"essential": True, "value": self.client.issuer},
+            "aud": {"essential": True, "value": self.client.client_id},
+            "nonce": {"essential": True, "value": attempt.nonce},
+            **{name: {"essential": True} for name in ("sub", "exp", "iat")},
+        }
+        try:
+            claims, _ = await signatures.opened(token)
+            now = int(self._clock.now().timestamp())
+            jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY, **options).validate(claims)
+        except Unauthenticated as fault:
+            raise _refused(fault.detail) from None
+        except (JoseError, OverflowError, TypeError, ValueError) as fault:
+            raise _refused(
+                f"the ID token does not hold: {type(fault).__name__} {getattr(fault, 'claim', '')}"
+            ) from None
+        several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        if claims.get("azp", self.client.client_id) != self.client.client_id or (several and "azp" not in claims):
+            raise _refused("the ID token is meant for another client")
+        return claims
+
+    async def _told(self, url: str, access_token: str, claims: Mapping[str, object]) -> Mapping[str, object]:
+        answer = await _answer(url, headers={"Authorization": f"Bearer {access_token}"})
+        told: dict[str, object] = _read(answer, dict[str, object])
+        if told.get("sub") != claims["sub"]:
+            raise _refused("the userinfo endpoint tells of somebody else")
+        return told
+
+
+def _signatures(metadata: Metadata) -> Signatures:
+    keys = Jwks(fetch=over_http(metadata.jwks_uri))
+    return Signatures(dict.fromkeys(ALGORITHMS, keys))
+
+
+async def _answer(
+    url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> Fetched:
+    try:
+        answer = await fetched(url, form=form, headers=headers)
+    except FAULTS as fault:
+        reason = f"{type(fault).__name__}: {fault}"[:200]
+        raise Unavailable(f"the OpenID provider does not answer ({reason})", retry_after=5) from None
+    if answer.status >= 500 or answer.status == 429:
+        raise Unavailable(f"the OpenID provider answered {answer.status}", retry_after=5)
+    if answer.status != 200:
+        raise _refused(f"the provider answered {answer.status} {_code(answer)}")
+    return answer
+
+
+def _code(answer: Fetched) -> str:
+    """The error's code, if the answer has one (RFC 6749, 5.2)."""
+    try:
+        return msgspec.json.decode(answer.body, type=_Error).error[:64]
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _read(answer: Fetched, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (ValueError, RecursionError):
+        raise _refused("the provider's answer is not what OpenID Connect says") from None
+
+
+def _refused(reason: str) -> Unauthenticated:
+    return Unauthenticated(reason)
+
+
+def _basic(client_id: str, secret: str) -> str:
+    """Both encoded before they are joined (RFC 6749, 2.3.1)."""
+    pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
