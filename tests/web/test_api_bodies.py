@@ -23,6 +23,42 @@ def padded(size: int, wish: object) -> bytes:
     return raw + b" " * (size - len(raw))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "wish", "told"),
+    [
+        ("POST", SHARE, {"platforms": ["x"], "mode": "post"}, ("mode", "must be one of server_post, track_only")),
+        (
+            "POST",
+            "/share-links",
+            {"contentType": "video", "contentId": "a", "channelId": "a b"},
+            ("channelId", "must match [A-Za-z0-9_.-]{1,64}, like `newsletter`"),
+        ),
+        (
+            "POST",
+            "/share-links/counts",
+            {"contents": [{"contentType": "video", "contentId": "a"}, {"contentType": "Video", "contentId": "a"}]},
+            ("contents[1].contentType", "must match [a-z][a-z0-9_-]{0,31}, like `video`"),
+        ),
+        ("POST", SHARE, {"platforms": [1]}, ("platforms[0]", "expected `str`, got `int`")),
+        ("POST", SHARE, [], ("body", "expected `object`, got `array`")),
+        (
+            "GET",
+            "/analytics/shares?interval=week",
+            b"",
+            (
+                "interval",
+                "must match ([1-9][0-9]{0,3}[mhdw]|P[1-9][0-9]{0,3}[DW]|PT[1-9][0-9]{0,3}[MH]), like `7d`",
+            ),
+        ),
+    ],
+)
+async def test_a_fault_tells_what_to_send_instead(
+    untouched: Api, method: str, path: str, wish: object, told: tuple[str, str]
+) -> None:
+    said = problem(await untouched.ask(method, path, wish, scope="shares analytics"), 400, "invalid-request")
+    assert [(each["path"], each["reason"]) for each in said["invalid"]] == [told]
+
+
 async def test_a_body_has_64_kib_at_most(api: Api) -> None:
     wish = {"platforms": ["twitter"]}
     assert (await api.ask("POST", SHARE, padded(64 * KIB, wish))).status == 200

@@ -18,8 +18,7 @@ from starlette.types import Receive
 
 from sharetally.domain.content import text_fault
 from sharetally.domain.errors import InvalidRequest, TooLarge
-
-_AT = re.compile(r"^(?P<reason>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+from sharetally.web.faults import located
 
 
 async def read_body(receive: Receive, limit: int, announced: str | None) -> bytes:
@@ -45,7 +44,7 @@ def decoded_body(raw: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_located(str(error), "body")) from None
+        raise InvalidRequest(located(error, decoder.type, "body")) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         reason = "is empty; send a JSON object" if not raw else f"is not JSON: {error}"
         raise InvalidRequest(("body", reason)) from None
@@ -69,8 +68,7 @@ def decoded_query(raw: bytes, kind: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert(_typed(values, kind), kind)
     except msgspec.ValidationError as error:
-        path, reason = _located(str(error), "query")
-        raise InvalidRequest((path, _wanted(kind).get(path) or reason)) from None
+        raise InvalidRequest(located(error, kind, "query")) from None
 
 
 @lru_cache(maxsize=64)
@@ -79,7 +77,7 @@ def _unasked(kind: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert({}, kind)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_located(str(error), "query")) from None
+        raise InvalidRequest(located(error, kind, "query")) from None
 
 
 def _typed(values: Mapping[str, str], kind: type[msgspec.Struct]) -> dict[str, object]:
@@ -107,25 +105,6 @@ def _no_text(kind: type[msgspec.Struct]) -> Mapping[str, type]:
     return {name: _PLAIN[found] for name, found in kinds.items() if found in _PLAIN}
 
 
-@lru_cache(maxsize=64)
-def _wanted(kind: type[msgspec.Struct]) -> Mapping[str, str]:
-    """What to send instead, of parameters that are one of a few words."""
-    described = inspect.type_info(kind)
-    assert isinstance(described, inspect.StructType)
-    words = {each.encode_name: _words(each.type) for each in described.fields}
-    return {name: f"must be one of {', '.join(found)}" for name, found in words.items() if found}
-
-
-def _words(described: inspect.Type) -> list[str]:
-    match _bare(described):
-        case inspect.LiteralType(values=values):
-            return [str(value) for value in values]
-        case inspect.UnionType(types=types):
-            return [word for each in types for word in _words(each)]
-        case _:
-            return []
-
-
 _PLAIN: Mapping[type[inspect.Type], type] = {inspect.IntType: int, inspect.BoolType: bool}
 
 
@@ -143,13 +122,3 @@ def utc(moment: datetime | UnsetType | None, path: str) -> datetime | None:
         return moment.astimezone(UTC)
     except OverflowError:
         raise InvalidRequest((path, "must lie before the year 10000 in UTC too")) from None
-
-
-def _located(message: str, whole: str) -> tuple[str, str]:
-    found = _AT.match(message)
-    assert found is not None  # the pattern matches anything
-    path = (found["path"] or "").removeprefix("$").removeprefix(".")
-    named = re.match(r"^Object (?:contains unknown|missing required) field `(?P<name>[^`]*)`$", found["reason"])
-    if named:
-        path = f"{path}.{named['name']}".removeprefix(".")
-    return path or whole, found["reason"][:1].lower() + found["reason"][1:]
