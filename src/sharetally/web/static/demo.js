@@ -285,7 +285,9 @@ async function loadLabels() {
 
 async function watch() {
   for (;;) {
-    const alive = await fetch("health/live", { signal: AbortSignal.timeout(GIVE_UP_AFTER) }).then(({ ok }) => ok, () => false);
+    const alive = await fetch("health/live", { signal: AbortSignal.timeout(GIVE_UP_AFTER) })
+      .then((said) => said.json().then(() => said.ok)) // read, or the connection stays taken
+      .catch(() => false);
     if (alive) pulse("good", "Live");
     else pulse("bad", "The service does not answer; trying again");
     await pause(ALIVE_EVERY);
