@@ -130,6 +130,14 @@ async def test_a_service_that_stops_is_told_and_one_that_comes_back_too(demo: Si
     await expect(page.locator("#pulse")).to_have_text("Live")
 
 
+async def test_looking_whether_it_is_there_leaves_no_connection_taken(demo: Site, visitor: Visitor) -> None:
+    page = await visitor()
+    await opened(page, demo, "gina")
+    async with page.expect_response("**/health/live"):
+        pass
+    await page.wait_for_load_state("networkidle", timeout=10_000)
+
+
 async def test_nothing_jumps_when_the_counts_come(demo: Site, visitor: Visitor) -> None:
     page = await visitor()
     asked, answer = anyio.Event(), anyio.Event()

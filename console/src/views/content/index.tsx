@@ -38,7 +38,7 @@ const COLUMNS: readonly Column<Item>[] = [
   },
   { head: "Shares", as: "number", cell: ({ shareCount }) => count(shareCount) },
   {
-    head: "Title told",
+    head: "Title set",
     cell: ({ updatedAt }) => (updatedAt ? <When at={updatedAt} /> : <span class="soft">never</span>),
   },
 ];
