@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from functools import wraps
+from types import ModuleType, SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 
@@ -30,8 +31,9 @@ def _modules(**named: Mapping[str, object]) -> dict[str, ModuleType]:
 class JsonResponse:
     """Holds what is answered."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], status: int = 200) -> None:
         self.data = data
+        self.status_code = status
 
 
 def require_POST(view: Callable[..., object]) -> Callable[..., object]:  # noqa: N802, Django's name
@@ -42,30 +44,34 @@ def require_POST(view: Callable[..., object]) -> Callable[..., object]:  # noqa:
             raise Refused("405")
         return view(request)
 
-    return wrapped
+    return wraps(view)(wrapped)
 
 
-def login_required(view: Callable[..., object]) -> Callable[..., object]:
-    """A redirect to the login for strangers."""
+def csrf_exempt(view: Callable[..., object]) -> Callable[..., object]:
+    """No token of Django's own is asked of a POST."""
 
     def wrapped(request: Any) -> object:
-        if not request.user.is_authenticated:
-            raise Refused("302 to the login")
         return view(request)
 
-    return wrapped
+    vars(wrapped)["csrf_exempt"] = True
+    return wraps(view)(wrapped)
+
+
+def django_asked(view: Callable[..., object], method: str, user: object) -> Any:
+    """The answer to a page's script, which has no such token: Django's middleware stands before the view."""
+    if method == "POST" and not getattr(view, "csrf_exempt", False):
+        raise Refused("403, CSRF")
+    return view(SimpleNamespace(method=method, user=user))
 
 
 def django_modules() -> dict[str, ModuleType]:
     """The modules that the view imports."""
     return _modules(
         django={},
-        django__contrib={},
-        django__contrib__auth={},
-        django__contrib__auth__decorators={"login_required": login_required},
         django__http={"HttpRequest": object, "JsonResponse": JsonResponse},
         django__views={},
         django__views__decorators={},
+        django__views__decorators__csrf={"csrf_exempt": csrf_exempt},
         django__views__decorators__http={"require_POST": require_POST},
     )
 

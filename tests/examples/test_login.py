@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import needed
-from tests.examples.stand_ins import Refused, django_modules, fastapi_modules
+from tests.examples.stand_ins import Refused, django_asked, django_modules, fastapi_modules
 from tests.program import Program, fetched
 from tests.services.launch import free_port
 
@@ -72,11 +72,11 @@ def test_django(shares: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in django_modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     view = runpy.run_path(str(EXAMPLES / "django_view.py"))["share_token"]
-    with pytest.raises(Refused, match="302"):
-        view(SimpleNamespace(method="POST", user=SimpleNamespace(pk=None, is_authenticated=False)))
+    nobody, somebody = SimpleNamespace(pk=None, is_authenticated=False), SimpleNamespace(pk=42, is_authenticated=True)
+    assert django_asked(view, "POST", nobody).status_code == 401
     with pytest.raises(Refused, match="405"):
-        view(SimpleNamespace(method="GET", user=SimpleNamespace(pk=42, is_authenticated=True)))
-    answer = view(SimpleNamespace(method="POST", user=SimpleNamespace(pk=42, is_authenticated=True)))
+        django_asked(view, "GET", somebody)
+    answer = django_asked(view, "POST", somebody)
     assert shared_as(shares, answer.data) == "42"
 
 
