@@ -47,6 +47,8 @@ async def test_listing_and_showing(program: Program, event: Event) -> None:
     shown = program.run("dead", "show", str(event.id)).json
     assert listed.items() <= shown.items()
     assert (listed["jobId"], listed["reason"], listed["delta"]) == (str(event.id), "a poison", 1)
+    assert shown["to"] == {"evidence": "declared", "channelId": "twitter", "campaignId": None}
+    assert shown["from"] is None
     assert (listed["userId"], listed["requestId"], listed["attempts"]) == ("anna", "request-1", 0)
 
 
@@ -56,7 +58,8 @@ async def test_a_job_from_outside_shows_its_text(program: Program, url: str) -> 
     strange = Event(id=new_id(), job=Job.SHARE_INBOUND, content=VIDEO, at=AT, payload=payload)
     async with opened(url) as db:
         await db.park_new(strange, "contentId must not contain '/'")
-    assert program.run("dead", "show", str(strange.id)).json["payload"] == f"share_created\n{text}"
+    shown = program.run("dead", "show", str(strange.id)).json
+    assert (shown["payload"], shown["to"], shown["from"]) == (f"share_created\n{text}", None, None)
 
 
 async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, url: str, event: Event) -> None:

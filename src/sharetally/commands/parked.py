@@ -12,7 +12,9 @@ import typer
 
 from sharetally.adapters.logs import configure
 from sharetally.commands.opened import opened
+from sharetally.domain.content import shown_label
 from sharetally.domain.errors import Misconfigured, NotFound
+from sharetally.domain.event import Cell
 from sharetally.flow import dead
 from sharetally.ports import ParkedEvent
 from sharetally.settings import Settings
@@ -35,6 +37,13 @@ def _parked(each: ParkedEvent) -> dict[str, Any]:
     }
 
 
+def _cell(cell: Cell | None) -> dict[str, str | None] | None:
+    if cell is None:
+        return None
+    channel, campaign = shown_label(cell.channel), shown_label(cell.campaign)
+    return {"evidence": cell.evidence, "channelId": channel, "campaignId": campaign}
+
+
 async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
     """Parked jobs, newest first."""
     async with opened(settings) as (store, _):
@@ -53,7 +62,7 @@ async def show_dead(settings: Settings, job_id: UUID) -> None:
     if found is None:
         raise NotFound(f"no parked job {job_id}; `sharetally dead list` shows them")
     event = found.event
-    more = {"moved": event.moved, "to": str(event.to), "from": str(event.origin), "payload": event.payload}
+    more = {"moved": event.moved, "to": _cell(event.to), "from": _cell(event.origin), "payload": event.payload}
     typer.echo(json.dumps(_parked(found) | more, indent=2))
 
 
