@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -98,6 +99,22 @@ async def test_nobody_answers(scheme: str, nobody: int) -> None:
 async def test_there_is_no_such_database(url: str) -> None:
     with pytest.raises(Unavailable):
         await database(f"{url}_and_not").open()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"path": "/sharetally_and_not"}, "there is no such database"),
+        ({"netloc": "sharetally_and_not:wrong@{host}"}, "wrong user or password"),
+        ({"netloc": "sharetally@127.0.0.1:{nobody}", "query": ""}, "nothing answers there, or TLS fails"),
+    ],
+)
+async def test_mysql_says_what_it_refuses(mysql_url: str, nobody: int, changed: dict[str, str], said: str) -> None:
+    there = urlsplit(mysql_url)
+    host = there.netloc.rpartition("@")[2]
+    parts = {name: text.format(host=host, nobody=nobody) for name, text in changed.items()}
+    with pytest.raises(Unavailable, match=f"MySQL does not let us in: {said}$"):
+        await database(urlunsplit(there._replace(**parts))).open()
 
 
 async def test_there_is_no_such_folder(tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ _AWAY = frozenset(
         1161, 1180, 1203, 1226, 1290, 1317, 1836, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 3100, 4031,
     }
 )  # fmt: skip
+# The drivers have one class of error for all of these
+_REFUSED = {
+    1044: "there is no such database, or this user has no right to it",
+    1045: "wrong user or password",
+    1049: "there is no such database",
+    2003: "nothing answers there, or TLS fails",
+}
 # Literals must compare like the columns; MariaDB names that collation, and the isolation level, in its own way.
 # It also makes a join of a long IN list, which would lock rows in the order of that join, not of the index.
 # MySQL ends no transaction for being idle: there a host that vanished is noticed by TCP alone.
@@ -178,7 +185,8 @@ class MysqlEngine(Engine):
                 **self._arguments,
             )
         except _FAULTS as error:
-            raise Unavailable(f"MySQL does not let us in: {type(error).__name__}") from error
+            why = _REFUSED.get(error.args[0] if error.args else 0, type(error).__name__)
+            raise Unavailable(f"MySQL does not let us in: {why}") from error
 
     async def _session(self) -> str:
         """What every connection begins with, in the words of the server that is there."""
