@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -19,12 +20,15 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import Misconfigured
 from sharetally.ports import Channel, Listener
+from tests.docs.pages import DOCS, blocks
 from tests.flow.stage import channel_to
 from tests.services.launch import free_port
 from tests.services.proxy import open_proxy
+from tests.services.virtual_hosts import VirtualHosts
 
 pytestmark = pytest.mark.anyio
 
+SERVERS_PAGE = DOCS / "how-to" / "postgresql-rabbitmq.md"
 WITHIN = 30.0  # seconds; only what is broken takes so long
 PATIENT = 10.0  # seconds; a busy machine is no fault
 VIDEO = ContentRef(type="video", id="abc")
@@ -263,6 +267,25 @@ async def test_rabbitmq_tells_of_the_gap_and_hears_on(amqp_url: str) -> None:
         await ear.until(lambda: ear.gaps == 2)
         await says.announce([COUNT])
         await ear.until(lambda: ear.changed == [VIDEO])
+
+
+async def test_rabbitmq_lets_us_hear_with_the_rights_that_the_page_gives(
+    amqp_url: str, virtual_hosts: VirtualHosts
+) -> None:
+    (text,) = [block.text for block in blocks(SERVERS_PAGE) if "set_permissions" in block.text]
+    *_, configure, write, read = shlex.split(text)
+    if not virtual_hosts.permit(amqp_url, configure, write, read):
+        return
+    ear, says, hears = Ear(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(amqp_url)
+    await says.open(None)
+    await hears.open(ear)
+    await hears.follow([VIDEO])
+    await says.announce([COUNT])
+    try:
+        await ear.until(lambda: ear.changed == [VIDEO])
+    finally:
+        await says.close()
+        await hears.close()
 
 
 async def test_what_rabbitmq_says_in_another_language_is_passed_over(amqp_url: str) -> None:

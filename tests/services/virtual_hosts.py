@@ -58,6 +58,13 @@ class VirtualHosts:
             self._refill()
         return _emptied(self._server.url) if self._shared else self._own()
 
+    def permit(self, url: str, configure: str, write: str, read: str) -> bool:
+        """Leave our user no more than these rights in that virtual host; False where that is out of reach."""
+        if not self._shared:
+            name = _binary(unquote(urlsplit(url).path[1:]))
+            evaluate(self._server, f"{_permitting(name, _user(self._server), configure, write, read)}.")
+        return not self._shared
+
     def close(self) -> None:
         """Delete every virtual host that was made here."""
         gone, self._fresh, self._done = [*self._fresh, *self._done], [], []
@@ -105,16 +112,23 @@ async def _delete_ours(url: str) -> None:
 
 
 def _change(server: Server, *, made: Sequence[str] = (), deleted: Sequence[str] = ()) -> None:
-    user = _binary(unquote(urlsplit(server.url).username or "guest"))
+    user = _user(server)
     steps = [f"catch rabbit_vhost:delete({_binary(name)}, {user})" for name in deleted]
     steps += [_making(_binary(name), user) for name in made]
     evaluate(server, ", ".join([*steps, "ok."]))
 
 
 def _making(name: str, user: str) -> str:
-    every = ", ".join(['<<".*">>'] * 3)
-    permit = f"rabbit_auth_backend_internal:set_permissions({user}, {name}, {every}, {user})"
-    return f"ok = rabbit_vhost:add({name}, {user}), ok = {permit}"
+    return f"ok = rabbit_vhost:add({name}, {user}), ok = {_permitting(name, user, *['.*'] * 3)}"
+
+
+def _permitting(name: str, user: str, *rights: str) -> str:
+    regexes = ", ".join(map(_binary, rights))
+    return f"rabbit_auth_backend_internal:set_permissions({user}, {name}, {regexes}, {user})"
+
+
+def _user(server: Server) -> str:
+    return _binary(unquote(urlsplit(server.url).username or "guest"))
 
 
 def _binary(text: str) -> str:

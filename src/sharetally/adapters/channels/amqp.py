@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, cast
+from uuid import uuid4
 
 import msgspec
 from aiormq import Connection
@@ -98,8 +99,8 @@ class AmqpChannel(Channel):
         channel = await self._open_channel(connection)
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
         async with reaching("listen", within=self._patience):
-            declared = await channel.queue_declare(exclusive=True, auto_delete=True, arguments=_QUEUE)
-            queue = declared.queue or ""
+            queue = f"{EXCHANGE}.{uuid4()}"  # not RabbitMQ's `amq.gen-…`: our user may touch what bears our name
+            await channel.queue_declare(queue, exclusive=True, auto_delete=True, arguments=_QUEUE)
             await channel.queue_bind(queue, EXCHANGE, "")
             await channel.basic_consume(queue, self._on_word, no_ack=True)
         if self._listener is not None:
