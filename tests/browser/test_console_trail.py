@@ -60,7 +60,7 @@ async def test_a_line_opens_the_life_of_its_record(site: Site, console: Console,
     assert await complaints(page) == []
     await page.keyboard.press("Escape")
     await expect(life).to_have_count(0)
-    assert page.url == f"{site.base}/console/audit?contentId={video}"
+    await expect(page).to_have_url(f"{site.base}/console/audit?contentId={video}")
 
 
 async def parked(site: Site, video: str) -> Event:

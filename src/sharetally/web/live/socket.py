@@ -38,7 +38,7 @@ _decoder = msgspec.json.Decoder(LiveMessage)
 
 
 class Direct(Protocol):
-    """What our own server offers beside ASGI (see `socket.py`)."""
+    """What our own server offers beside ASGI (see `serving/socket.py`)."""
 
     def put(self, frame: bytes) -> bool: ...
 
