@@ -142,6 +142,20 @@ async def test_a_visitor_is_named_on_the_first_share_and_known_again(
     assert counted["breakdown"]["evidence"] == {"anonymous": 1}
 
 
+async def test_what_a_visitor_shared_is_not_theirs_who_signs_in_next(
+    service: Site, visitor: Visitor, video: str
+) -> None:
+    page = await visitor()
+    await nowhere(page)
+    await embed(page, service.base, tag(f"video/{video}"))
+    await page.get_by_role("link", name="Share on LinkedIn").click()
+    await expect(page.get_by_role("link", name="Share on LinkedIn, shared by you")).to_be_visible()
+    await give_token(page, service.token("ben"))
+    await expect(page.get_by_role("link", name="Share on LinkedIn", exact=True)).to_be_visible()
+    await page.get_by_role("link", name="Share on Facebook").click()
+    await expect(page.get_by_role("link", name="Share on Facebook, shared by you")).to_be_visible()
+
+
 # many
 
 

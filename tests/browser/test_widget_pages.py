@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import anyio
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenSite, Visitor
-from tests.browser.embedding import ORIGIN, embed, nowhere, tag
+from tests.browser.embedding import ORIGIN, embed, give_token, nowhere, tag
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.anyio
 COUNTED = "() => [...document.querySelectorAll('share-buttons')].every((one) => one.count)"
+LABELS = (
+    "[...document.querySelectorAll('share-buttons')]"
+    ".flatMap((one) => [...one.shadowRoot.querySelectorAll('a')]).map((link) => link.ariaLabel)"
+)
 SHARED = "platforms => document.querySelector('share-buttons').shared.join() === platforms"
 
 
@@ -105,6 +110,139 @@ async def test_who_signs_in_next_sees_what_they_shared_themselves(service: Site,
         await page.wait_for_function(SHARED, arg=shared)
     await page.evaluate("customElements.get('share-buttons').token = null")
     await page.wait_for_function(SHARED, arg="")
+
+
+class Held:
+    """Requests to an address, by the token that they bear: kept until `go`, or answered with `status`."""
+
+    def __init__(self, token: str, *, status: int | None = None) -> None:
+        self._token = token
+        self._status = status
+        self.came, self.go, self.ended = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def answer(self, route: Route) -> None:
+        if not (route.request.headers.get("authorization") or "").endswith(self._token):
+            return await route.continue_()
+        self.came.set()
+        if self._status is not None:
+            return await route.fulfill(status=self._status)
+        await self.go.wait()
+        response = await route.fetch()
+        await route.fulfill(response=response)
+        self.ended.set()
+
+
+async def shown(page: Page) -> str:
+    """What the widget takes for shared, once it has heard all there is."""
+    await page.evaluate("new Promise((go) => setTimeout(go, 200))")
+    return str(await page.evaluate("document.querySelector('share-buttons').shared.join()"))
+
+
+@pytest.mark.parametrize("late", ["what they had shared", "what they just shared"])
+async def test_what_is_heard_late_of_one_person_is_not_the_next_one_s(
+    service: Site, visitor: Visitor, video: str, late: str
+) -> None:
+    service.share(video, "twitter", user="anna")
+    service.share(video, "facebook", user="ben")
+    anna, ben = service.token("anna"), service.token("ben")
+    page, held = await visitor(), Held(anna)
+    await nowhere(page)
+    await embed(page, service.base, tag(f"video/{video}"))
+    await page.wait_for_function(COUNTED)
+    if late == "what they had shared":
+        await page.route("**/share-status", held.answer)
+        await give_token(page, anna)
+    else:
+        await give_token(page, anna)
+        await page.wait_for_function(SHARED, arg="twitter")
+        await page.route("**/share", held.answer)
+        await page.get_by_role("link", name="Share on LinkedIn").click()
+    await held.came.wait()
+    await give_token(page, ben)
+    await page.wait_for_function(SHARED, arg="facebook")
+    held.go.set()
+    await held.ended.wait()
+    assert await shown(page) == "facebook"
+
+
+async def test_if_what_the_next_one_shared_is_not_to_be_had_nothing_is_shown(
+    service: Site, visitor: Visitor, video: str
+) -> None:
+    service.share(video, "twitter", user="anna")
+    page, ben = await visitor(trouble=True), service.token("ben")
+    await embed(page, service.base, tag(f"video/{video}"))
+    await give_token(page, service.token("anna"))
+    await page.wait_for_function(SHARED, arg="twitter")
+    held = Held(ben, status=503)
+    await page.route("**/share-status", held.answer)
+    await give_token(page, ben)
+    await held.came.wait()
+    await page.wait_for_function(SHARED, arg="")
+
+
+async def test_what_few_pages_name_keeps_its_words_when_the_page_changes(
+    service: Site, visitor: Visitor, video: str
+) -> None:
+    page = await visitor()
+    await embed(page, service.base, tag(f"video/{video}", platforms="email sms telegram"))
+    names = ["Share by email", "Share by text message", "Share on Telegram"]
+    for change in ("one.setAttribute('text', 'Look again')", "document.body.append(one.cloneNode())"):
+        for link in (page.get_by_role("link", name=name) for name in names):
+            await expect(link.first).to_be_visible()
+        await page.evaluate(f"(one => {{ {change} }})(document.querySelector('share-buttons'))")
+        await page.evaluate("new Promise((go) => setTimeout(go, 100))")
+        assert set(await page.evaluate(LABELS)) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "then", "file"),
+    [("lang", "de", "en", "labels/de.json"), ("platforms", "telegram twitter", "twitter", "platforms.json")],
+)
+async def test_what_is_fetched_for_what_was_there_before_changes_nothing(
+    service: Site, visitor: Visitor, video: str, name: str, first: str, then: str, file: str
+) -> None:
+    page, came, go = await visitor(), anyio.Event(), anyio.Event()
+
+    async def late(route: Route) -> None:
+        came.set()
+        await go.wait()
+        await route.continue_()
+
+    await page.route(f"**/widget/{file}", late)
+    await embed(page, service.base, tag(f"video/{video}", platforms="twitter"))
+    change = "([name, value]) => document.querySelector('share-buttons').setAttribute(name, value)"
+    await page.evaluate(change, [name, first])
+    await came.wait()
+    await page.evaluate(change, [name, then])
+    async with page.expect_response(f"**/widget/{file}"):
+        go.set()
+    await page.evaluate("new Promise((go) => setTimeout(go, 200))")
+    assert await page.evaluate(LABELS) == ["Share on X"]
+
+
+async def test_who_wants_less_motion_sees_none(service: Site, visitor: Visitor, video: str) -> None:
+    for motion, seconds, name in (("no-preference", "0.15s", "up"), ("reduce", "0s", "none")):
+        page = await visitor(reduced_motion=motion)
+        await embed(page, service.base, tag(f"video/{video}-{motion}"))
+        await page.wait_for_function(COUNTED)
+        service.share(f"{video}-{motion}")
+        await expect(page.locator("share-buttons .n > span").first).to_have_text("1 share")
+        inside = "document.querySelector('share-buttons').shadowRoot.querySelector"
+        assert await page.evaluate(f"getComputedStyle({inside}('.b')).transitionDuration") == seconds
+        assert await page.evaluate(f"getComputedStyle({inside}('.up')).animationName") == name
+
+
+async def test_a_share_is_withdrawn_as_soon_as_the_element_stands(service: Site, visitor: Visitor, video: str) -> None:
+    service.share(video, "twitter", user="anna")
+    page = await visitor()
+    await embed(page, service.base, tag(f"video/{video}-other"))
+    await give_token(page, service.token("anna"))
+    await page.evaluate(
+        "html => { document.body.insertAdjacentHTML('beforeend', html); "
+        "return document.body.lastElementChild.withdraw('twitter') }",
+        tag(f"video/{video}"),
+    )
+    assert service.ask("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")["shareCount"] == 0
 
 
 async def test_in_a_shadow_tree_it_has_the_language_and_the_token_of_the_page(

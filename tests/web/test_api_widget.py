@@ -97,6 +97,20 @@ def test_what_is_squeezed_keeps_its_strings() -> None:
     assert squeezed(script) == 'const a="x  // y";return b+`p{color:red}`.replace(/ +"/g,"");\n'
 
 
-def test_parentheses_go_from_around_one_name_alone() -> None:
+def test_needless_parentheses_go() -> None:
     script = "a((one) => one, async (two) => two, (three, four) => three, () => (five) => five);\n"
     assert squeezed(script) == "a(one=>one,async(two)=>two,(three,four)=>three,()=>five=>five);\n"
+    script = "b = new Set(); new Set().has(b); new Set([b]); renew Set(); new Date()[b];\n"
+    assert squeezed(script) == "b=new Set;new Set().has(b);new Set([b]);renew Set();new Date()[b];\n"
+
+
+def test_what_is_named_outermost_and_is_no_property_gets_a_letter() -> None:
+    script = (
+        "if (x) {\n  const short = 1;\n  const kept = 2;\n  function told() {}\n  class Long {}\n"
+        "  async function far() {}\n"
+        "  told(...short, { kept, B: far() }, a.long, `${Long}`);\n}\n"
+    )
+    assert squeezed(script) == (
+        "if(x){const A=1;const kept=2;function C(){}class Long{}async function D(){}"
+        "C(...A,{kept,B:D()},a.long,`${Long}`)}\n"
+    )

@@ -1,5 +1,6 @@
-"""Makes our own script smaller before it is served: no comments, no room, no parentheses around one name. Names stay.
+"""Makes our own script smaller before it is served: no comments, no room, no needless parentheses.
 
+What is named at the outermost level of its block, and is nowhere a property, gets a letter. Other names stay.
 Made for one file that is written for it: every statement ends with a semicolon or a brace. Strings and regular
 expressions are left alone; a text in backquotes is style, whose room is as needless. The same text in gives the
 same bytes out, on every machine: their hash is published.
@@ -8,6 +9,9 @@ same bytes out, on every machine: their hash is published.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from string import ascii_uppercase
+from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""
@@ -22,22 +26,59 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(r"[\w$]")
 _ONE_NAME = re.compile(r"(?<![\w$])\(([\w$]+)\)=>")
+_NEW = re.compile(r"(?<![\w$.])(new [\w$]+)\(\)(?![.\[(`?])")
+_OUTERMOST = re.compile(r"^  (?:const|class|(?:async )?function) ([\w$]+)", re.MULTILINE)
+
+
+class _Token(NamedTuple):
+    """A piece of the script, and whether there was room before it."""
+
+    kind: str | None
+    text: str
+    room: bool
 
 
 def squeezed(script: str) -> str:
     """The same program in fewer bytes."""
+    tokens = _tokens(script)
+    short = _short(tokens, _OUTERMOST.findall(script))
     out: list[str] = []
-    room = False
-    for token in _TOKEN.finditer(script):
-        kind, text = token.lastgroup, token.group()
-        if kind in ("comment", "room"):
-            room = True
-            continue
-        if room and out and _WORD.match(out[-1][-1]) and _WORD.match(text[0]):
+    for token in tokens:
+        text = short.get(token.text, token.text) if token.kind == "word" else token.text
+        if token.room and out and _WORD.match(out[-1][-1]) and _WORD.match(text[0]):
             out.append(" ")
-        out.append(_style(text) if kind == "style" and "\n" in text else text)
-        room = False
-    return _ONE_NAME.sub(r"\1=>", "".join(out)).replace(";}", "}") + "\n"
+        out.append(_style(text) if token.kind == "style" and "\n" in text else text)
+    return _NEW.sub(r"\1", _ONE_NAME.sub(r"\1=>", "".join(out))).replace(";}", "}") + "\n"
+
+
+def _tokens(script: str) -> list[_Token]:
+    found, room = list[_Token](), False
+    for token in _TOKEN.finditer(script):
+        if token.lastgroup in ("comment", "room"):
+            room = True
+        else:
+            found.append(_Token(token.lastgroup, token.group(), room))
+            room = False
+    return found
+
+
+def _short(tokens: Sequence[_Token], names: Sequence[str]) -> dict[str, str]:
+    """A letter for each of these names that is nowhere a property's too, nor told in a text."""
+    taken = {token.text for token in tokens if token.kind == "word"}
+    texts = "".join(token.text for token in tokens if token.kind == "style")
+    letters = (letter for letter in ascii_uppercase if letter not in taken)
+    safe = (name for name in names if name not in texts and not _is_property(tokens, name))
+    return dict(zip(safe, letters, strict=False))
+
+
+def _is_property(tokens: Sequence[_Token], name: str) -> bool:
+    signs = ["", *(token.text for token in tokens), ""]
+    for before, after, place in zip(signs, signs[2:], range(len(tokens)), strict=False):
+        if tokens[place].text == name:
+            spread = signs[max(0, place - 2) : place + 1] == ["."] * 3
+            if (before in (".", "?.") and not spread) or after == ":" or (before in "{," and after in ",}="):
+                return True
+    return False
 
 
 def _style(text: str) -> str:

@@ -47,7 +47,7 @@ if (globalThis.document) {
       border-radius: .5em; background: #3b434d; color: #fff; white-space: nowrap; padding: .25em .75em }
     .s:empty { padding: 0 }
     @media (pointer: coarse) { .b { min-width: 2.75rem; min-height: 2.75rem } }
-    @media (prefers-reduced-motion) { * { animation: none; transition: none } }
+    @media (prefers-reduced-motion) { .b, .up { animation: none; transition: none } }
     @media (forced-colors: active) { .b { border: 1px solid } svg { color: inherit } }`);
 
   function made(tag, attributes, ...children) {
@@ -72,7 +72,7 @@ if (globalThis.document) {
   // A page may name a language that is none, as `en_US`; a shadow tree has that of the page around it.
   function languageOf(element) {
     try {
-      return Intl.getCanonicalLocales((element.closest("[lang]") ?? document.documentElement).lang.replace("_", "-"))[0];
+      return Intl.getCanonicalLocales((element.closest("[lang]") ?? document.documentElement).lang.replace(/_/g, "-"))[0];
     } catch {
       return navigator.language;
     }
@@ -80,8 +80,9 @@ if (globalThis.document) {
 
   // words of other languages and platforms that few pages name: fetched once, and not missed
   const fetched = new Map();
-  function load(url) {
-    if (!fetched.has(url)) fetched.set(url, fetch(url).then((said) => said.json()).catch(() => ({})));
+  const labels = {};
+  function load(url, keep) {
+    if (!fetched.has(url)) fetched.set(url, fetch(url).then((said) => said.json()).then(keep).catch(() => {}));
     return fetched.get(url);
   }
 
@@ -204,8 +205,18 @@ if (globalThis.document) {
       this.widgets.get(key)?.forEach((widget) => widget.show());
     }
 
-    know(key, what, platform) {
-      this.mine.get(key)?.[what](platform);
+    // what this person shared; who gets tokens in another way is another person, and begins anew
+    of(key, who) {
+      let mine = this.mine.get(key);
+      if ((mine.who ??= who) !== who) {
+        this.mine.set(key, mine = new Set());
+        mine.who = who;
+        this.know(key);
+      }
+      return mine;
+    }
+
+    know(key) {
       this.widgets.get(key)?.forEach((widget) => widget.mark(widget.tell("count")));
     }
 
@@ -251,11 +262,14 @@ if (globalThis.document) {
   // with the page's token, else as a visitor where the service records those, else not at all
   async function signed(giver, hub, key, platform, what, path, body, method) {
     for (let tries = 0, renewed = false; key; tries++) {
-      const token = (giver && await tokenFrom(giver, renewed)) || await tokenFrom(hub.visitor, renewed);
+      let who = giver;
+      const token = (who && await tokenFrom(who, renewed)) || await tokenFrom(who = hub.visitor, renewed);
       if (!token) return;
       try {
         const said = await ask(hub.at(key, path), token, body, method);
-        hub.know(key, what, platform);
+        const mine = hub.mine.get(key);
+        if ((mine.who ??= who) === who) mine[what](platform); // or somebody else signed in meanwhile
+        hub.know(key);
         if (!hub.live) hub.again(key, 700);
         return said;
       } catch (refused) {
@@ -335,27 +349,28 @@ if (globalThis.document) {
       const base = this.told("api", home).replace(/\/+$/, "");
       this.language = languageOf(this);
       const language = this.language.slice(0, 2);
-      const names = this.told("platforms", "twitter whatsapp facebook linkedin native copy").toLowerCase().replace(/\bx\b/, "twitter").split(/[\s,]+/);
+      this.names = this.told("platforms", "twitter whatsapp facebook linkedin native copy").toLowerCase().replace(/\bx\b/, "twitter").split(/[\s,]+/);
       const id = this.told("content-id");
       this.settle(base, id && `${this.told("content-type", "video")}/${id}`);
-      this.draw(names, english);
+      this.draw();
       Promise.all([
-        "ar de es fr hi it ja nl pl pt zh".includes(language) ? load(`${base}/widget/labels/${language}.json`) : {},
-        names.every((name) => platforms[name]) ? {} : load(`${base}/widget/platforms.json`),
-      ]).then(([words, more]) => {
-        Object.assign(platforms, more.platforms);
-        this.draw(names, { ...english, ...more.words, ...words });
-      });
+        "ar de es fr hi it ja nl pl pt zh".includes(language) && load(`${base}/widget/labels/${language}.json`, (words) => { labels[language] = words; }),
+        this.names.every((name) => platforms[name]) || load(`${base}/widget/platforms.json`, (more) => {
+          Object.assign(platforms, more.platforms);
+          Object.assign(english, more.words);
+        }),
+      ]).then(() => this.draw());
     }
 
-    draw(names, words) {
+    // as everything stands now, whatever it was asked for
+    draw() {
+      const words = this.words = { ...english, ...labels[this.language.slice(0, 2)] };
       const page = document.querySelector('link[rel="canonical"]')?.href ?? location.href;
       // made whole by the browser; no property has the name of an attribute, or React and Vue would set that instead
       this.link = made("a", { href: this.told("url", page) }).href;
-      this.words = words;
       const focused = this.shadowRoot.activeElement?.name;
       this.buttons.clear();
-      for (const name of names) {
+      for (const name of this.names) {
         if (platforms[name] && (name !== "native" || navigator.share)) this.buttons.set(name, this.button(name));
       }
       this.group.setAttribute("aria-label", words.share);
@@ -417,7 +432,7 @@ if (globalThis.document) {
 
     // The browser opens the share page by itself; what the service is told comes after.
     async act(event, platform) {
-      const { hub, key, link: url } = this; // what was clicked, though the page shows something else by the time it is recorded
+      const { giver, hub, key, link: url } = this; // what was clicked, though the page shows something else by the time it is recorded
       let record;
       const recorded = new Promise((done) => { record = done; });
       const detail = { platform, ...contentOf(key ?? ""), url, recorded };
@@ -430,7 +445,7 @@ if (globalThis.document) {
           return record(null);
         }
         if (platform === "copy") this.hint(this.words.copied);
-        record((await signed(this.giver, hub, key, platform, "add", "share", { platforms: [platform] }))?.results[0] ?? null);
+        record((await signed(giver, hub, key, platform, "add", "share", { platforms: [platform] }))?.results[0] ?? null);
       } catch (error) {
         record(null);
         // who closes the share sheet has not shared, and made no mistake
@@ -448,20 +463,22 @@ if (globalThis.document) {
       if (text) this.fading = setTimeout(() => this.hint(""), 2500);
     }
 
-    withdraw(platform) {
+    async withdraw(platform) {
+      await this.changing;
       return signed(this.giver, this.hub, this.key, platform, "delete", `share/${platform}`, undefined, "DELETE");
     }
 
     async look() {
       watcher.unobserve(this);
-      const { hub, key, mine } = this;
-      const token = (this.giver && await tokenFrom(this.giver).catch(() => {})) || hub.known();
-      const { asked } = mine;
-      if (token === asked || mine !== this.mine) return;
-      mine.asked = token;
-      const said = token ? await ask(hub.at(key, "share-status"), token, undefined, "GET").catch(() => {}) : {};
-      if (asked && said) hub.know(key, "clear"); // somebody else, or nobody, is signed in now
-      for (const { platform, sharedByMe } of said?.platforms ?? []) if (sharedByMe) hub.know(key, "add", platform);
+      const { giver, hub, key } = this;
+      const own = giver && await tokenFrom(giver).catch(() => {});
+      if (giver !== this.giver) return;
+      const mine = hub.of(key, own ? giver : hub.visitor), token = own || hub.known();
+      if (!token || mine.asked) return;
+      mine.asked = 1;
+      const said = await ask(hub.at(key, "share-status"), token, undefined, "GET").catch(() => { mine.asked = 0; });
+      for (const { platform, sharedByMe } of said?.platforms ?? []) if (sharedByMe) mine.add(platform);
+      hub.know(key);
     }
   }
 
