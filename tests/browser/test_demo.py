@@ -151,6 +151,8 @@ async def test_nothing_jumps_when_the_counts_come(demo: Site, visitor: Visitor) 
     await page.route_web_socket("**/live", lambda socket: None)
     await page.goto(f"{demo.base}/demo#token={demo.token('finn')}")
     await asked.wait()
+    await expect(page.locator("#pulse")).to_have_text("Live")
+    await expect(card(page, TIDE).locator(".yours")).to_have_text("Not shared by you yet")  # all else is there
     button = card(page, TIDE).get_by_role("link", name="Share on X")
     before = await button.bounding_box()
     answer.set()
