@@ -97,6 +97,8 @@ class Settings:
     """Origins whose pages may call this service, `('*',)` for any."""
     event_feed: bool = _setting(read.switch, "off")
     """Whether every job is also published to the exchange `sharetally.events`; needs a broker."""
+    outbound_proxies: bool = _setting(read.switch, "off")
+    """Whether requests to other servers go through the proxies that `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` name."""
     ops_port: int | None = _setting(read.port, "off")
     """Where relay and worker answer `/health` and `/metrics`; None when `off`."""
     ops_networks: tuple[Network, ...] = _setting(urls.networks, "127.0.0.0/8,::1")

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -43,6 +43,7 @@ from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Cache, Channel, Platform, Queue, Waiting
+from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.operation import Health
 
@@ -105,6 +106,8 @@ class Core:
         )
         self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
+        self._outbound: Outbound | None = None
+        self._to_close = AsyncExitStack()
 
     async def __aenter__(self) -> Core:
         check_there(self.settings)
@@ -137,7 +140,19 @@ class Core:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close()
 
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call `close` when the role ends, after its tasks; what was registered last is closed first."""
+        self._to_close.push_async_callback(close)
+
+    def outbound(self, *, setting: str, extra: str) -> Outbound:
+        """The client for requests to other servers, one a process; `setting` needs it, and the package's `extra`."""
+        if self._outbound is None:
+            self._outbound = outbound(self.settings, setting=setting, extra=extra)
+            self.on_close(self._outbound.close)
+        return self._outbound
+
     async def _close(self) -> None:
+        await self._to_close.aclose()
         await self.broker.close()
         await self.channel.close()
         if self.cache is not None:
@@ -268,6 +283,15 @@ def channel(settings: Settings) -> Channel:
 
         return AmqpChannel(settings.broker_url)
     return MemoryChannel()
+
+
+def outbound(settings: Settings, *, setting: str, extra: str) -> Outbound:
+    """A client for requests to other servers; `setting` is what needs it, and `extra` what installs it."""
+    try:
+        from sharetally.adapters.outbound import OutboundClient
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"{setting} needs: pip install 'sharetally[{extra}]' ({error.name})") from error
+    return OutboundClient(proxies_from_env=settings.outbound_proxies)
 
 
 def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:

@@ -16,10 +16,12 @@ from sharetally.adapters.clock import DatabaseClock
 from sharetally.domain.errors import Misconfigured
 from sharetally.flow.analytics import Analytics
 from sharetally.flow.looking import Looking
+from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, ensure_secret
 from sharetally.settings_values import Rate
 from sharetally.web.app import Application
 from sharetally.web.count_answers import CountAnswers
+from sharetally.web.endpoints.console_oidc import OpenId, sign_in_endpoints
 from sharetally.web.endpoints.pages import page_endpoints
 from sharetally.web.network import BehindProxies
 from sharetally.web.parts import Parts, Places
@@ -27,6 +29,8 @@ from sharetally.web.routes import Routes
 from sharetally.web.table import API, OPERATION
 from sharetally.web.who.callers import Callers
 from sharetally.web.who.identity import ApiKeys, Identity
+from sharetally.web.who.jwks import Jwks, over_http
+from sharetally.web.who.oidc import Client, Provider
 from sharetally.web.who.quota import LocalQuota, Quota, Unlimited
 from sharetally.web.who.sessions import Sessions
 from sharetally.web.who.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
@@ -35,7 +39,6 @@ from sharetally.wiring import Core, allowed_platforms, own_platforms
 
 if TYPE_CHECKING:
     from sharetally.web.endpoint import Endpoint
-    from sharetally.web.endpoints.console_oidc import OpenId
 
 ALLOWED = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
@@ -74,22 +77,16 @@ def issued(settings: Settings, *, user: str, scopes: frozenset[str], ttl: int) -
     return signs.sign(user_id=user, scopes=scopes, ttl=ttl)
 
 
-def _verifier(settings: Settings, clock: DatabaseClock) -> Verifier:
+def _verifier(core: Core) -> Verifier:
+    settings = core.settings
     sources: dict[str, KeySource] = {}
     if settings.jwt_secret is not None:
         sources[settings.secret_algorithm] = SharedSecret(settings.jwt_secret)
     if settings.jwks_url is not None:
-        keys = _issuer_keys(settings.jwks_url)
+        outbound = core.outbound(setting="JWKS_URL", extra="jwks")
+        keys = Jwks(fetch=over_http(settings.jwks_url, outbound))
         sources |= dict.fromkeys(settings.key_algorithms, keys)
-    return Verifier(sources=sources, rules=rules(settings), clock=clock, visitors=settings.anonymous_shares)
-
-
-def _issuer_keys(url: str) -> KeySource:
-    try:
-        from sharetally.web.who.jwks import Jwks, over_http
-    except ModuleNotFoundError as error:
-        raise Misconfigured(f"JWKS_URL needs: pip install 'sharetally[jwks]' ({error.name})") from error
-    return Jwks(fetch=over_http(url))
+    return Verifier(sources=sources, rules=rules(settings), clock=core.clock, visitors=settings.anonymous_shares)
 
 
 def _quota(settings: Settings, rate: Rate | None, *, of: str) -> Quota:
@@ -112,24 +109,17 @@ def _visitors(core: Core) -> Visitors | None:
     return Visitors(signer=signs, quota=_quota(settings, settings.anonymous_rate, of="visitors"), clock=core.clock)
 
 
-def openid(settings: Settings, clock: DatabaseClock) -> OpenId | None:
-    """The provider that signs people in to the console, if there is one."""
-    if settings.oidc_issuer is None:
-        return None
-    try:
-        from sharetally.web.endpoints.console_oidc import OpenId
-        from sharetally.web.who.oidc import Client, Provider
-    except ModuleNotFoundError as error:
-        raise Misconfigured(f"OIDC_ISSUER needs: pip install 'sharetally[oidc]' ({error.name})") from error
+def openid(settings: Settings, outbound: Outbound, clock: DatabaseClock) -> OpenId:
+    """The provider of OIDC_ISSUER, which signs people in to the console."""
     client = Client(
-        issuer=settings.oidc_issuer,
+        issuer=settings.oidc_issuer or "",
         client_id=settings.oidc_client_id or "",
         secret=settings.oidc_client_secret,
         redirect_uri=f"{settings.public_url}/console/sign-in/oidc/callback",
         scope=settings.oidc_scope,
     )
     return OpenId(
-        provider=Provider(client, clock=clock),
+        provider=Provider(client, outbound=outbound, clock=clock),
         user_claim=settings.oidc_user_claim,
         groups_claim=settings.oidc_groups_claim,
         scopes={group: frozenset(scopes.split()) for group, scopes in (settings.oidc_groups or {}).items()},
@@ -138,12 +128,9 @@ def openid(settings: Settings, clock: DatabaseClock) -> OpenId | None:
 
 def _sign_in(core: Core) -> tuple[Endpoint, ...]:
     """The way to the provider and back, where there is one."""
-    known = openid(core.settings, core.clock)
-    if known is None:
+    if core.settings.oidc_issuer is None:
         return ()
-    from sharetally.web.endpoints.console_oidc import sign_in_endpoints
-
-    return sign_in_endpoints(known)
+    return sign_in_endpoints(openid(core.settings, core.outbound(setting="OIDC_ISSUER", extra="oidc"), core.clock))
 
 
 def _parts(core: Core) -> Parts:
@@ -151,9 +138,7 @@ def _parts(core: Core) -> Parts:
     keys, looking = ApiKeys(db), Looking(db)
     core.start(keys.run(), "keys")
     core.start(looking.run(), "looking")
-    identity = Identity(
-        tokens=_verifier(settings, core.clock), keys=keys, signer=signer(settings, core.clock), clock=core.clock
-    )
+    identity = Identity(tokens=_verifier(core), keys=keys, signer=signer(settings, core.clock), clock=core.clock)
     sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
     return Parts(
         committer=core.committer,

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.outbound import OutboundClient
 from sharetally.domain.errors import Unauthenticated
 from sharetally.wiring_http import openid
 from tests.openid.provider import SECRET, OpenIdProvider, logged_in, open_provider
@@ -211,11 +212,13 @@ async def test_a_provider_that_is_gone_harms_nothing_else(make_api: MakeApi, tmp
 
 async def test_what_doctor_asks(provider: OpenIdProvider, tmp_path: Path) -> None:
     told = provider.settings(PUBLIC_URL=PUBLIC)
-    known = openid(settings(tmp_path, f"sqlite:///{tmp_path}/a.db", **told), DatabaseClock())
-    assert known is not None
-    await known.provider.look()
-    told["OIDC_ISSUER"] += "/"
-    known = openid(settings(tmp_path, f"sqlite:///{tmp_path}/a.db", **told), DatabaseClock())
-    assert known is not None
-    with pytest.raises(Unauthenticated, match="another issuer than OIDC_ISSUER"):
+    outbound = OutboundClient()
+    try:
+        known = openid(settings(tmp_path, f"sqlite:///{tmp_path}/a.db", **told), outbound, DatabaseClock())
         await known.provider.look()
+        told["OIDC_ISSUER"] += "/"
+        known = openid(settings(tmp_path, f"sqlite:///{tmp_path}/a.db", **told), outbound, DatabaseClock())
+        with pytest.raises(Unauthenticated, match="another issuer than OIDC_ISSUER"):
+            await known.provider.look()
+    finally:
+        await outbound.close()

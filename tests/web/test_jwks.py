@@ -12,6 +12,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from sharetally.adapters.outbound import OutboundClient
 from sharetally.domain.errors import Misconfigured, Unauthenticated, Unavailable
 from sharetally.web.who import fetching
 from sharetally.web.who.jwks import Jwks, over_http
@@ -221,10 +222,13 @@ async def test_what_is_no_key_set_counts_as_away(clock: HandClock, document: byt
 
 async def fetched(url: str) -> bool:
     """Whether a key comes from there."""
+    outbound = OutboundClient()
     try:
-        await Jwks(fetch=over_http(url)).key(algorithm="RS256", kid="a")
+        await Jwks(fetch=over_http(url, outbound)).key(algorithm="RS256", kid="a")
     except Unavailable:
         return False
+    finally:
+        await outbound.close()
     return True
 
 
@@ -289,11 +293,11 @@ async def test_nobody_there_counts_as_away(free_tcp_port: int) -> None:
 )
 def test_keys_from_elsewhere_need_tls(url: str) -> None:
     with pytest.raises(Misconfigured, match="JWKS_URL"):
-        over_http(url)
+        over_http(url, OutboundClient())
 
 
 @pytest.mark.parametrize(
     "url", ["https://id.example/jwks.json", "http://127.0.0.1:1/x", "http://[::1]/x", "http://localhost/x"]
 )
 def test_keys_from_this_machine_do_not(url: str) -> None:
-    assert callable(over_http(url))
+    assert callable(over_http(url, OutboundClient()))

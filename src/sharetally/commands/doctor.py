@@ -11,7 +11,7 @@ from sharetally.adapters.logs import configure
 from sharetally.commands.opened import opened
 from sharetally.domain.errors import Misconfigured, SharetallyError, Unauthenticated, Unavailable
 from sharetally.settings import Settings, masked
-from sharetally.wiring import allowed_platforms, broker, cache, own_queues
+from sharetally.wiring import allowed_platforms, broker, cache, outbound, own_queues
 from sharetally.wiring_http import openid
 
 
@@ -79,11 +79,13 @@ async def _check_cache(settings: Settings) -> str:
 
 
 async def _check_openid(settings: Settings) -> str:
-    known = openid(settings, DatabaseClock())
-    if known is None:
+    if settings.oidc_issuer is None:
         return "none: `sharetally console` prints links to sign in with"
+    client = outbound(settings, setting="OIDC_ISSUER", extra="oidc")
     try:
-        await known.provider.look()
+        await openid(settings, client, DatabaseClock()).provider.look()
     except Unauthenticated as wrong:
         raise Misconfigured(f"{wrong.detail}: check OIDC_ISSUER") from None
+    finally:
+        await client.close()
     return "answers, and publishes its keys"

@@ -1,32 +1,23 @@
-"""What other servers answer: bounded in size and time, and only by https or from this machine.
+"""What other servers answer about identity: bounded in size and time, and only by https or from this machine.
 
-Whoever could change what comes (keys, addresses, tokens) could sign in as anybody, so nothing else will do. Redirects
-are not followed: an address that was configured, or told by one that was, is where the answer comes from.
+Stands between `jwks.py` and `oidc.py` and the client of `ports/outbound.py`. Whoever could change a response on its way
+(keys, addresses, tokens) could sign in as anybody, so no other URL is asked. Redirects are not followed: the response
+comes from the URL that was configured, or from one that a configured server named.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import NamedTuple
-from urllib.parse import urlsplit
-
-import httpx2
+from urllib.parse import urlencode, urlsplit
 
 from sharetally.domain.errors import Misconfigured
+from sharetally.ports.outbound import Outbound, OutboundError, OutboundResponse
 
-PATIENCE = 5.0  # seconds that an answer may take, all of it
+PATIENCE = 5.0  # seconds that a whole exchange may take
 MAX_BYTES = 256 * 1024
-FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
+FAULTS = (OutboundError, OSError, ValueError)
 """What `fetched` raises where nothing usable came."""
-
-
-class Fetched(NamedTuple):
-    """What came, whole."""
-
-    status: int
-    body: bytes
 
 
 def check_address(url: str, named: str) -> str:
@@ -53,26 +44,14 @@ def _is_here(host: str | None) -> bool:
 
 
 async def fetched(
-    url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-) -> Fetched:
-    """GET, or POST of a form; one of `FAULTS` if nobody answers in time, or too much comes."""
+    outbound: Outbound, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> OutboundResponse:
+    """GET, or POST of a form; one of `FAULTS` if no complete response comes in time, or it is too large."""
     if not is_safe(url):
         raise ValueError("the address is neither https nor on this machine")
-    # what comes uncompressed cannot grow in our hands
-    asked = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-    method = "GET" if form is None else "POST"
-    async with (
-        asyncio.timeout(PATIENCE),
-        httpx2.AsyncClient(timeout=PATIENCE, headers=asked, follow_redirects=False) as client,
-        client.stream(method, url, data=form) as answer,
-    ):
-        return Fetched(answer.status_code, await _body(answer))
-
-
-async def _body(answer: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for piece in answer.aiter_raw():
-        body += piece
-        if len(body) > MAX_BYTES:
-            raise ValueError("too long")
-    return bytes(body)
+    sent = {"Accept": "application/json", **(headers or {})}
+    if form is None:
+        return await outbound.request("GET", url, headers=sent, deadline=PATIENCE, max_bytes=MAX_BYTES)
+    sent["Content-Type"] = "application/x-www-form-urlencoded"
+    body = urlencode(form).encode()
+    return await outbound.request("POST", url, headers=sent, body=body, deadline=PATIENCE, max_bytes=MAX_BYTES)

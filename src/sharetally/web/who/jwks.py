@@ -12,12 +12,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import httpx2
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, OctKey
 
 from sharetally.domain.errors import Unauthenticated, Unavailable
+from sharetally.ports.outbound import Outbound
 from sharetally.web.who.fetching import FAULTS, check_address, fetched
 
 MAX_AGE = 600.0  # seconds until keys are fetched again
@@ -103,13 +103,13 @@ def _usable(member: dict[str, object]) -> Key | None:
         return None
 
 
-def over_http(url: str) -> Fetch:
+def over_http(url: str, outbound: Outbound) -> Fetch:
     """Fetch from this address; `Misconfigured` unless it is https or on this machine."""
     check_address(url, "JWKS_URL")
 
     async def fetch() -> bytes:
-        found = await fetched(url)
-        if found.status != httpx2.codes.OK:
+        found = await fetched(outbound, url)
+        if found.status != 200:
             raise ValueError(f"answered {found.status}")
         return found.body
 

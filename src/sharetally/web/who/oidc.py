@@ -23,7 +23,8 @@ from joserfc.errors import JoseError
 
 from sharetally.domain.errors import Unauthenticated, Unavailable
 from sharetally.ports import Clock
-from sharetally.web.who.fetching import FAULTS, Fetched, check_address, fetched, is_safe
+from sharetally.ports.outbound import Outbound, OutboundResponse
+from sharetally.web.who.fetching import FAULTS, check_address, fetched, is_safe
 from sharetally.web.who.jwks import Jwks, over_http
 from sharetally.web.who.tokens import LEEWAY, Signatures
 
@@ -81,9 +82,12 @@ class Attempt:
 class Provider:
     """One provider; asked for nothing before somebody signs in."""
 
-    def __init__(self, client: Client, *, clock: Clock, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: Client, *, outbound: Outbound, clock: Clock, now: Callable[[], float] = time.monotonic
+    ) -> None:
         check_address(client.issuer, "OIDC_ISSUER")
         self.client = client
+        self._outbound = outbound
         self._clock = clock
         self._now = now
         self._known: tuple[Metadata, Signatures] | None = None
@@ -126,14 +130,12 @@ class Provider:
 
     async def look(self) -> None:
         """Whether it answers, and publishes keys that we could use; for `doctor`."""
-        metadata = _read(await _answer(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
+        metadata = _read(await self._answer(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
         self._check(metadata)
         try:
-            await over_http(metadata.jwks_uri)()
+            await over_http(metadata.jwks_uri, self._outbound)()
         except FAULTS as fault:
-            raise Unavailable(
-                f"the OpenID provider's keys cannot be had ({type(fault).__name__}: {fault})"[:200]
-            ) from None
+            raise Unavailable(f"the OpenID provider's keys cannot be had ({fault})"[:200]) from None
 
     # what it says of itself
 
@@ -150,7 +152,7 @@ class Provider:
                 return
             self._tried = self._now()
             try:
-                metadata = _read(await _answer(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
+                metadata = _read(await self._answer(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
                 self._check(metadata)
             except (Unavailable, Unauthenticated) as fault:
                 log.warning("the OpenID provider could not be asked", reason=fault.detail)
@@ -158,7 +160,8 @@ class Provider:
             finally:
                 self._tried = self._now()
             if self._known is None or self._known[0] != metadata:
-                self._known = metadata, _signatures(metadata)
+                keys = Jwks(fetch=over_http(metadata.jwks_uri, self._outbound))
+                self._known = metadata, Signatures(dict.fromkeys(ALGORITHMS, keys))
             self._asked = self._now()
 
     def _check(self, metadata: Metadata) -> None:
@@ -184,7 +187,7 @@ class Provider:
         else:
             form["client_id"] = client.client_id
             form |= {"client_secret": client.secret} if client.secret is not None else {}
-        return _read(await _answer(metadata.token_endpoint, form=form, headers=headers), _Tokens)
+        return _read(await self._answer(metadata.token_endpoint, form=form, headers=headers), _Tokens)
 
     async def _checked(self, signatures: Signatures, token: str, attempt: Attempt) -> Mapping[str, object]:
         """What an ID token must be (OpenID Connect Core 1.0, 3.1.3.7)."""
@@ -210,34 +213,27 @@ class Provider:
         return claims
 
     async def _told(self, url: str, access_token: str, claims: Mapping[str, object]) -> Mapping[str, object]:
-        answer = await _answer(url, headers={"Authorization": f"Bearer {access_token}"})
+        answer = await self._answer(url, headers={"Authorization": f"Bearer {access_token}"})
         told: dict[str, object] = _read(answer, dict[str, object])
         if told.get("sub") != claims["sub"]:
             raise _refused("the userinfo endpoint tells of somebody else")
         return told
 
-
-def _signatures(metadata: Metadata) -> Signatures:
-    keys = Jwks(fetch=over_http(metadata.jwks_uri))
-    return Signatures(dict.fromkeys(ALGORITHMS, keys))
-
-
-async def _answer(
-    url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-) -> Fetched:
-    try:
-        answer = await fetched(url, form=form, headers=headers)
-    except FAULTS as fault:
-        reason = f"{type(fault).__name__}: {fault}"[:200]
-        raise Unavailable(f"the OpenID provider does not answer ({reason})", retry_after=5) from None
-    if answer.status >= 500 or answer.status == 429:
-        raise Unavailable(f"the OpenID provider answered {answer.status}", retry_after=5)
-    if answer.status != 200:
-        raise _refused(f"the provider answered {answer.status} {_code(answer)}")
-    return answer
+    async def _answer(
+        self, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> OutboundResponse:
+        try:
+            answer = await fetched(self._outbound, url, form=form, headers=headers)
+        except FAULTS as fault:
+            raise Unavailable(f"the OpenID provider does not answer ({fault})"[:200], retry_after=5) from None
+        if answer.status >= 500 or answer.status == 429:
+            raise Unavailable(f"the OpenID provider answered {answer.status}", retry_after=5)
+        if answer.status != 200:
+            raise _refused(f"the provider answered {answer.status} {_code(answer)}")
+        return answer
 
 
-def _code(answer: Fetched) -> str:
+def _code(answer: OutboundResponse) -> str:
     """The error's code, if the answer has one (RFC 6749, 5.2)."""
     try:
         return msgspec.json.decode(answer.body, type=_Error).error[:64]
@@ -245,7 +241,7 @@ def _code(answer: Fetched) -> str:
         return ""
 
 
-def _read(answer: Fetched, kind: type[T]) -> T:
+def _read(answer: OutboundResponse, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except (ValueError, RecursionError):
