@@ -32,6 +32,7 @@ from sharetally.web.who.identity import ApiKeys, Identity
 from sharetally.web.who.jwks import Jwks, over_http
 from sharetally.web.who.oidc import Client, Provider
 from sharetally.web.who.quota import LocalQuota, Quota, Unlimited
+from sharetally.web.who.quota_shared import SharedQuota
 from sharetally.web.who.sessions import Sessions
 from sharetally.web.who.tokens import KeySource, Rules, SharedSecret, Signer, Verifier
 from sharetally.web.who.visitors import Visitors
@@ -44,6 +45,7 @@ ALLOWED = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
     *("traceparent", "tracestate"),
 )
+QUOTA_TIMEOUT = 0.05  # seconds that a write waits for the shared window
 EXPOSED = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Location", "X-Request-Id")
 
 
@@ -89,16 +91,18 @@ def _verifier(core: Core) -> Verifier:
     return Verifier(sources=sources, rules=rules(settings), clock=core.clock, visitors=settings.anonymous_shares)
 
 
-def _quota(settings: Settings, rate: Rate | None, *, of: str) -> Quota:
+def _quota(core: Core, rate: Rate | None, *, of: str) -> Quota:
     if rate is None:
         return Unlimited()
-    if not settings.cache_url.startswith("redis"):
+    if not core.settings.cache_url.startswith("redis"):
         return LocalQuota(limit=rate.limit, window=rate.window)
-    from redis.asyncio import Redis
+    from sharetally.adapters.quota_redis import RedisLeases
+    from sharetally.adapters.redis_asking import Asking
 
-    from sharetally.web.who.quota_shared import RedisLeases, SharedQuota
-
-    leases = RedisLeases(Redis.from_url(settings.cache_url), prefix=f"sharetally:{of}:")
+    # one fault is enough: a write waits for this, and the process's own window is nearly as good
+    redis = Asking(core.settings.cache_url, purpose="quota", timeout=QUOTA_TIMEOUT, faults=1)
+    core.on_close(redis.close)
+    leases = RedisLeases(redis, prefix=f"sharetally:{of}:")
     return SharedQuota(limit=rate.limit, window=rate.window, leases=leases)
 
 
@@ -106,7 +110,7 @@ def _visitors(core: Core) -> Visitors | None:
     settings, signs = core.settings, signer(core.settings, core.clock)
     if not settings.anonymous_shares or signs is None:
         return None
-    return Visitors(signer=signs, quota=_quota(settings, settings.anonymous_rate, of="visitors"), clock=core.clock)
+    return Visitors(signer=signs, quota=_quota(core, settings.anonymous_rate, of="visitors"), clock=core.clock)
 
 
 def openid(settings: Settings, outbound: Outbound, clock: DatabaseClock) -> OpenId:
@@ -158,7 +162,7 @@ def _parts(core: Core) -> Parts:
         identity=identity,
         sessions=sessions,
         callers=Callers(identity=identity, sessions=sessions),
-        quota=_quota(settings, settings.rate_limit, of="quota"),
+        quota=_quota(core, settings.rate_limit, of="quota"),
         oidc=settings.oidc_issuer is not None,
         meter=core.meter,
         clock=core.clock,

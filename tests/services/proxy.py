@@ -104,6 +104,16 @@ class Proxy:
         for line in self._lines:
             line.say(words)
 
+    @property
+    def connections(self) -> int:
+        """How many there are just now."""
+        return len(self._lines)
+
+    async def left(self) -> None:
+        """Return once nobody is connected any more."""
+        for line in list(self._lines):
+            await line.ended.wait()
+
     async def end(self) -> None:
         """End all of it, and give the port back."""
         await self.cut()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from redis.asyncio import Redis
 
+from sharetally.adapters.quota_redis import RedisLeases
+from sharetally.adapters.redis_asking import Asking
 from sharetally.domain.errors import RateLimited
-from sharetally.web.who import quota_shared
-from sharetally.web.who.quota import LocalQuota, Quota, Unlimited, Usage, rate_limit_fields, refusal_fields
-from sharetally.web.who.quota_shared import Grant, RedisLeases, SharedQuota
+from sharetally.ports.quota import Grant, Usage
+from sharetally.web.who.quota import LocalQuota, Quota, Unlimited, rate_limit_fields, refusal_fields
+from sharetally.web.who.quota_shared import SharedQuota
+from tests.services.proxy import Proxy
+from tests.web.conftest import MakeApi
 from tests.web.hand_clock import HandClock
 
 pytestmark = pytest.mark.anyio
@@ -133,36 +137,29 @@ async def test_the_fields_of_an_answer(clock: HandClock) -> None:
 class Counting:
     """Leases that count who asks, over others."""
 
-    def __init__(self, inner: RedisLeases | Broken) -> None:
+    def __init__(self, inner: RedisLeases) -> None:
         self._inner = inner
         self.asked = 0
 
-    async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant:
+    async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant | None:
         self.asked += 1
         return await self._inner.lease(key, wanted=wanted, limit=limit, window=window)
 
 
-class Broken:
-    """Leases that fail as a lost connection does."""
-
-    async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant:
-        raise ConnectionResetError
-
-
 @pytest.fixture
-async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
-    monkeypatch.setattr(quota_shared, "PATIENCE", 10.0)  # a busy machine is no dead Redis
-    async with Redis.from_url(redis_url) as client:
-        yield client
+async def redis(redis_url: str) -> AsyncIterator[Asking]:
+    asking = Asking(redis_url, purpose="quota", timeout=10.0, faults=1)  # a busy machine is no dead Redis
+    yield asking
+    await asking.close()
 
 
-def process(redis: Redis, clock: HandClock, *, limit: int = 100) -> tuple[SharedQuota, Counting]:
+def process(redis: Asking, clock: HandClock, *, limit: int = 100) -> tuple[SharedQuota, Counting]:
     leases = Counting(RedisLeases(redis))
     return SharedQuota(limit=limit, window=DAY, leases=leases, now=clock.seconds), leases
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100, 600])
-async def test_processes_together_never_grant_more_than_the_limit(redis: Redis, clock: HandClock, limit: int) -> None:
+async def test_processes_together_never_grant_more_than_the_limit(redis: Asking, clock: HandClock, limit: int) -> None:
     processes = [process(redis, clock, limit=limit)[0] for _ in range(4)]
     counts = [await spent(quota, "alice", limit // 8 + 1) for quota in processes]
     counts += [await spent(quota, "alice", limit + 1) for quota in processes]
@@ -170,34 +167,34 @@ async def test_processes_together_never_grant_more_than_the_limit(redis: Redis, 
     assert await spent(processes[0], "bob", 1) == 1
 
 
-async def test_writes_at_once_never_grant_more_than_the_limit(redis: Redis, clock: HandClock) -> None:
+async def test_writes_at_once_never_grant_more_than_the_limit(redis: Asking, clock: HandClock) -> None:
     processes = [process(redis, clock, limit=50)[0] for _ in range(4)]
     writes = [quota.spend("alice") for quota in processes for _ in range(50)]
     answers = await asyncio.gather(*writes, return_exceptions=True)
     assert sum(not isinstance(answer, RateLimited) for answer in answers) == 50
 
 
-async def test_most_writes_ask_nobody(redis: Redis, clock: HandClock) -> None:
+async def test_most_writes_ask_nobody(redis: Asking, clock: HandClock) -> None:
     quota, leases = process(redis, clock, limit=6000)
     assert await spent(quota, "alice", 3000) == 3000
     assert leases.asked < 30
 
 
-async def test_a_user_who_writes_little_takes_little_from_other_processes(redis: Redis, clock: HandClock) -> None:
+async def test_a_user_who_writes_little_takes_little_from_other_processes(redis: Asking, clock: HandClock) -> None:
     slow, _ = process(redis, clock)
     quick, _ = process(redis, clock)
     await slow.spend("alice")
     assert await spent(quick, "alice", 101) == 99
 
 
-async def test_a_shared_write_says_what_is_left(redis: Redis, clock: HandClock) -> None:
+async def test_a_shared_write_says_what_is_left(redis: Asking, clock: HandClock) -> None:
     quota, _ = process(redis, clock)
     states = [await quota.spend("alice") for _ in range(20)]
     assert [state.remaining for state in states] == list(range(99, 79, -1))
     assert all(1 <= state.reset <= DAY and state.limit == 100 for state in states)
 
 
-async def test_who_is_refused_does_not_ask_again_and_again(redis: Redis, clock: HandClock) -> None:
+async def test_who_is_refused_does_not_ask_again_and_again(redis: Asking, clock: HandClock) -> None:
     quota, leases = process(redis, clock, limit=3)
     assert await spent(quota, "alice", 4) == 3
     asked = leases.asked
@@ -206,20 +203,22 @@ async def test_who_is_refused_does_not_ask_again_and_again(redis: Redis, clock: 
     assert leases.asked == asked
 
 
-async def test_the_window_in_redis_slides_by_the_clock_of_redis(redis: Redis) -> None:
+async def test_the_window_in_redis_slides_by_the_clock_of_redis(redis: Asking) -> None:
     leases = RedisLeases(redis, prefix="q:")
-    seconds, _ = await redis.time()
+    seconds, _ = await redis.client.time()
     yesterday = int(seconds) // DAY - 1
-    await redis.hset("q:100/86400:alice", mapping={"index": yesterday, "current": 100, "before": 0})
+    await redis.client.hset("q:100/86400:alice", mapping={"index": yesterday, "current": 100, "before": 0})
     grant = await leases.lease("alice", wanted=1, limit=100, window=DAY)
+    assert grant is not None
     assert (grant.usage.before, grant.usage.current - grant.granted) == (100, 0)
-    await redis.hset("q:100/86400:bob", mapping={"index": yesterday - 1, "current": 100, "before": 100})
+    await redis.client.hset("q:100/86400:bob", mapping={"index": yesterday - 1, "current": 100, "before": 100})
     grant = await leases.lease("bob", wanted=1, limit=100, window=DAY)
+    assert grant is not None
     assert grant == Grant(granted=1, usage=Usage(current=1, before=0, elapsed=grant.usage.elapsed))
-    assert 0 < await redis.ttl("q:100/86400:bob") <= 2 * DAY
+    assert 0 < await redis.client.ttl("q:100/86400:bob") <= 2 * DAY
 
 
-async def test_a_lease_ends_with_its_window(redis: Redis, clock: HandClock) -> None:
+async def test_a_lease_ends_with_its_window(redis: Asking, clock: HandClock) -> None:
     quota, leases = process(redis, clock, limit=6000)
     for _ in range(5):
         await quota.spend("alice")
@@ -232,38 +231,78 @@ async def test_a_lease_ends_with_its_window(redis: Redis, clock: HandClock) -> N
 # without Redis
 
 
-async def test_without_redis_writes_go_on_under_the_own_window(clock: HandClock) -> None:
-    leases = Counting(Broken())
-    quota = SharedQuota(limit=5, window=60, leases=leases, now=clock.seconds)
-    assert await spent(quota, "alice", 10) == 5
-    assert leases.asked == 1
-    clock.forward(2)
-    await refusal(quota, "alice")
-    assert leases.asked == 2
+class DeadRedis:
+    """Takes connections and closes them, or says nothing on them; counts them."""
 
+    def __init__(self) -> None:
+        self.connections = 0
+        self.answers = True
+        self.ended = asyncio.Event()
 
-async def test_writes_at_once_ask_a_dead_redis_once(clock: HandClock) -> None:
-    leases = Counting(Broken())
-    quota = SharedQuota(limit=50, window=60, leases=leases, now=clock.seconds)
-    await asyncio.gather(*(quota.spend("alice") for _ in range(50)))
-    assert leases.asked == 1
-
-
-async def test_a_redis_that_never_answers_is_waited_for_a_moment_only(clock: HandClock) -> None:
-    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await ended.wait()
+    async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        if not self.answers:
+            await self.ended.wait()
         writer.close()
 
-    ended = asyncio.Event()
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with Redis(host="127.0.0.1", port=port) as client, asyncio.timeout(2):
-            quota = SharedQuota(limit=5, window=60, leases=RedisLeases(client), now=clock.seconds)
-            assert await spent(quota, "alice", 10) == 5
-        ended.set()
+
+@pytest.fixture
+async def dead() -> AsyncIterator[tuple[DeadRedis, str]]:
+    server = DeadRedis()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    yield server, f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    server.ended.set()
+    listener.close()
 
 
-async def test_a_cancelled_wait_does_not_mix_up_answers(redis: Redis, clock: HandClock) -> None:
+@asynccontextmanager
+async def cut_off(url: str, clock: HandClock, *, limit: int, seconds: float = 10.0) -> AsyncIterator[SharedQuota]:
+    """A quota whose Redis is this one, asked as the service asks."""
+    asking = Asking(url, purpose="quota", timeout=seconds, faults=1, monotonic=clock.seconds)
+    yield SharedQuota(limit=limit, window=60, leases=RedisLeases(asking), now=clock.seconds)
+    await asking.close()
+
+
+async def test_without_redis_writes_go_on_under_the_own_window(dead: tuple[DeadRedis, str], clock: HandClock) -> None:
+    server, url = dead
+    async with cut_off(url, clock, limit=5) as quota:
+        assert await spent(quota, "alice", 10) == 5
+        assert server.connections == 1
+        clock.forward(2)
+        await refusal(quota, "alice")
+        assert server.connections == 2
+
+
+async def test_writes_at_once_ask_a_dead_redis_once(dead: tuple[DeadRedis, str], clock: HandClock) -> None:
+    server, url = dead
+    async with cut_off(url, clock, limit=50) as quota:
+        await asyncio.gather(*(quota.spend("alice") for _ in range(50)))
+        assert server.connections == 1
+
+
+async def test_a_redis_that_never_answers_is_waited_for_a_moment_only(
+    dead: tuple[DeadRedis, str], clock: HandClock
+) -> None:
+    server, url = dead
+    server.answers = False
+    async with asyncio.timeout(5), cut_off(url, clock, limit=5, seconds=0.05) as quota:
+        assert await spent(quota, "alice", 10) == 5
+
+
+async def test_the_service_gives_its_connections_back(make_api: MakeApi, redis_url: str) -> None:
+    proxy = Proxy(redis_url)
+    await proxy.mend()
+    try:
+        async with make_api(CACHE_URL=proxy.url, RATE_LIMIT="10/minute") as api:
+            assert "ratelimit" in (await api.share("abc", "twitter")).headers
+            assert proxy.connections
+        async with asyncio.timeout(10):
+            await proxy.left()
+    finally:
+        await proxy.end()
+
+
+async def test_a_cancelled_wait_does_not_mix_up_answers(redis: Asking, clock: HandClock) -> None:
     quota, _ = process(redis, clock)
     waiting = [asyncio.create_task(quota.spend(f"user-{number}")) for number in range(20)]
     await asyncio.sleep(0)
@@ -271,4 +310,4 @@ async def test_a_cancelled_wait_does_not_mix_up_answers(redis: Redis, clock: Han
         task.cancel()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(not isinstance(answer, BaseException) and answer.remaining == 99 for answer in answers[1::2])
-    assert await redis.ping() is True
+    assert await redis.client.ping() is True

@@ -1,8 +1,8 @@
-"""Asking Redis without ever waiting long for it: what cache and channel have in common.
+"""Asking Redis without ever waiting long for it: what cache, channel and quota have in common.
 
 No call takes longer than its time-out, whatever the server does (waiting for a free connection, connecting and the
-answer included), and no fault leaves as an error. After five faults in a row nobody asks for two seconds: a dead
-server costs one request in a while its time-out, not each.
+answer included), and no fault leaves as an error. After some faults in a row a circuit breaker keeps everybody from
+asking for two seconds: a dead server costs one request in a while its time-out, not each.
 """
 
 from __future__ import annotations
@@ -18,33 +18,41 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from sharetally.adapters.circuit_breaker import CircuitBreaker
 from sharetally.domain.errors import Misconfigured
 
 _CONNECTIONS = 64  # of one process; who comes later waits within the time-out
-_FAULTS = 5
-_PAUSE = 2.0  # seconds
 _Answer = TypeVar("_Answer")
 
 
 class Asking:
-    """One server, asked for `purpose` (`cache`, `channel`: how it is called in the log), `timeout` seconds at most."""
+    """One server, asked for `purpose` (`cache`, `channel`, `quota`: how the log calls it), `timeout` seconds at most.
+
+    `faults` in a row open the circuit breaker.
+    """
 
     def __init__(
-        self, url: str, *, purpose: str, timeout: float, monotonic: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        *,
+        purpose: str,
+        timeout: float,
+        faults: int = 5,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = _client(url)
         self._purpose = purpose
         self._timeout = timeout
         self._slots = asyncio.Semaphore(self.client.connection_pool.max_connections)
-        self._breaker = _Breaker(monotonic=monotonic)
+        self._breaker = CircuitBreaker(faults=faults, monotonic=monotonic)
         self._log = structlog.get_logger(f"sharetally.{purpose}")
 
     def __repr__(self) -> str:
-        return "set aside" if self._breaker.tripped else "in use"
+        return "set aside" if self._breaker.is_open else "in use"
 
     def admits(self) -> bool:
         """Whether to ask at all."""
-        return self._breaker.admits()
+        return self._breaker.allows()
 
     async def ask(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer | None:
         """The server's answer, or None for any fault; either way the breaker learns of it."""
@@ -64,49 +72,16 @@ class Asking:
                 await self.client.aclose()
 
     def _answered(self) -> None:
-        if self._breaker.tripped:
+        if self._breaker.is_open:
             self._log.info(f"{self._purpose}_back")
         self._breaker.succeeded()
 
     def _failed(self, fault: Exception) -> None:
-        was_tripped = self._breaker.tripped
+        was_open = self._breaker.is_open
         self._breaker.failed()
-        if self._breaker.tripped and not was_tripped:
+        if self._breaker.is_open and not was_open:
             # the kind alone: a client's texts may quote the address, and with it a password
             self._log.warning(f"{self._purpose}_away", fault=type(fault).__name__)
-
-
-class _Breaker:
-    """After five faults in a row nobody asks for two seconds; then one does and the rest await its word."""
-
-    def __init__(self, *, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._faults = 0
-        self._next_try = 0.0
-
-    @property
-    def tripped(self) -> bool:
-        """Whether it keeps callers away."""
-        return self._faults >= _FAULTS
-
-    def admits(self) -> bool:
-        """Whether this caller may ask; a probe that never reports back is followed by another."""
-        if not self.tripped:
-            return True
-        now = self._monotonic()
-        if now < self._next_try:
-            return False
-        self._next_try = now + _PAUSE
-        return True
-
-    def succeeded(self) -> None:
-        """Let everybody through."""
-        self._faults = 0
-
-    def failed(self) -> None:
-        """Note a fault; the pause begins with the last one."""
-        self._faults += 1
-        self._next_try = self._monotonic() + _PAUSE
 
 
 def _client(url: str) -> Redis:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 from sharetally.domain.errors import RateLimited
+from sharetally.ports.quota import Usage
 
 MAX_USERS = 100_000
 Fields: TypeAlias = tuple[tuple[str, str], ...]  # of an answer; names are lower case
@@ -49,24 +50,6 @@ def refusal_fields(refused: RateLimited) -> Fields:
     """The fields of a refusal, `Retry-After` among them."""
     state = QuotaState(limit=refused.limit, remaining=0, reset=refused.retry_after, window=refused.window)
     return (("retry-after", str(refused.retry_after)), *rate_limit_fields(state))
-
-
-class Usage(NamedTuple):
-    """Writes in this fixed window and in the one before; `elapsed` is the part of this one that is over."""
-
-    current: int
-    before: int
-    elapsed: float
-
-    def free(self, limit: int) -> int:
-        """Writes that may still be made just now."""
-        return max(0, limit - math.floor(self.before * (1 - self.elapsed) + self.current))
-
-    def wait(self, limit: int) -> float:
-        """The part of a window until one write is free again, given that none is."""
-        if self.current < limit:
-            return 1 - (limit - self.current) / self.before - self.elapsed
-        return 1 - self.elapsed + 1 - limit / self.current
 
 
 class Unlimited:

@@ -1,0 +1,45 @@
+"""Keeps callers away from a server that is down, and lets one of them find out when it is back.
+
+`redis_asking.py` has one for each thing that Redis is used for. It knows nothing of what is called: its owner asks
+`allows` before a call and reports how the call ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class CircuitBreaker:
+    """After `faults` in a row nobody calls for `pause` seconds; then one caller does, the rest await its result."""
+
+    def __init__(self, *, faults: int, pause: float = 2.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._limit = faults
+        self._pause = pause
+        self._monotonic = monotonic
+        self._faults = 0
+        self._next_try = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it keeps callers away."""
+        return self._faults >= self._limit
+
+    def allows(self) -> bool:
+        """Whether this caller may call; a probe that never reports its result is followed by another."""
+        if not self.is_open:
+            return True
+        now = self._monotonic()
+        if now < self._next_try:
+            return False
+        self._next_try = now + self._pause
+        return True
+
+    def succeeded(self) -> None:
+        """Let everybody through."""
+        self._faults = 0
+
+    def failed(self) -> None:
+        """Count a fault; the pause begins with the last one."""
+        self._faults += 1
+        self._next_try = self._monotonic() + self._pause
