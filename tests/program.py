@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sharetally.adapters.migrations.runner import upgrade
 
 WITHIN = 30.0  # seconds; only what is broken takes so long
@@ -124,8 +126,7 @@ class Role:
     @property
     def children(self) -> set[int]:
         """The processes that it started."""
-        pid = self._process.pid
-        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+        return {child.pid for child in psutil.Process(self._process.pid).children()}
 
     def tell(self, what: signal.Signals) -> None:
         """Send it a signal."""

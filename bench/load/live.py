@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
+import psutil
 import uvloop
 from websockets.frames import Frame, Opcode
 
@@ -249,7 +250,7 @@ async def run(task: Task) -> dict[str, float]:
 
 def resident(pid: int) -> int:
     """Bytes of memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+    return psutil.Process(pid).memory_info().rss
 
 
 async def ran(task: Task, root: Path) -> dict[str, float]:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from bench.pairs import in_turn
 from bench.row import Measured, Row
@@ -74,10 +75,9 @@ def _read(terminal: int) -> str:
 
 def _resident(pid: int) -> list[float]:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
+        return [psutil.Process(pid).memory_info().rss / 1024**2]
+    except psutil.NoSuchProcess:
         return []
-    return [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")]
 
 
 async def _counted(url: str) -> float:

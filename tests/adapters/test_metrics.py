@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sharetally.adapters import metrics_scrape
 from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
+from sharetally.adapters.metrics_processes import alive, enlist
 from sharetally.ports import Backlog
 from tests.adapters.fakes import FakeBroker, FakeOutbox, scraped
 
@@ -309,6 +311,15 @@ def directory() -> Iterator[Path]:
 def start(directory: Path) -> Iterator[Start]:
     with ExitStack() as running:
         yield lambda role: running.enter_context(counting(directory, role))
+
+
+def test_a_process_stays_on_the_list_when_the_clock_of_its_host_is_set(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enlist(directory, "api")
+    started = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: started + 3600)
+    assert [process.pid for process in alive(directory)] == [os.getpid()]
 
 
 def test_a_scrape_of_any_process_answers_for_all(start: Start) -> None:

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from tests.services.server import Unavailable
 
 PATIENCE = 60.0  # seconds for a start or a stop, on a busy machine
@@ -132,10 +134,11 @@ class Switch:
         process, self._process = self._process, None
         assert process is not None
         process.send_signal(signal.SIGSTOP)  # or it would start others meanwhile
-        family = _family(process.pid)
-        for pid in family:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        leader = psutil.Process(process.pid)
+        family = [leader, *leader.children(recursive=True)]
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
         process.wait()
         while any(map(_lives, family)):
             time.sleep(0.01)
@@ -151,25 +154,8 @@ def launched(switch: Switch) -> Iterator[None]:
         switch.stop()
 
 
-def _family(pid: int) -> list[int]:
-    """A process and all that descend from it; PostgreSQL's are in sessions of their own."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended
-            children.setdefault(int(_status(path)[1]), []).append(int(path.parent.name))
-    found = [pid]
-    for each in found:
-        found += children.get(each, [])
-    return found
-
-
-def _lives(pid: int) -> bool:
+def _lives(process: psutil.Process) -> bool:
     try:
-        return _status(Path(f"/proc/{pid}/stat"))[0] != "Z"
-    except OSError:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-
-
-def _status(path: Path) -> list[str]:
-    """A process's state and parent, and what else Linux tells after its name."""
-    return path.read_text().rpartition(")")[2].split()

@@ -1,8 +1,7 @@
-"""Memory and CPU of the processes that belong together, read from /proc when somebody asks.
+"""Memory and CPU of the processes that belong together, measured when somebody asks.
 
-Every process that counts puts its name into the shared directory: role, process id and the moment it was
-started, so that a stranger who got the id of a dead one is not taken for it. Who is dead leaves the list.
-Where there is no /proc the list is empty.
+Every process that counts puts its name into the shared directory: role, process id and the moment it was started, so
+that another process that later gets the id of a dead one is not taken for it. Dead processes leave the list.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
+import psutil
+
 _SUFFIX = ".process"
-_DEAD = frozenset("ZXx")  # ended, and not yet collected by the parent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,17 +52,18 @@ def _listed(name: str) -> Process | None:
 
 def _measured(role: str, pid: int) -> Process | None:
     try:
-        line = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # proc(5): the second field is a name in brackets that may hold anything, so count from its end
-    fields = line.rpartition(")")[2].split()
-    if fields[0] in _DEAD:
-        return None
-    return Process(
-        role=role,
-        pid=pid,
-        started=fields[19],
-        resident_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
-        cpu_seconds=(int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
-    )
+        process, booted = psutil.Process(pid), psutil.boot_time()
+        with process.oneshot():
+            if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return None
+            times = process.cpu_times()
+            return Process(
+                role=role,
+                pid=pid,
+                # since the machine started: its wall clock may be set while processes live
+                started=f"{process.create_time() - booted:.2f}",
+                resident_bytes=process.memory_info().rss,
+                cpu_seconds=times.user + times.system,
+            )
+    except psutil.Error:
+        return None  # it has ended meanwhile
