@@ -8,11 +8,11 @@ method awaits anything, so each is one step: no lock is needed for a lower versi
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
+from sharetally.domain.expiring import ExpiringCache
 from sharetally.ports import Cache
 
 
@@ -26,21 +26,21 @@ class MemoryCache(Cache):
         ttl: float = 60.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_contents = max_contents
         self._ttl = ttl
         self._monotonic = monotonic
-        self._held: OrderedDict[ContentRef, tuple[Count, float]] = OrderedDict()
+        self._counts: ExpiringCache[ContentRef, Count] = ExpiringCache(capacity=max_contents, now=monotonic)
 
     async def get(self, contents: Sequence[ContentRef]) -> list[Count | None]:
         """What is cached, in the order asked; asking saves a count from eviction, not from expiry."""
-        now = self._monotonic()
-        return [self._find(content, now) for content in contents]
+        return [self._counts.get(content) for content in contents]
 
     async def put(self, counts: Iterable[Count]) -> None:
         """Store; a lower version never overwrites a higher one, the same version only lives longer."""
-        now = self._monotonic()
+        until = self._monotonic() + self._ttl
         for count in counts:
-            self._store(count, now)
+            cached = self._counts.get(count.content)
+            if cached is None or cached.version <= count.version:
+                self._counts.put(count.content, count, until=until)
 
     async def ping(self) -> bool:
         """Always: it is here."""
@@ -51,24 +51,4 @@ class MemoryCache(Cache):
 
     async def close(self) -> None:
         """Forget everything; repeating is fine."""
-        self._held.clear()
-
-    def _find(self, content: ContentRef, now: float) -> Count | None:
-        held = self._held.get(content)
-        if held is None:
-            return None
-        count, expires = held
-        if expires <= now:
-            del self._held[content]
-            return None
-        self._held.move_to_end(content)
-        return count
-
-    def _store(self, count: Count, now: float) -> None:
-        held = self._find(count.content, now)
-        if held is not None and held.version > count.version:
-            return
-        self._held[count.content] = (count, now + self._ttl)
-        self._held.move_to_end(count.content)
-        if len(self._held) > self._max_contents:
-            self._held.popitem(last=False)
+        self._counts.clear()

@@ -23,9 +23,9 @@ from uuid import UUID
 from sharetally.domain.caller import SCOPES, Caller
 from sharetally.domain.content import label_fault
 from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, SharetallyError, Unauthenticated
+from sharetally.domain.expiring import ExpiringCache
 from sharetally.domain.ids import new_id
 from sharetally.ports import ApiKey, Clock, KeyStore
-from sharetally.web.who.remembered import Remembered
 from sharetally.web.who.tokens import DEFAULT_SCOPES, TOKEN_SCOPES, Signer, Verifier, user_fault
 
 KEY_PREFIX = "stk_"
@@ -63,8 +63,8 @@ class ApiKeys:
     def __init__(self, store: KeyStore, *, now: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._now = now
-        self._found: Remembered[ApiKey] = Remembered(capacity=MAX_KEYS, now=now)
-        self._unknown: Remembered[bool] = Remembered(capacity=MAX_KEYS, now=now)
+        self._found: ExpiringCache[bytes, ApiKey] = ExpiringCache(capacity=MAX_KEYS, now=now)
+        self._unknown: ExpiringCache[bytes, bool] = ExpiringCache(capacity=MAX_KEYS, now=now)
         self._noted: dict[UUID, float] = {}
         self._used: set[UUID] = set()
         self._stir = asyncio.Event()

@@ -16,10 +16,10 @@ from datetime import timedelta
 from starlette.types import Scope
 
 from sharetally.domain.errors import SharetallyError, Unauthenticated
+from sharetally.domain.expiring import ExpiringCache
 from sharetally.flow.signing_in import digest_of, holds, new_session
 from sharetally.ports import Clock, Session, SessionStore, SignInCode
 from sharetally.web.who.cookies import Cookie
-from sharetally.web.who.remembered import Remembered
 from sharetally.web.who.same_origin import check_own_page, check_same_origin
 
 SESSION_TTL = 5.0  # seconds that a looked-up session is believed
@@ -45,8 +45,8 @@ class Sessions:
         self._clock = clock
         self._public_url = public_url
         self._now = now
-        self._found: Remembered[Session] = Remembered(capacity=MAX_SESSIONS, now=now)
-        self._unknown: Remembered[bool] = Remembered(capacity=MAX_SESSIONS, now=now)
+        self._found: ExpiringCache[bytes, Session] = ExpiringCache(capacity=MAX_SESSIONS, now=now)
+        self._unknown: ExpiringCache[bytes, bool] = ExpiringCache(capacity=MAX_SESSIONS, now=now)
 
     def brought(self, scope: Scope) -> bool:
         """Whether the request has a cookie of ours, whatever it is worth."""

@@ -30,9 +30,9 @@ from joserfc.jwk import Key, OctKey
 from sharetally.domain.caller import VISITOR, Caller, is_visitor
 from sharetally.domain.content import id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, Unauthenticated
+from sharetally.domain.expiring import ExpiringCache
 from sharetally.domain.ids import new_id
 from sharetally.ports import Clock
-from sharetally.web.who.remembered import Remembered
 
 MAX_TOKEN = 8192  # bytes
 LEEWAY = 30  # seconds that clocks may disagree
@@ -146,7 +146,7 @@ class Verifier:
         self._visitors = visitors
         self._rules = rules
         self._clock = clock
-        self._known: Remembered[Caller] = Remembered(capacity=MAX_REMEMBERED, now=self._now)
+        self._known: ExpiringCache[bytes, Caller] = ExpiringCache(capacity=MAX_REMEMBERED, now=self._now)
 
     async def verify(self, token: str) -> Caller:
         """The caller; `Unauthenticated` says what is wrong, `Unavailable` that no key can be had just now."""
