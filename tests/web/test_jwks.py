@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,8 @@ from sharetally.domain.errors import Misconfigured, Unauthenticated, Unavailable
 from sharetally.web.who import fetching
 from sharetally.web.who.jwks import Jwks, over_http
 from sharetally.web.who.tokens import Rules, Verifier
+from tests.adapters.outbound_servers import responding, serving
+from tests.web.conftest import MakeApi
 from tests.web.forging import PrivateKey, ec_key, ed_key, jwk, rsa_key, with_key
 from tests.web.hand_clock import HandClock
 
@@ -301,3 +304,24 @@ def test_keys_from_elsewhere_need_tls(url: str) -> None:
 )
 def test_keys_from_this_machine_do_not(url: str) -> None:
     assert callable(over_http(url, OutboundClient()))
+
+
+# in the service
+
+
+@pytest.mark.parametrize("proxies", ["off", "on"])
+async def test_a_proxy_of_the_environment_is_used_only_if_the_settings_say_so(
+    make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, proxies: str
+) -> None:
+    keys = json.dumps({"keys": [jwk(RSA, kid="a")]}).encode()
+    claims = {"sub": "anna", "iss": "https://id.example", "exp": time.time() + 600}
+    token = with_key({"alg": "RS256", "kid": "a"}, claims, RSA)
+    async with serving(responding(keys)) as issuer, serving(responding(keys)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        settings = {"JWKS_URL": issuer.url(), "JWT_ISSUER": "https://id.example", "OUTBOUND_PROXIES": proxies}
+        async with make_api(**settings) as api:
+            said = await api.ask("GET", "/share-links", user=None, headers={"Authorization": f"Bearer {token}"})
+    assert said.status == 200, said
+    assert (len(issuer.requests), len(proxy.requests)) == ((1, 0) if proxies == "off" else (0, 1))
