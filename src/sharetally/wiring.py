@@ -260,8 +260,8 @@ def broker(settings: Settings) -> Broker:
 
 def own_queues(settings: Settings) -> Sequence[Queue]:
     """The queues of our own consumers, and the one that nudges."""
-    queues = [Count.queue, Post.queue, Inbound.queue, DELIVERIES]
-    return [*queues, Feed.queue] if settings.event_feed else queues
+    feed = [Feed.queue] if settings.event_feed else []
+    return [Count.queue, Post.queue, Inbound.queue, *feed, DELIVERIES]
 
 
 def delivery_handlers(clock: Clock) -> Sequence[Handler]:

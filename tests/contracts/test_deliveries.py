@@ -89,13 +89,13 @@ async def test_one_message_for_many_targets_is_stored_once(db: SqlDatabase) -> N
 
 
 async def test_a_transaction_knows_whether_it_wrote_any(db: SqlDatabase) -> None:
-    async with db.transaction() as tx:
-        assert not tx.deliveries.enqueued
-        await tx.deliveries.enqueue([new(key="k")])
-        assert tx.deliveries.enqueued
-    async with db.transaction() as tx:
-        await tx.deliveries.enqueue([new(key="k")])
-        assert not tx.deliveries.enqueued
+    wrote: list[bool] = []
+    for key in ("k", "k", "l"):
+        async with db.transaction() as tx:
+            before = tx.deliveries.enqueued
+            await tx.deliveries.enqueue([new(key=key)])
+            wrote += [before, tx.deliveries.enqueued]
+    assert wrote == [False, True, False, False, False, True]
 
 
 # due and paced

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,7 @@ async def test_of_many_who_take_over_at_once_each_lease_lapses_once(url: str, db
     await claim(db, killed)
     async with opened(url) as other:
         taken = await asyncio.gather(
-            *(again(lambda d=each: d.deliveries.take_over(killed, 0)) for each in (db, other, db, other))
+            *(again(partial(each.deliveries.take_over, killed, 0)) for each in (db, other, db, other))
         )
     assert sum(taken) == 10
 
