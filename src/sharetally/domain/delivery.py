@@ -17,7 +17,7 @@ from sharetally.domain.backoff import Backoff
 
 MAX_PAYLOAD = 65_535  # bytes: what a TEXT column of every database holds
 MAX_ERROR = 500  # characters
-RETRIES = Backoff(first=5.0, longest=6 * 3600.0, attempts=16)  # about two days in all
+RETRIES = Backoff(first=5.0, longest=6 * 3600.0, attempts=20)  # about two days in all
 
 
 class DeliveryState(StrEnum):
