@@ -1,16 +1,22 @@
-"""Parked jobs by the program: listed, shown, replayed, given up; nothing drifts before or after."""
+"""Parked jobs and dead deliveries by the program: listed, shown, replayed, given up; nothing drifts."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from sharetally.domain.delivery import Dead
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
+from sharetally.domain.share import Evidence, Status
 from sharetally.flow.consumers.foreign import InboundJob, payload_of
-from tests.contracts.database_rows import AT, VIDEO, emptied, number, opened, record, share
+from sharetally.flow.posting.message import post_delivery
+from sharetally.ports import Writes
+from tests.contracts.database_rows import AT, VIDEO, emptied, number, of_records, opened, record, share, write
+from tests.contracts.delivery_rows import EPOCH, enqueue, finish, registered, states
 from tests.program import Program
 
 pytestmark = pytest.mark.anyio
@@ -115,3 +121,54 @@ async def test_replaying_through_a_broker(tmp_path: Path, postgresql_url: str, a
         assert (await db.backlog()).pending == 0
         assert (await db.counts([VIDEO]))[0].shares == 2
     assert proven(program)
+
+
+# deliveries
+
+
+@pytest.fixture
+async def delivery(program: Program, url: str) -> UUID:
+    """A retry whose post is dead; its record is pending."""
+    pending = record(user_id="bert", status=Status.PENDING, evidence=Evidence.POSTED, attempt_count=2)
+    made = post_delivery(pending, new_id(), "request-7")
+    async with opened(url) as db:
+        await write(db, Writes(new_records=of_records(pending)))
+        await enqueue(db, made)
+        worker = await registered(db)
+        for gate in (await db.deliveries.due({"post"}, EPOCH)).gates:
+            (claimed,) = (await db.deliveries.claim(worker, gate, {"post"}, EPOCH, 1)).deliveries
+            await finish(db, claimed, worker, Dead(reason="no such platform"))
+    return made.id
+
+
+async def test_dead_deliveries_are_listed_and_shown_with_the_parked_jobs(
+    program: Program, event: Event, delivery: UUID
+) -> None:
+    listed = program.run("dead", "list")
+    assert listed.out.splitlines()[0] == f"{delivery}  post  video:abc  no such platform"
+    assert listed.err == "1 parked, 1 deliveries dead or unknown\n"
+    shown = program.run("dead", "show", str(delivery)).json
+    assert (shown["target"], shown["state"], shown["attempts"], shown["userId"]) == ("twitter", "dead", 1, "bert")
+    assert '"attempt":2' in shown["payload"]
+
+
+async def test_a_dead_delivery_waits_again(program: Program, url: str, delivery: UUID) -> None:
+    assert program.run("dead", "replay", str(delivery)).out == "1 deliveries wait again for a worker\n"
+    assert program.run("dead", "list", "--json").json == []
+    async with opened(url) as db:
+        assert await states(db) == {delivery: "waiting"}
+
+
+async def test_all_of_both_are_replayed(program: Program, event: Event, delivery: UUID) -> None:
+    assert program.run("dead", "replay", "--all").out == (
+        "1 pending again, the relay sends them within a minute\n1 deliveries wait again for a worker\n"
+    )
+
+
+async def test_discarding_a_dead_post_lets_its_record_move_on(program: Program, url: str, delivery: UUID) -> None:
+    said = program.run("dead", "discard", str(delivery), "--reason", "a test", "--author", "olga")
+    assert (said.code, said.out) == (0, "discarded; it will not be delivered\n")
+    async with opened(url) as db:
+        found = (await db.records_of(VIDEO, "bert"))["twitter"]
+    assert (found.status, found.error_code, found.error_message) == (Status.FAILED, "post-discarded", "a test")
+    assert program.run("dead", "discard", str(delivery), "--reason", "a test").code == 2

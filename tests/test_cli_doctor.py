@@ -74,5 +74,5 @@ def test_the_real_stack(program: Program, postgresql_url: str, amqp_url: str, re
     program.migrate()
     said = program.run("doctor")
     assert (said.code, said.err, wrong(said)) == (0, "", {})
-    queues = ("count", "post", "in", "feed")
+    queues = ("count", "post", "in", "feed", "deliveries")
     assert f"ok    broker: {', '.join(f'{name} 0 waiting, 0 consumers' for name in queues)}\n" in said.out

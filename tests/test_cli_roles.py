@@ -185,4 +185,6 @@ def test_a_port_that_is_taken_ends_the_role(stack: Program) -> None:
 def test_a_consumer_that_does_not_exist(stack: Program) -> None:
     said = stack.run("worker", "--consumers", "count,fax")
     assert said.code == 2
-    assert said.err.splitlines()[-1] == "sharetally: --consumers: unknown fax; there are count, post, in, feed"
+    assert (
+        said.err.splitlines()[-1] == "sharetally: --consumers: unknown fax; there are count, post, in, feed, deliveries"
+    )

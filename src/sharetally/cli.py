@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 keys = typer.Typer(help="API keys for servers.", no_args_is_help=True)
-dead = typer.Typer(help="Jobs that were parked.", no_args_is_help=True)
+dead = typer.Typer(help="Jobs that were parked, and deliveries that are dead.", no_args_is_help=True)
 console = typer.Typer(help="Print a link to sign in to the console; see who is.", invoke_without_command=True)
 app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")
@@ -235,7 +235,7 @@ def console_end(
 
 @dead.command("list")
 def dead_list(json: Json = False, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100) -> None:
-    """List parked jobs, newest first."""
+    """List parked jobs and dead deliveries, newest first."""
     from sharetally.commands.parked import list_dead
 
     _run(list_dead(_settings(), as_json=json, limit=limit))
@@ -243,7 +243,7 @@ def dead_list(json: Json = False, limit: Annotated[int, typer.Option(min=1, max=
 
 @dead.command("show")
 def dead_show(job_id: UUID) -> None:
-    """Show one parked job."""
+    """Show one parked job or dead delivery."""
     from sharetally.commands.parked import show_dead
 
     _run(show_dead(_settings(), job_id))
@@ -254,7 +254,7 @@ def dead_replay(
     job_ids: Annotated[list[UUID] | None, typer.Argument()] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Make parked jobs pending again and send them."""
+    """Make parked jobs pending again and send them; let dead deliveries wait again."""
     from sharetally.commands.parked import replay_dead
 
     _run(replay_dead(_settings(), job_ids or [], every=every))
@@ -266,7 +266,7 @@ def dead_discard(
     reason: Annotated[str, typer.Option(help="Why it will not be counted.")],
     author: Annotated[str, typer.Option(help="Who decided.")] = "",
 ) -> None:
-    """Give a parked job up: an adjustment with author and reason takes its place."""
+    """Give a parked job or a dead delivery up: an adjustment takes a job's place, a post fails its record."""
     from sharetally.commands.parked import discard_dead
 
     _run(discard_dead(_settings(), job_id, reason=reason, author=author or os.environ.get("USER", "operator")))

@@ -21,6 +21,7 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_dire
 from sharetally.adapters.migrations import HEAD
 from sharetally.asgi import METRICS, create_app
 from sharetally.domain.errors import Misconfigured
+from sharetally.flow.delivery.nudge import QUEUE as DELIVERIES
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
@@ -131,11 +132,15 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
     """Run the workers of these consumers, or of all."""
     async with _role(settings, "worker") as (core, stop):
         known = {consumer.queue.name: consumer for consumer in core.consumers}
-        unknown = [name for name in names if name not in known]
+        offered = [*known, DELIVERIES.name]
+        unknown = [name for name in names if name not in offered]
         if unknown:
-            raise Misconfigured(f"--consumers: unknown {', '.join(unknown)}; there are {', '.join(known)}")
-        workers = [core.start(core.worker(known[name]).run(stop), f"worker {name}") for name in names or known]
-        log.info("working", queues=list(names or known))
+            raise Misconfigured(f"--consumers: unknown {', '.join(unknown)}; there are {', '.join(offered)}")
+        wanted = list(names or offered)
+        workers = [core.start(core.worker(known[name]).run(stop), f"worker {name}") for name in wanted if name in known]
+        if DELIVERIES.name in wanted:
+            workers.append(core.start(core.delivery_loop().run(stop), DELIVERIES.name))
+        log.info("working", queues=wanted)
         await asyncio.wait(workers)
 
 

@@ -36,13 +36,19 @@ from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
+from sharetally.flow.delivery.attempt import Attempts
+from sharetally.flow.delivery.handler import Handler
+from sharetally.flow.delivery.loop import DeliveryLoop
+from sharetally.flow.delivery.nudge import QUEUE as DELIVERIES
+from sharetally.flow.delivery.nudge import Nudge
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.live import Live
+from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import Broker, Cache, Channel, Platform, Queue, Waiting
+from sharetally.ports import Broker, Cache, Channel, Clock, Platform, Queue, Waiting
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.operation import Health
@@ -78,13 +84,16 @@ class Core:
         )
         self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
         self.publisher = Publisher(self.broker)
+        self.nudge = Nudge(self.broker)
         self.committer = self.traces.committer(
             ledger=self.ledger,
             clock=self.clock,
             hooks=self.hooks,
             meter=self.meter,
             published=self.publisher.take,
+            nudge=self.nudge.send,
         )
+        self.delivery_handlers = delivery_handlers(self.clock)
         self.queries = Queries(reading=self.database, cache=self.cache)
         self.live = Live(
             channel=self.channel,
@@ -96,7 +105,7 @@ class Core:
         )
         self._shows = role == "serve"
         self.consumers = self._consumers()
-        self.queues: Sequence[Queue] = [consumer.queue for consumer in self.consumers]
+        self.queues: Sequence[Queue] = [*(consumer.queue for consumer in self.consumers), DELIVERIES]
         self.health = Health(
             self.database,
             self.broker,
@@ -125,6 +134,7 @@ class Core:
             raise
         self.start(self.committer.run(), "committer")
         self.start(self.publisher.run(), "publisher")
+        self.start(self.nudge.run(), "nudge")
         self.start(self._keep_time(), "clock")
         if self._shows:
             self.start(self.live.run(), "live")
@@ -198,16 +208,24 @@ class Core:
         return Worker(broker=self.broker, outbox=self.database, consumer=traced, meter=self.meter)
 
     def relay(self) -> Relay:
-        """The relay."""
-        return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=self.queues)
+        """The relay; it looks after events alone."""
+        queues = [consumer.queue for consumer in self.consumers]
+        return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=queues)
+
+    def delivery_loop(self) -> DeliveryLoop:
+        """What delivers to the outside world."""
+        attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, published=self.publisher.take)
+        return DeliveryLoop(
+            store=self.database.deliveries, broker=self.broker, attempts=attempts, handlers=self.delivery_handlers
+        )
 
     async def waiting(self) -> Waiting:
         """What waits in database and broker."""
-        return await self.meter.waiting(self.database, self.broker, self.queues)
+        return await self.meter.waiting(self.database, self.broker, self.queues, self.database.deliveries)
 
     async def exposition(self) -> tuple[bytes, str]:
         """All metrics, and their media type."""
-        return await self.meter.exposition(self.database, self.broker, self.queues)
+        return await self.meter.exposition(self.database, self.broker, self.queues, self.database.deliveries)
 
 
 def _foreign_jobs() -> tuple[str, ...]:
@@ -256,9 +274,14 @@ def broker(settings: Settings) -> Broker:
 
 
 def own_queues(settings: Settings) -> Sequence[Queue]:
-    """The queues of our own consumers."""
-    queues = [Count.queue, Post.queue, Inbound.queue]
-    return [*queues, Feed.queue] if settings.event_feed else queues
+    """The queues of our own consumers, and the one that nudges."""
+    feed = [Feed.queue] if settings.event_feed else []
+    return [Count.queue, Post.queue, Inbound.queue, *feed, DELIVERIES]
+
+
+def delivery_handlers(clock: Clock) -> Sequence[Handler]:
+    """One for each kind of delivery."""
+    return [PostHandler(clock)]
 
 
 def cache(settings: Settings) -> Cache | None:
@@ -315,6 +338,7 @@ def inside(core: Core) -> Callable[[], Awaitable[None]]:
     if not core.broker.volatile:
         return _nothing
     workers = [core.start(core.worker(each).run(stop), f"worker {each.queue.name}") for each in core.consumers]
+    workers.append(core.start(core.delivery_loop().run(stop), "deliveries"))
     core.start(core.relay().run(), "relay")
 
     async def end() -> None:

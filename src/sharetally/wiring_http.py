@@ -15,6 +15,7 @@ from sharetally.adapters import platforms
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.domain.errors import Misconfigured
 from sharetally.flow.analytics import Analytics
+from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.looking import Looking
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, ensure_secret
@@ -154,6 +155,7 @@ def _parts(core: Core) -> Parts:
         insight=db,
         analytics=Analytics(insight=db, clock=core.clock),
         outbox=db,
+        stuck=StuckDeliveries(store=db.deliveries, ledger=core.ledger, handlers=core.delivery_handlers),
         broker=core.broker,
         keys=db,
         looking=looking,

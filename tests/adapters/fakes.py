@@ -7,7 +7,7 @@ from typing import cast
 
 from sharetally.adapters.metrics import PrometheusMeter
 from sharetally.domain.errors import Unavailable
-from sharetally.ports import Backlog, Broker, Outbox, Queue, QueueState
+from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue, QueueState
 
 
 class FakeOutbox:
@@ -43,10 +43,28 @@ class FakeBroker:
         return QueueState(depth=depth, consumers=1)
 
 
-async def scraped(meter: PrometheusMeter, outbox: FakeOutbox | None = None, broker: FakeBroker | None = None) -> str:
+class FakeDeliveries:
+    """Has a backlog of deliveries only: None fails as a database that is away does."""
+
+    def __init__(self, backlog: DeliveryBacklog | None = None) -> None:
+        self.now = backlog
+
+    async def backlog(self) -> DeliveryBacklog:
+        if self.now is None:
+            raise Unavailable("the database is away")
+        return self.now
+
+
+async def scraped(
+    meter: PrometheusMeter,
+    outbox: FakeOutbox | None = None,
+    broker: FakeBroker | None = None,
+    deliveries: FakeDeliveries | None = None,
+) -> str:
     """The text that a scrape gets."""
     broker = broker or FakeBroker()
     queues = [Queue(name=name, jobs=()) for name in broker.depths]
-    body, media_type = await meter.exposition(cast(Outbox, outbox or FakeOutbox()), cast(Broker, broker), queues)
+    store = cast(DeliveryStore, deliveries) if deliveries else None
+    body, media_type = await meter.exposition(cast(Outbox, outbox or FakeOutbox()), cast(Broker, broker), queues, store)
     assert media_type == "text/plain; version=0.0.4; charset=utf-8"
     return body.decode()

@@ -19,8 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sharetally.adapters import metrics_scrape
 from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
 from sharetally.adapters.metrics_processes import alive, enlist
-from sharetally.ports import Backlog
-from tests.adapters.fakes import FakeBroker, FakeOutbox, scraped
+from sharetally.domain.delivery import DeliveryState
+from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
+from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scraped
 
 pytestmark = pytest.mark.anyio
 
@@ -421,3 +422,27 @@ def test_a_forked_child_leaves_the_directory_alone() -> None:
         )
         assert ran.stdout == "True\n"
         assert list(made.iterdir()) == []
+
+
+# deliveries
+
+
+async def test_deliveries_by_kind_and_state_and_the_oldest_that_is_due() -> None:
+    counts = [
+        DeliveryCount("post", DeliveryState.WAITING, 7),
+        DeliveryCount("post", DeliveryState.DEAD, 2),
+    ]
+    backlog = DeliveryBacklog(counts=counts, oldest_due={"post": 12.5})
+    meter = open_meter(None, "worker")
+    meter.delivery("post", 0.2)
+    text = await scraped(meter, deliveries=FakeDeliveries(backlog))
+    assert 'sharetally_deliveries{kind="post",state="waiting"} 7.0' in text
+    assert 'sharetally_deliveries{kind="post",state="dead"} 2.0' in text
+    assert 'sharetally_delivery_oldest_due_seconds{kind="post"} 12.5' in text
+    assert 'sharetally_delivery_seconds_count{kind="post"} 1.0' in text
+
+
+async def test_deliveries_of_a_database_that_is_away_are_absent() -> None:
+    text = await scraped(open_meter(None, "worker"), deliveries=FakeDeliveries())
+    assert "sharetally_deliveries" not in text
+    assert "sharetally_delivery_oldest" not in text

@@ -8,9 +8,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sharetally.adapters.metrics import open_meter
+from sharetally.domain.delivery import DeliveryState
 from sharetally.domain.event import Job
-from sharetally.ports import Backlog
-from tests.adapters.fakes import FakeBroker, FakeOutbox, scraped
+from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
+from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scraped
 from tests.docs.pages import DOCS, REFERENCE, codes, rows
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +25,12 @@ async def _exposed() -> dict[str, tuple[str, set[str]]]:
     meter.batch(1)
     meter.statement("commit", 0.001)
     meter.job(Job.SHARE_CREATED, "counted", 0.001)
+    meter.delivery("post", 0.001)
     meter.drift(0, datetime.now(UTC))
-    text = await scraped(meter, FakeOutbox(Backlog(pending=0, parked=0, oldest=0.0)), FakeBroker(count=0))
+    backlog = FakeOutbox(Backlog(pending=0, parked=0, oldest=0.0))
+    counts = [DeliveryCount("post", DeliveryState.DEAD, 1)]
+    deliveries = FakeDeliveries(DeliveryBacklog(counts=counts, oldest_due={"post": 0.0}))
+    text = await scraped(meter, backlog, FakeBroker(count=0), deliveries)
     families = text_string_to_metric_families(text)
     return {
         family.name + ("_total" if family.type == "counter" else ""): (

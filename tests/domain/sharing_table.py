@@ -15,16 +15,17 @@ from sharetally.domain.share import Action, Reply, Request, Status
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a request is answered, what stands afterwards, what the audit says, and which job follows."""
+    """What a request is answered, what stands afterwards, what the audit says, and which job or post follows."""
 
     reply: Reply
     status: Status | None = None
     action: Action | None = None
     job: Job | None = None
+    posts: bool = False
 
 
-def done(status: Status, action: Action, job: Job | None = None) -> Expected:
-    return Expected(reply=Reply.DONE, status=status, action=action, job=job)
+def done(status: Status, action: Action, job: Job | None = None, *, posts: bool = False) -> Expected:
+    return Expected(reply=Reply.DONE, status=status, action=action, job=job, posts=posts)
 
 
 MEANS = {
@@ -38,8 +39,8 @@ MEANS = {
     "revive": done(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED),
     "take back": done(Status.WITHDRAWN, Action.WITHDRAWN, Job.SHARE_DELETED),
     # the server posts
-    "order": done(Status.PENDING, Action.REQUESTED, Job.SHARE_POST),
-    "reorder": done(Status.PENDING, Action.RETRIED, Job.SHARE_POST),
+    "order": done(Status.PENDING, Action.REQUESTED, posts=True),
+    "reorder": done(Status.PENDING, Action.RETRIED, posts=True),
     "send": done(Status.SENDING, Action.SENDING),
     "posted": done(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED),
     "proven": done(Status.SUCCESS, Action.POSTED, Job.SHARE_UPDATED),

@@ -70,11 +70,12 @@ def test_each_cell(state: Status | None, request_: Request, word: str) -> None:
     wanted = MEANS[word]
     before = standing(state) if state else None
     found = asked(before, request_)
-    assert (found.step.reply, found.step.to, found.step.action, found.step.job) == (
+    assert (found.step.reply, found.step.to, found.step.action, found.step.job, found.step.posts) == (
         wanted.reply,
         wanted.status,
         wanted.action,
         wanted.job,
+        wanted.posts,
     )
     assert found.before is before
     if wanted.status is None:

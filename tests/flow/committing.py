@@ -46,6 +46,9 @@ class Sizes(Meter):
     def statement(self, name: str, seconds: float) -> None:
         """Not looked at."""
 
+    def delivery(self, kind: str, seconds: float) -> None:
+        """Not looked at."""
+
     def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
         """Not looked at."""
 

@@ -32,15 +32,21 @@ from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
+from sharetally.flow.delivery.attempt import Attempts
+from sharetally.flow.delivery.handler import Handler
+from sharetally.flow.delivery.loop import DeliveryLoop
+from sharetally.flow.delivery.nudge import QUEUE as DELIVERIES
+from sharetally.flow.delivery.nudge import Nudge
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.jobs import head_of, messages
+from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.sharing import Share
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, Meter
 
 WITHIN = 30.0  # seconds; only what is broken takes so long
-QUEUES = (Count.queue, Post.queue, Inbound.queue, Feed.queue)
+QUEUES = (Count.queue, Post.queue, Inbound.queue, Feed.queue, DELIVERIES)
 VIDEO = ContentRef(type="video", id="abc")
 
 
@@ -62,6 +68,9 @@ class Tally(Meter):
         self.batches.append(size)
 
     def statement(self, name: str, seconds: float) -> None:
+        """Not looked at."""
+
+    def delivery(self, kind: str, seconds: float) -> None:
         """Not looked at."""
 
     def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
@@ -100,6 +109,13 @@ class Stage:
         """A worker of this consumer."""
         return Worker(broker=self.broker, outbox=self.db, consumer=consumer, meter=self.meter)
 
+    def deliveries(self, *handlers: Handler) -> DeliveryLoop:
+        """What delivers: posts, unless handlers are given."""
+        published = self.publisher.take
+        attempts = Attempts(ledger=self.db, clock=self.clock, meter=self.meter, published=published)
+        wanted = handlers or (PostHandler(self.clock),)
+        return DeliveryLoop(store=self.db.deliveries, broker=self.broker, attempts=attempts, handlers=wanted)
+
     async def share(self, user: str, content: ContentRef = VIDEO, *platforms: str) -> None:
         """One request through the committer."""
         caller = Caller(user_id=user, actor=user, scopes=frozenset({"shares"}))
@@ -136,8 +152,9 @@ async def staged(db: SqlDatabase, broker: Broker, *, hooks: Sequence[object] = (
     await clock.measure(db)
     await broker.open(QUEUES)
     told = Hooks(hooks, seconds=WITHIN)  # a busy machine is no slow hook
-    committer = Committer(ledger=db, clock=clock, hooks=told, meter=meter, published=publisher.take)
-    async with running(committer.run(), publisher.run()):
+    nudge = Nudge(broker)
+    committer = Committer(ledger=db, clock=clock, hooks=told, meter=meter, published=publisher.take, nudge=nudge.send)
+    async with running(committer.run(), publisher.run(), nudge.run()):
         try:
             yield Stage(db=db, broker=broker, clock=clock, committer=committer, publisher=publisher, meter=meter)
         finally:
@@ -160,7 +177,7 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def working(*workers: Worker[Any]) -> AsyncIterator[asyncio.Event]:
+async def working(*workers: Worker[Any] | DeliveryLoop) -> AsyncIterator[asyncio.Event]:
     """These work beside the test, and are told to stop at its end; the event stops them earlier."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]

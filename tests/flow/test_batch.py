@@ -9,7 +9,6 @@ from itertools import product
 import pytest
 
 from sharetally.domain.adjustment import Adjustment
-from sharetally.domain.content import ContentRef
 from sharetally.domain.count import fold
 from sharetally.domain.errors import Conflict, IdempotencyKeyReused, JobIdReused, NotFound, Refused
 from sharetally.domain.ids import new_id
@@ -17,6 +16,7 @@ from sharetally.domain.share import Evidence, RecordKey, Request, ShareRecord, S
 from sharetally.flow.adjusting import Adjust
 from sharetally.flow.batch import Batch, EntityChange, Keyed, Wish, union
 from sharetally.flow.linking import CreateLink, DeleteLink, PatchLink
+from sharetally.flow.posting.message import decode_post
 from sharetally.flow.sharing import Ids, Retry, record_cell, take_step
 from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Writes
 from tests.flow.committing import VIDEO, caller, keyed, share, withdraw
@@ -292,9 +292,20 @@ def test_a_record_stands_in_its_platforms_channel_and_in_no_campaign() -> None:
     assert (cell.evidence, cell.channel, cell.campaign) == ("posted", "twitter", "")
 
 
-def test_an_order_to_post_is_an_event_that_counts_nothing() -> None:
+def test_an_order_to_post_is_a_delivery_and_no_event() -> None:
     batch = over()
     applied(batch, share(request=Request.POST))
-    (event,) = batch.take_writes().events
-    assert (event.job, event.delta, event.moved, event.to) == ("share_post", 0, 0, None)
-    assert event.content == ContentRef(type="video", id="abc")
+    assert batch.take_writes().events == []
+    (delivery,) = batch.take_deliveries()
+    post = decode_post(delivery.payload)
+    assert (delivery.target.kind, delivery.target.name, post.attempt) == ("post", "twitter", 1)
+    assert (post.contentType, post.contentId, post.userId, post.platform) == ("video", "abc", "anna", "twitter")
+    assert batch.take_deliveries() == []
+
+
+def test_what_is_taken_back_posts_nothing() -> None:
+    batch = over()
+    batch.begin()
+    applied(batch, share(request=Request.POST))
+    batch.undo()
+    assert batch.take_deliveries() == []

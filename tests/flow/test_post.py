@@ -1,4 +1,4 @@
-"""Posting: this version cannot, and says so on the record instead of leaving it pending for ever."""
+"""Posts that the version before ordered by events: settled for as long as such events may come."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.caller import Caller
-from sharetally.domain.errors import Conflict
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.flow.consumers.post import Post
 from sharetally.flow.jobs import head_of
-from sharetally.flow.sharing import Retry
 from sharetally.ports import AuditFilter, Writes
 from tests.contracts.database_rows import AT, DATABASES, VIDEO, created, emptied, of_records, record, shared_url, write
 from tests.flow.stage import Stage, staged, until, working
 
 pytestmark = pytest.mark.anyio
-ANNA = Caller(user_id="anna", actor="anna", scopes=frozenset({"shares"}))
 
 
 @pytest.fixture(params=DATABASES)
@@ -59,47 +55,15 @@ async def standing(db: SqlDatabase) -> ShareRecord:
     return (await db.records_of(VIDEO, "anna"))["twitter"]
 
 
-@pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN])
-async def test_a_retry_settles_as_failed_with_a_reason(stage: Stage, status: Status) -> None:
-    await seeded(stage.db, status)
-    wish = Retry(content=VIDEO, caller=ANNA, platform="twitter", request_id="request-7")
-    pending = await stage.committer.submit(wish)
-    assert (pending.status, pending.attempt_count, pending.error_code) == (Status.PENDING, 2, None)
+async def test_an_event_of_the_version_before_settles_as_failed_with_a_reason(stage: Stage) -> None:
+    job = await asked(stage.db, await seeded(stage.db, Status.PENDING))
     async with working(stage.worker(post(stage))):
+        await stage.send(job)
         await until(stage.counted)
     settled = await standing(stage.db)
-    assert (settled.status, settled.error_code, settled.attempt_count) == (Status.FAILED, "posting-unavailable", 2)
+    assert (settled.status, settled.error_code) == (Status.FAILED, "posting-unavailable")
     assert "cannot post" in (settled.error_message or "")
     assert (await stage.shares(), await stage.proven()) == (0, True)
-
-
-async def test_the_audit_tells_the_story_of_a_retry(stage: Stage) -> None:
-    await seeded(stage.db, Status.FAILED)
-    await stage.committer.submit(Retry(content=VIDEO, caller=ANNA, platform="twitter", request_id="request-7"))
-    async with working(stage.worker(post(stage))):
-        await until(stage.counted)
-    lines = await stage.db.audit(AuditFilter(), limit=10, after=None)
-    assert [(line.action, line.actor, line.status, line.request_id) for line in reversed(lines)] == [
-        ("retried", "anna", "pending", "request-7"),
-        ("failed", "sharetally", "failed", "request-7"),
-    ]
-    assert lines[0].error_code == "posting-unavailable"
-
-
-async def test_it_can_be_retried_again_and_again(stage: Stage) -> None:
-    await seeded(stage.db, Status.FAILED)
-    async with working(stage.worker(post(stage))):
-        for attempt in (2, 3):
-            await stage.committer.submit(Retry(content=VIDEO, caller=ANNA, platform="twitter"))
-            await until(stage.counted)
-            assert (await standing(stage.db)).attempt_count == attempt
-
-
-async def test_while_it_is_pending_a_retry_is_refused(stage: Stage) -> None:
-    await seeded(stage.db, Status.FAILED)
-    await stage.committer.submit(Retry(content=VIDEO, caller=ANNA, platform="twitter"))
-    with pytest.raises(Conflict):
-        await stage.committer.submit(Retry(content=VIDEO, caller=ANNA, platform="twitter"))
 
 
 @pytest.mark.parametrize("status", [Status.WITHDRAWN, Status.SUCCESS, Status.FAILED])

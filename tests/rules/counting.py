@@ -35,13 +35,19 @@ class Counting(Standing):
         self.deliver(self.stage.waiting(self.model.contents))
 
     def deliver(self, heads: Sequence[EventHead]) -> None:
-        """Every retry has one job; what is tried fails, for nothing is posted in this version."""
-        posts = self.stage.posts(self.stage.waiting(self.model.contents))
-        assert Counter(posts.values()) == Counter(self.model.orders)
+        """Hand over jobs; what has been delivered may come again."""
         self.stage.deliver(heads)
         self._delivered += heads
-        for taken in sorted({head.id for head in heads} & posts.keys()):
-            self._tried(posts[taken])
+
+    @rule()
+    def post_all(self) -> None:
+        """Every retry has one delivery; what is tried fails, for nothing is posted in this version."""
+        posts = self.stage.posts(self.model.contents)
+        assert Counter(posts.values()) == Counter(self.model.orders)
+        self.stage.post()
+        assert not self.stage.posts(self.model.contents)
+        for key in sorted(posts.values()):
+            self._tried(key)
 
     def _tried(self, key: Key) -> None:
         self.model.orders.remove(key)

@@ -28,6 +28,7 @@ class Machine(Asking, Counting, Looking):
         """A run that found something is not looked at any further."""
         if sys.exc_info()[0] is None:
             self.deliver(self.stage.waiting(self.model.contents)[::-1])
+            self.post_all()
             self.look_at_the_end()
             type(self).ended += 1
 

@@ -18,9 +18,13 @@ from uuid import UUID
 import uvloop
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.domain.event import Event, Job
+from sharetally.adapters.databases.stores.delivery_rows import WITH_PAYLOAD, D
+from sharetally.domain.ids import new_id
 from sharetally.domain.proof import Verdict
 from sharetally.domain.share import ShareRecord, Status
+from sharetally.flow.delivery.attempt import Attempts
+from sharetally.flow.delivery.claiming import EPOCH
+from sharetally.flow.posting.message import PostMessage, decode_post
 from sharetally.ports import EventHead, Writes
 from sharetally.wiring import inside
 from tests.contracts.database_rows import created, of_records, write
@@ -76,17 +80,35 @@ class Stage:
         mine = (head for head in heads if (head.content.type, head.content.id) in contents)
         return sorted(mine, key=lambda head: head.id)
 
-    def posts(self, heads: Sequence[EventHead]) -> Mapping[UUID, Key]:
-        """Of these jobs, those that ask for a post: whose, and where."""
+    def posts(self, contents: Sequence[Content]) -> Mapping[UUID, Key]:
+        """The deliveries that wait for a post: whose, and where."""
 
-        async def taken() -> Sequence[Event]:
-            async with self.apis[0].database.transaction() as tx:
-                return await tx.take([head.id for head in heads if head.job == Job.SHARE_POST])
+        async def waiting() -> list[tuple[UUID, PostMessage]]:
+            statement = WITH_PAYLOAD.where(D.c.state == "waiting")
+            async with self.apis[0].database._engine.reading() as connection:
+                return [(row["id"], decode_post(row["payload"])) for row in await connection.rows(statement)]
 
-        return {
-            event.id: ((event.content.type, event.content.id), event.payload, event.user_id or "")
-            for event in self.run(taken())
+        found = {
+            each: ((post.contentType, post.contentId), post.platform, post.userId) for each, post in self.run(waiting())
         }
+        return {each: key for each, key in found.items() if key[0] in contents}
+
+    def post(self) -> None:
+        """Everything that waits for a post is attempted once."""
+
+        async def attempted() -> None:
+            core = self.apis[0].core
+            worker = new_id()
+            await core.database.deliveries.register(worker, "test")
+            attempts = Attempts(ledger=core.ledger, clock=core.clock, meter=core.meter, published=core.publisher.take)
+            (handler,) = core.delivery_handlers
+            for gate in (await core.database.deliveries.due({handler.kind}, EPOCH)).gates:
+                claimed = await core.database.deliveries.claim(worker, gate, {handler.kind}, EPOCH, ALL)
+                for delivery in claimed.deliveries:
+                    await attempts.run(handler, delivery, worker)
+
+        while self.run(self.apis[0].database.deliveries.due({"post"}, EPOCH)).gates:
+            self.run(attempted())
 
     def deliver(self, heads: Sequence[EventHead]) -> None:
         """Hand jobs to whoever owns them, each owner's in one batch."""

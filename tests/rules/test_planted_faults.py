@@ -130,7 +130,7 @@ def neighbours_do_not_see_each_other(patch: pytest.MonkeyPatch) -> None:
 
 FAULTS: dict[str, Plant] = {
     "a withdrawal has no event": events(lambda made: None if made.job == Job.SHARE_DELETED else made),
-    "a retry has no event": events(lambda made: None if made.job == Job.SHARE_POST else made),
+    "a retry has no delivery": lambda patch: patch.setattr(Batch, "deliver", lambda batch, delivery: None),
     "a move does not leave where it was": events(lambda made: made._replace(origin=None)),
     "a share by force counts": cell(Status.SUCCESS, Request.FORCE, job=Job.SHARE_CREATED),
     "revived is already shared": revived_is_already_shared,

@@ -20,7 +20,7 @@ from tests.services.rabbitmq import RABBITMQ, command_line
 from tests.services.server import Server, apart, fresh_name, open_server, with_path
 
 BATCH = 12
-QUEUES = tuple(f"sharetally.{name}" for name in ("count", "post", "feed", "in", "dead"))
+QUEUES = tuple(f"sharetally.{name}" for name in ("count", "post", "feed", "in", "deliveries", "dead"))
 EXCHANGES = ("sharetally", "sharetally.events")
 
 

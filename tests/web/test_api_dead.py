@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
+from sharetally.adapters.databases import tables
+from sharetally.domain.content import ContentRef
+from sharetally.domain.delivery import Dead
 from sharetally.domain.errors import Unavailable
 from sharetally.domain.ids import new_id
+from sharetally.domain.share import Status
+from sharetally.ports import Writes
+from tests.contracts.database_rows import of_records, record, write
+from tests.contracts.delivery_rows import EPOCH, finish, registered
 from tests.web.api import Api, invalid, opened, problem, settings
 from tests.web.conftest import MakeApi
 
@@ -23,6 +30,9 @@ async def idle(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
         yield found
         for each in await found.database.parked(limit=1_000):
             await found.database.unpark([each.event.id])
+        async with found.database._engine.writing() as connection:
+            await connection.run(tables.deliveries.delete())
+            await connection.run(tables.delivery_targets.delete())
 
 
 async def admin(api: Api, method: str, target: str, body: object = b"") -> Any:
@@ -125,6 +135,49 @@ async def test_a_database_that_goes_away_in_the_middle(
         problem(
             await api.ask("POST", "/dead/discard", {"ids": ids[1:], "reason": "r"}, scope="admin"), 503, "unavailable"
         )
+
+
+async def dead_post(api: Api, video: str, user: str) -> str:
+    """A post that was retried over HTTP and is dead; returns its id."""
+    kept = record(content=ContentRef(type="video", id=video), user_id=user, status=Status.FAILED)
+    await write(api.database, Writes(new_records=of_records(kept)))
+    said = await api.ask("POST", f"/videos/{video}/share/twitter/retry", user=user)
+    assert (said.status, said.json["status"]) == (202, "pending"), said
+    worker = await registered(api.database)
+    (gate,) = (await api.database.deliveries.due({"post"}, EPOCH)).gates
+    (delivery,) = (await api.database.deliveries.claim(worker, gate, {"post"}, EPOCH, 1)).deliveries
+    await finish(api.database, delivery, worker, Dead(reason="no such platform"))
+    return str(delivery.id)
+
+
+async def test_a_dead_delivery_is_shown_with_the_parked_jobs_replayed_and_discarded(idle: Api, video: str) -> None:
+    (job,) = await parked(idle, video, "anna")
+    delivery = await dead_post(idle, video, "bert")
+    page = await admin(idle, "GET", "/dead?pageSize=1")
+    assert ([each["id"] for each in page["items"]], page["next"]) == ([delivery], delivery)
+    assert [each["id"] for each in (await admin(idle, "GET", f"/dead?startingAfter={delivery}"))["items"]] == [job]
+    shown = await admin(idle, "GET", f"/dead/{delivery}")
+    assert shown == page["items"][0]
+    told = {name: shown[name] for name in ("job", "target", "state", "reason", "userId", "platform", "contentId")}
+    assert told == {
+        "job": "post", "target": "twitter", "state": "dead", "reason": "no such platform", "userId": "bert",
+        "platform": "twitter", "contentId": video,
+    }  # fmt: skip
+    body = {"ids": [delivery, job], "reason": "it is gone"}
+    results = (await admin(idle, "POST", "/dead/discard", body))["results"]
+    assert [(each["outcome"], each["detail"]) for each in results] == [
+        ("discarded", "it will not be delivered"),
+        ("discarded", "1 adjustments cancel it"),
+    ]
+    assert (await admin(idle, "POST", "/dead/replay", {"ids": [delivery]}))["results"][0]["outcome"] == "not-found"
+    assert (await idle.ask("POST", f"/videos/{video}/share/twitter/retry", user="bert")).json["status"] == "pending"
+
+
+async def test_a_dead_delivery_waits_again(idle: Api, video: str) -> None:
+    delivery = await dead_post(idle, video, "anna")
+    results = (await admin(idle, "POST", "/dead/replay", {"ids": [delivery]}))["results"]
+    assert results == [{"id": delivery, "outcome": "replayed", "detail": "a worker delivers it"}]
+    problem(await idle.ask("GET", f"/dead/{delivery}", scope="admin"), 404, "not-found")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
 from sharetally.adapters.metrics_labels import ROOM, Bound, Children, Observed
 from sharetally.domain.event import Job
-from sharetally.ports import Broker, Meter, Outbox, Queue, Waiting
+from sharetally.ports import Broker, DeliveryStore, Meter, Outbox, Queue, Waiting
 
 _BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -108,6 +108,8 @@ class PrometheusMeter(Meter):
         self._jobs = Children(self._counter("jobs_total", "Jobs handled.", "job", "outcome"), job, Bound(room=ROOM))
         seconds = self._histogram("job_seconds", "Seconds a job took, its share of a batch.", _SECONDS, "job")
         self._job_seconds = Children(seconds, job)
+        attempts = self._histogram("delivery_seconds", "Seconds an attempt to deliver took.", _SECONDS, "kind")
+        self._delivery_seconds = Children(attempts, Bound(room=ROOM))
         steps = self._histogram("db_seconds", "Seconds in the database for one step.", _SECONDS, "statement")
         self._statements = Children(steps, Bound(room=ROOM))
 
@@ -139,6 +141,10 @@ class PrometheusMeter(Meter):
         if seconds > 0:
             self._job_seconds[(job,)].observe_many(seconds, number)
 
+    def delivery(self, kind: str, seconds: float) -> None:
+        """One attempt to deliver something outside."""
+        self._delivery_seconds[(kind,)].observe_many(seconds, 1)
+
     def live(self, clients: int) -> None:
         """Clients that follow counts just now."""
         self._live.set(clients)
@@ -159,13 +165,17 @@ class PrometheusMeter(Meter):
     def _gauge(self, name: str, text: str, mode: Literal["mostrecent", "livesum"] = "mostrecent") -> Gauge:
         return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode=mode)
 
-    async def waiting(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
+    async def waiting(
+        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+    ) -> Waiting:
         """What waits, seen within the last second, however many ask."""
-        return await self._lookout.look(outbox, broker, queues)
+        return await self._lookout.look(outbox, broker, queues, deliveries)
 
-    async def exposition(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> tuple[bytes, str]:
+    async def exposition(
+        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+    ) -> tuple[bytes, str]:
         """Everything in Prometheus' text format, and its media type; what cannot be had is left out."""
-        waiting = await self._lookout.look(outbox, broker, queues)
+        waiting = await self._lookout.look(outbox, broker, queues, deliveries)
         source = self._registry if self._directory is None else scrape.SharedFiles(self._directory)
         return await asyncio.to_thread(self._written, source, waiting), scrape.MEDIA_TYPE
 

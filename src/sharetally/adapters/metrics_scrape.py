@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from sharetally import __version__
 from sharetally.adapters.metrics_processes import Process
-from sharetally.ports import Broker, Outbox, Queue, Waiting
+from sharetally.ports import Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue, Waiting
 
 __all__ = ["MEDIA_TYPE", "Lookout", "SharedFiles", "Source", "written"]
 FRESH_SECONDS = 1.0
@@ -60,20 +60,23 @@ class Lookout:
         self._seen = Waiting()
         self._until = float("-inf")
 
-    async def look(self, outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
+    async def look(
+        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
+    ) -> Waiting:
         """What waits, seen within the last second."""
         async with self._asking:
             if self._clock() >= self._until:
-                self._seen = await _seen(outbox, broker, queues)
+                self._seen = await _seen(outbox, broker, queues, deliveries)
                 self._until = self._clock() + FRESH_SECONDS
             return self._seen
 
 
-async def _seen(outbox: Outbox, broker: Broker, queues: Sequence[Queue]) -> Waiting:
+async def _seen(outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None) -> Waiting:
     depths_asked = asyncio.gather(*(_within_patience(broker.state(queue.name)) for queue in queues))
     backlog, states = await asyncio.gather(_within_patience(outbox.backlog()), depths_asked)
+    delivering = await _within_patience(deliveries.backlog()) if deliveries is not None else None
     depths = {queue.name: state.depth for queue, state in zip(queues, states, strict=True) if state}
-    return Waiting(backlog=backlog, depths=depths)
+    return Waiting(backlog=backlog, deliveries=delivering, depths=depths)
 
 
 async def _within_patience(answer: Awaitable[T]) -> T | None:
@@ -112,11 +115,27 @@ def _waiting(waiting: Waiting) -> Iterator[Metric]:
         yield _gauge("events_pending", "Events that are neither counted nor parked.", backlog.pending)
         yield _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest)
         yield _gauge("events_parked", "Events set aside with a reason.", backlog.parked)
+    if waiting.deliveries is not None:
+        yield from _deliveries(waiting.deliveries)
     if waiting.depths:
         family = GaugeMetricFamily("sharetally_queue_depth", "Messages ready in a queue.", labels=("queue",))
         for queue, depth in waiting.depths.items():
             family.add_metric((queue,), depth)
         yield family
+
+
+def _deliveries(backlog: DeliveryBacklog) -> Iterator[Metric]:
+    numbers = GaugeMetricFamily("sharetally_deliveries", "Deliveries that are not finished.", labels=("kind", "state"))
+    for kind, state, number in backlog.counts:
+        numbers.add_metric((kind, state.value), number)
+    oldest = GaugeMetricFamily(
+        "sharetally_delivery_oldest_due_seconds",
+        "For how long the oldest waiting delivery has been due.",
+        labels=("kind",),
+    )
+    for kind, seconds in backlog.oldest_due.items():
+        oldest.add_metric((kind,), seconds)
+    yield from (family for family in (numbers, oldest) if family.samples)
 
 
 def _processes(alive: Iterable[Process]) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""Jobs that were set aside: list, show, replay, discard."""
+"""Parked jobs and dead deliveries: list, show, replay, discard."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import typer
 from sharetally.adapters.logs import configure
 from sharetally.commands.opened import opened
 from sharetally.domain.content import shown_label
+from sharetally.domain.delivery import Delivery
 from sharetally.domain.errors import Misconfigured, NotFound
 from sharetally.domain.event import Cell
 from sharetally.flow import dead
-from sharetally.ports import ParkedEvent
+from sharetally.flow.delivery.stuck import StuckDeliveries, about
+from sharetally.ports import Clock, Database, ParkedEvent
 from sharetally.settings import Settings
-from sharetally.wiring import broker, own_queues
+from sharetally.wiring import broker, delivery_handlers, own_queues
 
 
 def _parked(each: ParkedEvent) -> dict[str, Any]:
@@ -37,6 +39,28 @@ def _parked(each: ParkedEvent) -> dict[str, Any]:
     }
 
 
+def _delivery(each: Delivery) -> dict[str, Any]:
+    of = about(each)
+    return {
+        "jobId": str(each.id),
+        "job": each.kind,
+        "contentType": of.content_type,
+        "contentId": of.content_id,
+        "delta": 0,
+        "reason": each.last_error,
+        "attempts": each.attempts,
+        "createdAt": each.created_at.isoformat(),
+        "userId": of.user_id,
+        "requestId": of.request_id,
+        "target": each.target,
+        "state": each.state.value,
+    }
+
+
+def _stuck(store: Database, clock: Clock) -> StuckDeliveries:
+    return StuckDeliveries(store=store.deliveries, ledger=store, handlers=delivery_handlers(clock))
+
+
 def _cell(cell: Cell | None) -> dict[str, str | None] | None:
     if cell is None:
         return None
@@ -45,20 +69,28 @@ def _cell(cell: Cell | None) -> dict[str, str | None] | None:
 
 
 async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
-    """Parked jobs, newest first."""
+    """Parked jobs and dead deliveries, newest first."""
     async with opened(settings) as (store, _):
-        rows = [_parked(each) for each in await store.parked(limit=limit)]
+        parked = [(each.event.id, _parked(each)) for each in await store.parked(limit=limit)]
+        stuck = [(each.id, _delivery(each)) for each in await store.deliveries.stuck(limit=limit)]
+    newest = sorted([*parked, *stuck], key=lambda each: each[0], reverse=True)[:limit]
+    rows = [row for _, row in newest]
     if as_json:
         return typer.echo(json.dumps(rows))
     for row in rows:
         typer.echo(f"{row['jobId']}  {row['job']}  {row['contentType']}:{row['contentId']}  {row['reason']}")
-    typer.echo(f"{len(rows)} parked", err=True)
+    deliveries = sum("target" in row for row in rows)
+    dead_too = f", {deliveries} deliveries dead or unknown" if deliveries else ""
+    typer.echo(f"{len(rows) - deliveries} parked{dead_too}", err=True)
 
 
 async def show_dead(settings: Settings, job_id: UUID) -> None:
     """Everything about one."""
     async with opened(settings) as (store, _):
         found = await store.parked_event(job_id)
+        delivery = None if found else await store.deliveries.stuck_delivery(job_id)
+    if delivery is not None:
+        return typer.echo(json.dumps(_delivery(delivery) | {"payload": delivery.payload}, indent=2))
     if found is None:
         raise NotFound(f"no parked job {job_id}; `sharetally dead list` shows them")
     event = found.event
@@ -71,7 +103,7 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
     if not ids and not every:
         raise Misconfigured("name the jobs to replay, or --all")
     configure("critical", settings.log_format)  # what is wrong is said below
-    async with opened(settings) as (store, _), AsyncExitStack() as stack:
+    async with opened(settings) as (store, clock), AsyncExitStack() as stack:
         link = broker(settings)
         reachable = None if link.volatile else link
         if reachable is not None:
@@ -79,12 +111,22 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
             stack.push_async_callback(link.close)
         wanted = [each.event.id for each in await store.parked(limit=10_000)] if every else ids
         found = await dead.replay(store, reachable, wanted)
-    typer.echo(f"{len(found.ids)} pending again, {'sent' if found.sent else 'the relay sends them within a minute'}")
+        deliveries = _stuck(store, clock)
+        rest = [each for each in ids if each not in found.ids]
+        waiting = await (deliveries.replay_all(reachable) if every else deliveries.replay(rest, reachable))
+    if found.ids or not waiting:
+        sent = "sent" if found.sent else "the relay sends them within a minute"
+        typer.echo(f"{len(found.ids)} pending again, {sent}")
+    if waiting:
+        typer.echo(f"{len(waiting)} deliveries wait again for a worker")
 
 
 async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author: str) -> None:
     """Give one up."""
     async with opened(settings) as (store, clock):
+        if await store.deliveries.stuck_delivery(job_id) is not None:
+            await _stuck(store, clock).discard(job_id, actor=author, reason=reason)
+            return typer.echo("discarded; it will not be delivered")
         lines = await dead.discard(store, clock, job_id, actor=author, reason=reason)
     cancelled = f"{len(lines)} adjustments cancel it" if lines else "it moved no count"
     typer.echo(f"discarded; {cancelled}")

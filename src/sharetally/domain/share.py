@@ -2,7 +2,7 @@
 
 A record is the latest state of one user's share of one content on one platform. `TABLE` is the
 whole truth: for each state and each request, what comes next, what the audit says and which job
-follows. `advance` only looks it up and fills in the fields.
+or post follows. `advance` only looks it up and fills in the fields.
 """
 
 from __future__ import annotations
@@ -85,12 +85,13 @@ class Reply(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One cell of the table: `to` is None unless the reply is DONE."""
+    """One cell of the table: `to` is None unless the reply is DONE; `posts` says that a post is to be delivered."""
 
     reply: Reply
     to: Status | None = None
     action: Action | None = None
     job: Job | None = None
+    posts: bool = False
 
 
 def _goes(to: Status, action: Action, job: Job | None = None) -> Step:
@@ -105,8 +106,8 @@ _SHARED = _goes(Status.SUCCESS, Action.SHARED, Job.SHARE_CREATED)
 _RESHARED = _goes(Status.SUCCESS, Action.RESHARED, Job.SHARE_UPDATED)
 _REVIVED = _goes(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED)
 _GONE = _goes(Status.WITHDRAWN, Action.WITHDRAWN, Job.SHARE_DELETED)
-_ASKED = _goes(Status.PENDING, Action.REQUESTED, Job.SHARE_POST)
-_AGAIN = _goes(Status.PENDING, Action.RETRIED, Job.SHARE_POST)
+_ASKED = Step(reply=Reply.DONE, to=Status.PENDING, action=Action.REQUESTED, posts=True)
+_AGAIN = Step(reply=Reply.DONE, to=Status.PENDING, action=Action.RETRIED, posts=True)
 _SENDING = _goes(Status.SENDING, Action.SENDING)
 _POSTED = _goes(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED)
 _CONFIRMED = _goes(Status.SUCCESS, Action.POSTED, Job.SHARE_UPDATED)

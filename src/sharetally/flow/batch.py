@@ -18,7 +18,7 @@ from sharetally.domain.errors import IdempotencyKeyReused
 from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import RecordKey, ShareRecord
-from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Writes
+from sharetally.ports import CallerKey, Locked, NewDelivery, References, StoredAnswer, Writes
 
 Entity = ShareRecord | ShareLink
 K = TypeVar("K")
@@ -66,6 +66,7 @@ class Batch:
         self._stored_records = set(locked.records)
         self._stored_links = set(locked.links)
         self._writes = Writes()
+        self._deliveries: list[NewDelivery] = []
         self._undo: list[Callable[[], object]] = []
         self._changes: list[EntityChange] = []
 
@@ -127,6 +128,11 @@ class Batch:
         self._writes.events.append(event)
         self._undo.append(self._writes.events.pop)
 
+    def deliver(self, delivery: NewDelivery) -> None:
+        """What leaves for the outside world once this is committed."""
+        self._deliveries.append(delivery)
+        self._undo.append(self._deliveries.pop)
+
     def _set(self, rows: MutableMapping[K, V], key: K, value: V) -> None:
         before = rows.get(key)
         self._undo.append(lambda: _restore(rows, key, before))
@@ -152,6 +158,11 @@ class Batch:
         self._undo.append(lambda: self._stored_records.difference_update(records))
         self._undo.append(lambda: self._stored_links.difference_update(links))
         return writes
+
+    def take_deliveries(self) -> list[NewDelivery]:
+        """What is to be delivered: written last of all, for its targets come last in the order of locks."""
+        deliveries, self._deliveries = self._deliveries, []
+        return deliveries
 
 
 def _restore(rows: MutableMapping[K, V], key: K, before: V | None) -> None:

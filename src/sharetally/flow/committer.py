@@ -65,11 +65,12 @@ class _Entry:
 
 @dataclass(kw_only=True, slots=True)
 class _Written:
-    """What a try wrote: its events, audit ids to look for if the reply to COMMIT is lost, whether any answers."""
+    """What a try wrote: its events, audit ids to look for if the reply to COMMIT is lost, any answers or deliveries."""
 
     events: list[Event] = field(default_factory=list)
     audit: list[UUID] = field(default_factory=list)
     answers: bool = False
+    deliveries: bool = False
 
     def add(self, other: _Written) -> None:
         self.audit += other.audit
@@ -77,7 +78,10 @@ class _Written:
 
 
 class Committer:
-    """One per process. `published` is told the events of every commit; it must not block."""
+    """One per process. `published` gets the events of every commit, `nudge` is called where it wrote deliveries.
+
+    Neither may block.
+    """
 
     def __init__(
         self,
@@ -87,12 +91,14 @@ class Committer:
         hooks: Hooks,
         meter: Meter,
         published: Callable[[Sequence[Event]], None],
+        nudge: Callable[[], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._hooks = hooks
         self._meter = meter
         self._published = published
+        self._nudge = nudge
         self._queue: deque[_Entry] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -150,6 +156,8 @@ class Committer:
         else:
             if written.events:
                 self._published(written.events)
+            if written.deliveries and self._nudge is not None:
+                self._nudge()
             _answer(batch)
 
     async def _split(self, batch: list[_Entry], error: Exception) -> None:
@@ -198,6 +206,8 @@ class Committer:
                 _apply(rows, entry)
         began = time.perf_counter()
         await _write(tx, rows, written)
+        await tx.deliveries.enqueue(rows.take_deliveries())
+        written.deliveries = tx.deliveries.enqueued
         self._meter.statement("write", time.perf_counter() - began)
         written.events = list(tx.emitted)  # with what hooks emitted
 

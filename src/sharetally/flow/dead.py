@@ -1,7 +1,8 @@
 """What was set aside: replayed once its cause is mended, or discarded with an author and a reason.
 
 Replaying makes the event pending and sends it. Discarding deletes it and writes, in the same transaction,
-the adjustments that cancel it cell by cell, so that the invariant holds before and after.
+the adjustments that cancel it cell by cell, so that the invariant holds before and after. A discarded post fails
+its record, which would stay pending for ever otherwise.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from sharetally.domain.adjustment import MAX_REASON, Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import prose_fault
 from sharetally.domain.errors import BrokerUnavailable, InvalidRequest, NotFound
-from sharetally.domain.event import Cell, Event
+from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Action
+from sharetally.flow.consumers.post import key_of_post
 from sharetally.flow.jobs import messages
-from sharetally.ports import Broker, Clock, Outbox
+from sharetally.flow.posting.failing import discarded, fail_post
+from sharetally.ports import Broker, Clock, Outbox, Transaction
 
 MAX_ACTOR = 128  # characters
 
@@ -49,8 +52,16 @@ async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, r
     parked = await outbox.parked_event(event_id)
     if parked is None:
         raise NotFound(f"no parked job {event_id}")
-    lines = _cancelling(parked.event, actor, reason)
-    if not await outbox.discard(event_id, lines, _audited(parked.event, clock, actor, reason)):
+    event, settle = parked.event, None
+    if event.job == Job.SHARE_POST:
+
+        async def settle(tx: Transaction) -> None:
+            """Nothing else would ever move the record on."""
+            failure, request_id = discarded(reason), event.request_id
+            await fail_post(tx, key_of_post(event), failure, clock=clock, actor=actor, request_id=request_id)
+
+    lines = _cancelling(event, actor, reason)
+    if not await outbox.discard(event_id, lines, _audited(event, clock, actor, reason), settle):
         raise NotFound(f"no parked job {event_id}")
     return lines
 

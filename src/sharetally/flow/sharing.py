@@ -26,6 +26,7 @@ from sharetally.domain.share import (
     advance,
 )
 from sharetally.flow.batch import Batch
+from sharetally.flow.posting.message import post_delivery
 from sharetally.ports import References
 
 
@@ -157,6 +158,8 @@ def take_step(
         batch.audit(_audited(batch, done, done.after, ids, actor, request_id))
         if done.step.job is not None:
             batch.event(_event(batch, done, done.after, done.step.job, ids, request_id))
+        if done.step.posts:
+            batch.deliver(post_delivery(done.after, ids.event, request_id))
     return done
 
 
@@ -179,7 +182,6 @@ def _audited(batch: Batch, done: Advance, record: ShareRecord, ids: Ids, actor: 
 
 def _event(batch: Batch, done: Advance, record: ShareRecord, job: Job, ids: Ids, request_id: str) -> Event:
     delta, moved, origin = _effect(done, job)
-    counts = job is not Job.SHARE_POST
     return Event(
         id=ids.event,
         job=job,
@@ -187,13 +189,12 @@ def _event(batch: Batch, done: Advance, record: ShareRecord, job: Job, ids: Ids,
         at=_when(batch, done) if origin is not None else batch.now,
         delta=delta,
         moved=moved,
-        to=record_cell(record) if counts else None,
+        to=record_cell(record),
         origin=origin,
-        platform=record.platform if counts else None,
+        platform=record.platform,
         share_id=record.id,
         user_id=record.user_id,
         request_id=request_id,
-        payload="" if counts else record.platform,
     )
 
 

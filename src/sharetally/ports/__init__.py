@@ -10,6 +10,17 @@ from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 from sharetally.ports.channel import Channel, Listener
 from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
+from sharetally.ports.deliveries import (
+    Claimed,
+    DeliveryBacklog,
+    DeliveryCount,
+    DeliveryStore,
+    DeliveryWrites,
+    Due,
+    DueGate,
+    NewDelivery,
+    Target,
+)
 from sharetally.ports.insight import Group, Insight, RollupFilter, RollupSum, TopContent
 from sharetally.ports.ledger import (
     CallerKey,
@@ -34,10 +45,17 @@ __all__ = [
     "Cache",
     "CallerKey",
     "Channel",
+    "Claimed",
     "Clock",
     "Counted",
     "Database",
     "Delivery",
+    "DeliveryBacklog",
+    "DeliveryCount",
+    "DeliveryStore",
+    "DeliveryWrites",
+    "Due",
+    "DueGate",
     "EventHead",
     "FeedMessage",
     "FoundLink",
@@ -51,6 +69,7 @@ __all__ = [
     "Locked",
     "Message",
     "Meter",
+    "NewDelivery",
     "Outbox",
     "ParkedEvent",
     "Platform",
@@ -69,6 +88,7 @@ __all__ = [
     "Stop",
     "StoredAnswer",
     "Subscription",
+    "Target",
     "TopContent",
     "Total",
     "Transaction",

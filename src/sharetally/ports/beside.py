@@ -101,6 +101,10 @@ class Meter(Protocol):
         """Time in the database for one step: lock, write, commit, take, move, …"""
         ...
 
+    def delivery(self, kind: str, seconds: float) -> None:
+        """One attempt to deliver something outside."""
+        ...
+
     def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
         """Jobs handled: `counted`, `duplicate`, `parked`, `failed`; `seconds` of each."""
         ...

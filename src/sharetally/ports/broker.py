@@ -14,10 +14,14 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Queue:
-    """A work queue: `sharetally.<name>`, fed by the routing keys of `jobs`."""
+    """A work queue: `sharetally.<name>`, fed by the routing keys of `jobs`.
+
+    Where `max_messages` is set, the oldest messages beyond it are dropped.
+    """
 
     name: str
     jobs: tuple[str, ...]
+    max_messages: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

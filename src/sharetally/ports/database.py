@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from sharetally.ports.deliveries import DeliveryStore
 from sharetally.ports.insight import Insight
 from sharetally.ports.ledger import Ledger
 from sharetally.ports.outbox import Outbox
@@ -74,6 +75,11 @@ class Schema(Protocol):
 
 class Database(Ledger, Outbox, Reading, Proving, Insight, KeyStore, SessionStore, Schema, Protocol):
     """All of it: what a database adapter implements."""
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """What leaves for the outside world."""
+        ...
 
     async def open(self) -> None:
         """Connect; `Unavailable` when nobody answers."""

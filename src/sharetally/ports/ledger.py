@@ -17,6 +17,7 @@ from sharetally.domain.count import Change
 from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import RecordKey, ShareRecord
+from sharetally.ports.deliveries import DeliveryWrites
 
 
 class CallerKey(NamedTuple):
@@ -127,6 +128,11 @@ class Transaction(Protocol):
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events: what follows from what was burned."""
+        ...
+
+    @property
+    def deliveries(self) -> DeliveryWrites:
+        """What leaves for the outside world, written and finished with all else that this transaction does."""
         ...
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -12,6 +12,8 @@ from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
+from sharetally.ports.deliveries import DeliveryBacklog
+from sharetally.ports.ledger import Transaction
 
 
 class EventHead(NamedTuple):
@@ -46,6 +48,7 @@ class Waiting:
     """What waits in the database, None if it did not tell; messages by queue, where the broker told."""
 
     backlog: Backlog | None = None
+    deliveries: DeliveryBacklog | None = None
     depths: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -96,6 +99,15 @@ class Outbox(Protocol):
         """Make events pending again and return those that were parked; repeating returns none."""
         ...
 
-    async def discard(self, event_id: UUID, adjustments: Sequence[Adjustment], audit: AuditEntry) -> bool:
-        """Delete a parked event and write what cancels it, in one transaction; False if it is not parked."""
+    async def discard(
+        self,
+        event_id: UUID,
+        adjustments: Sequence[Adjustment],
+        audit: AuditEntry,
+        settle: Callable[[Transaction], Awaitable[None]] | None = None,
+    ) -> bool:
+        """Delete a parked event and write what cancels it, in one transaction; False if it is not parked.
+
+        `settle` writes what else follows, in the same transaction.
+        """
         ...

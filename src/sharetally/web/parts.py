@@ -16,6 +16,7 @@ from sharetally.domain.errors import InvalidRequest, NotFound
 from sharetally.flow.analytics import Analytics
 from sharetally.flow.batch import Keyed, Wish
 from sharetally.flow.committer import Committer
+from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.live import Live
 from sharetally.flow.looking import Looking
@@ -109,6 +110,7 @@ class Parts:
     insight: Insight
     analytics: Analytics
     outbox: Outbox
+    stuck: StuckDeliveries
     broker: Broker
     keys: KeyStore
     looking: Looking

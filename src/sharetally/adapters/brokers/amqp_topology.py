@@ -42,7 +42,7 @@ async def declare(connection: Connection, queues: Sequence[Queue], *, feed: bool
     await _try(connection, DEAD, partial(_queue, name=DEAD))
     for queue in queues:
         name = queue_name(queue.name)
-        await _try(connection, name, partial(_queue, name=name))
+        await _try(connection, name, partial(_queue, name=name, max_messages=queue.max_messages))
         await _try(connection, name, partial(_bindings, queue=queue))
 
 
@@ -59,8 +59,10 @@ async def _exchange(channel: AbstractChannel, *, name: str, kind: str) -> None:
     await channel.exchange_declare(name, exchange_type=kind, durable=True)
 
 
-async def _queue(channel: AbstractChannel, *, name: str) -> None:
+async def _queue(channel: AbstractChannel, *, name: str, max_messages: int | None = None) -> None:
     arguments: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": _NEVER_DROPPED}
+    if max_messages is not None:
+        arguments["x-max-length"] = max_messages
     await channel.queue_declare(name, durable=True, arguments=arguments)
 
 

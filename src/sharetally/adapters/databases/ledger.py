@@ -18,6 +18,7 @@ from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import SqlCounting
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.statements import Row
+from sharetally.adapters.databases.stores.delivery_writes import SqlDeliveryWrites
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey
 from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Transaction, Writes
@@ -31,6 +32,7 @@ class SqlTransaction(SqlCounting):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._emitted: list[Event] = []
+        self._deliveries = SqlDeliveryWrites(connection)
 
     async def lock(self, references: References) -> Locked:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
@@ -76,6 +78,11 @@ class SqlTransaction(SqlCounting):
         """Write new events."""
         await self._connection.insert((tables.events, [mapping.event_row(event) for event in events]))
         self._emitted += events
+
+    @property
+    def deliveries(self) -> SqlDeliveryWrites:
+        """Deliveries in this transaction."""
+        return self._deliveries
 
     @property
     def emitted(self) -> Sequence[Event]:

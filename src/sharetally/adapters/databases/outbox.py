@@ -6,7 +6,7 @@ the first rows that match.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,12 +14,13 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.ledger import SqlTransaction
 from sharetally.adapters.databases.mapping import content_of
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.event import Event
-from sharetally.ports import Backlog, EventHead, ParkedEvent
+from sharetally.ports import Backlog, EventHead, ParkedEvent, Transaction
 
 _EVENTS = tables.events
 _WAITS = _EVENTS.c.parked_reason.is_(None)
@@ -123,12 +124,20 @@ class SqlOutbox:
                 )
         return [EventHead(id=row["id"], job=row["job"], content=content_of(row)) for row in held]
 
-    async def discard(self, event_id: UUID, adjustments: Sequence[Adjustment], audit: AuditEntry) -> bool:
+    async def discard(
+        self,
+        event_id: UUID,
+        adjustments: Sequence[Adjustment],
+        audit: AuditEntry,
+        settle: Callable[[Transaction], Awaitable[None]] | None = None,
+    ) -> bool:
         """Delete it and write what cancels it."""
         async with self._engine.writing() as connection:
             rows = await connection.select(_EVENTS, ("id",), [(event_id,)], lock=True)
             if not rows or rows[0]["parked_reason"] is None:
                 return False
+            if settle is not None:
+                await settle(SqlTransaction(connection))
             await connection.delete(_EVENTS, "id", [event_id])
             await connection.insert((tables.adjustments, [mapping.adjustment_row(item) for item in adjustments]))
             await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))

@@ -15,6 +15,7 @@ from sharetally.adapters.databases.proving import SqlProving
 from sharetally.adapters.databases.reading import SqlReading
 from sharetally.adapters.databases.rollups import SqlRollups
 from sharetally.adapters.databases.sessions import SqlSessions
+from sharetally.adapters.databases.stores.deliveries import SqlDeliveries
 from sharetally.domain.errors import Misconfigured
 
 
@@ -25,6 +26,7 @@ class SqlDatabase(
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.deliveries = SqlDeliveries(engine)
 
     async def open(self) -> None:
         """Connect."""

@@ -1,7 +1,7 @@
-"""Posting: settles what was asked to be posted.
+"""Retired: settles `share_post` events of the version before. A post is a delivery now (`flow/posting`).
 
-No platform of this version posts on a user's behalf, so a retried record fails with a reason that says
-so, instead of staying pending for ever.
+A process that was not upgraded yet still writes such events, so their queue is consumed for one more release. A
+record fails as it does by a delivery: no platform of this version posts on a user's behalf.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sharetally.domain.event import Event, Job
-from sharetally.domain.share import Failure, RecordKey, Request
+from sharetally.domain.share import RecordKey, Request
 from sharetally.flow.batch import Batch
 from sharetally.flow.consumers.heads import decode_heads, park, settled
+from sharetally.flow.posting.failing import UNAVAILABLE
 from sharetally.flow.sharing import Ids, take_step
 from sharetally.flow.worker import JobResult
 from sharetally.ports import Clock, Delivery, EventHead, Ledger, Outbox, Queue, References
 
 ACTOR = "sharetally"
-UNABLE = Failure(code="posting-unavailable", message="this version cannot post to the platform on a user's behalf")
 
 
 class Post:
-    """The owner of what is to be posted."""
+    """The owner of what was to be posted by events."""
 
     queue = Queue(name="post", jobs=(str(Job.SHARE_POST),))
 
@@ -38,7 +38,7 @@ class Post:
         """Fail each record with its reason, and burn its event."""
         async with self._ledger.transaction() as tx:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_POST]
-            keys = {event.id: _key(event) for event in events}
+            keys = {event.id: key_of_post(event) for event in events}
             rows = Batch(await tx.lock(References(records=frozenset(keys.values()))), self._clock.now())
             for event in events:
                 self._fail(rows, keys[event.id], event)
@@ -48,14 +48,15 @@ class Post:
 
     def _fail(self, rows: Batch, key: RecordKey, event: Event) -> None:
         (ids,) = Ids.new(1)
-        take_step(rows, key, Request.REJECT, ids, actor=ACTOR, request_id=event.request_id, failure=UNABLE)
+        take_step(rows, key, Request.REJECT, ids, actor=ACTOR, request_id=event.request_id, failure=UNAVAILABLE)
 
     async def set_aside(self, job: EventHead, reason: str) -> JobResult:
         """Park it."""
         return await park(self._outbox, job, reason)
 
 
-def _key(event: Event) -> RecordKey:
+def key_of_post(event: Event) -> RecordKey:
+    """The record that such an event would post."""
     return RecordKey(
         content_type=event.content.type,
         content_id=event.content.id,

@@ -13,7 +13,7 @@ from sharetally.web.schemas.fields import LABEL, PROSE, In, Out, Shares, Time, U
 
 Scope = Literal["shares", "audit", "analytics", "admin", "act-as"]
 _JobId = Annotated[str, Meta(min_length=36, max_length=36, extra_json_schema={"format": "uuid"})]
-_JobIds = Annotated[list[_JobId], Meta(min_length=1, max_length=500, description="Of parked jobs.")]
+_JobIds = Annotated[list[_JobId], Meta(min_length=1, max_length=500, description="Of parked jobs and dead deliveries.")]
 
 
 # parked jobs
@@ -28,10 +28,10 @@ class JobCell(Out, frozen=True):
 
 
 class DeadJob(Out, rename={"origin": "from"}, frozen=True):
-    """A job that was set aside. `to` and `from` are the cells that it moves `moved` shares between."""
+    """A job that was set aside, or a delivery that is dead. A job moves `moved` shares between `from` and `to`."""
 
     id: Uuid
-    job: str
+    job: Annotated[str, Meta(description="Of a delivery: its kind.")]
     contentType: Annotated[str, Meta(description="Empty for a job from another service that names none.")]
     contentId: str
     delta: Annotated[int, Meta(description="What it adds to the total.")]
@@ -46,8 +46,16 @@ class DeadJob(Out, rename={"origin": "from"}, frozen=True):
     platform: str | None
     requestId: str
     payload: Annotated[
-        str, Meta(description="What else it bears: of a job from another service its name and its body.")
+        str,
+        Meta(
+            description="What else it bears: of a job from another service its name and body, of a delivery its text."
+        ),
     ]
+    target: Annotated[str, Meta(description="Of deliveries alone: where it goes.")] | UnsetType = UNSET
+    state: (
+        Annotated[Literal["dead", "unknown"], Meta(description="Of deliveries alone: `unknown` may have arrived.")]
+        | UnsetType
+    ) = UNSET
 
 
 class DeadJobs(Out, frozen=True):

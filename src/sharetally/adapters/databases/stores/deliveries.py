@@ -1,0 +1,275 @@
+"""Deliveries in transactions of their own: claims, leases, lists and housekeeping.
+
+A claim takes targets, not rows: `SKIP LOCKED` over 100,000 rows of dead targets would read all of them. Locks are
+taken in the order targets, deliveries, each sorted. SQLite runs the same statements without SKIP LOCKED: it has one
+writer, which `due` keeps free while nothing is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from sharetally.adapters.databases import tables
+from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.stores.delivery_lists import SqlDeliveryLists
+from sharetally.adapters.databases.stores.delivery_rows import (
+    D,
+    M,
+    T,
+    TargetRow,
+    claimable_from,
+    delivery_of,
+    first_waiting,
+    lock_deliveries,
+    lock_targets,
+    now_of,
+    set_next_due,
+    store_targets,
+)
+from sharetally.domain.delivery import Delivery, DeliveryState
+from sharetally.ports.deliveries import Claimed, DeliveryStore, Due, DueGate
+
+TARGETS_A_CLAIM = 32
+INDEX = "ix_delivery_targets_due"
+_G, _W = tables.delivery_gates, tables.delivery_workers
+_LEASE_LAPSED = "the worker stopped before the attempt was stored"
+_ATTEMPT_LAPSED = "the worker stopped while the message may have been on its way"
+
+
+def _time(name: str) -> sa.BindParameter[datetime]:
+    return sa.bindparam(name, type_=T.c.next_due.type)
+
+
+def _claimable(gate: sa.ColumnElement[str], failing: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[bool], ...]:
+    """Conditions in the order of the index: one gate, one class of targets, due between two moments."""
+    return (
+        T.c.gate == gate,
+        T.c.failing == failing,
+        T.c.next_due >= _time("since"),
+        T.c.next_due <= _time("now"),
+        T.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+    )
+
+
+CLAIM = (
+    sa.select(T)
+    .where(*_claimable(sa.bindparam("gate", type_=sa.String()), sa.bindparam("failing", type_=sa.SmallInteger())))
+    .order_by(T.c.next_due, T.c.kind, T.c.target)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+    .with_hint(T, f"FORCE INDEX ({INDEX})", "mysql")
+)
+
+
+def _due_gates() -> sa.Select[tuple[str, int]]:
+    """Each gate found from the one before it by a seek in the index, then whether anything behind it is due."""
+    gates = sa.select(sa.func.min(T.c.gate).label("gate")).cte("gates", recursive=True)
+    next_gate = sa.select(sa.func.min(T.c.gate)).where(T.c.gate > gates.c.gate).scalar_subquery()
+    gates = gates.union_all(sa.select(next_gate).where(gates.c.gate.is_not(None)))
+    classes = sa.union_all(*(sa.select(sa.literal_column(number).label("failing")) for number in "01")).subquery()
+    closed = sa.select(_G.c.gate).where(
+        _G.c.gate == gates.c.gate, sa.or_(_G.c.closed_until.is_(None), _G.c.closed_until > _time("now"))
+    )
+    due = sa.select(T.c.kind).where(*_claimable(gates.c.gate, classes.c.failing))
+    return (
+        sa.select(gates.c.gate, classes.c.failing)
+        .select_from(gates.join(classes, sa.true()))
+        .where(
+            gates.c.gate.is_not(None), ~closed.exists(), due.with_hint(T, f"FORCE INDEX ({INDEX})", "mysql").exists()
+        )
+        .order_by(gates.c.gate, classes.c.failing)
+    )
+
+
+DUE = _due_gates()
+
+
+class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
+    """The store over one engine."""
+
+    async def due(self, kinds: Collection[str], since: datetime) -> Due:
+        """Read only, on a connection that never waits for the writers."""
+        async with self._engine.reading() as connection:
+            now = await now_of(connection)
+            rows = await connection.kept(DUE, {"kinds": sorted(kinds), "since": since, "now": now})
+        return Due(now=now, gates=[DueGate(gate=row["gate"], failing=bool(row["failing"])) for row in rows])
+
+    async def claim(self, worker: UUID, gate: DueGate, kinds: Collection[str], since: datetime, slots: int) -> Claimed:
+        """Lock due targets that nobody else is claiming, then take what their free places and our slots allow."""
+        async with self._engine.writing() as connection:
+            now = await now_of(connection)
+            found = await connection.kept(
+                CLAIM,
+                {
+                    "gate": gate.gate,
+                    "failing": int(gate.failing),
+                    "since": since,
+                    "now": now,
+                    "kinds": sorted(kinds),
+                    "at_most": min(TARGETS_A_CLAIM, slots),  # what is locked here, others have to pass by
+                },
+            )
+            targets: list[TargetRow] = []
+            ids: list[UUID] = []
+            for target in map(dict, found):
+                if len(ids) == slots:
+                    break
+                ids += await _take(connection, target, now, slots - len(ids))
+                targets.append(target)
+            await store_targets(connection, targets)
+            deliveries = await _lease(connection, worker, ids)
+        return Claimed(deliveries=deliveries, earliest=found[0]["next_due"] if found else None)
+
+    # leases
+
+    async def register(self, worker: UUID, version: str) -> None:
+        """A worker begins at 0."""
+        async with self._engine.writing() as connection:
+            now = await now_of(connection)
+            row = {"id": worker, "beats": 0, "version": version[:32], "started_at": now, "beat_at": now}
+            await connection.insert((_W, [row]))
+
+    async def heartbeat(self, worker: UUID) -> bool:
+        """One update for all leases of the worker."""
+        async with self._engine.writing() as connection:
+            now = await now_of(connection)
+            beat = _W.update().where(_W.c.id == worker).values(beats=_W.c.beats + 1, beat_at=now)
+            return await connection.run(beat) == 1
+
+    async def heartbeats(self) -> Mapping[UUID, int]:
+        """Workers, and whoever holds a lease without being one any more."""
+        leases = sa.select(D.c.worker).where(D.c.state == DeliveryState.SENDING.value).distinct()
+        async with self._engine.reading() as connection:
+            holders = await connection.rows(leases)
+            workers = await connection.rows(sa.select(_W.c.id, _W.c.beats))
+        return {row["worker"]: -1 for row in holders} | {row["id"]: row["beats"] for row in workers}
+
+    async def take_over(self, worker: UUID, beats: int) -> int:
+        """Deleting the worker decides: one that beats again finds that it is gone."""
+        async with self._engine.writing() as connection:
+            gone = await connection.run(_W.delete().where(_W.c.id == worker, _W.c.beats == beats))
+            if not gone and await connection.rows(sa.select(_W.c.id).where(_W.c.id == worker)):
+                return 0
+            held = (D.c.state == DeliveryState.SENDING.value, D.c.worker == worker)
+            rows = await connection.rows(sa.select(D.c.id, D.c.kind, D.c.target).where(*held))
+            targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in rows])
+            locked = await lock_deliveries(connection, [row["id"] for row in rows])
+            lapsed = [row for row in locked if (row["state"], row["worker"]) == (DeliveryState.SENDING, worker)]
+            now = await now_of(connection)
+            for row in lapsed:
+                target = targets[row["kind"], row["target"]]
+                target["in_flight"] -= 1
+                target["waiting"] += row["attempt_stored_at"] is None
+            await connection.update(D, "id", [_lapsed(row, now) for row in lapsed])
+            for target in targets.values():
+                await set_next_due(connection, target, now)
+            await store_targets(connection, targets.values())
+        return len(lapsed)
+
+    async def leave(self, worker: UUID) -> None:
+        """Whoever holds a lease stays, to be taken over."""
+        held = sa.select(D.c.id).where(D.c.state == DeliveryState.SENDING.value, D.c.worker == worker).limit(1)
+        async with self._engine.writing() as connection:
+            if not await connection.rows(held):
+                await connection.run(_W.delete().where(_W.c.id == worker))
+
+    # gates and clocks
+
+    async def close_gate(self, gate: str, reason: str, until: datetime | None = None) -> None:
+        """One row that every claimer reads first."""
+        async with self._engine.writing() as connection:
+            row = {"gate": gate, "closed_until": until, "reason": reason[:500]}
+            await connection.upsert(_G, [row], {"closed_until": "{closed_until}", "reason": "{reason}"})
+
+    async def open_gate(self, gate: str) -> None:
+        """No row, no lock."""
+        async with self._engine.writing() as connection:
+            await connection.run(_G.delete().where(_G.c.gate == gate))
+
+    async def reschedule(self) -> int:
+        """Look at every target that waits, a hundred in one transaction; nothing to do while no time is ahead."""
+        moved, after = 0, ("", "")
+        while (page := await self._waiting_targets(after)) is not None:
+            async with self._engine.writing() as connection:
+                moved += await _shift(connection, page)
+            after = page[-1]
+        return moved
+
+    async def _waiting_targets(self, after: tuple[str, str]) -> list[tuple[str, str]] | None:
+        kind, name = after
+        later = sa.or_(T.c.kind > kind, sa.and_(T.c.kind == kind, T.c.target > name))
+        async with self._engine.reading() as connection:
+            now = await now_of(connection)
+            if not await _is_ahead(connection, now):
+                return None
+            asleep = sa.or_(T.c.next_due.is_(None), T.c.next_due > now)
+            page = sa.select(T.c.kind, T.c.target).where(later, T.c.waiting > 0, asleep)
+            rows = await connection.rows(page.order_by(T.c.kind, T.c.target).limit(100))
+        return [(row["kind"], row["target"]) for row in rows] or None
+
+
+async def _take(connection: Connection, target: TargetRow, now: datetime, slots: int) -> list[UUID]:
+    """What is due of a locked target; set when it can be claimed next."""
+    blocked = target["disabled_at"] is not None or (target["blocked_until"] or now) > now
+    free = 0 if blocked else max(0, min(target["max_in_flight"] - target["in_flight"], slots))
+    waiting = await first_waiting(connection, target, free + 1)
+    taken = [row["id"] for row in waiting[:free] if row["due_at"] <= now]
+    target["in_flight"] += len(taken)
+    target["waiting"] -= len(taken)
+    rest = waiting[len(taken) :]
+    target["next_due"] = claimable_from(target, rest[0]["due_at"] if rest else None, now)
+    return taken
+
+
+async def _lease(connection: Connection, worker: UUID, ids: Sequence[UUID]) -> list[Delivery]:
+    if not ids:
+        return []
+    lease = {"state": DeliveryState.SENDING.value, "worker": worker, "attempts": D.c.attempts + 1}
+    await connection.run(D.update().where(D.c.id.in_(ids)).values({**lease, "attempt_stored_at": None}))
+    rows = {row["id"]: row for row in await connection.select(D, ("id",), [(each,) for each in ids])}
+    wanted = {(row["message_id"],) for row in rows.values()}
+    messages = {row["id"]: row["payload"] for row in await connection.select(M, ("id",), wanted)}
+    return [delivery_of(rows[each], messages.get(rows[each]["message_id"])) for each in ids]
+
+
+def _lapsed(row: Mapping[str, object], now: datetime) -> dict[str, object]:
+    stored = row["attempt_stored_at"] is not None
+    return {
+        "id": row["id"],
+        "state": (DeliveryState.UNKNOWN if stored else DeliveryState.WAITING).value,
+        "due_at": now,
+        "scheduled_at": now,
+        "worker": None,
+        "attempt_stored_at": None,
+        "last_error": _ATTEMPT_LAPSED if stored else _LEASE_LAPSED,
+    }
+
+
+async def _is_ahead(connection: Connection, now: datetime) -> bool:
+    """Whether any time was noted by a clock that has been set back since."""
+    later = now + timedelta(seconds=1)
+    beats = sa.select(_W.c.id).where(_W.c.beat_at > later).limit(1)
+    rows = sa.select(D.c.id).where(D.c.state == DeliveryState.WAITING.value, D.c.scheduled_at > later).limit(1)
+    return bool(await connection.rows(beats) or await connection.rows(rows))
+
+
+async def _shift(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
+    """Due times that were computed from a time ahead of now keep their distance from it."""
+    targets = await lock_targets(connection, keys)
+    now, moved = await now_of(connection), 0
+    for (kind, name), target in targets.items():
+        ahead = (D.c.kind == kind, D.c.target == name, D.c.state == DeliveryState.WAITING.value, D.c.scheduled_at > now)
+        rows = await connection.rows(sa.select(D.c.id, D.c.due_at, D.c.scheduled_at).where(*ahead))
+        changes = [
+            {"id": row["id"], "due_at": now + (row["due_at"] - row["scheduled_at"]), "scheduled_at": now}
+            for row in rows
+        ]
+        await connection.update(D, "id", changes)
+        await set_next_due(connection, target, now)
+        moved += len(rows)
+    await store_targets(connection, targets.values())
+    return moved

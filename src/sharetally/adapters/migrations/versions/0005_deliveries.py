@@ -1,0 +1,102 @@
+"""What leaves for the outside world: messages, deliveries, their targets and gates, the log, workers and their hearts.
+
+Revision ID: 0005
+Revises: 0004
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.databases.types import Id, UtcTime, db_now
+from sharetally.adapters.migrations.steps import make_table
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add tables; a process of the version before goes on and never looks at them."""
+    make_table(
+        "messages",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("payload", sa.Text, nullable=False),
+        sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
+    )
+    make_table(
+        "delivery_gates",
+        sa.Column("gate", exact(64), primary_key=True),
+        sa.Column("closed_until", UtcTime),
+        sa.Column("reason", sa.String(500), nullable=False),
+    )
+    make_table(
+        "delivery_targets",
+        sa.Column("kind", exact(32), nullable=False),
+        sa.Column("target", exact(160), nullable=False),
+        sa.Column("gate", exact(64), nullable=False),
+        sa.Column("failing", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("next_due", UtcTime),
+        sa.Column("blocked_until", UtcTime),
+        sa.Column("in_flight", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("max_in_flight", sa.Integer, nullable=False),
+        sa.Column("waiting", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("disabled_at", UtcTime),
+        sa.PrimaryKeyConstraint("kind", "target"),
+        sa.Index("ix_delivery_targets_due", "gate", "failing", "next_due", "kind", "target"),
+    )
+    make_table(
+        "deliveries",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("kind", exact(32), nullable=False),
+        sa.Column("target", exact(160), nullable=False),
+        sa.Column("key", exact(128), nullable=False),
+        sa.Column("message_id", Id, nullable=False),
+        sa.Column("state", exact(16), nullable=False),
+        sa.Column("due_at", UtcTime, nullable=False),
+        sa.Column("scheduled_at", UtcTime),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("worker", Id),
+        sa.Column("attempt_stored_at", UtcTime),
+        sa.Column("last_error", sa.String(500)),
+        sa.Column("created_at", UtcTime, nullable=False),
+        sa.UniqueConstraint("kind", "target", "key", name="uq_deliveries_key"),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'sending', 'dead', 'unknown', 'cancelled')", name="ck_deliveries_state"
+        ),
+        sa.Index("ix_deliveries_due", "kind", "target", "state", "due_at", "id"),
+        sa.Index("ix_deliveries_state", "state", "kind", "due_at", "id"),
+        sa.Index("ix_deliveries_message", "message_id"),
+    )
+    make_table(
+        "delivery_log",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("kind", exact(32), nullable=False),
+        sa.Column("target", exact(160), nullable=False),
+        sa.Column("key", exact(128), nullable=False),
+        sa.Column("outcome", exact(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("last_error", sa.String(500)),
+        sa.Column("created_at", UtcTime, nullable=False),
+        sa.Column("finished_at", UtcTime, nullable=False),
+        sa.CheckConstraint("outcome IN ('done', 'discarded', 'cancelled')", name="ck_delivery_log_outcome"),
+        sa.Index("ix_delivery_log_target", "kind", "target", "outcome", "finished_at", "id"),
+        sa.Index("ix_delivery_log_outcome", "outcome", "finished_at", "id"),
+    )
+    make_table(
+        "delivery_workers",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("beats", sa.BigInteger, nullable=False),
+        sa.Column("version", sa.String(32), nullable=False),
+        sa.Column("started_at", UtcTime, nullable=False),
+        sa.Column("beat_at", UtcTime, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Back to a service that delivers nothing."""
+    for table in ("delivery_workers", "delivery_log", "deliveries", "delivery_targets", "delivery_gates", "messages"):
+        op.drop_table(table)

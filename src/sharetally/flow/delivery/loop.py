@@ -1,0 +1,193 @@
+"""The loop: claims what is due, attempts it, stores the outcome. One per worker, an owned task.
+
+A nudge or a finished attempt wakes it; without either it looks every half second. A fault of the database or the
+broker never ends it. When it is told to stop it claims no more, gives what is running some time, and leaves the rest
+to be taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from sharetally import __version__
+from sharetally.domain.backoff import Backoff
+from sharetally.domain.delivery import Done
+from sharetally.domain.errors import BrokerUnavailable, SharetallyError
+from sharetally.flow.delivery.attempt import Attempts, reason_of
+from sharetally.flow.delivery.claiming import Claimer, Work, shares
+from sharetally.flow.delivery.handler import Handler
+from sharetally.flow.delivery.leases import BEAT_SECONDS, LeaseWatch, WorkerLease
+from sharetally.flow.delivery.nudge import QUEUE
+from sharetally.ports import Broker, DeliveryStore, Stop
+
+SLOTS = 32
+POLL_SECONDS = 0.5
+DRAIN_SECONDS = 20.0
+HOUSEKEEPING_SECONDS = 10.0
+AT_ONCE = 500
+KEEP_SUCCESSES = 1_000  # for each target
+KEEP_FAILURES = timedelta(days=7)
+RECONNECT = Backoff(first=0.2, longest=5.0)
+log = structlog.get_logger("sharetally.delivery")
+
+
+class DeliveryLoop:
+    """One worker of deliveries; any number of them may run over one database."""
+
+    def __init__(
+        self,
+        *,
+        store: DeliveryStore,
+        broker: Broker,
+        attempts: Attempts,
+        handlers: Sequence[Handler],
+        slots: int = SLOTS,
+        poll: float = POLL_SECONDS,
+        keep_failures: timedelta = KEEP_FAILURES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._attempts = attempts
+        self._handlers = {handler.kind: handler for handler in handlers}
+        self._slots = slots
+        self._poll = poll
+        self._keep_failures = keep_failures
+        self._lease = WorkerLease(store, version=__version__, clock=clock)
+        self._watch = LeaseWatch(store, clock=clock)
+        self._claimer = Claimer(store, self._lease, self._handlers, clock=clock)
+        self._running: dict[asyncio.Task[None], Work] = {}
+        self._wake = asyncio.Event()
+        self._succeeded: set[tuple[str, str]] = set()
+
+    async def run(self, stop: Stop) -> None:
+        """Work until told to stop."""
+        stopping = asyncio.ensure_future(stop.wait())
+        while not stopping.done() and not await self._guarded(self._begin()):
+            await asyncio.wait({stopping}, timeout=self._poll)
+        beating = asyncio.create_task(self._every(BEAT_SECONDS, self._beat))
+        others = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._every(HOUSEKEEPING_SECONDS, self._keep_house)),
+        ]
+        try:
+            while not stopping.done():
+                self._wake.clear()
+                if not await self._guarded(self._claim()):
+                    await self._rest(stopping)
+        finally:
+            for task in others:
+                task.cancel()
+            await self._drain()
+            beating.cancel()
+            stopping.cancel()
+            await asyncio.gather(beating, *others, return_exceptions=True)
+            await self._guarded(self._store.leave(self._lease.worker))
+
+    async def _begin(self) -> bool:
+        await self._lease.begin()
+        await self._store.reschedule()
+        return True
+
+    async def _claim(self) -> bool:
+        """One round; whether there may be more at once."""
+        slots = shares(self._slots, list(self._running.values()))
+        if slots.free <= 0:
+            return False
+        if self._lease.stale:
+            await self._renew()
+        work = await self._claimer.claim(slots)
+        for each in work:
+            task = asyncio.create_task(self._attempt(each), name=f"delivery {each.delivery.id}")
+            self._running[task] = each
+            task.add_done_callback(self._ended)
+        return bool(work)
+
+    async def _attempt(self, work: Work) -> None:
+        delivery, worker = work.delivery, self._lease.worker
+        if self._lease.stale:
+            log.warning("attempt not begun, the lease is old", delivery=str(delivery.id))
+            return
+        outcome = await self._attempts.run(self._handlers[delivery.kind], delivery, worker)
+        if isinstance(outcome, Done):
+            self._succeeded.add((delivery.kind, delivery.target))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("outcome not stored; the lease will lapse", task=task.get_name(), reason=str(error))
+
+    async def _rest(self, stopping: asyncio.Future[object]) -> None:
+        waking: asyncio.Future[object] = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({waking, stopping}, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waking.cancel()
+
+    async def _drain(self) -> None:
+        """Give what is running some time; what is cut short is taken over by others."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+        await self._cancel_running()
+
+    async def _cancel_running(self) -> None:
+        cut = list(self._running)
+        for task in cut:
+            task.cancel()
+        await asyncio.gather(*cut, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        await self._renew()
+        if await self._watch.look(self._lease.worker):
+            self._wake.set()
+
+    async def _renew(self) -> None:
+        """Attempts whose leases were taken over must not go on: others may make them now."""
+        if not await self._lease.renew():
+            await self._cancel_running()
+
+    async def _keep_house(self) -> None:
+        """Keep the tables small; each step is a short transaction."""
+        while expired := await self._store.expire_disabled(AT_ONCE):
+            log.warning("deliveries of a disabled target are dead", deliveries=expired)
+        while self._succeeded:
+            kind, target = self._succeeded.pop()
+            while await self._store.trim(kind, target, keep=KEEP_SUCCESSES, at_most=AT_ONCE) == AT_ONCE:
+                continue
+        await self._store.purge(failures_older_than=self._keep_failures, at_most=AT_ONCE)
+
+    async def _listen(self) -> None:
+        """Let nudges wake the loop."""
+        attempt = 0
+        while True:
+            with suppress(BrokerUnavailable):
+                async with self._broker.subscribe(QUEUE.name, prefetch=AT_ONCE) as subscription:
+                    attempt = 0
+                    while True:
+                        nudges = await subscription.next(AT_ONCE)
+                        self._wake.set()
+                        await subscription.ack(nudges[-1])
+            attempt += 1
+            await asyncio.sleep(RECONNECT.delay(attempt) or 0.0)
+
+    async def _every(self, seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await self._guarded(step())
+
+    async def _guarded(self, step: Awaitable[object]) -> bool:
+        """Run a step that may fail for a reason that passes; whether it did something."""
+        try:
+            return bool(await step)
+        except SharetallyError as error:
+            log.info("deliveries wait for the database", reason=error.detail)
+        except Exception as error:  # a library's fault must not end an owned task
+            log.error("delivery step failed", reason=reason_of(error), exc_info=True)
+        return False

@@ -1,0 +1,197 @@
+"""Leases do not trust clocks: a worker whose counter stands still loses them, and its late outcome is ignored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.domain.delivery import Dead, Done, Retry
+from sharetally.domain.ids import new_id
+from sharetally.ports import Target
+from tests.contracts.database_rows import DATABASES, SERVERS, again, emptied, opened, run, shared_url
+from tests.contracts.delivery_rows import (
+    EPOCH,
+    KINDS,
+    JumpingClock,
+    claim,
+    consistent,
+    enqueue,
+    finish,
+    logged,
+    new,
+    registered,
+    states,
+)
+
+pytestmark = pytest.mark.anyio
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[SqlDatabase]:
+    async with emptied(url) as made:
+        yield made
+        assert await consistent(made)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> JumpingClock:
+    return JumpingClock(monkeypatch)
+
+
+async def test_a_worker_counts_its_heartbeats(db: SqlDatabase) -> None:
+    worker = await registered(db)
+    assert await db.deliveries.heartbeats() == {worker: 0}
+    assert await db.deliveries.heartbeat(worker)
+    assert await db.deliveries.heartbeat(worker)
+    assert await db.deliveries.heartbeats() == {worker: 2}
+    await db.deliveries.leave(worker)
+    assert await db.deliveries.heartbeats() == {}
+    assert not await db.deliveries.heartbeat(worker)
+
+
+async def test_a_killed_workers_deliveries_go_back_to_waiting(db: SqlDatabase) -> None:
+    killed, living = await registered(db), await registered(db)
+    written = await enqueue(db, new(), new(Target("hook", "another", "hook")))
+    await claim(db, killed)
+    assert await claim(db, living) == []
+    assert await db.deliveries.take_over(killed, 0) == 2
+    assert await db.deliveries.take_over(killed, 0) == 0
+    again_ = await claim(db, living)
+    assert {each.id for each in again_} == {each.id for each in written}
+    assert [each.attempts for each in again_] == [2, 2]
+
+
+async def test_a_worker_that_beats_keeps_its_leases(db: SqlDatabase) -> None:
+    worker = await registered(db)
+    await enqueue(db, new())
+    (delivery,) = await claim(db, worker)
+    await db.deliveries.heartbeat(worker)
+    assert await db.deliveries.take_over(worker, 0) == 0
+    assert await finish(db, delivery, worker, Done())
+
+
+@pytest.mark.parametrize("late", [Done(), Dead(reason="gone")])
+async def test_a_paused_workers_late_outcome_counts_for_nothing(db: SqlDatabase, late: Done | Dead) -> None:
+    paused, living = await registered(db), await registered(db)
+    (written,) = await enqueue(db, new())
+    (stale,) = await claim(db, paused)
+    await db.deliveries.take_over(paused, 0)
+    assert not await finish(db, stale, paused, late)
+    (newest,) = await claim(db, living)
+    assert not await finish(db, stale, paused, late)
+    assert not await finish(db, stale, living, late)
+    assert not await db.deliveries.heartbeat(paused)
+    assert await finish(db, newest, living, Retry(reason="503", at=await db.now()))
+    (third,) = await claim(db, living)
+    assert not await finish(db, newest, living, late)
+    assert await finish(db, third, living, Done())
+    assert await logged(db) == {written.id: "done"}
+
+
+async def test_an_attempt_that_was_stored_becomes_unknown(db: SqlDatabase) -> None:
+    killed, living = await registered(db), await registered(db)
+    stored, other = await enqueue(db, new(), new(Target("hook", "another", "hook")))
+    claimed = {each.id: each for each in await claim(db, killed)}
+    async with db.transaction() as tx:
+        assert await tx.deliveries.store_attempt(claimed[stored.id], killed)
+        assert not await tx.deliveries.store_attempt(claimed[other.id], living)
+    await db.deliveries.take_over(killed, 0)
+    assert await states(db) == {stored.id: "unknown", other.id: "waiting"}
+    async with db.transaction() as tx:
+        assert not await tx.deliveries.store_attempt(claimed[stored.id], killed)
+
+
+async def test_leases_of_a_worker_without_a_row_are_seen(db: SqlDatabase) -> None:
+    """As a backup brings them back."""
+    worker = new_id()
+    (written,) = await enqueue(db, new())
+    await claim(db, worker)
+    assert await db.deliveries.heartbeats() == {worker: -1}
+    assert await db.deliveries.take_over(worker, -1) == 1
+    assert await states(db) == {written.id: "waiting"}
+
+
+async def test_who_leaves_with_a_lease_is_still_there_to_be_taken_over(db: SqlDatabase) -> None:
+    worker = await registered(db)
+    await enqueue(db, new())
+    await claim(db, worker)
+    await db.deliveries.leave(worker)
+    assert await db.deliveries.heartbeats() == {worker: 0}
+
+
+@pytest.mark.parametrize("url", SERVERS, indirect=True)
+async def test_of_many_who_take_over_at_once_each_lease_lapses_once(url: str, db: SqlDatabase) -> None:
+    killed = await registered(db)
+    await enqueue(db, *(new(Target("hook", f"shop {each}", "hook")) for each in range(10)))
+    await claim(db, killed)
+    async with opened(url) as other:
+        taken = await asyncio.gather(
+            *(again(partial(each.deliveries.take_over, killed, 0)) for each in (db, other, db, other))
+        )
+    assert sum(taken) == 10
+
+
+# clocks
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, 1000 * HOUR, -1000 * HOUR])
+async def test_a_clock_that_jumps_takes_no_lease_away(db: SqlDatabase, clock: JumpingClock, jump: timedelta) -> None:
+    worker = await registered(db)
+    await enqueue(db, new())
+    (delivery,) = await claim(db, worker)
+    before = await db.deliveries.heartbeats()
+    clock.ahead = jump
+    assert await db.deliveries.heartbeats() == before
+    assert await db.deliveries.heartbeat(worker)
+    assert await finish(db, delivery, worker, Done())
+
+
+async def test_a_clock_that_is_set_back_delays_nothing(db: SqlDatabase, clock: JumpingClock) -> None:
+    worker = await registered(db)
+    clock.ahead = HOUR
+    at_once, retried = await enqueue(db, new(), new(Target("hook", "another", "hook")))
+    (delivery,) = [each for each in await claim(db, worker) if each.id == retried.id]
+    await finish(db, delivery, worker, Retry(reason="503", at=await db.now() + HOUR + timedelta(minutes=1)))
+    await db.deliveries.take_over(worker, 0)
+    clock.ahead = timedelta()
+    worker = await registered(db)
+    assert await claim(db, worker) == []
+    assert await db.deliveries.reschedule() == 2
+    assert await db.deliveries.reschedule() == 0
+    assert [each.id for each in await claim(db, worker)] == [at_once.id]
+    clock.ahead = timedelta(minutes=2)
+    assert [each.id for each in await claim(db, worker)] == [retried.id]
+
+
+async def test_a_time_that_somebody_chose_stays_when_the_clock_is_set_back(
+    db: SqlDatabase, clock: JumpingClock
+) -> None:
+    worker, chosen = await registered(db), await db.now() + 3 * HOUR
+    clock.ahead = 2 * HOUR
+    chosen_, _ = await enqueue(db, new(due_at=chosen), new(Target("hook", "another", "hook")))
+    clock.ahead = timedelta()
+    await db.deliveries.reschedule()
+    clock.ahead = 2 * HOUR
+    assert chosen_.id not in {each.id for each in await claim(db, worker)}
+    clock.ahead = 4 * HOUR
+    assert chosen_.id in {each.id for each in await claim(db, worker)}
+
+
+async def test_nothing_is_rescheduled_while_no_time_is_ahead(db: SqlDatabase) -> None:
+    await registered(db)
+    await enqueue(db, new(), new(due_at=await db.now() + HOUR))
+    assert await db.deliveries.reschedule() == 0
+    await run(db, "UPDATE delivery_targets SET next_due = NULL")
+    assert (await db.deliveries.due(KINDS, EPOCH)).gates == []

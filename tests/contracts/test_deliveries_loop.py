@@ -1,0 +1,352 @@
+"""The loop over each database: nudged or not, next to dead targets, killed, paused, and told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.domain.backoff import Backoff
+from sharetally.domain.delivery import Delivery, Done, Outcome, Unknown
+from sharetally.domain.errors import Unavailable
+from sharetally.flow.delivery.handler import Handler
+from sharetally.flow.delivery.leases import LAPSE_SECONDS, LeaseWatch, WorkerLease
+from sharetally.flow.delivery.loop import SLOTS, DeliveryLoop
+from sharetally.flow.delivery.nudge import JOB
+from sharetally.ports import Message, Target, Transaction
+from tests.contracts.database_rows import DATABASES, emptied, shared_url
+from tests.contracts.delivery_rows import (
+    JumpingClock,
+    claim,
+    consistent,
+    enqueue,
+    finish,
+    insert_waiting,
+    logged,
+    new,
+    registered,
+    states,
+)
+from tests.flow.stage import Stage, staged, until, working
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return shared_url(request, tmp_path)
+
+
+@pytest.fixture
+async def stage(url: str) -> AsyncIterator[Stage]:
+    async with emptied(url) as db, staged(db, MemoryBroker()) as made:
+        yield made
+        assert await consistent(db)
+
+
+class Hooks:
+    """Delivers hooks by a function, and remembers which arrived."""
+
+    kind: str = "hook"
+    retries: Backoff = Backoff(first=0.0, longest=0.0, attempts=3)
+    seconds: float = 30.0
+
+    def __init__(self, answer: Callable[[Delivery], Any] = lambda delivery: Done()) -> None:
+        self._answer = answer
+        self.came: list[Delivery] = []
+        self.settled: list[Outcome] = []
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        self.came.append(delivery)
+        outcome = self._answer(delivery)
+        if asyncio.iscoroutine(outcome):
+            outcome = await outcome
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
+        self.settled.append(outcome)
+
+    async def discard(self, tx: Transaction, delivery: Delivery, *, actor: str, reason: str) -> None:
+        """Nothing follows."""
+
+
+async def done(stage: Stage, number: int) -> bool:
+    return len(await logged(stage.db)) >= number
+
+
+def slow_poll(stage: Stage, handler: Handler) -> DeliveryLoop:
+    """A loop that looks by itself once an hour: only a nudge wakes it earlier."""
+    loop = stage.deliveries(handler)
+    loop._poll = 3600.0
+    return loop
+
+
+# woken
+
+
+async def test_without_a_nudge_it_is_found_within_a_second(stage: Stage) -> None:
+    hooks = Hooks()
+    async with working(stage.deliveries(hooks)):
+        await until(lambda: done(stage, 0))
+        began = perf_counter()
+        await enqueue(stage.db, new())
+        await until(lambda: done(stage, 1))
+        assert perf_counter() - began < 5  # half a second, and what a busy machine needs
+    assert len(hooks.came) == 1
+
+
+async def test_a_nudge_wakes_a_loop_that_would_not_look(stage: Stage) -> None:
+    hooks = Hooks()
+    async with working(slow_poll(stage, hooks)):
+        await until(lambda: _listens(stage))
+        await enqueue(stage.db, new())
+        await stage.broker.publish([Message(job=JOB, body=b"[]")])
+        await until(lambda: done(stage, 1))
+
+
+async def _listens(stage: Stage) -> bool:
+    state = await stage.broker.state("deliveries")
+    return state is not None and state.consumers == 1
+
+
+async def test_a_slot_that_becomes_free_is_used_at_once(stage: Stage) -> None:
+    hooks = Hooks()
+    await enqueue(stage.db, *(new(Target("hook", "shop", "hook", 1)) for _ in range(20)))
+    async with working(slow_poll(stage, hooks)):
+        await until(lambda: done(stage, 20))
+    assert [each.id for each in hooks.came] == sorted(each.id for each in hooks.came)
+
+
+# outcomes
+
+
+async def test_an_exception_is_retried_until_the_attempts_run_out(stage: Stage) -> None:
+    def fails(delivery: Delivery) -> Outcome:
+        raise OSError("connection reset")
+
+    hooks = Hooks(fails)
+    await enqueue(stage.db, new())
+    async with working(stage.deliveries(hooks)):
+        await until(lambda: _stuck(stage))
+    (dead,) = await stage.db.deliveries.stuck(limit=10)
+    assert (dead.attempts, dead.last_error) == (3, "OSError: connection reset")
+    assert [each.attempts for each in hooks.came] == [1, 2, 3]
+
+
+async def _stuck(stage: Stage) -> bool:
+    return bool(await stage.db.deliveries.stuck(limit=1))
+
+
+async def test_an_attempt_that_takes_too_long_has_failed(stage: Stage) -> None:
+    hooks = Hooks(lambda delivery: asyncio.Event().wait())
+    hooks.seconds = 0.01
+    await enqueue(stage.db, new())
+    async with working(stage.deliveries(hooks)):
+        await until(lambda: _stuck(stage))
+    (dead,) = await stage.db.deliveries.stuck(limit=10)
+    assert dead.last_error == "TimeoutError"
+
+
+async def test_what_may_have_arrived_is_not_sent_again(stage: Stage) -> None:
+    hooks = Hooks(lambda delivery: Unknown(reason="no answer"))
+    await enqueue(stage.db, new())
+    async with working(stage.deliveries(hooks)):
+        await until(lambda: _stuck(stage))
+    assert len(hooks.came) == 1
+    assert list((await states(stage.db)).values()) == ["unknown"]
+
+
+async def test_what_follows_from_an_outcome_is_written_with_it(stage: Stage) -> None:
+    """A handler that cannot settle has failed, and nothing that it wrote stays."""
+
+    class Broken(Hooks):
+        async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
+            await tx.execute("UPDATE messages SET payload = '[]'", {})
+            raise KeyError("no such record")
+
+    await enqueue(stage.db, new(payload="[1]"))
+    async with working(stage.deliveries(Broken())):
+        await until(lambda: _stuck(stage))
+    (dead,) = await stage.db.deliveries.stuck(limit=10)
+    assert (dead.last_error, dead.payload) == ("KeyError: 'no such record'", "[1]")
+
+
+async def test_a_database_that_is_away_for_a_while_loses_no_outcome(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, faults = stage.db.transaction, iter((Unavailable, Unavailable, ConnectionError))
+
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[Transaction]:
+        if (fault := next(faults, None)) is not None:
+            raise fault("away")
+        async with real() as tx:
+            yield tx
+
+    await enqueue(stage.db, new())
+    monkeypatch.setattr(stage.db, "transaction", transaction)
+    hooks = Hooks()
+    async with working(stage.deliveries(hooks)):
+        await until(lambda: done(stage, 1))
+    assert len(hooks.came) == 1
+
+
+# next to each other
+
+
+async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousand_rows(stage: Stage) -> None:
+    dead = [Target("hook", f"dead {each}", "hook", 4) for each in range(100)]
+    await insert_waiting(stage.db, targets=dead, rows_each=1_000, due_in=-timedelta(hours=1), failing=True)
+
+    async def hangs(delivery: Delivery) -> Outcome:
+        if delivery.target != "healthy":
+            await asyncio.Event().wait()
+        return Done()
+
+    hooks = Hooks(hangs)
+    loop = stage.deliveries(hooks)
+    async with working(loop) as stop:
+        await until(lambda: _full(loop))
+        began = perf_counter()
+        await enqueue(stage.db, new(Target("hook", "healthy", "hook")))
+        await until(lambda: done(stage, 1))
+        took = perf_counter() - began
+        stop.set()
+        await loop._cancel_running()
+    assert took < 5  # a second, and what a busy machine needs
+    assert len(hooks.came) == SLOTS // 2 + 1
+    assert len({each.target for each in hooks.came}) > 1
+
+
+async def _full(loop: DeliveryLoop) -> bool:
+    return len(loop._running) == SLOTS // 2
+
+
+async def test_deliveries_that_come_together_all_leave_once(stage: Stage) -> None:
+    hooks = Hooks()
+    async with working(stage.deliveries(hooks), stage.deliveries(hooks)) as _:
+        for turn in range(10):
+            targets = [Target("hook", f"shop {each}", "hook", 2) for each in range(turn + 1)]
+            await enqueue(stage.db, *(new(each) for each in targets))
+        await until(lambda: done(stage, 55))
+    assert len({each.id for each in hooks.came}) == len(hooks.came) == 55
+
+
+# killed, paused, stopped
+
+
+class Monotonic:
+    """A monotonic clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: Stage) -> None:
+    clock = Monotonic()
+    db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
+    killed, own = await registered(db), await registered(db)
+    (written,) = await enqueue(db, new())
+    await claim(db, killed)
+    for _ in range(int(LAPSE_SECONDS // 5)):
+        assert await watch.look(own) == 0
+        clock.now += 5
+    assert await watch.look(own) == 1
+    assert await states(db) == {written.id: "waiting"}
+    assert await watch.look(own) == 0
+
+
+async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, wall = Monotonic(), JumpingClock(monkeypatch)
+    db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
+    lease = WorkerLease(db.deliveries, version="1", clock=clock)
+    await lease.begin()
+    await enqueue(db, new())
+    (delivery,) = await claim(db, lease.worker)
+    for step in range(30):
+        wall.ahead = timedelta(hours=(-1) ** step * step)
+        assert await watch.look(await registered(db)) == 0
+        assert await lease.renew()
+        clock.now += 5
+    assert await finish(db, delivery, lease.worker, Done())
+
+
+async def test_a_watcher_that_could_not_look_begins_anew(stage: Stage) -> None:
+    """As after an outage of the database, in which no worker could count."""
+    clock = Monotonic()
+    db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
+    worker, own = await registered(db), await registered(db)
+    await enqueue(db, new())
+    await claim(db, worker)
+    assert await watch.look(own) == 0
+    clock.now += 10 * LAPSE_SECONDS
+    assert await watch.look(own) == 0
+    clock.now += 5
+    assert await watch.look(own) == 0
+
+
+async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stage: Stage) -> None:
+    clock = Monotonic()
+    lease = WorkerLease(stage.db.deliveries, version="1", clock=clock)
+    await lease.begin()
+    first = lease.worker
+    clock.now += 31
+    stale = [lease.stale]
+    await stage.db.deliveries.take_over(first, 0)
+    assert not await lease.renew()
+    assert [*stale, lease.stale] == [True, False]
+    assert lease.worker != first
+    assert await lease.renew()
+
+
+async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Stage) -> None:
+    """Killed in the middle of an attempt: whoever takes over sends it again, and only that outcome is stored."""
+    killed = await registered(stage.db)
+    (written,) = await enqueue(stage.db, new())
+    await claim(stage.db, killed)
+    hooks = Hooks()
+    loop = stage.deliveries(hooks)
+    clock = Monotonic()
+    loop._watch = LeaseWatch(stage.db.deliveries, clock=clock)
+    async with working(loop):
+        await until(lambda: _registered(stage, 2))
+        for _ in range(int(LAPSE_SECONDS // 5) + 1):
+            await loop._beat()
+            clock.now += 5
+        await until(lambda: done(stage, 1))
+    assert [(each.id, each.attempts) for each in hooks.came] == [(written.id, 2)]
+
+
+async def _registered(stage: Stage, number: int) -> bool:
+    return len(await stage.db.deliveries.heartbeats()) == number
+
+
+async def test_told_to_stop_it_finishes_what_is_running_and_leaves(stage: Stage) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow(delivery: Delivery) -> Outcome:
+        begun.set()
+        await may_end.wait()
+        return Done()
+
+    await enqueue(stage.db, new(), new())
+    async with working(stage.deliveries(Hooks(slow))) as stop:
+        await begun.wait()
+        stop.set()
+        may_end.set()
+    assert sorted((await states(stage.db)).values()) == ["waiting"]
+    assert len(await logged(stage.db)) == 1
+    assert await stage.db.deliveries.heartbeats() == {}
