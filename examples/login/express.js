@@ -1,11 +1,11 @@
-// An Express application that answers a share token for whoever is logged in.
+// An Express application that returns a share token for the user who is logged in.
 'use strict';
 
 const express = require('express');
 
 const app = express();
 
-// Your own login stands here; this one believes a header.
+// Put your own login here; this placeholder trusts a header.
 app.use((req, res, next) => {
   const id = req.get('x-session');
   if (!id) return res.status(401).json({ error: 'log in first' });

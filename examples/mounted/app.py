@@ -1,9 +1,9 @@
-"""A site that has Sharetally under /shares, in the same process.
+"""A site that runs Sharetally below /shares, in the same process.
 
     sharetally migrate
     uvicorn app:app
 
-Frameworks do not pass their lifespan on to what is mounted, so this one opens and closes it.
+Frameworks do not pass their lifespan on to mounted applications, so this site opens and closes Sharetally itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ shares = create_app()
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    """Open what Sharetally needs; at the end let it finish what is in hand."""
+    """Open Sharetally's connections, and at the end let it finish its work."""
     await shares.open()
     try:
         yield

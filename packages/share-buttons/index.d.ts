@@ -1,7 +1,7 @@
-/** A token of the person who is signed in; nothing if nobody is. `renewed` is true if the last one was refused. */
+/** Returns a token of the person who is signed in, or nothing if nobody is. `renewed` is true if the last token was refused. */
 export type TokenSource = (renewed?: boolean) => string | null | undefined | Promise<string | null | undefined>;
 
-/** What a count is at one version. */
+/** A count at one version. */
 export interface ShareCount {
   contentType: string;
   contentId: string;
@@ -11,7 +11,7 @@ export interface ShareCount {
   asOf: string | null;
 }
 
-/** What the service answers for one platform. */
+/** The service's result for one platform. */
 export interface ShareResult {
   platform: string;
   status: "success" | "pending" | "sending" | "failed" | "unknown";
@@ -25,30 +25,30 @@ export interface ShareDetail {
   contentType: string;
   contentId: string | undefined;
   url: string;
-  /** What was recorded; null where nothing was. */
+  /** The recorded result; null if nothing was recorded. */
   recorded: Promise<ShareResult | null>;
 }
 
 export interface ShareErrorDetail extends ShareDetail {
-  /** `status` is 0 where nothing answered; `code` is that of the problem. */
+  /** `status` is 0 if there was no answer; `code` is the code of the problem. */
   error: Error & { status?: number; code?: string };
 }
 
 export interface ShareButtonsElement extends HTMLElement {
-  /** A way to a token; never an attribute. */
+  /** The function that returns a token; not available as an attribute. */
   token: TokenSource | null | undefined;
   /** The last count; null before there is one. */
   readonly count: ShareCount | null;
-  /** The platforms that this person has shared it on. */
+  /** The platforms on which this person has shared the content item. */
   readonly shared: string[];
-  /** Take back one's own share. */
+  /** Withdraws the person's own share. */
   withdraw(platform: string): Promise<void>;
 }
 
-/** What `customElements.get("share-buttons")` answers once this script has run. */
+/** What `customElements.get("share-buttons")` returns once this script has run. */
 export interface ShareButtonsConstructor extends CustomElementConstructor {
   new (): ShareButtonsElement;
-  /** A way to a token for all of them that have none of their own. */
+  /** The function that returns a token for all widgets that have none of their own. */
   token: TokenSource | null | undefined;
 }
 

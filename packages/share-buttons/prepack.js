@@ -1,4 +1,4 @@
-// The package holds the very script that the service serves, with its comments, and the licence of both.
+// The package contains the same script that the service serves, including its comments, and the licence of both.
 import { copyFileSync } from "node:fs";
 
 const root = new URL("../../", import.meta.url);

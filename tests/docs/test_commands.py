@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,12 +57,25 @@ def _made(text: str) -> set[str]:
     return set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE))
 
 
-def test_the_readme_begins_with_two_commands() -> None:
+def test_the_two_commands_of_the_readme_work_as_they_stand(tmp_path: Path) -> None:
+    """They are typed into a checkout: git makes the clone, and make knows what `make run` has to do there."""
     first, *_ = [block for block in blocks(ROOT / "README.md") if block.info == "sh"]
     clone, run = first.text.splitlines()
-    assert clone.startswith("git clone ")
-    assert clone.endswith("&& cd sharetally")
     assert run == "make run"
+    checkout = tmp_path / "checkout"
+    (checkout / "console").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, checkout)
+    shutil.copytree(ROOT / "requirements", checkout / "requirements")
+    script = "git init -q && git add . && git -c user.name=a -c user.email=a@example.com commit -q -m first"
+    subprocess.run(["sh", "-euc", script], cwd=checkout, check=True)
+    typed = f"{clone}\npwd\nmake --dry-run run"
+    done = subprocess.run(["sh", "-euc", typed], cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "serve --welcome" in done.stdout
+    place = Path(done.stdout.splitlines()[0])
+    assert (place / "README.md").is_file()
+    assert place != checkout, "the clone is a place of its own"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))

@@ -66,7 +66,7 @@ class Outcome:
 
 
 HEADINGS = (
-    "row", "database", "attempts", "acknowledged", "lost", "duplicated", "unexpected", "drift (looks)", "cells",
+    "row", "database", "attempts", "acknowledged", "lost", "duplicated", "unexpected", "drift (runs)", "cells",
     "pending", "in queues", "parked", "dead", "settled in", "verdict",
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""A worker is killed after it has committed a batch, before the broker hears of it: everything comes again.
+"""A worker is killed after it has committed a batch and before it acknowledges it, so the broker delivers everything
+again.
 
-The events are burned, so the second delivery finds none and changes nothing. On SQLite worker and API are one
-process and die together; on servers, counts are cached on Redis in this row.
+The events are already burned, so the second delivery finds none and changes nothing. On SQLite, worker and API are
+one process and die together. On the database servers, counts are cached in Redis in this row.
 """
 
 from __future__ import annotations

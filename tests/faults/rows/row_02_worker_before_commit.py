@@ -1,6 +1,7 @@
-"""A worker is killed in mid-batch, all written and nothing committed: the database forgets it, the broker does not.
+"""A worker is killed in the middle of a batch, when everything is written and nothing is committed: the database
+rolls it back, and the broker delivers it again.
 
-On SQLite worker and API are one process, so that either's transaction may be the one.
+On SQLite, worker and API are one process, so the interrupted transaction may belong to either of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The API is killed between a commit and its answers, and between a commit and its publishing.
 
-Clients get no answer, and their own audit tells afterwards what happened; the events that nobody published wait in
-the database, and the relay sends them. On SQLite the one process is started anew and sends everything.
+The clients get no answer; their own audit says afterwards what happened. Events that nobody published wait in the
+database, and the relay sends them. On SQLite, the single process is started again and sends everything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ async def perform(stage: Stage) -> None:
     shape = stage.shape(each=armed("serve", UNANSWERED, 25))
     async with stage.open(shape) as system, stage.load(seconds=30):
         await (_one_process if stage.database == "sqlite" else _many_processes)(system)
-        stage.note(f"killed {deaths(system.serve)} times, each time the process anew")
+        stage.note(f"killed {deaths(system.serve)} times; a new process was started each time")
 
 
 async def _one_process(system: System) -> None:

@@ -1,11 +1,12 @@
-"""A relay is killed after it stamped events and before it sent them; and after the broker's confirm.
+"""A relay is killed after it stamped events and before it sent them, and after the broker's confirm.
 
-The relay stamps `sent_at` before it publishes, so there is nothing to note afterwards. Killed in between, it leaves
-events that say they were sent and were not: they wait once more until a marker has passed, and are sent. Killed after
-the confirm it has sent them, and what another relay sends again finds its event burned.
+The relay stamps `sent_at` before it publishes, so it does not have to record anything afterwards. If it is killed in
+between, it leaves events that are stamped as sent but were not sent: they wait until another marker has passed, and
+are then sent. If it is killed after the confirm, the events were sent, and whatever another relay sends again finds
+its event burned.
 
-The API cannot reach the broker in this row, so the relay is the only one that sends. On SQLite the relay sends what it
-finds when the process starts, after it was killed with events in hand.
+In this row, the API cannot reach the broker, so only the relay sends. On SQLite, the relay sends the pending events
+when the process starts, after it was killed while it was sending events.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ async def _embedded(stage: Stage) -> None:
         await dies_again(serve, UNPUBLISHED, 25)
         await dies_again(serve, STAMPED, 1)
         await revive(system, serve)
-        stage.note(f"killed {deaths(serve)} times, 3 of them while it sent what it found at its start")
+        stage.note(f"killed {deaths(serve)} times, 3 of them while it sent the pending events at its start")
 
 
 ROW = Row(number=4, title="relay killed before it sent, and after the confirm", on=ALL, perform=perform)

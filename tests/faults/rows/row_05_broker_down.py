@@ -1,7 +1,9 @@
-"""RabbitMQ stops under load, for a minute; then again, and when it is back its queues are gone with what was in them.
+"""RabbitMQ stops under load for a minute. Then it stops again, and when it comes back, its queues are gone together
+with their messages.
 
-Nobody who shares notices anything: not one answer differs. What could not be published is sent again by the relay; what
-was in the queues that are gone too, for their markers never come out and the rows are still there.
+Clients that share notice nothing: not a single answer differs. Events that could not be published are sent by the
+relay. Messages that were in the deleted queues are sent again too, because their markers never come out and their
+rows still exist.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ async def perform(stage: Stage) -> None:
         lost = await deleted(broker)
         await proxy.mend()
         await asyncio.sleep(AFTER)
-        stage.note(f"{missed} events waited after a minute; {lost} messages lay in the queues that were deleted")
+        stage.note(f"{missed} events were pending after a minute; {lost} messages were in the queues that were deleted")
 
 
 async def deleted(broker: Private) -> int:

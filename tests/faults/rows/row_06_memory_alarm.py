@@ -1,6 +1,7 @@
-"""RabbitMQ's memory alarm is on: it takes no messages, and tells so only to who publishes. Consuming goes on.
+"""RabbitMQ's memory alarm is on: it accepts no messages, and reports this only to publishers. Consuming continues.
 
-Publishers learn it and wait; nobody who shares does. What was not published meanwhile the relay sends once it is over.
+The publishers notice it and wait; clients that share do not wait. After the alarm, the relay sends what was not
+published in the meantime.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ async def perform(stage: Stage) -> None:
         await broker.control("set_vm_memory_high_watermark", PLENTY)
         await told(system, "broker_unblocked")
         await asyncio.sleep(AFTER)
-        stage.note(f"{missed} events waited when the alarm ended")
+        stage.note(f"{missed} events were pending when the alarm ended")
 
 
 async def told(system: System, event: str) -> None:

@@ -1,7 +1,8 @@
-"""The line to RabbitMQ goes silent without a reset: first only its confirms are lost, then nothing flows either way.
+"""The connection to RabbitMQ becomes silent without a reset: first only the confirms are lost, then nothing is
+transferred in either direction.
 
-Of what was published without a confirm nobody knows whether it arrived; it did, and comes again. Who waits on a silent
-connection gives it up by its time-outs and missing heartbeats.
+If a message was published without a confirm, nobody knows whether it arrived; it did, and is sent again. A process
+that waits on a silent connection gives up after its time-outs and missing heartbeats.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ async def perform(stage: Stage) -> None:
         assert missed, "everything was counted over a silent line"
         proxy.release()
         await asyncio.sleep(AFTER)
-        stage.note(f"{missed} events waited when the line came back")
+        stage.note(f"{missed} events were pending when the connection came back")
 
 
 ROW = Row(number=7, title="confirms cut; the connection stalled without a reset", on=SERVERS, perform=perform)

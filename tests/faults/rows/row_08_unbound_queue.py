@@ -1,6 +1,6 @@
-"""Somebody unbinds the queue, again and again: messages come back to their publisher, confirmed all the same.
+"""Somebody unbinds the queue, again and again: messages are returned to their publisher, but confirmed all the same.
 
-A message that came back is not published. The publisher binds the queue again, as it should be, and sends once more.
+A returned message counts as not published. The publisher restores the binding and sends the message again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ async def perform(stage: Stage) -> None:
             for _ in range(stage.times(TIMES)):
                 await unbind(channel, keys)
                 await until("the queue is bound again", again, within=30.0)
-        stage.note(f"{len(keys)} bindings taken away {stage.times(TIMES)} times, and each time there again")
+        stage.note(f"{len(keys)} bindings removed {stage.times(TIMES)} times, and restored each time")
 
 
 async def unbind(channel: AbstractChannel, keys: list[str]) -> None:

@@ -1,8 +1,9 @@
-"""Every job five times, in any order; what takes a share back before the job that made it; all of it again later.
+"""Every job is delivered five times, in any order; the withdrawal of a share is delivered before the job that created
+it; and all jobs are delivered once more later.
 
-Workers stand still while shares are made, withdrawn and made again, so that all jobs lie in the queue. Then all of
-them are dealt: the withdrawals first, the rest shuffled. When everything is counted every message comes once more,
-under load, as from a broker that forgot what it had delivered.
+The workers are stopped while shares are made, withdrawn and made again, so all jobs wait in the queue. Then all of
+them are delivered: the withdrawals first, the rest in random order. When everything is counted, every message is
+delivered once more under load, as if the broker had forgotten what it had already delivered.
 """
 
 from __future__ import annotations
@@ -57,5 +58,9 @@ async def _there_and_back(stage: Stage, system: System, number: int) -> None:
 
 
 ROW = Row(
-    number=9, title="every job five times, shuffled; delete before create", on=SERVERS, perform=perform, brief="mysql"
+    number=9,
+    title="every job delivered five times, shuffled; deletions before creations",
+    on=SERVERS,
+    perform=perform,
+    brief="mysql",
 )

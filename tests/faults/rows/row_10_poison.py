@@ -1,8 +1,9 @@
-"""Poison in the queues, under load: not JSON, wrong shapes, an unknown version, huge, nested without end.
+"""Poisoned messages enter the queues under load: not JSON, wrong shapes, an unknown version, a huge size, endless
+nesting.
 
-Inside, what holds no job goes to the dead queue, piece by piece, and its neighbours are counted. From other services,
-what is a JSON object and no valid job is parked on a row with its reason; a good one between them counts once, however
-often it comes.
+In the internal queues, elements that contain no job are rejected one by one and go to the dead queue, and the jobs
+next to them are counted. In the queue for other services, a message that is a JSON object but not a valid job is
+parked on a row with its reason; a valid job between them counts once, however often it is delivered.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ async def _reasons(stage: Stage, system: System) -> None:
     said = await system.cli("dead", "list", "--json")
     reasons = {job["reason"] for job in said.json()}
     assert len(reasons) == len(_PARKED), reasons
-    stage.note(f"{len(reasons)} reasons for what was parked: {'; '.join(sorted(reasons))}")
+    stage.note(f"{len(reasons)} reasons for parked jobs: {'; '.join(sorted(reasons))}")
 
 
 ROW = Row(

@@ -1,7 +1,7 @@
-"""The database is killed with SIGKILL under load and started again on what is on its disk; several times.
+"""The database is killed with SIGKILL under load and started again with what is on its disk, several times.
 
-Who asks meanwhile gets a 503. What was answered before stands, what was not answered may; nothing stands half. On
-SQLite the database dies with the process that serves.
+Clients get a 503 in the meantime. Every write that was answered before is there, a write that was not answered may be
+there, and nothing is there in part. On SQLite, the database dies together with the serving process.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The reply to COMMIT is lost: the database has it, and whoever wrote does not know.
+"""The reply to COMMIT is lost: the database has committed, and the process that wrote does not know it.
 
-First the reply alone, with its connection: the service looks whether it arrived, and answers as if nothing had been;
-workers find nothing left to do. Then the whole line with it: nobody can look, so there is a 503, and the client's retry
-under its Idempotency-Key gets the answer that was stored with the commit.
+First, only the reply and its connection are lost: the service looks up whether the commit succeeded and answers as if
+nothing had happened; workers find that nothing is left to do. Then the database cannot be reached either: the commit
+cannot be looked up, so clients get a 503, and a retry with the same Idempotency-Key gets the answer that was stored
+with the commit.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ async def stored_keys(tables: Tables) -> set[str]:
 
 ROW = Row(
     number=12,
-    title="the reply to COMMIT cut: looked up, or the stored answer at the retry under the same key",
+    title="the reply to COMMIT lost: the commit is looked up, or a retry with the same key gets the stored answer",
     on=SERVERS,
     perform=perform,
 )

@@ -1,8 +1,10 @@
-"""Locks held for half a minute, then no database connection to be had: answers come late or say so, none is missing.
+"""Locks are held for half a minute, and then no database connection is available: answers are late or say that the
+service is unavailable, but no answer is missing.
 
-A lock on the hot content's rows stops whoever writes or counts it; a lock on a whole table stops readers, each of
-whom keeps a connection of the pool meanwhile; last, somebody else takes every connection that the server has. On
-SQLite another process holds the one write lock. Whoever cannot be served gets a 503, and all is well again by itself.
+A lock on the rows of the most shared content item blocks everybody who writes or counts it. A lock on a whole table
+blocks readers, each of which occupies a connection of the pool. Finally, another program takes every connection of
+the server. On SQLite, another process holds the only write lock. Requests that cannot be served get a 503, and
+afterwards everything recovers by itself.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ HOT_ROWS = f"WHERE content_type = '{HOT[0]}' AND content_id = '{HOT[1]}' FOR UPD
 async def perform(stage: Stage) -> None:
     stage.allow("503")
     await (_embedded if stage.database == "sqlite" else _server)(stage)
-    stage.note(f"{stage.promises.tally.outcomes['503']} were told to come again")
+    stage.note(f"{stage.promises.tally.outcomes['503']} were asked to try again")
 
 
 def told(system: System, *reasons: str) -> None:
@@ -111,7 +113,7 @@ async def no_connection_left(stage: Stage, url: str) -> None:
                     mine.append(await taken.enter_async_context(open_tables(url)))
             ids = {(await each.rows(own))[0][0] for each in mine}
             await ended(stage, mine[0], ids)
-        stage.note(f"somebody else had all {len(mine)} connections")
+        stage.note(f"another program had all {len(mine)} connections")
         await asyncio.sleep(TAKEN)
 
 
@@ -130,7 +132,7 @@ async def ended(stage: Stage, tables: Tables, mine: set[int]) -> None:
 
 ROW = Row(
     number=13,
-    title="locks held for 30 s, the connection pool exhausted, no connection to be had",
+    title="locks held for 30 s, the connection pool exhausted, no connection available",
     on=ALL,
     perform=perform,
 )

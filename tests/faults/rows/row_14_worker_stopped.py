@@ -1,9 +1,10 @@
-"""Two workers stand still for two minutes (SIGSTOP), each with a batch in hand, then go on; a third works all along.
+"""Two workers are stopped for two minutes (SIGSTOP), each in the middle of a batch, and then continue; a third one
+works all the time.
 
-One stops inside its transaction, all written and nothing committed: it holds locks, until the database ends what is
-idle so long; what was counted there is undone, and counted by somebody else. The other stops between its commit and
-its acknowledgement. RabbitMQ gives up on both after silent heartbeats, and the third gets their messages; what they
-try when they wake finds its connections gone and its events burned.
+One is stopped inside its transaction, when everything is written and nothing is committed. It holds locks until the
+database ends the idle transaction; its work is rolled back, and another worker counts the events. The other is
+stopped between its commit and its acknowledgement. RabbitMQ gives up on both after missing heartbeats, and the third
+worker gets their messages. When the two continue, they find their connections closed and their events burned.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ async def perform(stage: Stage) -> None:
             worker.signal(signal.SIGCONT)
         async with stage.load(seconds=5):
             pass
-        stage.note(f"two of three workers stood still for {STOPPED:.0f} s; {pending} events waited when they went on")
+        stage.note(
+            f"two of three workers were stopped for {STOPPED:.0f} s; {pending} events were pending when they continued"
+        )
 
 
-ROW = Row(number=14, title="worker stopped for two minutes, then continued", on=SERVERS, perform=perform)
+ROW = Row(number=14, title="two workers stopped for two minutes, then continued", on=SERVERS, perform=perform)

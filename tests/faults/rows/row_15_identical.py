@@ -1,7 +1,8 @@
-"""Two hundred identical requests at the same moment, over as many connections: under one key, without a key, and under
-one key with two bodies. One has an effect; the others get its answer, or are told that it is done, or are refused.
+"""Two hundred identical requests arrive at the same moment over as many connections: with one key, without a key, and
+with one key and two different bodies. One of them has an effect; the others get its answer, are told that the
+share exists already, or are refused.
 
-On servers, counts are cached on Redis in this row.
+On the database servers, counts are cached in Redis in this row.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The clock of one process is a day ahead, then a day behind; each role in its turn.
+"""The clock of one process is a day ahead, then a day behind; each role in turn.
 
-The database's clock is the only one that counts: tokens hold as long as they say, and nothing that is stored, sent
-again or marked lies outside the time of the run. On SQLite the process has no other clock than its own, so there is
-nothing to try.
+Only the database's clock matters: tokens are valid for exactly as long as they say, and no time that is stored, used
+for sending again or put into a marker lies outside the time of the run. On SQLite, the process has no other clock
+than its own, so there is nothing to test.
 """
 
 from __future__ import annotations
@@ -63,4 +63,4 @@ def _utc(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-ROW = Row(number=16, title="clock of one process a day off", on=SERVERS, perform=perform)
+ROW = Row(number=16, title="the clock of one process a day off", on=SERVERS, perform=perform)

@@ -1,7 +1,8 @@
-"""The disk under the database is full for a while, under load; then there is room again.
+"""The disk of the database is full for a while under load; then there is space again.
 
-Meanwhile writes are refused with 503, which promises nothing; afterwards everything goes on and none of our processes
-was restarted. A database server that ended itself on its full disk is started again, as its operator would.
+In the meantime, writes are refused with 503, which promises nothing. Afterwards, everything continues, and none of
+our processes was restarted. If a database server has ended itself because of the full disk, it is started again, as
+an operator would do.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ async def perform(stage: Stage) -> None:
             await until_answered(system.folder, 200, "200")
         _none_restarted(system)
     refused = stage.promises.tally.outcomes["503"]
-    stage.note(f"{refused} requests were refused; all goes on since there is room")
+    stage.note(f"{refused} requests were refused; everything continued when there was space again")
 
 
 def _on(stage: Stage, disk: Disk) -> tuple[Shape, Kind | None, Server | None]:
@@ -62,4 +63,4 @@ def _none_restarted(system: System) -> None:
     assert not ended, f"ended: {ended}"
 
 
-ROW = Row(number=17, title="disk full under the database, then freed", on=ALL, perform=perform)
+ROW = Row(number=17, title="the disk of the database full, then freed", on=ALL, perform=perform)

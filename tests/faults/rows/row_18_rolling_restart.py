@@ -1,7 +1,8 @@
-"""Every process is restarted by SIGTERM, one after the other, while all are at work.
+"""Every process is restarted with SIGTERM, one after the other, while all of them are working.
 
-Two servers stand side by side; whoever is refused by one goes to the other. Nothing that was sent may stay without an
-answer, be answered with a 5xx, or even be refused by both. On SQLite there is one process: it may refuse, no more.
+There are two API servers; a client that one of them refuses goes to the other. No request may remain without an
+answer, be answered with a 5xx, or be refused by both. On SQLite there is only one process, which may refuse
+connections, but nothing else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The schema moves on to the next revision under load; processes of both versions work side by side.
+"""The schema is upgraded to the next revision under load; processes of both versions work at the same time.
 
-The next version is this one with one more revision that only adds. What runs goes on and stays ready; what of the old
-version would start anew refuses. Then every process is replaced by one of the new version, one after the other.
+The next version is the current one with one more revision that only adds something. Running processes continue and
+stay ready; a process of the old version that would start again refuses. Then every process is replaced by one of the
+new version, one after the other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A backup is taken under load and restored later, while messages of the lost future still lie in the queues.
+"""A backup is taken under load and restored later, while the queues still contain messages that were sent after the
+backup.
 
-What was answered before the backup began is there, nothing is there that nobody asked for, `repair --restored` lifts
-every version above all that were announced, and the messages whose events are lost count nothing.
+Everything that was answered before the backup began is there, and nothing is there that nobody requested. `repair
+--restored` raises every version above all versions that were ever announced. Messages whose events are not in the
+backup count nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ async def _restored(stage: Stage, system: System, backup: Path) -> str:
     assert mended == "0 cells mended\n", said
     await _drifts_not(system)
     await system.start(*system.roles)
-    return f"restored under {waiting} messages of the lost future; {raised} versions raised"
+    return f"restored under {waiting} messages sent after the backup; {raised} versions raised"
 
 
 async def _drifts_not(system: System) -> None:

@@ -1,6 +1,8 @@
-"""Somebody takes messages out of the queue and throws them away, while the load never pauses: no depth would ever tell.
+"""Somebody takes messages out of the queue and throws them away while the load never pauses, so the depth of the
+queue does not reveal it.
 
-The queue's markers do: what was sent before one came out and is still there has lost its message. A minute is enough.
+The markers of the queue do: if an event was sent before a marker that has come out, and its row still exists, its
+message is lost. This takes at most a minute.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ async def _counted(tables: Tables, ids: Collection[UUID]) -> bool:
 
 ROW = Row(
     number=21,
-    title="messages thrown away by hand, load never pausing: counted within a minute",
+    title="messages thrown away by hand while the load never pauses: counted within a minute",
     on=SERVERS,
     perform=perform,
 )

@@ -1,7 +1,8 @@
-"""A hook that takes too long and one that raises, each for one user, among five hundred neighbours at the same moment.
+"""A hook that takes too long and a hook that raises an exception, each for one user, run among five hundred other
+requests at the same moment.
 
-Their own requests are answered 503 and 500 and leave nothing behind; the neighbours' shares, written in the same
-transactions, are all there.
+Their own requests are answered with 503 and 500 and leave nothing behind; the other shares, which are written in the
+same transactions, are all there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""`repair` while everything is being counted: it mends what is off and nothing else.
+"""`repair` runs while everything is being counted: it corrects the wrong cells and nothing else.
 
-Cells are moved by hand, by more and by less, of the hottest content and of quiet ones; `verify` names just these by
-just as much, though all moves, and `repair` sets them right. With nothing to mend it changes nothing.
+Cells are changed by hand, upwards and downwards, for the most shared content item and for others. Although everything
+is changing, `verify` reports exactly these cells with exactly these differences, and `repair` corrects them. If
+nothing is wrong, it changes nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ async def perform(stage: Stage) -> None:
                     await _mends(stage, system, drift)
                 await _nothing_to_mend(system)
                 moved += len(drift)
-    stage.note(f"{moved} cells moved by hand and mended, {rounds + 1} repairs with nothing to mend")
+    stage.note(f"{moved} cells changed by hand and repaired, {rounds + 1} repairs with nothing to repair")
 
 
 async def _quiet(system: System) -> list[Content]:

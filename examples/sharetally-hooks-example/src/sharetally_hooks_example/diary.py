@@ -1,7 +1,7 @@
-"""A table of one's own that follows the shares: written with them or not at all.
+"""A table of our own that follows the shares: its rows are committed together with them or not at all.
 
-A method may run more than once, because a deadlock runs its transaction again; what the earlier try wrote was
-rolled back, so nothing has to be looked for.
+A method may run more than once, because the service runs a transaction again after a deadlock. What the earlier
+attempt wrote has been rolled back by then, so a method does not have to check for it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ INSERT = (
 
 
 class Diary:
-    """A line for everything that anybody does."""
+    """Writes a line for each share, change and withdrawal."""
 
     async def after_create(self, tx: Transaction, entity: ShareRecord | ShareLink) -> None:
-        """Shared for the first time, or a link was made."""
+        """Somebody shared for the first time, or created a link."""
         await self._note(tx, entity, "shared")
 
     async def after_update(
         self, tx: Transaction, before: ShareRecord | ShareLink, after: ShareRecord | ShareLink
     ) -> None:
-        """Shared again, brought back, or a link was changed."""
+        """Somebody shared again, revived a share, or changed a link."""
         await self._note(tx, after, "changed")
 
     async def after_delete(self, tx: Transaction, entity: ShareRecord | ShareLink) -> None:
-        """Taken back, or a link was deleted."""
+        """Somebody withdrew a share, or deleted a link."""
         await self._note(tx, entity, "taken back")
 
     async def _note(self, tx: Transaction, entity: ShareRecord | ShareLink, what: str) -> None:

@@ -14,5 +14,5 @@ class Intranet:
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The share page, everything percent-encoded."""
+        """The address of the share page, with everything percent-encoded."""
         return f"https://intranet.example.com/share?u={quote(url, safe='')}&t={quote(text, safe='')}"

@@ -1,4 +1,4 @@
-"""Who may share what: asked before anything is written, and refusing only the request that asked."""
+"""Rules about who may share what: checked before anything is written; a refusal affects only that one request."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ PINNED = "pinned"
 
 
 class HouseRules:
-    """Guests look and do not share, drafts stay here, and what is pinned stays up."""
+    """Guests cannot share, drafts cannot be shared, and pinned links cannot be deleted."""
 
     async def may_share(self, user_id: str, content: ContentRef, platform: str) -> bool:
-        """False answers 403."""
+        """If this returns False, the request is answered with 403."""
         return not user_id.startswith("guest-")
 
     async def before_create(self, entity: ShareRecord | ShareLink) -> None:
-        """A Conflict answers 409, with this sentence."""
+        """A Conflict is answered with 409 and this sentence."""
         if entity.content.type == "draft":
             raise Conflict("a draft can be shared once it is published")
 
     async def before_delete(self, entity: ShareRecord | ShareLink) -> None:
-        """A link of the campaign `pinned` is not deleted."""
+        """A link of the campaign `pinned` cannot be deleted."""
         if isinstance(entity, ShareLink) and entity.campaign == PINNED:
             raise Conflict("this link is pinned; take it out of the campaign first")
