@@ -119,3 +119,5 @@ class Relay:
             log.info("the broker is away", reason=error.detail)
         except SharetallyError as error:
             log.warning("relay could not look", reason=error.detail)
+        except Exception:
+            log.exception("relay_failed")  # the next round tries again
