@@ -30,7 +30,7 @@ class Asked:
 
 
 def without_one(keys: Sequence[str]) -> Mapping[str, int]:
-    return {key: 1 for key in keys[1:]}
+    return dict.fromkeys(keys[1:], 1)
 
 
 def fails(_: Sequence[str]) -> Mapping[str, int]:
