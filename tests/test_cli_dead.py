@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.flow.consumers.foreign import InboundJob, payload_of
-from tests.contracts.database_rows import AT, VIDEO, emptied, number, opened, record, share
+from sharetally.ports import Backlog
+from tests.contracts.database_rows import AT, VIDEO, emptied, number, opened, record, run, share
 from tests.program import Program
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +76,23 @@ async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, 
 async def test_replaying_all(program: Program, event: Event) -> None:
     assert program.run("dead", "replay", "--all").out.startswith("1 pending again")
     assert program.run("dead", "replay", "--all").out.startswith("0 pending again")
+
+
+async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
+    """Nor does listing hide how many there are."""
+    many = 10_001
+    async with opened(url) as db:
+        await share(db, *(record(user_id=f"user-{each}") for each in range(many)))
+        await run(db, "UPDATE events SET parked_reason = 'a poison'")
+    said = program.run("dead", "list", "--limit", "2")
+    assert (len(said.out.splitlines()), said.err) == (
+        2,
+        f"{many} parked, the newest 2 are shown; --limit shows more\n",
+    )
+    assert program.run("dead", "replay", "--all").out.startswith(f"{many} pending again")
+    assert program.run("dead", "list").err == "0 parked\n"
+    async with opened(url) as db:
+        assert await db.backlog() == Backlog(pending=many, parked=0, oldest=ANY)
 
 
 async def test_giving_up(program: Program, url: str, event: Event) -> None:

@@ -48,11 +48,13 @@ async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
     """Parked jobs, newest first."""
     async with opened(settings) as (store, _):
         rows = [_parked(each) for each in await store.parked(limit=limit)]
+        parked = (await store.backlog()).parked if len(rows) == limit else len(rows)
     if as_json:
         return typer.echo(json.dumps(rows))
     for row in rows:
         typer.echo(f"{row['jobId']}  {row['job']}  {row['contentType']}:{row['contentId']}  {row['reason']}")
-    typer.echo(f"{len(rows)} parked", err=True)
+    shown = "" if parked == len(rows) else f", the newest {len(rows)} are shown; --limit shows more"
+    typer.echo(f"{parked} parked{shown}", err=True)
 
 
 async def show_dead(settings: Settings, job_id: UUID) -> None:
@@ -77,9 +79,14 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
         if reachable is not None:
             await link.open(own_queues(settings))
             stack.push_async_callback(link.close)
-        wanted = [each.event.id for each in await store.parked(limit=10_000)] if every else ids
-        found = await dead.replay(store, reachable, wanted)
-    typer.echo(f"{len(found.ids)} pending again, {'sent' if found.sent else 'the relay sends them within a minute'}")
+        if every:
+            steps = [(len(found.ids), found.sent) async for found in dead.replay_all(store, reachable)]
+        else:
+            found = await dead.replay(store, reachable, ids)
+            steps = [(len(found.ids), found.sent)]
+    sent = bool(steps) and all(sent for _, sent in steps)
+    pending = sum(number for number, _ in steps)
+    typer.echo(f"{pending} pending again, {'sent' if sent else 'the relay sends them within a minute'}")
 
 
 async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author: str) -> None:
