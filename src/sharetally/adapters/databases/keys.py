@@ -9,13 +9,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import KEYS_A_STATEMENT
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.types import among, db_now
+from sharetally.adapters.databases.types import db_now
 from sharetally.domain.errors import DataRefused
 from sharetally.ports import ApiKey
 
 _KEYS = tables.api_keys
+_ROW = {"postgresql": "ctid", "sqlite": "rowid"}  # how a row is named; MySQL has no name, but limits a DELETE itself
 
 
 class SqlKeys:
@@ -86,14 +86,13 @@ class SqlSchema:
         return rows[0]["version_num"] if rows else None
 
     async def purge_answers(self, older_than_seconds: float, *, at_most: int) -> int:
-        """Forget what was answered long ago; the time is asked again, for a key forgotten meanwhile may be in use."""
+        """Forget the oldest of what was answered long ago: one statement, which finds its rows by the index on time."""
         keys = tables.idempotency_keys
         async with self._engine.writing() as connection:
             now = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
             old = keys.c.created_at < now - timedelta(seconds=older_than_seconds)
-            found = await connection.rows(sa.select(keys.c.caller, keys.c.key).where(old).limit(at_most))
-            named = [(row["caller"], row["key"]) for row in found]
-            for start in range(0, len(named), KEYS_A_STATEMENT):
-                these = among((keys.c.caller, keys.c.key), named[start : start + KEYS_A_STATEMENT])
-                await connection.run(keys.delete().where(old, these))
-        return len(named)
+            if (row := _ROW.get(connection.flavor.dialect.name)) is None:
+                return await connection.run(keys.delete().where(old).with_dialect_options(mysql_limit=at_most))
+            oldest = sa.select(sa.literal_column(row)).select_from(keys).where(old).order_by(keys.c.created_at)
+            oldest = oldest.limit(at_most).with_for_update(skip_locked=True)  # another relay takes others
+            return await connection.run(keys.delete().where(sa.literal_column(row).in_(oldest)))

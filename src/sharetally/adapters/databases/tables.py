@@ -226,6 +226,7 @@ idempotency_keys = sa.Table(
     sa.Column("body", sa.LargeBinary(length=2**24 - 1), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     sa.PrimaryKeyConstraint("caller", "key"),
+    sa.Index("ix_idempotency_keys_created_at", "created_at"),
     **MYSQL,
 )
 
