@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.types import db_now
-from sharetally.domain.errors import DataRefused
+from sharetally.domain.errors import Conflict, DataRefused
 from sharetally.ports import ApiKey
 
 _KEYS = tables.api_keys
@@ -32,9 +32,17 @@ class SqlKeys:
             "scopes": " ".join(sorted(key.scopes)),
             "created_at": key.created_at,
             "revoked_at": key.revoked_at,
+            "active_name": key.name if key.revoked_at is None else None,
         }
+        # Keys of an older version, and those that shared a name when uniqueness came, have no `active_name`.
+        namesake = sa.select(_KEYS.c.id).where(_KEYS.c.name == key.name, _KEYS.c.revoked_at.is_(None)).limit(1)
         async with self._engine.writing() as connection:
-            await connection.insert((_KEYS, [row]))
+            if key.revoked_at is None and await connection.rows(namesake):
+                raise Conflict(
+                    f"an API key named {key.name!r} is in use, and its name says whose the shares are: "
+                    "take another name, or revoke that key first"
+                )
+            await connection.insert((_KEYS, [row]))  # of two at once one runs again, and finds the other
 
     async def keys(self) -> list[ApiKey]:
         """All keys, newest first."""
@@ -62,11 +70,13 @@ class SqlKeys:
             await connection.run(_KEYS.update().where(due).values(last_used_at=now))
 
     async def revoke_key(self, key_id: UUID) -> bool:
-        """Revoke; the first time stays."""
+        """Revoke, which frees the name; the first time stays."""
         async with self._engine.writing() as connection:
             rows = await connection.select(_KEYS, ("id",), [(key_id,)], lock=True)
             if rows and rows[0]["revoked_at"] is None:
-                await connection.run(_KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=db_now()))
+                await connection.run(
+                    _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=db_now(), active_name=None)
+                )
         return bool(rows)
 
 
