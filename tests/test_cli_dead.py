@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import ANY
 from uuid import UUID
 
 import pytest
@@ -14,8 +15,8 @@ from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, Status
 from sharetally.flow.consumers.foreign import InboundJob, payload_of
 from sharetally.flow.posting.message import post_delivery
-from sharetally.ports import Writes
-from tests.contracts.database_rows import AT, VIDEO, emptied, number, of_records, opened, record, share, write
+from sharetally.ports import Backlog, Writes
+from tests.contracts.database_rows import AT, VIDEO, emptied, number, of_records, opened, record, run, share, write
 from tests.contracts.delivery_rows import EPOCH, enqueue, finish, registered, states
 from tests.program import Program
 
@@ -80,6 +81,23 @@ async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, 
 async def test_replaying_all(program: Program, event: Event) -> None:
     assert program.run("dead", "replay", "--all").out.startswith("1 pending again")
     assert program.run("dead", "replay", "--all").out.startswith("0 pending again")
+
+
+async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
+    """Nor does listing hide how many there are."""
+    many = 10_001
+    async with opened(url) as db:
+        await share(db, *(record(user_id=f"user-{each}") for each in range(many)))
+        await run(db, "UPDATE events SET parked_reason = 'a poison'")
+    said = program.run("dead", "list", "--limit", "2")
+    assert (len(said.out.splitlines()), said.err) == (
+        2,
+        f"{many} parked, the newest 2 are shown; --limit shows more\n",
+    )
+    assert program.run("dead", "replay", "--all").out.startswith(f"{many} pending again")
+    assert program.run("dead", "list").err == "0 parked\n"
+    async with opened(url) as db:
+        assert await db.backlog() == Backlog(pending=many, parked=0, oldest=ANY)
 
 
 async def test_giving_up(program: Program, url: str, event: Event) -> None:

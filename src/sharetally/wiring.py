@@ -186,8 +186,12 @@ class Core:
     async def _keep_time(self) -> None:
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
-            with suppress(SharetallyError):
+            try:
                 await self.clock.measure(self.database)
+            except SharetallyError:
+                continue  # the time that was measured before is good enough until the database is back
+            except Exception:
+                log.exception("clock_failed")
 
     def _consumers(self) -> list[Consumer[Any]]:
         db, ledger, events = self.database, self.ledger, self.settings.event_feed

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
+from prometheus_client import Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
 from sharetally.adapters import metrics_scrape
@@ -369,6 +370,48 @@ def test_a_new_process_adds_to_what_the_dead_one_counted(start: Start) -> None:
     two = start("api")
     two.tell("batch", 1)
     assert value(two.tell("scrape"), "sharetally_commit_batch_size_count") == 2
+
+
+def test_the_live_clients_of_a_killed_process_are_gone(start: Start) -> None:
+    one, two = start("serve"), start("serve")
+    one.tell("live", 5000)
+    two.tell("live", 3)
+    assert value(two.tell("scrape"), "sharetally_live_subscribers") == 5003
+    one.kill()
+    one.buried()
+    assert value(two.tell("scrape"), "sharetally_live_subscribers") == 3
+
+
+def test_a_new_process_with_the_number_of_a_dead_one_starts_without_its_live_clients(
+    directory: Path, start: Start
+) -> None:
+    one = start("serve")
+    one.tell("live", 5000)
+    one.kill()
+    one.buried()
+    left = directory / f"gauge_livesum_{one.pid}.db"
+    left.rename(directory / f"gauge_livesum_{os.getpid()}.db")
+    program = "import os, sys; from pathlib import Path; from sharetally.adapters.metrics import open_meter\n" + (
+        "os.getpid = lambda: int(sys.argv[2])\n"
+        "open_meter(Path(sys.argv[1]), 'serve')\n"
+        "print(sorted(each.name for each in Path(sys.argv[1]).glob('gauge_livesum_*')))\n"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", program, str(directory), str(os.getpid())],
+        env={**os.environ, "PYTHONPATH": str(root / "src")},
+        check=True,
+    )
+    text = start("serve").tell("scrape")
+    assert value(text, "sharetally_live_subscribers") == 0
+
+
+def test_every_gauge_that_processes_add_up_is_one_of_the_living(meter: PrometheusMeter) -> None:
+    """`sum`, `min`, `max` and `all` would keep what a killed process said last."""
+    gauges = [each for each in meter._registry._collector_to_names if isinstance(each, Gauge)]
+    meter.drift(0, datetime.now(UTC))
+    modes = {each._name: each._multiprocess_mode for each in gauges}
+    assert {mode for mode in modes.values() if mode != "mostrecent"} == {"livesum"}, modes
 
 
 def test_the_drift_is_the_one_that_was_seen_last(start: Start) -> None:

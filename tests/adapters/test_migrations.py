@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -306,3 +308,33 @@ def mysql_statements(text: str) -> Iterator[str]:
                 yield "\n".join(lines).strip().removesuffix(delimiter)
                 lines.clear()
     assert "".join(lines).strip() == ""
+
+
+# what is there already
+
+
+async def test_of_keys_with_one_name_the_newest_in_use_claims_it(database_url: str) -> None:
+    """All of them go on working; a revoked one claims nothing."""
+    await upgraded(database_url)
+    async with connected(database_url) as inside:
+        for number, (name, revoked) in enumerate([("shop", 0), ("shop", 0), ("shop", 1), ("Shop", 0), ("old", 1)]):
+            await inside(partial(_key_of_old, number=number, name=name, revoked=bool(revoked)))
+        await inside(
+            lambda connection: connection.exec_driver_sql(
+                "DROP INDEX ix_api_keys_active_name"
+                + (" ON api_keys" if connection.dialect.name in ("mysql", "mariadb") else "")
+            )
+        )
+        await inside(lambda connection: connection.exec_driver_sql("ALTER TABLE api_keys DROP COLUMN active_name"))
+        await inside(lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'"))
+    assert await upgraded(database_url) == ["0007"]
+    async with connected(database_url) as inside:
+        wanted = sa.select(metadata.tables["api_keys"].c.active_name).order_by(metadata.tables["api_keys"].c.id)
+        assert await inside(lambda connection: list(connection.scalars(wanted))) == [None, "shop", None, "Shop", None]
+
+
+def _key_of_old(connection: sa.Connection, *, number: int, name: str, revoked: bool) -> None:
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    values = {"id": UUID(int=number), "name": name, "digest": bytes([number]) * 32, "scopes": "shares"}
+    values |= {"created_at": at, "revoked_at": at if revoked else None}
+    connection.execute(metadata.tables["api_keys"].insert().values(values))

@@ -22,7 +22,9 @@ from pamqp.frame import marshal
 from structlog.testing import capture_logs
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
-from sharetally.domain.errors import BrokerUnavailable, Misconfigured
+from sharetally.adapters.brokers.amqp_connection import reaching
+from sharetally.adapters.brokers.amqp_publishing import Confirming
+from sharetally.domain.errors import BrokerUnavailable, Misconfigured, Unworkable
 from sharetally.ports import Broker, FeedMessage, Message, Queue, QueueState
 from tests.contracts.test_broker import QUEUES, WITHIN, bodies, created, settles, taken, until
 from tests.services.proxy import Proxy, Way, open_proxy
@@ -124,6 +126,42 @@ async def test_messages_outlive_the_broker(broker: AmqpBroker, raw: AbstractChan
     for queue in ("count", "post", "in", "dead"):
         quorum: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
         await raw.queue_declare(f"sharetally.{queue}", durable=True, arguments=quorum)
+
+
+async def test_a_channel_that_ends_without_a_reason_is_a_broker_that_is_away(proxy: Proxy) -> None:
+    """aiormq then fails what waits for a confirm with a bare `Exception`."""
+    async with opened(proxy.url) as broker:
+        proxy.stall(Way.TO_CLIENT)
+        publishing = asyncio.create_task(broker.publish(created("[]")))
+        confirming = broker._publishing.need()
+        await until(lambda: _waits(confirming))
+        await confirming._channel._cancel_tasks(None)
+        with pytest.raises(BrokerUnavailable, match="publish: the channel ended"):
+            await publishing
+
+
+async def _waits(confirming: Confirming) -> bool:
+    return bool(confirming._channel.confirmations)
+
+
+async def test_an_error_that_nobody_expects_is_a_broker_that_is_away(
+    broker: AmqpBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise KeyError("a library's own")
+
+    monkeypatch.setattr("aiormq.Channel.queue_declare", broken)
+    with capture_logs() as logs, pytest.raises(BrokerUnavailable, match="KeyError"):
+        async with reaching("declare", within=1.0):
+            await broker._publishing.need()._channel.queue_declare("any")
+    assert [line["event"] for line in logs] == ["broker_unexpected_error"]
+
+
+async def test_what_cannot_be_encoded_is_a_message_that_never_works(broker: AmqpBroker) -> None:
+    """Not a broker that is away: whoever sends would try again for ever."""
+    with pytest.raises(Unworkable, match="RabbitMQ cannot carry this"):
+        await broker.publish_feed([FeedMessage(job="x" * 300, message_id="1", at=AT, body=b"{}")])
+    await broker.publish(created("[]"))
 
 
 async def test_one_returned_message_fails_the_call_and_keeps_the_rest(broker: AmqpBroker) -> None:

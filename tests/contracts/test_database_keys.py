@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,8 +15,9 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.migrations import HEAD
-from sharetally.domain.errors import RunAgain
+from sharetally.domain.errors import Conflict, RunAgain
 from sharetally.domain.ids import new_id
+from sharetally.flow.again import again
 from sharetally.ports import ApiKey, CallerKey, References, StoredAnswer, Writes
 from tests.contracts.database_rows import AT, DATABASES, emptied, opened, run, shared_url, write
 
@@ -74,9 +77,45 @@ async def test_a_key_is_known_by_its_digest(db: SqlDatabase) -> None:
 async def test_the_same_key_is_added_once(db: SqlDatabase) -> None:
     one = key()
     await db.add_key(one)
-    with pytest.raises(RunAgain):
+    with pytest.raises(Conflict):
         await db.add_key(one)
+    with pytest.raises(RunAgain):
+        await db.add_key(replace(one, name="another"))
     assert await db.keys() == [one]
+
+
+async def test_a_name_is_that_of_one_key_until_it_is_revoked(db: SqlDatabase) -> None:
+    """It says who acts and whose the shares are: two keys would be one."""
+    one, other = key("shop"), replace(key("shop"), digest=bytes(32))
+    await db.add_key(one)
+    with pytest.raises(Conflict, match="an API key named 'shop' is in use"):
+        await db.add_key(other)
+    await db.add_key(replace(key("Shop"), digest=bytes(31) + b"1"))
+    assert await db.revoke_key(one.id)
+    await db.add_key(other)
+    assert [each.name for each in await db.keys()] == ["Shop", "shop", "shop"]
+
+
+async def test_of_two_keys_at_once_one_gets_the_name(url: str) -> None:
+    async with emptied(url) as db, opened(url) as twin:
+        news = [replace(key("shop"), digest=bytes([each]) * 32) for each in range(8)]
+        stores = [again(partial((db, twin)[place % 2].add_key, each)) for place, each in enumerate(news)]
+        outcomes = await asyncio.gather(*stores, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in outcomes) == ["Conflict"] * 7 + ["NoneType"]
+        assert len(await db.keys()) == 1
+
+
+async def test_a_name_that_several_keys_have_already_is_given_to_no_more(db: SqlDatabase) -> None:
+    """As an older version made them: all of them go on working."""
+    twins = [replace(key("shop"), digest=bytes([each]) * 32) for each in range(2)]
+    await db.add_key(twins[0])
+    await run(db, "UPDATE api_keys SET active_name = NULL, name = 'other'")
+    await db.add_key(twins[1])
+    await run(db, "UPDATE api_keys SET active_name = NULL, name = 'shop'")
+    with pytest.raises(Conflict):
+        await db.add_key(replace(key("shop"), digest=bytes([9]) * 32))
+    for each in twins:
+        assert await db.key_by_digest(each.digest) == each
 
 
 async def test_revoking_keeps_the_first_time(db: SqlDatabase) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.auditing import Branch, part_of
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
@@ -18,15 +19,15 @@ from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
 from sharetally.adapters.databases.proving import cells, one, some
 from sharetally.adapters.databases.sqlite import SqliteEngine
-from sharetally.adapters.databases.statements import Statements
+from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.store import sqlite_path
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import ShareRecord
-from sharetally.ports import AuditFilter, Writes
-from tests.contracts.database_rows import created, emptied, entry, of_records, record, run, shared_url, write
+from sharetally.ports import AuditFilter, CallerKey, StoredAnswer, Writes
+from tests.contracts.database_rows import DATABASES, created, emptied, entry, of_records, record, run, shared_url, write
 
 pytestmark = pytest.mark.anyio
 
@@ -208,3 +209,31 @@ async def test_sqlite_searches_by_index(url: str) -> None:
         assert f"SEARCH share_audit USING INDEX {index}" in plan, (which, plan)
         assert "TEMP B-TREE" not in plan or index.endswith(("request", "subject"))
     await engine.close()
+
+
+PLAN_OF_A_PURGE = {"sqlite": "SEARCH idempotency_keys USING", "postgresql": "Index", "mysql": "'type': 'range'"}
+
+
+@pytest.mark.parametrize("url", DATABASES, indirect=True)
+async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of them are not old: a purge that reads them all falls behind whoever stores more."""
+    answers = [StoredAnswer(request_hash=bytes(32), status=status, headers=(), body=b"{}") for status in (200, 201)]
+    stored = {CallerKey(caller="anna", key=str(each)): answers[each < 10] for each in range(2_000)}
+    plans = list[str]()
+    async with emptied(url) as db:
+        await write(db, Writes(answers=stored))
+        await run(db, "UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00.000000' WHERE status = 201")
+        whole = Connection.run
+
+        async def explains(self: Connection, statement: sa.Delete, parameters: Row | None = None) -> int:
+            sql, arguments, _ = self._statements.compiled(statement, parameters or {})
+            plans.append(_plan(await self.driver.fetch(f"{_explain(db._engine)} {sql}", arguments)))
+            return await whole(self, statement, parameters)
+
+        monkeypatch.setattr(Connection, "run", explains)
+        assert await db.purge_answers(3600, at_most=3) == 3
+    (plan,) = plans
+    assert PLAN_OF_A_PURGE[url.split(":")[0]] in plan, plan
+    assert "ix_idempotency_keys_created_at" in plan, plan
+    assert "SCAN idempotency_keys" not in plan, plan
+    assert "Seq Scan" not in plan, plan

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import msgspec
@@ -18,7 +19,16 @@ from sharetally.flow.consumers.count import Count
 from sharetally.flow.jobs import messages
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import JobResult, Outcomes, Worker
-from sharetally.ports import CallerKey, EventHead, References, StoredAnswer, Writes
+from sharetally.ports import (
+    Broker,
+    CallerKey,
+    EventHead,
+    Outbox,
+    References,
+    Schema,
+    StoredAnswer,
+    Writes,
+)
 from tests.contracts.database_rows import emptied, number, record, run, share, write
 from tests.flow.line import Line, ids, relay
 from tests.flow.recorder import heads
@@ -118,6 +128,37 @@ async def test_many_answers_are_forgotten_a_few_in_each_round(
     )
     async with running(relay(db, line).run()):
         await until(lambda: _forgotten(db))
+
+
+async def test_one_round_forgets_all_that_is_old(db: SqlDatabase, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a busy service would store answers faster than they are forgotten."""
+    monkeypatch.setattr("sharetally.flow.relay.FORGET_AT_ONCE", 2)
+    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    await write(db, Writes(answers={CallerKey(caller="anna", key=str(each)): answer for each in range(7)}))
+    await run(db, "UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00.000000'")
+    async with running(relay(db, line, every=3600).run()):
+        await until(lambda: _forgotten(db))
+
+
+async def test_lost_messages_are_looked_for_while_much_is_to_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sharetally.flow.relay.PURGE_SECONDS", 0.02)
+    looks = list[float]()
+
+    async def forgets(_: float, *, at_most: int) -> int:
+        await asyncio.sleep(0)
+        return at_most
+
+    async def waiting(seconds: float) -> bool:
+        looks.append(seconds)
+        return False
+
+    async def looked_twice() -> bool:
+        return len(looks) > 1
+
+    outbox = cast(Outbox, SimpleNamespace(waiting_longer_than=waiting))
+    schema = cast(Schema, SimpleNamespace(purge_answers=forgets, purge_sessions=forgets))
+    async with running(Relay(outbox=outbox, schema=schema, broker=cast(Broker, Line()), queues=(), every=0.01).run()):
+        await until(looked_twice)
 
 
 async def _forgotten(db: SqlDatabase) -> bool:

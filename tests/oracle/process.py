@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.oracle.client import Client, NoAnswer
+from tests.services.launch import serves
 
 START = 60.0  # seconds for a start or a stop, on a busy machine
 COMMAND = (sys.executable, "-m", "sharetally")
@@ -44,13 +45,14 @@ class Role:
             )  # fmt: skip
 
     async def ready(self) -> None:
-        """Return once it says that it is ready; fail if it ends or takes too long."""
+        """Return once it says that it is ready; fail if it ends, takes too long, or another process answers."""
         deadline = time.monotonic() + START
         with Client(self.port, patience=5.0) as client:
             while not await _is_ready(client):
                 assert self.running, f"{self.name} ended: {self._last_words()}"
                 assert time.monotonic() < deadline, f"{self.name} is not ready: {self._last_words()}"
                 await asyncio.sleep(0.05)
+        assert serves(self.pid, self.port), f"another process than {self.name} answers on port {self.port}"
 
     def set(self, name: str, value: str | None) -> None:
         """A setting, or no longer one, from the next start on."""

@@ -25,20 +25,29 @@ import psutil
 from tests.services.server import Unavailable
 
 PATIENCE = 60.0  # seconds for a start or a stop, on a busy machine
+_LISTENS = "0A"  # as Linux writes it in /proc/net/tcp
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment.
+    """A port that is bound before it is given away, and stays bound until this process ends.
 
-    It lies below those that Linux lends to whoever connects: one of them would sooner or later take the place of a
-    server that is down, or even be connected to itself.
+    The socket that holds it does not listen: whoever calls is refused until the server for which the port is meant
+    listens there, also while that server is down or starts again. No other caller of this function can be given the
+    port meanwhile, in whichever process. The port lies below those that Linux lends to whoever connects: one of them
+    would sooner or later take the place of a server that is down, or even be connected to itself.
     """
     while True:
         port = random.randrange(12_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))  # fails where anybody is bound, listening or not
+        except OSError:
+            holder.close()
+            continue
+        # From now on a server may bind beside the holder, because servers set this option and the holder never listens.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.detach()  # it stays open until the process ends
+        return port
 
 
 def listens(host: str, port: int) -> bool:
@@ -134,13 +143,12 @@ class Switch:
         process, self._process = self._process, None
         assert process is not None
         process.send_signal(signal.SIGSTOP)  # or it would start others meanwhile
-        leader = psutil.Process(process.pid)
-        family = [leader, *leader.children(recursive=True)]
-        for each in family:
+        processes = family(process.pid)
+        for each in processes:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
         process.wait()
-        while any(map(_lives, family)):
+        while any(map(_lives, processes)):
             time.sleep(0.01)
 
 
@@ -152,6 +160,24 @@ def launched(switch: Switch) -> Iterator[None]:
         yield
     finally:
         switch.stop()
+
+
+def serves(pid: int, port: int) -> bool:
+    """Whether this process, or one that descends from it, listens on the port."""
+    for each in family(pid):
+        with suppress(psutil.Error):  # it ended
+            if any(
+                connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+                for connection in each.net_connections("inet")
+            ):
+                return True
+    return False
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that descend from it; PostgreSQL's are in sessions of their own."""
+    leader = psutil.Process(pid)
+    return [leader, *leader.children(recursive=True)]
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -59,6 +59,15 @@ async def test_use_is_noted_once_a_minute(any_api: Api, video: str) -> None:
     assert await noted() > first
 
 
+async def test_a_name_in_use_is_taken(any_api: Api, video: str) -> None:
+    key = await made(any_api, f"shop-{video}", "shares")
+    wish = {"name": f"shop-{video}", "scopes": ["shares"]}
+    told = problem(await any_api.ask("POST", "/keys", wish, scope="admin"), 409, "conflict")
+    assert f"'shop-{video}' is in use" in told["detail"]
+    assert (await any_api.ask("DELETE", f"/keys/{key['id']}", scope="admin")).status == 204
+    assert (await any_api.ask("POST", "/keys", wish, scope="admin")).status == 201
+
+
 async def test_page_by_page(any_api: Api, video: str) -> None:
     ids = [(await made(any_api, f"{n}-{video}", "audit"))["id"] for n in range(3)]
     first = (await any_api.ask("GET", "/keys?pageSize=2", scope="admin")).json

@@ -19,6 +19,7 @@ from sharetally.web.who import fetching
 from sharetally.web.who.jwks import Jwks, over_http
 from sharetally.web.who.tokens import Rules, Verifier
 from tests.adapters.outbound_servers import responding, serving
+from tests.services.launch import free_port
 from tests.web.conftest import MakeApi
 from tests.web.forging import PrivateKey, ec_key, ed_key, jwk, rsa_key, with_key
 from tests.web.hand_clock import HandClock
@@ -287,8 +288,8 @@ async def test_an_issuer_that_never_ends_counts_as_away(monkeypatch: pytest.Monk
         assert not await fetched(url)
 
 
-async def test_nobody_there_counts_as_away(free_tcp_port: int) -> None:
-    assert not await fetched(f"http://127.0.0.1:{free_tcp_port}/jwks.json")
+async def test_nobody_there_counts_as_away() -> None:
+    assert not await fetched(f"http://127.0.0.1:{free_port()}/jwks.json")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from sharetally.ports import Broker, Cache, Schema
 from sharetally.web import operation
 from sharetally.web.network import Network
 from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
+from tests.services.launch import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -305,10 +306,8 @@ async def test_nothing_else_is_there() -> None:
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def port() -> int:
+    return free_port()
 
 
 @asynccontextmanager
@@ -325,23 +324,23 @@ async def serving(port: int) -> AsyncIterator[asyncio.Event]:
             await served
 
 
-async def test_it_is_served_until_told_to_stop(free_port: int) -> None:
+async def test_it_is_served_until_told_to_stop(port: int) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    async with serving(free_port), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{free_port}") as client:
+    async with serving(port), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         assert (await client.get("/health")).json()["status"] == "ok"
         assert (await client.get("/metrics")).text == "sharetally_drift 0\n"
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection("127.0.0.1", free_port)
+        await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_whoever_cancels_it_gets_the_port_back(free_port: int) -> None:
-    served = asyncio.ensure_future(serve_ops(ops_app(health(), counted, networks=LOCAL), free_port, asyncio.Event()))
+async def test_whoever_cancels_it_gets_the_port_back(port: int) -> None:
+    served = asyncio.ensure_future(serve_ops(ops_app(health(), counted, networks=LOCAL), port, asyncio.Event()))
     await asyncio.sleep(0)
     served.cancel()
     with anyio.fail_after(10), pytest.raises(asyncio.CancelledError):
         await served
-    socket.create_server(("127.0.0.1", free_port)).close()
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 async def test_a_port_that_is_taken_is_named() -> None:

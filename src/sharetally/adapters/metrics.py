@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 from time import monotonic
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, multiprocess, values
 
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
@@ -60,6 +60,8 @@ def open_meter(
         os.environ[_DIRECTORY] = str(directory)  # where the library's values look for it
         # The library chooses once, at its first import, and a plug-in may have imported it before us.
         values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+        # A dead process may have had our number: what it left would be our own start.
+        multiprocess.mark_process_dead(os.getpid(), str(directory))  # type: ignore[no-untyped-call]
         processes.enlist(directory, role)
     return PrometheusMeter(directory=directory, role=role, platforms=platforms, jobs=jobs, clock=clock)
 

@@ -8,7 +8,7 @@ the series are absent, never old or zero, and the rest is answered all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from sharetally import __version__
+from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters.metrics_processes import Process
 from sharetally.ports import Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue, Waiting
 
@@ -39,16 +40,31 @@ class Source(Protocol):
 
 
 class SharedFiles:
-    """What all processes counted, the dead ones too: the sum over the files in their directory."""
+    """What all processes counted, the dead ones too: the sum over the files in their directory.
+
+    A gauge that says how things stand now, one of the library's `live` modes, is read from living processes only:
+    a process that was killed could not set it back.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def collect(self) -> Iterable[Metric]:
         """Merge; a file that its process is just making is empty and says nothing yet."""
-        files = [str(file) for file in sorted(self._directory.glob("*.db")) if file.stat().st_size]
+        alive = {str(process.pid) for process in processes.alive(self._directory)}
+        files = [
+            str(file)
+            for file in sorted(self._directory.glob("*.db"))
+            if file.stat().st_size and _counts(file.stem, alive)
+        ]
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
+
+
+def _counts(file: str, alive: Collection[str]) -> bool:
+    """Whether to read a file named like `gauge_livesum_4711`; all of them where there is no /proc."""
+    kind, _, pid = file.rpartition("_")
+    return not alive or not kind.startswith("gauge_live") or pid in alive
 
 
 class Lookout:

@@ -12,6 +12,7 @@ from sharetally.commands.opened import opened
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import id_fault
 from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
+from sharetally.flow.again import again
 from sharetally.settings import Settings
 from sharetally.web.who.identity import new_key
 from sharetally.wiring_http import issued
@@ -31,7 +32,7 @@ async def create_key(settings: Settings, name: str, scope: str) -> None:
     """Make a key and show it, once."""
     async with opened(settings) as (store, clock):
         plain, key = new_key(name, set(scope.split()), clock=clock)
-        await store.add_key(key)
+        await again(lambda: store.add_key(key))
     typer.echo(f"{key.id}  {name}  ({' '.join(sorted(key.scopes))})", err=True)
     typer.echo("This key is shown only once:", err=True)
     typer.echo(plain)

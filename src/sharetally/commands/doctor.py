@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable
 
 import typer
@@ -47,7 +48,13 @@ async def _check_settings(settings: Settings) -> str:
 
 async def _check_database(settings: Settings) -> str:
     async with opened(settings) as (store, _):
-        backlog = await store.backlog()
+        backlog, keys = await store.backlog(), await store.keys()
+    names = Counter(key.name for key in keys if key.revoked_at is None)
+    if shared := [f"{name!r}" for name, number in sorted(names.items()) if number > 1]:
+        raise Misconfigured(
+            f"several API keys in use are named {', '.join(shared)}, and act as one: "
+            "`sharetally keys list` shows them, `sharetally keys revoke` ends one"
+        )
     return f"schema is current; {backlog.pending} events pending, {backlog.parked} parked"
 
 

@@ -73,6 +73,7 @@ async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
     async with opened(settings) as (store, _):
         parked = [(each.event.id, _parked(each)) for each in await store.parked(limit=limit)]
         stuck = [(each.id, _delivery(each)) for each in await store.deliveries.stuck(limit=limit)]
+        parked_in_all = (await store.backlog()).parked if len(parked) == limit else len(parked)
     newest = sorted([*parked, *stuck], key=lambda each: each[0], reverse=True)[:limit]
     rows = [row for _, row in newest]
     if as_json:
@@ -81,7 +82,9 @@ async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
         typer.echo(f"{row['jobId']}  {row['job']}  {row['contentType']}:{row['contentId']}  {row['reason']}")
     deliveries = sum("target" in row for row in rows)
     dead_too = f", {deliveries} deliveries dead or unknown" if deliveries else ""
-    typer.echo(f"{len(rows) - deliveries} parked{dead_too}", err=True)
+    all_shown = parked_in_all == len(rows) - deliveries
+    more = "" if all_shown else f", the newest {len(rows)} are shown; --limit shows more"
+    typer.echo(f"{parked_in_all} parked{dead_too}{more}", err=True)
 
 
 async def show_dead(settings: Settings, job_id: UUID) -> None:
@@ -109,14 +112,18 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
         if reachable is not None:
             await link.open(own_queues(settings))
             stack.push_async_callback(link.close)
-        wanted = [each.event.id for each in await store.parked(limit=10_000)] if every else ids
-        found = await dead.replay(store, reachable, wanted)
+        if every:
+            steps = [(found.ids, found.sent) async for found in dead.replay_all(store, reachable)]
+        else:
+            found = await dead.replay(store, reachable, ids)
+            steps = [(found.ids, found.sent)]
+        pending = {each for replayed, _ in steps for each in replayed}
         deliveries = _stuck(store, clock)
-        rest = [each for each in ids if each not in found.ids]
+        rest = [each for each in ids if each not in pending]
         waiting = await (deliveries.replay_all(reachable) if every else deliveries.replay(rest, reachable))
-    if found.ids or not waiting:
-        sent = "sent" if found.sent else "the relay sends them within a minute"
-        typer.echo(f"{len(found.ids)} pending again, {sent}")
+    if pending or not waiting:
+        all_sent = bool(steps) and all(sent for _, sent in steps)
+        typer.echo(f"{len(pending)} pending again, {'sent' if all_sent else 'the relay sends them within a minute'}")
     if waiting:
         typer.echo(f"{len(waiting)} deliveries wait again for a worker")
 

@@ -133,7 +133,11 @@ class Committer:
                 self._wake.clear()
                 while self._queue:
                     batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-                    await self._commit(batch)
+                    try:
+                        await self._commit(batch)
+                    except Exception as error:  # outside the transaction, in metrics or publishing: nobody else commits
+                        log.exception("commit_failed")
+                        _fail(batch, error)
                 self._idle.set()
         finally:
             self._closed = True
@@ -154,11 +158,11 @@ class Committer:
         except Exception as error:  # the database refuses a value, or a wish has a fault: which one?
             await self._split(batch, error)
         else:
+            _answer(batch)  # first: what is committed is committed, whatever publishing does
             if written.events:
                 self._published(written.events)
             if written.deliveries and self._nudge is not None:
                 self._nudge()
-            _answer(batch)
 
     async def _split(self, batch: list[_Entry], error: Exception) -> None:
         if len(batch) == 1:

@@ -7,7 +7,7 @@ its record, which would stay pending for ever otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from sharetally.flow.posting.failing import discarded, fail_post
 from sharetally.ports import Broker, Clock, Outbox, Transaction
 
 MAX_ACTOR = 128  # characters
+AT_ONCE = 5_000  # events in one transaction of `replay_all`
 
 
 class Replayed(NamedTuple):
@@ -44,6 +45,17 @@ async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> 
     except BrokerUnavailable:
         return Replayed(found, sent=False)
     return Replayed(found, sent=True)
+
+
+async def replay_all(outbox: Outbox, broker: Broker | None) -> AsyncIterator[Replayed]:
+    """Everything that is parked, newest first, however much it is: `AT_ONCE` events in each step.
+
+    What is parked again meanwhile is left for the next call, so this ends also where the cause was not mended.
+    """
+    after: UUID | None = None
+    while parked := await outbox.parked(limit=AT_ONCE, after=after):
+        after = parked[-1].event.id
+        yield await replay(outbox, broker, [each.event.id for each in parked])
 
 
 async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:

@@ -175,14 +175,20 @@ class Live(Listener):
                 async with asyncio.timeout(LOOK):
                     await self._wake.wait()
             self._wake.clear()
-            now = asyncio.get_running_loop().time()
-            if self._gapped:
-                self._doubt_all()
-            await self._let_go(now)
-            due = [content for content, each in self._followed.items() if each.read_at <= now - READ_AGAIN]
-            if due:
-                await self._read_again(due, now)
-                await asyncio.sleep(INTERVAL)  # nobody is told more often
+            try:
+                await self._refresh(asyncio.get_running_loop().time())
+            except Exception:
+                log.exception("live_refresh_failed")
+                await asyncio.sleep(LOOK)
+
+    async def _refresh(self, now: float) -> None:
+        if self._gapped:
+            self._doubt_all()
+        await self._let_go(now)
+        due = [content for content, each in self._followed.items() if each.read_at <= now - READ_AGAIN]
+        if due:
+            await self._read_again(due, now)
+            await asyncio.sleep(INTERVAL)  # nobody is told more often
 
     def _doubt_all(self) -> None:
         self._gapped = False
@@ -210,6 +216,9 @@ class Live(Listener):
             except SharetallyError as error:
                 log.info("not read again", contents=len(contents), reason=error.detail)
                 return self._note_read(some, NEVER)
+            except Exception:
+                self._note_read(some, NEVER)
+                raise
             self.heard(counts)
 
     def _note_read(self, contents: Collection[ContentRef], at: float) -> None:

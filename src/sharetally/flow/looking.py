@@ -11,12 +11,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
+
 from sharetally.domain.errors import Conflict, SharetallyError, Unavailable
 from sharetally.domain.proof import Look, Verdict
 from sharetally.flow.again import again
 from sharetally.ports import Proving
 
 HELD_SECONDS = 60.0  # how long others wait for a process that died over a look
+log = structlog.get_logger("sharetally.verify")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,12 +61,15 @@ class Looking:
 
     async def _answer(self) -> None:
         try:
-            found: Report | SharetallyError = await self._look()
+            found: Report | Exception = await self._look()
         except SharetallyError as error:
+            found = error
+        except Exception as error:  # who waits is told, and the next one gets a look of their own
+            log.exception("verification_failed")
             found = error
         self._tell(found)
 
-    def _tell(self, found: Report | SharetallyError) -> None:
+    def _tell(self, found: Report | Exception) -> None:
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             if answer.done():
@@ -87,8 +93,12 @@ class Looking:
     async def _hold(self) -> None:
         while True:
             await asyncio.sleep(HELD_SECONDS / 4)
-            with suppress(SharetallyError):
+            try:
                 await self._proving.begin_look(HELD_SECONDS, again=True)
+            except SharetallyError:
+                continue
+            except Exception:
+                log.exception("verification_hold_failed")
 
 
 async def looked(proving: Proving) -> Report:

@@ -100,8 +100,12 @@ class Publisher:
             log.debug("not published", jobs=_number(parcels), reason=error.detail)
             self._waiting.extendleft(reversed(parcels))
             await asyncio.sleep(PAUSE_SECONDS)
-        else:
-            self._size -= sum(parcel.size for parcel in parcels)
+            return
+        except Exception:
+            # Only this task publishes, so nothing may end it. These jobs are in the database: the relay sends them.
+            log.exception("publish_failed", jobs=_number(parcels))
+            await asyncio.sleep(PAUSE_SECONDS)
+        self._size -= sum(parcel.size for parcel in parcels)
 
 
 def _number(parcels: Iterable[_Parcel]) -> int:

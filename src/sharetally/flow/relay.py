@@ -10,6 +10,7 @@ so there everything is sent at the start. In good weather this finds nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
@@ -26,8 +27,9 @@ MARGIN = timedelta(seconds=10)
 WITHOUT_MARK = timedelta(minutes=10)
 AT_ONCE = 5_000
 KEEP_ANSWERS_SECONDS = 48 * 3600.0
-PURGE_EVERY = 720  # rounds: once an hour
-FORGET_AT_ONCE = 5_000  # answers in one transaction, and in one round: nobody waits long for it
+PURGE_EVERY = 12  # rounds: once a minute, so that there is never much to do
+PURGE_SECONDS = 4.0  # in one round, so that lost messages do not wait for it; the rest follows in the next round
+FORGET_AT_ONCE = 5_000  # answers in one transaction: no writer waits long for it
 log = structlog.get_logger("sharetally.relay")
 
 
@@ -58,10 +60,11 @@ class Relay:
         rounds = 0
         while True:
             await self._guarded(self.look())
+            began = time.monotonic()
             if self._more_to_forget or rounds % PURGE_EVERY == 0:
                 await self._guarded(self._purge())
             rounds += 1
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(max(0.0, self._every - (time.monotonic() - began)))
 
     async def look(self) -> int:
         """One round; returns how many events were sent again."""
@@ -106,9 +109,14 @@ class Relay:
             await self._send(queue, now)
 
     async def _purge(self) -> None:
-        forgotten = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS, at_most=FORGET_AT_ONCE)
-        ended = await self._schema.purge_sessions(IDLE_SECONDS, at_most=FORGET_AT_ONCE)
-        self._more_to_forget = forgotten == FORGET_AT_ONCE or ended >= FORGET_AT_ONCE
+        until = time.monotonic() + PURGE_SECONDS
+        forgotten = ended = 0
+        self._more_to_forget = True
+        while self._more_to_forget and time.monotonic() < until:
+            answers = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS, at_most=FORGET_AT_ONCE)
+            sessions = await self._schema.purge_sessions(IDLE_SECONDS, at_most=FORGET_AT_ONCE)
+            self._more_to_forget = answers == FORGET_AT_ONCE or sessions >= FORGET_AT_ONCE
+            forgotten, ended = forgotten + answers, ended + sessions
         if forgotten or ended:
             log.info("forgotten", answers=forgotten, sessions=ended)
 
@@ -119,3 +127,5 @@ class Relay:
             log.info("the broker is away", reason=error.detail)
         except SharetallyError as error:
             log.warning("relay could not look", reason=error.detail)
+        except Exception:
+            log.exception("relay_failed")  # the next round tries again

@@ -1,7 +1,8 @@
 """Questions asked together: all that arrive while one question is out share the next one.
 
 Never the running one, whose answer may be older than what they were told before. Alone, a question goes out
-at once; under load each carries more by itself. Whoever stops waiting takes nobody's answer along.
+at once; under load each carries more by itself. Whoever stops waiting takes nobody's answer along, and an answer that
+fails, in whatever way, fails for those who wait for it and for nobody after them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from sharetally.domain.errors import Unavailable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -40,9 +43,13 @@ class Together(Generic[K, V]):
         return answer
 
     async def _run(self) -> None:
-        while self._waiting:
-            await self._answer(self._next())
-        self._running = None
+        try:
+            while self._waiting:
+                await self._answer(self._next())
+        finally:
+            self._running = None  # however it ended, the next question begins anew
+            while self._waiting:  # it was cancelled
+                _fail(self._next(), Unavailable("the service is stopping"))
 
     def _next(self) -> list[tuple[Sequence[K], asyncio.Future[list[V]]]]:
         taken, keys = list[tuple[Sequence[K], asyncio.Future[list[V]]]](), 0
@@ -54,11 +61,19 @@ class Together(Generic[K, V]):
     async def _answer(self, asked: Sequence[tuple[Sequence[K], asyncio.Future[list[V]]]]) -> None:
         try:
             found = await self._ask(list(dict.fromkeys(key for keys, _ in asked for key in keys)))
+            values = [[found[key] for key in keys] for keys, _ in asked]
         except Exception as error:
-            for _, answer in asked:
-                if not answer.done():  # whoever asked may have gone
-                    answer.set_exception(error)
+            _fail(asked, error)
+        except BaseException:
+            _fail(asked, Unavailable("the service is stopping"))
+            raise
         else:
-            for keys, answer in asked:
+            for (_, answer), value in zip(asked, values, strict=True):
                 if not answer.done():
-                    answer.set_result([found[key] for key in keys])
+                    answer.set_result(value)
+
+
+def _fail(asked: Sequence[tuple[Sequence[Any], asyncio.Future[Any]]], error: Exception) -> None:
+    for _, answer in asked:
+        if not answer.done():  # whoever asked may have gone
+            answer.set_exception(error)

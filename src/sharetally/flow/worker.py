@@ -105,16 +105,22 @@ class Worker(Generic[T]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until told to stop; the batch in hand is finished first."""
-        attempt = 0
+        attempt = failures = 0
         while not stop.is_set():
             try:
                 async with self._broker.subscribe(self._consumer.queue.name, prefetch=MESSAGES) as subscription:
                     attempt = 0
                     await self._consume(subscription, stop)
+                failures = 0
             except BrokerUnavailable as error:
                 attempt += 1
                 log.info("queue lost, trying again", queue=self._consumer.queue.name, reason=error.detail)
                 await _pause(stop, RECONNECT.delay(attempt))
+            except Exception:
+                # What is in hand was not acknowledged and comes again; nobody but this task would ever consume.
+                failures += 1
+                log.exception("worker_failed", queue=self._consumer.queue.name)
+                await _pause(stop, PASSING.delay(failures))
 
     async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Until it is time to stop, or the queue has been silent for long."""

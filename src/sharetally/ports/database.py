@@ -33,7 +33,7 @@ class KeyStore(Protocol):
     """API keys."""
 
     async def add_key(self, key: ApiKey) -> None:
-        """Store a new key."""
+        """Store a new key; `Conflict` while another that is not revoked has its name, `RunAgain` if one just came."""
         ...
 
     async def keys(self) -> list[ApiKey]:

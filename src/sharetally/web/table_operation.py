@@ -65,7 +65,7 @@ RUNNING = (
         summary="Make an API key; it is shown this once",
         answers={201: schemas_operation.NewKey},
         body=schemas_operation.KeyBody,
-        problems=("invalid-request", "too-large", "unavailable"),
+        problems=("invalid-request", "conflict", "too-large", "unavailable"),
     ),
     _key(
         method="GET",

@@ -22,11 +22,12 @@ from pamqp.exceptions import PAMQPException
 from yarl import URL
 
 from sharetally.domain.backoff import Backoff
-from sharetally.domain.errors import BrokerUnavailable, Misconfigured
+from sharetally.domain.errors import BrokerUnavailable, Misconfigured, SharetallyError
 
 _FAULTS = (AMQPError, PAMQPException, OSError, EOFError, RuntimeError, asyncio.InvalidStateError)
 _PAUSES = Backoff(first=0.2, longest=5.0)
 _LEAVING = 3.0  # seconds to say goodbye in
+log = structlog.get_logger("sharetally.broker")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +192,11 @@ class _Transport(TransportFactory):
 
 @asynccontextmanager
 async def reaching(what: str, *, within: float) -> AsyncIterator[None]:
-    """A step that needs the broker: its faults, and taking longer than this, are `BrokerUnavailable`."""
+    """A step that needs the broker: its faults, and taking longer than this, are `BrokerUnavailable`.
+
+    So is every exception of a class that nobody expects, because aiormq has no class for some of its faults: it fails
+    whatever is pending on a channel that ends without a reason with a bare `Exception`. Our own errors pass unchanged.
+    """
     try:
         async with asyncio.timeout(within):
             yield
@@ -204,6 +209,13 @@ async def reaching(what: str, *, within: float) -> AsyncIterator[None]:
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise
         raise BrokerUnavailable(f"{what}: the connection ended") from error
+    except SharetallyError:
+        raise
+    except Exception as error:
+        if type(error) is Exception:
+            raise BrokerUnavailable(f"{what}: the channel ended") from error
+        log.exception("broker_unexpected_error", step=what)
+        raise BrokerUnavailable(f"{what}: {type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from sharetally.adapters.brokers.amqp_connection import blocked
-from sharetally.domain.errors import BrokerUnavailable
+from sharetally.domain.errors import BrokerUnavailable, Unworkable
 
 ALARM = "RabbitMQ takes no messages: its memory or disk alarm is on"
 
@@ -60,8 +60,9 @@ class Confirming:
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """Send all and wait for every confirm.
 
-        Raises `PublishError` if one came back, aiormq's error if one was refused or the channel died, and
-        `BrokerUnavailable` if the broker blocks. Any message may be there all the same.
+        Raises `PublishError` if one came back, aiormq's error if one was refused or the channel died,
+        `BrokerUnavailable` if the broker blocks, and `Unworkable` if one cannot be encoded; then none was sent.
+        Otherwise any message may be there all the same.
         """
         confirms = await self._write(messages)
         await self._settle(confirms)
@@ -73,8 +74,12 @@ class Confirming:
         channel = self._channel
         async with self._turn:
             tagged = list(enumerate(messages, channel.delivery_tag + 1))
-            frames = [frame for tag, message in tagged for frame in self._frames(tag, message)]
-            await channel.write_queue.put(ChannelFrame.marshall(channel.number, frames))
+            try:
+                frames = [frame for tag, message in tagged for frame in self._frames(tag, message)]
+                encoded = ChannelFrame.marshall(channel.number, frames)
+            except Exception as error:  # the message is at fault, not the broker: sending it again would not help
+                raise Unworkable(f"RabbitMQ cannot carry this: {type(error).__name__}: {error}") from error
+            await channel.write_queue.put(encoded)
             # Nothing awaits between here and `put`: tags are counted only for what is written, and no
             # confirm can come before it is expected.
             channel.delivery_tag += len(messages)

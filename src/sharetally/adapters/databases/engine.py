@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 
 from sharetally.adapters.databases.connection import Connection, Flavor
-from sharetally.domain.errors import CommitUnknown, RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import CommitUnknown, DataRefused, RunAgain, SharetallyError, Unavailable
 
 
 class Engine(ABC):
@@ -52,15 +52,22 @@ def read_once() -> Iterator[None]:
 
 @asynccontextmanager
 async def committed(connection: Connection, begin: str) -> AsyncIterator[None]:
-    """Begin, and commit or roll back; a COMMIT that nobody answered raises `CommitUnknown`."""
+    """Begin, and commit or roll back.
+
+    A COMMIT that nobody answered raises `CommitUnknown`, whatever class of error the driver has for that: a batch whose
+    COMMIT may have arrived must not run again unseen.
+    """
     try:
         await connection.driver.execute(begin)  # in here, for one that is cancelled may have begun
         yield
     except BaseException:
-        with suppress(SharetallyError):  # without a connection there is no transaction either
+        with suppress(Exception):  # without a connection there is no transaction either
             await connection.driver.execute("ROLLBACK")
         raise
     try:
         await connection.driver.execute("COMMIT")
-    except Unavailable as error:
-        raise CommitUnknown(error.detail) from error
+    except (RunAgain, DataRefused):  # the database itself said that it rolled back
+        raise
+    except Exception as error:
+        detail = error.detail if isinstance(error, SharetallyError) else "the database driver failed in COMMIT"
+        raise CommitUnknown(detail) from error

@@ -9,13 +9,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import KEYS_A_STATEMENT
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.types import among, db_now
-from sharetally.domain.errors import DataRefused
+from sharetally.adapters.databases.types import db_now
+from sharetally.domain.errors import Conflict, DataRefused
 from sharetally.ports import ApiKey
 
 _KEYS = tables.api_keys
+_ROW = {"postgresql": "ctid", "sqlite": "rowid"}  # how a row is named; MySQL has no name, but limits a DELETE itself
 
 
 class SqlKeys:
@@ -32,9 +32,17 @@ class SqlKeys:
             "scopes": " ".join(sorted(key.scopes)),
             "created_at": key.created_at,
             "revoked_at": key.revoked_at,
+            "active_name": key.name if key.revoked_at is None else None,
         }
+        # Keys of an older version, and those that shared a name when uniqueness came, have no `active_name`.
+        namesake = sa.select(_KEYS.c.id).where(_KEYS.c.name == key.name, _KEYS.c.revoked_at.is_(None)).limit(1)
         async with self._engine.writing() as connection:
-            await connection.insert((_KEYS, [row]))
+            if key.revoked_at is None and await connection.rows(namesake):
+                raise Conflict(
+                    f"an API key named {key.name!r} is in use, and its name says whose the shares are: "
+                    "take another name, or revoke that key first"
+                )
+            await connection.insert((_KEYS, [row]))  # of two at once one runs again, and finds the other
 
     async def keys(self) -> list[ApiKey]:
         """All keys, newest first."""
@@ -62,11 +70,13 @@ class SqlKeys:
             await connection.run(_KEYS.update().where(due).values(last_used_at=now))
 
     async def revoke_key(self, key_id: UUID) -> bool:
-        """Revoke; the first time stays."""
+        """Revoke, which frees the name; the first time stays."""
         async with self._engine.writing() as connection:
             rows = await connection.select(_KEYS, ("id",), [(key_id,)], lock=True)
             if rows and rows[0]["revoked_at"] is None:
-                await connection.run(_KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=db_now()))
+                await connection.run(
+                    _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=db_now(), active_name=None)
+                )
         return bool(rows)
 
 
@@ -86,14 +96,13 @@ class SqlSchema:
         return rows[0]["version_num"] if rows else None
 
     async def purge_answers(self, older_than_seconds: float, *, at_most: int) -> int:
-        """Forget what was answered long ago; the time is asked again, for a key forgotten meanwhile may be in use."""
+        """Forget the oldest of what was answered long ago: one statement, which finds its rows by the index on time."""
         keys = tables.idempotency_keys
         async with self._engine.writing() as connection:
             now = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
             old = keys.c.created_at < now - timedelta(seconds=older_than_seconds)
-            found = await connection.rows(sa.select(keys.c.caller, keys.c.key).where(old).limit(at_most))
-            named = [(row["caller"], row["key"]) for row in found]
-            for start in range(0, len(named), KEYS_A_STATEMENT):
-                these = among((keys.c.caller, keys.c.key), named[start : start + KEYS_A_STATEMENT])
-                await connection.run(keys.delete().where(old, these))
-        return len(named)
+            if (row := _ROW.get(connection.flavor.dialect.name)) is None:
+                return await connection.run(keys.delete().where(old).with_dialect_options(mysql_limit=at_most))
+            oldest = sa.select(sa.literal_column(row)).select_from(keys).where(old).order_by(keys.c.created_at)
+            oldest = oldest.limit(at_most).with_for_update(skip_locked=True)  # another relay takes others
+            return await connection.run(keys.delete().where(sa.literal_column(row).in_(oldest)))

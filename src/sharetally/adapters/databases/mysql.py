@@ -98,7 +98,7 @@ class MysqlDriver:
             raise fault from error
         except UnicodeEncodeError as error:  # a lone surrogate
             raise DataRefused(type(error).__name__) from error
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or a fault that nobody expects: who knows what is still to be read
             self.broken = True
             raise
 

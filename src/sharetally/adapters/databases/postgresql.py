@@ -34,8 +34,17 @@ IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
 _AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
 _AWAY = ("08", "40", "53", "57", "58", "25006", "25P03", "XX001")
-# InternalClientError: the connection was ended in the moment in which it was used
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# The last four come from asyncpg and uvloop when the connection ends in the moment in which it is used
+_FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+    asyncpg.InternalClientError,
+    EOFError,
+    RuntimeError,
+    asyncio.InvalidStateError,
+)
 
 _WORDS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
 
@@ -81,6 +90,9 @@ class PostgresqlDriver:
         except _FAULTS as error:
             self.broken = isinstance(error, TimeoutError)
             raise translated(error) from error
+        except Exception:
+            self.broken = True  # nobody knows in which state this left the connection
+            raise
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
         """One statement for all tables."""

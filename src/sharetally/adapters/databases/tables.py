@@ -226,6 +226,7 @@ idempotency_keys = sa.Table(
     sa.Column("body", sa.LargeBinary(length=2**24 - 1), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     sa.PrimaryKeyConstraint("caller", "key"),
+    sa.Index("ix_idempotency_keys_created_at", "created_at"),
     **MYSQL,
 )
 
@@ -247,6 +248,8 @@ api_keys = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("revoked_at", UtcTime),
     sa.Column("last_used_at", UtcTime),
+    sa.Column("active_name", exact(64)),  # the name until the key is revoked: no two keys in use have the same
+    sa.Index("ix_api_keys_active_name", "active_name", unique=True),
     **MYSQL,
 )
 

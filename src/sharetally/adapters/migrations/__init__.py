@@ -4,4 +4,4 @@
 MySQL commits each DDL statement by itself, so a revision there must be able to go on where it stopped.
 """
 
-HEAD = "0005"
+HEAD = "0007"

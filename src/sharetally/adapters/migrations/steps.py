@@ -19,10 +19,10 @@ def make_table(name: str, *items: sa.schema.SchemaItem) -> None:
         make_index(str(index.name), name, *(str(column) for column in index.expressions))
 
 
-def make_index(name: str, table: str, *columns: str) -> None:
+def make_index(name: str, table: str, *columns: str, unique: bool = False) -> None:
     """Make an index, if it is not there yet."""
     if not _has_index(table, name):
-        op.create_index(name, table, list(columns))
+        op.create_index(name, table, list(columns), unique=unique)
 
 
 def add_column(table: str, column: sa.Column[Any]) -> None:

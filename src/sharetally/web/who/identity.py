@@ -15,10 +15,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Set
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import structlog
 
 from sharetally.domain.caller import SCOPES, Caller
 from sharetally.domain.content import label_fault
@@ -37,6 +38,7 @@ DEFAULT_TTL = 300  # seconds
 _KEY = re.compile(r"stk_[A-Za-z0-9_-]{43}")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
+log = structlog.get_logger("sharetally.keys")
 
 Headers = Collection[tuple[bytes, bytes]]
 
@@ -101,8 +103,12 @@ class ApiKeys:
             await self._stir.wait()
             self._stir.clear()
             used, self._used = self._used, set()
-            with suppress(SharetallyError):
+            try:
                 await self._store.note_use(used, at_most_every=USE_SECONDS)
+            except SharetallyError:
+                continue
+            except Exception:
+                log.exception("key_use_not_noted")
 
     async def _looked_up(self, digest: bytes) -> ApiKey | None:
         asked = self._now()  # before the database looks: what it says may be old when it arrives

@@ -1,0 +1,46 @@
+"""API keys in use have a name each: it is their actor, the owner of their shares and their idempotency namespace.
+
+Revision ID: 0007
+Revises: 0006
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.migrations.steps import add_column, make_index
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+_NAME, _TABLE, _COLUMN = "ix_api_keys_active_name", "api_keys", "active_name"
+# Of keys that share a name the newest claims it. The inner SELECT stands apart for MySQL, which cannot otherwise read
+# the table that it updates.
+_CLAIM = """
+UPDATE api_keys SET active_name = name WHERE id IN (SELECT id FROM (
+    SELECT id FROM api_keys claims WHERE revoked_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM api_keys newer
+        WHERE newer.name = claims.name AND newer.revoked_at IS NULL AND newer.id > claims.id
+    )
+) AS newest)
+"""
+
+
+def upgrade() -> None:
+    """Add the column, which is empty for revoked keys, and make it unique.
+
+    Keys that share a name already go on working, and so does a process of the version before, which leaves it empty.
+    """
+    add_column(_TABLE, sa.Column(_COLUMN, exact(64)))
+    op.execute(_CLAIM)
+    make_index(_NAME, _TABLE, _COLUMN, unique=True)
+
+
+def downgrade() -> None:
+    """Names may be shared again."""
+    op.drop_index(_NAME, _TABLE)
+    op.drop_column(_TABLE, _COLUMN)

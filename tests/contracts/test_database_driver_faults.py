@@ -1,0 +1,60 @@
+"""A database driver that fails in a way that no code names, as libraries do while a connection is ending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.engine import committed
+from sharetally.adapters.databases.postgresql import PostgresqlDriver
+from sharetally.domain.errors import CommitUnknown, DataRefused, RunAgain, SharetallyError, Unavailable
+
+pytestmark = pytest.mark.anyio
+
+
+class FailingDriver:
+    """Fails at COMMIT with this; all else works."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    async def execute(self, sql: str, _: Sequence[object] = ()) -> int:
+        if sql == "COMMIT":
+            raise self._fault
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (RuntimeError("unable to perform operation on <TCPTransport closed=True>"), CommitUnknown),
+        (Exception(), CommitUnknown),
+        (Unavailable(), CommitUnknown),
+        (RunAgain("40001"), RunAgain),
+        (DataRefused("23514"), DataRefused),
+    ],
+    ids=repr,
+)
+async def test_a_commit_that_fails_in_any_other_way_may_have_arrived(
+    fault: Exception, told: type[SharetallyError]
+) -> None:
+    """Or its batch would run again unseen, and be there twice."""
+    connection = cast(Connection, SimpleNamespace(driver=FailingDriver(fault)))
+    with pytest.raises(told):
+        async with committed(connection, "BEGIN"):
+            pass
+
+
+async def test_a_connection_that_fails_in_a_way_that_nobody_expects_is_not_used_again() -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise KeyError("a library's own")
+
+    driver = PostgresqlDriver(SimpleNamespace(fetch=fails), 1.0)
+    with pytest.raises(KeyError):
+        await driver.fetch("SELECT 1", ())
+    with pytest.raises(Unavailable):
+        await driver.fetch("SELECT 1", ())

@@ -1,0 +1,215 @@
+"""Tasks that run for the life of a process: an exception that nobody expects does not end them.
+
+A library raises classes that it documents nowhere, most of all while a connection is ending. Each task here meets such
+a fault once, reports it, and does its work the next time; otherwise the fault would end the whole process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.clock import DatabaseClock
+from sharetally.domain.content import ContentRef
+from sharetally.domain.count import Count
+from sharetally.domain.event import Event
+from sharetally.domain.proof import Verdict
+from sharetally.flow import live, relay
+from sharetally.flow.committer import Committer
+from sharetally.flow.hooks import Hooks
+from sharetally.flow.live import Live
+from sharetally.flow.looking import Looking
+from sharetally.flow.publisher import Publisher
+from sharetally.flow.relay import Relay
+from sharetally.ports import Broker, Channel, Proving, Reading
+from sharetally.settings import load
+from sharetally.web.who.identity import ApiKeys
+from sharetally.wiring import Core
+from tests.contracts.database_rows import emptied
+from tests.flow.committing import share
+from tests.flow.recorder import Office, heads, send
+from tests.flow.stage import QUEUES, VIDEO, WITHIN, Tally, running, until, working
+from tests.flow.test_publisher import Gate, events
+
+pytestmark = pytest.mark.anyio
+
+
+class Once:
+    """Fails the first time that it is called, with a class that no code names; then it does what `then` does."""
+
+    def __init__(self, then: Callable[..., Any]) -> None:
+        self.calls = 0
+        self._then = then
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.calls += 1
+        if self.calls == 1:
+            raise Exception("a library's own")
+        return self._then(*arguments, **named)
+
+    async def was_called(self, times: int) -> bool:
+        return self.calls >= times
+
+
+@pytest.fixture
+def reported() -> Any:
+    with capture_logs() as logs:
+        yield logs
+
+
+def failures(reported: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [line["event"] for line in reported if line.get("exc_info")]
+
+
+async def test_the_publisher_goes_on(reported: list[Any]) -> None:
+    gate = Gate()
+    gate.opened.set()
+    gate.publish = Once(gate.publish)  # type: ignore[method-assign]
+    publisher = Publisher(cast(Broker, gate))
+    async with running(publisher.run()):
+        publisher.take(events(1))
+        await publisher.drain(WITHIN)
+        publisher.take(later := events(1))
+        await publisher.drain(WITHIN)
+    assert gate.jobs() == [str(later[0].id)]
+    assert failures(reported) == ["publish_failed"]
+    assert publisher._size == 0
+
+
+async def test_the_relay_goes_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Once(_nobody_waits)
+    monkeypatch.setattr(relay, "PURGE_EVERY", 10**9)
+    outbox = cast(Any, SimpleNamespace(waiting_longer_than=looks))
+    schema = cast(Any, SimpleNamespace(purge_answers=_nothing, purge_sessions=_nothing))
+    broker = cast(Any, SimpleNamespace(volatile=False, connected=True))
+    async with running(Relay(outbox=outbox, schema=schema, broker=broker, queues=QUEUES, every=0.01).run()):
+        await until(lambda: looks.was_called(2))
+    assert failures(reported) == ["relay_failed"]
+
+
+async def _nobody_waits(_: float) -> bool:
+    return False
+
+
+async def _nothing(*_: Any, **__: Any) -> int:
+    return 0
+
+
+async def test_a_worker_whose_broker_fails_goes_on(reported: list[Any]) -> None:
+    broker, office = MemoryBroker(), Office()
+    await broker.open(QUEUES)
+    broker.subscribe = Once(broker.subscribe)  # type: ignore[method-assign]
+    await send(broker, *(some := heads(3)))
+    async with working(office.worker(broker)):
+        await until(lambda: office.recorder.has_done(3))
+    assert office.recorder.done == some
+    assert failures(reported) == ["worker_failed"]
+
+
+async def test_a_worker_that_cannot_park_goes_on(reported: list[Any]) -> None:
+    broker, office = MemoryBroker(), Office()
+    await broker.open(QUEUES)
+    good, bad = heads(2)
+    office.recorder.poison[bad] = ValueError("no job")
+    office.recorder.set_aside = Once(office.recorder.set_aside)  # type: ignore[method-assign]
+    await send(broker, bad, good)
+
+    async def parked() -> bool:
+        return [job for job, _ in office.recorder.parked] == [bad] and good in office.recorder.done
+
+    async with working(office.worker(broker)):
+        await until(parked)
+    assert failures(reported) == ["worker_failed"]
+
+
+async def test_the_committer_goes_on(tmp_path: Path, reported: list[Any]) -> None:
+    published = list[Event]()
+    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as db:
+        committer = Committer(
+            ledger=db,
+            clock=DatabaseClock(),
+            hooks=Hooks((), seconds=WITHIN),
+            meter=Tally(),
+            published=Once(published.extend),
+        )
+        async with running(committer.run()):
+            await committer.submit(share("anna"))
+            await committer.submit(share("bert"))
+    assert len(published) == 1
+    assert failures(reported) == ["commit_failed"]
+
+
+async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK", 0.01)
+
+    async def counts(contents: Sequence[ContentRef]) -> list[Count]:
+        return []
+
+    reading = SimpleNamespace(counts=Once(counts))
+    made = Live(
+        channel=cast(Channel, SimpleNamespace()),
+        queries=cast(Any, None),
+        reading=cast(Reading, reading),
+        clock=DatabaseClock(),
+        clients=1,
+        told=lambda _: None,
+    )
+    made._needed(VIDEO, asyncio.get_running_loop().time())
+    made.moved([VIDEO])
+    async with running(made.run()):
+        await until(lambda: reading.counts.was_called(2))
+    assert failures(reported) == ["live_refresh_failed"]
+
+
+async def test_verification_goes_on(reported: list[Any]) -> None:
+    async def verify(*_: Any) -> Verdict:
+        return Verdict(contents=3, drifted=())
+
+    async def note(verdict: Verdict, _: float) -> Any:
+        return SimpleNamespace(contents=verdict.contents)
+
+    proving = SimpleNamespace(begin_look=_held, verify=Once(verify), note_look=note)
+    looks = Looking(cast(Proving, proving))
+    async with running(looks.run()), asyncio.timeout(WITHIN):
+        with pytest.raises(Exception, match="a library's own"):
+            await looks.look()
+        assert (await looks.look()).look.contents == 3
+    assert failures(reported) == ["verification_failed"]
+
+
+async def _held(*_: Any, **__: Any) -> bool:
+    return True
+
+
+async def test_noting_the_use_of_keys_goes_on(reported: list[Any]) -> None:
+    noted = list[Iterable[Any]]()
+
+    async def note_use(used: Iterable[Any], *, at_most_every: float) -> None:
+        noted.append(used)
+
+    store = SimpleNamespace(note_use=Once(note_use))
+    keys = ApiKeys(cast(Any, store))
+    async with running(keys.run()):
+        for times in (1, 2):
+            keys._used.add(cast(Any, f"key-{times}"))
+            keys._stir.set()
+            await until(lambda: store.note_use.was_called(times))  # noqa: B023
+    assert noted == [{"key-2"}]
+    assert failures(reported) == ["key_use_not_noted"]
+
+
+async def test_the_clock_goes_on(tmp_path: Path, reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sharetally.wiring.CLOCK_SECONDS", 0.01)
+    core = Core(load({"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}, cwd=tmp_path), role="worker")
+    measured = Once(_nothing)
+    core.clock = cast(Any, SimpleNamespace(measure=measured))
+    async with running(core._keep_time()):
+        await until(lambda: measured.was_called(2))
+    assert failures(reported) == ["clock_failed"]

@@ -1,0 +1,64 @@
+"""Questions asked together: whatever becomes of one answer, the next question is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from sharetally.domain.errors import Unavailable
+from sharetally.flow.together import Together
+
+pytestmark = pytest.mark.anyio
+WITHIN = 5.0  # seconds; only what is frozen takes so long
+
+
+class Asked:
+    """Answers each key with its length, unless it was told to answer otherwise, once."""
+
+    def __init__(self, *answers: Callable[[Sequence[str]], Mapping[str, int]]) -> None:
+        self._answers = list(answers)
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def __call__(self, keys: Sequence[str]) -> Mapping[str, int]:
+        await self.opened.wait()
+        if self._answers:
+            return self._answers.pop(0)(keys)
+        return {key: len(key) for key in keys}
+
+
+def without_one(keys: Sequence[str]) -> Mapping[str, int]:
+    return dict.fromkeys(keys[1:], 1)
+
+
+def fails(_: Sequence[str]) -> Mapping[str, int]:
+    raise ConnectionError("away")
+
+
+@pytest.mark.parametrize(("answer", "error"), [(without_one, KeyError), (fails, ConnectionError)])
+async def test_an_answer_that_fails_freezes_nobody(
+    answer: Callable[[Sequence[str]], Mapping[str, int]], error: type[Exception]
+) -> None:
+    together = Together(Asked(answer), at_once=10)
+    async with asyncio.timeout(WITHIN):
+        with pytest.raises(error):
+            await together.get("abc")
+        assert await together.get("abc") == 3
+
+
+async def test_who_waits_while_it_is_cancelled_is_told_and_the_next_is_answered() -> None:
+    asked = Asked()
+    asked.opened.clear()
+    together = Together(asked, at_once=1)
+    async with asyncio.timeout(WITHIN):
+        waiting = [asyncio.ensure_future(together.get(key)) for key in ("a", "bc")]
+        await asyncio.sleep(0)
+        assert together._running is not None
+        await asyncio.sleep(0)
+        together._running.cancel()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(each) for each in outcomes] == [Unavailable, Unavailable]
+        asked.opened.set()
+        assert await together.get("abc") == 3
