@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -103,6 +104,8 @@ class SqlSchema:
             old = keys.c.created_at < now - timedelta(seconds=older_than_seconds)
             if (row := _ROW.get(connection.flavor.dialect.name)) is None:
                 return await connection.run(keys.delete().where(old).with_dialect_options(mysql_limit=at_most))
-            oldest = sa.select(sa.literal_column(row)).select_from(keys).where(old).order_by(keys.c.created_at)
+            oldest: sa.Select[Any] = (
+                sa.select(sa.literal_column(row)).select_from(keys).where(old).order_by(keys.c.created_at)
+            )
             oldest = oldest.limit(at_most).with_for_update(skip_locked=True)  # another relay takes others
             return await connection.run(keys.delete().where(sa.literal_column(row).in_(oldest)))
