@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.process import Role
-from tests.services.launch import free_port, listens, serves
+from tests.services.launch import free_port, is_listening, serves
 
 pytestmark = pytest.mark.anyio
 
@@ -36,9 +36,9 @@ def test_no_other_process_is_given_it_either() -> None:
 def test_the_server_it_is_meant_for_listens_there_as_often_as_it_starts() -> None:
     port = free_port()
     for _ in range(2):
-        assert not listens("127.0.0.1", port)
+        assert not is_listening("127.0.0.1", port)
         with socket.create_server(("127.0.0.1", port)):
-            assert listens("127.0.0.1", port)
+            assert is_listening("127.0.0.1", port)
 
 
 @pytest.fixture

@@ -14,7 +14,15 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.delivery import Dead, DeliveryState, Done, Retry, Unknown
 from sharetally.domain.ids import new_id
 from sharetally.ports import DeliveryCount, DueGate, Target
-from tests.contracts.database_rows import DATABASES, SERVERS, again, emptied, number, opened, shared_url
+from tests.contracts.database_rows import (
+    DATABASES,
+    SERVERS,
+    database_url_for,
+    open_database,
+    open_empty_database,
+    query_int,
+    retry_transient,
+)
 from tests.contracts.delivery_rows import (
     EPOCH,
     HOOK,
@@ -36,12 +44,12 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
         assert await consistent(made)
 
@@ -84,7 +92,7 @@ async def test_the_same_fact_goes_to_the_same_target_once(db: SqlDatabase) -> No
 async def test_one_message_for_many_targets_is_stored_once(db: SqlDatabase) -> None:
     message, targets = new_id(), [Target("hook", f"shop {each}", "hook") for each in range(5)]
     await enqueue(db, *(new(each, message_id=message, payload="[1]") for each in targets))
-    assert await number(db, "SELECT count(*) FROM messages") == 1
+    assert await query_int(db, "SELECT count(*) FROM messages") == 1
     assert [each.payload for each in await claim(db, await registered(db))] == ["[1]"] * 5
 
 
@@ -307,11 +315,14 @@ async def test_the_log_forgets_old_failures_and_all_but_the_newest_successes(db:
 async def test_two_workers_never_claim_the_same(url: str, db: SqlDatabase) -> None:
     targets = [Target("hook", f"shop {each}", "hook", 3) for each in range(40)]
     await enqueue(db, *(new(each) for each in targets for _ in range(3)))
-    async with opened(url) as other:
+    async with open_database(url) as other:
         one, two = await registered(db), await registered(other)
         found: list[UUID] = []
         while (await db.deliveries.due(KINDS, EPOCH)).gates:
-            claims = again(lambda: claim(db, one, slots=15)), again(lambda: claim(other, two, slots=15))
+            claims = (
+                retry_transient(lambda: claim(db, one, slots=15)),
+                retry_transient(lambda: claim(other, two, slots=15)),
+            )
             found += [delivery.id for claimed in await asyncio.gather(*claims) for delivery in claimed]
     assert len(found) == len(set(found)) == 120
 
@@ -321,7 +332,7 @@ async def test_no_wake_up_is_lost_between_producer_and_claimer(url: str, db: Sql
     """The claimer finds the target empty while a producer that has not committed yet adds to it."""
     worker = await registered(db)
     await enqueue(db, new())
-    async with opened(url) as other, other.transaction() as tx:
+    async with open_database(url) as other, other.transaction() as tx:
         await tx.deliveries.enqueue([new()])
         assert await claim(db, worker) == []  # its row is locked, and skipped without waiting
     assert len(await claim(db, worker)) == 1
@@ -331,8 +342,8 @@ async def test_no_wake_up_is_lost_between_producer_and_claimer(url: str, db: Sql
 async def test_a_producer_that_waits_for_a_claimer_wakes_the_target_again(url: str, db: SqlDatabase) -> None:
     worker, target = await registered(db), Target("hook", "shop", "hook", 5)
     await enqueue(db, new(target))
-    async with opened(url) as other:
-        async with db._engine.writing() as connection:
+    async with open_database(url) as other:
+        async with db._engine.write_transaction() as connection:
             await connection.driver.execute("UPDATE delivery_targets SET next_due = NULL")
             producing = asyncio.create_task(enqueue(other, new(target)))
             done, _ = await asyncio.wait([producing], timeout=0.2)
@@ -344,10 +355,10 @@ async def test_a_producer_that_waits_for_a_claimer_wakes_the_target_again(url: s
 @on_servers
 async def test_producers_of_the_same_targets_in_any_order_get_by(url: str, db: SqlDatabase) -> None:
     targets = [Target("hook", f"shop {each}", "hook") for each in range(10)]
-    async with opened(url) as other:
+    async with open_database(url) as other:
         for _ in range(5):
             await asyncio.gather(
-                again(lambda: enqueue(db, *(new(each) for each in targets))),
-                again(lambda: enqueue(other, *(new(each) for each in reversed(targets)))),
+                retry_transient(lambda: enqueue(db, *(new(each) for each in targets))),
+                retry_transient(lambda: enqueue(other, *(new(each) for each in reversed(targets)))),
             )
     assert len(await states(db)) == 100

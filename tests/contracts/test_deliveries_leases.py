@@ -14,7 +14,15 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.delivery import Dead, Done, Retry
 from sharetally.domain.ids import new_id
 from sharetally.ports import Target
-from tests.contracts.database_rows import DATABASES, SERVERS, again, emptied, opened, run, shared_url
+from tests.contracts.database_rows import (
+    DATABASES,
+    SERVERS,
+    database_url_for,
+    execute_sql,
+    open_database,
+    open_empty_database,
+    retry_transient,
+)
 from tests.contracts.delivery_rows import (
     EPOCH,
     KINDS,
@@ -35,12 +43,12 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
         assert await consistent(made)
 
@@ -136,9 +144,9 @@ async def test_of_many_who_take_over_at_once_each_lease_lapses_once(url: str, db
     killed = await registered(db)
     await enqueue(db, *(new(Target("hook", f"shop {each}", "hook")) for each in range(10)))
     await claim(db, killed)
-    async with opened(url) as other:
+    async with open_database(url) as other:
         taken = await asyncio.gather(
-            *(again(partial(each.deliveries.take_over, killed, 0)) for each in (db, other, db, other))
+            *(retry_transient(partial(each.deliveries.take_over, killed, 0)) for each in (db, other, db, other))
         )
     assert sum(taken) == 10
 
@@ -193,5 +201,5 @@ async def test_nothing_is_rescheduled_while_no_time_is_ahead(db: SqlDatabase) ->
     await registered(db)
     await enqueue(db, new(), new(due_at=await db.now() + HOUR))
     assert await db.deliveries.reschedule() == 0
-    await run(db, "UPDATE delivery_targets SET next_due = NULL")
+    await execute_sql(db, "UPDATE delivery_targets SET next_due = NULL")
     assert (await db.deliveries.due(KINDS, EPOCH)).gates == []

@@ -21,7 +21,7 @@ from sharetally.flow.delivery.leases import LAPSE_SECONDS, LeaseWatch, WorkerLea
 from sharetally.flow.delivery.loop import SLOTS, DeliveryLoop
 from sharetally.flow.delivery.nudge import JOB
 from sharetally.ports import Message, Target, Transaction
-from tests.contracts.database_rows import DATABASES, emptied, shared_url
+from tests.contracts.database_rows import DATABASES, database_url_for, open_empty_database
 from tests.contracts.delivery_rows import (
     JumpingClock,
     claim,
@@ -34,19 +34,19 @@ from tests.contracts.delivery_rows import (
     registered,
     states,
 )
-from tests.flow.stage import Stage, staged, until, working
+from tests.flow.harness import Harness, open_harness, run_workers, wait_until
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
-async def stage(url: str) -> AsyncIterator[Stage]:
-    async with emptied(url) as db, staged(db, MemoryBroker()) as made:
+async def stage(url: str) -> AsyncIterator[Harness]:
+    async with open_empty_database(url) as db, open_harness(db, MemoryBroker()) as made:
         yield made
         assert await consistent(db)
 
@@ -78,11 +78,11 @@ class Hooks:
         """Nothing follows."""
 
 
-async def done(stage: Stage, number: int) -> bool:
+async def done(stage: Harness, number: int) -> bool:
     return len(await logged(stage.db)) >= number
 
 
-def slow_poll(stage: Stage, handler: Handler) -> DeliveryLoop:
+def slow_poll(stage: Harness, handler: Handler) -> DeliveryLoop:
     """A loop that looks by itself once an hour: only a nudge wakes it earlier."""
     loop = stage.deliveries(handler)
     loop._poll = 3600.0
@@ -92,79 +92,79 @@ def slow_poll(stage: Stage, handler: Handler) -> DeliveryLoop:
 # woken
 
 
-async def test_without_a_nudge_it_is_found_within_a_second(stage: Stage) -> None:
+async def test_without_a_nudge_it_is_found_within_a_second(stage: Harness) -> None:
     hooks = Hooks()
-    async with working(stage.deliveries(hooks)):
-        await until(lambda: done(stage, 0))
+    async with run_workers(stage.deliveries(hooks)):
+        await wait_until(lambda: done(stage, 0))
         began = perf_counter()
         await enqueue(stage.db, new())
-        await until(lambda: done(stage, 1))
+        await wait_until(lambda: done(stage, 1))
         assert perf_counter() - began < 5  # half a second, and what a busy machine needs
     assert len(hooks.came) == 1
 
 
-async def test_a_nudge_wakes_a_loop_that_would_not_look(stage: Stage) -> None:
+async def test_a_nudge_wakes_a_loop_that_would_not_look(stage: Harness) -> None:
     hooks = Hooks()
-    async with working(slow_poll(stage, hooks)):
-        await until(lambda: _listens(stage))
+    async with run_workers(slow_poll(stage, hooks)):
+        await wait_until(lambda: _listens(stage))
         await enqueue(stage.db, new())
         await stage.broker.publish([Message(job=JOB, body=b"[]")])
-        await until(lambda: done(stage, 1))
+        await wait_until(lambda: done(stage, 1))
 
 
-async def _listens(stage: Stage) -> bool:
+async def _listens(stage: Harness) -> bool:
     state = await stage.broker.state("deliveries")
     return state is not None and state.consumers == 1
 
 
-async def test_a_slot_that_becomes_free_is_used_at_once(stage: Stage) -> None:
+async def test_a_slot_that_becomes_free_is_used_at_once(stage: Harness) -> None:
     hooks = Hooks()
     await enqueue(stage.db, *(new(Target("hook", "shop", "hook", 1)) for _ in range(20)))
-    async with working(slow_poll(stage, hooks)):
-        await until(lambda: done(stage, 20))
+    async with run_workers(slow_poll(stage, hooks)):
+        await wait_until(lambda: done(stage, 20))
     assert [each.id for each in hooks.came] == sorted(each.id for each in hooks.came)
 
 
 # outcomes
 
 
-async def test_an_exception_is_retried_until_the_attempts_run_out(stage: Stage) -> None:
+async def test_an_exception_is_retried_until_the_attempts_run_out(stage: Harness) -> None:
     def fails(delivery: Delivery) -> Outcome:
         raise OSError("connection reset")
 
     hooks = Hooks(fails)
     await enqueue(stage.db, new())
-    async with working(stage.deliveries(hooks)):
-        await until(lambda: _stuck(stage))
+    async with run_workers(stage.deliveries(hooks)):
+        await wait_until(lambda: _stuck(stage))
     (dead,) = await stage.db.deliveries.stuck(limit=10)
     assert (dead.attempts, dead.last_error) == (3, "OSError: connection reset")
     assert [each.attempts for each in hooks.came] == [1, 2, 3]
 
 
-async def _stuck(stage: Stage) -> bool:
+async def _stuck(stage: Harness) -> bool:
     return bool(await stage.db.deliveries.stuck(limit=1))
 
 
-async def test_an_attempt_that_takes_too_long_has_failed(stage: Stage) -> None:
+async def test_an_attempt_that_takes_too_long_has_failed(stage: Harness) -> None:
     hooks = Hooks(lambda delivery: asyncio.Event().wait())
     hooks.seconds = 0.01
     await enqueue(stage.db, new())
-    async with working(stage.deliveries(hooks)):
-        await until(lambda: _stuck(stage))
+    async with run_workers(stage.deliveries(hooks)):
+        await wait_until(lambda: _stuck(stage))
     (dead,) = await stage.db.deliveries.stuck(limit=10)
     assert dead.last_error == "TimeoutError"
 
 
-async def test_what_may_have_arrived_is_not_sent_again(stage: Stage) -> None:
+async def test_what_may_have_arrived_is_not_sent_again(stage: Harness) -> None:
     hooks = Hooks(lambda delivery: Unknown(reason="no answer"))
     await enqueue(stage.db, new())
-    async with working(stage.deliveries(hooks)):
-        await until(lambda: _stuck(stage))
+    async with run_workers(stage.deliveries(hooks)):
+        await wait_until(lambda: _stuck(stage))
     assert len(hooks.came) == 1
     assert list((await states(stage.db)).values()) == ["unknown"]
 
 
-async def test_what_follows_from_an_outcome_is_written_with_it(stage: Stage) -> None:
+async def test_what_follows_from_an_outcome_is_written_with_it(stage: Harness) -> None:
     """A handler that cannot settle has failed, and nothing that it wrote stays."""
 
     class Broken(Hooks):
@@ -173,14 +173,14 @@ async def test_what_follows_from_an_outcome_is_written_with_it(stage: Stage) -> 
             raise KeyError("no such record")
 
     await enqueue(stage.db, new(payload="[1]"))
-    async with working(stage.deliveries(Broken())):
-        await until(lambda: _stuck(stage))
+    async with run_workers(stage.deliveries(Broken())):
+        await wait_until(lambda: _stuck(stage))
     (dead,) = await stage.db.deliveries.stuck(limit=10)
     assert (dead.last_error, dead.payload) == ("KeyError: 'no such record'", "[1]")
 
 
 async def test_a_database_that_is_away_for_a_while_loses_no_outcome(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, faults = stage.db.transaction, iter((Unavailable, Unavailable, ConnectionError))
 
@@ -194,15 +194,15 @@ async def test_a_database_that_is_away_for_a_while_loses_no_outcome(
     await enqueue(stage.db, new())
     monkeypatch.setattr(stage.db, "transaction", transaction)
     hooks = Hooks()
-    async with working(stage.deliveries(hooks)):
-        await until(lambda: done(stage, 1))
+    async with run_workers(stage.deliveries(hooks)):
+        await wait_until(lambda: done(stage, 1))
     assert len(hooks.came) == 1
 
 
 # next to each other
 
 
-async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousand_rows(stage: Stage) -> None:
+async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousand_rows(stage: Harness) -> None:
     dead = [Target("hook", f"dead {each}", "hook", 4) for each in range(100)]
     await insert_waiting(stage.db, targets=dead, rows_each=1_000, due_in=-timedelta(hours=1), failing=True)
 
@@ -213,11 +213,11 @@ async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousan
 
     hooks = Hooks(hangs)
     loop = stage.deliveries(hooks)
-    async with working(loop) as stop:
-        await until(lambda: _full(loop))
+    async with run_workers(loop) as stop:
+        await wait_until(lambda: _full(loop))
         began = perf_counter()
         await enqueue(stage.db, new(Target("hook", "healthy", "hook")))
-        await until(lambda: done(stage, 1))
+        await wait_until(lambda: done(stage, 1))
         took = perf_counter() - began
         stop.set()
         await loop._cancel_running()
@@ -230,13 +230,13 @@ async def _full(loop: DeliveryLoop) -> bool:
     return len(loop._running) == SLOTS // 2
 
 
-async def test_deliveries_that_come_together_all_leave_once(stage: Stage) -> None:
+async def test_deliveries_that_come_together_all_leave_once(stage: Harness) -> None:
     hooks = Hooks()
-    async with working(stage.deliveries(hooks), stage.deliveries(hooks)) as _:
+    async with run_workers(stage.deliveries(hooks), stage.deliveries(hooks)) as _:
         for turn in range(10):
             targets = [Target("hook", f"shop {each}", "hook", 2) for each in range(turn + 1)]
             await enqueue(stage.db, *(new(each) for each in targets))
-        await until(lambda: done(stage, 55))
+        await wait_until(lambda: done(stage, 55))
     assert len({each.id for each in hooks.came}) == len(hooks.came) == 55
 
 
@@ -253,7 +253,7 @@ class Monotonic:
         return self.now
 
 
-async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: Stage) -> None:
+async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: Harness) -> None:
     clock = Monotonic()
     db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
     killed, own = await registered(db), await registered(db)
@@ -268,7 +268,7 @@ async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: 
 
 
 async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_does(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, wall = Monotonic(), JumpingClock(monkeypatch)
     db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
@@ -284,7 +284,7 @@ async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_do
     assert await finish(db, delivery, lease.worker, Done())
 
 
-async def test_a_watcher_that_could_not_look_begins_anew(stage: Stage) -> None:
+async def test_a_watcher_that_could_not_look_begins_anew(stage: Harness) -> None:
     """As after an outage of the database, in which no worker could count."""
     clock = Monotonic()
     db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
@@ -298,7 +298,7 @@ async def test_a_watcher_that_could_not_look_begins_anew(stage: Stage) -> None:
     assert await watch.look(own) == 0
 
 
-async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stage: Stage) -> None:
+async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stage: Harness) -> None:
     clock = Monotonic()
     lease = WorkerLease(stage.db.deliveries, version="1", clock=clock)
     await lease.begin()
@@ -312,7 +312,7 @@ async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stag
     assert await lease.renew()
 
 
-async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Stage) -> None:
+async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Harness) -> None:
     """Killed in the middle of an attempt: whoever takes over sends it again, and only that outcome is stored."""
     killed = await registered(stage.db)
     (written,) = await enqueue(stage.db, new())
@@ -321,20 +321,20 @@ async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Stage) -
     loop = stage.deliveries(hooks)
     clock = Monotonic()
     loop._watch = LeaseWatch(stage.db.deliveries, clock=clock)
-    async with working(loop):
-        await until(lambda: _registered(stage, 2))
+    async with run_workers(loop):
+        await wait_until(lambda: _registered(stage, 2))
         for _ in range(int(LAPSE_SECONDS // 5) + 1):
             await loop._beat()
             clock.now += 5
-        await until(lambda: done(stage, 1))
+        await wait_until(lambda: done(stage, 1))
     assert [(each.id, each.attempts) for each in hooks.came] == [(written.id, 2)]
 
 
-async def _registered(stage: Stage, number: int) -> bool:
+async def _registered(stage: Harness, number: int) -> bool:
     return len(await stage.db.deliveries.heartbeats()) == number
 
 
-async def test_told_to_stop_it_finishes_what_is_running_and_leaves(stage: Stage) -> None:
+async def test_told_to_stop_it_finishes_what_is_running_and_leaves(stage: Harness) -> None:
     begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def slow(delivery: Delivery) -> Outcome:
@@ -343,7 +343,7 @@ async def test_told_to_stop_it_finishes_what_is_running_and_leaves(stage: Stage)
         return Done()
 
     await enqueue(stage.db, new(), new())
-    async with working(stage.deliveries(Hooks(slow))) as stop:
+    async with run_workers(stage.deliveries(Hooks(slow))) as stop:
         await begun.wait()
         stop.set()
         may_end.set()

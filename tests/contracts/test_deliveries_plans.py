@@ -18,7 +18,7 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.stores import delivery_rows
 from sharetally.adapters.databases.stores.deliveries import CLAIM, DUE, INDEX
 from sharetally.ports import Target
-from tests.contracts.database_rows import DATABASES, emptied, run, shared_url
+from tests.contracts.database_rows import DATABASES, database_url_for, execute_sql, open_empty_database
 from tests.contracts.delivery_rows import EPOCH, KINDS, claim, enqueue, insert_waiting, new, registered
 
 pytestmark = pytest.mark.anyio
@@ -31,12 +31,12 @@ ANALYZE = {
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -44,14 +44,14 @@ async def fill(db: SqlDatabase, url: str, rows: int) -> None:
     """So many rows wait for 1,000 dead targets, all of them due, and the planner knows."""
     await insert_waiting(db, targets=DEAD_TARGETS, rows_each=rows // 1_000, due_in=-timedelta(hours=1), failing=True)
     if statement := ANALYZE.get(url.split(":")[0]):
-        await run(db, statement)
+        await execute_sql(db, statement)
 
 
 async def plan(engine: Engine, statement: sa.Select[*tuple[object, ...]], **values: object) -> str:
     """What the database says of a statement as the store runs it: in a writing transaction."""
-    sql, arguments, _ = Statements(engine.flavor.dialect).compiled(statement, values)
+    sql, arguments, _ = Statements(engine.dialect.sa_dialect).compile(statement, values)
     explain = "EXPLAIN QUERY PLAN" if isinstance(engine, SqliteEngine) else "EXPLAIN"
-    async with engine.writing() as connection:
+    async with engine.write_transaction() as connection:
         return _text(await _fetched(connection, f"{explain} {sql}", arguments))
 
 

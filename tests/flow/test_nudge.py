@@ -10,7 +10,7 @@ import pytest
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.flow.delivery.nudge import JOB, Nudge
 from sharetally.ports import Broker, Message
-from tests.flow.stage import running
+from tests.flow.harness import run_in_background
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ async def test_many_commits_are_one_nudge() -> None:
     nudge = Nudge(cast(Broker, line))
     for _ in range(100):
         nudge.send()
-    async with running(nudge.run()):
+    async with run_in_background(nudge.run()):
         async with asyncio.timeout(10):
             await line.came.wait()
     assert [message.job for message in line.sent] == [JOB]
@@ -46,7 +46,7 @@ async def test_many_commits_are_one_nudge() -> None:
 async def test_one_that_is_lost_does_not_end_the_next() -> None:
     line = Line(away=1)
     nudge = Nudge(cast(Broker, line))
-    async with running(nudge.run()), asyncio.timeout(10):
+    async with run_in_background(nudge.run()), asyncio.timeout(10):
         while not line.came.is_set():
             nudge.send()
             await asyncio.sleep(0)

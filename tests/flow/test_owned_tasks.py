@@ -20,23 +20,23 @@ from sharetally.adapters.clock import DatabaseClock
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.event import Event
-from sharetally.domain.proof import Verdict
+from sharetally.domain.proof import VerificationResult
 from sharetally.flow import live, relay
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.live import Live
-from sharetally.flow.looking import Looking
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.relay import Relay
-from sharetally.ports import Broker, Channel, Proving, Reading
+from sharetally.flow.verification import VerificationRunner
+from sharetally.ports import Broker, Channel, ProofStore, ReadStore
 from sharetally.settings import load
-from sharetally.web.who.identity import ApiKeys
+from sharetally.web.auth.credentials import ApiKeyCache
 from sharetally.wiring import Core
-from tests.contracts.database_rows import emptied
-from tests.flow.committing import share
-from tests.flow.recorder import Office, heads, send
-from tests.flow.stage import QUEUES, VIDEO, WITHIN, Tally, running, until, working
+from tests.contracts.database_rows import open_empty_database
+from tests.flow.harness import QUEUES, TIMEOUT, VIDEO, RecordingMeter, run_in_background, run_workers, wait_until
+from tests.flow.running_committer import share
 from tests.flow.test_publisher import Gate, events
+from tests.flow.worker_harness import WorkerHarness, make_event_refs, publish_refs
 
 pytestmark = pytest.mark.anyio
 
@@ -73,24 +73,24 @@ async def test_the_publisher_goes_on(reported: list[Any]) -> None:
     gate.opened.set()
     gate.publish = Once(gate.publish)  # type: ignore[method-assign]
     publisher = Publisher(cast(Broker, gate))
-    async with running(publisher.run()):
+    async with run_in_background(publisher.run()):
         publisher.take(events(1))
-        await publisher.drain(WITHIN)
+        await publisher.drain(TIMEOUT)
         publisher.take(later := events(1))
-        await publisher.drain(WITHIN)
+        await publisher.drain(TIMEOUT)
     assert gate.jobs() == [str(later[0].id)]
     assert failures(reported) == ["publish_failed"]
     assert publisher._size == 0
 
 
 async def test_the_relay_goes_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = Once(_nobody_waits)
+    has_unburned = Once(_nobody_waits)
     monkeypatch.setattr(relay, "PURGE_EVERY", 10**9)
-    outbox = cast(Any, SimpleNamespace(waiting_longer_than=looks))
-    schema = cast(Any, SimpleNamespace(purge_answers=_nothing, purge_sessions=_nothing))
+    outbox = cast(Any, SimpleNamespace(has_unburned_older_than=has_unburned))
+    schema = cast(Any, SimpleNamespace(purge_responses=_nothing, purge_sessions=_nothing))
     broker = cast(Any, SimpleNamespace(volatile=False, connected=True))
-    async with running(Relay(outbox=outbox, schema=schema, broker=broker, queues=QUEUES, every=0.01).run()):
-        await until(lambda: looks.was_called(2))
+    async with run_in_background(Relay(outbox=outbox, schema=schema, broker=broker, queues=QUEUES, every=0.01).run()):
+        await wait_until(lambda: has_unburned.was_called(2))
     assert failures(reported) == ["relay_failed"]
 
 
@@ -103,43 +103,43 @@ async def _nothing(*_: Any, **__: Any) -> int:
 
 
 async def test_a_worker_whose_broker_fails_goes_on(reported: list[Any]) -> None:
-    broker, office = MemoryBroker(), Office()
+    broker, office = MemoryBroker(), WorkerHarness()
     await broker.open(QUEUES)
     broker.subscribe = Once(broker.subscribe)  # type: ignore[method-assign]
-    await send(broker, *(some := heads(3)))
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(3))
+    await publish_refs(broker, *(some := make_event_refs(3)))
+    async with run_workers(office.worker(broker)):
+        await wait_until(lambda: office.recorder.has_done(3))
     assert office.recorder.done == some
     assert failures(reported) == ["worker_failed"]
 
 
 async def test_a_worker_that_cannot_park_goes_on(reported: list[Any]) -> None:
-    broker, office = MemoryBroker(), Office()
+    broker, office = MemoryBroker(), WorkerHarness()
     await broker.open(QUEUES)
-    good, bad = heads(2)
+    good, bad = make_event_refs(2)
     office.recorder.poison[bad] = ValueError("no job")
-    office.recorder.set_aside = Once(office.recorder.set_aside)  # type: ignore[method-assign]
-    await send(broker, bad, good)
+    office.recorder.park = Once(office.recorder.park)  # type: ignore[method-assign]
+    await publish_refs(broker, bad, good)
 
     async def parked() -> bool:
         return [job for job, _ in office.recorder.parked] == [bad] and good in office.recorder.done
 
-    async with working(office.worker(broker)):
-        await until(parked)
+    async with run_workers(office.worker(broker)):
+        await wait_until(parked)
     assert failures(reported) == ["worker_failed"]
 
 
 async def test_the_committer_goes_on(tmp_path: Path, reported: list[Any]) -> None:
     published = list[Event]()
-    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as db:
+    async with open_empty_database(f"sqlite:///{tmp_path}/sharetally.db") as db:
         committer = Committer(
             ledger=db,
             clock=DatabaseClock(),
-            hooks=Hooks((), seconds=WITHIN),
-            meter=Tally(),
-            published=Once(published.extend),
+            hooks=Hooks((), seconds=TIMEOUT),
+            meter=RecordingMeter(),
+            on_committed=Once(published.extend),
         )
-        async with running(committer.run()):
+        async with run_in_background(committer.run()):
             await committer.submit(share("anna"))
             await committer.submit(share("bert"))
     assert len(published) == 1
@@ -147,7 +147,7 @@ async def test_the_committer_goes_on(tmp_path: Path, reported: list[Any]) -> Non
 
 
 async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LOOK", 0.01)
+    monkeypatch.setattr(live, "CHECK_SECONDS", 0.01)
 
     async def counts(contents: Sequence[ContentRef]) -> list[Count]:
         return []
@@ -156,31 +156,31 @@ async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.Monkey
     made = Live(
         channel=cast(Channel, SimpleNamespace()),
         queries=cast(Any, None),
-        reading=cast(Reading, reading),
+        reads=cast(ReadStore, reading),
         clock=DatabaseClock(),
-        clients=1,
-        told=lambda _: None,
+        max_clients=1,
+        on_client_count=lambda _: None,
     )
-    made._needed(VIDEO, asyncio.get_running_loop().time())
-    made.moved([VIDEO])
-    async with running(made.run()):
-        await until(lambda: reading.counts.was_called(2))
+    made._keep(VIDEO, asyncio.get_running_loop().time())
+    made.on_changed([VIDEO])
+    async with run_in_background(made.run()):
+        await wait_until(lambda: reading.counts.was_called(2))
     assert failures(reported) == ["live_refresh_failed"]
 
 
 async def test_verification_goes_on(reported: list[Any]) -> None:
-    async def verify(*_: Any) -> Verdict:
-        return Verdict(contents=3, drifted=())
+    async def verify(*_: Any) -> VerificationResult:
+        return VerificationResult(content_items=3, drifted=())
 
-    async def note(verdict: Verdict, _: float) -> Any:
-        return SimpleNamespace(contents=verdict.contents)
+    async def note(verdict: VerificationResult, _: float) -> Any:
+        return SimpleNamespace(content_items=verdict.content_items)
 
-    proving = SimpleNamespace(begin_look=_held, verify=Once(verify), note_look=note)
-    looks = Looking(cast(Proving, proving))
-    async with running(looks.run()), asyncio.timeout(WITHIN):
+    proving = SimpleNamespace(extend_run_lease=_held, verify=Once(verify), record_run=note)
+    runs = VerificationRunner(cast(ProofStore, proving))
+    async with run_in_background(runs.run()), asyncio.timeout(TIMEOUT):
         with pytest.raises(Exception, match="a library's own"):
-            await looks.look()
-        assert (await looks.look()).look.contents == 3
+            await runs.verify()
+        assert (await runs.verify()).run.content_items == 3
     assert failures(reported) == ["verification_failed"]
 
 
@@ -191,16 +191,16 @@ async def _held(*_: Any, **__: Any) -> bool:
 async def test_noting_the_use_of_keys_goes_on(reported: list[Any]) -> None:
     noted = list[Iterable[Any]]()
 
-    async def note_use(used: Iterable[Any], *, at_most_every: float) -> None:
+    async def record_use(used: Iterable[Any], *, at_most_every: float) -> None:
         noted.append(used)
 
-    store = SimpleNamespace(note_use=Once(note_use))
-    keys = ApiKeys(cast(Any, store))
-    async with running(keys.run()):
+    store = SimpleNamespace(record_use=Once(record_use))
+    keys = ApiKeyCache(cast(Any, store))
+    async with run_in_background(keys.run()):
         for times in (1, 2):
             keys._used.add(cast(Any, f"key-{times}"))
-            keys._stir.set()
-            await until(lambda: store.note_use.was_called(times))  # noqa: B023
+            keys._use_noted.set()
+            await wait_until(lambda: store.record_use.was_called(times))  # noqa: B023
     assert noted == [{"key-2"}]
     assert failures(reported) == ["key_use_not_noted"]
 
@@ -210,6 +210,6 @@ async def test_the_clock_goes_on(tmp_path: Path, reported: list[Any], monkeypatc
     core = Core(load({"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}, cwd=tmp_path), role="worker")
     measured = Once(_nothing)
     core.clock = cast(Any, SimpleNamespace(measure=measured))
-    async with running(core._keep_time()):
-        await until(lambda: measured.was_called(2))
+    async with run_in_background(core._sync_clock()):
+        await wait_until(lambda: measured.was_called(2))
     assert failures(reported) == ["clock_failed"]

@@ -17,11 +17,11 @@ import httpx2
 import pytest
 from starlette.types import Message, Scope
 
-from sharetally.domain.errors import Misconfigured, Unavailable
+from sharetally.domain.errors import ConfigurationError, Unavailable
 from sharetally.ports import Broker, Cache, Schema
-from sharetally.web import operation
+from sharetally.web import ops
 from sharetally.web.network import Network
-from sharetally.web.operation import Health, ops_app, ops_host, serve_ops
+from sharetally.web.ops import Health, ops_app, ops_host, serve_ops
 from tests.services.launch import free_port
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +111,7 @@ async def test_without_its_database_it_is_not_ready(fault: Exception) -> None:
 
 
 async def test_a_database_that_hangs_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(ops, "TIMEOUT_SECONDS", 0.01)
     with anyio.fail_after(5):
         ready, report = await health(FakeSchema(asyncio.Event())).ready()
     assert not ready
@@ -346,7 +346,7 @@ async def test_whoever_cancels_it_gets_the_port_back(port: int) -> None:
 async def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
-        with pytest.raises(Misconfigured, match=rf"^OPS_PORT: .*:{port}: "):
+        with pytest.raises(ConfigurationError, match=rf"^OPS_PORT: .*:{port}: "):
             await serve_ops(ops_app(health(), counted, networks=LOCAL), port, asyncio.Event())
 
 

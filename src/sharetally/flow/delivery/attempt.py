@@ -16,13 +16,13 @@ import structlog
 
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Dead, Delivery, Outcome, Retry, conclude
-from sharetally.domain.errors import RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import SharetallyError, TransientConflict, Unavailable
 from sharetally.domain.event import Event
 from sharetally.flow.delivery.handler import Handler
 from sharetally.ports import Clock, Ledger, Meter
 
 STORE_AGAIN = Backoff(first=0.02, longest=5.0)
-TRANSIENT = (RunAgain, Unavailable, ConnectionError, TimeoutError)
+TRANSIENT = (TransientConflict, Unavailable, ConnectionError, TimeoutError)
 log = structlog.get_logger("sharetally.delivery")
 
 
@@ -31,7 +31,7 @@ class LeaseLost(Exception):
 
 
 class Attempts:
-    """Runs attempts; `published` is handed the events that a handler wrote, after the commit."""
+    """Runs attempts; `on_committed` is handed the events that a handler wrote, after the commit."""
 
     def __init__(
         self,
@@ -39,13 +39,13 @@ class Attempts:
         ledger: Ledger,
         clock: Clock,
         meter: Meter,
-        published: Callable[[Sequence[Event]], None],
+        on_committed: Callable[[Sequence[Event]], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._meter = meter
-        self._published = published
+        self._on_committed = on_committed
         self._jitter = jitter
 
     async def run(self, handler: Handler, delivery: Delivery, worker: UUID) -> Outcome | None:
@@ -97,7 +97,7 @@ class Attempts:
             if not await tx.deliveries.finish(delivery, worker, outcome):
                 raise LeaseLost
         if tx.emitted:
-            self._published(tx.emitted)
+            self._on_committed(tx.emitted)
 
 
 def reason_of(error: Exception) -> str:
