@@ -31,6 +31,7 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Tracing, open_tracing
 from sharetally.domain.errors import ConfigurationError, SharetallyError
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
@@ -97,6 +98,7 @@ class Core:
             on_committed=self.publisher.take,
             nudge=self.nudge.send,
         )
+        self.adjustments = Adjustments(committer=self.committer)
         self.delivery_handlers = delivery_handlers(self.clock)
         self.queries = Queries(reads=self.database, cache=self.cache)
         self.live = Live(
@@ -203,7 +205,7 @@ class Core:
         consumers: list[Consumer[Any]] = [
             Count(ledger=ledger, outbox=db, announcer=announcer, on_follow_up=self.publisher.take if events else None),
             Post(ledger=ledger, outbox=db, clock=self.clock),
-            Inbound(ledger=ledger, outbox=db, committer=self.committer, clock=self.clock),
+            Inbound(ledger=ledger, outbox=db, adjustments=self.adjustments, clock=self.clock),
         ]
         if events:
             consumers.append(Feed(ledger=ledger, outbox=db, broker=self.broker))

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of endpoints and the types in `schemas/`."""
+"""The OpenAPI 3.1 document, made from the endpoints and the types that they name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sharetally.web.auth.sessions import COOKIE
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi_parameters import REF, as_json_schema, parameters
 from sharetally.web.documents.openapi_responses import PROBLEM, TEXTS, responses
-from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.endpoint import Access, AnyEndpoint
 
 _ABOUT = """\
 JSON in, JSON out; times are RFC 3339 in UTC; ids are compared exactly. Unknown fields and parameters are \
@@ -47,7 +47,7 @@ _TAGS = {
 }
 
 
-def document(endpoints: Sequence[Endpoint], *, server: str) -> dict[str, Any]:
+def document(endpoints: Sequence[AnyEndpoint], *, server: str) -> dict[str, Any]:
     """The whole document; `server` is the address or path of this service."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
@@ -69,12 +69,12 @@ def document(endpoints: Sequence[Endpoint], *, server: str) -> dict[str, Any]:
     }
 
 
-def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def _schemas(endpoints: Iterable[AnyEndpoint]) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(_types(endpoints), ref_template=REF)
     return {**as_json_schema(found), "Problem": PROBLEM}
 
 
-def _types(endpoints: Iterable[Endpoint]) -> list[Any]:
+def _types(endpoints: Iterable[AnyEndpoint]) -> list[Any]:
     named = [kind for endpoint in endpoints for kind in (endpoint.body, *endpoint.responses.values())]
     return list(dict.fromkeys(kind for kind in named if kind not in (None, *TEXTS)))
 
@@ -88,53 +88,61 @@ def _security_schemes() -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(endpoint: AnyEndpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
-        "description": _ACCESS[endpoint.access],
+        "description": _access(endpoint),
         "tags": [endpoint.tag],
         "parameters": parameters(endpoint),
         "responses": responses(endpoint),
         "security": _security(endpoint),
     }
     if endpoint.body is not None:
-        operation["requestBody"] = _body(endpoint)
+        operation["requestBody"] = _body(endpoint.body)
     return operation
 
 
 _ACCESS = {
     Access.PUBLIC: "For everybody.",
-    Access.COUNTS: "For everybody, unless PUBLIC_COUNTS is off; then for any token.",
-    Access.SIGNED: "For any token but a visitor's.",
-    Access.SIGNED_OR_VISITOR: "For any token, a visitor's too.",
-    Access.SHARES: "Needs the scope `shares`.",
-    Access.VISITS: "Needs the scope `shares`, or `visits`, which visitors have.",
-    Access.ADMIN: "Needs the scope `admin`.",
+    Access.PUBLIC_COUNTS: "For everybody, unless PUBLIC_COUNTS is off; then for any token.",
+    Access.ANY_TOKEN: "For any token but a visitor's.",
+    Access.VISITORS_TOO: "For any token, a visitor's too.",
     Access.OPERATORS: "For addresses in OPS_NETWORKS; else it needs the scope `admin`.",
     Access.CONSOLE: "For who is signed in to the console.",
-    Access.ACT_AS: "Needs an API key with the scope `act-as`.",
-    Access.ANALYTICS: "Needs the scope `analytics`.",
-    Access.CONTENT: "Needs the scope `analytics`, `audit` or `admin`.",
-    Access.STATUS: "Needs the scope `analytics` or `admin`.",
 }
 
 
-def _operation_id(endpoint: Endpoint) -> str:
+def _access(endpoint: AnyEndpoint) -> str:
+    """Who may use the endpoint, in one sentence."""
+    match endpoint.scopes:
+        case ():
+            return _ACCESS[endpoint.access]
+        case (only, "visits"):
+            return f"Needs the scope `{only}`, or `visits`, which visitors have."
+        case ("act-as",):
+            return "Needs an API key with the scope `act-as`."
+        case (*others, last):
+            listed = ", ".join(f"`{each}`" for each in others)
+            return f"Needs the scope {listed} or `{last}`." if others else f"Needs the scope `{last}`."
+    raise AssertionError(endpoint.scopes)
+
+
+def _operation_id(endpoint: AnyEndpoint) -> str:
     words = re.findall(r"[A-Za-z]+", endpoint.path)
     return endpoint.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
 
 
-def _body(endpoint: Endpoint) -> dict[str, Any]:
-    schema = {"$ref": REF.format(name=endpoint.body.__name__)}
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": EXAMPLES[endpoint.body]}}}
+def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    schema = {"$ref": REF.format(name=kind.__name__)}
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": EXAMPLES[kind]}}}
 
 
-def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+def _security(endpoint: AnyEndpoint) -> list[dict[str, list[str]]]:
     if endpoint.access is Access.PUBLIC:
         return []
     session: dict[str, list[str]] = {"console": []}
     if endpoint.access is Access.CONSOLE:
         return [session]
     either: list[dict[str, list[str]]] = [{"token": []}, {"apiKey": []}, session]
-    return [{}, *either] if endpoint.access in (Access.COUNTS, Access.OPERATORS) else either
+    return [{}, *either] if endpoint.access in (Access.PUBLIC_COUNTS, Access.OPERATORS) else either

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sharetally.web.api.audit.schemas import CsvText, JsonLines
+from sharetally.web.api.counts.schemas import EventText
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi_parameters import REF
-from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.endpoint import Access, AnyEndpoint
 from sharetally.web.problems import MEDIA_TYPE, STATUS
-from sharetally.web.schemas.audit import CsvText, JsonLines
-from sharetally.web.schemas.counts import EventText
 
 TEXTS = (str, EventText, CsvText, JsonLines)
 _DESCRIPTIONS = {
@@ -64,13 +64,13 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 }
 
 
-def responses(endpoint: Endpoint) -> dict[str, Any]:
+def responses(endpoint: AnyEndpoint) -> dict[str, Any]:
     """By status: what is answered where all is well, then every error."""
     successes = {str(status): _answer(endpoint, status, kind) for status, kind in endpoint.responses.items()}
     return {**successes, **_problems(endpoint)}
 
 
-def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
+def _answer(endpoint: AnyEndpoint, status: int, kind: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"description": _DESCRIPTIONS[status], "headers": _headers(endpoint, status)}
     if kind is not None:
         kinds = {endpoint.media_type: kind, **endpoint.other_media}
@@ -83,7 +83,7 @@ def _media_type_object(kind: Any) -> dict[str, Any]:
     return {"schema": schema, "example": EXAMPLES[kind]}
 
 
-def _problems(endpoint: Endpoint) -> dict[str, Any]:
+def _problems(endpoint: AnyEndpoint) -> dict[str, Any]:
     codes = {*endpoint.problems, "internal"}
     if endpoint.access is not Access.PUBLIC:
         codes |= {"unauthenticated", "forbidden", "invalid-request"}
@@ -93,7 +93,7 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
     return {str(status): _problem(endpoint, status, by_status[status]) for status in sorted(by_status)}
 
 
-def _problem(endpoint: Endpoint, status: int, codes: list[str]) -> dict[str, Any]:
+def _problem(endpoint: AnyEndpoint, status: int, codes: list[str]) -> dict[str, Any]:
     about = "; ".join(f"`{code}`: {STATUS[code][1].lower()}" for code in codes)
     media = {"schema": {"$ref": REF.format(name="Problem")}, "examples": {code: _example(code) for code in codes}}
     return {"description": about, "headers": _headers(endpoint, status), "content": {MEDIA_TYPE: media}}
@@ -105,7 +105,7 @@ def _example(code: str) -> dict[str, Any]:
     return {"value": value | _MEMBERS.get(code, {})}
 
 
-def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
+def _headers(endpoint: AnyEndpoint, status: int) -> dict[str, Any]:
     found = {"X-Request-Id": "The caller's own, if it is sane, else one made here."}
     if status in (201, 302):
         found["Location"] = "Where it is."
