@@ -48,7 +48,7 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
     asyncio.run(_check_database(settings))
     with suppress(KeyboardInterrupt):
         if processes > 1:
-            _serve_many(server_config("sharetally.asgi:create_app", host, port, processes))
+            _serve_many(server_config("sharetally.asgi:create_served_app", host, port, processes))
         else:
             _serve_one(settings, host, port, _welcome(settings, host, port) if welcome else None)
 
