@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import anyio
 import httpx2
+import msgspec
 import pytest
 from starlette.types import Message, Scope
 
@@ -23,6 +24,7 @@ from sharetally.ports import Broker, Cache, Schema
 from sharetally.web import operation
 from sharetally.web.network import Network
 from sharetally.web.operation import Health, ops_app, ops_hosts, serve_ops
+from sharetally.web.schemas.operation import HealthBody
 from tests.services.launch import free_port
 
 pytestmark = pytest.mark.anyio
@@ -133,6 +135,19 @@ async def test_migrated_under_it_for_the_next_version_it_goes_on_and_says_so() -
     assert report["status"] == "degraded"
     assert report["checks"]["database"]["status"] == "ahead"
     assert "update it" in report["checks"]["database"]["detail"]
+
+
+@pytest.mark.parametrize("revision", ["0002", "9999", "0000", None, OSError()], ids=repr)
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("answers", [True, OSError()], ids=repr)
+async def test_whatever_it_says_is_in_the_openapi_document(
+    revision: str | Exception | None, connected: bool, answers: bool | Exception
+) -> None:
+    broker = FakeBroker()
+    broker.connected = connected
+    asked = health(FakeSchema(revision), broker, FakeCache(answers))
+    for report in ((await asked.ready())[1], asked.live()):
+        assert msgspec.to_builtins(msgspec.convert(report, HealthBody)) == report
 
 
 async def test_an_older_revision_that_it_knows_will_do() -> None:
