@@ -12,9 +12,9 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span, use_span
 from starlette.types import Receive, Scope, Send
 
 from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.tracing import open_traces
 from sharetally.adapters.tracing.exporting import unexported
 from sharetally.adapters.tracing.traced import Traced
-from sharetally.adapters.tracing.traces import open_traces
 from sharetally.domain.errors import Misconfigured, Unavailable
 from sharetally.flow.committer import Committer
 from sharetally.web.app import Application

@@ -18,7 +18,7 @@ import { Decide, type Deed } from "./decide";
 import { Letter } from "./letter";
 import { Outcomes, type Outcome } from "./outcomes";
 
-export type Job = Answer<"/dead">["items"][number];
+type Job = Answer<"/dead">["items"][number];
 const PAGE = 50;
 const idOf = ({ id }: Job) => id;
 

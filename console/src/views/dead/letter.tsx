@@ -1,6 +1,7 @@
 /** One dead letter: why it is here, what it would do, and what it says. */
 
 import { useAsked } from "../../api/asked";
+import type { Answer } from "../../api/client";
 import { difference, moment } from "../../locale";
 import { Dialog } from "../../parts/dialog";
 import { Icon } from "../../parts/icon";
@@ -8,7 +9,8 @@ import { Failed, Waiting } from "../../parts/states";
 import { ContentName, Copy } from "../../parts/told";
 import { view } from "../../places";
 import type { Deed } from "./decide";
-import type { Job } from "./index";
+
+type Job = Answer<"/dead/{id}">;
 
 interface Props {
   readonly id: string;

@@ -17,7 +17,7 @@ import { useTyped } from "../../typed";
 import { Create } from "./create";
 import { One } from "./one";
 
-export type Link = Answer<"/share-links">["items"][number];
+type Link = Answer<"/share-links">["items"][number];
 const PAGE = 50;
 const FIELDS = ["contentType", "contentId", "campaignId", "userId"] as const;
 const idOf = ({ id }: Link) => id;

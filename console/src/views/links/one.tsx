@@ -1,7 +1,7 @@
 /** One link: copy it, show its QR code, change it, delete it. */
 
 import { useState } from "preact/hooks";
-import { ask } from "../../api/client";
+import { ask, type Answer } from "../../api/client";
 import { useAsked } from "../../api/asked";
 import { useDoing } from "../../api/doing";
 import { useMay } from "../../api/session";
@@ -11,8 +11,9 @@ import { Failed, Waiting } from "../../parts/states";
 import { ContentName, Copy, When } from "../../parts/told";
 import { absolute, view } from "../../places";
 import { bodyOf, Fields, useFields } from "./fields";
-import type { Link } from "./index";
 import { Qr } from "./qr";
+
+type Link = Answer<"/share-links/{id}">;
 
 interface Props {
   readonly id: string;

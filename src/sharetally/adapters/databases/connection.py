@@ -121,7 +121,7 @@ class Connection:
         if rows:
             columns = tuple(rows[0])
             sql = self._statements.text(
-                ("upsert", table.name, columns, tuple(sets)), lambda: self.flavor.upsert(table, columns, sets)
+                ("upsert", table.name, columns, tuple(sets.items())), lambda: self.flavor.upsert(table, columns, sets)
             )
             await self.driver.many(sql, self._statements.bound(table, columns, rows))
 

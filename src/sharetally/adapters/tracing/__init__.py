@@ -10,6 +10,7 @@ and `spans.py` says what that means. All of this is put around the parts by `wir
 asks for it: otherwise there is `Untraced`, which gives each part back as it is, and OpenTelemetry is not imported.
 """
 
-from sharetally.adapters.tracing.traces import Route, Traces, Untraced, open_traces
+from sharetally.adapters.tracing.opening import open_traces
+from sharetally.adapters.tracing.traces import Route, Traces, Untraced
 
 __all__ = ["Route", "Traces", "Untraced", "open_traces"]

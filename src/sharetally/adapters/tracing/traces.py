@@ -7,7 +7,6 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from starlette.types import ASGIApp, Scope
 
-from sharetally.domain.errors import Misconfigured
 from sharetally.flow.committer import Committer
 from sharetally.flow.worker import Consumer
 from sharetally.ports import Broker, Ledger
@@ -72,16 +71,3 @@ class Untraced(Traces):
 
     async def close(self) -> None:
         """Nothing to do."""
-
-
-def open_traces(kind: str, *, role: str) -> Traces:
-    """Traces as the setting TRACES says: `off`, `otlp` or `console`; `Misconfigured` without the packages for it."""
-    if kind == "off":
-        return Untraced()
-    try:
-        from sharetally.adapters.tracing.exporting import provider
-        from sharetally.adapters.tracing.traced import Traced
-
-        return Traced(provider(kind, role=role))
-    except ModuleNotFoundError as error:
-        raise Misconfigured(f"TRACES needs: pip install 'sharetally[otel]' ({error.name})") from error

@@ -1,0 +1,56 @@
+"""The consumer in the page about hooks does what the page says, also with messages that nobody should have sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharetally.adapters.brokers.memory import MemoryBroker
+from tests.contracts.database_rows import emptied
+from tests.docs.pages import DOCS, blocks
+from tests.flow.stage import VIDEO, Stage, staged
+
+pytestmark = pytest.mark.anyio
+PAGE = DOCS / "how-to" / "hooks.md"
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, Any]:
+    """What the page's example defines."""
+    (code,) = [block.text for block in blocks(PAGE) if block.info == "python" and "class Mail" in block.text]
+    names: dict[str, Any] = {}
+    exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102
+    return names
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, example: dict[str, Any]) -> AsyncIterator[Stage]:
+    hooks = [example["Told"]()]
+    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as db, staged(db, MemoryBroker(), hooks=hooks) as made:
+        yield made
+
+
+async def test_a_share_brings_its_mail_and_handling_it_burns_the_event(stage: Stage, example: dict[str, Any]) -> None:
+    mail = example["Mail"](ledger=stage.db, outbox=stage.db, broker=stage.broker, clock=stage.clock)
+    await stage.share("anna")
+    heads = await stage.db.claim(mail.queue.jobs, None, 10)
+    assert [head.content for head in heads] == [VIDEO]
+    assert [result.outcome for result in await mail.handle(heads)] == ["done"]
+    assert [result.outcome for result in await mail.handle(heads)] == ["duplicate"]
+    assert await stage.pending() == 1, "the share itself is still to be counted"
+
+
+async def test_a_message_that_names_a_share_s_event_leaves_that_event_alone(
+    stage: Stage, example: dict[str, Any]
+) -> None:
+    mail = example["Mail"](ledger=stage.db, outbox=stage.db, broker=stage.broker, clock=stage.clock)
+    await stage.share("anna")
+    (counts,) = await stage.db.claim(["share_created"], None, 10)
+    forged = counts._replace(job="share_mail")
+    assert [result.outcome for result in await mail.handle([forged])] == ["duplicate"]
+    assert await stage.proven()
+    await stage.count().handle([counts])
+    assert await stage.shares() == 1
