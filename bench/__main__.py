@@ -12,11 +12,11 @@ from pathlib import Path
 import uvloop
 
 from bench import page
-from bench.programs import found
-from bench.report import entry, notes, table
-from bench.rows import chosen, rows
+from bench.harness import Options, open_harness
+from bench.programs import find_program
+from bench.report import entry, markdown_table, notes
+from bench.rows import choose, discover_rows
 from bench.run import run
-from bench.stage import Options, open_stage
 from sharetally.adapters.logs import configure
 from tests.services.server import Unavailable
 
@@ -26,19 +26,19 @@ def main() -> None:
     asked = _parser().parse_args()
     configure("warning", "console")
     try:
-        wanted = chosen(rows(), full=asked.full, names=[name for name in asked.rows.split(",") if name])
+        wanted = choose(discover_rows(), full=asked.full, names=[name for name in asked.rows.split(",") if name])
         for program in ("wrk", "pgbench"):
-            found(program)
+            find_program(program)
         began = time.monotonic()
-        with open_stage(_options(asked)) as stage:
-            outcomes = uvloop.run(run(stage, wanted))
+        with open_harness(_options(asked)) as harness:
+            outcomes = uvloop.run(run(harness, wanted))
     except (Unavailable, ValueError) as error:
         sys.exit(f"bench: {error}")
     except (asyncio.CancelledError, KeyboardInterrupt):
         sys.exit("bench: told to stop")
     print(f"all in {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr)
     entries = [entry(outcome) for outcome in outcomes]
-    print(f"{table(entries)}\n\n{notes(entries)}")
+    print(f"{markdown_table(entries)}\n\n{notes(entries)}")
     if asked.json:
         asked.json.write_text(json.dumps(entries, indent=2) + "\n")
     if asked.write:
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names() -> list[str]:
-    return [row.name + (" (full)" if row.full else "") for row in rows()]
+    return [row.name + (" (full)" if row.full else "") for row in discover_rows()]
 
 
 def _options(asked: argparse.Namespace) -> Options:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from bench.pairs import figure
+from bench.alternate import figure
 
 WIDTH, LEFT, RIGHT, TOP, LINE = 950, 400, 140, 46, 30
 LEAST, MOST = 0.1, 10.0  # what the scale shows; what is beyond ends at its edge
@@ -28,7 +28,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 """
 
 
-def chart(entries: Sequence[Mapping[str, Any]]) -> str:
+def draw_chart(entries: Sequence[Mapping[str, Any]]) -> str:
     """All rows, top to bottom."""
     height = TOP + LINE * len(entries) + 24
     parts = [_grid(tick, height) for tick in TICKS]
@@ -41,7 +41,7 @@ def chart(entries: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def reach(told: Mapping[str, Any], ratio: float) -> float:
+def bar_end(told: Mapping[str, Any], ratio: float) -> float:
     """How much of the target a ratio is: 1 meets it, more is better."""
     wanted = told["target"]
     value: float = ratio / wanted["value"] if wanted["sense"] == "at least" else wanted["value"] / ratio
@@ -75,8 +75,8 @@ def _row(told: Mapping[str, Any], top: int) -> list[str]:
 
 
 def _bar(told: Mapping[str, Any], top: int, middle: int) -> list[str]:
-    end = x(reach(told, told["ratio"]))
-    low, high = sorted(x(reach(told, ratio)) for ratio in told["spread"])
+    end = x(bar_end(told, told["ratio"]))
+    low, high = sorted(x(bar_end(told, ratio)) for ratio in told["spread"])
     kind = "met" if told["verdict"] == "met" else "missed"
     sense = ">=" if told["target"]["sense"] == "at least" else "<="
     words = f"{figure(told['ratio'])} ({sense} {told['target']['value']:g})"

@@ -21,7 +21,7 @@ PROGRAMS = {
 }
 
 
-def machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
     """Name -> value, in the order in which they are told."""
     found = {
         "cores": str(os.cpu_count()),

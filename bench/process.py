@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.oracle.client import Client, NoAnswer
+from tests.oracle.client import Client, NoResponse
 
 ROOT = Path(__file__).parents[1]
-START = 60.0  # seconds for a start or an end, on a busy machine
+START_SECONDS = 60.0  # seconds for a start or an end, on a busy machine
 
 
 @asynccontextmanager
-async def running(
+async def run_process(
     module: str,
     *arguments: str,
     log: Path,
@@ -45,7 +45,7 @@ async def _started(command: Sequence[str], log: Path, settings: Mapping[str, str
 
 
 async def _until(ready: Callable[[], Awaitable[bool]], process: asyncio.subprocess.Process, log: Path) -> None:
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + START_SECONDS
     while not await ready():
         assert process.returncode is None, f"it ended: {_last_words(log)}"
         assert time.monotonic() < deadline, f"it is not ready: {_last_words(log)}"
@@ -56,7 +56,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), START)
+        await asyncio.wait_for(process.wait(), START_SECONDS)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
@@ -66,10 +66,10 @@ def _last_words(log: Path) -> str:
     return log.read_text(errors="replace").strip()[-1500:]
 
 
-async def answers(port: int, path: str) -> bool:
+async def responds(port: int, path: str) -> bool:
     """Whether somebody answers there without an error."""
-    with Client(port, patience=5.0) as client:
+    with Client(port, max_seconds=5.0) as client:
         try:
-            return (await client.ask("GET", path)).status < 400
-        except NoAnswer:
+            return (await client.request("GET", path)).status < 400
+        except NoResponse:
             return False

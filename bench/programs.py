@@ -16,7 +16,7 @@ class LoadFailed(Exception):
     """A load program failed, or met an error where there should be none."""
 
 
-def found(name: str) -> str:
+def find_program(name: str) -> str:
     """Where the program is; it is installed if need be and possible, else Unavailable says what to do."""
     there = _path(name)
     if there is None and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -32,10 +32,10 @@ def _path(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, hidden)))
 
 
-async def said(name: str, *arguments: str) -> str:
+async def run_program(name: str, *arguments: str) -> str:
     """Run one of them to its end and return what it said."""
     process = await asyncio.create_subprocess_exec(
-        found(name), *arguments, stdin=asyncio.subprocess.DEVNULL,
+        find_program(name), *arguments, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from bench.pairs import figure
+from bench.alternate import figure
 from bench.row import Outcome
 
 HEAD = "| row | ours / reference | ratio (spread) | target | |\n|---|---|---|---|---|"
 
 
-def line(outcome: Outcome) -> str:
+def terminal_line(outcome: Outcome) -> str:
     """One line for a terminal."""
     if outcome.measured is None:
         return f"FAILED, {outcome.failed}"
@@ -58,7 +58,7 @@ def target(told: Mapping[str, Any]) -> str:
     return f"{'>=' if wanted['sense'] == 'at least' else '<='} {wanted['value']:g}" if wanted else "none"
 
 
-def table(entries: Sequence[Mapping[str, Any]]) -> str:
+def markdown_table(entries: Sequence[Mapping[str, Any]]) -> str:
     """All rows as a Markdown table."""
     return "\n".join([HEAD, *map(_row, entries)])
 

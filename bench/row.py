@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from bench.stage import Stage
+    from bench.harness import BenchHarness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def at_most(value: float) -> Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Measurement:
     """What came out, pair by pair; `notes` say what the numbers do not."""
 
     ours: tuple[float, ...]
@@ -76,7 +76,7 @@ class Row:
     ours: str
     reference: str
     unit: str
-    measure: Callable[[Stage], Awaitable[Measured]]
+    measure: Callable[[BenchHarness], Awaitable[Measurement]]
     target: Target | None = None
     full: bool = False
 
@@ -86,7 +86,7 @@ class Outcome:
     """A row that was run: measured, or failed and why."""
 
     row: Row
-    measured: Measured | None
+    measured: Measurement | None
     failed: str | None = None
 
     @property

@@ -9,28 +9,28 @@ import time
 import traceback
 from collections.abc import Sequence
 
-from bench.report import line
+from bench.harness import BenchHarness
+from bench.report import terminal_line
 from bench.row import Outcome, Row
-from bench.stage import Stage
 
 
-async def run(stage: Stage, rows: Sequence[Row]) -> list[Outcome]:
+async def run(harness: BenchHarness, rows: Sequence[Row]) -> list[Outcome]:
     """What came out of each, told as it comes; SIGTERM ends what runs, as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return [await _one(stage, row) for row in rows]
+    return [await _one(harness, row) for row in rows]
 
 
-async def _one(stage: Stage, row: Row) -> Outcome:
+async def _one(harness: BenchHarness, row: Row) -> Outcome:
     print(f"{row.name}: {row.ours} / {row.reference}", file=sys.stderr)
     began = time.monotonic()
     try:
-        outcome = Outcome(row=row, measured=await row.measure(stage))
+        outcome = Outcome(row=row, measured=await row.measure(harness))
     except Exception as error:  # one row's fault is not the others'
         traceback.print_exc()
         outcome = Outcome(row=row, measured=None, failed=_reason(error))
-    print(f"  {line(outcome)} in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"  {terminal_line(outcome)} in {time.monotonic() - began:.0f} s", file=sys.stderr)
     return outcome
 
 

@@ -38,11 +38,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 def services(pytestconfig: pytest.Config) -> Iterator[Services]:
     with open_services() as found:
         for line in found.untested:
-            untested(pytestconfig, line)
+            report_untested(pytestconfig, line)
         yield found
 
 
-def untested(config: pytest.Config, line: str) -> None:
+def report_untested(config: pytest.Config, line: str) -> None:
     """Say at the end of the run what could not be had, and why."""
     config.stash.setdefault(UNTESTED, []).append(line)
 
@@ -52,7 +52,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"NOT TESTED: {line}", red=True, bold=True)
 
 
-def needed(url: str | None, name: str) -> str:
+def require_service(url: str | None, name: str) -> str:
     """The server's URL; without one the test cannot run."""
     if url is None:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
@@ -62,31 +62,31 @@ def needed(url: str | None, name: str) -> str:
 
 @pytest.fixture
 def postgresql_url(services: Services) -> Iterator[str]:
-    with fresh_postgresql(needed(services.postgresql, "PostgreSQL")) as url:
+    with fresh_postgresql(require_service(services.postgresql, "PostgreSQL")) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_postgresql_url(services: Services) -> Iterator[str]:
-    with fresh_postgresql(needed(services.postgresql, "PostgreSQL")) as url:
+    with fresh_postgresql(require_service(services.postgresql, "PostgreSQL")) as url:
         yield url
 
 
 @pytest.fixture
 def mysql_url(services: Services) -> Iterator[str]:
-    with fresh_mysql(needed(services.mysql, "MariaDB")) as url:
+    with fresh_mysql(require_service(services.mysql, "MariaDB")) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_mysql_url(services: Services) -> Iterator[str]:
-    with fresh_mysql(needed(services.mysql, "MariaDB")) as url:
+    with fresh_mysql(require_service(services.mysql, "MariaDB")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def virtual_hosts(services: Services) -> Iterator[VirtualHosts]:
-    needed(services.amqp, "RabbitMQ")
+    require_service(services.amqp, "RabbitMQ")
     with open_virtual_hosts(services.broker) as hosts:
         yield hosts
 
@@ -105,7 +105,7 @@ def module_amqp_url(virtual_hosts: VirtualHosts) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(services: Services) -> Iterator[str]:
-    with fresh_redis(needed(services.redis, "Redis")) as url:
+    with fresh_redis(require_service(services.redis, "Redis")) as url:
         yield url
 
 
@@ -120,10 +120,10 @@ def database_url(request: pytest.FixtureRequest, services: Services, tmp_path: P
 def _database(kind: str, services: Services, folder: Path) -> Iterator[str]:
     match kind:
         case "postgresql":
-            with fresh_postgresql(needed(services.postgresql, "PostgreSQL")) as url:
+            with fresh_postgresql(require_service(services.postgresql, "PostgreSQL")) as url:
                 yield url
         case "mysql":
-            with fresh_mysql(needed(services.mysql, "MariaDB")) as url:
+            with fresh_mysql(require_service(services.mysql, "MariaDB")) as url:
                 yield url
         case _:
             yield f"sqlite:///{folder}/sharetally.db"

@@ -25,12 +25,12 @@ import psutil
 
 from sharetally.adapters.migrations.runner import upgrade
 
-WITHIN = 30.0  # seconds; only what is broken takes so long
+TIMEOUT = 30.0  # seconds; only what is broken takes so long
 COMMAND = (sys.executable, "-m", "sharetally")
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a command ended, and what it said."""
 
     code: int
@@ -64,22 +64,22 @@ class Program:
         with ThreadPoolExecutor(max_workers=1) as beside:  # some who ask are async
             beside.submit(upgrade, url).result()
 
-    def run(self, *arguments: str) -> Said:
+    def run(self, *arguments: str) -> CommandResult:
         """Run a command to its end."""
         done = subprocess.run(
             [*COMMAND, *arguments], env=self.environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=WITHIN,
+            capture_output=True, text=True, check=False, timeout=TIMEOUT,
         )  # fmt: skip
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     @contextmanager
-    def started(self, *arguments: str) -> Iterator[Role]:
+    def start_role(self, *arguments: str) -> Iterator[Role]:
         """A role at work; told to stop at the end, unless the test did so."""
-        with self.beside(*COMMAND, *arguments) as role:
+        with self.start_command(*COMMAND, *arguments) as role:
             yield role
 
     @contextmanager
-    def beside(self, *command: str, **settings: str) -> Iterator[Role]:
+    def start_command(self, *command: str, **settings: str) -> Iterator[Role]:
         """Another program in the same folder, with the same settings and these."""
         log = self.folder / f"{Path(command[0]).name}-{time.monotonic_ns()}.log"
         with log.open("wb") as output:
@@ -103,24 +103,24 @@ class Role:
         self._log = log
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """All that it wrote so far."""
         return self._log.read_text(errors="replace")
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log, line by line."""
-        return [json.loads(line) for line in self.said.splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
 
-    def says(self, text: str) -> None:
+    def wait_for_output(self, text: str) -> None:
         """Wait until it wrote this."""
-        self.until(lambda: text in self.said)
+        self.until(lambda: text in self.output)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait, as long as it lives."""
-        deadline = time.monotonic() + WITHIN
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
-            assert self._process.poll() is None, f"it ended with {self._process.returncode}: {self.said[-2000:]}"
-            assert time.monotonic() < deadline, f"not within {WITHIN:.0f} s: {self.said[-2000:]}"
+            assert self._process.poll() is None, f"it ended with {self._process.returncode}: {self.output[-2000:]}"
+            assert time.monotonic() < deadline, f"not within {TIMEOUT:.0f} s: {self.output[-2000:]}"
             time.sleep(0.02)
 
     @property
@@ -140,7 +140,7 @@ class Role:
 
     def ended(self) -> int:
         """Wait for it to end by itself."""
-        return self._process.wait(WITHIN)
+        return self._process.wait(TIMEOUT)
 
     def kill(self) -> None:
         """End it and whatever it started, at once."""
@@ -149,7 +149,7 @@ class Role:
         self._process.wait()
 
 
-def fetched(
+def fetch(
     url: str,
     *,
     token: str = "",
@@ -164,7 +164,7 @@ def fetched(
         headers["Content-Type"] = "application/json"
     request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=WITHIN) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             return answer.status, _read(answer.read())
     except urllib.error.HTTPError as refused:
         with refused:

@@ -15,10 +15,10 @@ import pytest
 
 from sharetally import __version__
 from sharetally.adapters.migrations import HEAD
-from sharetally.adapters.migrations.runner import known
+from sharetally.adapters.migrations.runner import known_revisions
 from tests.program import Program
 
-MIGRATED = f"migrated: {', '.join(sorted(known()))}\n"
+MIGRATED = f"migrated: {', '.join(sorted(known_revisions()))}\n"
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
 
 
-def told(said: str) -> str:
+def error_line(result: str) -> str:
     """The one line that an error is."""
-    assert said.startswith("sharetally: ")
-    assert said.count("\n") == 1
-    return said.removeprefix("sharetally: ").rstrip("\n")
+    assert result.startswith("sharetally: ")
+    assert result.count("\n") == 1
+    return result.removeprefix("sharetally: ").rstrip("\n")
 
 
 def test_the_version(program: Program) -> None:
@@ -39,10 +39,10 @@ def test_the_version(program: Program) -> None:
 
 @pytest.mark.parametrize("command", [(), ("keys",), ("dead",)])
 def test_without_a_command_it_shows_them(program: Program, command: tuple[str, ...]) -> None:
-    said = program.run(*command)
-    assert said.code == 2
-    assert "Usage: sharetally" in said.out + said.err
-    assert "Traceback" not in said.err
+    result = program.run(*command)
+    assert result.code == 2
+    assert "Usage: sharetally" in result.out + result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_without_a_command_it_shows_them(program: Program, command: tuple[str, .
     ],
 )
 def test_what_was_typed_wrong_is_told_in_one_line(program: Program, command: list[str], line: str) -> None:
-    said = program.run(*command)
-    assert (said.code, said.out) == (2, "")
-    assert told(said.err).startswith(line)
+    result = program.run(*command)
+    assert (result.code, result.out) == (2, "")
+    assert error_line(result.err).startswith(line)
 
 
 def test_a_setting_that_does_not_exist_stops_it(program: Program) -> None:
     program.settings["BROKER"] = "memory:"
-    said = program.run("migrate")
-    assert said.code == 2
-    assert "SHARETALLY_BROKER" in told(said.err)
+    result = program.run("migrate")
+    assert result.code == 2
+    assert "SHARETALLY_BROKER" in error_line(result.err)
 
 
 @pytest.mark.parametrize(
@@ -86,33 +86,33 @@ def test_what_is_wrong_with_a_secret_is_told_and_not_the_secret(
 ) -> None:
     program.settings.pop("JWT_SECRET", None)
     program.settings[name] = value
-    said = program.run("migrate")
-    assert said.code == 2
-    assert told(said.err).startswith(line)
-    assert "hunter2" not in said.out + said.err
+    result = program.run("migrate")
+    assert result.code == 2
+    assert error_line(result.err).startswith(line)
+    assert "hunter2" not in result.out + result.err
 
 
-def test_what_nobody_expected_is_one_line_too(program: Program) -> None:
+def test_an_unexpected_error_is_one_line(program: Program) -> None:
     (program.folder / "no.db").write_text("this is no database at all, however long you look at it")
     program.settings["DATABASE_URL"] = f"sqlite:///{program.folder}/no.db"
-    said = program.run("keys", "list")
-    assert said.code == 2
-    assert "file is not a database" in told(said.err)
+    result = program.run("keys", "list")
+    assert result.code == 2
+    assert "file is not a database" in error_line(result.err)
 
 
-def test_with_debug_it_shows_where(program: Program) -> None:
-    said = program.run("--debug", "keys", "list")
-    assert said.code != 0
-    assert "Traceback (most recent call last)" in said.err
+def test_debug_shows_the_traceback(program: Program) -> None:
+    result = program.run("--debug", "keys", "list")
+    assert result.code != 0
+    assert "Traceback (most recent call last)" in result.err
 
 
 @pytest.mark.parametrize(("scheme", "command"), [("postgresql", "serve"), ("mysql", "migrate"), ("mysql", "verify")])
 def test_a_database_that_is_away(program: Program, scheme: str, command: str) -> None:
     program.settings["DATABASE_URL"] = f"{scheme}://somebody:hunter2@127.0.0.1:9/sharetally"
-    said = program.run(command)
-    assert said.code == 2
-    assert told(said.err)
-    assert "hunter2" not in said.out + said.err
+    result = program.run(command)
+    assert result.code == 2
+    assert error_line(result.err)
+    assert "hunter2" not in result.out + result.err
 
 
 # the schema
@@ -126,11 +126,11 @@ def test_migrating(program: Program) -> None:
     assert program.run("verify").code == 0
 
 
-def test_two_at_once_are_safe(program: Program) -> None:
+def test_two_concurrent_migrations_are_safe(program: Program) -> None:
     with ThreadPoolExecutor(max_workers=2) as threads:
         both = list(threads.map(lambda _: program.run("migrate"), range(2)))
-    assert [said.code for said in both] == [0, 0], both
-    assert sorted(said.out for said in both) == [MIGRATED, "the schema is up to date\n"]
+    assert [result.code for result in both] == [0, 0], both
+    assert sorted(result.out for result in both) == [MIGRATED, "the schema is up to date\n"]
 
 
 def test_the_printed_statements_make_the_same_schema(program: Program) -> None:
@@ -158,30 +158,30 @@ def test_printing_needs_no_database(program: Program, url: str) -> None:
 
 def test_serving_needs_a_schema_that_it_knows(program: Program) -> None:
     nothing = program.run("serve")
-    assert (nothing.code, "run `sharetally migrate`" in told(nothing.err)) == (2, True)
+    assert (nothing.code, "run `sharetally migrate`" in error_line(nothing.err)) == (2, True)
     assert not (program.folder / "data" / "sharetally.db").exists()
     program.run("migrate")
     with sqlite3.connect(program.folder / "data" / "sharetally.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    strange = told(program.run("serve").err)
-    said = f"the database stands at revision 9999, this version knows {HEAD}: run `sharetally migrate`"
-    assert strange.startswith(said)
+    strange = error_line(program.run("serve").err)
+    result = f"the database stands at revision 9999, this version knows {HEAD}: run `sharetally migrate`"
+    assert strange.startswith(result)
 
 
 def test_an_empty_database_is_told_from_a_strange_one(program: Program) -> None:
     program.settings["DATABASE_URL"] = f"sqlite:///{program.folder}/empty.db"
     sqlite3.connect(program.folder / "empty.db").close()
-    assert told(program.run("serve").err) == "the database has no schema yet: run `sharetally migrate`"
+    assert error_line(program.run("serve").err) == "the database has no schema yet: run `sharetally migrate`"
 
 
 @pytest.mark.parametrize("role", ["worker", "relay", "serve"])
 def test_what_lives_in_one_process_is_not_shared(program: Program, role: str) -> None:
     command = [role, "--processes", "2"] if role == "serve" else [role]
-    said = program.run(*command)
-    assert (said.code, told(said.err)[:40]) == (2, "DATABASE_URL: SQLite serves one process ")
+    result = program.run(*command)
+    assert (result.code, error_line(result.err)[:40]) == (2, "DATABASE_URL: SQLite serves one process ")
     program.settings["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:9/x"
-    said = program.run(*command)
-    assert (said.code, told(said.err)[:45]) == (2, "BROKER_URL: memory: lives in one process and ")
+    result = program.run(*command)
+    assert (result.code, error_line(result.err)[:45]) == (2, "BROKER_URL: memory: lives in one process and ")
 
 
 # tokens
@@ -195,20 +195,23 @@ def claims(token: str) -> dict[str, object]:
 
 def test_a_token_says_who_what_and_how_long(program: Program) -> None:
     before = int(time.time())
-    said = program.run("token", "--user", "anna", "--scope", "shares audit", "--ttl", "60")
-    assert (said.code, said.err) == (0, "")
-    found = claims(said.out.strip())
+    result = program.run("token", "--user", "anna", "--scope", "shares audit", "--ttl", "60")
+    assert (result.code, result.err) == (0, "")
+    found = claims(result.out.strip())
     assert (found["sub"], found["scope"]) == ("anna", "audit shares")
     assert isinstance(found["exp"], int)
     assert before + 60 <= found["exp"] <= time.time() + 61
 
 
 def test_a_token_may_share_unless_told_otherwise(program: Program) -> None:
-    said = program.run("token", "--user", "anna")
-    assert claims(said.out.strip())["scope"] == "shares"
+    result = program.run("token", "--user", "anna")
+    assert claims(result.out.strip())["scope"] == "shares"
 
 
-def test_without_a_secret_of_our_own_there_are_no_tokens(program: Program) -> None:
+def test_without_a_local_secret_no_tokens_are_issued(program: Program) -> None:
     program.settings |= {"JWKS_URL": "https://issuer.example/keys", "JWT_ISSUER": "https://issuer.example"}
-    said = program.run("token", "--user", "anna")
-    assert (said.code, told(said.err)) == (2, "JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")
+    result = program.run("token", "--user", "anna")
+    assert (result.code, error_line(result.err)) == (
+        2,
+        "JWT_SECRET is not set: tokens come from the issuer of JWKS_URL",
+    )

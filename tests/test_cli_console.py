@@ -13,11 +13,11 @@ from uuid import UUID
 import pytest
 
 from sharetally.commands.console import end_sessions, list_sessions, print_link
-from sharetally.domain.errors import Misconfigured, NotFound
+from sharetally.domain.errors import ConfigurationError, NotFound
 from sharetally.domain.ids import new_id
-from tests.program import Program, fetched
+from tests.program import Program, fetch
 from tests.services.launch import free_port
-from tests.web.api import settings
+from tests.web.api import make_settings
 
 OWN = {"Sec-Fetch-Site": "same-origin", "X-Sharetally-Console": "1"}
 
@@ -35,11 +35,11 @@ def codes(program: Program) -> list[Any]:
 
 
 def test_a_link_is_printed_alone_and_kept_as_a_digest(program: Program) -> None:
-    said = program.run("console", "--user", "mara")
-    base, _, code = said.out.strip().partition("#")
-    assert (said.code, base) == (0, "http://127.0.0.1:8000/console/sign-in")
-    assert "within 10 minutes; it works once" in said.err
-    assert code not in said.err
+    result = program.run("console", "--user", "mara")
+    base, _, code = result.out.strip().partition("#")
+    assert (result.code, base) == (0, "http://127.0.0.1:8000/console/sign-in")
+    assert "within 10 minutes; it works once" in result.err
+    assert code not in result.err
     assert codes(program) == [
         (hashlib.sha256(code.encode()).hexdigest(), "mara", "admin analytics audit shares", 43_200)
     ]
@@ -48,7 +48,7 @@ def test_a_link_is_printed_alone_and_kept_as_a_digest(program: Program) -> None:
 async def link(folder: Path, *, user: str = "mara", scope: str = "audit", ttl: int = 60, **more: str) -> None:
     """What the command does once its options are read."""
     await print_link(
-        settings(folder, f"sqlite:///{folder}/data/sharetally.db", **more), user=user, scope=scope, ttl=ttl
+        make_settings(folder, f"sqlite:///{folder}/data/sharetally.db", **more), user=user, scope=scope, ttl=ttl
     )
 
 
@@ -82,22 +82,22 @@ async def test_where_the_link_leads(
     ids=str,
 )
 async def test_a_link_that_would_not_do_is_not_made(program: Program, wrong: dict[str, Any]) -> None:
-    with pytest.raises(Misconfigured, match=f"--{next(iter(wrong))}: "):
+    with pytest.raises(ConfigurationError, match=f"--{next(iter(wrong))}: "):
         await link(program.folder, **wrong)
     assert codes(program) == []
 
 
 @pytest.mark.anyio
 async def test_the_life_of_a_session(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    port, chosen = free_port(), settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
-    with program.started("serve", "--port", str(port)) as role:
-        role.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+    port, chosen = free_port(), make_settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
+    with program.start_role("serve", "--port", str(port)) as role:
+        role.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
         await link(program.folder)
         code = capsys.readouterr().out.strip().partition("#")[2]
         address = f"http://127.0.0.1:{port}/console/session"
-        status, session = fetched(address, body={"code": code}, method="POST", headers=OWN)
+        status, session = fetch(address, body={"code": code}, method="POST", headers=OWN)
         assert (status, session["userId"], session["scopes"]) == (200, "mara", ["audit"])
-        assert fetched(address, body={"code": code}, method="POST", headers=OWN)[0] == 401
+        assert fetch(address, body={"code": code}, method="POST", headers=OWN)[0] == 401
         await list_sessions(chosen, as_json=True)
         (listed,) = json.loads(capsys.readouterr().out)
         assert (listed["userId"], listed["scopes"]) == ("mara", ["audit"])
@@ -107,16 +107,16 @@ async def test_the_life_of_a_session(program: Program, capsys: pytest.CaptureFix
         assert ended.out == "ended: 1; what was ended stops within 10 seconds\n"
         with pytest.raises(NotFound, match="console list"):
             await end_sessions(chosen, UUID(listed["id"]), user="")
-        assert code not in role.said
+        assert code not in role.output
 
 
 @pytest.mark.anyio
 async def test_all_that_a_user_has_is_ended(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
     await link(program.folder)
-    chosen = settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
+    chosen = make_settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
     await end_sessions(chosen, None, user="mara")
     assert capsys.readouterr().out.splitlines()[-1].startswith("ended: 1;")
     assert codes(program) == []
     for session, user in ((None, ""), (new_id(), "mara")):
-        with pytest.raises(Misconfigured, match="say which"):
+        with pytest.raises(ConfigurationError, match="say which"):
             await end_sessions(chosen, session, user=user)

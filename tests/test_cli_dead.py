@@ -8,15 +8,26 @@ from unittest.mock import ANY
 from uuid import UUID
 
 import pytest
+from sharetally.domain.insert_shares import Evidence, Status
 
 from sharetally.domain.delivery import Dead
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.domain.share import Evidence, Status
-from sharetally.flow.consumers.foreign import InboundJob, payload_of
+from sharetally.flow.consumers.external import InboundJob, to_payload
 from sharetally.flow.posting.message import post_delivery
 from sharetally.ports import Backlog, Writes
-from tests.contracts.database_rows import AT, VIDEO, emptied, number, of_records, opened, record, run, share, write
+from tests.contracts.database_rows import (
+    AT,
+    VIDEO,
+    insert_shares,
+    of_records,
+    open_database,
+    open_empty_database,
+    query_int,
+    record,
+    run,
+    write,
+)
 from tests.contracts.delivery_rows import EPOCH, enqueue, finish, registered, states
 from tests.program import Program
 
@@ -38,8 +49,8 @@ async def program(tmp_path: Path, url: str) -> Program:
 @pytest.fixture
 async def event(program: Program, url: str) -> Event:
     """A share whose job is parked."""
-    async with opened(url) as db:
-        (made,) = await share(db, record())
+    async with open_database(url) as db:
+        (made,) = await insert_shares(db, record())
         await db.park(made.id, "a poison")
     return made
 
@@ -61,20 +72,20 @@ async def test_listing_and_showing(program: Program, event: Event) -> None:
 
 async def test_a_job_from_outside_shows_its_text(program: Program, url: str) -> None:
     text = '{"jobId": "7", "contentId": "a/b"}'
-    payload = payload_of(InboundJob(name="share_created", text=text))
+    payload = to_payload(InboundJob(name="share_created", text=text))
     strange = Event(id=new_id(), job=Job.SHARE_INBOUND, content=VIDEO, at=AT, payload=payload)
-    async with opened(url) as db:
-        await db.park_new(strange, "contentId must not contain '/'")
+    async with open_database(url) as db:
+        await db.insert_parked(strange, "contentId must not contain '/'")
     shown = program.run("dead", "show", str(strange.id)).json
     assert (shown["payload"], shown["to"], shown["from"]) == (f"share_created\n{text}", None, None)
 
 
 async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, url: str, event: Event) -> None:
-    said = program.run("dead", "replay", str(event.id), str(new_id()))
-    assert (said.code, said.out) == (0, "1 pending again, the relay sends them within a minute\n")
+    result = program.run("dead", "replay", str(event.id), str(new_id()))
+    assert (result.code, result.out) == (0, "1 pending again, the relay sends them within a minute\n")
     assert program.run("dead", "list", "--json").json == []
     assert proven(program)
-    async with opened(url) as db:
+    async with open_database(url) as db:
         assert (await db.backlog()).pending == 1
 
 
@@ -86,55 +97,57 @@ async def test_replaying_all(program: Program, event: Event) -> None:
 async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
     """Nor does listing hide how many there are."""
     many = 10_001
-    async with opened(url) as db:
-        await share(db, *(record(user_id=f"user-{each}") for each in range(many)))
+    async with open_database(url) as db:
+        await insert_shares(db, *(record(user_id=f"user-{each}") for each in range(many)))
         await run(db, "UPDATE events SET parked_reason = 'a poison'")
-    said = program.run("dead", "list", "--limit", "2")
-    assert (len(said.out.splitlines()), said.err) == (
+    result = program.run("dead", "list", "--limit", "2")
+    assert (len(result.out.splitlines()), result.err) == (
         2,
         f"{many} parked, the newest 2 are shown; --limit shows more\n",
     )
     assert program.run("dead", "replay", "--all").out.startswith(f"{many} pending again")
     assert program.run("dead", "list").err == "0 parked\n"
-    async with opened(url) as db:
+    async with open_database(url) as db:
         assert await db.backlog() == Backlog(pending=many, parked=0, oldest=ANY)
 
 
-async def test_giving_up(program: Program, url: str, event: Event) -> None:
+async def test_discarding(program: Program, url: str, event: Event) -> None:
     assert proven(program)
-    said = program.run("dead", "discard", str(event.id), "--reason", "a test", "--author", "olga")
-    assert (said.code, said.out) == (0, "discarded; 1 adjustments cancel it\n")
+    result = program.run("dead", "discard", str(event.id), "--reason", "a test", "--author", "olga")
+    assert (result.code, result.out) == (0, "discarded; 1 adjustments cancel it\n")
     assert proven(program)
-    async with opened(url) as db:
-        assert await number(db, "SELECT sum(amount) FROM adjustments WHERE actor = 'olga' AND reason = 'a test'") == -1
+    async with open_database(url) as db:
+        assert (
+            await query_int(db, "SELECT sum(amount) FROM adjustments WHERE actor = 'olga' AND reason = 'a test'") == -1
+        )
     again = program.run("dead", "discard", str(event.id), "--reason", "a test")
     assert (again.code, again.err) == (2, f"sharetally: no parked job {event.id}\n")
 
 
-async def test_giving_up_needs_a_reason(program: Program, event: Event) -> None:
+async def test_discarding_needs_a_reason(program: Program, event: Event) -> None:
     assert program.run("dead", "discard", str(event.id)).err == "sharetally: Missing option '--reason'.\n"
-    said = program.run("dead", "discard", str(event.id), "--reason", " ")
-    assert (said.code, said.err) == (2, "sharetally: reason: must be 1 to 500 characters\n")
+    result = program.run("dead", "discard", str(event.id), "--reason", " ")
+    assert (result.code, result.err) == (2, "sharetally: reason: must be 1 to 500 characters\n")
     assert len(program.run("dead", "list", "--json").json) == 1
 
 
 async def test_the_author_is_who_is_logged_in(program: Program, url: str, event: Event) -> None:
     program.run("dead", "discard", str(event.id), "--reason", "a test")
     who = os.environ.get("USER") or "operator"
-    async with opened(url) as db:
-        assert await number(db, "SELECT count(*) FROM share_audit WHERE actor = :who", who=who) == 1
+    async with open_database(url) as db:
+        assert await query_int(db, "SELECT count(*) FROM share_audit WHERE actor = :who", who=who) == 1
 
 
 async def test_replaying_through_a_broker(tmp_path: Path, postgresql_url: str, amqp_url: str) -> None:
     program = Program(tmp_path, DATABASE_URL=postgresql_url, BROKER_URL=amqp_url)
-    async with emptied(postgresql_url) as db:
-        events = await share(db, record(), record(user_id="bert"))
+    async with open_empty_database(postgresql_url) as db:
+        events = await insert_shares(db, record(), record(user_id="bert"))
         for each in events:
             await db.park(each.id, "a poison")
-        said = program.run("dead", "replay", "--all")
-        assert (said.code, said.out, said.err) == (0, "2 pending again, sent\n", "")
-        with program.started("worker", "--consumers", "count") as role:
-            role.says('"outcome":"counted"')
+        result = program.run("dead", "replay", "--all")
+        assert (result.code, result.out, result.err) == (0, "2 pending again, sent\n", "")
+        with program.start_role("worker", "--consumers", "count") as role:
+            role.wait_for_output('"outcome":"counted"')
             assert role.stop() == 0
         assert (await db.backlog()).pending == 0
         assert (await db.counts([VIDEO]))[0].shares == 2
@@ -149,7 +162,7 @@ async def delivery(program: Program, url: str) -> UUID:
     """A retry whose post is dead; its record is pending."""
     pending = record(user_id="bert", status=Status.PENDING, evidence=Evidence.POSTED, attempt_count=2)
     made = post_delivery(pending, new_id(), "request-7")
-    async with opened(url) as db:
+    async with open_database(url) as db:
         await write(db, Writes(new_records=of_records(pending)))
         await enqueue(db, made)
         worker = await registered(db)
@@ -173,7 +186,7 @@ async def test_dead_deliveries_are_listed_and_shown_with_the_parked_jobs(
 async def test_a_dead_delivery_waits_again(program: Program, url: str, delivery: UUID) -> None:
     assert program.run("dead", "replay", str(delivery)).out == "1 deliveries wait again for a worker\n"
     assert program.run("dead", "list", "--json").json == []
-    async with opened(url) as db:
+    async with open_database(url) as db:
         assert await states(db) == {delivery: "waiting"}
 
 
@@ -184,9 +197,9 @@ async def test_all_of_both_are_replayed(program: Program, event: Event, delivery
 
 
 async def test_discarding_a_dead_post_lets_its_record_move_on(program: Program, url: str, delivery: UUID) -> None:
-    said = program.run("dead", "discard", str(delivery), "--reason", "a test", "--author", "olga")
-    assert (said.code, said.out) == (0, "discarded; it will not be delivered\n")
-    async with opened(url) as db:
-        found = (await db.records_of(VIDEO, "bert"))["twitter"]
+    result = program.run("dead", "discard", str(delivery), "--reason", "a test", "--author", "olga")
+    assert (result.code, result.out) == (0, "discarded; it will not be delivered\n")
+    async with open_database(url) as db:
+        found = (await db.user_records(VIDEO, "bert"))["twitter"]
     assert (found.status, found.error_code, found.error_message) == (Status.FAILED, "post-discarded", "a test")
     assert program.run("dead", "discard", str(delivery), "--reason", "a test").code == 2

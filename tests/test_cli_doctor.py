@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import Program, Said
+from tests.program import CommandResult, Program
 
 
 @pytest.fixture
@@ -14,26 +14,26 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
 
 
-def wrong(said: Said) -> dict[str, str]:
+def wrong(result: CommandResult) -> dict[str, str]:
     """What is wrong, by the name of the check."""
-    lines = [line.removeprefix("WRONG ") for line in said.out.splitlines() if line.startswith("WRONG ")]
+    lines = [line.removeprefix("WRONG ") for line in result.out.splitlines() if line.startswith("WRONG ")]
     return {name: detail for name, _, detail in (line.partition(": ") for line in lines)}
 
 
 def test_all_is_well_on_the_embedded_default(program: Program) -> None:
     program.migrate()
-    said = program.run("doctor")
-    assert (said.code, said.err, wrong(said)) == (0, "", {})
-    assert "ok    database: schema is current; 0 events pending, 0 parked\n" in said.out
-    assert "ok    openid: none: `sharetally console` prints links to sign in with\n" in said.out
-    assert "SHARETALLY_RATE_LIMIT = 600/minute\n" in said.out
+    result = program.run("doctor")
+    assert (result.code, result.err, wrong(result)) == (0, "", {})
+    assert "ok    database: schema is current; 0 events pending, 0 parked\n" in result.out
+    assert "ok    openid: none: `sharetally console` prints links to sign in with\n" in result.out
+    assert "SHARETALLY_RATE_LIMIT = 600/minute\n" in result.out
 
 
 def test_before_the_first_migration(program: Program) -> None:
-    said = program.run("doctor")
-    assert said.code == 1
-    assert set(wrong(said)) == {"database"}
-    assert wrong(said)["database"].endswith("run `sharetally migrate`")
+    result = program.run("doctor")
+    assert result.code == 1
+    assert set(wrong(result)) == {"database"}
+    assert wrong(result)["database"].endswith("run `sharetally migrate`")
 
 
 def test_everything_is_away(program: Program) -> None:
@@ -48,31 +48,31 @@ def test_everything_is_away(program: Program) -> None:
         "OIDC_GROUPS": '{"staff": "audit"}',
         "PUBLIC_URL": "https://shares.example.com",
     }
-    said = program.run("doctor")
-    assert said.code == 1
-    assert set(wrong(said)) == {"database", "broker", "cache", "openid"}
-    assert "check BROKER_URL" in wrong(said)["broker"]
-    assert "check CACHE_URL" in wrong(said)["cache"]
-    assert wrong(said)["openid"].startswith("the OpenID provider does not answer (ConnectError")
-    assert "hunter2" not in said.out + said.err
-    assert "SHARETALLY_DATABASE_URL = postgresql://somebody:***@127.0.0.1:9/sharetally\n" in said.out
-    assert "SHARETALLY_JWT_SECRET = ***\n" in said.out
-    assert "SHARETALLY_OIDC_CLIENT_SECRET = ***\n" in said.out
+    result = program.run("doctor")
+    assert result.code == 1
+    assert set(wrong(result)) == {"database", "broker", "cache", "openid"}
+    assert "check BROKER_URL" in wrong(result)["broker"]
+    assert "check CACHE_URL" in wrong(result)["cache"]
+    assert wrong(result)["openid"].startswith("the OpenID provider does not answer (ConnectError")
+    assert "hunter2" not in result.out + result.err
+    assert "SHARETALLY_DATABASE_URL = postgresql://somebody:***@127.0.0.1:9/sharetally\n" in result.out
+    assert "SHARETALLY_JWT_SECRET = ***\n" in result.out
+    assert "SHARETALLY_OIDC_CLIENT_SECRET = ***\n" in result.out
 
 
 def test_a_platform_that_nobody_knows(program: Program) -> None:
     program.migrate()
     program.settings["SHARE_PLATFORMS"] = "twitter,fax"
-    said = program.run("doctor")
-    assert said.code == 1
-    assert wrong(said)["settings"].startswith("SHARE_PLATFORMS: unknown fax; known are ")
+    result = program.run("doctor")
+    assert result.code == 1
+    assert wrong(result)["settings"].startswith("SHARE_PLATFORMS: unknown fax; known are ")
 
 
 def test_the_real_stack(program: Program, postgresql_url: str, amqp_url: str, redis_url: str) -> None:
     program.settings |= {"DATABASE_URL": postgresql_url, "BROKER_URL": amqp_url, "CACHE_URL": redis_url}
     program.settings["EVENT_FEED"] = "on"
     program.migrate()
-    said = program.run("doctor")
-    assert (said.code, said.err, wrong(said)) == (0, "", {})
+    result = program.run("doctor")
+    assert (result.code, result.err, wrong(result)) == (0, "", {})
     queues = ("count", "post", "in", "feed", "deliveries")
-    assert f"ok    broker: {', '.join(f'{name} 0 waiting, 0 consumers' for name in queues)}\n" in said.out
+    assert f"ok    broker: {', '.join(f'{name} 0 waiting, 0 consumers' for name in queues)}\n" in result.out

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import Program, fetched
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 
 
@@ -35,8 +35,8 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(program: Program) -> None:
 
 @pytest.mark.parametrize(("name", "scope"), [("shop", "root"), ("shop", ""), ("", "shares"), ("x" * 200, "shares")])
 def test_a_key_that_would_not_do_is_not_made(program: Program, name: str, scope: str) -> None:
-    said = program.run("keys", "create", "--name", name, "--scope", scope)
-    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    result = program.run("keys", "create", "--name", name, "--scope", scope)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     with closing(sqlite3.connect(program.folder / "data" / "sharetally.db")) as database:
         assert database.execute("SELECT name FROM api_keys").fetchall() == []
 
@@ -58,9 +58,9 @@ def test_a_revoked_key_stops_within_ten_seconds(program: Program) -> None:
     port = free_port()
 
     def asked() -> int:
-        return fetched(f"http://127.0.0.1:{port}/tokens", token=key, body={"userId": "anna"})[0]
+        return fetch(f"http://127.0.0.1:{port}/tokens", token=key, body={"userId": "anna"})[0]
 
-    with program.started("serve", "--port", str(port)) as role:
+    with program.start_role("serve", "--port", str(port)) as role:
         role.until(lambda: asked() == 200)
         program.run("keys", "revoke", listed["id"])
         revoked = time.monotonic()

@@ -23,9 +23,9 @@ async def seen(capsys: pytest.CaptureFixture[str], *wanted: str) -> str:
 
 
 async def test_the_line_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(proof, "TELL_SECONDS", 0.001)
+    monkeypatch.setattr(proof, "PROGRESS_SECONDS", 0.001)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    async with proof.telling() as progress:
+    async with proof.show_progress() as progress:
         await seen(capsys, "\rlooking at all contents in one snapshot, 0 s")
         progress(2_000)
         await seen(capsys, "\r2000 contents looked at, 0 s")
@@ -33,8 +33,8 @@ async def test_the_line_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 async def test_nothing_is_told_to_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(proof, "TELL_SECONDS", 0.0)
-    async with proof.telling() as progress:
+    monkeypatch.setattr(proof, "PROGRESS_SECONDS", 0.0)
+    async with proof.show_progress() as progress:
         progress(2_000)
         await asyncio.sleep(0)
     assert capsys.readouterr().err == ""

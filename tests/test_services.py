@@ -25,7 +25,7 @@ from tests.services.mysql import MYSQL
 from tests.services.postgresql import POSTGRESQL
 from tests.services.rabbitmq import RABBITMQ
 from tests.services.redis import REDIS
-from tests.services.server import Kind, Server, Unavailable, apart, open_server, with_path
+from tests.services.server import Server, ServerKind, Unavailable, open_server, run_in_thread, with_path
 
 pytestmark = pytest.mark.anyio
 
@@ -166,7 +166,7 @@ async def test_each_kind_of_database_can_be_asked_for(database_url: str) -> None
 
 
 @pytest.mark.parametrize("kind", [POSTGRESQL, MYSQL, REDIS], ids=lambda kind: kind.name)
-def test_a_private_server_answers_and_ends(kind: Kind) -> None:
+def test_a_private_server_answers_and_ends(kind: ServerKind) -> None:
     if not kind.installed():
         pytest.skip(f"{kind.name} is not installed")
     with kind.private() as server:
@@ -175,17 +175,17 @@ def test_a_private_server_answers_and_ends(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KEEPERS, ids=lambda kind: kind.name)
-def test_a_private_server_comes_back_with_all_that_was_written(kind: Kind) -> None:
+def test_a_private_server_comes_back_with_all_that_was_written(kind: ServerKind) -> None:
     if not kind.installed():
         pytest.skip(f"{kind.name} is not installed")
     with kind.private() as server:
-        assert server.switch is not None
-        apart(KEEPERS[kind](server.url, MAKE, INSERT))
-        for off in (server.switch.kill, server.switch.stop):
+        assert server.process is not None
+        run_in_thread(KEEPERS[kind](server.url, MAKE, INSERT))
+        for off in (server.process.kill, server.process.stop):
             off()
             assert not kind.answers(server.url)
-            server.switch.start()
-            assert apart(KEEPERS[kind](server.url)) == 2
+            server.process.start()
+            assert run_in_thread(KEEPERS[kind](server.url)) == 2
 
 
 async def test_a_private_broker_has_virtual_hosts_too() -> None:

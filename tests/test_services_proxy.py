@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.services.proxy import Proxy, Way, open_proxy
+from tests.services.proxy import Direction, Proxy, open_proxy
 
 pytestmark = pytest.mark.anyio
-WITHIN = 10.0  # seconds; only what is broken takes so long
+TIMEOUT = 10.0  # seconds; only what is broken takes so long
 A_WHILE = 0.2  # seconds in which nothing comes over a line that stalls
 
 Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -60,7 +60,7 @@ async def called(proxy: Proxy) -> AsyncIterator[Side]:
 async def answer(side: Side, line: bytes = b"") -> bytes:
     """Say this, if anything, and return the next answer."""
     side[1].write(line)
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(TIMEOUT):
         return await side[0].readuntil(b"\n")
 
 
@@ -72,7 +72,7 @@ async def nothing_comes(side: Side) -> None:
 
 async def ended(side: Side) -> bool:
     """Whether the line ended with nothing more said."""
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(TIMEOUT):
         try:
             return await side[0].read() == b""
         except ConnectionResetError:
@@ -87,7 +87,7 @@ async def test_it_passes_what_is_said(proxy: Proxy, server: Server) -> None:
         assert await answer(two, b"b\n") == b"b!\n"
         one[1].write(b"c\nd\n")
         one[1].write_eof()
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT):
             await server.left.wait()
     assert server.heard == [b"a\n", b"b\n", b"c\n", b"d\n"]
 
@@ -117,7 +117,7 @@ async def test_a_stalled_line_says_nothing_and_loses_nothing(proxy: Proxy, serve
 async def test_a_line_can_stall_for_those_who_are_there(proxy: Proxy) -> None:
     async with called(proxy) as side:
         await answer(side, b"a\n")
-        proxy.stall(newcomers=False)
+        proxy.stall(new_connections=False)
         side[1].write(b"b\n")
         async with called(proxy) as newcomer:
             assert await answer(newcomer, b"c\n") == b"c!\n"
@@ -127,11 +127,11 @@ async def test_a_line_can_stall_for_those_who_are_there(proxy: Proxy) -> None:
 async def test_one_way_can_stall_alone(proxy: Proxy, server: Server) -> None:
     async with called(proxy) as side:
         await answer(side, b"a\n")
-        proxy.stall(Way.TO_CLIENT)
+        proxy.stall(Direction.TO_CLIENT)
         side[1].write(b"b\n")
         await nothing_comes(side)
         assert server.heard == [b"a\n", b"b\n"]
-        proxy.stall(Way.TO_SERVER)
+        proxy.stall(Direction.TO_SERVER)
         assert await answer(side) == b"b!\n"
         side[1].write(b"c\n")
         await nothing_comes(side)
@@ -145,7 +145,7 @@ async def test_over_a_stalled_line_nobody_learns_that_the_other_left(proxy: Prox
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(server.left.wait(), A_WHILE)
     proxy.release()
-    await asyncio.wait_for(server.left.wait(), WITHIN)
+    await asyncio.wait_for(server.left.wait(), TIMEOUT)
 
 
 async def test_a_reset_is_one_and_new_connections_are_welcome(proxy: Proxy) -> None:
@@ -158,17 +158,17 @@ async def test_a_reset_is_one_and_new_connections_are_welcome(proxy: Proxy) -> N
             assert await answer(newcomer, b"b\n") == b"b!\n"
 
 
-async def test_a_cut_line_refuses_until_it_is_mended_at_the_same_port(proxy: Proxy, server: Server) -> None:
+async def test_a_cut_line_refuses_until_it_is_fixed_at_the_same_port(proxy: Proxy, server: Server) -> None:
     url = proxy.url
     async with called(proxy) as side:
         await answer(side, b"a\n")
         await proxy.cut()
         assert await ended(side)
-        await asyncio.wait_for(server.left.wait(), WITHIN)
+        await asyncio.wait_for(server.left.wait(), TIMEOUT)
     with pytest.raises(ConnectionRefusedError):
         async with called(proxy):
             pass
-    await proxy.mend()
+    await proxy.restore()
     assert proxy.url == url
     async with called(proxy) as again:
         assert await answer(again, b"b\n") == b"b!\n"
@@ -185,7 +185,7 @@ async def test_the_reply_to_a_request_is_lost_and_no_other(proxy: Proxy, server:
         assert await answer(other, b"more\n") == b"more!\n"
         side[1].write(b"MIT 2\n")
         assert await ended(side)
-        await asyncio.wait_for(proxy.reply_was_cut(), WITHIN)
+        await asyncio.wait_for(proxy.wait_for_reply_cut(), TIMEOUT)
         assert server.heard[-1] == b"COMMIT 2\n"
         assert await answer(other, b"COMMIT 3\n") == b"COMMIT 3!\n"
 
@@ -217,14 +217,14 @@ async def test_the_very_next_reply_can_be_lost_and_the_server_with_it(proxy: Pro
         with pytest.raises(ConnectionRefusedError):
             async with called(proxy):
                 pass
-        await proxy.mend()
+        await proxy.restore()
         async with called(proxy) as again:
             assert await answer(again, b"c\n") == b"c!\n"
 
 
 async def test_a_slow_line_takes_its_time_one_way(proxy: Proxy) -> None:
     async with called(proxy) as side:
-        proxy.throttle(10_000, Way.TO_CLIENT)
+        proxy.throttle(10_000, Direction.TO_CLIENT)
         began = time.monotonic()
         assert len(await answer(side, b"x" * 5_000 + b"\n")) == 5_002
         assert time.monotonic() - began >= 0.5
@@ -235,7 +235,7 @@ async def test_a_slow_line_takes_its_time_one_way(proxy: Proxy) -> None:
 async def test_words_can_be_slipped_in(proxy: Proxy) -> None:
     async with called(proxy) as side:
         await answer(side, b"a\n")
-        proxy.say(b"psst\n")
+        proxy.inject(b"psst\n")
         assert await answer(side) == b"psst\n"
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.domain.errors import Misconfigured
-from sharetally.settings import Role, Settings, check_roles, ensure_secret, load, masked, sqlite_path
+from sharetally.domain.errors import ConfigurationError
+from sharetally.settings import Role, Settings, check_roles, ensure_secret, load, masked_settings, sqlite_path
 from sharetally.settings_values import Rate
 
 STRONG = "0123456789abcdef0123456789abcdef"
@@ -31,12 +31,12 @@ OPENID = {
 }
 
 
-def loaded(cwd: Path, **values: str) -> Settings:
+def load_settings(cwd: Path, **values: str) -> Settings:
     return load({f"SHARETALLY_{name.upper()}": value for name, value in values.items()}, cwd=cwd)
 
 
-def refusal(environ: Mapping[str, str], cwd: Path) -> str:
-    with pytest.raises(Misconfigured) as caught:
+def load_error(environ: Mapping[str, str], cwd: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
         load(environ, cwd=cwd)
     assert "\n" not in caught.value.detail
     return caught.value.detail
@@ -67,13 +67,13 @@ def test_without_any_setting_everything_is_embedded(tmp_path: Path) -> None:
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "sharetally.toml").write_text('log_level = "debug"\npublic_counts = false\nops_port = 9100\n')
-    settings = loaded(tmp_path, log_level="error")
+    settings = load_settings(tmp_path, log_level="error")
     assert (settings.log_level, settings.public_counts, settings.ops_port) == ("error", False, 9100)
 
 
 def test_the_file_of_the_requirement_document_works_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"share_platforms": ["twitter", "whatsapp", "facebook", "linkedin"]}')
-    settings = loaded(tmp_path, config="config.json")
+    settings = load_settings(tmp_path, config="config.json")
     assert settings.share_platforms == ("twitter", "whatsapp", "facebook", "linkedin")
 
 
@@ -100,11 +100,11 @@ def test_a_toml_file_has_tables_and_lists(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_wrong_stops_the_start(tmp_path: Path, name: str, content: str, told: str) -> None:
     (tmp_path / name).write_text(content)
-    assert told in refusal({"SHARETALLY_CONFIG": name}, tmp_path)
+    assert told in load_error({"SHARETALLY_CONFIG": name}, tmp_path)
 
 
 def test_a_config_that_is_missing_is_named(tmp_path: Path) -> None:
-    detail = refusal({"SHARETALLY_CONFIG": "nowhere.toml"}, tmp_path)
+    detail = load_error({"SHARETALLY_CONFIG": "nowhere.toml"}, tmp_path)
     assert detail.startswith("SHARETALLY_CONFIG: cannot read ")
 
 
@@ -117,7 +117,7 @@ def test_a_config_that_is_missing_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_is_no_setting_stops_the_start(tmp_path: Path, name: str, hint: str) -> None:
-    assert refusal({name: "1"}, tmp_path) == f"{name}: there is no such setting{hint}"
+    assert load_error({name: "1"}, tmp_path) == f"{name}: there is no such setting{hint}"
 
 
 def test_names_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
@@ -140,14 +140,14 @@ def test_names_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
 def test_each_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{STRONG} \n")
     (tmp_path / "db").write_text("mysql://u:p@db/shares\n")
-    settings = loaded(tmp_path, jwt_secret_file=str(tmp_path / "secret"), database_url_file="db")
+    settings = load_settings(tmp_path, jwt_secret_file=str(tmp_path / "secret"), database_url_file="db")
     assert settings.jwt_secret == f"{STRONG} "
     assert settings.database_url == "mysql://u:p@db/shares"
 
 
 def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
     environ = {"SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_SECRET_FILE": "secret"}
-    detail = refusal(environ, tmp_path)
+    detail = load_error(environ, tmp_path)
     assert detail == "SHARETALLY_JWT_SECRET_FILE: SHARETALLY_JWT_SECRET is set too; keep one of them"
 
 
@@ -155,7 +155,7 @@ def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
 def test_a_secret_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "secret").write_bytes(content)
-    assert "SHARETALLY_JWT_SECRET_FILE" in refusal({"SHARETALLY_JWT_SECRET_FILE": "secret"}, tmp_path)
+    assert "SHARETALLY_JWT_SECRET_FILE" in load_error({"SHARETALLY_JWT_SECRET_FILE": "secret"}, tmp_path)
 
 
 # grammars
@@ -170,7 +170,7 @@ def test_a_secret_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes
     ],
 )
 def test_platforms_are_normalised(tmp_path: Path, text: str, platforms: tuple[str, ...]) -> None:
-    assert loaded(tmp_path, share_platforms=text).share_platforms == platforms
+    assert load_settings(tmp_path, share_platforms=text).share_platforms == platforms
 
 
 @pytest.mark.parametrize(
@@ -185,18 +185,18 @@ def test_platforms_are_normalised(tmp_path: Path, text: str, platforms: tuple[st
     ],
 )
 def test_a_rate_is_a_number_of_writes_in_a_unit(tmp_path: Path, text: str, rate: Rate | None) -> None:
-    assert loaded(tmp_path, rate_limit=text).rate_limit == rate
+    assert load_settings(tmp_path, rate_limit=text).rate_limit == rate
 
 
 @pytest.mark.parametrize(
     ("text", "on"), [("on", True), ("true", True), ("True", True), ("off", False), ("false", False)]
 )
 def test_a_switch_is_on_or_off(tmp_path: Path, text: str, on: bool) -> None:
-    assert loaded(tmp_path, public_counts=text).public_counts is on
+    assert load_settings(tmp_path, public_counts=text).public_counts is on
 
 
 def test_addresses_are_put_into_one_form(tmp_path: Path) -> None:
-    settings = loaded(
+    settings = load_settings(
         tmp_path,
         database_url="postgres://u@h1:1,h2:2/db",
         public_url="https://tally.example/app/",
@@ -217,13 +217,13 @@ def test_addresses_are_put_into_one_form(tmp_path: Path) -> None:
 
 def test_a_socket_in_the_query_survives(tmp_path: Path) -> None:
     url = "postgresql:///shares?host=/run/postgresql"
-    assert loaded(tmp_path, database_url=url).database_url == url
+    assert load_settings(tmp_path, database_url=url).database_url == url
 
 
 def test_a_relative_database_file_is_found_from_where_we_are(tmp_path: Path) -> None:
-    assert sqlite_path(loaded(tmp_path, database_url="sqlite:///a/b.db")) == tmp_path / "a" / "b.db"
-    assert sqlite_path(loaded(tmp_path, database_url="sqlite:////srv/b.db")) == Path("/srv/b.db")
-    assert sqlite_path(loaded(tmp_path, database_url="mysql://h/b")) is None
+    assert sqlite_path(load_settings(tmp_path, database_url="sqlite:///a/b.db")) == tmp_path / "a" / "b.db"
+    assert sqlite_path(load_settings(tmp_path, database_url="sqlite:////srv/b.db")) == Path("/srv/b.db")
+    assert sqlite_path(load_settings(tmp_path, database_url="mysql://h/b")) is None
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_relative_database_file_is_found_from_where_we_are(tmp_path: Path) -> 
 )
 def test_a_malformed_value_is_named_with_its_setting(tmp_path: Path, name: str, value: str) -> None:
     variable = f"SHARETALLY_{name.upper()}"
-    detail = refusal({variable: value}, tmp_path)
+    detail = load_error({variable: value}, tmp_path)
     assert detail.startswith((f"{variable}: ", f"{name.upper()}: "))
 
 
@@ -311,7 +311,7 @@ def test_a_malformed_value_is_named_with_its_setting(tmp_path: Path, name: str, 
 @pytest.mark.parametrize("scheme", ["postgresql", "amqp", "redis", "nonsense"])
 @pytest.mark.parametrize("rest", ["u:HIDDEN@h:port/d", "u:HIDDEN#@h/d", "u:HIDDEN@[h/d"])
 def test_a_refusal_never_quotes_an_address(tmp_path: Path, name: str, scheme: str, rest: str) -> None:
-    detail = refusal({f"SHARETALLY_{name.upper()}": f"{scheme}://{rest}"}, tmp_path)
+    detail = load_error({f"SHARETALLY_{name.upper()}": f"{scheme}://{rest}"}, tmp_path)
     assert "HIDDEN" not in detail
 
 
@@ -319,14 +319,14 @@ def test_a_refusal_never_quotes_an_address(tmp_path: Path, name: str, scheme: st
 
 
 def test_a_short_secret_is_refused_and_not_quoted(tmp_path: Path) -> None:
-    detail = refusal({"SHARETALLY_JWT_SECRET": "tiger" * 6}, tmp_path)
+    detail = load_error({"SHARETALLY_JWT_SECRET": "tiger" * 6}, tmp_path)
     assert detail.startswith("JWT_SECRET: shorter than the 32 bytes")
     assert "tiger" not in detail
 
 
 def test_a_secret_is_measured_in_bytes_and_by_its_algorithm(tmp_path: Path) -> None:
-    assert loaded(tmp_path, jwt_secret="ü" * 16).jwt_secret == "ü" * 16
-    assert "64 bytes" in refusal({"SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_ALGORITHMS": "HS512"}, tmp_path)
+    assert load_settings(tmp_path, jwt_secret="ü" * 16).jwt_secret == "ü" * 16
+    assert "64 bytes" in load_error({"SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_ALGORITHMS": "HS512"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_secret_is_measured_in_bytes_and_by_its_algorithm(tmp_path: Path) -> N
     ],
 )
 def test_settings_that_need_another_say_which(tmp_path: Path, environ: dict[str, str | None], told: str) -> None:
-    assert told in refusal({name: value for name, value in environ.items() if value is not None}, tmp_path)
+    assert told in load_error({name: value for name, value in environ.items() if value is not None}, tmp_path)
 
 
 def test_an_issuer_stays_as_it_is_written(tmp_path: Path) -> None:
@@ -374,16 +374,18 @@ def test_each_kind_of_key_has_its_own_algorithms(tmp_path: Path) -> None:
 def test_what_lives_in_one_process_is_not_shared(tmp_path: Path, processes: int, role: Role) -> None:
     embedded = load({}, cwd=tmp_path)
     check_roles(embedded, processes=1, role="serve")
-    with pytest.raises(Misconfigured, match=r"^DATABASE_URL: SQLite serves one process"):
+    with pytest.raises(ConfigurationError, match=r"^DATABASE_URL: SQLite serves one process"):
         check_roles(embedded, processes=processes, role=role)
-    no_broker = loaded(tmp_path, database_url="mysql://h/d")
-    with pytest.raises(Misconfigured, match=r"^BROKER_URL: memory: lives in one process"):
+    no_broker = load_settings(tmp_path, database_url="mysql://h/d")
+    with pytest.raises(ConfigurationError, match=r"^BROKER_URL: memory: lives in one process"):
         check_roles(no_broker, processes=processes, role=role)
-    check_roles(loaded(tmp_path, database_url="mysql://h/d", broker_url="amqp://h"), processes=processes, role=role)
+    check_roles(
+        load_settings(tmp_path, database_url="mysql://h/d", broker_url="amqp://h"), processes=processes, role=role
+    )
 
 
 def test_no_process_is_no_service(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="--processes"):
+    with pytest.raises(ConfigurationError, match="--processes"):
         check_roles(load({}, cwd=tmp_path), processes=0, role="serve")
 
 
@@ -411,7 +413,7 @@ def test_processes_that_start_at_once_have_the_same_secret(tmp_path: Path) -> No
 
 
 def test_a_longer_hash_gets_a_longer_secret(tmp_path: Path) -> None:
-    made = ensure_secret(loaded(tmp_path, jwt_algorithms="HS512")).jwt_secret
+    made = ensure_secret(load_settings(tmp_path, jwt_algorithms="HS512")).jwt_secret
     assert made is not None
     assert len(made) >= 64
 
@@ -427,7 +429,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
     settings = load({}, cwd=tmp_path)
     ensure_secret(settings)
     (settings.data_dir / "jwt_secret").chmod(0o644)
-    with pytest.raises(Misconfigured, match="others can read"):
+    with pytest.raises(ConfigurationError, match="others can read"):
         ensure_secret(settings)
 
 
@@ -435,21 +437,21 @@ def test_a_secret_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     settings = load({}, cwd=tmp_path)
     ensure_secret(settings)
     (settings.data_dir / "jwt_secret").write_text("")
-    with pytest.raises(Misconfigured, match="shorter than the 32 bytes"):
+    with pytest.raises(ConfigurationError, match="shorter than the 32 bytes"):
         ensure_secret(settings)
 
 
 def test_a_data_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(Misconfigured, match=r"^DATA_DIR: cannot make .*taken"):
-        ensure_secret(loaded(tmp_path, data_dir="taken"))
+    with pytest.raises(ConfigurationError, match=r"^DATA_DIR: cannot make .*taken"):
+        ensure_secret(load_settings(tmp_path, data_dir="taken"))
 
 
 # how settings are shown
 
 
 def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
-    settings = loaded(
+    settings = load_settings(
         tmp_path,
         jwt_secret="HUSH" * 8,
         database_url="postgresql://shares:HUSH@db:5432/tally?sslmode=require&sslpassword=HUSH",
@@ -458,7 +460,7 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
         oidc_client_secret="HUSH",
         **{name.removeprefix("SHARETALLY_").lower(): value for name, value in OPENID.items()},
     )
-    shown = masked(settings)
+    shown = masked_settings(settings)
     assert shown["SHARETALLY_JWT_SECRET"] == shown["SHARETALLY_OIDC_CLIENT_SECRET"] == "***"
     assert shown["SHARETALLY_DATABASE_URL"] == ("postgresql://shares:***@db:5432/tally?sslmode=require&sslpassword=***")
     assert shown["SHARETALLY_BROKER_URL"] == "amqps://shares:***@mq/vhost"
@@ -468,7 +470,7 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
 
 def test_all_settings_are_shown_as_they_are_written(tmp_path: Path) -> None:
     settings = load({}, cwd=tmp_path)
-    shown = masked(settings)
+    shown = masked_settings(settings)
     assert list(shown) == [f"SHARETALLY_{field.name.upper()}" for field in fields(Settings)]
     assert shown["SHARETALLY_RATE_LIMIT"] == "600/minute"
     assert shown["SHARETALLY_PUBLIC_COUNTS"] == "on"
@@ -480,5 +482,5 @@ def test_all_settings_are_shown_as_they_are_written(tmp_path: Path) -> None:
 
 def test_what_is_shown_can_be_set_again(tmp_path: Path) -> None:
     settings = load({}, cwd=tmp_path)
-    environ = {name: text for name, text in masked(settings).items() if text not in ("", "not set")}
+    environ = {name: text for name, text in masked_settings(settings).items() if text not in ("", "not set")}
     assert load(environ, cwd=tmp_path) == settings

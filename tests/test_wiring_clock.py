@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.domain.errors import Misconfigured
+from sharetally.domain.errors import ConfigurationError
 from sharetally.wiring import check_clock
 
 
@@ -22,5 +22,5 @@ def test_near_enough(hours: int) -> None:
 
 @pytest.mark.parametrize(("hours", "way"), [(48, "ahead of"), (-48, "behind")])
 def test_too_far(hours: int, way: str) -> None:
-    with pytest.raises(Misconfigured, match=f"48 hours {way} the database's: set it"):
+    with pytest.raises(ConfigurationError, match=f"48 hours {way} the database's: set it"):
         check_clock(timedelta(hours=hours))

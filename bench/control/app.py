@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from bench.control import sharing
-from bench.control.events import Events, declared
+from bench.control.events import Events, declare_exchange
 from bench.control.schemas import CountResponse, LinkRequest, LinkResponse, ShareRequest, ShareResponse
 from bench.control.settings import PLATFORMS, Settings, from_environment
 
@@ -56,7 +56,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.sessions = async_sessionmaker(engine, expire_on_commit=False)
     connection = await aio_pika.connect_robust(settings.amqp_url)
     channel = await connection.channel(publisher_confirms=True)
-    await declared(channel)
+    await declare_exchange(channel)
     app.state.events = Events(channel.default_exchange)
     yield
     await connection.close()

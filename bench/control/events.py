@@ -18,7 +18,7 @@ from bench.control.settings import QUEUE
 log = logging.getLogger("control")
 
 
-async def declared(channel: AbstractRobustChannel) -> AbstractRobustQueue:
+async def declare_exchange(channel: AbstractRobustChannel) -> AbstractRobustQueue:
     """The queue, as durable as Sharetally's."""
     return await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
 

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from bench.control.events import declared
+from bench.control.events import declare_exchange
 from bench.control.models import ShareCount
 from bench.control.schemas import ShareCreatedJob
 from bench.control.settings import Settings, from_environment
@@ -62,7 +62,7 @@ async def work(settings: Settings) -> None:
     connection = await aio_pika.connect_robust(settings.amqp_url)
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=settings.prefetch)
-    queue = await declared(channel)
+    queue = await declare_exchange(channel)
     tag = await queue.consume(Worker(async_sessionmaker(engine)).on_message)
     await stop.wait()
     await queue.cancel(tag)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
 from sharetally.adapters.databases.tables import share_audit
-from tests.services.server import apart
+from tests.services.server import run_in_thread
 
 SPAN = timedelta(days=90)
 PIECE = 1_000_000  # lines a transaction on MariaDB
@@ -56,7 +56,7 @@ FROM (SELECT i, {began} + i * {span} DIV {lines} AS ms, {common}
 
 def fill(url: str, *, lines: int) -> None:
     """Fill the empty audit of a migrated database, PostgreSQL or MariaDB."""
-    apart(_postgresql(url, lines) if urlsplit(url).scheme == "postgresql" else _mariadb(url, lines))
+    run_in_thread(_postgresql(url, lines) if urlsplit(url).scheme == "postgresql" else _mariadb(url, lines))
 
 
 def _numbers(lines: int) -> dict[str, object]:

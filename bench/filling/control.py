@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from bench.filling.plan import plan
-from tests.services.server import apart
+from tests.services.server import run_in_thread
 
 _RECORDS = """
 INSERT INTO video_share_records (video_id, platform, user_id, status, attempt_count)
@@ -25,7 +25,7 @@ _TABLES = ("video_share_records", "video_share_audit", "share_counts")
 
 def fill(url: str, *, records: int) -> None:
     """Fill empty tables."""
-    apart(_fill(url, records))
+    run_in_thread(_fill(url, records))
 
 
 async def _fill(url: str, records: int) -> None:

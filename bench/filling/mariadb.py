@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 import asyncmy
 
-from bench.filling.plan import Plan, counted, plan
-from tests.services.server import apart
+from bench.filling.plan import Plan, counted_cells, plan
+from tests.services.server import run_in_thread
 
 PIECE = 1_000_000  # records a transaction
 _RECORDS = """
@@ -28,7 +28,7 @@ _TABLES = "share_records, share_audit, share_totals, share_counts, share_rollups
 
 def fill(url: str, *, records: int) -> None:
     """Fill an empty, migrated database."""
-    apart(_fill(url, plan(records)))
+    run_in_thread(_fill(url, plan(records)))
 
 
 async def _fill(url: str, wanted: Plan) -> None:
@@ -42,7 +42,7 @@ async def _fill(url: str, wanted: Plan) -> None:
             for start in range(0, wanted.records, PIECE):
                 stop = min(wanted.records, start + PIECE) - 1
                 await cursor.execute(_RECORDS.format(first=wanted.first, each=wanted.each, start=start, stop=stop))
-            for statement in (_AUDIT, *counted(wanted.at, "TIMESTAMP'{}'")):
+            for statement in (_AUDIT, *counted_cells(wanted.at, "TIMESTAMP'{}'")):
                 await cursor.execute(statement)
             await cursor.execute(f"ANALYZE TABLE {_TABLES}")
     finally:

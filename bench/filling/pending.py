@@ -11,7 +11,7 @@ import asyncpg
 
 from bench.load.tokens import VIDEOS
 from sharetally.domain.content import ContentRef
-from sharetally.ports import EventHead
+from sharetally.ports import EventRef
 
 _SHARES = """
 WITH n AS (
@@ -33,12 +33,12 @@ FROM n ORDER BY i RETURNING id, content_id
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint << 16 | 28672"
 
 
-async def pending(connection: asyncpg.Connection, *, shares: int, contents: int = VIDEOS) -> list[EventHead]:
+async def insert_pending(connection: asyncpg.Connection, *, shares: int, contents: int = VIDEOS) -> list[EventRef]:
     """Write so many shares on so many videos, one after another on each in turn; return their jobs in order."""
     first = await connection.fetchval(_NOW)
     rows = await connection.fetch(_SHARES, shares, contents, f"pending-{token_hex(4)}", first, timeout=120)
     await connection.execute("ANALYZE events")
     return [
-        EventHead(id=row["id"], job="share_created", content=ContentRef(type="video", id=row["content_id"]))
+        EventRef(id=row["id"], job="share_created", content=ContentRef(type="video", id=row["content_id"]))
         for row in rows
     ]

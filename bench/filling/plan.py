@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.load.tokens import VIDEOS
-from sharetally.domain.count import bucket
+from sharetally.domain.count import start_of_quarter_hour
 
 PLATFORMS = ("twitter", "whatsapp")
 
@@ -39,10 +39,10 @@ def plan(records: int) -> Plan:
     return Plan(records=records, at=datetime.now(UTC))
 
 
-def counted(at: datetime, moment: str) -> Iterator[str]:
+def counted_cells(at: datetime, moment: str) -> Iterator[str]:
     """The statements that count all records of an uncounted ledger; `moment` is how the database writes a time."""
     now = moment.format(_text(at))
-    quarter = moment.format(_text(bucket(at)))
+    quarter = moment.format(_text(start_of_quarter_hour(at)))
     micros = int(at.timestamp() * 1_000_000)
     grouped = "FROM share_records WHERE status = 'success' GROUP BY content_type, content_id"
     yield (

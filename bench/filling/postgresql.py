@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncpg
 
-from bench.filling.plan import Plan, counted, plan
-from tests.services.server import apart
+from bench.filling.plan import Plan, counted_cells, plan
+from tests.services.server import run_in_thread
 
 # The numbers, as record {i}: {c} its video, {p} its platform, {u} its user.
 _NUMBERS = """
@@ -30,14 +30,14 @@ _TABLES = ("share_records", "share_audit", "share_totals", "share_counts", "shar
 
 def fill(url: str, *, records: int) -> None:
     """Fill an empty, migrated database."""
-    apart(_fill(url, plan(records)))
+    run_in_thread(_fill(url, plan(records)))
 
 
 async def _fill(url: str, wanted: Plan) -> None:
     connection = await asyncpg.connect(url, server_settings={"TimeZone": "UTC"})
     try:
         numbers = _NUMBERS.format(each=wanted.each, first=wanted.first, last=wanted.records - 1)
-        for statement in (_RECORDS.format(numbers=numbers), _AUDIT, *counted(wanted.at, "TIMESTAMPTZ '{}'")):
+        for statement in (_RECORDS.format(numbers=numbers), _AUDIT, *counted_cells(wanted.at, "TIMESTAMPTZ '{}'")):
             await connection.execute(statement)
         for table in _TABLES:
             await connection.execute(f"VACUUM (ANALYZE) {table}")

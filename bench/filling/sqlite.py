@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from bench.filling.plan import PLATFORMS, Plan, counted, plan
+from bench.filling.plan import PLATFORMS, Plan, counted_cells, plan
 
 _RECORDS = """
 INSERT INTO share_records (id, content_type, content_id, platform, user_id, status, evidence, attempt_count,
@@ -30,7 +30,7 @@ def fill(path: Path, *, records: int) -> None:
         connection.execute("PRAGMA cache_size = -1000000")
         connection.execute("BEGIN")
         connection.executemany(_RECORDS, _rows(wanted))
-        for statement in (_AUDIT, *counted(wanted.at, "'{}'")):
+        for statement in (_AUDIT, *counted_cells(wanted.at, "'{}'")):
             connection.execute(statement)
         connection.execute("COMMIT")
         connection.execute("PRAGMA optimize")

@@ -24,7 +24,7 @@ import uvloop
 from websockets.frames import Frame, Opcode
 
 from bench.load.steady import percentiles
-from tests.oracle.tokens import signed_by
+from tests.oracle.tokens import token_signer
 
 HANDSHAKE = (
     b"GET /live HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -33,12 +33,12 @@ HANDSHAKE = (
     b"Accept-Language: de,en;q=0.7\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n"
 )
 AT_ONCE = 200  # clients that connect side by side
-PATIENCE = 60.0  # seconds for the last client to see the last share
+TIMEOUT = 60.0  # seconds for the last client to see the last share
 _COUNT = re.compile(rb'"contentId":"([^"]+)","shareCount":(\d+)')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class LiveLoad:
     """`clients` follow all `contents`; `shares` of them follow each other, a share each `pause` seconds.
 
     `one_by_one` each waits until all have seen the one before, and `pause` seconds more.
@@ -57,7 +57,7 @@ class Task:
     one_by_one: bool = False
 
 
-class Crowd:
+class LiveClients:
     """Who follows, and when which share was sent."""
 
     def __init__(self, contents: int) -> None:
@@ -84,7 +84,7 @@ class Crowd:
         self.sent[name].append(self.clock())
         self.all_seen.clear()
 
-    def saw(self, name: bytes, upto: int, known: int) -> None:
+    def record_update(self, name: bytes, upto: int, known: int) -> None:
         """One client sees it: all shares after `known`, up to `upto`."""
         self.last = self.clock()
         self.sights.append((self.last, name, known, upto))
@@ -104,7 +104,7 @@ class Crowd:
 class Follower(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, crowd: Crowd, ready: asyncio.Future[None]) -> None:
+    def __init__(self, crowd: LiveClients, ready: asyncio.Future[None]) -> None:
         self._crowd = crowd
         self._ready = ready
         self._transport: asyncio.Transport | None = None
@@ -158,11 +158,11 @@ class Follower(asyncio.Protocol):
                 self._ready.set_result(None)
         else:
             before = self._crowd.before[name]
-            self._crowd.saw(name, shares - before, self._known[name] - before)
+            self._crowd.record_update(name, shares - before, self._known[name] - before)
         self._known[name] = shares
 
 
-async def connected(crowd: Crowd, port: int, clients: int) -> list[asyncio.BaseTransport]:
+async def connected(crowd: LiveClients, port: int, clients: int) -> list[asyncio.BaseTransport]:
     """So many clients, each told how everything stands."""
     loop, found = asyncio.get_running_loop(), list[asyncio.BaseTransport]()
     for start in range(0, clients, AT_ONCE):
@@ -173,7 +173,7 @@ async def connected(crowd: Crowd, port: int, clients: int) -> list[asyncio.BaseT
     return found
 
 
-def stuck(crowd: Crowd, port: int) -> socket.socket:
+def open_stuck_client(crowd: LiveClients, port: int) -> socket.socket:
     """One that follows everything and never reads."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -185,13 +185,13 @@ def stuck(crowd: Crowd, port: int) -> socket.socket:
 class Sharer:
     """Shares over a few connections, each by a user of its own."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: LiveLoad) -> None:
         self._port = task.port
-        self._token = signed_by(task.secret)
+        self._token = token_signer(task.secret)
         self._numbers = count()
         self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def share(self, crowd: Crowd, name: bytes, *, timed: bool) -> None:
+    async def share(self, crowd: LiveClients, name: bytes, *, timed: bool) -> None:
         token = self._token(f"{crowd.names[0].decode()}-{crowd.clock():.6f}-{next(self._numbers)}")
         body = b'{"platforms":["twitter"]}'
         head = f"POST /videos/{name.decode()}/share HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n"
@@ -214,14 +214,14 @@ class Sharer:
         return True
 
 
-async def run(task: Task) -> dict[str, float]:
+async def run(task: LiveLoad) -> dict[str, float]:
     """All of it; times in milliseconds. `round`: until all saw a share that was alone, the median of such shares."""
-    crowd, sharer = Crowd(task.contents), Sharer(task)
+    crowd, sharer = LiveClients(task.contents), Sharer(task)
     loop = asyncio.get_running_loop()
     empty, began = resident(task.pid), loop.time()
     transports = await connected(crowd, task.port, task.clients)
     took, full = loop.time() - began, resident(task.pid)
-    behind = [stuck(crowd, task.port) for _ in range(task.stuck)]
+    behind = [open_stuck_client(crowd, task.port) for _ in range(task.stuck)]
     crowd.expected = task.clients * task.shares
     begin, sharing, rounds = loop.time(), list[asyncio.Task[None]](), list[float]()
     for number in range(task.shares):
@@ -232,11 +232,11 @@ async def run(task: Task) -> dict[str, float]:
         if task.one_by_one:
             crowd.expected = task.clients * (number + 1)
             await sharing[-1]
-            await asyncio.wait_for(crowd.all_seen.wait(), PATIENCE)
+            await asyncio.wait_for(crowd.all_seen.wait(), TIMEOUT)
             rounds.append(crowd.last - crowd.sent[name][-1])
     await asyncio.gather(*sharing)
     if crowd.arrived != crowd.expected:
-        await asyncio.wait_for(crowd.all_seen.wait(), PATIENCE)
+        await asyncio.wait_for(crowd.all_seen.wait(), TIMEOUT)
     newest = max(times[-1] for times in crowd.sent.values() if times)
     for client in behind:
         client.close()
@@ -253,7 +253,7 @@ def resident(pid: int) -> int:
     return psutil.Process(pid).memory_info().rss
 
 
-async def ran(task: Task, root: Path) -> dict[str, float]:
+async def run_in_process(task: LiveLoad, root: Path) -> dict[str, float]:
     """The same in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.load.live", json.dumps(asdict(task)), cwd=root,
@@ -266,7 +266,7 @@ async def ran(task: Task, root: Path) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    print(json.dumps(uvloop.run(run(Task(**json.loads(arguments[0]))))))
+    print(json.dumps(uvloop.run(run(LiveLoad(**json.loads(arguments[0]))))))
 
 
 if __name__ == "__main__":

@@ -16,23 +16,23 @@ from pamqp.commands import Basic
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
 from sharetally.flow.consumers.count import Count
-from sharetally.flow.jobs import messages
-from sharetally.ports import EventHead
+from sharetally.flow.jobs import to_messages
+from sharetally.ports import EventRef
 
 JOBS = 100
 AT_ONCE = 10  # commits
 CONFIRMED = 1_000  # single messages
 
 
-async def publish(url: str, heads: Sequence[EventHead]) -> None:
+async def publish(url: str, heads: Sequence[EventRef]) -> None:
     """As Sharetally does; all confirmed."""
-    broker = AmqpBroker(url, feed=False, patience=60.0)
+    broker = AmqpBroker(url, feed=False, step_timeout=60.0)
     await broker.open([Count.queue])
     try:
         commits = [heads[start : start + JOBS] for start in range(0, len(heads), JOBS)]
         for start in range(0, len(commits), AT_ONCE):
             await broker.publish(
-                [message for commit in commits[start : start + AT_ONCE] for message in messages(commit)]
+                [message for commit in commits[start : start + AT_ONCE] for message in to_messages(commit)]
             )
     finally:
         await broker.close()

@@ -25,7 +25,7 @@ CONNECTIONS = 512  # more would only wait in another queue
 BODY = b'{"platforms":["twitter","whatsapp"]}'
 
 
-class Pace:
+class OpenLoop:
     """What is due, what is free, and how long each answer took."""
 
     def __init__(self, heads: Sequence[bytes]) -> None:
@@ -33,31 +33,31 @@ class Pace:
         self.failed: list[str] = []
         self._heads = heads
         self._due: deque[float] = deque()
-        self._free: list[Line] = []
+        self._free: list[Connection] = []
         self._chance = random.Random(1)  # the same requests in every round
         self._wanted = 0
         self._all = asyncio.Event()
 
-    async def answered(self, wanted: int) -> None:
+    async def wait_for_responses(self, wanted: int) -> None:
         """Return once so many answers have come."""
         self._wanted = wanted
         if len(self.times) < wanted:
             await self._all.wait()
 
-    def took(self, seconds: float) -> None:
+    def record_time(self, seconds: float) -> None:
         """An answer has come."""
         self.times.append(seconds)
         if len(self.times) == self._wanted:
             self._all.set()
 
-    def free(self, line: Line) -> None:
+    def release(self, line: Connection) -> None:
         """A connection that may send again."""
         if self._due:
             line.send(self._request(), self._due.popleft())
         else:
             self._free.append(line)
 
-    def due(self, at: float) -> None:
+    def schedule(self, at: float) -> None:
         """One more request, due at this moment of the loop's clock."""
         if self._free:
             self._free.pop().send(self._request(), at)
@@ -69,11 +69,11 @@ class Pace:
         return b"POST /videos/v%d%b" % (chance.randrange(VIDEOS) + 1, chance.choice(self._heads))
 
 
-class Line(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """A connection: one request at a time."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
+    def __init__(self, loop_state: OpenLoop) -> None:
+        self._loop_state = loop_state
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._received = b""
@@ -81,7 +81,7 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._pace.free(self)
+        self._loop_state.release(self)
 
     def send(self, request: bytes, due: float) -> None:
         """Send what was due then."""
@@ -91,17 +91,17 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if not whole(self._received):
+        if not is_complete(self._received):
             return
         if self._received[9:12] != b"200":
-            self._pace.failed.append(self._received[:200].decode("latin-1"))
-        self._pace.took(self._loop.time() - self._due)
+            self._loop_state.failed.append(self._received[:200].decode("latin-1"))
+        self._loop_state.record_time(self._loop.time() - self._due)
         self._received = b""
-        self._pace.free(self)
+        self._loop_state.release(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._received:
-            self._pace.failed.append("the connection ended")
+            self._loop_state.failed.append("the connection ended")
 
     def close(self) -> None:
         """Leave."""
@@ -109,7 +109,7 @@ class Line(asyncio.Protocol):
         self._transport.close()
 
 
-def whole(received: bytes) -> bool:
+def is_complete(received: bytes) -> bool:
     """Whether an answer has come to its end."""
     head, gap, body = received.partition(b"\r\n\r\n")
     if not gap:
@@ -118,22 +118,24 @@ def whole(received: bytes) -> bool:
     return len(body) >= int(head[at:].split(b"\r\n", 1)[0])
 
 
-async def paced(port: int, rate: float, seconds: float, tokens: Sequence[str]) -> dict[str, object]:
+async def run_steady(port: int, rate: float, seconds: float, tokens: Sequence[str]) -> dict[str, object]:
     """Ask at this rate for so long; every answer is waited for."""
-    loop, pace = asyncio.get_running_loop(), Pace([_head(token) for token in tokens])
-    lines = [(await loop.create_connection(lambda: Line(pace), "127.0.0.1", port))[1] for _ in range(CONNECTIONS)]
+    loop, loop_state = asyncio.get_running_loop(), OpenLoop([_head(token) for token in tokens])
+    lines = [
+        (await loop.create_connection(lambda: Connection(loop_state), "127.0.0.1", port))[1] for _ in range(CONNECTIONS)
+    ]
     began, sent, wanted = loop.time(), 0, int(rate * seconds)
     while sent < wanted:
         tick = int((loop.time() - began) / TICK)
         ready = min(wanted, int((tick + 1) * TICK * rate))
         for number in range(sent, ready):
-            pace.due(began + int(number / rate / TICK) * TICK)
+            loop_state.schedule(began + int(number / rate / TICK) * TICK)
         sent = ready
         await asyncio.sleep(began + (tick + 1) * TICK - loop.time())
-    await pace.answered(wanted)
+    await loop_state.wait_for_responses(wanted)
     for line in lines:
         line.close()
-    return {"answers": len(pace.times), "failed": pace.failed[:5], **percentiles(pace.times)}
+    return {"answers": len(loop_state.times), "failed": loop_state.failed[:5], **percentiles(loop_state.times)}
 
 
 def percentiles(times: Sequence[float]) -> dict[str, float]:
@@ -151,7 +153,7 @@ def _head(token: str) -> bytes:
 def main(port: str, rate: str, seconds: str, tokens: str) -> None:
     """Print what came out as JSON."""
     users = Path(tokens).read_text().split()
-    print(json.dumps(uvloop.run(paced(int(port), float(rate), float(seconds), users))))
+    print(json.dumps(uvloop.run(run_steady(int(port), float(rate), float(seconds), users))))
 
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.oracle.system import SECRET
-from tests.oracle.tokens import signed_by
+from tests.oracle.tokens import token_signer
 
 USERS = 1_000
 VIDEOS = 100_000
 
 
-def tokens_in(folder: Path) -> Path:
+def write_tokens(folder: Path) -> Path:
     """One token a line, for an hour."""
-    token = signed_by(SECRET)
+    token = token_signer(SECRET)
     path = folder / "tokens"
     path.write_text("".join(f"{token(f'bench-{number}')}\n" for number in range(USERS)))
     return path

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.programs import LoadFailed, said
+from bench.programs import LoadFailed, run_program
 
 HERE = Path(__file__).parent
 CLIENTS = 256
@@ -30,14 +30,14 @@ class Load:
 
 async def wrk(port: int, script: str, *arguments: str, seconds: int, clients: int = CLIENTS) -> Load:
     """Ask as fast as answers come, with `load/SCRIPT.lua`; `arguments` are the script's."""
-    out = await said(
+    out = await run_program(
         "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s",
         "-s", str(HERE / f"{script}.lua"), f"http://127.0.0.1:{port}", "--", *arguments,
     )  # fmt: skip
-    return read(out)
+    return parse_output(out)
 
 
-def read(out: str) -> Load:
+def parse_output(out: str) -> Load:
     """What wrk said."""
     if re.search(r"Non-2xx|Socket errors", out):
         raise LoadFailed(f"wrk met errors: {' '.join(out.split())[-300:]}")

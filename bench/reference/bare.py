@@ -10,13 +10,13 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bench.process import answers, running
-from bench.stage import PROCESSES
-from tests.oracle.client import Answer
+from bench.harness import PROCESSES
+from bench.process import responds, run_process
+from tests.oracle.client import Response
 from tests.services.launch import free_port
 
 ANSWER = "BENCH_BARE_ANSWER"
-OF_THE_SERVER = ("date", "content-length", "transfer-encoding", "connection")
+SERVER_HEADERS = ("date", "content-length", "transfer-encoding", "connection")
 
 
 def app() -> ASGIApp:
@@ -36,25 +36,25 @@ def app() -> ASGIApp:
 
 
 @asynccontextmanager
-async def bare(answer: Answer, folder: Path) -> AsyncIterator[int]:
+async def bare(answer: Response, folder: Path) -> AsyncIterator[int]:
     """The port of a server that gives this answer, on as many processes as Sharetally has."""
     told = folder / "answer.json"
     told.write_text(
         json.dumps({"status": answer.status, "headers": headers(answer), "body": answer.body.decode("latin-1")})
     )
     port = free_port()
-    async with running(
+    async with run_process(
         "bench.reference.bare", str(port), log=folder / "bare.log", settings={ANSWER: str(told)},
-        ready=lambda: answers(port, "/"),
+        ready=lambda: responds(port, "/"),
     ):  # fmt: skip
         yield port
 
 
-def headers(answer: Answer) -> Sequence[tuple[str, str]]:
+def headers(answer: Response) -> Sequence[tuple[str, str]]:
     """Those that the application sent; the server adds its own."""
     lines = answer.head.decode("latin-1").split("\r\n")[1:]
     pairs = (line.partition(":")[::2] for line in lines)
-    kept = [(name.lower(), value.strip()) for name, value in pairs if name.lower() not in OF_THE_SERVER]
+    kept = [(name.lower(), value.strip()) for name, value in pairs if name.lower() not in SERVER_HEADERS]
     return [*kept, ("content-length", str(len(answer.body)))]
 
 

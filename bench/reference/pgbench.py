@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.filling import postgresql as filling
-from bench.programs import LoadFailed, said
-from bench.stage import Stage
+from bench.harness import BenchHarness
+from bench.programs import LoadFailed, run_program
 
 SHARE = Path(__file__).parent / "share.sql"
 FILLED = 100_000  # records that are there before
@@ -31,10 +31,10 @@ class Limit:
         return await pgbench(self.database, clients=self.clients, threads=self.threads, seconds=seconds)
 
 
-async def limit(stage: Stage) -> Limit:
+async def limit(harness: BenchHarness) -> Limit:
     """Filled, warm, and with the number of clients that was best; found once a run."""
-    database = stage.kept("pgbench", lambda stack: _database(stage, stack))
-    best = stage.kept("pgbench's best", lambda _: list[tuple[int, int]]())
+    database = harness.cached("pgbench", lambda stack: _database(harness, stack))
+    best = harness.cached("pgbench's best", lambda _: list[tuple[int, int]]())
     if not best:
         await pgbench(database, clients=8, seconds=2)
         best.append(await _best(database))
@@ -42,8 +42,8 @@ async def limit(stage: Stage) -> Limit:
     return Limit(database=database, clients=clients, threads=threads)
 
 
-def _database(stage: Stage, stack: ExitStack) -> str:
-    database = stack.enter_context(stage.migrated())
+def _database(harness: BenchHarness, stack: ExitStack) -> str:
+    database = stack.enter_context(harness.migrated())
     filling.fill(database, records=FILLED)
     return database
 
@@ -60,7 +60,7 @@ async def _best(database: str) -> tuple[int, int]:
 
 async def pgbench(database: str, *, clients: int, seconds: int, threads: int = 1, more: Sequence[str] = ()) -> float:
     """Transactions a second of `share.sql`; one that fails, fails."""
-    out = await said(
+    out = await run_program(
         "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", str(threads), "-T", str(seconds),
         "-f", str(SHARE), *more, database,
     )  # fmt: skip

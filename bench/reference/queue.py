@@ -15,14 +15,14 @@ import msgspec
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from bench.load.publish import confirmed
-from sharetally.ports import EventHead
+from sharetally.ports import EventRef
 
 QUEUE = "bench.raw"
 PREFETCH = 2_000
 ACKED = 500
 
 
-async def published_and_consumed(url: str, heads: Sequence[EventHead]) -> float:
+async def published_and_consumed(url: str, heads: Sequence[EventRef]) -> float:
     """Jobs a second, from the first publish to the last acknowledgement."""
     bodies = [
         msgspec.json.encode({"jobId": head.id, "contentType": "video", "contentId": head.content.id}) for head in heads
@@ -39,7 +39,7 @@ async def _seconds(publishing: aiormq.Connection, consuming: aiormq.Connection, 
     out = await publishing.channel(publisher_confirms=True)
     into = await consuming.channel()
     await out.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
-    taking = _Taking(into, len(bodies))
+    taking = _CountingConsumer(into, len(bodies))
     await into.basic_qos(prefetch_count=PREFETCH)
     tag = await into.basic_consume(QUEUE, taking.take)
     began = time.perf_counter()
@@ -50,7 +50,7 @@ async def _seconds(publishing: aiormq.Connection, consuming: aiormq.Connection, 
     return seconds
 
 
-class _Taking:
+class _CountingConsumer:
     """Acknowledges every so many at once, and knows when all have come."""
 
     def __init__(self, channel: AbstractChannel, expected: int) -> None:

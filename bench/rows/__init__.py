@@ -9,13 +9,13 @@ from importlib import import_module
 from bench.row import Row
 
 
-def rows() -> list[Row]:
+def discover_rows() -> list[Row]:
     """Every row, in the order of the table."""
     modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     return sorted((module.ROW for module in modules), key=lambda row: row.order)
 
 
-def chosen(every: Iterable[Row], *, full: bool, names: Sequence[str]) -> list[Row]:
+def choose(every: Iterable[Row], *, full: bool, names: Sequence[str]) -> list[Row]:
     """Those named, or all that belong to this run; ValueError where a name is none."""
     known = {row.name: row for row in every}
     unknown = [name for name in names if name not in known]

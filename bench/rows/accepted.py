@@ -5,27 +5,27 @@ Jobs are published to RabbitMQ all the same, on the same two cores.
 
 from __future__ import annotations
 
-from bench.pairs import in_turn
+from bench.alternate import alternate
+from bench.harness import BenchHarness
 from bench.reference.pgbench import limit
-from bench.row import Measured, Row, at_least
-from bench.sides.ours import ours
-from bench.sides.side import accepted
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_least
+from bench.sides.sharetally_side import open_sharetally
+from bench.sides.side import accepted_rate
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Requests with two platforms, against the same rows written without HTTP."""
-    theirs, seconds = await limit(stage), stage.options.seconds
+    theirs, seconds = await limit(harness), harness.options.seconds
     notes = [f"pgbench with {theirs.clients} clients on {theirs.threads} threads"]
-    async with ours(stage) as side:
-        before = await side.batches()
-        found = await in_turn(
-            stage.options.pairs, lambda: accepted(side, seconds), lambda: theirs.rate(seconds), notes=notes
+    async with open_sharetally(harness) as side:
+        before = await side.commit_totals()
+        found = await alternate(
+            harness.options.pairs, lambda: accepted_rate(side, seconds), lambda: theirs.rate(seconds), notes=notes
         )
-        after = await side.batches()
-    commits, wishes = (now - then for now, then in zip(after, before, strict=True))
-    return Measured(
-        ours=found.ours, theirs=found.theirs, notes=(*found.notes, f"{wishes / commits:.1f} requests a commit")
+        after = await side.commit_totals()
+    commits, operations = (now - then for now, then in zip(after, before, strict=True))
+    return Measurement(
+        ours=found.ours, theirs=found.theirs, notes=(*found.notes, f"{operations / commits:.1f} requests a commit")
     )
 
 

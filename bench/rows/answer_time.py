@@ -11,34 +11,34 @@ import json
 import sys
 from pathlib import Path
 
+from bench.alternate import alternate, figure
+from bench.harness import BenchHarness
 from bench.load.steady import percentiles
-from bench.pairs import figure, in_turn
 from bench.process import ROOT
 from bench.reference.pgbench import limit, pgbench
-from bench.row import Measured, Row, at_most
-from bench.sides.ours import Ours, ours
-from bench.sides.side import accepted
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_most
+from bench.sides.sharetally_side import SharetallySide, open_sharetally
+from bench.sides.side import accepted_rate
 
 FEWEST = 4  # seconds: p99 needs some hundreds of answers beyond it
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Milliseconds at the 99th percentile."""
-    theirs = await limit(stage)
-    seconds = max(FEWEST, stage.options.seconds)
-    async with ours(stage) as side:
-        half = await accepted(side, stage.options.seconds) / 2
+    theirs = await limit(harness)
+    seconds = max(FEWEST, harness.options.seconds)
+    async with open_sharetally(harness) as side:
+        half = await accepted_rate(side, harness.options.seconds) / 2
         notes = [f"at {half:,.0f} requests/s, half of what it took as fast as it could"]
-        return await in_turn(
-            stage.options.pairs,
+        return await alternate(
+            harness.options.pairs,
             lambda: _steady(side, half, seconds, notes),
-            lambda: _commit(theirs.database, seconds, stage.folder("commits")),
+            lambda: _commit(theirs.database, seconds, harness.folder("commits")),
             notes=notes,
         )
 
 
-async def _steady(side: Ours, rate: float, seconds: int, notes: list[str]) -> float:
+async def _steady(side: SharetallySide, rate: float, seconds: int, notes: list[str]) -> float:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.load.steady", str(side.port), str(rate), str(seconds), str(side.tokens),
         cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,

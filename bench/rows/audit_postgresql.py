@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.sides.auditing import searched
+from bench.sides.audit_row import audit_row
 
-ROW = searched("audit-postgresql", "postgresql", 115)
+ROW = audit_row("audit-postgresql", "postgresql", 115)

@@ -5,33 +5,33 @@ from __future__ import annotations
 import json
 import random
 
-from bench.pairs import in_turn
-from bench.row import Measured, Row, at_most
-from bench.sides.ours import ours
-from bench.sides.reading import known, lines_in, posted, read
-from bench.stage import Stage
+from bench.alternate import alternate
+from bench.harness import BenchHarness
+from bench.row import Measurement, Row, at_most
+from bench.sides.requests import fill_cache, get_rate, post_rate, write_lines
+from bench.sides.sharetally_side import open_sharetally
 
 CONTENTS = 1_000
 TOGETHER = 100
 MICROSECONDS = 1_000_000
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """The same thousand contents, cached, both ways."""
-    seconds, folder = stage.options.seconds, stage.folder("bulk")
-    paths = lines_in(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
-    bodies = lines_in(folder / "bodies", (_body(random.Random(number)) for number in range(200)))
-    async with ours(stage, cache=True, filled=CONTENTS, warm=False) as side:
+    seconds, folder = harness.options.seconds, harness.folder("bulk")
+    paths = write_lines(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
+    bodies = write_lines(folder / "bodies", (_body(random.Random(number)) for number in range(200)))
+    async with open_sharetally(harness, cache=True, filled=CONTENTS, warm=False) as side:
 
         async def together() -> float:
-            return MICROSECONDS / (await posted(side.port, "/share-links/counts", bodies, seconds) * TOGETHER)
+            return MICROSECONDS / (await post_rate(side.port, "/share-links/counts", bodies, seconds) * TOGETHER)
 
         async def single() -> float:
-            return MICROSECONDS / await read(side.port, paths, seconds)
+            return MICROSECONDS / await get_rate(side.port, paths, seconds)
 
-        await known(side.port, CONTENTS)
-        await read(side.port, paths, 1)
-        return await in_turn(stage.options.pairs, together, single)
+        await fill_cache(side.port, CONTENTS)
+        await get_rate(side.port, paths, 1)
+        return await alternate(harness.options.pairs, together, single)
 
 
 def _body(chance: random.Random) -> str:

@@ -5,33 +5,35 @@ The cache is Redis, as two processes need one; what a bare Redis GET would do on
 
 from __future__ import annotations
 
-from bench.pairs import figure, in_turn
+from bench.alternate import alternate, figure
+from bench.harness import BenchHarness
 from bench.reference.bare import bare
 from bench.reference.redis_get import redis_get
-from bench.row import Measured, Row, at_least
-from bench.sides.ours import ours
-from bench.sides.reading import known, lines_in, one, read
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_least
+from bench.sides.requests import fill_cache, get_rate, request_once, write_lines
+from bench.sides.sharetally_side import open_sharetally
 
 CONTENTS = 1_000
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Random ones of a thousand contents."""
-    seconds, folder = stage.options.seconds, stage.folder("cached")
-    paths = lines_in(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
-    async with ours(stage, cache=True, filled=CONTENTS, warm=False) as side:
-        answer = await one(side.port, "GET", "/share-links/count/video/v1")
-        async with bare(answer, folder) as port:
-            await known(side.port, CONTENTS)
-            await read(side.port, paths, 1)
-            await read(port, paths, 1)
-            found = await in_turn(
-                stage.options.pairs, lambda: read(side.port, paths, seconds), lambda: read(port, paths, seconds)
+    seconds, folder = harness.options.seconds, harness.folder("cached")
+    paths = write_lines(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
+    async with open_sharetally(harness, cache=True, filled=CONTENTS, warm=False) as side:
+        response = await request_once(side.port, "GET", "/share-links/count/video/v1")
+        async with bare(response, folder) as port:
+            await fill_cache(side.port, CONTENTS)
+            await get_rate(side.port, paths, 1)
+            await get_rate(port, paths, 1)
+            found = await alternate(
+                harness.options.pairs,
+                lambda: get_rate(side.port, paths, seconds),
+                lambda: get_rate(port, paths, seconds),
             )
-        gets = await redis_get(stage.redis, answer.body)
-    notes = (f"{len(answer.body)} bytes", f"one Redis GET after another by hiredis: {figure(gets)}/s")
-    return Measured(ours=found.ours, theirs=found.theirs, notes=notes)
+        gets = await redis_get(harness.redis, response.body)
+    notes = (f"{len(response.body)} bytes", f"one Redis GET after another by hiredis: {figure(gets)}/s")
+    return Measurement(ours=found.ours, theirs=found.theirs, notes=notes)
 
 
 ROW = Row(

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from bench.pairs import in_turn
+from bench.alternate import alternate
+from bench.harness import BenchHarness
 from bench.reference.pgbench import limit
-from bench.row import Measured, Row, at_least
-from bench.sides.ours import ours
-from bench.sides.side import sustained
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_least
+from bench.sides.sharetally_side import open_sharetally
+from bench.sides.side import sustained_rate
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Requests with two platforms, accepted and counted, against the same rows written without HTTP."""
-    theirs, options = await limit(stage), stage.options
+    theirs, options = await limit(harness), harness.options
     notes: list[str] = []
-    async with ours(stage, counting=True) as side:
-        found = await in_turn(
+    async with open_sharetally(harness, counting=True) as side:
+        found = await alternate(
             options.pairs,
-            lambda: sustained(side, options.sustained, notes),
+            lambda: sustained_rate(side, options.sustained, notes),
             lambda: theirs.rate(options.seconds),
             notes=notes,
         )
-        proven = await side.proven()
-    return Measured(ours=found.ours, theirs=found.theirs, notes=(*found.notes, proven))
+        proven = await side.verify_counts()
+    return Measurement(ours=found.ours, theirs=found.theirs, notes=(*found.notes, proven))
 
 
 ROW = Row(

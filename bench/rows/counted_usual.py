@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from bench.pairs import in_turn
-from bench.row import Measured, Row, at_least
-from bench.sides.ours import ours
-from bench.sides.side import sustained
-from bench.sides.usual import usual
-from bench.stage import Stage
+from bench.alternate import alternate
+from bench.harness import BenchHarness
+from bench.row import Measurement, Row, at_least
+from bench.sides.sharetally_side import open_sharetally
+from bench.sides.side import sustained_rate
+from bench.sides.usual_side import open_usual
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Requests with two platforms; what is not counted in time is credited to neither."""
-    seconds = stage.options.sustained
+    seconds = harness.options.sustained
     notes: list[str] = []
-    async with ours(stage, counting=True) as mine, usual(stage, counting=True) as theirs:
-        return await in_turn(
-            stage.options.pairs,
-            lambda: sustained(mine, seconds, notes),
-            lambda: sustained(theirs, seconds, notes),
+    async with open_sharetally(harness, counting=True) as mine, open_usual(harness, counting=True) as theirs:
+        return await alternate(
+            harness.options.pairs,
+            lambda: sustained_rate(mine, seconds, notes),
+            lambda: sustained_rate(theirs, seconds, notes),
             notes=notes,
         )
 

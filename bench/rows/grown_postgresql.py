@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.sides.growing import grown
+from bench.sides.growth_row import growth_row
 
-ROW = grown("grown-postgresql", "postgresql", 110)
+ROW = growth_row("grown-postgresql", "postgresql", 110)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.sides.growing import grown
+from bench.sides.growth_row import growth_row
 
-ROW = grown("grown-sqlite", "sqlite", 112)
+ROW = growth_row("grown-sqlite", "sqlite", 112)

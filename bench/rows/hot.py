@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from bench.pairs import in_turn
-from bench.row import Measured, Row, at_least
-from bench.sides.counting import ours_counted, usual_counted
-from bench.sides.ours import ours
-from bench.sides.usual import usual
-from bench.stage import Stage
+from bench.alternate import alternate
+from bench.harness import BenchHarness
+from bench.row import Measurement, Row, at_least
+from bench.sides.counting import sharetally_count_rate, usual_count_rate
+from bench.sides.sharetally_side import open_sharetally
+from bench.sides.usual_side import open_usual
 
 OURS = 40_000  # shares for each second of measurement; neither side's rate depends on how many there are
 THEIRS = 1_000
 FILLED = 1_000  # the rest of the ledger plays no part here
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Published and counted, each by its own worker."""
-    seconds = stage.options.seconds
+    seconds = harness.options.seconds
     notes = [f"{OURS * seconds:,} and {THEIRS * seconds:,} shares a round, written before; time includes publishing"]
     async with (
-        ours(stage, counting=True, filled=FILLED, warm=False) as mine,
-        usual(stage, counting=True, filled=FILLED, warm=False) as theirs,
+        open_sharetally(harness, counting=True, filled=FILLED, warm=False) as mine,
+        open_usual(harness, counting=True, filled=FILLED, warm=False) as theirs,
     ):
-        await ours_counted(mine, shares=OURS, contents=1)
-        await usual_counted(theirs, shares=THEIRS // 2, content_id="v1")
+        await sharetally_count_rate(mine, shares=OURS, contents=1)
+        await usual_count_rate(theirs, shares=THEIRS // 2, content_id="v1")
 
         async def a() -> float:
-            rate, _ = await ours_counted(mine, shares=OURS * seconds, contents=1)
+            rate, _ = await sharetally_count_rate(mine, shares=OURS * seconds, contents=1)
             return rate
 
-        found = await in_turn(
-            stage.options.pairs,
+        found = await alternate(
+            harness.options.pairs,
             a,
-            lambda: usual_counted(theirs, shares=THEIRS * seconds, content_id="v1"),
+            lambda: usual_count_rate(theirs, shares=THEIRS * seconds, content_id="v1"),
             notes=notes,
         )
-        notes.append(await mine.proven())
-    return Measured(ours=found.ours, theirs=found.theirs, notes=tuple(notes))
+        notes.append(await mine.verify_counts())
+    return Measurement(ours=found.ours, theirs=found.theirs, notes=tuple(notes))
 
 
 ROW = Row(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bench.alternate import alternate
+from bench.harness import BenchHarness
 from bench.load.tokens import VIDEOS
 from bench.load.wrk import wrk
-from bench.pairs import in_turn
-from bench.row import Measured, Row, at_least
-from bench.sides.ours import ours
+from bench.row import Measurement, Row, at_least
+from bench.sides.sharetally_side import open_sharetally
 from bench.sides.side import Side
-from bench.sides.usual import usual
-from bench.stage import Stage
+from bench.sides.usual_side import open_usual
 
 
 async def created(side: Side, seconds: int) -> float:
@@ -17,13 +17,13 @@ async def created(side: Side, seconds: int) -> float:
     return (await wrk(side.port, "link", str(side.tokens), str(VIDEOS), seconds=seconds)).rate
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """With channel and campaign, nothing counted meanwhile on either side."""
-    seconds = stage.options.seconds
-    async with ours(stage, warm=False) as mine, usual(stage, warm=False) as theirs:
+    seconds = harness.options.seconds
+    async with open_sharetally(harness, warm=False) as mine, open_usual(harness, warm=False) as theirs:
         await created(mine, 2)
         await created(theirs, 2)
-        return await in_turn(stage.options.pairs, lambda: created(mine, seconds), lambda: created(theirs, seconds))
+        return await alternate(harness.options.pairs, lambda: created(mine, seconds), lambda: created(theirs, seconds))
 
 
 ROW = Row(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bench.load.live import Task, ran
+from bench.alternate import alternate, figure
+from bench.harness import BenchHarness
+from bench.load.live import LiveLoad, run_in_process
 from bench.load.steady import percentiles
-from bench.pairs import figure, in_turn
 from bench.process import ROOT
 from bench.reference.hop import hops
-from bench.row import Measured, Row, at_most
-from bench.sides.ours import Ours, ours
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_most
+from bench.sides.sharetally_side import SharetallySide, open_sharetally
 from tests.oracle.system import SECRET
 
 SHARES = 300
@@ -17,24 +17,26 @@ CONTENTS = 100  # none is shared twice within the tenth of a second in which cha
 PAUSE = 0.01  # seconds
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Milliseconds at the 99th percentile, one at a time."""
     notes = [f"{SHARES} shares against as many messages, one after the other; a worker of its own, Redis pub/sub"]
-    async with ours(stage, counting=True, cache=True, filled=1_000, warm=False) as side:
-        return await in_turn(stage.options.pairs, lambda: _seen(side, notes), lambda: _hops(side, notes), notes=notes)
+    async with open_sharetally(harness, counting=True, cache=True, filled=1_000, warm=False) as side:
+        return await alternate(
+            harness.options.pairs, lambda: _seen(side, notes), lambda: _hops(side, notes), notes=notes
+        )
 
 
-async def _seen(side: Ours, notes: list[str]) -> float:
-    task = Task(
+async def _seen(side: SharetallySide, notes: list[str]) -> float:
+    task = LiveLoad(
         port=side.port, secret=SECRET, pid=side.system.serve.pid, clients=1, contents=CONTENTS, shares=SHARES,
         pause=PAUSE, one_by_one=True,
     )  # fmt: skip
-    found = await ran(task, ROOT)
+    found = await run_in_process(task, ROOT)
     notes.append(f"share -> seen p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms")
     return found["p99"]
 
 
-async def _hops(side: Ours, notes: list[str]) -> float:
+async def _hops(side: SharetallySide, notes: list[str]) -> float:
     found = percentiles(await hops(side.amqp, messages=SHARES, pause=PAUSE))
     notes.append(f"publish -> consume p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms")
     return found["p99"]

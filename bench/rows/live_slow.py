@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.load.live import Task, ran
-from bench.pairs import figure, in_turn
+from bench.alternate import alternate, figure
+from bench.harness import SETTINGS, BenchHarness
+from bench.load.live import LiveLoad, run_in_process
 from bench.process import ROOT
-from bench.row import Measured, Row, at_most
-from bench.stage import SETTINGS, Stage
-from tests.oracle.system import SECRET, Shape, System
+from bench.row import Measurement, Row, at_most
+from tests.oracle.system import SECRET, System, Topology
 
 CLIENTS = 100
 CONTENTS = 20
@@ -16,21 +16,21 @@ WARM = 800  # shares until the one that never reads has all that fits between it
 SHARES = WARM + 500
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Milliseconds from a share to each of the others, at the 99th percentile."""
     notes = [f"{CLIENTS} clients follow {CONTENTS} contents, {1 / PAUSE:.0f} shares a second"]
-    async with stage.sharetally(Shape(settings=SETTINGS)) as system:
-        return await in_turn(
-            stage.options.pairs, lambda: _others(system, 1, notes), lambda: _others(system, 0, notes), notes=notes
+    async with harness.sharetally(Topology(settings=SETTINGS)) as system:
+        return await alternate(
+            harness.options.pairs, lambda: _others(system, 1, notes), lambda: _others(system, 0, notes), notes=notes
         )
 
 
 async def _others(system: System, stuck: int, notes: list[str]) -> float:
-    task = Task(
+    task = LiveLoad(
         port=system.port, secret=SECRET, pid=system.serve.pid, clients=CLIENTS, contents=CONTENTS, shares=SHARES,
         pause=PAUSE, warm=WARM, stuck=stuck,
     )  # fmt: skip
-    found = await ran(task, ROOT)
+    found = await run_in_process(task, ROOT)
     who = "with one that never reads" if stuck else "without"
     notes.append(f"{who}: p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms")
     return found["p99"]

@@ -7,20 +7,20 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.harness import BenchHarness
 from bench.load.tokens import VIDEOS
 from bench.load.wrk import wrk
-from bench.row import Measured, Row, at_most
-from bench.sides.ours import Ours, ours
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_most
+from bench.sides.sharetally_side import SharetallySide, open_sharetally
 from tests.oracle.process import Role
 
 MINUTE = 60
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """The role that grew most, in MiB of resident memory, all its processes together."""
-    seconds = int(stage.options.minutes * MINUTE)
-    async with ours(stage, counting=True) as side:
+    seconds = int(harness.options.minutes * MINUTE)
+    async with open_sharetally(harness, counting=True) as side:
         load = asyncio.create_task(wrk(side.port, "share", str(side.tokens), str(VIDEOS), seconds=seconds))
         try:
             early = await _after(side, seconds // 10, load)
@@ -35,10 +35,10 @@ async def measure(stage: Stage) -> Measured:
         f"after {seconds // 10} s and {seconds} s of full load: {each}",
         f"{accepted:,} requests accepted, {pending:,} shares pending at the end",
     )
-    return Measured(ours=(late[grew],), theirs=(early[grew],), notes=notes)
+    return Measurement(ours=(late[grew],), theirs=(early[grew],), notes=notes)
 
 
-async def _after(side: Ours, seconds: int, load: asyncio.Task[object]) -> Mapping[str, float]:
+async def _after(side: SharetallySide, seconds: int, load: asyncio.Task[object]) -> Mapping[str, float]:
     await asyncio.wait({load}, timeout=seconds)
     assert not load.done(), "the load ended early"
     found = {role.name: resident(role) for role in (side.system.serve, *side.system.workers, *side.system.relays)}

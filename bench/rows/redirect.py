@@ -4,41 +4,43 @@ from __future__ import annotations
 
 import asyncio
 
-from bench.pairs import in_turn
+from bench.alternate import alternate
+from bench.harness import BenchHarness
 from bench.reference.bare import bare
-from bench.row import Measured, Row, at_least
-from bench.sides.ours import Ours, ours
-from bench.sides.reading import lines_in, one, read
-from bench.stage import Stage
+from bench.row import Measurement, Row, at_least
+from bench.sides.requests import get_rate, request_once, write_lines
+from bench.sides.sharetally_side import SharetallySide, open_sharetally
 
 LINKS = 1_000  # each of another user
 AT_ONCE = 50
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Random ones of a thousand links."""
-    seconds, folder = stage.options.seconds, stage.folder("redirect")
-    async with ours(stage, cache=True, filled=LINKS, warm=False) as side:
+    seconds, folder = harness.options.seconds, harness.folder("redirect")
+    async with open_sharetally(harness, cache=True, filled=LINKS, warm=False) as side:
         codes = await _links(side)
-        paths = lines_in(folder / "paths", (f"/s/{code}" for code in codes))
-        answer = await one(side.port, "GET", f"/s/{codes[0]}")
-        async with bare(answer, folder) as port:
-            await read(side.port, paths, 2)
-            await read(port, paths, 1)
-            return await in_turn(
-                stage.options.pairs, lambda: read(side.port, paths, seconds), lambda: read(port, paths, seconds)
+        paths = write_lines(folder / "paths", (f"/s/{code}" for code in codes))
+        response = await request_once(side.port, "GET", f"/s/{codes[0]}")
+        async with bare(response, folder) as port:
+            await get_rate(side.port, paths, 2)
+            await get_rate(port, paths, 1)
+            return await alternate(
+                harness.options.pairs,
+                lambda: get_rate(side.port, paths, seconds),
+                lambda: get_rate(port, paths, seconds),
             )
 
 
-async def _links(side: Ours) -> list[str]:
+async def _links(side: SharetallySide) -> list[str]:
     tokens = side.tokens.read_text().split()
     found: list[str] = []
     for start in range(0, LINKS, AT_ONCE):
         asked = [
-            one(side.port, "POST", "/share-links", _body(number), tokens[number])
+            request_once(side.port, "POST", "/share-links", _body(number), tokens[number])
             for number in range(start, start + AT_ONCE)
         ]
-        found += [answer.json()["code"] for answer in await asyncio.gather(*asked)]
+        found += [response.json()["code"] for response in await asyncio.gather(*asked)]
     return found
 
 

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.pairs import in_turn
+from bench.alternate import alternate
+from bench.harness import BenchHarness
 from bench.reference.queue import published_and_consumed
-from bench.row import Measured, Row, at_least
-from bench.sides.counting import ours_counted
-from bench.sides.ours import ours
-from bench.stage import Stage
-from sharetally.ports import EventHead
+from bench.row import Measurement, Row, at_least
+from bench.sides.counting import sharetally_count_rate
+from bench.sides.sharetally_side import open_sharetally
+from sharetally.ports import EventRef
 
 CONTENTS = 1_000
 SHARES = 12_000  # for each second of measurement
 RAW = 4_000  # of them, as single messages: enough for a steady rate
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Published and counted, against published and consumed with nothing done."""
-    seconds = stage.options.seconds
+    seconds = harness.options.seconds
     notes = [f"{SHARES * seconds:,} shares a round against {RAW * seconds:,} messages; time includes publishing"]
-    last: list[Sequence[EventHead]] = []
-    async with ours(stage, counting=True, filled=CONTENTS, warm=False) as side:
-        with stage.virtual_host() as raw:
+    last: list[Sequence[EventRef]] = []
+    async with open_sharetally(harness, counting=True, filled=CONTENTS, warm=False) as side:
+        with harness.virtual_host() as raw:
 
             async def mine() -> float:
-                rate, heads = await ours_counted(side, shares=SHARES * seconds, contents=CONTENTS)
+                rate, heads = await sharetally_count_rate(side, shares=SHARES * seconds, contents=CONTENTS)
                 last[:] = [heads[: RAW * seconds]]
                 return rate
 
-            await ours_counted(side, shares=SHARES, contents=CONTENTS)
-            found = await in_turn(stage.options.pairs, mine, lambda: published_and_consumed(raw, last[0]), notes=notes)
-        notes.append(await side.proven())
-    return Measured(ours=found.ours, theirs=found.theirs, notes=tuple(notes))
+            await sharetally_count_rate(side, shares=SHARES, contents=CONTENTS)
+            found = await alternate(
+                harness.options.pairs, mine, lambda: published_and_consumed(raw, last[0]), notes=notes
+            )
+        notes.append(await side.verify_counts())
+    return Measurement(ours=found.ours, theirs=found.theirs, notes=tuple(notes))
 
 
 ROW = Row(

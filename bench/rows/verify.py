@@ -13,10 +13,10 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from bench.pairs import in_turn
-from bench.row import Measured, Row
-from bench.sides.ledgers import ledger
-from bench.stage import SETTINGS, Stage
+from bench.alternate import alternate
+from bench.harness import SETTINGS, BenchHarness
+from bench.row import Measurement, Row
+from bench.sides.ledgers import open_ledger
 
 LOOK = 0.2  # seconds between two looks at its memory
 _COUNT = (
@@ -24,15 +24,15 @@ _COUNT = (
 )
 
 
-async def measure(stage: Stage) -> Measured:
+async def measure(harness: BenchHarness) -> Measurement:
     """Seconds; memory and progress are in the notes."""
-    options = stage.options
+    options = harness.options
     notes = [f"{options.records:,} records"]
-    filled = ledger(stage, "postgresql", options.records)
+    filled = open_ledger(harness, "postgresql", options.records)
     url = await asyncio.to_thread(filled.__enter__)
     try:
-        return await in_turn(
-            options.pairs, lambda: _verified(url, stage.folder("verify"), notes), lambda: _counted(url), notes=notes
+        return await alternate(
+            options.pairs, lambda: _verified(url, harness.folder("verify"), notes), lambda: _counted(url), notes=notes
         )
     finally:
         filled.__exit__(None, None, None)

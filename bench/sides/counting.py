@@ -10,19 +10,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from bench.filling.pending import pending
+from bench.filling.pending import insert_pending
 from bench.load.publish import publish, publish_each
-from bench.sides.ours import Ours
-from bench.sides.usual import Usual
-from sharetally.ports import EventHead
+from bench.sides.sharetally_side import SharetallySide
+from bench.sides.usual_side import UsualSide
+from sharetally.ports import EventRef
 
-PATIENCE = 120.0  # seconds
+TIMEOUT = 120.0  # seconds
 LOOK = 0.02  # seconds between two looks, each at one row
 
 
-async def ours_counted(side: Ours, *, shares: int, contents: int) -> tuple[float, Sequence[EventHead]]:
+async def sharetally_count_rate(
+    side: SharetallySide, *, shares: int, contents: int
+) -> tuple[float, Sequence[EventRef]]:
     """Shares a second on so many contents, and what they were; the events and records are written before."""
-    heads = await pending(side.connection, shares=shares, contents=contents)
+    heads = await insert_pending(side.connection, shares=shares, contents=contents)
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         group.create_task(publish(side.amqp, heads))
@@ -31,11 +33,11 @@ async def ours_counted(side: Ours, *, shares: int, contents: int) -> tuple[float
     return shares / (time.perf_counter() - began), heads
 
 
-async def _none(side: Ours) -> bool:
+async def _none(side: SharetallySide) -> bool:
     return not await side.backlog()
 
 
-async def usual_counted(side: Usual, *, shares: int, content_id: str) -> float:
+async def usual_count_rate(side: UsualSide, *, shares: int, content_id: str) -> float:
     """Shares of one content a second, one message each."""
     bodies = [side.job(content_id) for _ in range(shares)]
     expected = await side.count(content_id) + shares
@@ -51,7 +53,7 @@ async def usual_counted(side: Usual, *, shares: int, content_id: str) -> float:
 
 
 async def _until(done: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not await done():
-        assert time.monotonic() < deadline, f"not counted within {PATIENCE:.0f} s"
+        assert time.monotonic() < deadline, f"not counted within {TIMEOUT:.0f} s"
         await asyncio.sleep(LOOK)

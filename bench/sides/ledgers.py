@@ -13,36 +13,36 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bench.filling import mariadb, postgresql, sqlite
-from bench.load.tokens import VIDEOS, tokens_in
+from bench.harness import SETTINGS, BenchHarness
+from bench.load.tokens import VIDEOS, write_tokens
 from bench.load.wrk import wrk
-from bench.sides.side import PATIENCE, PLATFORMS
-from bench.stage import SETTINGS, Stage
-from tests.oracle.system import Shape, System
+from bench.sides.side import PLATFORMS, TIMEOUT
+from tests.oracle.system import System, Topology
 from tests.oracle.tables import open_tables
 
 MICROSECONDS = 1_000_000
 
 
 @contextmanager
-def ledger(stage: Stage, kind: str, records: int) -> Iterator[str]:
+def open_ledger(harness: BenchHarness, kind: str, records: int) -> Iterator[str]:
     """The URL of a migrated database with so many counted records."""
     fill: Callable[[str], None]
     match kind:
         case "postgresql":
-            database, fill = stage.postgresql_database(), lambda url: postgresql.fill(url, records=records)
+            database, fill = harness.postgresql_database(), lambda url: postgresql.fill(url, records=records)
         case "mariadb":
-            database, fill = stage.mariadb_database(), lambda url: mariadb.fill(url, records=records)
+            database, fill = harness.mariadb_database(), lambda url: mariadb.fill(url, records=records)
         case _:
-            database, fill = _file(stage), lambda url: sqlite.fill(_path(url), records=records)
+            database, fill = _file(harness), lambda url: sqlite.fill(_path(url), records=records)
     with database as url:
-        stage.migrate(url)
+        harness.migrate(url)
         fill(url)
         yield url
 
 
 @contextmanager
-def _file(stage: Stage) -> Iterator[str]:
-    folder = stage.folder("sqlite")
+def _file(harness: BenchHarness) -> Iterator[str]:
+    folder = harness.folder("sqlite")
     yield f"sqlite:///{folder}/sharetally.db"
     for path in folder.iterdir():
         path.unlink()  # gigabytes, and the next one comes
@@ -53,19 +53,19 @@ def _path(url: str) -> Path:
 
 
 @asynccontextmanager
-async def one_process(stage: Stage, database: str) -> AsyncIterator[System]:
+async def one_process(harness: BenchHarness, database: str) -> AsyncIterator[System]:
     """Sharetally in one process on this database."""
-    async with stage.sharetally(Shape(database=database, settings=SETTINGS)) as system:
+    async with harness.sharetally(Topology(database=database, settings=SETTINGS)) as system:
         yield system
 
 
-async def cost(stage: Stage, system: System, seconds: int) -> float:
+async def request_cost(harness: BenchHarness, system: System, seconds: int) -> float:
     """Microseconds a share, accepted and counted."""
-    tokens = tokens_in(stage.folder("tokens"))
+    tokens = write_tokens(harness.folder("tokens"))
     began = time.monotonic()
     load = await wrk(system.port, "share", str(tokens), str(VIDEOS), seconds=seconds)
     async with open_tables(system.database) as tables:
         while (await tables.rows("SELECT count(*) FROM events"))[0][0]:
-            assert time.monotonic() - began < seconds + PATIENCE, "not counted in time"
+            assert time.monotonic() - began < seconds + TIMEOUT, "not counted in time"
             await asyncio.sleep(0.05)
     return (time.monotonic() - began) / (load.answers * PLATFORMS) * MICROSECONDS

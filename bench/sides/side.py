@@ -1,6 +1,6 @@
 """What is asked of a running system: take shares, say how much is not counted yet, count all of it.
 
-A rate that is `sustained` is that of requests which were accepted and, by the end, counted: as far as the
+A rate that is `sustained_rate` is that of requests which were accepted and, by the end, counted: as far as the
 backlog grew meanwhile, requests do not count.
 """
 
@@ -15,7 +15,7 @@ from bench.load.tokens import VIDEOS
 from bench.load.wrk import wrk
 
 PLATFORMS = 2  # of each request
-PATIENCE = 180.0  # seconds to count what is left
+TIMEOUT = 180.0  # seconds to count what is left
 
 
 class Side(Protocol):
@@ -41,18 +41,18 @@ class Side(Protocol):
         ...
 
 
-async def accepted(side: Side, seconds: int) -> float:
+async def accepted_rate(side: Side, seconds: int) -> float:
     """Requests a second, as fast as it takes them."""
     return (await wrk(side.port, "share", str(side.tokens), str(VIDEOS), seconds=seconds)).rate
 
 
-async def sustained(side: Side, seconds: int, notes: list[str]) -> float:
+async def sustained_rate(side: Side, seconds: int, notes: list[str]) -> float:
     """Requests a second that were accepted and counted; waits at the end until nothing is left."""
     before = await side.backlog()
     load = await wrk(side.port, "share", str(side.tokens), str(VIDEOS), seconds=seconds)
     after = await side.backlog()
     left = max(0, after - before)
-    waited = await drained(side)
+    waited = await wait_until_drained(side)
     notes.append(
         f"{side.name}: {load.rate:,.0f} accepted/s for {load.seconds:.0f} s, backlog {before:,} -> {after:,} shares"
         + (f", counted {waited:.1f} s later" if after else "")
@@ -60,10 +60,10 @@ async def sustained(side: Side, seconds: int, notes: list[str]) -> float:
     return (load.answers - left / PLATFORMS) / load.seconds
 
 
-async def drained(side: Side) -> float:
+async def wait_until_drained(side: Side) -> float:
     """Wait until all is counted; the seconds it took."""
     began = time.monotonic()
     while left := await side.backlog():
-        assert time.monotonic() - began < PATIENCE, f"{left} shares not counted within {PATIENCE:.0f} s"
+        assert time.monotonic() - began < TIMEOUT, f"{left} shares not counted within {TIMEOUT:.0f} s"
         await asyncio.sleep(0.1)
     return time.monotonic() - began

@@ -1,33 +1,33 @@
 /** The console: who is signed in decides between the door and the views; the address decides which view. */
 
 import { LocationProvider, Router, Route } from "preact-iso/router";
-import { SessionProvider, useMay, useSigned } from "./api/session";
-import { Empty } from "./parts/states";
-import { Page } from "./parts/page";
-import { base, view } from "./places";
-import { Shell, WAYS } from "./shell";
+import { SessionProvider, useHasScope, useSession } from "./api/session";
+import { Empty } from "./components/states";
+import { Page } from "./components/page";
+import { base, view } from "./urls";
+import { Shell, NAV_ITEMS } from "./shell";
 import { Audit } from "./views/audit";
 import { Contents } from "./views/content";
-import { Content } from "./views/content/one";
+import { Content } from "./views/content/detail";
 import { Dead } from "./views/dead";
 import { Keys } from "./views/keys";
 import { Links } from "./views/links";
 import { Overview } from "./views/overview";
-import { SignIn, Unknown } from "./views/sign-in";
+import { SignIn, SessionUnknown } from "./views/sign-in";
 
 export function App() {
   return (
     <LocationProvider scope={base.replace(/\/$/, "")}>
       <SessionProvider>
-        <Door />
+        <SignInGate />
       </SessionProvider>
     </LocationProvider>
   );
 }
 
-function Door() {
-  const { session } = useSigned();
-  if (session === undefined) return <Unknown />;
+function SignInGate() {
+  const { session } = useSession();
+  if (session === undefined) return <SessionUnknown />;
   if (session === null) return <SignIn />;
   return (
     <Shell>
@@ -40,7 +40,7 @@ function Door() {
         <Route path={`${base}audit/:recordId?`} component={Audit} />
         <Route path={`${base}dead/:id?`} component={Dead} />
         <Route path={`${base}keys`} component={Keys} />
-        <Route default component={Nowhere} />
+        <Route default component={NotFound} />
       </Router>
     </Shell>
   );
@@ -48,8 +48,8 @@ function Door() {
 
 /** The overview, or the first view that one may see. */
 function Home() {
-  const may = useMay();
-  const first = WAYS.find(({ scopes }) => may(...scopes));
+  const hasScope = useHasScope();
+  const first = NAV_ITEMS.find(({ scopes }) => hasScope(...scopes));
   if (first?.to === "") return <Overview />;
   return (
     <Page title="Welcome">
@@ -64,7 +64,7 @@ function Home() {
   );
 }
 
-function Nowhere() {
+function NotFound() {
   return (
     <Page title="Not found">
       <Empty icon="search" title="There is no such page">

@@ -2,11 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso/router";
-import { useMay, useSigned, type Scope } from "./api/session";
-import { base, view } from "./places";
-import { Icon, Mark, type IconName } from "./parts/icon";
+import { useHasScope, useSession, type Scope } from "./api/session";
+import { base, view } from "./urls";
+import { Icon, Mark, type IconName } from "./components/icon";
 
-interface Way {
+interface NavItem {
   readonly to: string;
   readonly name: string;
   readonly icon: IconName;
@@ -14,7 +14,7 @@ interface Way {
 }
 
 /** Every view, and the scopes of which one is needed. */
-export const WAYS: readonly Way[] = [
+export const NAV_ITEMS: readonly NavItem[] = [
   { to: "", name: "Overview", icon: "overview", scopes: ["analytics", "admin"] },
   { to: "content", name: "Content", icon: "content", scopes: ["analytics", "audit", "admin"] },
   { to: "links", name: "Links", icon: "links", scopes: ["shares", "admin"] },
@@ -24,7 +24,7 @@ export const WAYS: readonly Way[] = [
 ];
 
 export function Shell({ children }: { children: ComponentChildren }) {
-  const may = useMay();
+  const hasScope = useHasScope();
   const { path } = useLocation();
   const here = path.slice(base.length).split("/")[0] ?? "";
   return (
@@ -40,7 +40,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           </a>
           <nav aria-label="Console">
             <ul>
-              {WAYS.filter(({ scopes }) => may(...scopes)).map(({ to, name, icon }) => (
+              {NAV_ITEMS.filter(({ scopes }) => hasScope(...scopes)).map(({ to, name, icon }) => (
                 <li key={to}>
                   <a href={view(to)} aria-current={here === to ? "page" : undefined}>
                     <Icon name={icon} />
@@ -50,7 +50,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
               ))}
             </ul>
           </nav>
-          <Who />
+          <SignedInUser />
         </div>
       </header>
       <main id="main" tabIndex={-1}>
@@ -60,8 +60,8 @@ export function Shell({ children }: { children: ComponentChildren }) {
   );
 }
 
-function Who() {
-  const { session, signOut } = useSigned();
+function SignedInUser() {
+  const { session, signOut } = useSession();
   if (!session) return null;
   return (
     <div class="who">

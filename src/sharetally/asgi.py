@@ -18,14 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sharetally.adapters.logs import configure, configure_within_host
 from sharetally.settings import Settings, check_roles, ensure_secret, load
-from sharetally.wiring import Core, inside
-from sharetally.wiring_http import http
+from sharetally.wiring import Core, start_embedded_workers
+from sharetally.wiring_http import http_app
 
-METRICS = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def create_app(settings: Settings | None = None) -> Sharetally:
-    """The application, from these settings or from the environment; `Misconfigured` if they do not hold.
+    """The application, from these settings or from the environment; `ConfigurationError` if they do not hold.
 
     Log lines go to the loggers `sharetally.…` of the standard library, whose handlers belong to the host application.
     """
@@ -49,7 +49,7 @@ class Sharetally:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._opening = asyncio.Lock()
+        self._open_lock = asyncio.Lock()
         self._app: ASGIApp | None = None
         self._core: Core | None = None
 
@@ -58,10 +58,10 @@ class Sharetally:
         """Whether a task ended that should not have."""
         return self._core is not None and self._core.broken
 
-    def last_call(self) -> None:
+    def disconnect_live_clients(self) -> None:
         """The server is ending: live clients, who would never leave by themselves, are sent away."""
         if self._core is not None:
-            self._core.live.leave()
+            self._core.live.disconnect_all()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, opening first where no lifespan did."""
@@ -72,21 +72,21 @@ class Sharetally:
 
     async def open(self) -> ASGIApp:
         """Connect and start; repeating is fine."""
-        async with self._opening:
+        async with self._open_lock:
             if self._app is None:
                 try:
-                    self._app = await self._opened()
+                    self._app = await self._start()
                 except BaseException:
                     await self._stack.aclose()  # the next request tries again, with nothing left of this
                     raise
             return self._app
 
-    async def _opened(self) -> ASGIApp:
-        directory = os.environ.get(METRICS)
+    async def _start(self) -> ASGIApp:
+        directory = os.environ.get(METRICS_DIRECTORY_VARIABLE)
         core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
         self._core = await self._stack.enter_async_context(core)
-        app = http(core)
-        self._stack.push_async_callback(inside(core))
+        app = http_app(core)
+        self._stack.push_async_callback(start_embedded_workers(core))
         return app
 
     async def close(self) -> None:
@@ -99,8 +99,8 @@ class Sharetally:
         try:
             await self.open()
         except Exception as error:
-            failed: Message = {"type": "lifespan.startup.failed", "message": str(error)}
-            return await send(failed)
+            startup_failed: Message = {"type": "lifespan.startup.failed", "message": str(error)}
+            return await send(startup_failed)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.close()

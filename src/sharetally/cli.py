@@ -53,30 +53,30 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        _tell(error)
+        _print_error(error)
         sys.exit(2)
     sys.exit(code)
 
 
-def _tell(error: Exception) -> None:
-    said = error.detail if isinstance(error, SharetallyError) else ""
+def _print_error(error: Exception) -> None:
+    message = error.detail if isinstance(error, SharetallyError) else ""
     if hasattr(error, "format_message"):  # the command line itself was wrong; without a command it is the help
-        said = error.format_message()
-    elif not said:
-        said = f"{type(error).__name__}: {error} (--debug before the command shows where)"
+        message = error.format_message()
+    elif not message:
+        message = f"{type(error).__name__}: {error} (--debug before the command shows where)"
     if isinstance(error, Unavailable):
-        said += "; `sharetally doctor` tries every connection"
-    if said:
-        typer.echo(f"sharetally: {_masked(' '.join(said.split()))}", err=True)
+        message += "; `sharetally doctor` tries every connection"
+    if message:
+        typer.echo(f"sharetally: {_mask_secrets(' '.join(message.split()))}", err=True)
 
 
-def _masked(said: str) -> str:
+def _mask_secrets(message: str) -> str:
     """What was said, without secrets. "JWT_SECRET: shorter" names a setting: what is wrong with it is none."""
-    from sharetally.adapters.logs_masking import masked_text
+    from sharetally.adapters.logs_masking import mask_text
 
-    named = re.match(r"[A-Z_]+: ", said)
-    start = named.end() if named else 0
-    return said[:start] + masked_text(said[start:])
+    setting_name = re.match(r"[A-Z_]+: ", message)
+    start = setting_name.end() if setting_name else 0
+    return message[:start] + mask_text(message[start:])
 
 
 def _settings() -> Settings:
@@ -85,10 +85,10 @@ def _settings() -> Settings:
     return load(os.environ, cwd=Path.cwd())
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     import uvloop
 
-    return uvloop.run(work)
+    return uvloop.run(coroutine)
 
 
 @app.command()
@@ -107,15 +107,15 @@ def serve(
 @app.command()
 def worker(consumers: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "") -> None:
     """Take jobs from the queues and count them."""
-    from sharetally.roles import work
+    from sharetally.roles import run_workers
 
-    _run(work(_settings(), [name.strip() for name in consumers.split(",") if name.strip()]))
+    _run(run_workers(_settings(), [name.strip() for name in consumers.split(",") if name.strip()]))
 
 
 @app.command()
 def relay() -> None:
     """Send again what got lost between database and queue."""
-    from sharetally.roles import relay as run
+    from sharetally.roles import run_relay as run
 
     _run(run(_settings()))
 
@@ -132,8 +132,8 @@ def migrate(sql: Annotated[bool, typer.Option("--sql", help="Print the statement
         return runner.print_sql(settings.database_url, sys.stdout)
     if sqlite_path(settings) is not None:
         ensure_directory(settings.data_dir)
-    ran = runner.upgrade(settings.database_url)
-    typer.echo(f"migrated: {', '.join(ran)}" if ran else "the schema is up to date")
+    revisions = runner.upgrade(settings.database_url)
+    typer.echo(f"migrated: {', '.join(revisions)}" if revisions else "the schema is up to date")
 
 
 @app.command()

@@ -15,28 +15,28 @@ import uvicorn
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.none import NoCache
-from sharetally.adapters.databases.store import database
+from sharetally.adapters.databases.store import database_from_url
 from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
 from sharetally.adapters.migrations import HEAD
-from sharetally.asgi import METRICS, create_app
-from sharetally.domain.errors import Misconfigured
+from sharetally.asgi import METRICS_DIRECTORY_VARIABLE, create_app
+from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.delivery.nudge import QUEUE as DELIVERIES
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
-from sharetally.web.operation import Health, ops_app, ops_hosts, serve_ops
-from sharetally.web.serving.connection import Connection
+from sharetally.web.ops import Health, ops_app, ops_hosts, serve_ops
+from sharetally.web.serving.connection import HttpConnection
 from sharetally.web.serving.server import Server
-from sharetally.web.serving.socket import Socket
-from sharetally.wiring import Core, allowed_platforms, check_schema, check_there
-from sharetally.wiring_http import issued
+from sharetally.web.serving.websocket import WebSocketConnection
+from sharetally.wiring import Core, allowed_platforms, check_database_exists, check_schema
+from sharetally.wiring_http import issue_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-GRACE_SECONDS = 10
+SHUTDOWN_GRACE_SECONDS = 10
 PING_SECONDS = 30.0  # a live client that is silent for so long after a ping is gone
-LONGEST_MESSAGE = 256 * 1024  # 200 contents with the longest ids
+MAX_MESSAGE_BYTES = 256 * 1024  # 200 contents with the longest ids
 log = structlog.get_logger("sharetally")
 
 
@@ -51,7 +51,7 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
         if processes > 1:
             _serve_many(server_config("sharetally.asgi:create_served_app", host, port, processes))
         else:
-            _serve_one(settings, host, port, _welcome(settings, host, port) if welcome else None)
+            _serve_one(settings, host, port, _welcome_printer(settings, host, port) if welcome else None)
 
 
 def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], None] | None) -> None:
@@ -62,8 +62,8 @@ def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], Non
 
 
 async def _check_database(settings: Settings) -> None:
-    check_there(settings)
-    store = database(settings.database_url)
+    check_database_exists(settings)
+    store = database_from_url(settings.database_url)
     await store.open()
     try:
         await check_schema(await store.revision())
@@ -80,9 +80,9 @@ def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.
         workers=processes,
         factory=isinstance(app, str),
         loop="uvloop",
-        http=Connection,
-        ws=Socket,
-        ws_max_size=LONGEST_MESSAGE,
+        http=HttpConnection,
+        ws=WebSocketConnection,
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
@@ -91,51 +91,53 @@ def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_SECONDS,
     )
 
 
 def _serve_many(config: uvicorn.Config) -> None:
     """Several processes on one socket; their metrics meet in a directory that lives as long as this process."""
-    from sharetally.web.serving.processes import Processes
+    from sharetally.web.serving.processes import Supervisor
 
-    bound = config.bind_socket()
+    listening_socket = config.bind_socket()
     try:
         with shared_directory() as directory:
-            os.environ[METRICS] = str(directory)
-            Processes(config, [bound]).run()
+            os.environ[METRICS_DIRECTORY_VARIABLE] = str(directory)
+            Supervisor(config, [listening_socket]).run()
     finally:
-        bound.close()
+        listening_socket.close()
 
 
-def _welcome(settings: Settings, host: str, port: int) -> Callable[[], None]:
-    here = f"http://{host}:{port}{settings.root_path}"
+def _welcome_printer(settings: Settings, host: str, port: int) -> Callable[[], None]:
+    base_url = f"http://{host}:{port}{settings.root_path}"
 
-    def tell() -> None:
-        signed = issued(settings, user="demo", scopes=frozenset({"shares", "audit", "analytics", "admin"}), ttl=86_400)
+    def print_welcome() -> None:
+        token = issue_token(
+            settings, user="demo", scopes=frozenset({"shares", "audit", "analytics", "admin"}), ttl=86_400
+        )
         print(  # noqa: T201, it is what the command is asked for
-            f"\nSharetally is at {here}\n\n"
-            f"  demo page   {here}/demo#token={signed}\n"
-            f"  the API     {here}/docs\n"
-            f"  console     {here}/console, and `sharetally console` prints a link that lets you in\n\n"
-            f"Token for the user 'demo', for 24 hours:\n\n{signed}\n\n"
+            f"\nSharetally is at {base_url}\n\n"
+            f"  demo page   {base_url}/demo#token={token}\n"
+            f"  the API     {base_url}/docs\n"
+            f"  console     {base_url}/console, and `sharetally console` prints a link that lets you in\n\n"
+            f"Token for the user 'demo', for 24 hours:\n\n{token}\n\n"
             f"Share a video:\n\n"
-            f"curl -X POST {here}/videos/dQw4w9WgXcQ/share -H 'Authorization: Bearer {signed}' "
+            f"curl -X POST {base_url}/videos/dQw4w9WgXcQ/share -H 'Authorization: Bearer {token}' "
             f"-H 'Content-Type: application/json' -d '{{\"platforms\": [\"twitter\"]}}'\n",
             flush=True,
         )
 
-    return tell
+    return print_welcome
 
 
-async def work(settings: Settings, names: Sequence[str]) -> None:
+async def run_workers(settings: Settings, names: Sequence[str]) -> None:
     """Run the workers of these consumers, or of all."""
-    async with _role(settings, "worker") as (core, stop):
+    async with _running_role(settings, "worker") as (core, stop):
         known = {consumer.queue.name: consumer for consumer in core.consumers}
         offered = [*known, DELIVERIES.name]
-        unknown = [name for name in names if name not in offered]
-        if unknown:
-            raise Misconfigured(f"--consumers: unknown {', '.join(unknown)}; there are {', '.join(offered)}")
+        unknown_names = [name for name in names if name not in offered]
+        if unknown_names:
+            raise ConfigurationError(f"--consumers: unknown {', '.join(unknown_names)}; there are {', '.join(offered)}")
         wanted = list(names or offered)
         workers = [core.start(core.worker(known[name]).run(stop), f"worker {name}") for name in wanted if name in known]
         if DELIVERIES.name in wanted:
@@ -144,19 +146,19 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
         await asyncio.wait(workers)
 
 
-async def relay(settings: Settings) -> None:
+async def run_relay(settings: Settings) -> None:
     """Run a relay."""
-    async with _role(settings, "relay") as (core, stop):
+    async with _running_role(settings, "relay") as (core, stop):
         core.start(core.relay().run(), "relay")
         log.info("relaying")
         await stop.wait()
 
 
 @asynccontextmanager
-async def _role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyncio.Event]]:
+async def _running_role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyncio.Event]]:
     configure(settings.log_level, settings.log_format)
     check_roles(settings, processes=1, role=role)  # type: ignore[arg-type]
-    stop = _stopping()
+    stop = _stop_on_signals()
     async with Core(settings, role=role) as core:
         if settings.ops_port is not None:
             app = ops_app(core.health, core.exposition, networks=settings.ops_networks)
@@ -171,16 +173,16 @@ async def _role(settings: Settings, role: str) -> AsyncIterator[tuple[Core, asyn
 async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
     """What `verify --every` needs: metrics on OPS_PORT, and to be told when to end."""
     configure(settings.log_level, settings.log_format)
-    stop, meter, quiet = _stopping(), open_meter(None, "verify"), MemoryBroker()
-    await quiet.open(())
+    stop, meter, no_broker = _stop_on_signals(), open_meter(None, "verify"), MemoryBroker()
+    await no_broker.open(())
 
     async def exposition() -> tuple[bytes, str]:
-        return await meter.exposition(store, quiet, ())
+        return await meter.exposition(store, no_broker, ())
 
     async with asyncio.TaskGroup() as group:
         if settings.ops_port is not None:
             app = ops_app(
-                Health(store, quiet, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
+                Health(store, no_broker, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
                 exposition,
                 networks=settings.ops_networks,
             )
@@ -188,9 +190,9 @@ async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tupl
         yield meter, stop
 
 
-def _stopping() -> asyncio.Event:
+def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
     return stop

@@ -1,8 +1,8 @@
 """Every knob of the service, once: its name, its grammar, its default and what it means.
 
 Stands before everything else: `load` reads and checks, and only then does a process open anything. What
-is unknown, malformed or cannot work together raises `Misconfigured` with one line that names the setting,
-the trouble and the mend. Secrets appear in no message, no `repr` and no `masked` table.
+is unknown, malformed or cannot work together raises `ConfigurationError` with one line that names the setting,
+the trouble and the mend. Secrets appear in no message, no `repr` and no `masked_settings` table.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from sharetally import settings_urls as urls
 from sharetally import settings_values as read
-from sharetally.domain.errors import Misconfigured
-from sharetally.settings_sources import PREFIX, Raw, generated_secret, read_sources
+from sharetally.domain.errors import ConfigurationError
+from sharetally.settings_sources import PREFIX, RawSetting, load_or_create_secret, read_sources
 from sharetally.settings_urls import Network, without_password
 from sharetally.settings_values import KEY_ALGORITHMS, SECRET_ALGORITHMS, UNITS, Rate
 
@@ -111,7 +111,7 @@ class Settings:
     """`console` or `json`; None: `console` on a terminal, else `json`."""
 
     def __repr__(self) -> str:
-        return f"Settings({masked(self)})"
+        return f"Settings({masked_settings(self)})"
 
     @property
     def secret_algorithm(self) -> str:
@@ -121,33 +121,33 @@ class Settings:
     @property
     def key_algorithms(self) -> tuple[str, ...]:
         """What keys of JWKS_URL verify; the secret never does."""
-        named = tuple(name for name in self.jwt_algorithms if name in KEY_ALGORITHMS)
-        return named or ("RS256", "ES256", "EdDSA")
+        explicit = tuple(name for name in self.jwt_algorithms if name in KEY_ALGORITHMS)
+        return explicit or ("RS256", "ES256", "EdDSA")
 
 
 def load(environ: Mapping[str, str], *, cwd: Path) -> Settings:
     """Read the environment and the settings file, and check all of it; touches nothing but those files."""
-    table = {setting.name: setting for setting in fields(Settings)}
-    secret = [name for name, setting in table.items() if setting.metadata["secret"]]
-    found = read_sources(environ, cwd=cwd, names=table, secret=secret)
-    values = {name: _value(setting, found.get(name)) for name, setting in table.items()}
-    settings = Settings(**_completed(values, cwd))
-    _check_together(settings, named=frozenset(found))
+    fields_by_name = {setting.name: setting for setting in fields(Settings)}
+    secret = [name for name, setting in fields_by_name.items() if setting.metadata["secret"]]
+    raw_values = read_sources(environ, cwd=cwd, names=fields_by_name, secret=secret)
+    values = {name: _parse_value(setting, raw_values.get(name)) for name, setting in fields_by_name.items()}
+    settings = Settings(**_with_defaults(values, cwd))
+    _check_combinations(settings, explicit=frozenset(raw_values))
     return settings
 
 
-def _value(setting: Field[object], raw: Raw | None) -> object:
+def _parse_value(setting: Field[object], raw: RawSetting | None) -> object:
     parse: Callable[[object], object] = setting.metadata["parse"]
     default = setting.metadata["default"]
     if raw is None:
         return None if default is None else parse(default)
     try:
         return parse(raw.value)
-    except ValueError as reason:
-        raise Misconfigured(f"{raw.where}: {reason}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{raw.where}: {error}") from None
 
 
-def _completed(values: dict[str, object], cwd: Path) -> dict[str, Any]:
+def _with_defaults(values: dict[str, object], cwd: Path) -> dict[str, Any]:
     """Fill in what depends on where we are and on other settings."""
     data_dir = (cwd / cast(Path, values["data_dir"])).absolute()
     url = cast("str | None", values["database_url"]) or f"sqlite:///{data_dir / 'sharetally.db'}"
@@ -169,50 +169,50 @@ def sqlite_path(settings: Settings) -> Path | None:
 # what cannot work together
 
 
-def _check_together(settings: Settings, *, named: frozenset[str]) -> None:
-    _check_algorithms(settings, chosen="jwt_algorithms" in named)
+def _check_combinations(settings: Settings, *, explicit: frozenset[str]) -> None:
+    _check_algorithms(settings, explicit_choice="jwt_algorithms" in explicit)
     if settings.jwt_secret is not None:
         _check_strength(settings.jwt_secret, settings, "JWT_SECRET")
     if settings.jwks_url and not settings.jwt_issuer:
         # without it, a provider's key set accepts whomever the provider serves
-        raise Misconfigured("JWKS_URL: set JWT_ISSUER too (and JWT_AUDIENCE), to say whose tokens are meant")
+        raise ConfigurationError("JWKS_URL: set JWT_ISSUER too (and JWT_AUDIENCE), to say whose tokens are meant")
     if settings.anonymous_shares and settings.jwks_url and not settings.jwt_secret:
-        raise Misconfigured("ANONYMOUS_SHARES: set JWT_SECRET too: tokens of visitors are signed with it")
-    _check_openid(settings, named)
+        raise ConfigurationError("ANONYMOUS_SHARES: set JWT_SECRET too: tokens of visitors are signed with it")
+    _check_openid(settings, explicit)
     if settings.event_feed and settings.broker_url == "memory:":
-        raise Misconfigured("EVENT_FEED: nobody can listen to a memory: broker; set BROKER_URL to amqp://…")
+        raise ConfigurationError("EVENT_FEED: nobody can listen to a memory: broker; set BROKER_URL to amqp://…")
 
 
-def _check_openid(settings: Settings, named: frozenset[str]) -> None:
+def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
     if settings.oidc_issuer is None:
-        for name in sorted(named & {"oidc_client_id", "oidc_client_secret", "oidc_groups"}):
-            raise Misconfigured(f"{name.upper()}: set OIDC_ISSUER too, to say whose sign-in is meant")
+        for name in sorted(explicit & {"oidc_client_id", "oidc_client_secret", "oidc_groups"}):
+            raise ConfigurationError(f"{name.upper()}: set OIDC_ISSUER too, to say whose sign-in is meant")
         return
     for name in ("oidc_client_id", "oidc_groups", "public_url"):
         if getattr(settings, name) is None:
-            raise Misconfigured(f"OIDC_ISSUER: set {name.upper()} too")
+            raise ConfigurationError(f"OIDC_ISSUER: set {name.upper()} too")
 
 
-def _check_algorithms(settings: Settings, *, chosen: bool) -> None:
-    by_secret = settings.jwt_algorithms[0] in SECRET_ALGORITHMS
-    if not by_secret and not settings.jwks_url:
-        raise Misconfigured(f"JWT_ALGORITHMS: {settings.jwt_algorithms[0]} needs public keys; set JWKS_URL")
-    if chosen and by_secret and settings.jwks_url and not settings.jwt_secret:
-        raise Misconfigured("JWT_ALGORITHMS: JWKS_URL cannot verify HS*; set JWT_SECRET or name others")
-    if by_secret and len(settings.jwt_algorithms) > 1:
-        raise Misconfigured("JWT_ALGORITHMS: one secret has one algorithm; name one of HS256, HS384, HS512")
+def _check_algorithms(settings: Settings, *, explicit_choice: bool) -> None:
+    uses_secret = settings.jwt_algorithms[0] in SECRET_ALGORITHMS
+    if not uses_secret and not settings.jwks_url:
+        raise ConfigurationError(f"JWT_ALGORITHMS: {settings.jwt_algorithms[0]} needs public keys; set JWKS_URL")
+    if explicit_choice and uses_secret and settings.jwks_url and not settings.jwt_secret:
+        raise ConfigurationError("JWT_ALGORITHMS: JWKS_URL cannot verify HS*; set JWT_SECRET or name others")
+    if uses_secret and len(settings.jwt_algorithms) > 1:
+        raise ConfigurationError("JWT_ALGORITHMS: one secret has one algorithm; name one of HS256, HS384, HS512")
 
 
 def _check_strength(secret: str, settings: Settings, where: str) -> None:
-    needed = _key_size(settings)
-    if len(secret.encode()) < needed:
-        raise Misconfigured(
-            f"{where}: shorter than the {needed} bytes that {settings.secret_algorithm} needs; "
+    min_bytes = _min_secret_bytes(settings)
+    if len(secret.encode()) < min_bytes:
+        raise ConfigurationError(
+            f"{where}: shorter than the {min_bytes} bytes that {settings.secret_algorithm} needs; "
             "make one with: openssl rand -hex 32"
         )
 
 
-def _key_size(settings: Settings) -> int:
+def _min_secret_bytes(settings: Settings) -> int:
     """Bytes that a secret must have: as many as the hash (RFC 7518, 3.2)."""
     return int(settings.secret_algorithm.removeprefix("HS")) // 8
 
@@ -220,22 +220,22 @@ def _key_size(settings: Settings) -> int:
 def check_roles(settings: Settings, *, processes: int, role: Role) -> None:
     """Refuse what lives in one process's memory or file when several processes are to share it."""
     if processes < 1:
-        raise Misconfigured("--processes: must be 1 or more")
-    alone = role == "serve" and processes == 1
-    wish = f"{processes} processes" if role == "serve" else f"a separate {role}"
-    if not alone and sqlite_path(settings):
-        raise Misconfigured(
-            f"DATABASE_URL: SQLite serves one process and {wish} cannot share it; use postgresql:// or mysql://"
+        raise ConfigurationError("--processes: must be 1 or more")
+    single_process = role == "serve" and processes == 1
+    command = f"{processes} processes" if role == "serve" else f"a separate {role}"
+    if not single_process and sqlite_path(settings):
+        raise ConfigurationError(
+            f"DATABASE_URL: SQLite serves one process and {command} cannot share it; use postgresql:// or mysql://"
         )
-    if not alone and settings.broker_url == "memory:":
-        raise Misconfigured(f"BROKER_URL: memory: lives in one process and {wish} cannot reach it; use amqp://")
+    if not single_process and settings.broker_url == "memory:":
+        raise ConfigurationError(f"BROKER_URL: memory: lives in one process and {command} cannot reach it; use amqp://")
 
 
 def ensure_secret(settings: Settings) -> Settings:
     """With neither JWT_SECRET nor JWKS_URL, add the secret of DATA_DIR, made if it is not there yet."""
     if settings.jwt_secret is not None or settings.jwks_url is not None:
         return settings
-    secret = generated_secret(settings.data_dir, size=_key_size(settings))
+    secret = load_or_create_secret(settings.data_dir, size=_min_secret_bytes(settings))
     _check_strength(secret, settings, f"DATA_DIR: {settings.data_dir / 'jwt_secret'}")
     return replace(settings, jwt_secret=secret)
 
@@ -243,12 +243,12 @@ def ensure_secret(settings: Settings) -> Settings:
 # how settings are shown
 
 
-def masked(settings: Settings) -> dict[str, str]:
+def masked_settings(settings: Settings) -> dict[str, str]:
     """Every setting as people write it, `***` for each secret: name in the environment -> text."""
-    return {f"{PREFIX}{each.name.upper()}": _shown(settings, each.name) for each in fields(settings)}
+    return {f"{PREFIX}{each.name.upper()}": _format(settings, each.name) for each in fields(settings)}
 
 
-def _shown(settings: Settings, name: str) -> str:
+def _format(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
     match value:
         case None:

@@ -23,7 +23,7 @@ _PLACEHOLDER = "{contentId}"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
-def _split(raw: object, schemes: Sequence[str]) -> SplitResult:
+def _split_url(raw: object, schemes: Sequence[str]) -> SplitResult:
     value = text(raw)
     try:
         parts = urlsplit(value)
@@ -42,7 +42,7 @@ def database_url(raw: object) -> str:
     value = text(raw)
     if value.startswith("sqlite:"):
         return _sqlite_url(value)
-    parts = _split(value, ("postgresql", "postgres", "mysql", "mariadb", "sqlite"))
+    parts = _split_url(value, ("postgresql", "postgres", "mysql", "mariadb", "sqlite"))
     if not parts.path.strip("/"):
         raise ValueError("names no database: end it with /<name>")
     return value.replace("postgres://", "postgresql://", 1) if parts.scheme == "postgres" else value
@@ -57,28 +57,28 @@ def _sqlite_url(value: str) -> str:
 
 def broker_url(raw: object) -> str:
     """`memory:`, `amqp://…` or `amqps://…`."""
-    return _memory_or(raw, "amqp", "amqps")
+    return _memory_or_url(raw, "amqp", "amqps")
 
 
 def cache_url(raw: object) -> str:
     """`memory:`, `redis://…` or `rediss://…`."""
-    return _memory_or(raw, "redis", "rediss")
+    return _memory_or_url(raw, "redis", "rediss")
 
 
-def _memory_or(raw: object, *schemes: str) -> str:
+def _memory_or_url(raw: object, *schemes: str) -> str:
     value = text(raw)
     if value == "memory:":
         return value
     if value.startswith("memory"):
         raise ValueError("must be written memory:")
-    if not _split(value, schemes).hostname:
+    if not _split_url(value, schemes).hostname:
         raise ValueError("names no host")
     return value
 
 
 def web_url(raw: object) -> str:
     """An http(s) address without user, password, query or fragment; a slash at its end is dropped."""
-    parts = _split(raw, ("https", "http"))
+    parts = _split_url(raw, ("https", "http"))
     if not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError("must be like https://example.com, without user, password and query")
     return parts.geturl().rstrip("/")
@@ -86,7 +86,7 @@ def web_url(raw: object) -> str:
 
 def key_set_url(raw: object) -> str:
     """The http(s) address of a JWK set; which hosts may go without TLS is for the one who fetches to say."""
-    parts = _split(raw, ("https", "http"))
+    parts = _split_url(raw, ("https", "http"))
     if not parts.hostname or "@" in parts.netloc:
         raise ValueError("must be like https://issuer.example/jwks.json, without user and password")
     return parts.geturl()
@@ -94,7 +94,7 @@ def key_set_url(raw: object) -> str:
 
 def issuer(raw: object) -> str:
     """An OpenID provider's name for itself, compared exactly: an https address, or http on this machine."""
-    parts = _split(raw, ("https", "http"))
+    parts = _split_url(raw, ("https", "http"))
     if not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError("must be like https://login.example.com/realm, without user, password and query")
     return parts.geturl()
@@ -113,20 +113,22 @@ def content_urls(raw: object) -> Mapping[str, str]:
     table = parsed_json(raw) if isinstance(raw, str) else raw
     if not isinstance(table, dict):
         raise ValueError(f'must be a table like {{"video": "https://example.com/v/{_PLACEHOLDER}"}}')
-    return MappingProxyType({str(kind): _content_url(str(kind), url) for kind, url in table.items()})
+    return MappingProxyType(
+        {str(content_type): _content_url(str(content_type), url) for content_type, url in table.items()}
+    )
 
 
-def _content_url(kind: str, raw: object) -> str:
-    if fault := content_type_fault(kind):
-        raise ValueError(f"content type '{kind}' {fault}")
+def _content_url(content_type: str, raw: object) -> str:
+    if error := content_type_fault(content_type):
+        raise ValueError(f"content type '{content_type}' {error}")
     url = text(raw)
     parts = urlsplit(url.replace(_PLACEHOLDER, ""))
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError(f"'{kind}' must be an http(s) address")
+        raise ValueError(f"'{content_type}' must be an http(s) address")
     if url.count(_PLACEHOLDER) != 1 or re.search(r"[{}]", url.replace(_PLACEHOLDER, "")):
-        raise ValueError(f"'{kind}' must hold {_PLACEHOLDER} once and no other brace")
+        raise ValueError(f"'{content_type}' must hold {_PLACEHOLDER} once and no other brace")
     if _PLACEHOLDER in urlsplit(url).netloc:
-        raise ValueError(f"'{kind}' must not have {_PLACEHOLDER} in its host: an id would choose the site")
+        raise ValueError(f"'{content_type}' must not have {_PLACEHOLDER} in its host: an id would choose the site")
     return url
 
 
@@ -160,8 +162,8 @@ def _network(item: str) -> Network:
         raise ValueError("'*' would let anybody choose the address they seem to come from: name the networks")
     try:
         return ip_network(item)
-    except ValueError as fault:
-        raise ValueError(f"'{item}' is no IP address or network ({fault})") from None
+    except ValueError as error:
+        raise ValueError(f"'{item}' is no IP address or network ({error})") from None
 
 
 def without_password(url: str) -> str:
@@ -172,5 +174,5 @@ def without_password(url: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
     query = [(key, "***" if "pass" in key.lower() else value) for key, value in parse_qsl(parts.query)]
-    shown = f"{parts.scheme}://{name}{colon}{'***' if colon else ''}{at}{host}{parts.path}"
-    return f"{shown}?{urlencode(query, safe='*/:')}" if query else shown
+    masked_query = f"{parts.scheme}://{name}{colon}{'***' if colon else ''}{at}{host}{parts.path}"
+    return f"{masked_query}?{urlencode(query, safe='*/:')}" if query else masked_query

@@ -25,7 +25,7 @@ KEY_ALGORITHMS = (
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
 # these have a meaning of their own in every token (RFC 7519, 4.1) and can name no user
-_TAKEN_CLAIMS = ("iss", "aud", "exp", "nbf", "iat", "jti")
+_RESERVED_CLAIMS = ("iss", "aud", "exp", "nbf", "iat", "jti")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 
@@ -102,19 +102,19 @@ def rate(raw: object) -> Rate | None:
     value = "off" if raw is False else text(raw).lower()
     if value == "off":
         return None
-    found = re.fullmatch(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", value)
-    if not found or found[2] not in UNITS:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", value)
+    if not match or match[2] not in UNITS:
         raise ValueError(f"'{value}' is no rate: write off, or like 600/minute (second, minute, hour, day)")
-    return Rate(limit=int(found[1]), window=UNITS[found[2]])
+    return Rate(limit=int(match[1]), window=UNITS[match[2]])
 
 
-def number(least: int, most: int) -> Callable[[object], int]:
+def number(minimum: int, maximum: int) -> Callable[[object], int]:
     """A whole number within these bounds."""
 
     def parse(raw: object) -> int:
         value = str(raw).strip()
-        if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
-            raise ValueError(f"must be a number from {least} to {most}")
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not minimum <= int(value) <= maximum:
+            raise ValueError(f"must be a number from {minimum} to {maximum}")
         return int(value)
 
     return parse
@@ -177,16 +177,16 @@ def groups(raw: object) -> Mapping[str, str]:
 
 
 def _scopes(group: str, raw: object) -> str:
-    named = raw.split() if isinstance(raw, str) else []
+    chosen = raw.split() if isinstance(raw, str) else []
     known = [scope for scope in SCOPES if scope != "act-as"]
-    if not named or not set(named) <= set(known):
+    if not chosen or not set(chosen) <= set(known):
         raise ValueError(f"'{group}' must have some of {', '.join(known)}")
-    return " ".join(dict.fromkeys(named))
+    return " ".join(dict.fromkeys(chosen))
 
 
 def user_claim(raw: object) -> str:
     """The claim that names the user."""
     name = text(raw)
-    if name in _TAKEN_CLAIMS:
+    if name in _RESERVED_CLAIMS:
         raise ValueError(f"'{name}' means something else in every token and cannot name a user")
     return name

@@ -25,12 +25,12 @@ from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import database
-from sharetally.adapters.failpoints import placed
+from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.failpoints import with_failpoints
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
-from sharetally.adapters.tracing import Traces, open_traces
-from sharetally.domain.errors import Misconfigured, SharetallyError
+from sharetally.adapters.tracing import Tracing, open_tracing
+from sharetally.domain.errors import ConfigurationError, SharetallyError
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
@@ -48,17 +48,17 @@ from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import Broker, Cache, Channel, Clock, Platform, Queue, Waiting
+from sharetally.ports import BacklogReport, Broker, Cache, Channel, Clock, Platform, Queue
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
-from sharetally.web.operation import Health
+from sharetally.web.ops import Health
 
-HOOKS = "sharetally.hooks"
-CONSUMERS = "sharetally.consumers"
+HOOKS_GROUP = "sharetally.hooks"
+CONSUMERS_GROUP = "sharetally.consumers"
 DRAIN_SECONDS = 5.0
-CLOCK_SECONDS = 30.0
-MAX_AHEAD = timedelta(hours=36)
-NONE = timedelta()
+CLOCK_SYNC_SECONDS = 30.0
+MAX_CLOCK_SKEW = timedelta(hours=36)
+ZERO = timedelta()
 log = structlog.get_logger("sharetally")
 
 
@@ -66,23 +66,27 @@ class Core:
     """What every role has; an async context manager."""
 
     def __init__(
-        self, settings: Settings, *, role: str, metrics: Path | None = None, traces: Traces | None = None
+        self, settings: Settings, *, role: str, metrics: Path | None = None, traces: Tracing | None = None
     ) -> None:
         self.settings = settings
-        self.traces = traces or open_traces(settings.traces, role=role)
-        self.database, carrier = placed(database(settings.database_url), broker(settings), os.environ)
+        self.traces = traces or open_tracing(settings.traces, role=role)
+        self.database, bare_broker = with_failpoints(
+            database_from_url(settings.database_url), create_broker(settings), os.environ
+        )
         self.ledger = self.traces.ledger(self.database)
-        self.broker = self.traces.broker(carrier)
-        self.cache = cache(settings)
-        self.channel = channel(settings)
+        self.broker = self.traces.broker(bare_broker)
+        self.cache = create_cache(settings)
+        self.channel = create_channel(settings)
         self.clock = DatabaseClock()
         self.meter: PrometheusMeter = open_meter(
             metrics,
             role,
-            platforms=dict.fromkeys((*settings.share_platforms, *platforms.OF_THEIR_OWN)),
-            jobs=_foreign_jobs(),
+            platforms=dict.fromkeys((*settings.share_platforms, *platforms.DEVICE_PLATFORMS)),
+            jobs=_external_jobs(),
         )
-        self.hooks = Hooks([_made(entry.load()) for entry in sorted(entry_points(group=HOOKS), key=lambda e: e.name)])
+        self.hooks = Hooks(
+            [_instantiate(entry.load()) for entry in sorted(entry_points(group=HOOKS_GROUP), key=lambda e: e.name)]
+        )
         self.publisher = Publisher(self.broker)
         self.nudge = Nudge(self.broker)
         self.committer = self.traces.committer(
@@ -90,21 +94,21 @@ class Core:
             clock=self.clock,
             hooks=self.hooks,
             meter=self.meter,
-            published=self.publisher.take,
+            on_committed=self.publisher.take,
             nudge=self.nudge.send,
         )
         self.delivery_handlers = delivery_handlers(self.clock)
-        self.queries = Queries(reading=self.database, cache=self.cache)
+        self.queries = Queries(reads=self.database, cache=self.cache)
         self.live = Live(
             channel=self.channel,
             queries=self.queries,
-            reading=self.database,
+            reads=self.database,
             clock=self.clock,
-            clients=settings.live_clients,
-            told=self.meter.live,
+            max_clients=settings.live_clients,
+            on_client_count=self.meter.live,
         )
-        self._shows = role == "serve"
-        self.consumers = self._consumers()
+        self._serves_live_counts = role == "serve"
+        self.consumers = self._create_consumers()
         self.queues: Sequence[Queue] = [*(consumer.queue for consumer in self.consumers), DELIVERIES]
         self.health = Health(
             self.database,
@@ -119,7 +123,7 @@ class Core:
         self._to_close = AsyncExitStack()
 
     async def __aenter__(self) -> Core:
-        check_there(self.settings)
+        check_database_exists(self.settings)
         await self.database.open()
         try:
             await check_schema(await self.database.revision())
@@ -128,15 +132,15 @@ class Core:
             await self.broker.open(self.queues)
             if self.cache is not None:
                 await self.cache.open()
-            await self.channel.open(self.live if self._shows else None)
+            await self.channel.open(self.live if self._serves_live_counts else None)
         except BaseException:
             await self._close()
             raise
         self.start(self.committer.run(), "committer")
         self.start(self.publisher.run(), "publisher")
         self.start(self.nudge.run(), "nudge")
-        self.start(self._keep_time(), "clock")
-        if self._shows:
+        self.start(self._sync_clock(), "clock")
+        if self._serves_live_counts:
             self.start(self.live.run(), "live")
         return self
 
@@ -170,9 +174,9 @@ class Core:
         await self.database.close()
         await self.traces.close()
 
-    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def start(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Own a task until the end; a role whose task breaks ends, for whoever supervises it to start anew."""
-        task = asyncio.create_task(work, name=name)
+        task = asyncio.create_task(coroutine, name=name)
         task.add_done_callback(self._end_if_broken)
         self._tasks.append(task)
         return task
@@ -183,9 +187,9 @@ class Core:
             log.critical("a task broke; this process ends", task=task.get_name(), exc_info=task.exception())
             os.kill(os.getpid(), signal.SIGTERM)
 
-    async def _keep_time(self) -> None:
+    async def _sync_clock(self) -> None:
         while True:
-            await asyncio.sleep(CLOCK_SECONDS)
+            await asyncio.sleep(CLOCK_SYNC_SECONDS)
             try:
                 await self.clock.measure(self.database)
             except SharetallyError:
@@ -193,18 +197,20 @@ class Core:
             except Exception:
                 log.exception("clock_failed")
 
-    def _consumers(self) -> list[Consumer[Any]]:
+    def _create_consumers(self) -> list[Consumer[Any]]:
         db, ledger, events = self.database, self.ledger, self.settings.event_feed
-        announcer = Announcer(reading=db, cache=self.cache, channel=self.channel)
-        found: list[Consumer[Any]] = [
-            Count(ledger=ledger, outbox=db, announcer=announcer, feed=self.publisher.take if events else None),
+        announcer = Announcer(reads=db, cache=self.cache, channel=self.channel)
+        consumers: list[Consumer[Any]] = [
+            Count(ledger=ledger, outbox=db, announcer=announcer, on_follow_up=self.publisher.take if events else None),
             Post(ledger=ledger, outbox=db, clock=self.clock),
             Inbound(ledger=ledger, outbox=db, committer=self.committer, clock=self.clock),
         ]
         if events:
-            found.append(Feed(ledger=ledger, outbox=db, broker=self.broker))
-        foreign = (entry.load() for entry in sorted(entry_points(group=CONSUMERS), key=lambda e: e.name))
-        return found + [make(ledger=ledger, outbox=db, broker=self.broker, clock=self.clock) for make in foreign]
+            consumers.append(Feed(ledger=ledger, outbox=db, broker=self.broker))
+        external = (entry.load() for entry in sorted(entry_points(group=CONSUMERS_GROUP), key=lambda e: e.name))
+        return consumers + [
+            create(ledger=ledger, outbox=db, broker=self.broker, clock=self.clock) for create in external
+        ]
 
     def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
         """The worker of one consumer."""
@@ -218,12 +224,12 @@ class Core:
 
     def delivery_loop(self) -> DeliveryLoop:
         """What delivers to the outside world."""
-        attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, published=self.publisher.take)
+        attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, on_committed=self.publisher.take)
         return DeliveryLoop(
             store=self.database.deliveries, broker=self.broker, attempts=attempts, handlers=self.delivery_handlers
         )
 
-    async def waiting(self) -> Waiting:
+    async def waiting(self) -> BacklogReport:
         """What waits in database and broker."""
         return await self.meter.waiting(self.database, self.broker, self.queues, self.database.deliveries)
 
@@ -232,52 +238,54 @@ class Core:
         return await self.meter.exposition(self.database, self.broker, self.queues, self.database.deliveries)
 
 
-def _foreign_jobs() -> tuple[str, ...]:
-    queues = [entry.load().queue for entry in entry_points(group=CONSUMERS)]
+def _external_jobs() -> tuple[str, ...]:
+    queues = [entry.load().queue for entry in entry_points(group=CONSUMERS_GROUP)]
     return tuple(job for queue in queues for job in queue.jobs)
 
 
-def _made(found: object) -> object:
-    return found() if isinstance(found, type) else found
+def _instantiate(consumers: object) -> object:
+    return consumers() if isinstance(consumers, type) else consumers
 
 
 def check_clock(ahead: timedelta) -> None:
     """Refuse a host whose clock is nowhere near the database's: ids tell its time, and the audit is found by it."""
-    if abs(ahead) > MAX_AHEAD:
-        hours, way = abs(ahead).total_seconds() / 3600, "ahead of" if ahead > NONE else "behind"
-        raise Misconfigured(f"this host's clock is {hours:.0f} hours {way} the database's: set it, or let NTP do so")
+    if abs(ahead) > MAX_CLOCK_SKEW:
+        hours, direction = abs(ahead).total_seconds() / 3600, "ahead of" if ahead > ZERO else "behind"
+        raise ConfigurationError(
+            f"this host's clock is {hours:.0f} hours {direction} the database's: set it, or let NTP do so"
+        )
 
 
-def check_there(settings: Settings) -> None:
+def check_database_exists(settings: Settings) -> None:
     """Refuse an embedded database that nobody has made; opening it would leave an empty file behind."""
     path = sqlite_path(settings)
     if path is not None and not path.exists():
-        raise Misconfigured(f"there is no database at {path} yet: run `sharetally migrate`")
+        raise ConfigurationError(f"there is no database at {path} yet: run `sharetally migrate`")
 
 
 async def check_schema(revision: str | None) -> None:
     """Refuse a schema that this version does not know."""
     if revision is None:
-        raise Misconfigured("the database has no schema yet: run `sharetally migrate`")
+        raise ConfigurationError("the database has no schema yet: run `sharetally migrate`")
     if revision != HEAD:
-        raise Misconfigured(
+        raise ConfigurationError(
             f"the database stands at revision {revision}, this version knows {HEAD}: "
             "run `sharetally migrate` (or update sharetally, if the database is newer)"
         )
 
 
-def broker(settings: Settings) -> Broker:
+def create_broker(settings: Settings) -> Broker:
     """The broker that BROKER_URL names."""
     if settings.broker_url.startswith("memory:"):
         return MemoryBroker()
     try:
         from sharetally.adapters.brokers.amqp import AmqpBroker
     except ModuleNotFoundError as error:
-        raise Misconfigured(f"BROKER_URL needs: pip install 'sharetally[rabbitmq]' ({error.name})") from error
+        raise ConfigurationError(f"BROKER_URL needs: pip install 'sharetally[rabbitmq]' ({error.name})") from error
     return AmqpBroker(settings.broker_url, feed=settings.event_feed)
 
 
-def own_queues(settings: Settings) -> Sequence[Queue]:
+def builtin_queues(settings: Settings) -> Sequence[Queue]:
     """The queues of our own consumers, and the one that nudges."""
     feed = [Feed.queue] if settings.event_feed else []
     return [Count.queue, Post.queue, Inbound.queue, *feed, DELIVERIES]
@@ -288,18 +296,18 @@ def delivery_handlers(clock: Clock) -> Sequence[Handler]:
     return [PostHandler(clock)]
 
 
-def cache(settings: Settings) -> Cache | None:
+def create_cache(settings: Settings) -> Cache | None:
     """The cache that CACHE_URL names; memory serves one process, so beside RabbitMQ it is none."""
     if settings.cache_url.startswith("memory:"):
         return MemoryCache() if settings.broker_url.startswith("memory:") else None
     try:
         from sharetally.adapters.caches.redis import RedisCache
     except ModuleNotFoundError as error:
-        raise Misconfigured(f"CACHE_URL needs: pip install 'sharetally[redis]' ({error.name})") from error
+        raise ConfigurationError(f"CACHE_URL needs: pip install 'sharetally[redis]' ({error.name})") from error
     return RedisCache(settings.cache_url)
 
 
-def channel(settings: Settings) -> Channel:
+def create_channel(settings: Settings) -> Channel:
     """What carries newest counts: Redis if there is one, else RabbitMQ, else this process's memory."""
     if settings.cache_url.startswith("redis"):
         from sharetally.adapters.channels.redis import RedisChannel
@@ -317,7 +325,7 @@ def outbound(settings: Settings, *, setting: str, extra: str) -> Outbound:
     try:
         from sharetally.adapters.outbound import OutboundClient
     except ModuleNotFoundError as error:
-        raise Misconfigured(f"{setting} needs: pip install 'sharetally[{extra}]' ({error.name})") from error
+        raise ConfigurationError(f"{setting} needs: pip install 'sharetally[{extra}]' ({error.name})") from error
     return OutboundClient(proxies_from_env=settings.outbound_proxies)
 
 
@@ -326,22 +334,24 @@ def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
     known = platforms.available()
     unknown = [name for name in settings.share_platforms if name not in known]
     if unknown:
-        raise Misconfigured(f"SHARE_PLATFORMS: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise ConfigurationError(f"SHARE_PLATFORMS: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     return {name: known[name] for name in settings.share_platforms}
 
 
-def own_platforms() -> Mapping[str, Platform]:
+def device_platforms() -> Mapping[str, Platform]:
     """Those on the user's own device, which need not stand in SHARE_PLATFORMS."""
     known = platforms.available()
-    return {name: known[name] for name in platforms.OF_THEIR_OWN}
+    return {name: known[name] for name in platforms.DEVICE_PLATFORMS}
 
 
-def inside(core: Core) -> Callable[[], Awaitable[None]]:
+def start_embedded_workers(core: Core) -> Callable[[], Awaitable[None]]:
     """With a broker in memory, relay and workers run in the same process; returns how to end them."""
     stop = asyncio.Event()
     if not core.broker.volatile:
-        return _nothing
-    workers = [core.start(core.worker(each).run(stop), f"worker {each.queue.name}") for each in core.consumers]
+        return _no_op
+    workers = [
+        core.start(core.worker(consumer).run(stop), f"worker {consumer.queue.name}") for consumer in core.consumers
+    ]
     workers.append(core.start(core.delivery_loop().run(stop), "deliveries"))
     core.start(core.relay().run(), "relay")
 
@@ -352,5 +362,5 @@ def inside(core: Core) -> Callable[[], Awaitable[None]]:
     return end
 
 
-async def _nothing() -> None:
+async def _no_op() -> None:
     return None

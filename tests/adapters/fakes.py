@@ -55,7 +55,7 @@ class FakeDeliveries:
         return self.now
 
 
-async def scraped(
+async def scrape(
     meter: PrometheusMeter,
     outbox: FakeOutbox | None = None,
     broker: FakeBroker | None = None,

@@ -15,13 +15,13 @@ from typing import Any
 
 from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
-from tests.adapters.fakes import scraped
+from tests.adapters.fakes import scrape
 
 
-def obey(meter: PrometheusMeter, method: str, *told: Any) -> str:
+def apply_command(meter: PrometheusMeter, method: str, *told: Any) -> str:
     match method:
         case "scrape":
-            return asyncio.run(scraped(meter))
+            return asyncio.run(scrape(meter))
         case "drift":
             meter.drift(told[0], datetime.fromisoformat(told[1]))
         case _:
@@ -34,7 +34,7 @@ def main(directory: str, role: str) -> None:
     meter = open_meter(Path(directory), role, platforms=["twitter"])
     print(json.dumps("ready"), flush=True)  # noqa: T201
     for line in sys.stdin:
-        print(json.dumps(obey(meter, *json.loads(line))), flush=True)  # noqa: T201
+        print(json.dumps(apply_command(meter, *json.loads(line))), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ import sys
 import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.adapters.databases.store import database
-from sharetally.adapters.failpoints import NAMES, VARIABLE, armed, placed
-from sharetally.domain.errors import Misconfigured
+from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.failpoints import ENVIRONMENT_VARIABLE, FAILPOINT_NAMES, failpoint_from, with_failpoints
+from sharetally.domain.errors import ConfigurationError
 
 _PASS_BY = """
 import sys
-from sharetally.adapters.failpoints import armed
-point = armed({"SHARETALLY_FAILPOINT": sys.argv[1]})
+from sharetally.adapters.failpoints import failpoint_from
+point = failpoint_from({"SHARETALLY_FAILPOINT": sys.argv[1]})
 for place in sys.argv[2:]:
     print(place, flush=True)
     point.reached(place)
@@ -31,16 +31,16 @@ def passes(armed_at: str, *places: str) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.split()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_dies_where_it_was_told_and_when(name: str) -> None:
-    other = next(each for each in NAMES if each != name)
+@pytest.mark.parametrize("name", FAILPOINT_NAMES)
+def test_a_fail_point_kills_the_process_at_its_place_and_count(name: str) -> None:
+    other = next(each for each in FAILPOINT_NAMES if each != name)
     assert passes(f"{name}:2", other, other, name, other, name, name) == (
         -signal.SIGKILL,
         [other, other, name, other, name],
     )
 
 
-def test_it_stands_still_where_it_was_told_until_it_may_go_on() -> None:
+def test_a_fail_point_can_stop_the_process_until_it_is_continued() -> None:
     command = [
         sys.executable,
         "-c",
@@ -57,16 +57,16 @@ def test_it_stands_still_where_it_was_told_until_it_may_go_on() -> None:
     assert (process.returncode, out.split()) == (0, ["ledger.before-commit", "outbox.after-claim"])
 
 
-def test_without_the_variable_nothing_stands_in_between() -> None:
-    store, broker = database("sqlite:///never-opened.db"), MemoryBroker()
-    assert placed(store, broker, {}) == (store, broker)
-    assert placed(store, broker, {VARIABLE: ""}) == (store, broker)
+def test_without_the_variable_fail_points_do_nothing() -> None:
+    store, broker = database_from_url("sqlite:///never-opened.db"), MemoryBroker()
+    assert with_failpoints(store, broker, {}) == (store, broker)
+    assert with_failpoints(store, broker, {ENVIRONMENT_VARIABLE: ""}) == (store, broker)
 
 
 @pytest.mark.parametrize(
     "value",
     ["ledger.after-commit", "ledger.after-commit:0", "ledger.after-commit:x", "ledger.after-commit:1:go", "there:1"],
 )
-def test_a_place_that_does_not_exist_stops_the_start(value: str) -> None:
-    with pytest.raises(Misconfigured, match=r"SHARETALLY_FAILPOINT: must be NAME:N.*outbox\.after-claim"):
-        armed({VARIABLE: value})
+def test_an_unknown_fail_point_stops_the_start(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"SHARETALLY_FAILPOINT: must be NAME:N.*outbox\.after-claim"):
+        failpoint_from({ENVIRONMENT_VARIABLE: value})

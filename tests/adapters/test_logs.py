@@ -19,7 +19,7 @@ import pytest
 import structlog
 
 from sharetally.adapters.logs import configure
-from sharetally.adapters.logs_masking import LONGEST, masked, masked_text
+from sharetally.adapters.logs_masking import MAX_TEXT_LENGTH, mask, mask_text
 from sharetally.adapters.logs_stderr import StandardError
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ API_KEY = "stk_" + "Ab3_-" * 8 + "xyz"
 
 
 @pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     """`configure` changes the process: put everything back."""
     before = structlog.get_config()
     root = logging.getLogger()
@@ -46,7 +46,7 @@ def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in captured.err.splitlines()]
 
 
-def only(capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def only_line(capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
     (line,) = lines(capfd)
     return line
 
@@ -58,7 +58,7 @@ def test_a_line_is_one_json_object(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     before = datetime.now(UTC)
     structlog.get_logger("sharetally.worker").info("job", jobId=UUID(int=7), success=True, data={"shareCount": 42})
-    said = only(capfd)
+    said = only_line(capfd)
     assert list(said)[:4] == ["time", "level", "logger", "event"]
     assert (said["level"], said["logger"], said["event"]) == ("info", "sharetally.worker", "job")
     assert said["jobId"] == "00000000-0000-0000-0000-000000000007"
@@ -69,13 +69,13 @@ def test_a_line_is_one_json_object(capfd: pytest.CaptureFixture[str]) -> None:
     assert timedelta(0) <= datetime.fromisoformat(said["time"]) - before < timedelta(seconds=10)
 
 
-def test_a_text_with_lines_stays_on_one(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_multiline_text_is_logged_on_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     structlog.get_logger("x").info('first\n{"level": "forged"}', name="second\r\nthird")
-    assert only(capfd)["event"] == 'first\n{"level": "forged"}'
+    assert only_line(capfd)["event"] == 'first\n{"level": "forged"}'
 
 
-def test_the_request_is_named_while_it_is_served(capfd: pytest.CaptureFixture[str]) -> None:
+def test_log_lines_carry_the_id_of_the_current_request(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     with structlog.contextvars.bound_contextvars(requestId="r-1"):
         structlog.get_logger("a").info("inside")
@@ -84,14 +84,14 @@ def test_the_request_is_named_while_it_is_served(capfd: pytest.CaptureFixture[st
     assert [line.get("requestId") for line in lines(capfd)] == ["r-1", "r-1", None]
 
 
-def test_an_exception_is_one_field(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_is_logged_as_one_field(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     local = "hunter2-in-a-local"
     try:
         raise ValueError(f"no way to postgresql://app:{local}@db/x")
     except ValueError:
         structlog.get_logger("a").exception("broken")
-    said = only(capfd)
+    said = only_line(capfd)
     assert said["level"] == "error"
     assert said["exception"].startswith("Traceback (most recent call last):")
     assert said["exception"].endswith("ValueError: no way to postgresql://app:***@db/x")
@@ -100,29 +100,29 @@ def test_an_exception_is_one_field(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("library", ["uvicorn", "uvicorn.error", "alembic", "aio_pika", "asyncio"])
-def test_libraries_speak_in_the_same_form(library: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_library_logs_use_the_same_format(library: str, capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     logging.getLogger(library).info("Started %s with %s", "process", "password=hunter2")
-    said = only(capfd)
+    said = only_line(capfd)
     assert list(said)[:4] == ["time", "level", "logger", "event"]
     assert (said["level"], said["logger"]) == ("info", library)
     assert said["event"] == "Started process with password=***"
 
 
-def test_what_a_library_reports_of_a_fault_is_there(capfd: pytest.CaptureFixture[str]) -> None:
+def test_library_tracebacks_are_logged(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     error = RuntimeError("gone")
     logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
-    assert only(capfd)["exception"].endswith("RuntimeError: gone")
+    assert only_line(capfd)["exception"].endswith("RuntimeError: gone")
 
 
-def test_a_library_that_logs_wrongly_is_heard_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_library_log_call_is_still_logged(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     logging.getLogger("uvicorn").warning("%d files", "many")
-    assert only(capfd)["event"] == "%d files"
+    assert only_line(capfd)["event"] == "%d files"
 
 
-def test_what_is_no_text_or_number_is_shown_somehow(capfd: pytest.CaptureFixture[str]) -> None:
+def test_values_of_any_type_can_be_logged(capfd: pytest.CaptureFixture[str]) -> None:
     class Rude:
         def __str__(self) -> str:
             raise RuntimeError
@@ -140,16 +140,16 @@ def test_what_is_no_text_or_number_is_shown_somehow(capfd: pytest.CaptureFixture
     assert second["event"] == "after"
 
 
-def test_a_long_text_loses_its_middle(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_long_text_is_shortened_in_the_middle(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     structlog.get_logger("a").info("long", text="a" * 1_000_000 + "z")
-    text = only(capfd)["text"]
-    assert LONGEST <= len(text) <= LONGEST + 10
+    text = only_line(capfd)["text"]
+    assert MAX_TEXT_LENGTH <= len(text) <= MAX_TEXT_LENGTH + 10
     assert text[0] == "a"
     assert text[-1] == "z"
 
 
-def test_on_a_terminal_lines_are_for_people_and_control_nothing(
+def test_on_a_terminal_lines_are_readable_and_control_characters_are_escaped(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -164,10 +164,10 @@ def test_on_a_terminal_lines_are_for_people_and_control_nothing(
         assert word in said
 
 
-def test_what_is_no_terminal_gets_json(capfd: pytest.CaptureFixture[str]) -> None:
+def test_json_is_logged_when_stderr_is_not_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info")
     structlog.get_logger("a").info("plain")
-    assert only(capfd)["event"] == "plain"
+    assert only_line(capfd)["event"] == "plain"
 
 
 # the level
@@ -195,7 +195,7 @@ def test_a_call_below_the_level_evaluates_nothing(capfd: pytest.CaptureFixture[s
     assert lines(capfd) == []
 
 
-def test_statements_and_their_values_are_never_heard(capfd: pytest.CaptureFixture[str]) -> None:
+def test_sql_statements_and_values_are_never_logged(capfd: pytest.CaptureFixture[str]) -> None:
     configure("debug", "json")
     logging.getLogger("sqlalchemy.engine.Engine").info("INSERT INTO api_keys …")
     logging.getLogger("sqlalchemy.engine.Engine").debug("Row (…)")
@@ -260,12 +260,12 @@ def test_configuring_again_does_not_double_lines(capfd: pytest.CaptureFixture[st
         ("apikey=hunter2", "hunter2"),
         ("passphrase:hunter2", "hunter2"),
         ("SHARETALLY_JWT_SECRET=hunter2", "hunter2"),
-        ("a" * (2 * LONGEST) + f" Bearer {JWT}", JWT.split(".")[2]),
+        ("a" * (2 * MAX_TEXT_LENGTH) + f" Bearer {JWT}", JWT.split(".")[2]),
     ],
 )
 def test_a_secret_in_a_text_is_masked(text: str, secret: str) -> None:
     assert secret in text
-    shown = masked_text(text)
+    shown = mask_text(text)
     assert secret not in shown
     assert "***" in shown
 
@@ -286,12 +286,12 @@ def test_a_secret_in_a_text_is_masked(text: str, secret: str) -> None:
         "Zoë ❤ emoji",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert masked_text(text) == text
+def test_text_without_secrets_is_not_masked(text: str) -> None:
+    assert mask_text(text) == text
 
 
-def test_where_a_masked_url_leads_can_still_be_read() -> None:
-    shown = masked_text("cannot reach postgresql://app:hunter2@db.internal:5432/shares")
+def test_a_masked_url_still_shows_its_host() -> None:
+    shown = mask_text("cannot reach postgresql://app:hunter2@db.internal:5432/shares")
     assert shown == "cannot reach postgresql://app:***@db.internal:5432/shares"
 
 
@@ -311,20 +311,20 @@ def test_where_a_masked_url_leads_can_still_be_read() -> None:
         "pwd",
     ],
 )
-def test_what_is_named_like_a_secret_is_masked_whatever_it_is(name: str) -> None:
-    assert masked({name: "hunter2"}) == {name: "***"}
-    assert masked({name: ["hunter2"]}) == {name: "***"}
-    assert masked({"deep": [{"in": {name: 12345}}]}) == {"deep": [{"in": {name: "***"}}]}
-    assert masked([(name, "hunter2")]) == [[name, "***"]]
-    assert masked([(name.encode(), b"hunter2")]) == [[name, "***"]]
+def test_fields_named_like_secrets_are_masked(name: str) -> None:
+    assert mask({name: "hunter2"}) == {name: "***"}
+    assert mask({name: ["hunter2"]}) == {name: "***"}
+    assert mask({"deep": [{"in": {name: 12345}}]}) == {"deep": [{"in": {name: "***"}}]}
+    assert mask([(name, "hunter2")]) == [[name, "***"]]
+    assert mask([(name.encode(), b"hunter2")]) == [[name, "***"]]
 
 
 def test_values_that_have_no_secrets_stay_as_they_are() -> None:
     plain = {"contentId": "abc", "shareCount": 42, "ratio": 0.5, "live": True, "none": None, "list": [1, "two"]}
-    assert masked(plain) == plain
+    assert mask(plain) == plain
 
 
-def test_an_object_is_never_taken_apart(capfd: pytest.CaptureFixture[str]) -> None:
+def test_objects_are_not_expanded_in_logs(capfd: pytest.CaptureFixture[str]) -> None:
     class Settings:
         def __init__(self) -> None:
             self.jwt_secret = "hunter2"
@@ -334,20 +334,20 @@ def test_an_object_is_never_taken_apart(capfd: pytest.CaptureFixture[str]) -> No
 
     configure("info", "json")
     structlog.get_logger("a").info("started", settings=Settings(), error=ValueError("password=hunter2"))
-    said = only(capfd)
+    said = only_line(capfd)
     assert said["settings"] == "Settings(jwt_secret=***, port=8000)"
     assert said["error"] == "password=***"
 
 
-def test_what_is_bound_to_a_logger_or_a_request_is_masked_too(capfd: pytest.CaptureFixture[str]) -> None:
+def test_bound_values_are_masked_too(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     with structlog.contextvars.bound_contextvars(authorization="Bearer hunter2"):
         structlog.get_logger("a").bind(url="redis://:hunter2@cache").info("hunter")
-    assert "hunter2" not in json.dumps(only(capfd))
+    assert "hunter2" not in json.dumps(only_line(capfd))
 
 
 def test_a_secret_as_a_mappings_key_is_masked() -> None:
-    assert masked({API_KEY: 1}) == {"stk_***": 1}
+    assert mask({API_KEY: 1}) == {"stk_***": 1}
 
 
 # no line can stop the service
@@ -382,17 +382,17 @@ def run(then: str, *, shell: str = 'exec "$0" "$@"', **more: Any) -> subprocess.
     ],
     ids=["closed", "full", "nowhere"],
 )
-def test_a_standard_error_that_takes_nothing_stops_nobody(shell: str) -> None:
+def test_a_full_stderr_does_not_stop_the_process(shell: str) -> None:
     ran = run("", shell=shell)
     assert (ran.stdout, ran.returncode) == ("alive\n", 0)
 
 
-def test_a_standard_error_closed_later_stops_nobody() -> None:
+def test_a_closed_stderr_does_not_stop_the_process() -> None:
     ran = run("sys.stderr.close()", stderr=subprocess.DEVNULL)
     assert (ran.stdout, ran.returncode) == ("alive\n", 0)
 
 
-def test_a_reader_that_went_away_stops_nobody() -> None:
+def test_a_broken_stderr_pipe_does_not_stop_the_process() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -402,7 +402,7 @@ def test_a_reader_that_went_away_stops_nobody() -> None:
     assert (ran.stdout, ran.returncode) == ("alive\n", 0)
 
 
-class Pipe:
+class StalledPipe:
     """A pipe in place of standard error, read only when a test says so."""
 
     def __init__(self) -> None:
@@ -424,21 +424,21 @@ class Pipe:
 
 
 @contextmanager
-def piped() -> Iterator[Pipe]:
-    made = Pipe()
+def open_stalled_pipe() -> Iterator[StalledPipe]:
+    made = StalledPipe()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", made.writing)
         yield made
     made.close()
 
 
-def told(lost: int) -> bytes:
+def lost_line_report(lost: int) -> bytes:
     return b"%d lost\n" % lost
 
 
-def test_a_reader_that_stops_loses_lines_and_is_told_how_many() -> None:
-    stderr = StandardError(lost=told, patience=0.01)
-    with piped() as pipe:
+def test_lines_dropped_by_a_stalled_reader_are_reported() -> None:
+    stderr = StandardError(render_lost=lost_line_report, write_timeout=0.01)
+    with open_stalled_pipe() as pipe:
         for number in range(1000):
             stderr.write(b"%03d %s\n" % (number, b"x" * 995))
         seen = pipe.read().splitlines()
@@ -451,8 +451,8 @@ def test_a_reader_that_stops_loses_lines_and_is_told_how_many() -> None:
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next() -> None:
-    stderr = StandardError(lost=told, patience=0.01)
-    with piped() as pipe:
+    stderr = StandardError(render_lost=lost_line_report, write_timeout=0.01)
+    with open_stalled_pipe() as pipe:
         stderr.write(b"x" * 1_000_000 + b"\n")
         assert set(pipe.read()) == set(b"x")
         stderr.write(b"next\n")
@@ -462,5 +462,5 @@ def test_a_line_that_was_cut_off_does_not_spoil_the_next() -> None:
 def test_a_stream_in_memory_takes_text(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    StandardError(lost=told).write("Zoë\n".encode())
+    StandardError(render_lost=lost_line_report).write("Zoë\n".encode())
     assert stream.getvalue() == "Zoë\n"

@@ -19,17 +19,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sharetally.adapters import metrics_scrape
 from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
-from sharetally.adapters.metrics_processes import alive, enlist
+from sharetally.adapters.metrics_processes import live_processes, register_process
 from sharetally.domain.delivery import DeliveryState
 from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
-from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scraped
+from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scrape
 
 pytestmark = pytest.mark.anyio
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-class HandTime:
+class ManualTime:
     """Seconds that pass when a test says so."""
 
     def __init__(self) -> None:
@@ -40,12 +40,12 @@ class HandTime:
 
 
 @pytest.fixture
-def time() -> HandTime:
-    return HandTime()
+def time() -> ManualTime:
+    return ManualTime()
 
 
 @pytest.fixture
-def meter(time: HandTime) -> PrometheusMeter:
+def meter(time: ManualTime) -> PrometheusMeter:
     return open_meter(None, "worker", platforms=["twitter", "whatsapp"], jobs=["foreign_job"], clock=time)
 
 
@@ -74,7 +74,7 @@ async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: P
     meter.statement("lock", 0.001)
     meter.drift(0, datetime(2026, 11, 20, tzinfo=UTC))
     outbox = FakeOutbox(Backlog(pending=1, parked=1, oldest=1.0))
-    text = await scraped(meter, outbox, FakeBroker(count=1))
+    text = await scrape(meter, outbox, FakeBroker(count=1))
     labels: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -105,20 +105,20 @@ async def test_what_is_counted_is_shown(meter: PrometheusMeter) -> None:
     meter.shares("twitter", "track_only", "success")
     meter.shares("twitter", "track_only", "success", 4)
     meter.share_error("whatsapp", "forbidden")
-    text = await scraped(meter)
+    text = await scrape(meter)
     assert value(text, "sharetally_shares_total", platform="twitter", mode="track_only", status="success") == 5
     assert value(text, "sharetally_share_errors_total", platform="whatsapp", reason="forbidden") == 1
 
 
-async def test_allowed_platforms_begin_at_zero(meter: PrometheusMeter) -> None:
-    text = await scraped(meter)
+async def test_series_of_allowed_platforms_start_at_zero(meter: PrometheusMeter) -> None:
+    text = await scrape(meter)
     assert value(text, "sharetally_shares_total", platform="whatsapp", mode="track_only", status="success") == 0
 
 
 async def test_many_equal_jobs_are_many_observations(meter: PrometheusMeter) -> None:
     meter.job("share_created", "counted", 0.25, 3)
     meter.job("share_created", "counted", 20.0)
-    text = await scraped(meter)
+    text = await scrape(meter)
     assert value(text, "sharetally_jobs_total", job="share_created", outcome="counted") == 4
     assert value(text, "sharetally_job_seconds_count", job="share_created") == 4
     assert value(text, "sharetally_job_seconds_sum", job="share_created") == 20.75
@@ -128,9 +128,9 @@ async def test_many_equal_jobs_are_many_observations(meter: PrometheusMeter) -> 
     assert value(text, "sharetally_job_seconds_bucket", job="share_created", le="+Inf") == 4
 
 
-async def test_a_job_that_nobody_timed_is_counted_only(meter: PrometheusMeter) -> None:
+async def test_an_untimed_job_is_counted_without_a_duration(meter: PrometheusMeter) -> None:
     meter.job("share_created", "buried", 0.0)
-    text = await scraped(meter)
+    text = await scrape(meter)
     assert value(text, "sharetally_jobs_total", job="share_created", outcome="buried") == 1
     assert value(text, "sharetally_job_seconds_count", job="share_created") is None
 
@@ -138,45 +138,45 @@ async def test_a_job_that_nobody_timed_is_counted_only(meter: PrometheusMeter) -
 # labels have a bound
 
 
-async def test_a_platform_that_is_not_allowed_is_other(meter: PrometheusMeter) -> None:
+async def test_a_platform_that_is_not_allowed_is_labelled_other(meter: PrometheusMeter) -> None:
     for number in range(1000):
         meter.shares(f"junk{number}", "track_only", "success")
-    text = await scraped(meter)
+    text = await scrape(meter)
     platforms = {dict(labels)["platform"] for name, labels in read(text) if name == "sharetally_shares_total"}
     assert platforms == {"twitter", "whatsapp", "other"}
     assert value(text, "sharetally_shares_total", platform="other", mode="track_only", status="success") == 1000
 
 
-async def test_an_unknown_job_is_other_and_a_foreign_one_is_itself(meter: PrometheusMeter) -> None:
+async def test_only_malformed_job_names_are_labelled_other(meter: PrometheusMeter) -> None:
     meter.job("../../etc/passwd", "buried", 0.0)
     meter.job("foreign_job", "done", 0.0)
-    text = await scraped(meter)
+    text = await scrape(meter)
     assert value(text, "sharetally_jobs_total", job="other", outcome="buried") == 1
     assert value(text, "sharetally_jobs_total", job="foreign_job", outcome="done") == 1
 
 
-async def test_words_that_nobody_listed_have_room_for_fifty(meter: PrometheusMeter) -> None:
+async def test_an_open_label_takes_at_most_fifty_values(meter: PrometheusMeter) -> None:
     for number in range(80):
         meter.statement(f"step{number}", 0.1)
-    text = await scraped(meter)
+    text = await scrape(meter)
     seen = [dict(labels)["statement"] for name, labels in read(text) if name == "sharetally_db_seconds_count"]
     assert sorted(seen) == sorted([*(f"step{number}" for number in range(50)), "other"])
     assert value(text, "sharetally_db_seconds_count", statement="other") == 30
 
 
-async def test_no_platform_is_none(meter: PrometheusMeter) -> None:
+async def test_a_missing_platform_is_labelled_none(meter: PrometheusMeter) -> None:
     meter.share_error("", "unsupported-platforms")
     meter.share_error("", "unsupported-platforms")
-    text = await scraped(meter)
+    text = await scrape(meter)
     assert value(text, "sharetally_share_errors_total", platform="none", reason="unsupported-platforms") == 2
 
 
 # what has to be asked for
 
 
-async def test_what_waits_is_asked_of_database_and_broker(meter: PrometheusMeter) -> None:
+async def test_backlog_series_come_from_database_and_broker(meter: PrometheusMeter) -> None:
     outbox = FakeOutbox(Backlog(pending=7, parked=2, oldest=3.5))
-    text = await scraped(meter, outbox, FakeBroker(count=11, post=0))
+    text = await scrape(meter, outbox, FakeBroker(count=11, post=0))
     assert value(text, "sharetally_events_pending") == 7
     assert value(text, "sharetally_events_parked") == 2
     assert value(text, "sharetally_event_oldest_seconds") == 3.5
@@ -184,9 +184,9 @@ async def test_what_waits_is_asked_of_database_and_broker(meter: PrometheusMeter
     assert value(text, "sharetally_queue_depth", queue="post") == 0
 
 
-async def test_without_a_database_its_series_are_absent_and_the_rest_is_there(meter: PrometheusMeter) -> None:
+async def test_without_a_database_only_its_series_are_absent(meter: PrometheusMeter) -> None:
     meter.batch(3)
-    text = await scraped(meter, FakeOutbox(None), FakeBroker(count=11))
+    text = await scrape(meter, FakeOutbox(None), FakeBroker(count=11))
     assert not names(text) & {
         "sharetally_events_pending",
         "sharetally_event_oldest_seconds",
@@ -196,57 +196,59 @@ async def test_without_a_database_its_series_are_absent_and_the_rest_is_there(me
     assert value(text, "sharetally_commit_batch_size_count") == 1
 
 
-async def test_a_queue_that_cannot_be_told_is_absent(meter: PrometheusMeter) -> None:
+async def test_a_queue_of_unknown_depth_is_absent(meter: PrometheusMeter) -> None:
     outbox = FakeOutbox(Backlog(pending=7, parked=2, oldest=3.5))
-    text = await scraped(meter, outbox, FakeBroker(count=None, post=-1, feed=4))
+    text = await scrape(meter, outbox, FakeBroker(count=None, post=-1, feed=4))
     depths = {dict(labels)["queue"] for name, labels in read(text) if name == "sharetally_queue_depth"}
     assert depths == {"feed"}
     assert value(text, "sharetally_events_pending") == 7
 
 
-async def test_a_database_that_hangs_holds_a_scrape_up_for_its_patience(
+async def test_a_hanging_database_delays_a_scrape_only_until_the_timeout(
     meter: PrometheusMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics_scrape, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(metrics_scrape, "PROBE_TIMEOUT_SECONDS", 0.01)
     with anyio.fail_after(5):
-        text = await scraped(meter, FakeOutbox(hangs=True), FakeBroker(count=1))
+        text = await scrape(meter, FakeOutbox(hangs=True), FakeBroker(count=1))
     assert "sharetally_events_pending" not in names(text)
     assert value(text, "sharetally_queue_depth", queue="count") == 1
 
 
-async def test_the_database_is_asked_once_a_second_at_most(meter: PrometheusMeter, time: HandTime) -> None:
+async def test_the_database_is_asked_once_a_second_at_most(meter: PrometheusMeter, time: ManualTime) -> None:
     outbox = FakeOutbox(Backlog(pending=1, parked=0, oldest=0.0))
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(scraped, meter, outbox)
+            tasks.start_soon(scrape, meter, outbox)
     assert outbox.asked == 1
     time.seconds += 0.9
-    await scraped(meter, outbox)
+    await scrape(meter, outbox)
     assert outbox.asked == 1
     time.seconds += 0.2
     outbox.now = Backlog(pending=2, parked=0, oldest=0.0)
-    assert value(await scraped(meter, outbox), "sharetally_events_pending") == 2
+    assert value(await scrape(meter, outbox), "sharetally_events_pending") == 2
 
 
-async def test_a_database_that_went_away_is_not_remembered(meter: PrometheusMeter, time: HandTime) -> None:
+async def test_backlog_series_disappear_when_the_database_is_unavailable(
+    meter: PrometheusMeter, time: ManualTime
+) -> None:
     outbox = FakeOutbox(Backlog(pending=1, parked=0, oldest=0.0))
-    await scraped(meter, outbox)
+    await scrape(meter, outbox)
     time.seconds += 1.1
     outbox.now = None
-    assert "sharetally_events_pending" not in names(await scraped(meter, outbox))
+    assert "sharetally_events_pending" not in names(await scrape(meter, outbox))
 
 
-async def test_drift_is_absent_until_somebody_looked(meter: PrometheusMeter) -> None:
-    assert "sharetally_drift" not in names(await scraped(meter))
+async def test_drift_is_absent_before_the_first_verification(meter: PrometheusMeter) -> None:
+    assert "sharetally_drift" not in names(await scrape(meter))
     meter.drift(0, datetime(2026, 11, 20, 12, tzinfo=UTC))
     meter.drift(3, datetime(2026, 11, 20, 12, 0, 30, tzinfo=UTC))
-    text = await scraped(meter)
+    text = await scrape(meter)
     assert value(text, "sharetally_drift") == 3
     assert value(text, "sharetally_drift_checked_timestamp_seconds") == 1795176030
 
 
-async def test_the_process_itself_is_measured(meter: PrometheusMeter) -> None:
-    text = await scraped(meter)
+async def test_process_metrics_are_exported(meter: PrometheusMeter) -> None:
+    text = await scrape(meter)
     me = {"role": "worker", "pid": str(os.getpid())}
     memory = value(text, "process_resident_memory_bytes", **me)
     cpu = value(text, "process_cpu_seconds_total", **me)
@@ -259,7 +261,7 @@ async def test_the_process_itself_is_measured(meter: PrometheusMeter) -> None:
 # several processes
 
 
-class Counting:
+class MeterProcess:
     """A process with a meter of its own."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -280,15 +282,15 @@ class Counting:
     def kill(self) -> None:
         self._process.kill()
 
-    def buried(self) -> None:
+    def rejected(self) -> None:
         self._process.wait()
 
 
-Start = Callable[[str], Counting]
+Start = Callable[[str], MeterProcess]
 
 
 @contextmanager
-def counting(directory: Path, role: str) -> Iterator[Counting]:
+def start_meter_process(directory: Path, role: str) -> Iterator[MeterProcess]:
     command = [sys.executable, "-m", "tests.adapters.meter_process", str(directory), role]
     root = Path(__file__).parents[2]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
@@ -296,7 +298,7 @@ def counting(directory: Path, role: str) -> Iterator[Counting]:
         command, cwd=root, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            counter = Counting(process)
+            counter = MeterProcess(process)
             assert counter.answer() == "ready"
             yield counter
         finally:
@@ -312,19 +314,19 @@ def directory() -> Iterator[Path]:
 @pytest.fixture
 def start(directory: Path) -> Iterator[Start]:
     with ExitStack() as running:
-        yield lambda role: running.enter_context(counting(directory, role))
+        yield lambda role: running.enter_context(start_meter_process(directory, role))
 
 
 def test_a_process_stays_on_the_list_when_the_clock_of_its_host_is_set(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enlist(directory, "api")
+    register_process(directory, "api")
     started = psutil.boot_time()
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: started + 3600)
-    assert [process.pid for process in alive(directory)] == [os.getpid()]
+    assert [process.pid for process in live_processes(directory)] == [os.getpid()]
 
 
-def test_a_scrape_of_any_process_answers_for_all(start: Start) -> None:
+def test_a_scrape_of_one_process_covers_all_processes(start: Start) -> None:
     one, two, three = start("api"), start("api"), start("api")
     one.tell("shares", "twitter", "track_only", "success", 3)
     two.tell("shares", "twitter", "track_only", "success", 4)
@@ -347,13 +349,13 @@ def test_a_scrape_of_any_process_answers_for_all(start: Start) -> None:
         assert pids == {one.pid, two.pid, three.pid}
 
 
-def test_what_a_killed_process_counted_stays_and_its_memory_leaves(start: Start) -> None:
+def test_counters_of_a_killed_process_stay_and_its_gauges_go(start: Start) -> None:
     one, two = start("api"), start("worker")
     one.tell("shares", "twitter", "track_only", "success", 3)
     two.tell("shares", "twitter", "track_only", "success", 4)
     assert value(two.tell("scrape"), "process_resident_memory_bytes", role="api", pid=one.pid) is not None
     one.kill()
-    one.buried()
+    one.rejected()
     text = two.tell("scrape")
     shared = {"mode": "track_only", "status": "success"}
     assert value(text, "sharetally_shares_total", platform="twitter", **shared) == 7
@@ -362,11 +364,11 @@ def test_what_a_killed_process_counted_stays_and_its_memory_leaves(start: Start)
     assert value(text, "process_resident_memory_bytes", role="worker", pid=two.pid) is not None
 
 
-def test_a_new_process_adds_to_what_the_dead_one_counted(start: Start) -> None:
+def test_a_new_process_adds_to_the_counters_of_the_dead_one(start: Start) -> None:
     one = start("api")
     one.tell("batch", 1)
     one.kill()
-    one.buried()
+    one.rejected()
     two = start("api")
     two.tell("batch", 1)
     assert value(two.tell("scrape"), "sharetally_commit_batch_size_count") == 2
@@ -378,7 +380,7 @@ def test_the_live_clients_of_a_killed_process_are_gone(start: Start) -> None:
     two.tell("live", 3)
     assert value(two.tell("scrape"), "sharetally_live_subscribers") == 5003
     one.kill()
-    one.buried()
+    one.rejected()
     assert value(two.tell("scrape"), "sharetally_live_subscribers") == 3
 
 
@@ -388,7 +390,7 @@ def test_a_new_process_with_the_number_of_a_dead_one_starts_without_its_live_cli
     one = start("serve")
     one.tell("live", 5000)
     one.kill()
-    one.buried()
+    one.rejected()
     left = directory / f"gauge_livesum_{one.pid}.db"
     left.rename(directory / f"gauge_livesum_{os.getpid()}.db")
     program = "import os, sys; from pathlib import Path; from sharetally.adapters.metrics import open_meter\n" + (
@@ -414,7 +416,7 @@ def test_every_gauge_that_processes_add_up_is_one_of_the_living(meter: Prometheu
     assert {mode for mode in modes.values() if mode != "mostrecent"} == {"livesum"}, modes
 
 
-def test_the_drift_is_the_one_that_was_seen_last(start: Start) -> None:
+def test_drift_is_that_of_the_latest_verification(start: Start) -> None:
     one, two = start("verify"), start("api")
     assert "sharetally_drift" not in names(two.tell("scrape"))
     two.tell("drift", 5, "2026-11-20T12:00:00+00:00")
@@ -424,14 +426,14 @@ def test_the_drift_is_the_one_that_was_seen_last(start: Start) -> None:
     assert value(text, "sharetally_drift_checked_timestamp_seconds") == 1795176030
 
 
-def test_a_stranger_with_the_number_of_a_dead_process_is_not_listed(start: Start, directory: Path) -> None:
+def test_a_reused_process_id_is_not_listed(start: Start, directory: Path) -> None:
     one = start("api")
     (directory / f"api_{os.getpid()}_1.process").touch()  # this process was not started at that moment
     text = one.tell("scrape")
     assert value(text, "process_resident_memory_bytes", role="api", pid=str(os.getpid())) is None
 
 
-def test_a_file_that_is_just_being_made_does_not_spoil_the_scrape(start: Start, directory: Path) -> None:
+def test_a_half_written_metrics_file_does_not_break_the_scrape(start: Start, directory: Path) -> None:
     one = start("api")
     one.tell("batch", 1)
     (directory / "counter_1.db").touch()
@@ -478,7 +480,7 @@ async def test_deliveries_by_kind_and_state_and_the_oldest_that_is_due() -> None
     backlog = DeliveryBacklog(counts=counts, oldest_due={"post": 12.5})
     meter = open_meter(None, "worker")
     meter.delivery("post", 0.2)
-    text = await scraped(meter, deliveries=FakeDeliveries(backlog))
+    text = await scrape(meter, deliveries=FakeDeliveries(backlog))
     assert 'sharetally_deliveries{kind="post",state="waiting"} 7.0' in text
     assert 'sharetally_deliveries{kind="post",state="dead"} 2.0' in text
     assert 'sharetally_delivery_oldest_due_seconds{kind="post"} 12.5' in text
@@ -486,6 +488,6 @@ async def test_deliveries_by_kind_and_state_and_the_oldest_that_is_due() -> None
 
 
 async def test_deliveries_of_a_database_that_is_away_are_absent() -> None:
-    text = await scraped(open_meter(None, "worker"), deliveries=FakeDeliveries())
+    text = await scrape(open_meter(None, "worker"), deliveries=FakeDeliveries())
     assert "sharetally_deliveries" not in text
     assert "sharetally_delivery_oldest" not in text

@@ -26,13 +26,13 @@ from sqlalchemy.dialects.mysql import MEDIUMBLOB, TINYBLOB
 from sharetally.adapters.databases.store import sqlite_path
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations import HEAD
-from sharetally.adapters.migrations.runner import engine_of, known, print_sql, script, upgrade
-from sharetally.domain.errors import Misconfigured, Unavailable
-from tests.contracts.database_rows import opened, run
+from sharetally.adapters.migrations.runner import create_engine, known_revisions, print_sql, script_directory, upgrade
+from sharetally.domain.errors import ConfigurationError, Unavailable
+from tests.contracts.database_rows import execute_sql, open_database
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
-WHOLE = [revision.revision for revision in reversed(list(script().walk_revisions()))]
+WHOLE = [revision.revision for revision in reversed(list(script_directory().walk_revisions()))]
 
 ONE_OF_MANY = (
     "import sys; from sharetally.adapters.migrations.runner import upgrade; "
@@ -49,7 +49,7 @@ async def connected(url: str) -> AsyncIterator[Callable[[Callable[[sa.Connection
             yield lambda step: _now(step(connection))
         plain.dispose()
         return
-    engine = await engine_of(url)
+    engine = await create_engine(url)
     async with engine.begin() as asynchronous:
         yield asynchronous.run_sync
     await engine.dispose()
@@ -116,11 +116,11 @@ def _triggers(connection: sa.Connection) -> list[tuple[object, ...]]:
 
 
 def test_the_head_is_the_newest_revision() -> None:
-    assert script().get_heads() == [HEAD]
-    assert HEAD in known()
+    assert script_directory().get_heads() == [HEAD]
+    assert HEAD in known_revisions()
 
 
-async def test_what_it_makes_is_what_the_statements_expect(database_url: str) -> None:
+async def test_migrations_create_the_schema_that_the_code_expects(database_url: str) -> None:
     assert await upgraded(database_url) == WHOLE
     async with connected(database_url) as inside:
         assert await inside(differences) == []
@@ -136,7 +136,7 @@ async def test_a_second_run_finds_nothing_to_do(database_url: str) -> None:
 
 
 @pytest.fixture
-def crowd(database_url: str) -> Iterator[list[subprocess.Popen[str]]]:
+def connections(database_url: str) -> Iterator[list[subprocess.Popen[str]]]:
     """Three processes that stand ready to migrate, and end with the test."""
     command = [sys.executable, "-c", ONE_OF_MANY, database_url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -147,26 +147,26 @@ def crowd(database_url: str) -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_of_three_at_once_one_makes_it_and_the_others_wait(crowd: list[subprocess.Popen[str]]) -> None:
-    for process in crowd:
+def test_of_three_concurrent_upgrades_one_runs_and_the_others_wait(connections: list[subprocess.Popen[str]]) -> None:
+    for process in connections:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    for process in crowd:
+    for process in connections:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    ended = [process.communicate(timeout=60) for process in crowd]
+    ended = [process.communicate(timeout=60) for process in connections]
     assert [errors for _, errors in ended] == [""] * 3
     assert sorted(told for told, _ in ended) == [f"{WHOLE}\n", "[]\n", "[]\n"]
 
 
 @pytest.mark.parametrize("database_url", ["mysql"], indirect=True)
-async def test_a_run_goes_on_where_one_stopped(database_url: str) -> None:
+async def test_an_interrupted_upgrade_is_resumed(database_url: str) -> None:
     """MySQL keeps each step by itself: here all is there but one table, one index, one trigger and the revision."""
     await upgraded(database_url)
     async with connected(database_url) as inside:
         whole = await inside(shape)
-    async with opened(database_url) as db:
+    async with open_database(database_url) as db:
         for statement in (
             "DELETE FROM alembic_version",
             "DROP TRIGGER share_audit_delete",
@@ -175,7 +175,7 @@ async def test_a_run_goes_on_where_one_stopped(database_url: str) -> None:
             "DROP INDEX ix_share_rollups_bucket ON share_rollups",
             "DROP TABLE content_words",
         ):
-            await run(db, statement)
+            await execute_sql(db, statement)
     assert await upgraded(database_url) == WHOLE
     async with connected(database_url) as inside:
         assert await inside(shape) == whole
@@ -200,17 +200,19 @@ def told() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("database_url", ["mysql"], indirect=True)
-async def test_the_lock_is_let_go_once_the_revision_is_there_for_the_next(database_url: str, told: list[str]) -> None:
+async def test_the_lock_is_released_after_the_revision_is_committed(
+    database_url: str, executed_statements: list[str]
+) -> None:
     await upgraded(database_url)
     written, released = (
-        next(place for place, each in enumerate(told) if each.startswith(word))
+        next(place for place, each in enumerate(executed_statements) if each.startswith(word))
         for word in ("INSERT INTO alembic_version", "SELECT RELEASE_LOCK")
     )
-    assert "COMMIT" in told[written:released]
+    assert "COMMIT" in executed_statements[written:released]
 
 
 @pytest.mark.parametrize("database_url", ["mysql"], indirect=True)
-async def test_nothing_is_logged_that_nobody_can_mend(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_upgrade_logs_no_warnings(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         await upgraded(database_url)
     assert caplog.messages == []
@@ -237,8 +239,8 @@ def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_scheme_that_is_none() -> None:
-    with pytest.raises(Misconfigured, match="oracle"):
+def test_an_unknown_database_scheme_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="oracle"):
         upgrade("oracle://x/y")
 
 

@@ -23,27 +23,27 @@ from sqlalchemy.schema import CreateTable
 
 from sharetally.adapters.databases import mapping, mysql
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, committed
+from sharetally.adapters.databases.engine import Engine, in_transaction
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations.runner import print_sql
-from sharetally.domain.calendar import grid
+from sharetally.domain.calendar import build_grid
+from sharetally.domain.content_details import ContentDetails
 from sharetally.domain.count import fold
-from sharetally.domain.details import ContentDetails
-from sharetally.domain.errors import DataRefused, Unavailable
+from sharetally.domain.errors import DataRejected, Unavailable
 from sharetally.domain.ids import new_id
-from sharetally.domain.proof import CellProof, Verdict
+from sharetally.domain.proof import CellProof, VerificationResult
 from sharetally.ports import (
     ApiKey,
     AuditFilter,
-    CallerKey,
-    Group,
+    GroupBy,
+    IdempotencyKey,
     LinkFilter,
-    References,
+    LockSet,
     RollupFilter,
     SignInCode,
-    StoredAnswer,
+    StoredResponse,
     Transaction,
     Writes,
 )
@@ -52,12 +52,12 @@ from tests.contracts.database_rows import (
     AT,
     VIDEO,
     adjustment,
-    created,
-    entry,
+    audit_entry,
+    created_event,
     link,
-    of_links,
-    of_records,
+    links_by_id,
     record,
+    records_by_key,
     session,
 )
 
@@ -82,7 +82,7 @@ NOT_MYSQL = {
 CLOCK = {"now": datetime(2026, 11, 20, 12, tzinfo=UTC).replace(tzinfo=None), "micros": 1, "contents": 0}
 BACKLOG = {**CLOCK, "pending": 0, "parked": 0, "oldest": None}
 EVENT = {
-    **mapping.event_row(created(record())), "id": bytes(16), "at": CLOCK["now"], "share_id": None,
+    **mapping.event_row(created_event(record())), "id": bytes(16), "at": CLOCK["now"], "share_id": None,
     "sent_at": CLOCK["now"], "created_at": CLOCK["now"], "attempts": 0, "parked_reason": "poison",
 }  # fmt: skip
 API_KEY = {"id": bytes(16), "revoked_at": None}
@@ -129,9 +129,9 @@ class FakeDriver:
 
     async def insert(self, sql: str, values: Sequence[Sequence[object]]) -> None:
         """The rows of one table."""
-        await self.many(sql, values)
+        await self.execute_many(sql, values)
 
-    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Each row has a value for each placeholder."""
         for row in rows:
             self._note(sql, len(row))
@@ -150,8 +150,8 @@ class FakeEngine(Engine):
 
     def __init__(self) -> None:
         self.sent: list[str] = []
-        self.flavor = mysql.MysqlFlavor()
-        self._statements = Statements(self.flavor.dialect)
+        self.dialect = mysql.MysqlDialect()
+        self._statements = Statements(self.dialect.sa_dialect)
 
     async def open(self) -> None:
         """Nobody to connect to."""
@@ -160,18 +160,18 @@ class FakeEngine(Engine):
         """Nothing to give back."""
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
+    async def read_connection(self) -> AsyncIterator[Connection]:
         """A connection."""
-        yield Connection(FakeDriver(self.sent), self.flavor, self._statements)
+        yield Connection(FakeDriver(self.sent), self.dialect, self._statements)
 
     def snapshot(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
         """The same."""
-        return self.reading()
+        return self.read_connection()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Connection]:
+    async def write_transaction(self) -> AsyncIterator[Connection]:
         """A transaction."""
-        async with self.reading() as connection, committed(connection, "START TRANSACTION"):
+        async with self.read_connection() as connection, in_transaction(connection, "START TRANSACTION"):
             yield connection
 
 
@@ -200,7 +200,7 @@ def test_what_mysql_does_not_understand_is_found(statement: str, fault: str) -> 
 
 
 @pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: str(table.name))
-def test_a_table_is_made_in_mysqls_words(table: sa.Table) -> None:
+def test_tables_are_created_in_the_mysql_dialect(table: sa.Table) -> None:
     made = str(CreateTable(table).compile(dialect=dialects.dialect()))
     assert faults(made) == []
     assert "ENGINE=InnoDB" in made
@@ -208,7 +208,7 @@ def test_a_table_is_made_in_mysqls_words(table: sa.Table) -> None:
     assert not re.search(r"\b(TIMESTAMP|DATETIME)\b(?!\(6\))", made)
 
 
-def test_the_script_for_mysql_holds_nothing_of_mariadbs() -> None:
+def test_the_mysql_script_uses_no_mariadb_syntax() -> None:
     out = io.StringIO()
     print_sql("mysql://host/name", out)
     assert faults(out.getvalue()) == []
@@ -239,7 +239,7 @@ def _bytes(column: sa.Column[Any]) -> int:
         ("5.5.5-10.6.18-MariaDB", "utf8mb4_nopad_bin", "tx_isolation"),
     ],
 )
-async def test_a_session_begins_in_the_words_of_its_server(
+async def test_session_settings_match_the_server_version(
     monkeypatch: pytest.MonkeyPatch, version: str, collation: str, isolation: str
 ) -> None:
     begun: list[str] = []
@@ -272,14 +272,14 @@ async def test_a_session_begins_in_the_words_of_its_server(
 
 # every statement
 
-KEY = CallerKey(caller="anna", key="k")
-ANSWER = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+KEY = IdempotencyKey(caller="anna", key="k")
+ANSWER = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
 
 
 async def writes(tx: Transaction) -> None:
     one, of = record(), link()
     await tx.lock(
-        References(
+        LockSet(
             keys=frozenset({KEY}),
             records=frozenset({one.key, record(user_id="berta").key}),
             links=frozenset({of.id}),
@@ -289,19 +289,19 @@ async def writes(tx: Transaction) -> None:
     async with tx.savepoint():
         await tx.write(
             Writes(
-                answers={KEY: ANSWER},
-                new_records=of_records(one),
-                changed_records=of_records(one),
-                new_links=of_links(of),
-                changed_links=of_links(of),
+                responses={KEY: ANSWER},
+                new_records=records_by_key(one),
+                changed_records=records_by_key(one),
+                new_links=links_by_id(of),
+                changed_links=links_by_id(of),
                 adjustments={"job": adjustment()},
-                audit=[entry()],
-                events=[created(one), created(of)],
+                audit=[audit_entry()],
+                events=[created_event(one), created_event(of)],
             )
         )
     await tx.take([new_id(), new_id()])
     await tx.burn([new_id(), new_id()])
-    await tx.move(fold([created(one), created(of), created(record(content=ARTICLE))]))
+    await tx.move(fold([created_event(one), created_event(of), created_event(record(content=ARTICLE))]))
     await tx.execute("SELECT 1 AS n FROM share_records WHERE user_id = :user", {"user": "anna"})
 
 
@@ -317,7 +317,7 @@ async def every_method(db: SqlDatabase) -> None:
     await db.keys()
     await db.key_by_digest(key.digest)
     await db.revoke_key(key.id)
-    await db.purge_answers(1.0, at_most=1)
+    await db.purge_responses(1.0, at_most=1)
     await insight(db)
     await signing_in(db)
     await db.revision()
@@ -325,16 +325,16 @@ async def every_method(db: SqlDatabase) -> None:
 
 
 async def insight(db: SqlDatabase) -> None:
-    cut = grid(AT - timedelta(hours=1), AT, 900, ZoneInfo("UTC"))
+    cut = build_grid(AT - timedelta(hours=1), AT, 900, ZoneInfo("UTC"))
     which = RollupFilter(start=AT - timedelta(hours=1), end=AT, content_type="video", content_id="abc", channel="x")
-    await db.over_time(which, cut, Group.CHANNEL, at_most=0)
+    await db.over_time(which, cut, GroupBy.CHANNEL, at_most=0)
     await db.over_time(which, cut, None, at_most=20)
     await db.top(which, limit=10)
     await db.describe(ContentDetails(content=VIDEO, title="Look at this"))
     await db.details([VIDEO, ARTICLE])
-    await db.begin_look(60)
-    await db.note_look(Verdict(contents=1, drifted=()), 1.0)
-    await db.last_look()
+    await db.extend_run_lease(60)
+    await db.record_run(VerificationResult(content_items=1, drifted=()), 1.0)
+    await db.last_run()
     await db.contents(begin="a", words=["a", "b"], content_type=None, limit=10, after=VIDEO)
 
 
@@ -344,7 +344,7 @@ async def signing_in(db: SqlDatabase) -> None:
     await db.redeem(code.digest, AT, lambda _: session())
     await db.begin_session(session())
     await db.session_by_digest(bytes(32))
-    await db.session_seen(new_id(), AT)
+    await db.record_session_use(new_id(), AT)
     await db.sessions()
     await db.end_session(new_id())
     await db.end_sessions_of("anna")
@@ -354,24 +354,24 @@ async def signing_in(db: SqlDatabase) -> None:
 async def outbox(db: SqlDatabase, event: UUID) -> None:
     await db.now()
     await db.backlog()
-    await db.waiting_longer_than(30)
+    await db.has_unburned_older_than(30)
     await db.claim(["share_created"], AT, 10)
     await db.claim(["share_created", "share_deleted"], None, 10)
     await db.marks()
     await db.mark("count", AT)
     await db.park(event, "reason")
-    await db.park_new(created(record()), "reason")
+    await db.insert_parked(created_event(record()), "reason")
     await db.parked(limit=10, after=event)
     await db.parked_event(event)
     await db.unpark([event])
-    await db.discard(event, [adjustment()], entry())
+    await db.discard(event, [adjustment()], audit_entry())
 
 
 async def reading(db: SqlDatabase) -> None:
     await db.counts([VIDEO, ARTICLE])
     await db.consistent([VIDEO, ARTICLE])
     await db.platform_status(VIDEO)
-    await db.records_of(VIDEO, "anna")
+    await db.user_records(VIDEO, "anna")
     await db.record(new_id())
     await db.link(new_id())
     await db.links_by_code(["code", "other", "third"])
@@ -391,11 +391,11 @@ async def proving(db: SqlDatabase) -> None:
     await db.verify(VIDEO, lambda _: None)
     for dimension, value in (("total", ""), ("channel", "x"), ("rollup", "x/link")):
         cell = CellProof(content=VIDEO, dimension=dimension, value=value, counted=1, pending=0, ledger=0)
-        await db.repair(cell, entry())
-    await db.restored()
+        await db.repair(cell, audit_entry())
+    await db.reset_after_restore()
 
 
-async def test_every_statement_is_mysqls_too() -> None:
+async def test_every_statement_is_valid_mysql() -> None:
     engine = FakeEngine()
     await every_method(SqlDatabase(engine))
     sent = sorted(set(engine.sent))
@@ -423,5 +423,5 @@ async def test_rows_are_locked_where_they_have_to_be() -> None:
 
 @pytest.mark.parametrize("number", [2006, 2013, 1053, 1040, 1927, 1290])
 def test_a_connection_that_is_gone_is_told_from_a_statement_that_is_wrong(number: int) -> None:
-    assert isinstance(mysql.translated(OperationalError(number, "gone")), Unavailable)
-    assert isinstance(mysql.translated(OperationalError(1064, "wrong")), DataRefused)
+    assert isinstance(mysql.translate_error(OperationalError(number, "gone")), Unavailable)
+    assert isinstance(mysql.translate_error(OperationalError(1064, "wrong")), DataRejected)

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.services.npm import modules
+from tests.services.npm import install_npm_packages
 
 SCHEMA = Path("@asyncapi", "specs", "schemas", "3.0.0-without-$id.json")
 
 
 def schema() -> Any:
     """The JSON Schema of AsyncAPI 3.0.0 documents."""
-    return json.loads((modules(Path(__file__).parent) / SCHEMA).read_text("utf-8"))
+    return json.loads((install_npm_packages(Path(__file__).parent) / SCHEMA).read_text("utf-8"))

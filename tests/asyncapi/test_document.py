@@ -10,10 +10,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from sharetally.adapters.brokers.amqp_topology import OUTSIDE, queue_name
-from sharetally.domain.errors import Unworkable
+from sharetally.adapters.brokers.amqp_topology import FEED_EXCHANGE, queue_name
+from sharetally.domain.errors import MalformedMessage
 from sharetally.domain.event import COUNTED
-from sharetally.flow.consumers.foreign import NAMES, InboundJob, adjustment_of
+from sharetally.flow.consumers.external import JOB_NAMES, InboundJob, to_adjustment
 from sharetally.flow.consumers.inbound import Inbound
 from tests.asyncapi.official import schema
 from tests.web.api import Api
@@ -26,10 +26,10 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def document(api: Api) -> Any:
     """As it is served, without a token."""
-    said = await api.ask("GET", "/asyncapi.json", user=None)
-    assert (said.status, said.headers["content-type"]) == (200, "application/json")
-    assert said.headers["access-control-allow-origin"] == "*"
-    return said.json
+    response = await api.request("GET", "/asyncapi.json", user=None)
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    assert response.headers["access-control-allow-origin"] == "*"
+    return response.json
 
 
 async def test_it_is_valid_by_the_official_schema(document: Any) -> None:
@@ -40,10 +40,10 @@ async def test_it_is_valid_by_the_official_schema(document: Any) -> None:
 
 
 async def test_every_reference_leads_somewhere(document: Any) -> None:
-    references = list(_references(document))
-    assert len(references) > 20
-    for reference in references:
-        assert at(document, reference), reference
+    lock_set = list(_references(document))
+    assert len(lock_set) > 20
+    for reference in lock_set:
+        assert resolve(document, reference), reference
 
 
 def _references(part: Any) -> Iterator[str]:
@@ -54,10 +54,10 @@ def _references(part: Any) -> Iterator[str]:
         yield from _references(each)
 
 
-def at(document: Any, reference: str) -> Any:
+def resolve(document: Any, reference: str) -> Any:
     """What a reference means, references that it leads to followed."""
     found = reduce(lambda part, name: part[name], reference.removeprefix("#/").split("/"), document)
-    return at(document, found["$ref"]) if "$ref" in found else found
+    return resolve(document, found["$ref"]) if "$ref" in found else found
 
 
 def channels_of_the_broker(document: Any) -> list[Any]:
@@ -69,9 +69,9 @@ def channels_of_the_broker(document: Any) -> list[Any]:
 async def test_its_channels_are_the_exchanges_and_queues_there_are(document: Any) -> None:
     *outward, inward = channels_of_the_broker(document)
     assert {each["address"] for each in outward} == COUNTED
-    assert {each["bindings"]["amqp"]["exchange"]["name"] for each in outward} == {OUTSIDE}
+    assert {each["bindings"]["amqp"]["exchange"]["name"] for each in outward} == {FEED_EXCHANGE}
     assert inward["address"] == inward["bindings"]["amqp"]["queue"]["name"] == queue_name(Inbound.queue.name)
-    assert {at(document, each["$ref"])["name"] for each in inward["messages"].values()} == set(NAMES)
+    assert {resolve(document, each["$ref"])["name"] for each in inward["messages"].values()} == set(JOB_NAMES)
 
 
 async def test_an_operation_has_one_message_of_its_channel(document: Any) -> None:
@@ -95,13 +95,13 @@ def validator(document: Any, message: Any) -> Any:
     return jsonschema_rs.validator_for(rooted, validate_formats=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_what_it_forbids_to_send_us_is_no_job(document: Any, name: str) -> None:
+@pytest.mark.parametrize("name", JOB_NAMES)
+async def test_messages_that_the_document_forbids_are_not_jobs(document: Any, name: str) -> None:
     """Each field left out or spoilt: by the document and by the service it is a job, or it is none."""
     [message] = [
         each
         for key, each in document["components"]["messages"].items()
-        if key.startswith("foreign") and each["name"] == name
+        if key.startswith("external") and each["name"] == name
     ]
     check, whole = validator(document, message), message["examples"][0]["payload"]
     spoilt: dict[str, Any] = {
@@ -122,7 +122,7 @@ async def test_what_it_forbids_to_send_us_is_no_job(document: Any, name: str) ->
 def _is_job(name: str, job: Any) -> bool:
     text = json.dumps(job)
     try:
-        adjustment_of(InboundJob(name=name, text=text))
-    except Unworkable:
+        to_adjustment(InboundJob(name=name, text=text))
+    except MalformedMessage:
         return False
     return True

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.asyncapi.test_document import at, validator
+from tests.asyncapi.test_document import resolve, validator
 from tests.web.api import Api
 from tests.web.conftest import MakeApi, api, make_api, migrated_file
-from tests.web.live import Client, following, named, served
+from tests.web.live_clients import Client, connect_live, content_fields, serve
 
 __all__ = ["api", "make_api", "migrated_file"]
 pytestmark = pytest.mark.anyio
@@ -19,71 +19,73 @@ VIDEO = "video/abc"
 
 @pytest.fixture
 async def document(api: Api) -> Any:
-    return (await api.ask("GET", "/asyncapi.json", user=None)).json
+    return (await api.request("GET", "/asyncapi.json", user=None)).json
 
 
 @pytest.fixture
 async def port(api: Api) -> AsyncIterator[int]:
-    async with served(api) as (_, found):
+    async with serve(api) as (_, found):
         yield found
 
 
 @pytest.fixture
 async def client(api: Api, port: int) -> AsyncIterator[Client]:
     """Somebody who may see everything that is told."""
-    async with following(port) as made:
-        await made.say(token=api.token("maria", "shares analytics"))
+    async with connect_live(port) as made:
+        await made.send(token=api.token("maria", "shares analytics"))
         yield made
 
 
 def kinds(document: Any, payload: Any) -> list[str]:
     """The messages of the channel that this is; there must be one."""
-    messages = {name: at(document, each["$ref"]) for name, each in document["channels"]["live"]["messages"].items()}
+    messages = {
+        name: resolve(document, each["$ref"]) for name, each in document["channels"]["live"]["messages"].items()
+    }
     return [name for name, each in messages.items() if validator(document, each).is_valid(payload)]
 
 
-async def test_all_that_it_says_is_as_told(api: Api, client: Client, document: Any) -> None:
+async def test_every_live_message_matches_the_document(api: Api, client: Client, document: Any) -> None:
     await api.share("abc", "twitter")
     await api.counted(VIDEO)
     await client.subscribe(VIDEO, "video/never")
-    heard = [await client.hears(), await client.hears()]
+    heard = [await client.receive(), await client.receive()]
     await api.share("abc", "whatsapp")
-    heard.append(await client.hears())
+    heard.append(await client.receive())
     assert [kinds(document, each) for each in heard] == [["liveCount"]] * 3
     assert {each["shareCount"] for each in heard} == {0, 1, 2}
-    properties = at(document, "#/components/schemas/CountBody")["properties"]
+    properties = resolve(document, "#/components/schemas/CountBody")["properties"]
     assert all(each.keys() == properties.keys() for each in heard), "nothing is left untold"
 
 
-async def test_the_activity_is_as_told(api: Api, client: Client, document: Any) -> None:
-    await client.say(subscribe="activity")
-    heard = await client.hears()
+async def test_activity_messages_match_the_document(api: Api, client: Client, document: Any) -> None:
+    await client.send(subscribe="activity")
+    heard = await client.receive()
     assert kinds(document, heard) == ["liveActivity"]
     await api.share("abc", "twitter")
     while not heard["activity"]:
-        heard = await client.hears()
+        heard = await client.receive()
     assert kinds(document, heard) == ["liveActivity"]
-    assert heard["activity"][0].keys() == at(document, "#/components/schemas/MinuteBody")["properties"].keys()
+    assert heard["activity"][0].keys() == resolve(document, "#/components/schemas/MinuteBody")["properties"].keys()
 
 
-async def test_every_example_is_understood(api: Api, port: int, document: Any) -> None:
+async def test_every_example_is_accepted(api: Api, port: int, document: Any) -> None:
     """Each is said, then something whose answer is known: no error has come before it."""
-    said = at(document, document["channels"]["live"]["messages"]["liveSaid"]["$ref"])
-    assert {"token", "subscribe", "unsubscribe"} <= {each["name"] for each in said["examples"]}
-    for place, example in enumerate(said["examples"]):
+    response = resolve(document, document["channels"]["live"]["messages"]["liveSaid"]["$ref"])
+    assert {"token", "subscribe", "unsubscribe"} <= {each["name"] for each in response["examples"]}
+    for place, example in enumerate(response["examples"]):
         assert kinds(document, example["payload"]) == ["liveSaid"]
         payload = example["payload"] | ({"token": api.token()} if example["name"] == "token" else {})
-        async with following(port) as other:
-            await other.say(token=api.token("maria", "shares analytics"))
-            await other.say(**payload)
+        async with connect_live(port) as other:
+            await other.send(token=api.token("maria", "shares analytics"))
+            await other.send(**payload)
             await other.subscribe(f"video/last{place}")
-            heard = [await other.hears()]
+            heard = [await other.receive()]
             while heard[-1].get("contentId") != f"last{place}":
-                heard.append(await other.hears())
+                heard.append(await other.receive())
         assert all("error" not in each for each in heard), (example, heard)
 
 
-CONTENT = named(VIDEO)
+CONTENT = content_fields(VIDEO)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +102,10 @@ CONTENT = named(VIDEO)
         {"token": 7},
     ],
 )
-async def test_what_it_forbids_is_refused(client: Client, document: Any, spoilt: Any) -> None:
+async def test_messages_that_the_document_forbids_are_refused(client: Client, document: Any, spoilt: Any) -> None:
     assert kinds(document, spoilt) == []
-    await client.say(**spoilt)
-    heard = await client.hears()
+    await client.send(**spoilt)
+    heard = await client.receive()
     assert kinds(document, heard) == ["liveError"]
     assert heard["error"]["type"].endswith("/problems/invalid-request")
 
@@ -117,9 +119,9 @@ async def test_what_it_forbids_is_refused(client: Client, document: Any, spoilt:
         ({"PUBLIC_URL": "https://share.example"}, {"protocol": "wss", "host": "share.example", "pathname": None}),
     ],
 )
-async def test_it_says_where_it_is(make_api: MakeApi, settings: Any, expected: Any) -> None:
+async def test_the_document_names_its_server(make_api: MakeApi, settings: Any, expected: Any) -> None:
     async with make_api(**settings) as api:
-        document = (await api.ask("GET", "/asyncapi.json", user=None)).json
+        document = (await api.request("GET", "/asyncapi.json", user=None)).json
     server = document["servers"]["live"]
     assert {name: server.get(name) for name in expected} == expected
     assert ("host" in server.get("variables", {})) is ("{" in server["host"])

@@ -14,10 +14,10 @@ from pamqp.commands import Basic
 
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.settings import Settings
-from tests.asyncapi.test_document import at, channels_of_the_broker, validator
-from tests.flow.stage import channel_to, taken
-from tests.tracing.stand import Seen, serving, working
-from tests.web.api import Api, settings
+from tests.asyncapi.test_document import channels_of_the_broker, resolve, validator
+from tests.flow.harness import open_channel, receive_messages
+from tests.tracing.harness import SpanRecorder, run_api, run_workers
+from tests.web.api import Api, make_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -25,28 +25,28 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def chosen(tmp_path: Path, postgresql_url: str, amqp_url: str) -> Settings:
     upgrade(postgresql_url)
-    return settings(tmp_path, postgresql_url, BROKER_URL=amqp_url, EVENT_FEED="on", LINK_HOSTS="*")
+    return make_settings(tmp_path, postgresql_url, BROKER_URL=amqp_url, EVENT_FEED="on", LINK_HOSTS="*")
 
 
 @pytest.fixture
 async def api(chosen: Settings) -> AsyncIterator[Api]:
-    async with serving(chosen, Seen()) as made, working(chosen, Seen()):
+    async with run_api(chosen, SpanRecorder()) as made, run_workers(chosen, SpanRecorder()):
         yield made
 
 
 @pytest.fixture
 async def channel(api: Api, amqp_url: str) -> AsyncIterator[AbstractChannel]:
     """A foreign service's, whose queue `heard` is bound to everything."""
-    async with channel_to(amqp_url) as made:
+    async with open_channel(amqp_url) as made:
         await made.queue_declare("heard", durable=True)
         await made.queue_bind("heard", "sharetally.events", "#")
         yield made
 
 
-async def test_every_message_of_the_feed_is_as_told(api: Api, channel: AbstractChannel) -> None:
-    document = (await api.ask("GET", "/asyncapi.json", user=None)).json
+async def test_every_feed_message_matches_the_document(api: Api, channel: AbstractChannel) -> None:
+    document = (await api.request("GET", "/asyncapi.json", user=None)).json
     await everything(api)
-    heard = await taken(channel, "heard", 6)
+    heard = await receive_messages(channel, "heard", 6)
     assert {message.routing_key for message in heard} == {
         each["address"] for each in channels_of_the_broker(document) if each["bindings"]["amqp"]["is"] == "routingKey"
     }
@@ -55,7 +55,9 @@ async def test_every_message_of_the_feed_is_as_told(api: Api, channel: AbstractC
         payload = json.loads(message.body)
         assert [fault.message for fault in validator(document, told).iter_errors(payload)] == []
         assert {"shareId", "userId"} <= payload.keys()
-        assert payload.keys() <= at(document, told["payload"]["$ref"])["properties"].keys(), "nothing is left untold"
+        assert payload.keys() <= resolve(document, told["payload"]["$ref"])["properties"].keys(), (
+            "nothing is left untold"
+        )
         properties = message.header.properties
         assert jsonschema_rs.validator_for(told["headers"]).is_valid(properties.headers)
         assert properties.headers, "the roles of this test trace"
@@ -70,31 +72,31 @@ async def test_every_message_of_the_feed_is_as_told(api: Api, channel: AbstractC
 async def everything(api: Api) -> None:
     """A job of each kind: shared, shared again, withdrawn, a link moved, a count corrected."""
     await api.share("abc", "twitter")
-    await api.ask("POST", "/videos/abc/share", {"platforms": ["twitter"], "force": True})
-    await api.ask("DELETE", "/videos/abc/share/twitter")
+    await api.request("POST", "/videos/abc/share", {"platforms": ["twitter"], "force": True})
+    await api.request("DELETE", "/videos/abc/share/twitter")
     link = {"contentType": "article", "contentId": "9", "url": "https://example.org/9", "channelId": "mail"}
-    made = (await api.ask("POST", "/share-links", link)).json
-    await api.ask("PATCH", f"/share-links/{made['id']}", {"channelId": "chat"})
+    made = (await api.request("POST", "/share-links", link)).json
+    await api.request("PATCH", f"/share-links/{made['id']}", {"channelId": "chat"})
     wrong = {"operation": "decrement", "amount": 3, "reason": "bots"}
-    said = await api.ask("POST", "/share-links/count/article/9/adjustments", wrong, scope="admin")
-    assert said.status == 202
+    response = await api.request("POST", "/share-links/count/article/9/adjustments", wrong, scope="admin")
+    assert response.status == 202
 
 
 def message_of(document: Any, job: str) -> Any:
     """The message that travels under this routing key."""
     [channel] = [each for each in document["channels"].values() if each["address"] == job]
     [message] = channel["messages"].values()
-    return at(document, message["$ref"])
+    return resolve(document, message["$ref"])
 
 
 async def test_the_examples_for_other_services_are_counted(api: Api, channel: AbstractChannel) -> None:
-    document = (await api.ask("GET", "/asyncapi.json", user=None)).json
+    document = (await api.request("GET", "/asyncapi.json", user=None)).json
     for each in document["channels"]["in"]["messages"].values():
-        message = at(document, each["$ref"])
+        message = resolve(document, each["$ref"])
         properties = Basic.Properties(message_type=message["bindings"]["amqp"]["messageType"], delivery_mode=2)
         body = json.dumps(message["examples"][0]["payload"]).encode()
         await channel.basic_publish(body, routing_key=document["channels"]["in"]["address"], properties=properties)
-    heard = await taken(channel, "heard", 3)
+    heard = await receive_messages(channel, "heard", 3)
     assert sorted(str(message.routing_key) for message in heard) == [
         "share_count_update",
         "share_created",

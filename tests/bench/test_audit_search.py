@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from bench.filling import audit
-from bench.sides.auditing import PAGE, filters, some_line
-from sharetally.adapters.databases.store import SqlDatabase, database
+from bench.sides.audit_row import PAGE, filters, random_line
+from sharetally.adapters.databases.store import SqlDatabase, database_from_url
 from sharetally.adapters.migrations import runner
 from sharetally.domain.audit import AuditEntry
 from sharetally.ports import AuditFilter
@@ -25,7 +25,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[SqlDatabase]:
     url: str = request.getfixturevalue(request.param)
     await asyncio.to_thread(runner.upgrade, url)
     await asyncio.to_thread(audit.fill, url, lines=LINES)
-    opened = database(url)
+    opened = database_from_url(url)
     await opened.open()
     try:
         yield opened
@@ -36,7 +36,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[SqlDatabase]:
 async def test_each_filter_finds_what_a_reader_of_all_lines_picks_out(store: SqlDatabase) -> None:
     lines = await store.audit(AuditFilter(), limit=LINES + 1, after=None)
     assert len(lines) == LINES
-    asked = filters(await some_line(store))
+    asked = filters(await random_line(store))
     found = {name: await store.audit(wanted, limit=PAGE, after=after) for name, (wanted, after) in asked.items()}
     picked = {name: _picked(lines, wanted, after) for name, (wanted, after) in asked.items()}
     assert found == picked

@@ -6,23 +6,23 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.chart import LEFT, RIGHT, WIDTH, chart, reach, x
+from bench.chart import LEFT, RIGHT, WIDTH, bar_end, draw_chart, x
 from bench.report import entry
 from bench.row import Target, at_least, at_most
-from tests.bench.told import failed, measured
+from tests.bench.sample_rows import failed, measured
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def _drawn(*entries: dict[str, object]) -> ElementTree.Element:
-    return ElementTree.fromstring(chart(entries))  # noqa: S314, it is ours
+    return ElementTree.fromstring(draw_chart(entries))  # noqa: S314, it is ours
 
 
 @pytest.mark.parametrize(
     ("target", "ratio", "reached"), [(at_least(5), 10.0, 2.0), (at_least(5), 2.5, 0.5), (at_most(0.1), 0.05, 2.0)]
 )
 def test_a_bar_is_the_ratio_by_its_target_in_the_target_s_sense(target: Target, ratio: float, reached: float) -> None:
-    assert reach(entry(measured((ratio,), (1.0,), target)), ratio) == pytest.approx(reached)
+    assert bar_end(entry(measured((ratio,), (1.0,), target)), ratio) == pytest.approx(reached)
 
 
 def test_the_bar_of_a_target_just_met_ends_at_the_line() -> None:
@@ -46,4 +46,4 @@ def test_every_row_is_named_with_or_without_a_bar() -> None:
 
 
 def test_it_reads_in_the_dark() -> None:
-    assert "prefers-color-scheme: dark" in chart([])
+    assert "prefers-color-scheme: dark" in draw_chart([])

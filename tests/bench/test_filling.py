@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 
 from bench.filling import mariadb, postgresql, sqlite
-from bench.filling.pending import pending
-from sharetally.adapters.databases.store import database
+from bench.filling.pending import insert_pending
+from sharetally.adapters.databases.store import database_from_url
 from sharetally.adapters.migrations import runner
-from sharetally.domain.proof import Verdict
+from sharetally.domain.proof import VerificationResult
 from tests.oracle.tables import open_tables
 
 pytestmark = pytest.mark.anyio
@@ -33,8 +33,8 @@ async def _filled(url: str) -> None:
             sqlite.fill(Path(url.removeprefix("sqlite:///")), records=RECORDS)
 
 
-async def _verified(url: str) -> Verdict:
-    store = database(url)
+async def _verified(url: str) -> VerificationResult:
+    store = database_from_url(url)
     await store.open()
     try:
         return await store.verify(None, lambda _: None)
@@ -45,7 +45,7 @@ async def _verified(url: str) -> Verdict:
 async def test_a_filled_ledger_holds_the_invariant(database_url: str) -> None:
     await _filled(database_url)
     verdict = await _verified(database_url)
-    assert (verdict.contents, verdict.drift) == (RECORDS, 0)
+    assert (verdict.content_items, verdict.drift) == (RECORDS, 0)
     async with open_tables(database_url) as tables:
         assert (await tables.rows("SELECT count(*) FROM share_audit"))[0][0] == RECORDS
 
@@ -62,9 +62,9 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 async def test_pending_shares_have_their_events_and_are_in_no_count(postgresql_url: str) -> None:
     await _filled(postgresql_url)
     async with _connected(postgresql_url) as connection:
-        heads = await pending(connection, shares=500, contents=10)
+        heads = await insert_pending(connection, shares=500, contents=10)
         stored = [row["id"] for row in await connection.fetch("SELECT id FROM events")]
     assert {head.id for head in heads} == set(stored)
     assert len({head.content for head in heads}) == 10
     verdict = await _verified(postgresql_url)
-    assert (verdict.contents, verdict.drift) == (RECORDS, 0)
+    assert (verdict.content_items, verdict.drift) == (RECORDS, 0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.load.steady import percentiles, whole
-from bench.load.wrk import read
+from bench.load.steady import is_complete, percentiles
+from bench.load.wrk import parse_output
 from bench.programs import LoadFailed
 
 FINE = """Running 3s test @ http://127.0.0.1:8000
@@ -16,12 +16,12 @@ Requests/sec:  10000.00
 
 
 def test_wrk_s_answers_and_seconds() -> None:
-    load = read(FINE)
+    load = parse_output(FINE)
     assert (load.answers, load.seconds, load.rate) == (30000, 3.0, 10000.0)
 
 
 def test_a_minute_is_told_in_minutes() -> None:
-    assert read(FINE.replace("3.00s", "1.00m")).seconds == 60.0
+    assert parse_output(FINE.replace("3.00s", "1.00m")).seconds == 60.0
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ def test_a_minute_is_told_in_minutes() -> None:
 )
 def test_an_error_in_the_load_fails(line: str) -> None:
     with pytest.raises(LoadFailed, match="met errors"):
-        read(FINE + line)
+        parse_output(FINE + line)
 
 
 def test_no_answer_at_all_fails() -> None:
     with pytest.raises(LoadFailed, match="no answer"):
-        read("  0 requests in 3.00s, 0.00B read")
+        parse_output("  0 requests in 3.00s, 0.00B read")
 
 
 def test_percentiles_are_of_all_answers_in_milliseconds() -> None:
@@ -53,4 +53,4 @@ def test_percentiles_are_of_all_answers_in_milliseconds() -> None:
     ],
 )
 def test_an_answer_has_come_when_its_last_byte_has(received: bytes, complete: bool) -> None:
-    assert whole(received) is complete
+    assert is_complete(received) is complete

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.page import BEGIN, DOCS, END, replaced, write
+from bench.page import BEGIN, DOCS, END, replace_generated, write
 from bench.report import entry
 from bench.row import at_least
-from tests.bench.told import failed, measured
+from tests.bench.sample_rows import failed, measured
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def test_a_later_run_of_one_row_keeps_the_others(docs: Path) -> None:
 
 
 def test_the_real_page_has_its_markers() -> None:
-    assert "new words" in replaced((DOCS / "performance.md").read_text(), "new words")
+    assert "new words" in replace_generated((DOCS / "performance.md").read_text(), "new words")
 
 
 def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="no markers"):
-        replaced("nothing here", "new")
+        replace_generated("nothing here", "new")

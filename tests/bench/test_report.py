@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.pairs import figure
-from bench.report import entry, line, notes, table
+from bench.alternate import figure
+from bench.report import entry, markdown_table, notes, terminal_line
 from bench.row import at_least, at_most
-from tests.bench.told import failed, measured
+from tests.bench.sample_rows import failed, measured
 
 
 @pytest.mark.parametrize(
@@ -20,18 +20,18 @@ def test_figures_have_places_that_mean_something(value: float, text: str) -> Non
 
 def test_a_row_of_the_table() -> None:
     told = entry(measured((8000.0, 9000.0, 10000.0), (10000.0, 10000.0, 10000.0), at_least(1)))
-    assert table([told]).splitlines()[-1] == (
+    assert markdown_table([told]).splitlines()[-1] == (
         "| ours & more / theirs | 9,000 / 10,000 requests/s | **0.9** (0.8 to 1) | >= 1 | not met |"
     )
 
 
 def test_a_failed_row_says_why_and_does_not_break_the_table() -> None:
-    told = table([failed("LoadFailed: 500 | 502")]).splitlines()[-1]
+    told = markdown_table([failed("LoadFailed: 500 | 502")]).splitlines()[-1]
     assert told == "| ours & more / theirs | | | none | **failed**: LoadFailed: 500 \\| 502 |"
 
 
 def test_a_line_for_the_terminal() -> None:
-    assert line(measured((4.0,), (1.0,), at_most(5))) == "4 / 1 requests/s, ratio 4 (4 to 4), target <= 5: met"
+    assert terminal_line(measured((4.0,), (1.0,), at_most(5))) == "4 / 1 requests/s, ratio 4 (4 to 4), target <= 5: met"
 
 
 def test_notes_are_told_by_row() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bench.row import Measured, Outcome, Target, at_least, at_most
-from bench.rows import chosen, rows
-from tests.bench.told import measured, row
+from bench.row import Measurement, Outcome, Target, at_least, at_most
+from bench.rows import choose, discover_rows
+from tests.bench.sample_rows import measured, row
 
 
 def test_the_ratio_is_the_median_of_the_pairs_not_of_the_sides() -> None:
-    found = Measured(ours=(10.0, 40.0, 90.0), theirs=(10.0, 10.0, 90.0))
+    found = Measurement(ours=(10.0, 40.0, 90.0), theirs=(10.0, 10.0, 90.0))
     assert found.ratios == (1.0, 4.0, 1.0)
     assert found.ratio == 1.0
     assert found.spread == (1.0, 4.0)
@@ -35,18 +35,18 @@ def test_what_was_not_measured_has_failed() -> None:
 
 
 def test_rows_are_found_by_themselves_each_under_a_name_and_in_a_place_of_its_own() -> None:
-    every = rows()
+    every = discover_rows()
     assert len({each.name for each in every}) == len({each.order for each in every}) == len(every) > 10
     assert [each.order for each in every] == sorted(each.order for each in every)
 
 
 def test_long_rows_belong_to_the_full_benchmark_or_are_named() -> None:
     every = [row("short", order=1), row("long", order=2, full=True)]
-    assert [each.name for each in chosen(every, full=False, names=[])] == ["short"]
-    assert [each.name for each in chosen(every, full=True, names=[])] == ["short", "long"]
-    assert [each.name for each in chosen(every, full=False, names=["long"])] == ["long"]
+    assert [each.name for each in choose(every, full=False, names=[])] == ["short"]
+    assert [each.name for each in choose(every, full=True, names=[])] == ["short", "long"]
+    assert [each.name for each in choose(every, full=False, names=["long"])] == ["long"]
 
 
 def test_a_name_that_is_no_row_is_told() -> None:
     with pytest.raises(ValueError, match="no such row: quick; there are short"):
-        chosen([row("short")], full=False, names=["quick"])
+        choose([row("short")], full=False, names=["quick"])

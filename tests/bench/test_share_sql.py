@@ -10,7 +10,7 @@ import pytest
 
 from bench.reference.pgbench import SHARE
 from tests.oracle.client import Client
-from tests.oracle.system import Shape, open_system
+from tests.oracle.system import Topology, open_system
 
 pytestmark = pytest.mark.anyio
 TABLES = ("share_records", "share_audit", "events")
@@ -36,10 +36,10 @@ def _shape(name: str, value: object) -> object:
 
 
 async def test_both_write_the_same_rows(postgresql_url: str, amqp_url: str, tmp_path: Path) -> None:
-    async with open_system(Shape(database=postgresql_url, broker=amqp_url), tmp_path) as system:
+    async with open_system(Topology(database=postgresql_url, broker=amqp_url), tmp_path) as system:
         with Client(system.port) as client:
             body = {"platforms": ["twitter", "whatsapp"]}
-            answer = await client.ask("POST", "/videos/ours/share", body, token=system.token()("somebody"))
+            answer = await client.request("POST", "/videos/ours/share", body, token=system.token()("somebody"))
         assert answer.status == 200
         connection = await asyncpg.connect(postgresql_url)
         try:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from playwright.async_api import Page, ViewportSize
 
 from tests.browser.console import NARROW, WIDE
-from tests.services.npm import modules
+from tests.services.npm import install_npm_packages
 
-HEEDED = ("serious", "critical")
+REPORTED_IMPACTS = ("serious", "critical")
 LOOKS: tuple[tuple[Literal["light", "dark"], ViewportSize], ...] = (
     ("light", WIDE),
     ("light", NARROW),
@@ -26,10 +26,10 @@ PAINTED = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame
 
 @cache
 def _source() -> str:
-    return (modules(Path(__file__).parent / "axe") / "axe-core" / "axe.min.js").read_text("utf-8")
+    return (install_npm_packages(Path(__file__).parent / "axe") / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
-async def complaints(page: Page) -> list[str]:
+async def accessibility_violations(page: Page) -> list[str]:
     """Everything serious that it finds on the page as it stands, shadow trees included, in each of the looks.
 
     The page is left in its size, and in light.
@@ -53,5 +53,5 @@ async def _faults(page: Page) -> list[str]:
     return [
         f"{fault['id']}: {fault['help']}: {[node['target'] for node in fault['nodes']][:5]}"
         for fault in found["violations"]
-        if fault["impact"] in HEEDED
+        if fault["impact"] in REPORTED_IMPACTS
     ]

@@ -18,12 +18,12 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from tests.browser.chromium import chromium, options
-from tests.browser.console import EVERYTHING, Console, Sessions
+from tests.browser.console import ALL_SCOPES, Console, Sessions
 from tests.browser.site import Site, open_site
-from tests.conftest import untested
+from tests.conftest import report_untested
 from tests.services.server import Unavailable
 
-PATIENCE = 10_000  # milliseconds; only what is broken takes so long
+TIMEOUT = 10_000  # milliseconds; only what is broken takes so long
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def chromium_path(pytestconfig: pytest.Config) -> str:
     try:
         return chromium()
     except Unavailable as reason:
-        untested(pytestconfig, f"Chromium: {reason}")
+        report_untested(pytestconfig, f"Chromium: {reason}")
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         give_up("no Chromium; the end of the run says why")
 
@@ -91,7 +91,7 @@ async def visitor(browser: Browser) -> AsyncIterator[Visitor]:
 @asynccontextmanager
 async def _window(browser: Browser, *, trouble: bool, **window: Any) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin", **window})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     broken: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
@@ -118,7 +118,7 @@ def sessions(site: Site) -> Sessions:
 async def console(site: Site, visitor: Visitor, sessions: Sessions) -> Console:
     """Opens an address of the console for somebody who is signed in."""
 
-    async def opened(path: str, *, scope: str = EVERYTHING, **window: Any) -> Page:
+    async def opened(path: str, *, scope: str = ALL_SCOPES, **window: Any) -> Page:
         page = await visitor(storage_state=sessions.state(scope), **window)
         await page.goto(f"{site.base}{path}")
         return page

@@ -11,7 +11,7 @@ from playwright.async_api import Page, ViewportSize
 
 from tests.browser.site import Site
 
-EVERYTHING = "shares audit analytics admin"
+ALL_SCOPES = "shares audit analytics admin"
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 390, "height": 844}
 
@@ -19,7 +19,7 @@ Console = Callable[..., Awaitable[Page]]
 """Opens a path for somebody with the scopes `scope`; other keywords are Playwright's for a window."""
 
 
-def sign_in_link(site: Site, *, user: str = "maria", scope: str = EVERYTHING) -> str:
+def sign_in_link(site: Site, *, user: str = "maria", scope: str = ALL_SCOPES) -> str:
     """A link of this site that works once."""
     said = site.program.run("console", "--user", user, "--scope", scope)
     assert said.code == 0, said.err

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.tokens import signed_by
-from tests.program import Program, fetched
+from tests.oracle.tokens import token_signer
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 
 SECRET = "a secret that is long enough for every test"
@@ -24,18 +24,18 @@ class Site:
 
     def token(self, user: str, scope: str = "shares") -> str:
         """A token that holds for an hour."""
-        return signed_by(SECRET, scope)(user)
+        return token_signer(SECRET, scope)(user)
 
-    def ask(self, method: str, path: str, body: object = None, *, user: str = "", scope: str = "shares") -> Any:
+    def request(self, method: str, path: str, body: object = None, *, user: str = "", scope: str = "shares") -> Any:
         """The decoded answer of one request, made as `user` if one is named; it has to succeed."""
         token = self.token(user, scope) if user else ""
-        status, said = fetched(f"{self.base}{path}", token=token, body=body, method=method)
+        status, said = fetch(f"{self.base}{path}", token=token, body=body, method=method)
         assert 200 <= status < 300, (status, said)
         return said
 
     def share(self, video: str, *platforms: str, user: str = "somebody") -> None:
         """Somebody shares a video."""
-        self.ask("POST", f"/videos/{video}/share", {"platforms": platforms or ["twitter"]}, user=user)
+        self.request("POST", f"/videos/{video}/share", {"platforms": platforms or ["twitter"]}, user=user)
 
 
 @contextmanager
@@ -46,6 +46,6 @@ def open_site(folder: Path, port: int | None = None, /, **settings: str) -> Iter
     program.migrate()
     port = port or free_port()
     base = f"http://127.0.0.1:{port}{settings.get('ROOT_PATH', '')}"
-    with program.started("serve", "--port", str(port)) as role:
-        role.until(lambda: fetched(f"{base}/health/live")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as role:
+        role.until(lambda: fetch(f"{base}/health/live")[0] == 200)
         yield Site(base, program)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.axe import complaints
+from tests.browser.axe import accessibility_violations
 from tests.browser.conftest import OpenSite, Visitor
 from tests.browser.console import NARROW, WIDE, Console, sign_in_link
 from tests.browser.site import Site
@@ -16,7 +16,7 @@ from tests.browser.test_pages import overflow
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_link_lets_somebody_in_once(site: Site, visitor: Visitor) -> None:
+async def test_a_sign_in_link_works_once(site: Site, visitor: Visitor) -> None:
     page = await visitor(trouble=True)  # a browser counts it as an error that nobody is signed in yet
     link = sign_in_link(site)
     await page.goto(link)
@@ -30,14 +30,14 @@ async def test_a_link_lets_somebody_in_once(site: Site, visitor: Visitor) -> Non
     await page.get_by_label("Link or code").fill(link)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_be_visible()
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
     await page.get_by_label("Link or code").fill(sign_in_link(site))
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="Audit")).to_be_visible()
     assert page.url == wanted
 
 
-async def test_below_a_path_in_another_country(make_site: OpenSite, visitor: Visitor) -> None:
+async def test_the_console_works_below_a_root_path_and_in_another_locale(make_site: OpenSite, visitor: Visitor) -> None:
     with make_site(ROOT_PATH="/shares") as site:
         page = await visitor(trouble=True, locale="de-DE", timezone_id="Asia/Kathmandu")
         await page.goto(sign_in_link(site))
@@ -53,7 +53,7 @@ async def test_below_a_path_in_another_country(make_site: OpenSite, visitor: Vis
         await expect(page).to_have_url(f"{site.base}/console/content/video/abc")
 
 
-async def test_what_one_sees_is_what_one_may(console: Console) -> None:
+async def test_the_menu_shows_only_permitted_views(console: Console) -> None:
     page = await console("/console", scope="audit")
     ways = page.get_by_role("navigation", name="Console").get_by_role("link")
     await expect(ways).to_have_text(["Content", "Audit"])
@@ -62,13 +62,13 @@ async def test_what_one_sees_is_what_one_may(console: Console) -> None:
 
 
 @pytest.mark.parametrize(("path", "deed"), [("/keys", "New key"), ("/dead", "Replay")])
-async def test_who_may_not_see_a_view_is_offered_nothing_there(console: Console, path: str, deed: str) -> None:
+async def test_a_forbidden_view_offers_no_actions(console: Console, path: str, deed: str) -> None:
     page = await console(f"/console{path}", scope="audit", trouble=True)
     await expect(page.get_by_role("alert")).to_contain_text("admin")
     await expect(page.get_by_role("button", name=deed)).to_have_count(0)
 
 
-async def test_an_address_that_is_no_view_is_answered_by_the_console(console: Console) -> None:
+async def test_an_unknown_path_shows_the_console_not_found_page(console: Console) -> None:
     page = await console("/console/nowhere", trouble=True)
     await expect(page.get_by_role("heading", name="Not found", level=1)).to_be_visible()
     await page.get_by_role("link", name="Go to the overview").click()
@@ -76,10 +76,10 @@ async def test_an_address_that_is_no_view_is_answered_by_the_console(console: Co
 
 
 @pytest.mark.parametrize("path", ["", "/content", "/links?new=1", "/audit", "/dead", "/keys"])
-async def test_nothing_keeps_anybody_out_of_a_view(console: Console, path: str) -> None:
+async def test_every_view_is_accessible(console: Console, path: str) -> None:
     page = await console(f"/console{path}", viewport=WIDE)
     await settled(page)
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
     await page.set_viewport_size(NARROW)
     assert await overflow(page) <= 0
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.axe import complaints
+from tests.browser.axe import accessibility_violations
 from tests.browser.conftest import Visitor
 from tests.browser.console import WIDE, Console
 from tests.browser.site import Site
@@ -22,14 +22,14 @@ async def test_a_content_is_found_by_its_title(site: Site, console: Console, vid
     await page.get_by_role("link", name=video).click()
     await page.get_by_role("button", name="Edit").click()
     await page.get_by_label("Title").fill("Marmots in spring")
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", name="Marmots in spring")).to_be_visible()
     await page.goto(f"{site.base}/console/content?query=MARM+spring")
     await expect(page.get_by_role("link", name=f"Marmots in spring video · {video}")).to_be_visible()
 
 
-async def test_saving_a_title_leaves_no_address_behind(console: Console, video: str) -> None:
+async def test_saving_a_title_stores_no_url(console: Console, video: str) -> None:
     page = await console(f"/console/content/video/{video}")
     await page.get_by_role("button", name="Edit").click()
     address = page.get_by_label("Address")
@@ -54,7 +54,7 @@ async def _source(page: Page, video: str) -> object:
     return said["urlSource"]
 
 
-async def test_its_count_moves_while_one_looks(site: Site, console: Console, video: str) -> None:
+async def test_the_count_updates_live(site: Site, console: Console, video: str) -> None:
     site.share(video, user="anna")
     page = await console(f"/console/content/video/{video}")
     shares = page.get_by_role("region", name="Shares", exact=True).locator(".figure")
@@ -65,16 +65,16 @@ async def test_its_count_moves_while_one_looks(site: Site, console: Console, vid
     await expect(page.get_by_role("region", name="By channel")).to_contain_text(re.compile("twitter2.*whatsapp1"))
     await page.get_by_role("button", name="Prove again").click()
     await expect(page.get_by_role("row", name="channel:whatsapp")).to_have_text("channel:whatsapp1010")
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
 
 
-async def test_what_is_shared_shows_on_the_overview_at_once(site: Site, console: Console, video: str) -> None:
+async def test_a_share_appears_on_the_overview_immediately(site: Site, console: Console, video: str) -> None:
     page = await console("/console", viewport=WIDE)
     chart = page.get_by_role("region", name="Shares per minute")
     await expect(chart.get_by_role("img")).to_be_visible()
     site.share(video, "linkedin")
     await expect(chart).to_contain_text("linkedin")
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
 
 
 async def test_a_link_from_its_making_to_its_end(site: Site, console: Console, visitor: Visitor, video: str) -> None:
@@ -87,7 +87,7 @@ async def test_a_link_from_its_making_to_its_end(site: Site, console: Console, v
     await sheet.get_by_role("button", name="Copy").click()
     assert await page.evaluate("navigator.clipboard.readText()") == address
     await expect(sheet.get_by_role("img", name=f"QR code of {address}")).to_be_visible()
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
 
     await sheet.get_by_role("button", name="Edit").click()
     await sheet.get_by_label("Campaign").fill("spring")
@@ -103,13 +103,13 @@ async def test_a_link_from_its_making_to_its_end(site: Site, console: Console, v
 
 async def counted(site: Site, video: str) -> dict[str, dict[str, int]]:
     """The breakdown, with everything that is committed."""
-    said = site.ask("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")
+    said = site.request("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")
     found: dict[str, dict[str, int]] = said["breakdown"]
     return found
 
 
 async def test_a_picture_of_a_code_can_be_kept(console: Console, site: Site, video: str) -> None:
-    link = site.ask("POST", "/share-links", {"contentType": "video", "contentId": video}, user="maria")
+    link = site.request("POST", "/share-links", {"contentType": "video", "contentId": video}, user="maria")
     page = await console(f"/console/links/{link['id']}")
     for name, begins in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
         assert (await downloaded(page, name)).startswith(begins)

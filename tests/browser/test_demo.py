@@ -9,9 +9,9 @@ import anyio
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.browser.axe import complaints
+from tests.browser.axe import accessibility_violations
 from tests.browser.conftest import OpenSite, Visitor
-from tests.browser.embedding import nowhere
+from tests.browser.embedding_page import block_service
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +27,7 @@ def demo(make_site: OpenSite) -> Iterator[Site]:
 
 async def opened(page: Page, demo: Site, user: str = "") -> None:
     """The demo, as this user or as nobody; share pages of platforms are not on this machine."""
-    await nowhere(page)
+    await block_service(page)
     await page.goto(f"{demo.base}/demo{f'#token={demo.token(user)}' if user else ''}")
     await expect(page.locator("#pulse")).to_have_text("Live")
 
@@ -73,7 +73,7 @@ async def test_a_share_moves_the_number_in_every_window_and_taken_back_it_moves_
     await expect(card(anna, TIDE).locator(".yours")).to_have_text("Not shared by you yet")
 
 
-async def test_one_may_stay_on_the_page(demo: Site, visitor: Visitor) -> None:
+async def test_a_visitor_can_stay_on_the_page(demo: Site, visitor: Visitor) -> None:
     page = await visitor(reduced_motion="reduce")  # what fades in has no contrast yet
     await opened(page, demo, "carla")
     await page.get_by_text("Open share pages").click()
@@ -87,7 +87,7 @@ async def test_one_may_stay_on_the_page(demo: Site, visitor: Visitor) -> None:
     await expect(count(page, MOONS)).to_have_text("1 share")
     await page.reload()
     await expect(card(page, MOONS).locator(".yours")).to_have_text("YoursLinkedIn×")
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
 
 
 async def test_a_copied_link_leaves_its_four_traces_too(demo: Site, visitor: Visitor) -> None:
@@ -118,10 +118,10 @@ async def test_nobody_sees_the_counts_and_how_to_sign_in(demo: Site, visitor: Vi
     await expect(page.locator("#no-token")).to_contain_text("sharetally token --user demo")
     await expect(count(page, TRAIN)).to_have_text("0 shares")
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
 
 
-async def test_a_service_that_stops_is_told_and_one_that_comes_back_too(demo: Site, visitor: Visitor) -> None:
+async def test_the_page_shows_when_the_service_stops_and_returns(demo: Site, visitor: Visitor) -> None:
     page = await visitor(trouble=True)
     await opened(page, demo, "emil")
     await page.context.set_offline(True)
@@ -130,7 +130,7 @@ async def test_a_service_that_stops_is_told_and_one_that_comes_back_too(demo: Si
     await expect(page.locator("#pulse")).to_have_text("Live")
 
 
-async def test_looking_whether_it_is_there_leaves_no_connection_taken(demo: Site, visitor: Visitor) -> None:
+async def test_availability_checks_leave_no_open_connection(demo: Site, visitor: Visitor) -> None:
     page = await visitor()
     await opened(page, demo, "gina")
     async with page.expect_response("**/health/live"):
@@ -138,7 +138,7 @@ async def test_looking_whether_it_is_there_leaves_no_connection_taken(demo: Site
     await page.wait_for_load_state("networkidle", timeout=10_000)
 
 
-async def test_nothing_jumps_when_the_counts_come(demo: Site, visitor: Visitor) -> None:
+async def test_the_layout_does_not_shift_when_counts_arrive(demo: Site, visitor: Visitor) -> None:
     page = await visitor()
     asked, answer = anyio.Event(), anyio.Event()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.axe import complaints
+from tests.browser.axe import accessibility_violations
 from tests.browser.conftest import Visitor
 from tests.browser.site import Site, open_site
 from tests.openid.provider import SECRET, OpenIdProvider, open_provider
@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Open
             yield site, provider
 
 
-async def test_there_and_back(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
+async def test_sign_in_through_the_provider(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
     site, provider = place
     provider.knows(mara={"name": "Mara Lund", "groups": ["staff"]})
     page = await visitor(trouble=True)  # a browser counts it as an error that nobody is signed in yet
@@ -49,7 +49,7 @@ async def test_there_and_back(place: tuple[Site, OpenIdProvider], visitor: Visit
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("sharetally-console", True, "Strict")
 
 
-async def test_who_may_not_reads_why(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
+async def test_a_refused_user_sees_the_reason(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
     site, provider = place
     provider.knows(nils={"groups": []})
     page = await visitor(trouble=True)  # 403 is what the browser is told
@@ -60,7 +60,7 @@ async def test_who_may_not_reads_why(place: tuple[Site, OpenIdProvider], visitor
     await page.click("button[type=submit]")
     await page.wait_for_url(f"{site.base}/console/sign-in/oidc/callback?**")
     assert await page.inner_text("h1") == "Not for this account"
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
     assert await page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none", (
         "it has its style"
     )

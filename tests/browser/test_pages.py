@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.axe import complaints
+from tests.browser.axe import accessibility_violations
 from tests.browser.conftest import Visitor
 from tests.browser.console import WIDE
 from tests.browser.site import Site
@@ -22,7 +22,7 @@ async def test_nothing_serious_is_found_on_a_page(site: Site, visitor: Visitor, 
     page = await visitor(viewport=WIDE)
     await page.goto(f"{site.base}{path}")
     await page.evaluate("(further) => document.querySelectorAll(further).forEach((each) => each.remove())", FURTHER)
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["/docs", "/problems/gone"])

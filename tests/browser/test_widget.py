@@ -9,14 +9,22 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Route, WebSocketRoute, expect
 
-from sharetally.adapters.platforms import shipped
-from tests.browser.axe import complaints
+from sharetally.adapters.platforms import builtin_platforms
+from tests.browser.axe import accessibility_violations
 from tests.browser.conftest import OpenSite, Visitor
-from tests.browser.embedding import ORIGIN, embed, give_token, heard, listen, nowhere, tag
+from tests.browser.embedding_page import (
+    ORIGIN,
+    block_service,
+    give_token,
+    record_events,
+    serve_embedding_page,
+    wait_for_events,
+    widget_tag,
+)
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.anyio
-ALL = " ".join(shipped())
+ALL = " ".join(builtin_platforms())
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +39,18 @@ def service(make_site: OpenSite) -> Iterator[Site]:
 
 async def test_a_click_opens_the_share_page_and_records(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
-    opened = await nowhere(page)
-    await embed(page, service.base, tag(f"video/{video}"))
+    opened = await block_service(page)
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await expect(page.locator("share-buttons")).to_contain_text("0 shares")
     await give_token(page, service.token("anna"))
-    await listen(page, "share", "share-error")
+    await record_events(page, "share", "share-error")
     async with page.context.expect_page() as popup:
         await page.get_by_role("link", name="Share on X").click()
     await (await popup.value).wait_for_load_state()
     assert opened == [
         f"https://x.com/intent/tweet?text=Look%20at%20this&url=https%3A%2F%2Fexample.com%2Fwatch%2F{video}"
     ]
-    (event,) = await heard(page, 1)
+    (event,) = await wait_for_events(page, 1)
     assert (event["type"], event["platform"], event["url"]) == (
         "share",
         "twitter",
@@ -59,7 +67,7 @@ async def test_a_click_opens_the_share_page_and_records(service: Site, visitor: 
 async def test_every_platform_has_the_link_of_the_service(service: Site, visitor: Visitor) -> None:
     text, url = "Größe & Ruhm: (100 %) 'now'\nsecond line 🙂", "https://example.com/watch/a?b=c&d=ü"
     page = await visitor()
-    await embed(page, service.base, tag("video/links", platforms=ALL))
+    await serve_embedding_page(page, service.base, widget_tag("video/links", platforms=ALL))
     await page.evaluate(
         "([text, url]) => { const one = document.querySelector('share-buttons'); one.setAttribute('text', text); "
         "one.setAttribute('url', url) }",
@@ -67,7 +75,7 @@ async def test_every_platform_has_the_link_of_the_service(service: Site, visitor
     )
     await expect(page.locator("share-buttons .b[part~=sms]")).to_have_attribute("href", re.compile("second"))
     whole = await page.evaluate("document.querySelector('share-buttons').link")
-    expected = {name: each.intent(url=whole, text=text) for name, each in shipped().items()}
+    expected = {name: each.intent(url=whole, text=text) for name, each in builtin_platforms().items()}
     found = await page.evaluate(
         "() => Object.fromEntries([...document.querySelector('share-buttons').buttons].map(([k, v]) => "
         "[k, v.getAttribute('href')]))"
@@ -75,19 +83,19 @@ async def test_every_platform_has_the_link_of_the_service(service: Site, visitor
     assert found == {name: link for name, link in expected.items() if name != "native"}
 
 
-async def test_the_share_sheet_is_recorded_when_it_was_used(service: Site, visitor: Visitor, video: str) -> None:
+async def test_a_share_sheet_share_is_recorded_once_used(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
     await page.add_init_script(
         "globalThis.answers = []; navigator.share = (what) => { answers.push(what); return answers.length < 2 ? "
         "Promise.reject(new DOMException('', 'AbortError')) : Promise.resolve() }"
     )
-    await embed(page, service.base, tag(f"video/{video}", platforms="native"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}", platforms="native"))
     await give_token(page, service.token("anna"))
-    await listen(page, "share", "share-error")
+    await record_events(page, "share", "share-error")
     sheet = page.get_by_role("button", name="Share with an app")
     await sheet.click()
     await sheet.click()
-    (event,) = await heard(page, 1)
+    (event,) = await wait_for_events(page, 1)
     assert (event["platform"], event["type"]) == ("native", "share")
     assert await page.evaluate("answers[1].url") == f"https://example.com/watch/{video}"
     await expect(page.locator("share-buttons")).to_contain_text("1 share")
@@ -99,7 +107,7 @@ async def test_a_link_is_copied_and_that_is_said(service: Site, visitor: Visitor
         "Object.defineProperty(navigator, 'clipboard', "
         "{ value: { writeText: async (text) => { globalThis.copied = text } } })"
     )
-    await embed(page, service.base, tag(f"video/{video}", platforms="copy"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}", platforms="copy"))
     await page.get_by_role("button", name="Copy link").click()
     await expect(page.get_by_role("status")).to_have_text("Link copied")
     assert await page.evaluate("copied") == f"https://example.com/watch/{video}"
@@ -107,13 +115,13 @@ async def test_a_link_is_copied_and_that_is_said(service: Site, visitor: Visitor
 
 async def test_a_page_may_stop_a_share(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
-    opened = await nowhere(page)
-    await embed(page, service.base, tag(f"video/{video}"))
+    opened = await block_service(page)
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await give_token(page, service.token("anna"))
-    await listen(page, "share")
+    await record_events(page, "share")
     await page.evaluate("document.addEventListener('share', (event) => event.preventDefault())")
     await page.get_by_role("link", name="Share on Facebook").click()
-    (event,) = await heard(page, 1)
+    (event,) = await wait_for_events(page, 1)
     assert event["result"] is None
     assert opened == []
 
@@ -125,29 +133,29 @@ async def test_a_visitor_is_named_on_the_first_share_and_known_again(
     service: Site, visitor: Visitor, video: str
 ) -> None:
     page = await visitor()
-    await nowhere(page)
+    await block_service(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(service.base)))
-    await embed(page, service.base, tag(f"video/{video}"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await expect(page.locator("share-buttons")).to_contain_text("0 shares")
     assert not [each for each in asked if "tokens" in each or "status" in each]
-    await listen(page, "share", "share-error")
+    await record_events(page, "share", "share-error")
     await page.get_by_role("link", name="Share on LinkedIn").click()
-    (event,) = await heard(page, 1)
+    (event,) = await wait_for_events(page, 1)
     assert event["result"]["evidence"] == "anonymous"  # type: ignore[index]
     await page.reload()
     await expect(page.get_by_role("link", name="Share on LinkedIn, shared by you")).to_be_visible()
     assert asked.count("/tokens/visitor") == 1
-    counted = service.ask("GET", f"/share-links/count/video/{video}")
+    counted = service.request("GET", f"/share-links/count/video/{video}")
     assert counted["breakdown"]["evidence"] == {"anonymous": 1}
 
 
-async def test_what_a_visitor_shared_is_not_theirs_who_signs_in_next(
+async def test_a_signed_in_user_does_not_inherit_the_visitors_shares(
     service: Site, visitor: Visitor, video: str
 ) -> None:
     page = await visitor()
-    await nowhere(page)
-    await embed(page, service.base, tag(f"video/{video}"))
+    await block_service(page)
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.get_by_role("link", name="Share on LinkedIn").click()
     await expect(page.get_by_role("link", name="Share on LinkedIn, shared by you")).to_be_visible()
     await give_token(page, service.token("ben"))
@@ -159,7 +167,7 @@ async def test_what_a_visitor_shared_is_not_theirs_who_signs_in_next(
 # many
 
 
-async def test_fifty_widgets_ask_once_and_listen_once(service: Site, visitor: Visitor) -> None:
+async def test_fifty_widgets_share_one_request_and_one_connection(service: Site, visitor: Visitor) -> None:
     page = await visitor()
     asked, connections, subscribed = [], [], []
 
@@ -169,7 +177,7 @@ async def test_fifty_widgets_ask_once_and_listen_once(service: Site, visitor: Vi
 
     await page.route_web_socket("**/live", live)
     page.on("request", lambda request: asked.append(request.url) if "/counts" in request.url else None)
-    await embed(page, service.base, *(tag(f"video/many-{number}") for number in range(50)))
+    await serve_embedding_page(page, service.base, *(widget_tag(f"video/many-{number}") for number in range(50)))
     await expect(page.get_by_text("0 shares", exact=True).last).to_be_attached()
     await page.wait_for_function("() => [...document.querySelectorAll('share-buttons')].every((one) => one.count)")
     assert (len(asked), len(connections)) == (1, 1)
@@ -177,11 +185,13 @@ async def test_fifty_widgets_ask_once_and_listen_once(service: Site, visitor: Vi
     assert [each["contentId"] for each in message["subscribe"]] == [f"many-{number}" for number in range(50)]
 
 
-async def test_a_page_of_450_contents_hears_of_the_last_one_by_one_connection(service: Site, visitor: Visitor) -> None:
+async def test_one_connection_follows_450_contents(service: Site, visitor: Visitor) -> None:
     page = await visitor()
     connections: list[str] = []
     page.on("websocket", lambda socket: connections.append(socket.url))
-    await embed(page, service.base, *(tag(f"video/long-{number}", platforms="twitter") for number in range(450)))
+    await serve_embedding_page(
+        page, service.base, *(widget_tag(f"video/long-{number}", platforms="twitter") for number in range(450))
+    )
     await page.wait_for_function("() => [...document.querySelectorAll('share-buttons')].every((one) => one.count)")
     last = page.locator("share-buttons[content-id='long-449'] .n > span").first
     await expect(last).to_have_text("0 shares")
@@ -195,20 +205,20 @@ async def test_a_page_of_450_contents_hears_of_the_last_one_by_one_connection(se
 
 async def test_without_script_there_are_links(service: Site, visitor: Visitor) -> None:
     page = await visitor(java_script_enabled=False)
-    await embed(page, service.base, tag("video/plain"))
+    await serve_embedding_page(page, service.base, widget_tag("video/plain"))
     await expect(page.get_by_role("link", name="Share on X")).to_have_attribute("href", "https://x.com/intent/tweet")
 
 
 async def test_without_the_service_links_open_and_no_count_is_shown(service: Site, visitor: Visitor) -> None:
     page = await visitor(trouble=True)
-    opened = await nowhere(page)
+    opened = await block_service(page)
 
     async def away(route: Route) -> None:
         await (route.continue_() if "/widget/share-buttons" in route.request.url else route.abort())
 
     await page.route(f"{service.base}/**", away)
     await page.route_web_socket("**/live", lambda socket: socket.close())
-    await embed(page, service.base, tag("video/away"), lang="de")
+    await serve_embedding_page(page, service.base, widget_tag("video/away"), lang="de")
     await expect(page.get_by_role("link")).to_have_count(4)
     await expect(page.locator("share-buttons .n")).to_be_hidden()
     async with page.context.expect_page() as popup:
@@ -219,17 +229,17 @@ async def test_without_the_service_links_open_and_no_count_is_shown(service: Sit
 
 async def test_a_token_that_is_refused_is_renewed_once_then_told(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor(trouble=True)
-    opened = await nowhere(page)
-    await embed(page, service.base, tag(f"video/{video}"))
+    opened = await block_service(page)
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.evaluate(
         "globalThis.given = []; "
         "customElements.get('share-buttons').token = async (renewed) => { given.push(renewed); return 'no.good.token' }"
     )
     await page.wait_for_function("() => given.length > 0")
-    await listen(page, "share", "share-error")
+    await record_events(page, "share", "share-error")
     async with page.context.expect_page():
         await page.get_by_role("link", name="Share on X").click()
-    share, error = await heard(page, 2)
+    share, error = await wait_for_events(page, 2)
     assert (share["type"], share["result"]) == ("share", None)
     assert (error["type"], error["status"], error["code"]) == ("share-error", 401, "unauthenticated")
     assert await page.evaluate("given.filter(Boolean).length") == 1
@@ -252,30 +262,30 @@ async def test_it_speaks_the_language_of_the_page(
 ) -> None:
     service.share(video, "twitter", "sms")
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}"), lang=lang)
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"), lang=lang)
     await expect(page.get_by_role("link", name=name)).to_be_visible()
     await expect(page.locator("share-buttons")).to_contain_text(told)
 
 
-async def test_nobody_is_kept_out(service: Site, visitor: Visitor) -> None:
+async def test_the_widget_is_accessible(service: Site, visitor: Visitor) -> None:
     page = await visitor()
-    await embed(page, service.base, tag("video/everybody", platforms=ALL))
+    await serve_embedding_page(page, service.base, widget_tag("video/everybody", platforms=ALL))
     await expect(page.locator("share-buttons")).to_contain_text("0 shares")
-    assert await complaints(page) == []
+    assert await accessibility_violations(page) == []
     await page.keyboard.press("Tab")
     focused = "document.activeElement.shadowRoot.activeElement"
     assert await page.evaluate(f"{focused}.part.value") == f"button {ALL.split()[0]}"
     assert await page.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
 
 
-async def test_by_its_hash_it_runs(service: Site, visitor: Visitor) -> None:
-    current = service.ask("GET", "/widget/integrity.json")
+async def test_the_widget_runs_with_its_integrity_hash(service: Site, visitor: Visitor) -> None:
+    current = service.request("GET", "/widget/integrity.json")
     version = current["versions"][current["current"]]
     page = await visitor()
-    await embed(
+    await serve_embedding_page(
         page,
         service.base,
-        tag("video/pinned"),
+        widget_tag("video/pinned"),
         script=f'{version["path"]}" crossorigin integrity="{version["integrity"]}',
     )
     await expect(page.locator("share-buttons")).to_contain_text("0 shares")

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenSite, Visitor
-from tests.browser.embedding import ORIGIN, embed, give_token, nowhere, tag
+from tests.browser.embedding_page import ORIGIN, block_service, give_token, serve_embedding_page, widget_tag
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -38,10 +38,10 @@ async def late_token(page: Page, token: str) -> None:
     )
 
 
-async def test_one_that_is_moved_keeps_its_count_and_asks_nothing(service: Site, visitor: Visitor, video: str) -> None:
+async def test_a_moved_widget_keeps_its_count_without_a_request(service: Site, visitor: Visitor, video: str) -> None:
     service.share(video)
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.wait_for_function(COUNTED)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -54,40 +54,40 @@ async def test_one_that_is_moved_keeps_its_count_and_asks_nothing(service: Site,
 
 
 @pytest.mark.parametrize("lang", ["en_US", "en-", "{{ lang }}"])
-async def test_a_language_that_is_none_takes_no_count_away(
+async def test_an_invalid_language_does_not_hide_the_count(
     service: Site, visitor: Visitor, video: str, lang: str
 ) -> None:
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}"), tag(f"video/{video}-2"), lang=lang)
+    await serve_embedding_page(
+        page, service.base, widget_tag(f"video/{video}"), widget_tag(f"video/{video}-2"), lang=lang
+    )
     await expect(page.locator("share-buttons .n > span:first-child")).to_have_text(["0 shares"] * 2)
 
 
-async def test_an_address_that_is_none_leaves_the_other_widgets_alone(
-    service: Site, visitor: Visitor, video: str
-) -> None:
+async def test_an_invalid_url_does_not_affect_other_widgets(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
-    wrong = tag(f"video/{video}").replace("https://example.com", "http://[")
-    await embed(page, service.base, wrong, tag(f"video/{video}"))
+    wrong = widget_tag(f"video/{video}").replace("https://example.com", "http://[")
+    await serve_embedding_page(page, service.base, wrong, widget_tag(f"video/{video}"))
     await page.wait_for_function(COUNTED)
     await expect(page.get_by_role("link", name="Share on X")).to_have_count(2)
 
 
-async def test_a_token_that_is_slow_holds_no_count_up(service: Site, visitor: Visitor, video: str) -> None:
+async def test_a_slow_token_does_not_delay_counts(service: Site, visitor: Visitor, video: str) -> None:
     service.share(video)
     page = await visitor()
-    await embed(page, service.base)
+    await serve_embedding_page(page, service.base)
     await late_token(page, service.token("anna"))
-    await page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", tag(f"video/{video}"))
+    await page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", widget_tag(f"video/{video}"))
     await expect(page.locator("share-buttons .n > span").first).to_have_text("1 share")
 
 
 @pytest.mark.parametrize("change", ["one.setAttribute('content-id', 'another')", "one.remove()"])
-async def test_what_was_clicked_is_recorded_though_the_page_shows_something_else_by_then(
+async def test_a_click_is_recorded_for_what_was_shown_when_clicked(
     service: Site, visitor: Visitor, video: str, change: str
 ) -> None:
     page = await visitor()
-    await nowhere(page)
-    await embed(page, service.base, tag(f"video/{video}"))
+    await block_service(page)
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.wait_for_function(COUNTED)
     await late_token(page, service.token("anna"))
     await page.evaluate("document.addEventListener('share', ({ detail }) => { globalThis.recorded = detail.recorded })")
@@ -95,15 +95,13 @@ async def test_what_was_clicked_is_recorded_though_the_page_shows_something_else
     await page.evaluate(f"(one => {{ {change} }})(document.querySelector('share-buttons'))")
     await page.evaluate("new Promise((go) => setTimeout(go)).then(arrive)")
     assert await page.evaluate("recorded.then((result) => result?.platform)") == "facebook"
-    counted = service.ask("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")
+    counted = service.request("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")
     assert counted["breakdown"]["channel"] == {"facebook": 1}
 
 
-async def test_what_few_pages_name_keeps_its_words_when_the_page_changes(
-    service: Site, visitor: Visitor, video: str
-) -> None:
+async def test_rarely_used_labels_survive_page_changes(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}", platforms="email sms telegram"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}", platforms="email sms telegram"))
     names = ["Share by email", "Share by text message", "Share on Telegram"]
     for change in ("one.setAttribute('text', 'Look again')", "document.body.append(one.cloneNode())"):
         for link in (page.get_by_role("link", name=name) for name in names):
@@ -117,7 +115,7 @@ async def test_what_few_pages_name_keeps_its_words_when_the_page_changes(
     ("name", "first", "then", "file"),
     [("lang", "de", "en", "labels/de.json"), ("platforms", "telegram twitter", "twitter", "platforms.json")],
 )
-async def test_what_is_fetched_for_what_was_there_before_changes_nothing(
+async def test_late_responses_for_old_attributes_are_ignored(
     service: Site, visitor: Visitor, video: str, name: str, first: str, then: str, file: str
 ) -> None:
     page, came, go = await visitor(), anyio.Event(), anyio.Event()
@@ -128,7 +126,7 @@ async def test_what_is_fetched_for_what_was_there_before_changes_nothing(
         await route.continue_()
 
     await page.route(f"**/widget/{file}", late)
-    await embed(page, service.base, tag(f"video/{video}", platforms="twitter"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}", platforms="twitter"))
     change = "([name, value]) => document.querySelector('share-buttons').setAttribute(name, value)"
     await page.evaluate(change, [name, first])
     await came.wait()
@@ -139,10 +137,10 @@ async def test_what_is_fetched_for_what_was_there_before_changes_nothing(
     assert await page.evaluate(LABELS) == ["Share on X"]
 
 
-async def test_who_wants_less_motion_sees_none(service: Site, visitor: Visitor, video: str) -> None:
+async def test_reduced_motion_disables_animation(service: Site, visitor: Visitor, video: str) -> None:
     for motion, seconds, name in (("no-preference", "0.15s", "up"), ("reduce", "0s", "none")):
         page = await visitor(reduced_motion=motion)
-        await embed(page, service.base, tag(f"video/{video}-{motion}"))
+        await serve_embedding_page(page, service.base, widget_tag(f"video/{video}-{motion}"))
         await page.wait_for_function(COUNTED)
         service.share(f"{video}-{motion}")
         await expect(page.locator("share-buttons .n > span").first).to_have_text("1 share")
@@ -151,17 +149,19 @@ async def test_who_wants_less_motion_sees_none(service: Site, visitor: Visitor, 
         assert await page.evaluate(f"getComputedStyle({inside}('.up')).animationName") == name
 
 
-async def test_a_share_is_withdrawn_as_soon_as_the_element_stands(service: Site, visitor: Visitor, video: str) -> None:
+async def test_a_share_can_be_withdrawn_as_soon_as_the_element_is_defined(
+    service: Site, visitor: Visitor, video: str
+) -> None:
     service.share(video, "twitter", user="anna")
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}-other"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}-other"))
     await give_token(page, service.token("anna"))
     await page.evaluate(
         "html => { document.body.insertAdjacentHTML('beforeend', html); "
         "return document.body.lastElementChild.withdraw('twitter') }",
-        tag(f"video/{video}"),
+        widget_tag(f"video/{video}"),
     )
-    assert service.ask("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")["shareCount"] == 0
+    assert service.request("GET", f"/share-links/count/video/{video}?consistent=true", user="anna")["shareCount"] == 0
 
 
 async def test_in_a_shadow_tree_it_has_the_language_and_the_token_of_the_page(
@@ -169,11 +169,11 @@ async def test_in_a_shadow_tree_it_has_the_language_and_the_token_of_the_page(
 ) -> None:
     service.share(video, "twitter", user="anna")
     page = await visitor()
-    await embed(page, service.base, lang="de")
+    await serve_embedding_page(page, service.base, lang="de")
     await page.evaluate(
         "html => { const host = document.body.appendChild(document.createElement('section')); "
         "host.attachShadow({ mode: 'open' }).innerHTML = html }",
-        tag(f"video/{video}"),
+        widget_tag(f"video/{video}"),
     )
     await expect(page.get_by_role("link", name="Auf X teilen")).to_be_visible()
     await page.evaluate(
@@ -182,12 +182,10 @@ async def test_in_a_shadow_tree_it_has_the_language_and_the_token_of_the_page(
     await expect(page.get_by_role("link", name="Auf X teilen, von dir geteilt")).to_be_visible()
 
 
-async def test_the_ring_around_what_has_the_keyboard_has_the_colour_of_the_text(
-    service: Site, visitor: Visitor, video: str
-) -> None:
+async def test_the_focus_ring_has_the_text_colour(service: Site, visitor: Visitor, video: str) -> None:
     service.share(video, "twitter", user="anna")
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.evaluate("document.body.style.cssText = 'background: #111; color: rgb(238, 238, 238)'")
     await page.evaluate(
         "token => { customElements.get('share-buttons').token = async () => token }", service.token("anna")
@@ -199,12 +197,10 @@ async def test_the_ring_around_what_has_the_keyboard_has_the_colour_of_the_text(
         await page.wait_for_function(f"() => {look} === 'rgb(238, 238, 238)'")  # colours pass into each other
 
 
-async def test_in_the_colours_that_a_person_set_the_icon_of_what_is_shared_is_seen(
-    service: Site, visitor: Visitor, video: str
-) -> None:
+async def test_the_shared_icon_is_visible_in_forced_colours(service: Site, visitor: Visitor, video: str) -> None:
     service.share(video, "twitter", user="anna")
     page = await visitor(forced_colors="active")
-    await embed(page, service.base, tag(f"video/{video}"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.evaluate(
         "token => { customElements.get('share-buttons').token = async () => token }", service.token("anna")
     )
@@ -214,9 +210,9 @@ async def test_in_the_colours_that_a_person_set_the_icon_of_what_is_shared_is_se
     assert await button.locator("svg").evaluate(color) == await button.evaluate(color)
 
 
-async def test_what_react_and_vue_change_is_an_attribute(service: Site, visitor: Visitor, video: str) -> None:
+async def test_react_and_vue_set_attributes(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
-    await embed(page, service.base, tag(f"video/{video}"))
+    await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))
     await page.wait_for_function(COUNTED)
     changed = "https://example.com/another"
     await page.evaluate(  # they set a property where the element has one, else the attribute

@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.store import SqlDatabase, database
+from sharetally.adapters.databases.store import SqlDatabase, database_from_url
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import fold
-from sharetally.domain.errors import RunAgain
+from sharetally.domain.errors import TransientConflict
 from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.domain.link import ShareLink, new_code
+from sharetally.domain.link import ShareLink, new_link_code
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.flow.sharing import record_cell
 from sharetally.ports import AuditFilter, Session, Total, Writes
@@ -37,7 +37,7 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 SERVERS = ("postgresql", "mysql")  # the databases that more than one writer may write to
 
 
-def shared_url(request: pytest.FixtureRequest, folder: Path) -> str:
+def database_url_for(request: pytest.FixtureRequest, folder: Path) -> str:
     """A file of the test's own, or the database of its module on a server; the fixture's parameter says which."""
     if request.param == "sqlite":
         return f"sqlite:///{folder}/sharetally.db"
@@ -46,9 +46,9 @@ def shared_url(request: pytest.FixtureRequest, folder: Path) -> str:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[SqlDatabase]:
+async def open_database(url: str) -> AsyncIterator[SqlDatabase]:
     """The database as one more process sees it."""
-    db = database(url)
+    db = database_from_url(url)
     await db.open()
     try:
         yield db
@@ -57,9 +57,9 @@ async def opened(url: str) -> AsyncIterator[SqlDatabase]:
 
 
 @asynccontextmanager
-async def emptied(url: str) -> AsyncIterator[SqlDatabase]:
+async def open_empty_database(url: str) -> AsyncIterator[SqlDatabase]:
     """An open database at the head, without a row."""
-    async with opened(url) as db:
+    async with open_database(url) as db:
         if await db.revision() is None:
             await asyncio.to_thread(upgrade, url)
         else:
@@ -104,7 +104,7 @@ def link(**changes: Any) -> ShareLink:
     """A live link of anna's to VIDEO."""
     stands = ShareLink(
         id=new_id(),
-        code=new_code(),
+        code=new_link_code(),
         content=VIDEO,
         user_id="anna",
         channel="",
@@ -132,7 +132,7 @@ def adjustment(amount: int = 5, **changes: Any) -> Adjustment:
     return replace(stands, **changes)
 
 
-def entry(**changes: Any) -> AuditEntry:
+def audit_entry(**changes: Any) -> AuditEntry:
     """A line of the audit about VIDEO."""
     stands = AuditEntry(
         id=new_id(),
@@ -164,7 +164,7 @@ def session(**changes: Any) -> Session:
     return replace(stands, **changes)
 
 
-def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:
+def created_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
     """The token of a share that was made."""
     by_record = isinstance(of, ShareRecord)
     stands = Event(
@@ -173,7 +173,7 @@ def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:
         content=of.content,
         at=AT,
         delta=1,
-        moved=1,
+        cell_delta=1,
         to=record_cell(of) if isinstance(of, ShareRecord) else of.cell,
         platform=of.platform if isinstance(of, ShareRecord) else None,
         share_id=of.id,
@@ -183,17 +183,19 @@ def created(of: ShareRecord | ShareLink, **changes: Any) -> Event:
     return stands._replace(**changes)
 
 
-def deleted(of: ShareRecord | ShareLink, **changes: Any) -> Event:
+def deleted_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
     """The token of a share that was withdrawn."""
-    return created(of, job=Job.SHARE_DELETED, delta=-1, moved=-1, **changes)
+    return created_event(of, job=Job.SHARE_DELETED, delta=-1, cell_delta=-1, **changes)
 
 
-def moved(of: ShareRecord | ShareLink, origin: Cell, **changes: Any) -> Event:
+def moved_event(of: ShareRecord | ShareLink, origin: Cell, **changes: Any) -> Event:
     """The token of a share that left `origin` for where it stands now."""
-    return created(of, job=Job.SHARE_UPDATED, delta=0, moved=1, origin=origin, **{"platform": None, **changes})
+    return created_event(
+        of, job=Job.SHARE_UPDATED, delta=0, cell_delta=1, origin=origin, **{"platform": None, **changes}
+    )
 
 
-def adjusted(of: Adjustment) -> Event:
+def adjusted_event(of: Adjustment) -> Event:
     """The token of a correction."""
     return Event(
         id=new_id(),
@@ -201,7 +203,7 @@ def adjusted(of: Adjustment) -> Event:
         content=of.content,
         at=AT,
         delta=of.amount,
-        moved=of.amount,
+        cell_delta=of.amount,
         to=of.cell,
         platform=of.platform,
         share_id=of.id,
@@ -211,30 +213,30 @@ def adjusted(of: Adjustment) -> Event:
 # steps
 
 
-def of_records(*records: ShareRecord) -> dict[Any, ShareRecord]:
+def records_by_key(*records: ShareRecord) -> dict[Any, ShareRecord]:
     return {each.key: each for each in records}
 
 
-def of_links(*links: ShareLink) -> dict[Any, ShareLink]:
+def links_by_id(*links: ShareLink) -> dict[Any, ShareLink]:
     return {each.id: each for each in links}
 
 
-async def write(db: SqlDatabase, writes: Writes) -> None:
+async def write_rows(db: SqlDatabase, writes: Writes) -> None:
     """Write in a transaction of its own."""
     async with db.transaction() as tx:
         await tx.write(writes)
 
 
-async def share(db: SqlDatabase, *shares: ShareRecord | ShareLink) -> list[Event]:
+async def insert_shares(db: SqlDatabase, *shares: ShareRecord | ShareLink) -> list[Event]:
     """Write new shares with their tokens, not counted yet."""
     records = [each for each in shares if isinstance(each, ShareRecord)]
     links = [each for each in shares if isinstance(each, ShareLink)]
-    events = [created(each) for each in shares]
-    await write(db, Writes(new_records=of_records(*records), new_links=of_links(*links), events=events))
+    events = [created_event(each) for each in shares]
+    await write_rows(db, Writes(new_records=records_by_key(*records), new_links=links_by_id(*links), events=events))
     return events
 
 
-async def count(db: SqlDatabase, events: Sequence[Event]) -> Mapping[ContentRef, Total]:
+async def count_events(db: SqlDatabase, events: Sequence[Event]) -> Mapping[ContentRef, Total]:
     """Burn tokens and move what they say, as the counter does; a deadlock runs it again."""
 
     async def once() -> Mapping[ContentRef, Total]:
@@ -243,28 +245,28 @@ async def count(db: SqlDatabase, events: Sequence[Event]) -> Mapping[ContentRef,
             await tx.burn([event.id for event in taken])
             return await tx.move(fold(taken)) if taken else {}
 
-    return await again(once)
+    return await retry_transient(once)
 
 
-async def again(step: Callable[[], Awaitable[T]]) -> T:
+async def retry_transient(step: Callable[[], Awaitable[T]]) -> T:
     """Run until nobody stands in the way; at most as often as the committer would."""
     for _ in range(20):
         try:
             return await step()
-        except RunAgain:
+        except TransientConflict:
             continue
     return await step()
 
 
-async def run(db: SqlDatabase, statement: str, **parameters: object) -> list[Mapping[str, object]]:
+async def execute_sql(db: SqlDatabase, statement: str, **parameters: object) -> list[Mapping[str, object]]:
     """Plain SQL in a transaction of its own."""
     async with db.transaction() as tx:
         return await tx.execute(statement, parameters)
 
 
-async def number(db: SqlDatabase, statement: str, **parameters: object) -> int:
+async def query_int(db: SqlDatabase, statement: str, **parameters: object) -> int:
     """The single number that a query answers."""
-    (row,) = await run(db, statement, **parameters)
+    (row,) = await execute_sql(db, statement, **parameters)
     (value,) = row.values()
     assert isinstance(value, int)
     return value

@@ -61,21 +61,21 @@ async def finish(db: SqlDatabase, delivery: Delivery, worker: UUID, outcome: Out
 async def states(db: SqlDatabase) -> dict[UUID, str]:
     """Delivery -> where it is, as the table tells; what is finished is not in it."""
     d = tables.deliveries
-    async with db._engine.reading() as connection:
+    async with db._engine.read_connection() as connection:
         return {row["id"]: row["state"] for row in await connection.rows(sa.select(d.c.id, d.c.state))}
 
 
 async def logged(db: SqlDatabase) -> dict[UUID, str]:
     """Delivery -> its outcome, as the log tells."""
     log = tables.delivery_log
-    async with db._engine.reading() as connection:
+    async with db._engine.read_connection() as connection:
         return {row["id"]: row["outcome"] for row in await connection.rows(sa.select(log.c.id, log.c.outcome))}
 
 
 async def consistent(db: SqlDatabase) -> bool:
     """Whether what the targets say of their rows is what the rows say."""
     d, t = tables.deliveries, tables.delivery_targets
-    async with db._engine.reading() as connection:
+    async with db._engine.read_connection() as connection:
         rows = await connection.rows(
             sa.select(d.c.kind, d.c.target, d.c.state, sa.func.count().label("number")).group_by(
                 d.c.kind, d.c.target, d.c.state
@@ -113,7 +113,7 @@ async def insert_waiting(
     d, t, m = tables.deliveries, tables.delivery_targets, tables.messages
     message, now = new_id(), await db.now()
     due = now + due_in
-    async with db._engine.writing() as connection:
+    async with db._engine.write_transaction() as connection:
         await connection.insert((m, [{"id": message, "payload": "{}"}]))
         await connection.insert(
             (
@@ -136,5 +136,5 @@ async def insert_waiting(
         for number in range(rows_each)
     ]  # fmt: skip
     for start in range(0, len(rows), 10_000):
-        async with db._engine.writing() as connection:
+        async with db._engine.write_transaction() as connection:
             await connection.insert((d, rows[start : start + 10_000]))

@@ -21,7 +21,7 @@ QUEUES = (
     Queue(name="count", jobs=("share_created", "share_deleted")),
     Queue(name="post", jobs=("share_post", "share_deleted")),
 )
-WITHIN = 20.0  # seconds; only a broken broker takes so long
+TIMEOUT = 20.0  # seconds; only a broken broker takes so long
 
 
 @pytest.fixture(params=["memory", "amqp"])
@@ -38,45 +38,45 @@ async def broker(closed_broker: Broker) -> AsyncIterator[Broker]:
     await closed_broker.close()
 
 
-def created(*bodies: str) -> list[Message]:
+def created_messages(*bodies: str) -> list[Message]:
     return [Message(job="share_created", body=body.encode()) for body in bodies]
 
 
-async def taken(subscription: Subscription, number: int) -> list[Delivery]:
+async def take(subscription: Subscription, number: int) -> list[Delivery]:
     """Exactly so many deliveries."""
     deliveries: list[Delivery] = []
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(TIMEOUT):
         while len(deliveries) < number:
             deliveries += await subscription.next(number - len(deliveries))
     return deliveries
 
 
-def bodies(deliveries: Sequence[Delivery]) -> list[str]:
+def bodies_of(deliveries: Sequence[Delivery]) -> list[str]:
     return [delivery.body.decode() for delivery in deliveries]
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for what nobody announces."""
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(TIMEOUT):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-async def settles(broker: Broker, queue: str, wanted: QueueState) -> None:
+async def drains_to(broker: Broker, queue: str, wanted: QueueState) -> None:
     """Wait until the broker's estimate has caught up."""
 
     async def settled() -> bool:
         return await broker.state(queue) == wanted
 
-    await until(settled)
+    await wait_until(settled)
 
 
 async def test_messages_arrive_in_the_order_of_publishing(broker: Broker) -> None:
-    await broker.publish(created("a", "b"))
-    await broker.publish(created("c"))
+    await broker.publish(created_messages("a", "b"))
+    await broker.publish(created_messages("c"))
     async with broker.subscribe("count", prefetch=10) as subscription:
-        deliveries = await taken(subscription, 3)
-    assert bodies(deliveries) == ["a", "b", "c"]
+        deliveries = await take(subscription, 3)
+    assert bodies_of(deliveries) == ["a", "b", "c"]
     assert [delivery.job for delivery in deliveries] == ["share_created"] * 3
     assert [delivery.redelivered for delivery in deliveries] == [False] * 3
     assert sorted({delivery.tag for delivery in deliveries}) == [delivery.tag for delivery in deliveries]
@@ -91,7 +91,7 @@ async def test_a_queue_takes_its_own_jobs_and_markers(broker: Broker) -> None:
         ]
     )
     async with broker.subscribe("count", prefetch=10) as subscription:
-        deliveries = await taken(subscription, 2)
+        deliveries = await take(subscription, 2)
     assert [(delivery.job, delivery.body) for delivery in deliveries] == [
         ("mark.count", b"marker"),
         ("share_created", b"created"),
@@ -100,10 +100,10 @@ async def test_a_queue_takes_its_own_jobs_and_markers(broker: Broker) -> None:
 
 async def test_headers_travel_with_their_message(broker: Broker) -> None:
     headers = (("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("other", "é"))
-    await broker.publish([Message(job="share_created", body=b"headed", headers=headers), *created("plain")])
+    await broker.publish([Message(job="share_created", body=b"headed", headers=headers), *created_messages("plain")])
     for _ in range(2):  # what comes again has them too
         async with broker.subscribe("count", prefetch=10) as subscription:
-            headed, plain = await taken(subscription, 2)
+            headed, plain = await take(subscription, 2)
         assert sorted(headed.headers) == sorted(headers)
         assert plain.headers == ()
 
@@ -112,23 +112,23 @@ async def test_a_job_of_two_queues_reaches_both(broker: Broker) -> None:
     await broker.publish([Message(job="share_deleted", body=b"both")])
     for queue in ("count", "post"):
         async with broker.subscribe(queue, prefetch=1) as subscription:
-            assert bodies(await taken(subscription, 1)) == ["both"]
+            assert bodies_of(await take(subscription, 1)) == ["both"]
 
 
-async def test_what_no_queue_takes_is_a_failure(broker: Broker) -> None:
+async def test_an_unroutable_message_is_a_failure(broker: Broker) -> None:
     with pytest.raises(BrokerUnavailable):
         await broker.publish([Message(job="share_unheard_of", body=b"")])
     with pytest.raises(BrokerUnavailable):
-        await broker.publish([*created("fine"), Message(job="mark.nowhere", body=b"")])
-    await broker.publish(created("still works"))
+        await broker.publish([*created_messages("fine"), Message(job="mark.nowhere", body=b"")])
+    await broker.publish(created_messages("still works"))
 
 
 @pytest.mark.parametrize("size", [0, 1, 131_064, 131_072, 400_000])
 async def test_bodies_of_any_size_arrive_whole(broker: Broker, size: int) -> None:
     body = bytes(index % 251 for index in range(size))
-    await broker.publish([Message(job="share_created", body=body), *created("next")])
+    await broker.publish([Message(job="share_created", body=body), *created_messages("next")])
     async with broker.subscribe("count", prefetch=10) as subscription:
-        first, second = await taken(subscription, 2)
+        first, second = await take(subscription, 2)
     assert first.body == body
     assert second.body == b"next"
 
@@ -136,15 +136,15 @@ async def test_bodies_of_any_size_arrive_whole(broker: Broker, size: int) -> Non
 async def test_next_waits_for_the_first(broker: Broker) -> None:
     async with broker.subscribe("count", prefetch=10) as subscription:
         waiting = asyncio.create_task(subscription.next(10))
-        await broker.publish(created("at last"))
-        async with asyncio.timeout(WITHIN):
-            assert bodies(await waiting) == ["at last"]
+        await broker.publish(created_messages("at last"))
+        async with asyncio.timeout(TIMEOUT):
+            assert bodies_of(await waiting) == ["at last"]
 
 
-async def test_next_takes_at_most_what_is_asked(broker: Broker) -> None:
-    await broker.publish(created("a", "b", "c"))
+async def test_next_returns_at_most_the_requested_number(broker: Broker) -> None:
+    await broker.publish(created_messages("a", "b", "c"))
     async with broker.subscribe("count", prefetch=10) as subscription:
-        await settles(broker, "count", QueueState(depth=3 if broker.volatile else 0, consumers=1))
+        await drains_to(broker, "count", QueueState(depth=3 if broker.volatile else 0, consumers=1))
         assert 1 <= len(await subscription.next(2)) <= 2
 
 
@@ -154,73 +154,73 @@ async def test_a_cancelled_next_loses_nothing(broker: Broker) -> None:
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait({waiting})
-        await broker.publish(created("a", "b"))
-        assert bodies(await taken(subscription, 2)) == ["a", "b"]
+        await broker.publish(created_messages("a", "b"))
+        assert bodies_of(await take(subscription, 2)) == ["a", "b"]
 
 
-async def test_what_is_not_acknowledged_comes_again_first_and_in_order(broker: Broker) -> None:
-    await broker.publish(created("a", "b", "c", "d"))
+async def test_unacknowledged_messages_are_redelivered_first_and_in_order(broker: Broker) -> None:
+    await broker.publish(created_messages("a", "b", "c", "d"))
     async with broker.subscribe("count", prefetch=3) as subscription:
-        first, *_ = await taken(subscription, 3)
+        first, *_ = await take(subscription, 3)
         await subscription.ack(first)
     async with broker.subscribe("count", prefetch=10) as subscription:
-        deliveries = await taken(subscription, 3)
-    assert bodies(deliveries) == ["b", "c", "d"]
+        deliveries = await take(subscription, 3)
+    assert bodies_of(deliveries) == ["b", "c", "d"]
     assert [delivery.redelivered for delivery in deliveries[:2]] == [True, True]
 
 
-async def test_a_consumer_that_fails_gives_back_what_it_holds(broker: Broker) -> None:
-    await broker.publish(created("a"))
+async def test_a_failed_consumer_returns_its_messages(broker: Broker) -> None:
+    await broker.publish(created_messages("a"))
 
     async def failing() -> None:
         async with broker.subscribe("count", prefetch=1) as subscription:
-            await taken(subscription, 1)
+            await take(subscription, 1)
             raise LookupError
 
     with pytest.raises(LookupError):
         await failing()
     async with broker.subscribe("count", prefetch=1) as subscription:
-        assert [delivery.redelivered for delivery in await taken(subscription, 1)] == [True]
+        assert [delivery.redelivered for delivery in await take(subscription, 1)] == [True]
 
 
 async def test_a_message_may_come_again_any_number_of_times(broker: Broker) -> None:
-    await broker.publish(created("patient"))
+    await broker.publish(created_messages("patient"))
     for _ in range(25):
         async with broker.subscribe("count", prefetch=1) as subscription:
-            assert bodies(await taken(subscription, 1)) == ["patient"]
+            assert bodies_of(await take(subscription, 1)) == ["patient"]
 
 
 async def test_an_acknowledgement_covers_all_before_it(broker: Broker) -> None:
-    await broker.publish(created("a", "b", "c"))
+    await broker.publish(created_messages("a", "b", "c"))
     async with broker.subscribe("count", prefetch=10) as subscription:
-        await subscription.ack((await taken(subscription, 3))[-1])
-    await broker.publish(created("d"))
+        await subscription.ack((await take(subscription, 3))[-1])
+    await broker.publish(created_messages("d"))
     async with broker.subscribe("count", prefetch=10) as subscription:
-        assert bodies(await taken(subscription, 1)) == ["d"]
+        assert bodies_of(await take(subscription, 1)) == ["d"]
 
 
 async def test_acknowledging_again_changes_nothing(broker: Broker) -> None:
-    await broker.publish(created("a", "b"))
+    await broker.publish(created_messages("a", "b"))
     async with broker.subscribe("count", prefetch=10) as subscription:
-        first, second = await taken(subscription, 2)
+        first, second = await take(subscription, 2)
         for delivery in (second, second, first):
             await subscription.ack(delivery)
-        await broker.publish(created("c"))
-        assert bodies(await taken(subscription, 1)) == ["c"]
+        await broker.publish(created_messages("c"))
+        assert bodies_of(await take(subscription, 1)) == ["c"]
 
 
 async def test_no_more_than_prefetch_are_unacknowledged(broker: Broker) -> None:
-    await broker.publish(created("a", "b", "c", "d", "e"))
+    await broker.publish(created_messages("a", "b", "c", "d", "e"))
     async with broker.subscribe("count", prefetch=2) as subscription:
         held = await subscription.next(10)
-        await settles(broker, "count", QueueState(depth=3, consumers=1))
-        held += await taken(subscription, 2 - len(held))
+        await drains_to(broker, "count", QueueState(depth=3, consumers=1))
+        held += await take(subscription, 2 - len(held))
         waiting = asyncio.create_task(subscription.next(10))
         await asyncio.sleep(0)
         assert not waiting.done()
         await subscription.ack(held[-1])
-        async with asyncio.timeout(WITHIN):
-            assert bodies(await waiting)[0] == "c"
+        async with asyncio.timeout(TIMEOUT):
+            assert bodies_of(await waiting)[0] == "c"
 
 
 async def test_two_consumers_share_a_queue(broker: Broker) -> None:
@@ -228,28 +228,28 @@ async def test_two_consumers_share_a_queue(broker: Broker) -> None:
         broker.subscribe("count", prefetch=1) as one,
         broker.subscribe("count", prefetch=1) as other,
     ):
-        await broker.publish(created("a", "b"))
-        deliveries = [*await taken(one, 1), *await taken(other, 1)]
-    assert sorted(bodies(deliveries)) == ["a", "b"]
+        await broker.publish(created_messages("a", "b"))
+        deliveries = [*await take(one, 1), *await take(other, 1)]
+    assert sorted(bodies_of(deliveries)) == ["a", "b"]
 
 
 async def test_state_tells_depth_and_consumers(broker: Broker) -> None:
-    await broker.publish(created("a", "b", "c"))
-    await settles(broker, "count", QueueState(depth=3, consumers=0))
+    await broker.publish(created_messages("a", "b", "c"))
+    await drains_to(broker, "count", QueueState(depth=3, consumers=0))
     async with broker.subscribe("count", prefetch=1) as subscription:
-        await taken(subscription, 1)
-        await settles(broker, "count", QueueState(depth=2, consumers=1))
-    await settles(broker, "count", QueueState(depth=3, consumers=0))
+        await take(subscription, 1)
+        await drains_to(broker, "count", QueueState(depth=2, consumers=1))
+    await drains_to(broker, "count", QueueState(depth=3, consumers=0))
     assert await broker.state("unheard_of") is None
 
 
-async def test_a_buried_message_still_has_to_be_acknowledged(broker: Broker) -> None:
-    await broker.publish(created("no job", "a job"))
+async def test_a_rejected_message_still_has_to_be_acknowledged(broker: Broker) -> None:
+    await broker.publish(created_messages("no job", "a job"))
     async with broker.subscribe("count", prefetch=10) as subscription:
-        first, _ = await taken(subscription, 2)
-        await subscription.bury(first, "not JSON")
+        first, _ = await take(subscription, 2)
+        await subscription.reject(first, "not JSON")
     async with broker.subscribe("count", prefetch=10) as subscription:
-        assert bodies(await taken(subscription, 2)) == ["no job", "a job"]
+        assert bodies_of(await take(subscription, 2)) == ["no job", "a job"]
 
 
 async def test_there_is_nothing_to_consume_from_an_unknown_queue(broker: Broker) -> None:
@@ -261,26 +261,26 @@ async def test_there_is_nothing_to_consume_from_an_unknown_queue(broker: Broker)
 async def test_many_publish_at_once(broker: Broker) -> None:
     async with asyncio.TaskGroup() as group:
         for task in range(20):
-            group.create_task(broker.publish(created(*(f"{task}/{message}" for message in range(10)))))
+            group.create_task(broker.publish(created_messages(*(f"{task}/{message}" for message in range(10)))))
     async with broker.subscribe("count", prefetch=500) as subscription:
-        arrived = bodies(await taken(subscription, 200))
+        arrived = bodies_of(await take(subscription, 200))
     assert sorted(arrived) == sorted(f"{task}/{message}" for task in range(20) for message in range(10))
     for task in range(20):
         own = [body for body in arrived if body.startswith(f"{task}/")]
         assert own == [f"{task}/{message}" for message in range(10)]
 
 
-async def test_whoever_waits_is_told_when_the_broker_closes(broker: Broker) -> None:
+async def test_closing_the_broker_ends_waiting_consumers(broker: Broker) -> None:
     async with broker.subscribe("count", prefetch=1) as subscription:
         waiting = asyncio.create_task(subscription.next(1))
         await asyncio.sleep(0)
         await broker.close()
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT):
             with pytest.raises(BrokerUnavailable):
                 await waiting
 
 
-async def test_a_broker_that_is_not_open_carries_nothing(closed_broker: Broker) -> None:
+async def test_a_closed_broker_refuses_every_call(closed_broker: Broker) -> None:
     await carries_nothing(closed_broker)
     await closed_broker.open(QUEUES)
     assert closed_broker.connected
@@ -292,7 +292,7 @@ async def test_a_broker_that_is_not_open_carries_nothing(closed_broker: Broker) 
 async def carries_nothing(broker: Broker) -> None:
     assert not broker.connected
     with pytest.raises(BrokerUnavailable):
-        await broker.publish(created("lost"))
+        await broker.publish(created_messages("lost"))
     with pytest.raises(BrokerUnavailable):
         async with broker.subscribe("count", prefetch=1):
             pass
@@ -301,50 +301,51 @@ async def carries_nothing(broker: Broker) -> None:
 async def test_a_broker_can_be_opened_again(broker: Broker) -> None:
     await broker.close()
     await broker.open(QUEUES)
-    await broker.publish(created("again"))
+    await broker.publish(created_messages("again"))
     async with broker.subscribe("count", prefetch=1) as subscription:
-        assert bodies(await taken(subscription, 1)) == ["again"]
+        assert bodies_of(await take(subscription, 1)) == ["again"]
 
 
-async def test_memory_refuses_what_does_not_fit() -> None:
+async def test_memory_refuses_messages_beyond_its_capacity() -> None:
     broker = MemoryBroker(capacity_messages=3)
     await broker.open(QUEUES)
-    await broker.publish(created("a", "b"))
+    await broker.publish(created_messages("a", "b"))
     with pytest.raises(BrokerUnavailable):
-        await broker.publish(created("c", "d"))
+        await broker.publish(created_messages("c", "d"))
     assert await broker.state("count") == QueueState(depth=2, consumers=0)
     await broker.publish([Message(job="share_post", body=b"another queue")])
     async with broker.subscribe("count", prefetch=2) as subscription:
         deliveries = await subscription.next(2)
         with pytest.raises(BrokerUnavailable):
-            await broker.publish(created("c", "d"))
+            await broker.publish(created_messages("c", "d"))
         await subscription.ack(deliveries[-1])
-        await broker.publish(created("c", "d", "e"))
+        await broker.publish(created_messages("c", "d", "e"))
 
 
 async def test_memory_joins_when_everything_is_acknowledged() -> None:
     broker = MemoryBroker()
     await broker.open(QUEUES)
-    await broker.publish(created("a"))
+    await broker.publish(created_messages("a"))
     async with broker.subscribe("count", prefetch=1) as subscription:
         (delivery,) = await subscription.next(1)
         joining = asyncio.create_task(broker.join())
         await asyncio.sleep(0)
         assert not joining.done()
         await subscription.ack(delivery)
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT):
             await joining
 
 
-async def test_memory_shows_what_was_buried_and_has_no_outside() -> None:
+async def test_memory_shows_rejected_messages_and_has_no_feed() -> None:
     broker = MemoryBroker()
     await broker.open(QUEUES)
-    await broker.publish(created("no job"))
+    await broker.publish(created_messages("no job"))
     async with broker.subscribe("count", prefetch=1) as subscription:
         (delivery,) = await subscription.next(1)
-        await subscription.bury(delivery, "not JSON")
-    assert [(buried.queue, buried.message.body, buried.reason) for buried in broker.buried] == [
-        ("count", b"no job", "not JSON")
-    ]
+        await subscription.reject(delivery, "not JSON")
+    assert [
+        (rejected_message.queue, rejected_message.message.body, rejected_message.reason)
+        for rejected_message in broker.rejected
+    ] == [("count", b"no job", "not JSON")]
     with pytest.raises(BrokerUnavailable):
         await broker.publish_feed([])

@@ -20,14 +20,14 @@ from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.caches.redis import RedisCache
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.domain.errors import Misconfigured
+from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Cache
 
 pytestmark = pytest.mark.anyio
 
 VIDEO = ContentRef(type="video", id="abc")
 OTHER = ContentRef(type="video", id="other")
-PATIENT = 10.0  # seconds; a busy machine is no fault
+GENEROUS_TIMEOUT = 10.0  # seconds; a busy machine is no fault
 AT = datetime(2026, 11, 20, 12, 30, 1, 234567, tzinfo=UTC)
 
 
@@ -54,22 +54,22 @@ class Clock:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def unopened(request: pytest.FixtureRequest) -> Cache:
+def closed_cache(request: pytest.FixtureRequest) -> Cache:
     if request.param == "memory":
         return MemoryCache()
-    return RedisCache(request.getfixturevalue("redis_url"), timeout=PATIENT)
+    return RedisCache(request.getfixturevalue("redis_url"), timeout=GENEROUS_TIMEOUT)
 
 
 @pytest.fixture
-async def cache(unopened: Cache) -> AsyncIterator[Cache]:
-    await unopened.open()
-    yield unopened
-    await unopened.close()
+async def cache(closed_cache: Cache) -> AsyncIterator[Cache]:
+    await closed_cache.open()
+    yield closed_cache
+    await closed_cache.close()
 
 
 @pytest.fixture
 async def redis_cache(redis_url: str) -> AsyncIterator[RedisCache]:
-    made = RedisCache(redis_url, timeout=PATIENT)
+    made = RedisCache(redis_url, timeout=GENEROUS_TIMEOUT)
     yield made
     await made.close()
 
@@ -88,18 +88,18 @@ async def keys(server: Redis) -> list[str]:
 # what every cache does
 
 
-async def test_what_was_never_put_is_a_miss(cache: Cache) -> None:
+async def test_an_unknown_content_is_a_miss(cache: Cache) -> None:
     assert await cache.get([VIDEO, OTHER]) == [None, None]
 
 
-async def test_what_was_put_comes_back_whole_and_in_the_order_asked(cache: Cache) -> None:
+async def test_counts_are_returned_complete_and_in_request_order(cache: Cache) -> None:
     nothing_yet = replace(count(OTHER), shares=0, evidence={}, channel={}, campaign={}, version=0, as_of=None)
     await cache.put([count(), nothing_yet])
     unknown = ContentRef(type="video", id="unknown")
     assert await cache.get([OTHER, unknown, VIDEO, OTHER]) == [nothing_yet, None, count(), nothing_yet]
 
 
-async def test_nothing_may_be_asked_and_nothing_put(cache: Cache) -> None:
+async def test_empty_gets_and_puts_are_allowed(cache: Cache) -> None:
     await cache.put([])
     assert await cache.get([]) == []
 
@@ -184,7 +184,7 @@ async def test_it_answers_and_may_be_opened_and_closed_again(cache: Cache) -> No
 # memory
 
 
-async def test_memory_forgets_after_its_time() -> None:
+async def test_memory_entries_expire() -> None:
     clock = Clock()
     cache = MemoryCache(ttl=60.0, monotonic=clock)
     await cache.put([count(version=9)])
@@ -206,7 +206,7 @@ async def test_memory_keeps_the_same_version_longer_when_it_is_put_again() -> No
     assert await cache.get([VIDEO]) == [count()]
 
 
-async def test_memory_gives_up_what_was_used_longest_ago() -> None:
+async def test_memory_evicts_the_least_recently_used() -> None:
     cache = MemoryCache(max_contents=2)
     third = ContentRef(type="video", id="third")
     await cache.put([count(VIDEO), count(OTHER)])
@@ -231,7 +231,7 @@ async def test_no_cache_always_misses_and_is_never_down() -> None:
 
 
 async def test_redis_forgets_after_its_time(redis_url: str, server: Redis) -> None:
-    cache = RedisCache(redis_url, ttl=60.0, timeout=PATIENT)
+    cache = RedisCache(redis_url, ttl=60.0, timeout=GENEROUS_TIMEOUT)
     await cache.put([count(), count(OTHER)])
     stored = await keys(server)
     assert len(stored) == 2
@@ -241,7 +241,7 @@ async def test_redis_forgets_after_its_time(redis_url: str, server: Redis) -> No
     await cache.close()
 
 
-async def test_redis_takes_what_it_cannot_read_for_a_miss(redis_cache: RedisCache, server: Redis) -> None:
+async def test_redis_treats_an_unreadable_value_as_a_miss(redis_cache: RedisCache, server: Redis) -> None:
     await redis_cache.put([count()])
     (key,) = await keys(server)
     await server.set(key, b"junk")
@@ -259,15 +259,15 @@ async def test_redis_takes_a_count_of_another_content_for_a_miss(redis_cache: Re
     assert await redis_cache.get([VIDEO, OTHER]) == [None, count(OTHER)]
 
 
-async def test_redis_survives_a_server_that_forgot_the_script(redis_cache: RedisCache, server: Redis) -> None:
+async def test_redis_reloads_a_forgotten_script(redis_cache: RedisCache, server: Redis) -> None:
     await redis_cache.put([count(version=1)])
     await server.script_flush()
     await redis_cache.put([count(version=2)])
     assert await redis_cache.get([VIDEO]) == [count(version=2)]
 
 
-async def test_redis_never_errs_on_what_the_server_refuses(redis_url: str) -> None:
-    cache = RedisCache(redis_url.replace("redis://", "redis://nobody:wrong@"), timeout=PATIENT)
+async def test_redis_errors_are_misses(redis_url: str) -> None:
+    cache = RedisCache(redis_url.replace("redis://", "redis://nobody:wrong@"), timeout=GENEROUS_TIMEOUT)
     await cache.open()
     await cache.put([count()])
     assert await cache.get([VIDEO]) == [None]
@@ -325,7 +325,7 @@ async def test_a_stalled_server_costs_a_short_time_out(words: bytes) -> None:
         assert time.monotonic() - began < 2.0
 
 
-async def test_all_who_wait_for_a_stalled_server_wait_at_the_same_time() -> None:
+async def test_concurrent_calls_share_the_wait_for_a_stalled_server() -> None:
     async with stalled_server() as stalled:
         cache = RedisCache(stalled.url, timeout=0.1)
         began = time.monotonic()
@@ -335,7 +335,7 @@ async def test_all_who_wait_for_a_stalled_server_wait_at_the_same_time() -> None
         await cache.close()
 
 
-async def test_after_five_faults_nobody_asks_for_two_seconds() -> None:
+async def test_after_five_failures_the_breaker_opens_for_two_seconds() -> None:
     clock = Clock()
     async with stalled_server() as stalled:
         cache = RedisCache(stalled.url, timeout=0.05, monotonic=clock)
@@ -368,7 +368,7 @@ async def test_a_probe_that_was_cancelled_is_followed_by_another() -> None:
         await cache.close()
 
 
-async def test_it_is_used_again_as_soon_as_it_answers() -> None:
+async def test_the_breaker_closes_when_redis_responds() -> None:
     clock = Clock()
     async with stalled_server() as server:
         cache = RedisCache(server.url, timeout=0.05, monotonic=clock)
@@ -403,8 +403,8 @@ async def test_a_password_is_never_told(dead_url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://:hunter2@host", "redis://:hunter2/x@host:6379", "redis://:hunter2@host:6x9"])
-def test_an_address_that_is_none_stops_the_start_without_its_password(url: str) -> None:
-    with pytest.raises(Misconfigured) as refused:
+def test_an_invalid_url_stops_the_start_and_hides_the_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
         RedisCache(url)
     assert "CACHE_URL" in refused.value.detail
     assert "hunter2" not in str(refused.value)

@@ -15,13 +15,13 @@ from redis.asyncio import Redis
 from sharetally.adapters.channels.amqp import EXCHANGE, AmqpChannel
 from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.channels.redis import RedisChannel
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.domain.errors import Misconfigured
+from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Channel, Listener
 from tests.docs.pages import DOCS, blocks
-from tests.flow.stage import channel_to
+from tests.flow.harness import open_channel
 from tests.services.launch import free_port
 from tests.services.proxy import open_proxy
 from tests.services.virtual_hosts import VirtualHosts
@@ -29,12 +29,12 @@ from tests.services.virtual_hosts import VirtualHosts
 pytestmark = pytest.mark.anyio
 
 SERVERS_PAGE = DOCS / "how-to" / "postgresql-rabbitmq.md"
-WITHIN = 30.0  # seconds; only what is broken takes so long
+TIMEOUT = 30.0  # seconds; only what is broken takes so long
 PATIENT = 10.0  # seconds; a busy machine is no fault
 VIDEO = ContentRef(type="video", id="abc")
 OTHER = ContentRef(type="video", id="other")
 AT = datetime(2026, 11, 20, 12, 30, 1, 234567, tzinfo=UTC)
-MADE = (Made(minute=AT.replace(second=0, microsecond=0), channel="twitter", shares=3),)
+MADE = (MinuteCount(minute=AT.replace(second=0, microsecond=0), channel="twitter", shares=3),)
 COUNT = Count(
     content=VIDEO,
     shares=42,
@@ -47,56 +47,56 @@ COUNT = Count(
 
 
 @dataclass
-class Ear(Listener):
+class RecordingListener(Listener):
     """Remembers what it was told."""
 
     counts: list[Count] = field(default_factory=list)
     changed: list[ContentRef] = field(default_factory=list)
-    minutes: list[Made] = field(default_factory=list)
+    minutes: list[MinuteCount] = field(default_factory=list)
     gaps: int = 0
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def heard(self, counts: Sequence[Count]) -> None:
+    def on_counts(self, counts: Sequence[Count]) -> None:
         self.counts += counts
-        self.moved([count.content for count in counts])
+        self.on_changed([count.content for count in counts])
 
-    def moved(self, contents: Collection[ContentRef]) -> None:
+    def on_changed(self, contents: Collection[ContentRef]) -> None:
         self.changed += contents
         self._stirred.set()
 
-    def made(self, made: Sequence[Made]) -> None:
+    def on_minute_counts(self, made: Sequence[MinuteCount]) -> None:
         self.minutes += made
         self._stirred.set()
 
-    def gapped(self) -> None:
+    def on_gap(self) -> None:
         self.gaps += 1
         self._stirred.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT):
             while not condition():
                 self._stirred.clear()
                 await self._stirred.wait()
 
 
 @dataclass
-class Line:
+class ChannelPair:
     """Who says, who hears, and what was heard."""
 
-    says: Channel
-    hears: Channel
-    ear: Ear
+    publisher: Channel
+    subscriber: Channel
+    listener: RecordingListener
 
     async def last_word(self) -> None:
         """Wait until everything that was said before is heard."""
-        marker = Made(minute=AT, channel="marker", shares=len(self.ear.minutes))
-        await self.says.announce([], [marker])
-        await self.ear.until(lambda: marker in self.ear.minutes)
+        marker = MinuteCount(minute=AT, channel="marker", shares=len(self.listener.minutes))
+        await self.publisher.announce([], [marker])
+        await self.listener.until(lambda: marker in self.listener.minutes)
 
 
 @pytest.fixture(params=["memory", "redis", "amqp"])
-async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
-    ear = Ear()
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[ChannelPair]:
+    ear = RecordingListener()
     async with AsyncExitStack() as stack:
         says, hears = _channels(request)
         for channel in {id(says): says, id(hears): hears}.values():
@@ -106,7 +106,7 @@ async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
         await hears.open(ear)
         if says is not hears:
             await ear.until(lambda: ear.gaps == 1)
-        yield Line(says, hears, ear)
+        yield ChannelPair(says, hears, ear)
 
 
 def _channels(request: pytest.FixtureRequest) -> tuple[Channel, Channel]:
@@ -124,59 +124,59 @@ def _channels(request: pytest.FixtureRequest) -> tuple[Channel, Channel]:
 # what every channel does
 
 
-async def test_what_is_followed_is_heard_whole_and_nothing_else(line: Line) -> None:
+async def test_only_followed_contents_are_received(pair: ChannelPair) -> None:
     nothing_yet = replace(COUNT, content=OTHER, shares=0, evidence={}, channel={}, campaign={}, version=0, as_of=None)
-    await line.hears.follow([VIDEO])
-    await line.says.announce([COUNT, nothing_yet])
-    await line.last_word()
-    assert line.ear.changed == [VIDEO]
-    await line.hears.follow([OTHER])
-    await line.says.announce([nothing_yet])
-    await line.last_word()
-    assert line.ear.changed == [VIDEO, OTHER]
-    assert line.ear.counts == ([COUNT, nothing_yet] if line.says.carries_counts else [])
+    await pair.subscriber.follow([VIDEO])
+    await pair.publisher.announce([COUNT, nothing_yet])
+    await pair.last_word()
+    assert pair.listener.changed == [VIDEO]
+    await pair.subscriber.follow([OTHER])
+    await pair.publisher.announce([nothing_yet])
+    await pair.last_word()
+    assert pair.listener.changed == [VIDEO, OTHER]
+    assert pair.listener.counts == ([COUNT, nothing_yet] if pair.publisher.carries_counts else [])
 
 
-async def test_what_moved_is_heard_by_name(line: Line) -> None:
-    await line.hears.follow([VIDEO])
-    await line.says.announce_moved([VIDEO, OTHER], MADE)
-    await line.ear.until(lambda: line.ear.minutes == list(MADE))
-    await line.last_word()
-    assert (line.ear.changed, line.ear.counts) == ([VIDEO], [])
+async def test_changed_contents_are_announced_by_name(pair: ChannelPair) -> None:
+    await pair.subscriber.follow([VIDEO])
+    await pair.publisher.announce_changed([VIDEO, OTHER], MADE)
+    await pair.listener.until(lambda: pair.listener.minutes == list(MADE))
+    await pair.last_word()
+    assert (pair.listener.changed, pair.listener.counts) == ([VIDEO], [])
 
 
-async def test_what_is_followed_no_longer_is_not_heard(line: Line) -> None:
-    await line.hears.follow([VIDEO, OTHER])
-    await line.hears.unfollow([VIDEO])
-    await line.hears.unfollow([VIDEO])
-    await line.says.announce([COUNT, replace(COUNT, content=OTHER)])
-    await line.last_word()
-    assert line.ear.changed == [OTHER]
+async def test_unfollowed_contents_are_not_received(pair: ChannelPair) -> None:
+    await pair.subscriber.follow([VIDEO, OTHER])
+    await pair.subscriber.unfollow([VIDEO])
+    await pair.subscriber.unfollow([VIDEO])
+    await pair.publisher.announce([COUNT, replace(COUNT, content=OTHER)])
+    await pair.last_word()
+    assert pair.listener.changed == [OTHER]
 
 
-async def test_what_was_made_is_heard_always(line: Line) -> None:
-    await line.says.announce([], MADE)
-    await line.ear.until(lambda: line.ear.minutes == list(MADE))
+async def test_minute_counts_are_always_received(pair: ChannelPair) -> None:
+    await pair.publisher.announce([], MADE)
+    await pair.listener.until(lambda: pair.listener.minutes == list(MADE))
 
 
-async def test_contents_that_look_alike_are_not_mixed_up(line: Line) -> None:
+async def test_contents_that_look_alike_are_not_mixed_up(pair: ChannelPair) -> None:
     alike = [ContentRef("a", "b:c"), ContentRef("a", "B:c"), ContentRef("a-b", "c"), ContentRef("a", "ü"), VIDEO]
-    await line.hears.follow(alike[:1])
-    await line.says.announce([replace(COUNT, content=content) for content in alike])
-    await line.last_word()
-    assert line.ear.changed == alike[:1]
+    await pair.subscriber.follow(alike[:1])
+    await pair.publisher.announce([replace(COUNT, content=content) for content in alike])
+    await pair.last_word()
+    assert pair.listener.changed == alike[:1]
 
 
-async def test_many_are_followed_and_told_at_once(line: Line) -> None:
+async def test_many_contents_are_followed_at_once(pair: ChannelPair) -> None:
     contents = [ContentRef("video", f"{number}") for number in range(1_100)]
-    await line.hears.follow(contents)
-    await line.says.announce([replace(COUNT, content=content) for content in contents])
-    await line.last_word()
-    assert set(line.ear.changed) == set(contents)
+    await pair.subscriber.follow(contents)
+    await pair.publisher.announce([replace(COUNT, content=content) for content in contents])
+    await pair.last_word()
+    assert set(pair.listener.changed) == set(contents)
 
 
-async def test_leaving_may_be_repeated(line: Line) -> None:
-    for channel in (line.says, line.hears):
+async def test_unfollowing_is_idempotent(pair: ChannelPair) -> None:
+    for channel in (pair.publisher, pair.subscriber):
         await channel.close()
         await channel.close()
 
@@ -184,10 +184,10 @@ async def test_leaving_may_be_repeated(line: Line) -> None:
 # a server that leaves and comes back
 
 
-async def test_redis_tells_of_the_gap_and_hears_on(redis_url: str) -> None:
+async def test_redis_reports_a_gap_and_keeps_receiving(redis_url: str) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(open_proxy(redis_url))
-        ear, says, hears = Ear(), RedisChannel(redis_url, timeout=PATIENT), RedisChannel(server.url)
+        ear, says, hears = RecordingListener(), RedisChannel(redis_url, timeout=PATIENT), RedisChannel(server.url)
         for channel in (says, hears):
             stack.push_async_callback(channel.close)
         await hears.open(ear)
@@ -202,11 +202,11 @@ async def test_redis_tells_of_the_gap_and_hears_on(redis_url: str) -> None:
 async def test_redis_leaves_a_server_that_has_gone_silent(redis_url: str) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(open_proxy(redis_url))
-        ear, hears = Ear(), RedisChannel(server.url, patience=0.1)
+        ear, hears = RecordingListener(), RedisChannel(server.url, silence_timeout=0.1)
         stack.push_async_callback(hears.close)
         await hears.open(ear)
         await ear.until(lambda: ear.gaps == 1)
-        server.stall(newcomers=False)
+        server.stall(new_connections=False)
         await hears.follow([VIDEO])  # and does not wait for it long
         await ear.until(lambda: ear.gaps >= 2)
         says = RedisChannel(redis_url, timeout=PATIENT)
@@ -215,9 +215,9 @@ async def test_redis_leaves_a_server_that_has_gone_silent(redis_url: str) -> Non
         await ear.until(lambda: ear.counts == [COUNT])
 
 
-async def test_a_redis_that_is_away_keeps_nobody() -> None:
+async def test_an_unavailable_redis_blocks_nobody() -> None:
     channel = RedisChannel(f"redis://127.0.0.1:{free_port()}/0")
-    ear = Ear()
+    ear = RecordingListener()
     await channel.open(ear)
     await channel.follow([VIDEO])
     await channel.announce([COUNT], MADE)
@@ -226,9 +226,9 @@ async def test_a_redis_that_is_away_keeps_nobody() -> None:
     assert (ear.counts, ear.minutes, ear.gaps) == ([], [], 0)
 
 
-async def test_redis_numbers_do_not_hear_each_other(redis_url: str) -> None:
+async def test_redis_databases_are_isolated(redis_url: str) -> None:
     base, _, number = redis_url.rpartition("/")
-    ear = Ear()
+    ear = RecordingListener()
     here, there = RedisChannel(redis_url, timeout=PATIENT), RedisChannel(f"{base}/{(int(number) + 1) % 16}")
     await here.open(ear)
     await here.follow([VIDEO])
@@ -240,8 +240,8 @@ async def test_redis_numbers_do_not_hear_each_other(redis_url: str) -> None:
         await channel.close()
 
 
-async def test_what_redis_says_in_another_language_is_passed_over(redis_url: str) -> None:
-    ear, channel = Ear(), RedisChannel(redis_url, timeout=PATIENT)
+async def test_unreadable_redis_messages_are_ignored(redis_url: str) -> None:
+    ear, channel = RecordingListener(), RedisChannel(redis_url, timeout=PATIENT)
     await channel.open(ear)
     await channel.follow([VIDEO])
     number = redis_url.rpartition("/")[2]
@@ -253,10 +253,10 @@ async def test_what_redis_says_in_another_language_is_passed_over(redis_url: str
     await channel.close()
 
 
-async def test_rabbitmq_tells_of_the_gap_and_hears_on(amqp_url: str) -> None:
+async def test_rabbitmq_reports_a_gap_and_keeps_receiving(amqp_url: str) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(open_proxy(amqp_url))
-        ear, says, hears = Ear(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(server.url)
+        ear, says, hears = RecordingListener(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(server.url)
         for channel in (says, hears):
             stack.push_async_callback(channel.close)
         await says.open(None)
@@ -269,14 +269,12 @@ async def test_rabbitmq_tells_of_the_gap_and_hears_on(amqp_url: str) -> None:
         await ear.until(lambda: ear.changed == [VIDEO])
 
 
-async def test_rabbitmq_lets_us_hear_with_the_rights_that_the_page_gives(
-    amqp_url: str, virtual_hosts: VirtualHosts
-) -> None:
+async def test_the_documented_rabbitmq_permissions_are_sufficient(amqp_url: str, virtual_hosts: VirtualHosts) -> None:
     (text,) = [block.text for block in blocks(SERVERS_PAGE) if "set_permissions" in block.text]
     *_, configure, write, read = shlex.split(text)
     if not virtual_hosts.permit(amqp_url, configure, write, read):
         return
-    ear, says, hears = Ear(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(amqp_url)
+    ear, says, hears = RecordingListener(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(amqp_url)
     await says.open(None)
     await hears.open(ear)
     await hears.follow([VIDEO])
@@ -288,12 +286,12 @@ async def test_rabbitmq_lets_us_hear_with_the_rights_that_the_page_gives(
         await hears.close()
 
 
-async def test_what_rabbitmq_says_in_another_language_is_passed_over(amqp_url: str) -> None:
-    ear, says, hears = Ear(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(amqp_url)
+async def test_unreadable_rabbitmq_messages_are_ignored(amqp_url: str) -> None:
+    ear, says, hears = RecordingListener(), AmqpChannel(amqp_url, timeout=PATIENT), AmqpChannel(amqp_url)
     await says.open(None)
     await hears.open(ear)
     await hears.follow([VIDEO])
-    async with channel_to(amqp_url) as foreign:
+    async with open_channel(amqp_url) as foreign:
         await foreign.basic_publish(b"\xc1 nonsense", exchange=EXCHANGE)
     await says.announce([COUNT])
     await ear.until(lambda: ear.changed == [VIDEO])
@@ -302,7 +300,7 @@ async def test_what_rabbitmq_says_in_another_language_is_passed_over(amqp_url: s
 
 
 @pytest.mark.parametrize("kind", [RedisChannel, AmqpChannel])
-def test_what_is_no_address_is_said_without_its_password(kind: Callable[[str], Channel]) -> None:
-    with pytest.raises(Misconfigured) as refused:
+def test_an_invalid_url_is_reported_without_its_password(kind: Callable[[str], Channel]) -> None:
+    with pytest.raises(ConfigurationError) as refused:
         kind("http://user:secret@host/0")
     assert "secret" not in str(refused.value)

@@ -13,7 +13,14 @@ from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import SharetallyError
 from sharetally.ports import AuditFilter, Writes
-from tests.contracts.database_rows import DATABASES, emptied, entry, run, shared_url, write
+from tests.contracts.database_rows import (
+    DATABASES,
+    audit_entry,
+    database_url_for,
+    execute_sql,
+    open_empty_database,
+    write_rows,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -44,20 +51,20 @@ REPLACING = {
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
 @pytest.fixture
 async def lines(db: SqlDatabase) -> list[AuditEntry]:
     """Newest first, as they are read."""
-    made = [entry(), entry(user_id="berta", error_code="rejected", error_message="berta's own words")]
-    await write(db, Writes(audit=made))
+    made = [audit_entry(), audit_entry(user_id="berta", error_code="rejected", error_message="berta's own words")]
+    await write_rows(db, Writes(audit=made))
     return made[::-1]
 
 
@@ -82,26 +89,26 @@ async def stands(db: SqlDatabase) -> list[AuditEntry]:
 )
 async def test_nothing_is_changed_or_deleted(db: SqlDatabase, lines: list[AuditEntry], statement: str) -> None:
     with pytest.raises(SharetallyError):
-        await run(db, statement)
+        await execute_sql(db, statement)
     assert await stands(db) == lines
 
 
 async def test_nothing_is_replaced(db: SqlDatabase, url: str, lines: list[AuditEntry]) -> None:
     for statement in REPLACING[urlsplit(url).scheme]:
         with pytest.raises(SharetallyError):
-            await run(db, statement)
+            await execute_sql(db, statement)
         assert await stands(db) == lines
 
 
 async def test_an_id_is_written_once(db: SqlDatabase, lines: list[AuditEntry]) -> None:
     with pytest.raises(SharetallyError):
-        await write(db, Writes(audit=[lines[0]._replace(action="deleted")]))
+        await write_rows(db, Writes(audit=[lines[0]._replace(action="deleted")]))
     assert await stands(db) == lines
 
 
 async def test_a_person_is_erased(db: SqlDatabase, lines: list[AuditEntry]) -> None:
     statement = "UPDATE share_audit SET user_id = :erased, error_message = NULL WHERE user_id = :user"
-    await run(db, statement, erased=ERASED, user="berta")
+    await execute_sql(db, statement, erased=ERASED, user="berta")
     berta, anna = lines
     assert await stands(db) == [berta._replace(user_id=ERASED, error_message=None), anna]
 
@@ -110,7 +117,7 @@ async def test_a_person_who_acted_for_themselves_is_erased_as_the_actor_too(
     db: SqlDatabase, lines: list[AuditEntry]
 ) -> None:
     statement = "UPDATE share_audit SET user_id = :one, actor = :two, error_message = NULL WHERE user_id = 'anna'"
-    await run(db, statement, one=ERASED, two=ERASED)
+    await execute_sql(db, statement, one=ERASED, two=ERASED)
     berta, anna = lines
     assert await stands(db) == [berta, anna._replace(user_id=ERASED, actor=ERASED)]
 
@@ -129,13 +136,15 @@ async def test_a_person_who_acted_for_themselves_is_erased_as_the_actor_too(
 )
 async def test_an_erasure_changes_nothing_else(db: SqlDatabase, lines: list[AuditEntry], changes: str) -> None:
     with pytest.raises(SharetallyError):
-        await run(db, f"UPDATE share_audit SET {changes} WHERE user_id = 'berta'", erased=ERASED)
+        await execute_sql(db, f"UPDATE share_audit SET {changes} WHERE user_id = 'berta'", erased=ERASED)
     assert await stands(db) == lines
 
 
 async def test_a_name_is_found_as_it_is_and_is_no_pattern(db: SqlDatabase) -> None:
     names = ["a_b", "axb", "a%", "a", r"a\b", r"a\\b", "%", "_"]
-    await write(db, Writes(audit=[entry(user_id=name, content=ContentRef(type="video", id=name)) for name in names]))
+    await write_rows(
+        db, Writes(audit=[audit_entry(user_id=name, content=ContentRef(type="video", id=name)) for name in names])
+    )
     for name in names:
         for which in (AuditFilter(user_id=name), AuditFilter(content_type="video", content_id=name)):
             assert [line.user_id for line in await db.audit(which, limit=10, after=None)] == [name]

@@ -10,41 +10,41 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase, database
+from sharetally.adapters.databases.store import SqlDatabase, database_from_url
 from sharetally.domain.count import fold
-from sharetally.domain.errors import CommitUnknown, Misconfigured, RunAgain, Unavailable
-from sharetally.ports import References, Transaction, Writes
+from sharetally.domain.errors import CommitOutcomeUnknown, ConfigurationError, TransientConflict, Unavailable
+from sharetally.ports import LockSet, Transaction, Writes
 from tests.contracts.database_rows import (
     DATABASES,
     SERVERS,
     VIDEO,
-    again,
-    created,
-    emptied,
-    entry,
-    number,
-    of_records,
-    opened,
+    audit_entry,
+    created_event,
+    database_url_for,
+    execute_sql,
+    insert_shares,
+    open_database,
+    open_empty_database,
+    query_int,
     record,
-    run,
-    share,
-    shared_url,
-    write,
+    records_by_key,
+    retry_transient,
+    write_rows,
 )
 from tests.oracle.tables import open_tables
-from tests.services.proxy import Way, open_proxy
+from tests.services.proxy import Direction, open_proxy
 
 pytestmark = pytest.mark.anyio
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
-WHO = {"postgresql": "SELECT pg_backend_pid() AS n", "mysql": "SELECT CONNECTION_ID() AS n"}
+CONNECTION_ID = {"postgresql": "SELECT pg_backend_pid() AS n", "mysql": "SELECT CONNECTION_ID() AS n"}
 KILL = {"postgresql": "SELECT pg_terminate_backend(:n)", "mysql": "KILL :n"}
 SHORT = {"postgresql": "SET LOCAL lock_timeout = '50ms'", "mysql": "SET innodb_lock_wait_timeout = 1"}
 HOLD = {
     "postgresql": ("BEGIN", "LOCK TABLE share_totals IN ACCESS EXCLUSIVE MODE"),
     "mysql": ("LOCK TABLES share_totals WRITE",),
 }
-HURRY = {"postgresql": "SET LOCAL statement_timeout = '50ms'", "mysql": "SET max_statement_time = 0.05"}
+SHORT_TIMEOUT = {"postgresql": "SET LOCAL statement_timeout = '50ms'", "mysql": "SET max_statement_time = 0.05"}
 BUSY = {
     "postgresql": "SELECT pg_sleep(20)",
     "mysql": "SELECT SUM(a.seq * b.seq) AS n FROM seq_1_to_9999 a, seq_1_to_9999 b",
@@ -54,17 +54,17 @@ LONG = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20)"}
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
 @pytest.fixture
-def nobody() -> Iterator[int]:
+def closed_port() -> Iterator[int]:
     """A port that is taken, so that nobody else gets it, and on which nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -72,33 +72,33 @@ def nobody() -> Iterator[int]:
 
 
 async def kill(db: SqlDatabase, kind: str, connection: int) -> None:
-    await run(db, KILL[kind], n=connection)
+    await execute_sql(db, KILL[kind], n=connection)
 
 
-async def own_number(tx: Transaction, kind: str) -> int:
-    (row,) = await tx.execute(WHO[kind], {})
+async def connection_id(tx: Transaction, kind: str) -> int:
+    (row,) = await tx.execute(CONNECTION_ID[kind], {})
     value = row["n"]
     assert isinstance(value, int)
     return value
 
 
 async def records(db: SqlDatabase) -> int:
-    return await number(db, "SELECT count(*) AS n FROM share_records")
+    return await query_int(db, "SELECT count(*) AS n FROM share_records")
 
 
 # away from the start
 
 
 @pytest.mark.parametrize("scheme", SERVERS)
-async def test_nobody_answers(scheme: str, nobody: int) -> None:
+async def test_an_unreachable_server_is_unavailable(scheme: str, closed_port: int) -> None:
     with pytest.raises(Unavailable):
-        await database(f"{scheme}://sharetally@127.0.0.1:{nobody}/sharetally").open()
+        await database_from_url(f"{scheme}://sharetally@127.0.0.1:{closed_port}/sharetally").open()
 
 
 @on_servers
 async def test_there_is_no_such_database(url: str) -> None:
     with pytest.raises(Unavailable):
-        await database(f"{url}_and_not").open()
+        await database_from_url(f"{url}_and_not").open()
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,16 @@ async def test_there_is_no_such_database(url: str) -> None:
         ({"netloc": "sharetally@127.0.0.1:{nobody}", "query": ""}, "nothing answers there, or TLS fails"),
     ],
 )
-async def test_mysql_says_what_it_refuses(mysql_url: str, nobody: int, changed: dict[str, str], said: str) -> None:
+async def test_mysql_says_what_it_refuses(mysql_url: str, closed_port: int, changed: dict[str, str], said: str) -> None:
     there = urlsplit(mysql_url)
     host = there.netloc.rpartition("@")[2]
-    parts = {name: text.format(host=host, nobody=nobody) for name, text in changed.items()}
+    parts = {name: text.format(host=host, nobody=closed_port) for name, text in changed.items()}
     with pytest.raises(Unavailable, match=f"MySQL does not let us in: {said}$"):
-        await database(urlunsplit(there._replace(**parts))).open()
+        await database_from_url(urlunsplit(there._replace(**parts))).open()
 
 
 async def test_there_is_no_such_folder(tmp_path: Path) -> None:
-    db = database(f"sqlite:///{tmp_path}/missing/sharetally.db")
+    db = database_from_url(f"sqlite:///{tmp_path}/missing/sharetally.db")
     with pytest.raises(Unavailable):
         await db.open()
     await db.close()
@@ -126,8 +126,8 @@ async def test_there_is_no_such_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["oracle://x/y", "http://x", "x", "mysql://root@localhost", "mysql://root@localhost/"])
 def test_a_url_that_names_no_database(url: str) -> None:
-    with pytest.raises(Misconfigured, match="DATABASE_URL"):
-        database(url)
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        database_from_url(url)
 
 
 # closed
@@ -138,12 +138,12 @@ async def test_closing_again_is_fine(db: SqlDatabase) -> None:
     await db.close()
 
 
-async def test_who_closed_it_hears_so(db: SqlDatabase) -> None:
+async def test_a_closed_database_refuses_calls(db: SqlDatabase) -> None:
     await db.close()
     with pytest.raises(Unavailable):
         await db.now()
     with pytest.raises(Unavailable):
-        await write(db, Writes(new_records=of_records(record())))
+        await write_rows(db, Writes(new_records=records_by_key(record())))
     with pytest.raises(Unavailable):
         await db.verify(None, lambda _: None)
 
@@ -158,11 +158,11 @@ async def test_a_connection_that_dies_in_a_transaction(db: SqlDatabase, url: str
 
     async def dies() -> None:
         async with db.transaction() as tx:
-            await tx.write(Writes(new_records=of_records(record())))
-            await kill(db, kind, await own_number(tx, kind))
+            await tx.write(Writes(new_records=records_by_key(record())))
+            await kill(db, kind, await connection_id(tx, kind))
             steps: dict[str, Callable[[], Awaitable[object]]] = {
-                "lock": lambda: tx.lock(References(records=frozenset({record().key}))),
-                "write": lambda: tx.write(Writes(new_records=of_records(record(user_id="berta")))),
+                "lock": lambda: tx.lock(LockSet(records=frozenset({record().key}))),
+                "write": lambda: tx.write(Writes(new_records=records_by_key(record(user_id="berta")))),
                 "take": lambda: tx.take([record().id]),
                 "execute": lambda: tx.execute("SELECT 1 AS n", {}),
             }
@@ -171,20 +171,20 @@ async def test_a_connection_that_dies_in_a_transaction(db: SqlDatabase, url: str
     with pytest.raises(Unavailable):
         await dies()
     assert await records(db) == 0
-    await write(db, Writes(new_records=of_records(record())))
+    await write_rows(db, Writes(new_records=records_by_key(record())))
     assert await records(db) == 1
 
 
 @on_servers
 async def test_a_connection_that_dies_before_the_commit(db: SqlDatabase, url: str) -> None:
-    kind, line = url.split(":")[0], entry()
+    kind, line = url.split(":")[0], audit_entry()
 
     async def dies() -> None:
         async with db.transaction() as tx:
-            await tx.write(Writes(new_records=of_records(record()), audit=[line]))
-            await kill(db, kind, await own_number(tx, kind))
+            await tx.write(Writes(new_records=records_by_key(record()), audit=[line]))
+            await kill(db, kind, await connection_id(tx, kind))
 
-    with pytest.raises(CommitUnknown):
+    with pytest.raises(CommitOutcomeUnknown):
         await dies()
     assert not await db.committed([line.id])
     assert await records(db) == 0
@@ -198,11 +198,11 @@ async def test_connections_that_die_while_nobody_uses_them(db: SqlDatabase, url:
 
     async def uses() -> None:
         async with db.transaction() as tx:
-            numbers.add(await own_number(tx, kind))
+            numbers.add(await connection_id(tx, kind))
             await met.wait()
 
     await asyncio.gather(*(uses() for _ in range(4)))
-    async with opened(url) as other:
+    async with open_database(url) as other:
         for each in numbers:
             await kill(other, kind, each)
     fails = 0
@@ -216,9 +216,7 @@ async def test_connections_that_die_while_nobody_uses_them(db: SqlDatabase, url:
 
 
 @on_servers
-async def test_whoever_waits_for_a_connection_in_vain_hears_so(
-    db: SqlDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_waiting_for_a_connection_times_out(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     taken, done = asyncio.Barrier(11), asyncio.Event()
 
     async def keeps() -> None:
@@ -230,7 +228,7 @@ async def test_whoever_waits_for_a_connection_in_vain_hears_so(
     keeping = asyncio.gather(*(keeps() for _ in range(10)))
     await taken.wait()
     for module in ("mysql", "postgresql"):
-        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_SECONDS", 0.2)
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_TIMEOUT_SECONDS", 0.2)
     with pytest.raises(Unavailable):
         await db.now()
     monkeypatch.undo()
@@ -240,24 +238,24 @@ async def test_whoever_waits_for_a_connection_in_vain_hears_so(
 
 
 @on_servers
-async def test_whoever_waits_too_long_for_a_lock_runs_again(db: SqlDatabase, url: str) -> None:
+async def test_a_lock_timeout_is_retried(db: SqlDatabase, url: str) -> None:
     made, kind = record(), url.split(":")[0]
-    await write(db, Writes(new_records=of_records(made)))
+    await write_rows(db, Writes(new_records=records_by_key(made)))
 
     async def waits() -> None:
         async with db.transaction() as tx:
             await tx.execute(SHORT[kind], {})
-            await tx.lock(References(records=frozenset({made.key})))
+            await tx.lock(LockSet(records=frozenset({made.key})))
 
     async with db.transaction() as tx:
-        await tx.lock(References(records=frozenset({made.key})))
-        with pytest.raises(RunAgain):
+        await tx.lock(LockSet(records=frozenset({made.key})))
+        with pytest.raises(TransientConflict):
             await waits()
 
 
 @on_servers
-async def test_a_read_that_waits_too_long_for_a_lock_is_told_that_it_passes(db: SqlDatabase, url: str) -> None:
-    await share(db, record())
+async def test_a_lock_timeout_of_a_read_is_transient(db: SqlDatabase, url: str) -> None:
+    await insert_shares(db, record())
     async with open_tables(url) as other:
         await other.run(*HOLD[url.split(":")[0]])
         readings = (db.counts([VIDEO]), db.verify(VIDEO, lambda _: None))
@@ -267,13 +265,13 @@ async def test_a_read_that_waits_too_long_for_a_lock_is_told_that_it_passes(db: 
 
 
 @on_servers
-async def test_whoever_the_server_gives_no_more_time_hears_that_it_passes(db: SqlDatabase, url: str) -> None:
+async def test_a_statement_timeout_is_transient(db: SqlDatabase, url: str) -> None:
     """As an operator may set it; nothing is wrong with what was asked."""
     kind = url.split(":")[0]
 
     async def takes_too_long() -> None:
         async with db.transaction() as tx:
-            await tx.execute(HURRY[kind], {})
+            await tx.execute(SHORT_TIMEOUT[kind], {})
             await tx.execute(BUSY[kind], {})
 
     with pytest.raises(Unavailable):
@@ -281,23 +279,21 @@ async def test_whoever_the_server_gives_no_more_time_hears_that_it_passes(db: Sq
 
 
 @on_servers
-async def test_an_answer_that_never_comes_is_not_waited_for(
-    db: SqlDatabase, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reply_that_never_comes_times_out(db: SqlDatabase, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("mysql", "postgresql"):
-        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ANSWER_SECONDS", 1.0)
-    async with opened(url) as impatient:
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 1.0)
+    async with open_database(url) as impatient:
         with pytest.raises(Unavailable):
-            await run(impatient, LONG[url.split(":")[0]])
+            await execute_sql(impatient, LONG[url.split(":")[0]])
         assert await records(impatient) == 0
 
 
 @on_servers
-async def test_whoever_vanishes_in_a_transaction_holds_nobody_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_abandoned_transaction_releases_its_locks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that lost its power or its line tells nobody; its locks would stay for hours."""
     for module in ("mysql", "postgresql"):
-        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.IDLE_SECONDS", 1)
-    changes = fold([created(record())])
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.IDLE_TIMEOUT_SECONDS", 1)
+    changes = fold([created_event(record())])
 
     async def counts(db: SqlDatabase) -> None:
         async with db.transaction() as tx:
@@ -306,10 +302,10 @@ async def test_whoever_vanishes_in_a_transaction_holds_nobody_up(url: str, monke
     async def vanishes(db: SqlDatabase) -> None:
         async with db.transaction() as tx:
             await tx.move(changes)
-            await again(lambda: counts(other))
+            await retry_transient(lambda: counts(other))
             await tx.move(changes)
 
-    async with emptied(url) as vanished, opened(url) as other:
+    async with open_empty_database(url) as vanished, open_database(url) as other:
         with pytest.raises(Unavailable):
             await vanishes(vanished)
         await counts(vanished)
@@ -317,28 +313,28 @@ async def test_whoever_vanishes_in_a_transaction_holds_nobody_up(url: str, monke
 
 
 @on_servers
-async def test_a_line_that_went_dead_is_waited_for_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_connection_is_waited_for_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for the statement, its end, the transaction's end and the connection's, one after another."""
     for module in ("mysql", "postgresql"):
-        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ANSWER_SECONDS", 2.0)
-    async with emptied(url), open_proxy(url) as proxy, opened(proxy.url) as db:
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 2.0)
+    async with open_empty_database(url), open_proxy(url) as proxy, open_database(proxy.url) as db:
         await db.now()
         proxy.stall()
         with pytest.raises(Unavailable):
             async with asyncio.timeout(3.9):
-                await write(db, Writes(new_records=of_records(record())))
+                await write_rows(db, Writes(new_records=records_by_key(record())))
 
 
 @on_servers
-async def test_a_look_at_everything_has_the_time_that_it_takes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_verification_has_no_time_limit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a ledger of millions it takes longer than any other answer may."""
-    async with emptied(url) as near:
-        await share(near, record())
+    async with open_empty_database(url) as near:
+        await insert_shares(near, record())
     for module in ("mysql", "postgresql"):
-        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ANSWER_SECONDS", 0.5)
-    async with open_proxy(url) as proxy, opened(proxy.url) as db:
+        monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 0.5)
+    async with open_proxy(url) as proxy, open_database(proxy.url) as db:
         await db.now()
-        proxy.throttle(5_000, Way.TO_SERVER)  # such a statement has 6 KB
+        proxy.throttle(5_000, Direction.TO_SERVER)  # such a statement has 6 KB
         with pytest.raises(Unavailable):
             await db.verify(VIDEO, lambda _: None)
-        assert (await db.verify(None, lambda _: None)).contents == 1
+        assert (await db.verify(None, lambda _: None)).content_items == 1

@@ -12,7 +12,7 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import bucket, fold
+from sharetally.domain.count import fold, start_of_quarter_hour
 from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.ports import Writes
@@ -21,19 +21,19 @@ from tests.contracts.database_rows import (
     AT,
     DATABASES,
     VIDEO,
-    adjusted,
+    adjusted_event,
     adjustment,
-    count,
-    created,
-    deleted,
-    emptied,
+    count_events,
+    created_event,
+    database_url_for,
+    deleted_event,
+    execute_sql,
+    insert_shares,
     link,
-    moved,
+    moved_event,
+    open_empty_database,
     record,
-    run,
-    share,
-    shared_url,
-    write,
+    write_rows,
 )
 
 pytestmark = pytest.mark.anyio
@@ -41,17 +41,17 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
 async def emit(db: SqlDatabase, *events: Event) -> list[Event]:
-    await write(db, Writes(events=list(events)))
+    await write_rows(db, Writes(events=list(events)))
     return list(events)
 
 
@@ -61,7 +61,7 @@ async def take(db: SqlDatabase, *events: Event) -> list[Event]:
 
 
 async def cells(db: SqlDatabase, content: ContentRef = VIDEO) -> dict[str, int]:
-    found = await run(
+    found = await execute_sql(
         db,
         "SELECT dimension, value, shares FROM share_counts WHERE content_type = :type AND content_id = :id",
         type=content.type,
@@ -71,7 +71,7 @@ async def cells(db: SqlDatabase, content: ContentRef = VIDEO) -> dict[str, int]:
 
 
 async def rollups(db: SqlDatabase) -> list[tuple[object, ...]]:
-    found = await run(
+    found = await execute_sql(
         db, "SELECT channel, evidence, made, withdrawn FROM share_rollups ORDER BY channel, evidence, bucket"
     )
     return [tuple(row.values()) for row in found]
@@ -81,22 +81,22 @@ async def rollups(db: SqlDatabase) -> list[tuple[object, ...]]:
 
 
 async def test_events_are_taken_in_the_order_of_their_ids(db: SqlDatabase) -> None:
-    events = await emit(db, *(created(record()) for _ in range(20)))
+    events = await emit(db, *(created_event(record()) for _ in range(20)))
     assert await take(db, *reversed(events)) == sorted(events, key=lambda event: event.id)
 
 
 async def test_only_what_is_still_there_is_taken(db: SqlDatabase) -> None:
-    here, gone = created(record()), created(record())
+    here, gone = created_event(record()), created_event(record())
     await emit(db, here)
     assert await take(db, here, gone, here) == [here]
 
 
-async def test_nothing_is_taken_of_nothing(db: SqlDatabase) -> None:
+async def test_taking_no_events_returns_nothing(db: SqlDatabase) -> None:
     assert await take(db) == []
 
 
 async def test_parked_events_are_not_taken(db: SqlDatabase) -> None:
-    kept, parked = await emit(db, created(record()), created(record()))
+    kept, parked = await emit(db, created_event(record()), created_event(record()))
     await db.park(parked.id, "poison")
     assert await take(db, kept, parked) == [kept]
     await db.unpark([parked.id])
@@ -104,16 +104,16 @@ async def test_parked_events_are_not_taken(db: SqlDatabase) -> None:
 
 
 async def test_more_are_taken_than_one_statement_names(db: SqlDatabase) -> None:
-    events = await emit(db, *(created(record()) for _ in range(1_203)))
+    events = await emit(db, *(created_event(record()) for _ in range(1_203)))
     assert len(await take(db, *events)) == 1_203
-    totals = await count(db, events)
+    totals = await count_events(db, events)
     assert totals[VIDEO].shares == 1_203
     assert await take(db, *events) == []
 
 
 async def test_two_that_take_the_same_events_count_them_once(db: SqlDatabase) -> None:
-    events = await emit(db, *(created(record()) for _ in range(50)))
-    await asyncio.gather(*(count(db, events[::step]) for step in (1, -1, 2, 1, -1)))
+    events = await emit(db, *(created_event(record()) for _ in range(50)))
+    await asyncio.gather(*(count_events(db, events[::step]) for step in (1, -1, 2, 1, -1)))
     assert (await db.counts([VIDEO]))[0].shares == 50
     assert (await db.backlog()).pending == 0
 
@@ -122,18 +122,18 @@ async def test_two_that_take_the_same_events_count_them_once(db: SqlDatabase) ->
 
 
 async def test_what_was_burned_is_gone_and_burning_again_changes_nothing(db: SqlDatabase) -> None:
-    events = await share(db, record())
-    assert (await count(db, events))[VIDEO].shares == 1
+    events = await insert_shares(db, record())
+    assert (await count_events(db, events))[VIDEO].shares == 1
     before = await db.counts([VIDEO])
-    assert await count(db, events) == {}
+    assert await count_events(db, events) == {}
     async with db.transaction() as tx:
         await tx.burn([event.id for event in events])
         await tx.burn([])
     assert await db.counts([VIDEO]) == before
 
 
-async def test_a_burn_that_is_taken_back_leaves_the_token(db: SqlDatabase) -> None:
-    (event,) = await share(db, record())
+async def test_a_rolled_back_burn_keeps_the_event(db: SqlDatabase) -> None:
+    (event,) = await insert_shares(db, record())
 
     async def fails() -> None:
         async with db.transaction() as tx:
@@ -151,40 +151,40 @@ async def test_a_burn_that_is_taken_back_leaves_the_token(db: SqlDatabase) -> No
 
 
 async def test_a_share_by_record_moves_every_cell_it_stands_in(db: SqlDatabase) -> None:
-    await count(db, await share(db, record()))
+    await count_events(db, await insert_shares(db, record()))
     assert await cells(db) == {"evidence:declared": 1, "channel:twitter": 1, "campaign:": 1, "platform:twitter": 1}
     assert await rollups(db) == [("twitter", "declared", 1, 0)]
 
 
 async def test_a_share_by_link_moves_no_platform(db: SqlDatabase) -> None:
-    await count(db, await share(db, link(channel="x", campaign="summer")))
+    await count_events(db, await insert_shares(db, link(channel="x", campaign="summer")))
     assert await cells(db) == {"evidence:link": 1, "channel:x": 1, "campaign:summer": 1}
 
 
-async def test_a_withdrawal_takes_back_just_that(db: SqlDatabase) -> None:
+async def test_a_withdrawal_reverses_exactly_its_share(db: SqlDatabase) -> None:
     stays, goes = record(), record(user_id="berta")
-    await count(db, await share(db, stays, goes))
-    totals = await count(db, await emit(db, deleted(goes)))
+    await count_events(db, await insert_shares(db, stays, goes))
+    totals = await count_events(db, await emit(db, deleted_event(goes)))
     assert totals[VIDEO].shares == 1
     assert await cells(db) == {"evidence:declared": 1, "channel:twitter": 1, "campaign:": 1, "platform:twitter": 1}
     assert await rollups(db) == [("twitter", "declared", 2, 1)]
 
 
-async def test_a_withdrawal_that_overtakes_its_share_ends_right(db: SqlDatabase) -> None:
+async def test_a_withdrawal_counted_before_its_share_ends_at_zero(db: SqlDatabase) -> None:
     made = record()
-    (event,) = await share(db, made)
-    totals = await count(db, await emit(db, deleted(made)))
+    (event,) = await insert_shares(db, made)
+    totals = await count_events(db, await emit(db, deleted_event(made)))
     assert totals[VIDEO].shares == -1
     assert (await db.counts([VIDEO]))[0].shares == 0
-    assert (await count(db, [event]))[VIDEO].shares == 0
+    assert (await count_events(db, [event]))[VIDEO].shares == 0
     assert set((await cells(db)).values()) == {0}
 
 
 async def test_a_move_leaves_the_total_and_raises_the_version(db: SqlDatabase) -> None:
     before = link(channel="x")
-    first = (await count(db, await share(db, before)))[VIDEO]
+    first = (await count_events(db, await insert_shares(db, before)))[VIDEO]
     after = replace(before, channel="y", campaign="summer")
-    second = (await count(db, await emit(db, moved(after, before.cell))))[VIDEO]
+    second = (await count_events(db, await emit(db, moved_event(after, before.cell))))[VIDEO]
     assert (first.shares, second.shares) == (1, 1)
     assert second.version > first.version
     found = await cells(db)
@@ -197,34 +197,38 @@ async def test_a_move_leaves_the_total_and_raises_the_version(db: SqlDatabase) -
 
 
 async def test_adjustments_move_by_their_amount(db: SqlDatabase) -> None:
-    lines = [adjusted(adjustment(1_000_000)), adjusted(adjustment(-999_000))]
-    totals = await count(db, await emit(db, *lines))
+    lines = [adjusted_event(adjustment(1_000_000)), adjusted_event(adjustment(-999_000))]
+    totals = await count_events(db, await emit(db, *lines))
     assert totals[VIDEO].shares == 1_000
     assert await rollups(db) == [("", "adjusted", 1_000_000, 999_000)]
 
 
 async def test_counts_are_wider_than_32_bits(db: SqlDatabase) -> None:
     big = 2**40
-    totals = await count(db, await emit(db, created(record(), delta=big, moved=big)))
+    totals = await count_events(db, await emit(db, created_event(record(), delta=big, cell_delta=big)))
     assert totals[VIDEO].shares == big
     assert (await db.counts([VIDEO]))[0].evidence == {"declared": big}
 
 
-async def test_each_quarter_of_an_hour_has_its_bucket(db: SqlDatabase) -> None:
+async def test_each_quarter_hour_has_its_own_bucket(db: SqlDatabase) -> None:
     quarter = timedelta(minutes=15)
-    times = [bucket(AT), bucket(AT) + quarter - timedelta(microseconds=1), bucket(AT) + quarter]
-    await count(db, await emit(db, *(created(record(), at=at) for at in times)))
+    times = [
+        start_of_quarter_hour(AT),
+        start_of_quarter_hour(AT) + quarter - timedelta(microseconds=1),
+        start_of_quarter_hour(AT) + quarter,
+    ]
+    await count_events(db, await emit(db, *(created_event(record(), at=at) for at in times)))
     assert await rollups(db) == [("twitter", "declared", 2, 0), ("twitter", "declared", 1, 0)]
 
 
 async def test_versions_only_rise(db: SqlDatabase) -> None:
-    versions = [(await count(db, await share(db, link())))[VIDEO].version for _ in range(30)]
+    versions = [(await count_events(db, await insert_shares(db, link())))[VIDEO].version for _ in range(30)]
     assert versions == sorted(set(versions))
 
 
 async def test_a_version_is_microseconds_of_the_database(db: SqlDatabase) -> None:
     before = await db.now()
-    total = (await count(db, await share(db, link())))[VIDEO]
+    total = (await count_events(db, await insert_shares(db, link())))[VIDEO]
     after = await db.now()
     slack = timedelta(milliseconds=2)  # SQLite's clock has milliseconds
     assert before - slack <= total.changed_at <= after + slack
@@ -232,44 +236,46 @@ async def test_a_version_is_microseconds_of_the_database(db: SqlDatabase) -> Non
 
 
 async def test_a_version_ahead_of_the_clock_still_rises(db: SqlDatabase) -> None:
-    await count(db, await share(db, link()))
+    await count_events(db, await insert_shares(db, link()))
     ahead = 4_000_000_000_000_000
-    await run(db, "UPDATE share_totals SET version = :ahead", ahead=ahead)
-    assert (await count(db, await share(db, link())))[VIDEO].version == ahead + 1
+    await execute_sql(db, "UPDATE share_totals SET version = :ahead", ahead=ahead)
+    assert (await count_events(db, await insert_shares(db, link())))[VIDEO].version == ahead + 1
 
 
 async def test_when_it_was_last_shared_never_goes_back(db: SqlDatabase) -> None:
     made = record()
     later, earlier = AT + timedelta(hours=1), AT - timedelta(hours=1)
-    again = created(made, job=Job.SHARE_UPDATED, delta=0, moved=0)
+    again = created_event(made, job=Job.SHARE_UPDATED, delta=0, cell_delta=0)
     for at in (AT, later, earlier):
-        await count(db, await emit(db, again._replace(id=new_id(), at=at)))
+        await count_events(db, await emit(db, again._replace(id=new_id(), at=at)))
     assert (await db.platform_status(VIDEO))["twitter"].last_shared_at == later
 
 
 async def test_a_withdrawal_is_no_last_share(db: SqlDatabase) -> None:
     made = record()
-    await count(db, await share(db, made))
-    await count(db, await emit(db, deleted(made, at=AT + timedelta(hours=1))))
+    await count_events(db, await insert_shares(db, made))
+    await count_events(db, await emit(db, deleted_event(made, at=AT + timedelta(hours=1))))
     status = (await db.platform_status(VIDEO))["twitter"]
     assert (status.shares, status.last_shared_at) == (0, AT)
 
 
 async def test_many_contents_move_in_one_go(db: SqlDatabase) -> None:
     contents = [ContentRef(type="video", id=f"v{number}") for number in range(600)]
-    totals = await count(db, await share(db, *(link(content=each) for each in reversed(contents))))
+    totals = await count_events(db, await insert_shares(db, *(link(content=each) for each in reversed(contents))))
     assert {content: total.shares for content, total in totals.items()} == dict.fromkeys(contents, 1)
 
 
 async def test_many_counters_at_once_lose_nothing(db: SqlDatabase) -> None:
     contents = [VIDEO, ARTICLE, ContentRef(type="video", id="third")]
-    batches = [await share(db, *(record(content=each, user_id=f"u{n}") for each in contents)) for n in range(30)]
-    await asyncio.gather(*(count(db, batch) for batch in batches))
+    batches = [
+        await insert_shares(db, *(record(content=each, user_id=f"u{n}") for each in contents)) for n in range(30)
+    ]
+    await asyncio.gather(*(count_events(db, batch) for batch in batches))
     assert [found.shares for found in await db.counts(contents)] == [30, 30, 30]
     assert (await db.verify(None, lambda _: None)).drifted == ()
 
 
-async def test_nothing_moves_of_nothing(db: SqlDatabase) -> None:
+async def test_moving_nothing_changes_nothing(db: SqlDatabase) -> None:
     async with db.transaction() as tx:
         assert await tx.move({}) == {}
 
@@ -277,8 +283,8 @@ async def test_nothing_moves_of_nothing(db: SqlDatabase) -> None:
 # what follows
 
 
-async def test_what_follows_is_written_with_the_burn(db: SqlDatabase) -> None:
-    (event,) = await share(db, record())
+async def test_follow_up_events_are_written_with_the_burn(db: SqlDatabase) -> None:
+    (event,) = await insert_shares(db, record())
     told = Event(id=new_id(), job=Job.SHARE_FEED, content=VIDEO, at=AT, payload='{"shareCount": 1}')
     async with db.transaction() as tx:
         taken = await tx.take([event.id])
@@ -290,13 +296,13 @@ async def test_what_follows_is_written_with_the_burn(db: SqlDatabase) -> None:
 
 async def test_an_event_that_moves_nothing_counts_nothing(db: SqlDatabase) -> None:
     post = Event(id=new_id(), job=Job.SHARE_POST, content=VIDEO, at=AT, payload="twitter")
-    await count(db, await emit(db, post))
+    await count_events(db, await emit(db, post))
     assert await cells(db) == {}
     assert (await db.counts([VIDEO]))[0].version == 0
 
 
-async def test_a_cell_of_nothing_is_no_label(db: SqlDatabase) -> None:
+async def test_an_empty_cell_has_no_label(db: SqlDatabase) -> None:
     bare = Cell(evidence="link", channel="", campaign="")
-    await count(db, await emit(db, created(link(), to=bare)))
+    await count_events(db, await emit(db, created_event(link(), to=bare)))
     (found,) = await db.counts([VIDEO])
     assert (found.channel, found.campaign) == ({"none": 1}, {"none": 1})

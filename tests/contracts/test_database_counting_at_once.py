@@ -12,43 +12,43 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.activity import made
+from sharetally.domain.activity import count_by_minute
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import COUNTED, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence
 from sharetally.flow.sharing import record_cell
-from sharetally.ports import Counted, Writes
+from sharetally.ports import CountedBatch, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
     DATABASES,
     VIDEO,
-    again,
-    count,
-    created,
-    emptied,
+    count_events,
+    created_event,
+    database_url_for,
+    execute_sql,
+    insert_shares,
     link,
-    moved,
+    moved_event,
+    open_empty_database,
     record,
-    run,
-    share,
-    shared_url,
-    write,
+    retry_transient,
+    write_rows,
 )
-from tests.flow.history import history
+from tests.flow.random_history import random_history
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -57,15 +57,15 @@ async def take(db: SqlDatabase, *events: Event) -> list[Event]:
         return await tx.take([event.id for event in events])
 
 
-async def at_once(db: SqlDatabase, events: Sequence[Event]) -> Counted:
-    async def once() -> Counted:
+async def count_at_once(db: SqlDatabase, events: Sequence[Event]) -> CountedBatch:
+    async def once() -> CountedBatch:
         async with db.transaction() as tx:
             return await tx.count([event.id for event in events], COUNTED)
 
-    return await again(once)
+    return await retry_transient(once)
 
 
-async def everything(db: SqlDatabase) -> list[list[tuple[object, ...]]]:
+async def read_everything(db: SqlDatabase) -> list[list[tuple[object, ...]]]:
     """All that counting writes, but for the clock."""
     queries = (
         "SELECT content_type, content_id, shares FROM share_totals ORDER BY 1, 2",
@@ -74,80 +74,82 @@ async def everything(db: SqlDatabase) -> list[list[tuple[object, ...]]]:
         "ORDER BY 1, 2, 3, 4, 5",
         "SELECT job, content_id FROM events ORDER BY id",
     )
-    return [[tuple(row.values()) for row in await run(db, query)] for query in queries]
+    return [[tuple(row.values()) for row in await execute_sql(db, query)] for query in queries]
 
 
-def busy_day(dice: random.Random) -> list[Event]:
+def random_day(rng: random.Random) -> list[Event]:
     """Every kind of event there is, on several contents and over some hours; some move nothing at all."""
     contents = [VIDEO, ARTICLE, *(ContentRef(type="video", id=f"v{number}") for number in range(5))]
-    events = history(dice)[0].events
+    events = random_history(rng)[0].events
     for number in range(40):
         shared = record(user_id=f"again {number}")
-        events.append(created(shared, job=Job.SHARE_UPDATED, delta=0, moved=0))
+        events.append(created_event(shared, job=Job.SHARE_UPDATED, delta=0, cell_delta=0))
         posted = shared._replace(evidence=Evidence.POSTED)
-        events.append(moved(posted, record_cell(shared), platform=shared.platform))
-        events.append(created(link(), to=None))
+        events.append(moved_event(posted, record_cell(shared), platform=shared.platform))
+        events.append(created_event(link(), to=None))
     events.append(Event(id=new_id(), job=Job.SHARE_POST, content=VIDEO, at=AT, payload="twitter"))
-    hours = (timedelta(minutes=dice.randrange(300)) for _ in events)
+    hours = (timedelta(minutes=rng.randrange(300)) for _ in events)
     return [
-        event._replace(content=dice.choice(contents), at=AT + ahead) for event, ahead in zip(events, hours, strict=True)
+        event._replace(content=rng.choice(contents), at=AT + ahead) for event, ahead in zip(events, hours, strict=True)
     ]
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_at_once_is_step_by_step(db: SqlDatabase, seed: int) -> None:
+async def test_counting_in_one_statement_equals_counting_step_by_step(db: SqlDatabase, seed: int) -> None:
     """The same day, taken, burned, folded and moved by hand, and counted by the database itself."""
-    dice = random.Random(seed)
-    events = busy_day(dice)
+    rng = random.Random(seed)
+    events = random_day(rng)
     parts = [events[start : start + 41] for start in range(0, len(events), 41)]
-    await write(db, Writes(events=events))
+    await write_rows(db, Writes(events=events))
     for part in parts:
-        await count(db, [event for event in part if event.job in COUNTED])
-    by_hand = await everything(db)
-    await run(db, "DELETE FROM events")
+        await count_events(db, [event for event in part if event.job in COUNTED])
+    by_hand = await read_everything(db)
+    await execute_sql(db, "DELETE FROM events")
     for table in ("share_totals", "share_counts", "share_rollups"):
-        await run(db, f"DELETE FROM {table}")
-    await write(db, Writes(events=events))
-    told = [await at_once(db, part) for part in parts]
-    assert await everything(db) == by_hand
+        await execute_sql(db, f"DELETE FROM {table}")
+    await write_rows(db, Writes(events=events))
+    told = [await count_at_once(db, part) for part in parts]
+    assert await read_everything(db) == by_hand
     wanted = [Counter(str(event.job) for event in part if event.job in COUNTED) for part in parts]
-    assert [dict(each.numbers) for each in told] == wanted
-    assert [each.contents for each in told] == [
+    assert [dict(each.event_counts) for each in told] == wanted
+    assert [each.content_items for each in told] == [
         {event.content for event in part if event.job in COUNTED} for part in parts
     ]
-    assert [sorted(each.made) for each in told] == [
-        list(made(event for event in part if event.job in COUNTED)) for part in parts
+    assert [sorted(each.minute_counts) for each in told] == [
+        list(count_by_minute(event for event in part if event.job in COUNTED)) for part in parts
     ]
-    assert any(each.made for each in told)
-    numbers = [number for each in told for number in (*each.numbers.values(), *(row.shares for row in each.made))]
+    assert any(each.minute_counts for each in told)
+    numbers = [
+        number for each in told for number in (*each.event_counts.values(), *(row.shares for row in each.minute_counts))
+    ]
     assert {type(number) for number in numbers} == {int}  # what metrics and other processes can read
 
 
-async def test_at_once_leaves_what_is_parked_gone_or_somebody_elses(db: SqlDatabase) -> None:
-    kept, parked, gone = (created(record(user_id=name)) for name in ("anna", "bert", "cora"))
-    post = created(record(), job=Job.SHARE_POST, delta=0, moved=0, to=None)
-    await write(db, Writes(events=[kept, parked, post]))
+async def test_counting_in_one_statement_skips_parked_missing_and_foreign_events(db: SqlDatabase) -> None:
+    kept, parked, gone = (created_event(record(user_id=name)) for name in ("anna", "bert", "cora"))
+    post = created_event(record(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None)
+    await write_rows(db, Writes(events=[kept, parked, post]))
     await db.park(parked.id, "poison")
-    assert (await at_once(db, [gone, kept, parked, post, kept])).numbers == {"share_created": 1}
-    assert await at_once(db, [kept, gone]) == Counted()
-    assert await at_once(db, []) == Counted()
+    assert (await count_at_once(db, [gone, kept, parked, post, kept])).event_counts == {"share_created": 1}
+    assert await count_at_once(db, [kept, gone]) == CountedBatch()
+    assert await count_at_once(db, []) == CountedBatch()
     assert (await db.counts([VIDEO]))[0].shares == 1
     assert await take(db, kept, post) == [post]
 
 
 async def test_at_once_raises_the_version(db: SqlDatabase) -> None:
-    await at_once(db, await share(db, link()))
+    await count_at_once(db, await insert_shares(db, link()))
     ahead = 4_000_000_000_000_000
-    await run(db, "UPDATE share_totals SET version = :ahead", ahead=ahead)
-    await at_once(db, await share(db, link()))
+    await execute_sql(db, "UPDATE share_totals SET version = :ahead", ahead=ahead)
+    await count_at_once(db, await insert_shares(db, link()))
     assert (await db.counts([VIDEO]))[0].version == ahead + 1
 
 
 async def test_many_at_once_count_each_event_once(db: SqlDatabase) -> None:
     contents = [VIDEO, ARTICLE, ContentRef(type="video", id="third")]
-    events = await share(db, *(record(content=each, user_id=f"u{n}") for each in contents for n in range(100)))
+    events = await insert_shares(db, *(record(content=each, user_id=f"u{n}") for each in contents for n in range(100)))
     parts = [events[start : start + 60] for start in range(0, len(events), 40)]
-    await asyncio.gather(*(at_once(db, part) for part in (*parts, *reversed(parts))))
+    await asyncio.gather(*(count_at_once(db, part) for part in (*parts, *reversed(parts))))
     assert [found.shares for found in await db.counts(contents)] == [100, 100, 100]
     assert (await db.verify(None, lambda _: None)).drifted == ()
     assert (await db.backlog()).pending == 0

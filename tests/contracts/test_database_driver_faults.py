@@ -11,7 +11,7 @@ import pytest
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.engine import committed
 from sharetally.adapters.databases.postgresql import PostgresqlDriver
-from sharetally.domain.errors import CommitUnknown, DataRefused, RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import CommitOutcomeUnknown, DataRejected, SharetallyError, TransientConflict, Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -31,11 +31,11 @@ class FailingDriver:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (RuntimeError("unable to perform operation on <TCPTransport closed=True>"), CommitUnknown),
-        (Exception(), CommitUnknown),
-        (Unavailable(), CommitUnknown),
-        (RunAgain("40001"), RunAgain),
-        (DataRefused("23514"), DataRefused),
+        (RuntimeError("unable to perform operation on <TCPTransport closed=True>"), CommitOutcomeUnknown),
+        (Exception(), CommitOutcomeUnknown),
+        (Unavailable(), CommitOutcomeUnknown),
+        (TransientConflict("40001"), TransientConflict),
+        (DataRejected("23514"), DataRejected),
     ],
     ids=repr,
 )

@@ -15,11 +15,19 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.migrations import HEAD
-from sharetally.domain.errors import Conflict, RunAgain
+from sharetally.domain.errors import Conflict, TransientConflict
 from sharetally.domain.ids import new_id
-from sharetally.flow.again import again
-from sharetally.ports import ApiKey, CallerKey, References, StoredAnswer, Writes
-from tests.contracts.database_rows import AT, DATABASES, emptied, opened, run, shared_url, write
+from sharetally.flow.retry import again
+from sharetally.ports import ApiKey, IdempotencyKey, LockSet, StoredResponse, Writes
+from tests.contracts.database_rows import (
+    AT,
+    DATABASES,
+    database_url_for,
+    execute_sql,
+    open_database,
+    open_empty_database,
+    write_rows,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -32,12 +40,12 @@ A_MINUTE_AGO = {
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -79,7 +87,7 @@ async def test_the_same_key_is_added_once(db: SqlDatabase) -> None:
     await db.add_key(one)
     with pytest.raises(Conflict):
         await db.add_key(one)
-    with pytest.raises(RunAgain):
+    with pytest.raises(TransientConflict):
         await db.add_key(replace(one, name="another"))
     assert await db.keys() == [one]
 
@@ -97,7 +105,7 @@ async def test_a_name_is_that_of_one_key_until_it_is_revoked(db: SqlDatabase) ->
 
 
 async def test_of_two_keys_at_once_one_gets_the_name(url: str) -> None:
-    async with emptied(url) as db, opened(url) as twin:
+    async with open_empty_database(url) as db, open_database(url) as twin:
         news = [replace(key("shop"), digest=bytes([each]) * 32) for each in range(8)]
         stores = [again(partial((db, twin)[place % 2].add_key, each)) for place, each in enumerate(news)]
         outcomes = await asyncio.gather(*stores, return_exceptions=True)
@@ -109,9 +117,9 @@ async def test_a_name_that_several_keys_have_already_is_given_to_no_more(db: Sql
     """As an older version made them: all of them go on working."""
     twins = [replace(key("shop"), digest=bytes([each]) * 32) for each in range(2)]
     await db.add_key(twins[0])
-    await run(db, "UPDATE api_keys SET active_name = NULL, name = 'other'")
+    await execute_sql(db, "UPDATE api_keys SET active_name = NULL, name = 'other'")
     await db.add_key(twins[1])
-    await run(db, "UPDATE api_keys SET active_name = NULL, name = 'shop'")
+    await execute_sql(db, "UPDATE api_keys SET active_name = NULL, name = 'shop'")
     with pytest.raises(Conflict):
         await db.add_key(replace(key("shop"), digest=bytes([9]) * 32))
     for each in twins:
@@ -131,7 +139,7 @@ async def test_revoking_keeps_the_first_time(db: SqlDatabase) -> None:
     assert await db.key_by_digest(one.digest) == first
 
 
-async def test_a_key_that_is_none_is_not_revoked(db: SqlDatabase) -> None:
+async def test_an_unknown_key_is_not_revoked(db: SqlDatabase) -> None:
     await db.add_key(key())
     assert not await db.revoke_key(new_id())
     assert (await db.keys())[0].revoked_at is None
@@ -140,20 +148,22 @@ async def test_a_key_that_is_none_is_not_revoked(db: SqlDatabase) -> None:
 # answers
 
 
-async def test_old_answers_are_forgotten(db: SqlDatabase, url: str) -> None:
-    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
-    old, fresh = CallerKey(caller="anna", key="old"), CallerKey(caller="anna", key="fresh")
-    await write(db, Writes(answers={old: answer, fresh: answer}))
+async def test_old_stored_responses_are_purged(db: SqlDatabase, url: str) -> None:
+    answer = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    old, fresh = IdempotencyKey(caller="anna", key="old"), IdempotencyKey(caller="anna", key="fresh")
+    await write_rows(db, Writes(responses={old: answer, fresh: answer}))
     past = A_MINUTE_AGO[urlsplit(url).scheme]
-    await run(db, f"UPDATE idempotency_keys SET created_at = {past} WHERE request_hash IS NOT NULL AND caller = 'anna'")
-    await write(db, Writes(answers={fresh._replace(key="newest"): answer}))
-    assert await db.purge_answers(90, at_most=10) == 0
-    assert await db.purge_answers(30, at_most=1) == 1
-    assert await db.purge_answers(30, at_most=10) == 1
-    assert await db.purge_answers(30, at_most=10) == 0
+    await execute_sql(
+        db, f"UPDATE idempotency_keys SET created_at = {past} WHERE request_hash IS NOT NULL AND caller = 'anna'"
+    )
+    await write_rows(db, Writes(responses={fresh._replace(key="newest"): answer}))
+    assert await db.purge_responses(90, at_most=10) == 0
+    assert await db.purge_responses(30, at_most=1) == 1
+    assert await db.purge_responses(30, at_most=10) == 1
+    assert await db.purge_responses(30, at_most=10) == 0
     wanted = frozenset({old, fresh, fresh._replace(key="newest")})
     async with db.transaction() as tx:
-        assert set((await tx.lock(References(keys=wanted))).answers) == {fresh._replace(key="newest")}
+        assert set((await tx.lock(LockSet(keys=wanted))).responses) == {fresh._replace(key="newest")}
 
 
 # revision
@@ -164,5 +174,5 @@ async def test_the_revision_is_the_heads(db: SqlDatabase) -> None:
 
 
 async def test_an_empty_database_has_no_revision(database_url: str) -> None:
-    async with opened(database_url) as bare:
+    async with open_database(database_url) as bare:
         assert await bare.revision() is None

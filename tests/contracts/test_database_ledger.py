@@ -12,28 +12,28 @@ import pytest
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
-from sharetally.domain.errors import DataRefused, RunAgain
+from sharetally.domain.errors import DataRejected, TransientConflict
 from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, Status
-from sharetally.ports import AuditFilter, CallerKey, References, StoredAnswer, Writes
+from sharetally.ports import AuditFilter, IdempotencyKey, LockSet, StoredResponse, Writes
 from tests.contracts.database_rows import (
     AT,
     DATABASES,
     SERVERS,
     VIDEO,
     adjustment,
-    created,
-    emptied,
-    entry,
+    audit_entry,
+    created_event,
+    database_url_for,
+    execute_sql,
     link,
-    number,
-    of_links,
-    of_records,
+    links_by_id,
+    open_empty_database,
+    query_int,
     record,
-    run,
-    shared_url,
-    write,
+    records_by_key,
+    write_rows,
 )
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +74,7 @@ EXOTIC = [
     "00",
     "1e1",
 ]
-ANSWER = StoredAnswer(
+ANSWER = StoredResponse(
     request_hash=bytes(range(32)),
     status=201,
     headers=(("Location", "/share-links/1"), ("X-Ä", "ö")),
@@ -84,47 +84,47 @@ ANSWER = StoredAnswer(
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
 async def records(db: SqlDatabase) -> int:
-    return await number(db, "SELECT count(*) AS n FROM share_records")
+    return await query_int(db, "SELECT count(*) AS n FROM share_records")
 
 
 # refusals
 
 
 @pytest.mark.parametrize("kind", ["record", "link", "code", "adjustment", "job id", "answer", "event"])
-async def test_a_row_that_is_there_already_means_run_again(db: SqlDatabase, kind: str) -> None:
+async def test_a_duplicate_row_is_a_transient_conflict(db: SqlDatabase, kind: str) -> None:
     made, of, correction = record(), link(), adjustment()
-    event, key = created(made), CallerKey(caller="anna", key="k")
-    await write(
+    event, key = created_event(made), IdempotencyKey(caller="anna", key="k")
+    await write_rows(
         db,
         Writes(
-            answers={key: ANSWER},
-            new_records=of_records(made),
-            new_links=of_links(of),
+            responses={key: ANSWER},
+            new_records=records_by_key(made),
+            new_links=links_by_id(of),
             adjustments={correction.request_key: correction},
             events=[event],
         ),
     )
     twins = {
-        "record": Writes(new_records=of_records(made._replace(id=new_id()))),
-        "link": Writes(new_links=of_links(replace(of, code="another"))),
-        "code": Writes(new_links=of_links(replace(of, id=new_id()))),
+        "record": Writes(new_records=records_by_key(made._replace(id=new_id()))),
+        "link": Writes(new_links=links_by_id(replace(of, code="another"))),
+        "code": Writes(new_links=links_by_id(replace(of, id=new_id()))),
         "adjustment": Writes(adjustments={"another": replace(correction, request_key="another")}),
         "job id": Writes(adjustments={correction.request_key: replace(correction, id=new_id())}),
-        "answer": Writes(answers={key: ANSWER}),
+        "answer": Writes(responses={key: ANSWER}),
         "event": Writes(events=[event]),
     }
-    with pytest.raises(RunAgain):
-        await write(db, twins[kind])
+    with pytest.raises(TransientConflict):
+        await write_rows(db, twins[kind])
 
 
 @pytest.mark.parametrize(
@@ -137,26 +137,26 @@ async def test_a_row_that_is_there_already_means_run_again(db: SqlDatabase, kind
     ],
     ids=["missing", "too large", "half a pair", "another half"],
 )
-async def test_a_value_that_is_none_is_refused(db: SqlDatabase, changes: dict[str, object]) -> None:
-    with pytest.raises(DataRefused):
-        await write(db, Writes(new_records={record().key: record(**changes)}))
-    await write(db, Writes(new_records=of_records(record())))
+async def test_an_invalid_value_is_refused(db: SqlDatabase, changes: dict[str, object]) -> None:
+    with pytest.raises(DataRejected):
+        await write_rows(db, Writes(new_records={record().key: record(**changes)}))
+    await write_rows(db, Writes(new_records=records_by_key(record())))
     assert await records(db) == 1
 
 
 @on_servers
 @pytest.mark.parametrize("changes", [{"user_id": "x" * 129}, {"platform": "x" * 33}, {"error_message": "x" * 501}])
 async def test_a_value_that_is_too_long_is_refused(db: SqlDatabase, changes: dict[str, object]) -> None:
-    with pytest.raises(DataRefused):
-        await write(db, Writes(new_records=of_records(record(**changes))))
+    with pytest.raises(DataRejected):
+        await write_rows(db, Writes(new_records=records_by_key(record(**changes))))
     assert await records(db) == 0
 
 
-async def test_a_status_that_is_none_is_refused(db: SqlDatabase) -> None:
+async def test_an_invalid_status_is_refused(db: SqlDatabase) -> None:
     made = record()
-    await write(db, Writes(new_records=of_records(made)))
-    with pytest.raises(DataRefused):
-        await run(db, "UPDATE share_records SET status = 'lost' WHERE user_id = :user", user="anna")
+    await write_rows(db, Writes(new_records=records_by_key(made)))
+    with pytest.raises(DataRejected):
+        await execute_sql(db, "UPDATE share_records SET status = 'lost' WHERE user_id = :user", user="anna")
     assert await db.record(made.id) == made
 
 
@@ -176,7 +176,7 @@ async def test_a_record_comes_back_whole(db: SqlDatabase) -> None:
         external_url="https://x.com/anna/status/42?a=1%2F2",
     )
     bare = record(user_id="berta", status=Status.PENDING, first_shared_at=None, last_shared_at=None)
-    await write(db, Writes(new_records=of_records(full, bare)))
+    await write_rows(db, Writes(new_records=records_by_key(full, bare)))
     assert await db.record(full.id) == full
     assert await db.record(bare.id) == bare
 
@@ -184,7 +184,7 @@ async def test_a_record_comes_back_whole(db: SqlDatabase) -> None:
 async def test_times_in_other_zones_come_back_as_the_same_moment(db: SqlDatabase) -> None:
     ahead = AT.astimezone(datetime.strptime("+0545", "%z").tzinfo)
     made = record(first_shared_at=ahead, last_shared_at=ahead)
-    await write(db, Writes(new_records=of_records(made)))
+    await write_rows(db, Writes(new_records=records_by_key(made)))
     stands = await db.record(made.id)
     assert stands is not None
     assert stands.first_shared_at == AT
@@ -192,7 +192,7 @@ async def test_times_in_other_zones_come_back_as_the_same_moment(db: SqlDatabase
 
 async def test_a_changed_record_is_written_over_the_old_one(db: SqlDatabase) -> None:
     before, beside = record(error_code="old", external_id="1"), record(user_id="berta")
-    await write(db, Writes(new_records=of_records(before, beside)))
+    await write_rows(db, Writes(new_records=records_by_key(before, beside)))
     after = before._replace(
         status=Status.WITHDRAWN,
         evidence=Evidence.POSTED,
@@ -202,7 +202,7 @@ async def test_a_changed_record_is_written_over_the_old_one(db: SqlDatabase) -> 
         external_id=None,
     )
     new = record(user_id="carla")
-    await write(db, Writes(new_records=of_records(new), changed_records=of_records(after)))
+    await write_rows(db, Writes(new_records=records_by_key(new), changed_records=records_by_key(after)))
     assert [await db.record(each.id) for each in (after, beside, new)] == [after, beside, new]
 
 
@@ -216,46 +216,46 @@ async def test_links_come_back_whole_before_and_after_a_change(db: SqlDatabase) 
         deleted_at=AT,
         url="https://example.org/ä?q=%25&r='",
     )
-    await write(db, Writes(new_links=of_links(bare, full)))
+    await write_rows(db, Writes(new_links=links_by_id(bare, full)))
     assert [await db.link(bare.id), await db.link(full.id)] == [bare, full]
     after = replace(bare, channel="x", campaign="y", url="https://example.org/2", updated_at=AT + timedelta(seconds=1))
-    await write(db, Writes(changed_links=of_links(after)))
+    await write_rows(db, Writes(changed_links=links_by_id(after)))
     assert [await db.link(bare.id), await db.link(full.id)] == [after, full]
 
 
 async def test_adjustments_come_back_whole(db: SqlDatabase) -> None:
     one = adjustment(-1_000_000, channel="x", campaign="y", evidence="declared", platform="x", reason="weil \U0001f937")
     other = adjustment(1)
-    await write(db, Writes(adjustments={each.request_key: each for each in (one, other)}))
+    await write_rows(db, Writes(adjustments={each.request_key: each for each in (one, other)}))
     async with db.transaction() as tx:
-        found = await tx.lock(References(adjustments=frozenset({one.request_key, other.request_key})))
+        found = await tx.lock(LockSet(adjustments=frozenset({one.request_key, other.request_key})))
     assert found.adjustments == {one.request_key: one, other.request_key: other}
 
 
 async def test_answers_come_back_byte_for_byte(db: SqlDatabase) -> None:
     long = replace(ANSWER, body=bytes(range(256)) * 4_096, headers=())
-    answers = {CallerKey(caller="anna", key="k"): ANSWER, CallerKey(caller="anna", key="K"): long}
-    await write(db, Writes(answers=answers))
+    answers = {IdempotencyKey(caller="anna", key="k"): ANSWER, IdempotencyKey(caller="anna", key="K"): long}
+    await write_rows(db, Writes(responses=answers))
     async with db.transaction() as tx:
-        assert (await tx.lock(References(keys=frozenset(answers)))).answers == answers
+        assert (await tx.lock(LockSet(keys=frozenset(answers)))).responses == answers
 
 
 async def test_the_audit_comes_back_whole(db: SqlDatabase) -> None:
-    full = entry(actor="key:server", error_code="lost", error_message="nobody knows", status="unknown")
-    bare = entry(platform=None, status=None, request_id="")
-    await write(db, Writes(audit=[full, bare]))
+    full = audit_entry(actor="key:server", error_code="lost", error_message="nobody knows", status="unknown")
+    bare = audit_entry(platform=None, status=None, request_id="")
+    await write_rows(db, Writes(audit=[full, bare]))
     found: list[AuditEntry] = await db.audit(AuditFilter(), limit=10, after=None)
     assert {each.id: each for each in found} == {full.id: full, bare.id: bare}
 
 
 async def test_events_come_back_whole(db: SqlDatabase) -> None:
     cell = Cell(evidence="link", channel="x", campaign="y")
-    full = created(
-        link(), job="someones_own", delta=-3, moved=4, to=cell, origin=cell._replace(channel=""), platform="x",
+    full = created_event(
+        link(), job="someones_own", delta=-3, cell_delta=4, to=cell, origin=cell._replace(channel=""), platform="x",
         request_id="r", payload='{"text": "\U0001f600 ' + "x" * 5_000 + '"}',
     )  # fmt: skip
     bare = Event(id=new_id(), job=Job.SHARE_POST, content=VIDEO, at=AT)
-    await write(db, Writes(events=[full, bare]))
+    await write_rows(db, Writes(events=[full, bare]))
     async with db.transaction() as tx:
         assert await tx.take([bare.id, full.id]) == [full, bare]
 
@@ -264,23 +264,23 @@ async def test_ids_are_compared_exactly(db: SqlDatabase) -> None:
     """Case, trailing spaces, accents, composition, signs of other planes: each is somebody else."""
     contents = [record(content=ContentRef(type="video", id=each)) for each in EXOTIC]
     users = [record(user_id=each) for each in EXOTIC if each != "abc"]
-    await write(db, Writes(new_records=of_records(*contents, *users)))
+    await write_rows(db, Writes(new_records=records_by_key(*contents, *users)))
     for each in contents:
-        assert await db.records_of(each.content, "anna") == {"twitter": each}
+        assert await db.user_records(each.content, "anna") == {"twitter": each}
     for each in users:
-        assert await db.records_of(VIDEO, each.user_id) == {"twitter": each}
+        assert await db.user_records(VIDEO, each.user_id) == {"twitter": each}
     async with db.transaction() as tx:
-        locked = await tx.lock(References(records=frozenset(each.key for each in contents + users)))
-    assert locked.records == of_records(*contents, *users)
+        locked = await tx.lock(LockSet(records=frozenset(each.key for each in contents + users)))
+    assert locked.records == records_by_key(*contents, *users)
 
 
 async def test_keys_and_job_ids_are_compared_exactly(db: SqlDatabase) -> None:
-    keys = {CallerKey(caller="anna", key=each): replace(ANSWER, body=each.encode()) for each in EXOTIC}
+    keys = {IdempotencyKey(caller="anna", key=each): replace(ANSWER, body=each.encode()) for each in EXOTIC}
     corrections = {each: adjustment(request_key=each) for each in EXOTIC}
-    await write(db, Writes(answers=keys, adjustments=corrections))
+    await write_rows(db, Writes(responses=keys, adjustments=corrections))
     async with db.transaction() as tx:
-        found = await tx.lock(References(keys=frozenset(keys), adjustments=frozenset(corrections)))
-    assert found.answers == keys
+        found = await tx.lock(LockSet(keys=frozenset(keys), adjustments=frozenset(corrections)))
+    assert found.responses == keys
     assert found.adjustments == corrections
 
 
@@ -288,7 +288,9 @@ async def test_keys_and_job_ids_are_compared_exactly(db: SqlDatabase) -> None:
 
 
 async def test_a_hook_runs_its_own_sql_in_the_transaction(db: SqlDatabase) -> None:
-    await write(db, Writes(new_records=of_records(record(user_id="50%"), record(user_id="50%%"), record(user_id="x"))))
+    await write_rows(
+        db, Writes(new_records=records_by_key(record(user_id="50%"), record(user_id="50%%"), record(user_id="x")))
+    )
     async with db.transaction() as tx:
         await tx.execute("UPDATE share_records SET attempt_count = :n WHERE user_id = :user", {"n": 9, "user": "50%"})
         found = await tx.execute("SELECT user_id, attempt_count FROM share_records WHERE user_id = '50%'", {})
@@ -296,7 +298,7 @@ async def test_a_hook_runs_its_own_sql_in_the_transaction(db: SqlDatabase) -> No
         assert await tx.execute("SELECT 1 AS n FROM share_records WHERE user_id = :user", {"user": "y"}) == []
 
 
-async def test_a_statement_that_is_none_is_refused(db: SqlDatabase) -> None:
-    with pytest.raises(DataRefused):
-        await run(db, "SELEC 1")
-    assert await number(db, "SELECT 1 AS n") == 1
+async def test_an_invalid_statement_is_refused(db: SqlDatabase) -> None:
+    with pytest.raises(DataRejected):
+        await execute_sql(db, "SELEC 1")
+    assert await query_int(db, "SELECT 1 AS n") == 1

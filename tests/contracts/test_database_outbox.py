@@ -14,7 +14,7 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Action
-from sharetally.ports import AuditFilter, Backlog, EventHead, References, Writes
+from sharetally.ports import AuditFilter, Backlog, EventRef, LockSet, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
@@ -22,16 +22,16 @@ from tests.contracts.database_rows import (
     SERVERS,
     VIDEO,
     adjustment,
-    count,
-    created,
-    emptied,
-    entry,
-    opened,
+    audit_entry,
+    count_events,
+    created_event,
+    database_url_for,
+    execute_sql,
+    insert_shares,
+    open_database,
+    open_empty_database,
     record,
-    run,
-    share,
-    shared_url,
-    write,
+    write_rows,
 )
 
 pytestmark = pytest.mark.anyio
@@ -47,12 +47,12 @@ A_MINUTE_AGO = {
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -63,13 +63,13 @@ def a_minute_ago(url: str) -> str:
 
 async def emit(db: SqlDatabase, number: int = 1, job: str = Job.SHARE_CREATED) -> list[Event]:
     """New events, each with a request id of its own, by which plain SQL finds it."""
-    events = [created(record(), job=job, request_id=str(new_id())) for _ in range(number)]
-    await write(db, Writes(events=events))
+    events = [created_event(record(), job=job, request_id=str(new_id())) for _ in range(number)]
+    await write_rows(db, Writes(events=events))
     return events
 
 
-def heads(*events: Event) -> list[EventHead]:
-    return [EventHead(id=event.id, job=str(event.job), content=event.content) for event in events]
+def heads(*events: Event) -> list[EventRef]:
+    return [EventRef(id=event.id, job=str(event.job), content=event.content) for event in events]
 
 
 # the clock, and what waits
@@ -81,12 +81,12 @@ async def test_the_database_tells_the_time(db: SqlDatabase) -> None:
     assert abs(told - datetime.now(UTC)) < timedelta(seconds=30)
 
 
-async def test_nothing_waits(db: SqlDatabase) -> None:
+async def test_an_empty_outbox_has_no_backlog(db: SqlDatabase) -> None:
     assert await db.backlog() == Backlog(pending=0, parked=0, oldest=0.0)
-    assert not await db.waiting_longer_than(0)
+    assert not await db.has_unburned_older_than(0)
 
 
-async def test_what_waits_is_counted_apart_from_what_is_parked(db: SqlDatabase) -> None:
+async def test_pending_and_parked_events_are_counted_separately(db: SqlDatabase) -> None:
     one, *_ = await emit(db, 3)
     await db.park(one.id, "poison")
     found = await db.backlog()
@@ -96,7 +96,7 @@ async def test_what_waits_is_counted_apart_from_what_is_parked(db: SqlDatabase) 
 
 async def test_the_oldest_is_as_old_as_it_was_written(db: SqlDatabase, a_minute_ago: str) -> None:
     old, *_ = await emit(db, 3)
-    await run(db, f"UPDATE events SET created_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
+    await execute_sql(db, f"UPDATE events SET created_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
     assert 59 < (await db.backlog()).oldest < 90
     await db.park(old.id, "set aside")
     assert (await db.backlog()).oldest < 30
@@ -104,12 +104,12 @@ async def test_the_oldest_is_as_old_as_it_was_written(db: SqlDatabase, a_minute_
 
 async def test_whether_anything_was_sent_long_ago(db: SqlDatabase, a_minute_ago: str) -> None:
     old, *_ = await emit(db, 2)
-    assert not await db.waiting_longer_than(30)
-    await run(db, f"UPDATE events SET sent_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
-    assert await db.waiting_longer_than(30)
-    assert not await db.waiting_longer_than(90)
+    assert not await db.has_unburned_older_than(30)
+    await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
+    assert await db.has_unburned_older_than(30)
+    assert not await db.has_unburned_older_than(90)
     await db.park(old.id, "nobody sends it")
-    assert not await db.waiting_longer_than(30)
+    assert not await db.has_unburned_older_than(30)
 
 
 # claims
@@ -122,7 +122,7 @@ async def test_all_are_claimed_oldest_first(db: SqlDatabase) -> None:
 
 async def test_what_was_claimed_is_stamped_as_sent_now(db: SqlDatabase, a_minute_ago: str) -> None:
     events = await emit(db, 5)
-    await run(db, f"UPDATE events SET sent_at = {a_minute_ago}")
+    await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago}")
     before = (await db.now()) - timedelta(seconds=30)
     assert await db.claim(JOBS, before, 3) == heads(*events[:3])
     assert await db.claim(JOBS, before, 3) == heads(*events[3:])
@@ -131,7 +131,7 @@ async def test_what_was_claimed_is_stamped_as_sent_now(db: SqlDatabase, a_minute
 
 async def test_what_was_sent_since_is_not_claimed(db: SqlDatabase, a_minute_ago: str) -> None:
     old, _fresh = await emit(db, 2)
-    await run(db, f"UPDATE events SET sent_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
+    await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
     assert await db.claim(JOBS, (await db.now()) - timedelta(seconds=30), 10) == heads(old)
 
 
@@ -160,7 +160,7 @@ async def test_claims_are_counted_on_the_row(db: SqlDatabase) -> None:
 
 
 @on_servers
-async def test_what_somebody_holds_is_passed_over(db: SqlDatabase) -> None:
+async def test_locked_events_are_skipped(db: SqlDatabase) -> None:
     held, free = await emit(db, 2)
     async with db.transaction() as tx:
         await tx.take([held.id])
@@ -169,9 +169,9 @@ async def test_what_somebody_holds_is_passed_over(db: SqlDatabase) -> None:
 
 async def test_two_relays_claim_each_its_own(db: SqlDatabase, url: str, a_minute_ago: str) -> None:
     events = await emit(db, 200)
-    await run(db, f"UPDATE events SET sent_at = {a_minute_ago}")
+    await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago}")
     before = (await db.now()) - timedelta(seconds=30)
-    async with opened(url) as other:
+    async with open_database(url) as other:
         found = await asyncio.gather(*(who.claim(JOBS, before, 20) for who in (db, other) for _ in range(10)))
     claimed = [each for part in found for each in part]
     assert len(claimed) == len(set(claimed))
@@ -245,7 +245,7 @@ async def test_what_is_unparked_is_pending_and_sent_just_now(db: SqlDatabase, a_
     one, other, free = await emit(db, 3)
     for event in (one, other):
         await db.park(event.id, "poison")
-    await run(db, f"UPDATE events SET sent_at = {a_minute_ago}")
+    await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago}")
     found = await db.unpark([other.id, one.id, free.id, new_id(), one.id])
     assert sorted(found, key=lambda each: each.id) == heads(one, other)
     assert await db.unpark([one.id, other.id]) == []
@@ -254,28 +254,28 @@ async def test_what_is_unparked_is_pending_and_sent_just_now(db: SqlDatabase, a_
     assert await db.claim(JOBS, before, 10) == heads(free)
 
 
-async def test_nothing_is_unparked_of_nothing(db: SqlDatabase) -> None:
+async def test_unparking_nothing_changes_nothing(db: SqlDatabase) -> None:
     assert await db.unpark([]) == []
 
 
-async def test_what_never_was_a_job_is_parked_from_the_start(db: SqlDatabase) -> None:
+async def test_an_invalid_job_is_stored_as_parked(db: SqlDatabase) -> None:
     strange = Event(id=new_id(), job=Job.SHARE_INBOUND, content=ARTICLE, at=AT, payload='{"jobId": 7}')
-    await db.park_new(strange, "jobId: must be text")
+    await db.insert_parked(strange, "jobId: must be text")
     parked = await db.parked_event(strange.id)
     assert parked is not None
     assert (parked.event, parked.reason) == (strange, "jobId: must be text")
     assert await db.claim([Job.SHARE_INBOUND], None, 10) == []
 
 
-async def test_discarding_writes_what_cancels_it(db: SqlDatabase) -> None:
-    (event,) = await share(db, record())
+async def test_discarding_writes_a_compensating_adjustment(db: SqlDatabase) -> None:
+    (event,) = await insert_shares(db, record())
     await db.park(event.id, "poison")
-    line = entry(action=Action.DISCARDED.value, actor="ops", error_message="a test")
+    line = audit_entry(action=Action.DISCARDED.value, actor="ops", error_message="a test")
     cancels = adjustment(-1, evidence="declared", channel="twitter", platform="twitter")
     assert await db.discard(event.id, [cancels], line)
     assert await db.parked_event(event.id) is None
     async with db.transaction() as tx:
-        found = await tx.lock(References(adjustments=frozenset({cancels.request_key})))
+        found = await tx.lock(LockSet(adjustments=frozenset({cancels.request_key})))
     assert found.adjustments == {cancels.request_key: cancels}
     assert await db.audit(AuditFilter(), limit=10, after=None) == [line]
     assert (await db.verify(VIDEO, lambda _: None)).drifted == ()
@@ -284,30 +284,30 @@ async def test_discarding_writes_what_cancels_it(db: SqlDatabase) -> None:
 async def test_discarding_again_changes_nothing(db: SqlDatabase) -> None:
     (event,) = await emit(db)
     await db.park(event.id, "poison")
-    assert await db.discard(event.id, [], entry())
-    assert not await db.discard(event.id, [adjustment()], entry())
+    assert await db.discard(event.id, [], audit_entry())
+    assert not await db.discard(event.id, [adjustment()], audit_entry())
     assert len(await db.audit(AuditFilter(), limit=10, after=None)) == 1
 
 
 async def test_what_is_not_parked_is_not_discarded(db: SqlDatabase) -> None:
     (event,) = await emit(db)
-    assert not await db.discard(event.id, [adjustment(-1)], entry())
+    assert not await db.discard(event.id, [adjustment(-1)], audit_entry())
     assert (await db.backlog()).pending == 1
     assert await db.audit(AuditFilter(), limit=10, after=None) == []
 
 
 async def test_of_two_that_discard_at_once_one_does(db: SqlDatabase) -> None:
-    (event,) = await share(db, record())
+    (event,) = await insert_shares(db, record())
     await db.park(event.id, "poison")
     cancels = [adjustment(-1, evidence="declared", channel="twitter", platform="twitter") for _ in range(5)]
-    done = await asyncio.gather(*(db.discard(event.id, [each], entry()) for each in cancels))
+    done = await asyncio.gather(*(db.discard(event.id, [each], audit_entry()) for each in cancels))
     assert sorted(done) == [False] * 4 + [True]
     assert (await db.verify(VIDEO, lambda _: None)).drifted == ()
 
 
 async def test_an_event_that_is_parked_while_it_is_counted_is_counted(db: SqlDatabase) -> None:
-    (event,) = await share(db, record())
-    await asyncio.gather(count(db, [event]), db.park(event.id, "too late"))
+    (event,) = await insert_shares(db, record())
+    await asyncio.gather(count_events(db, [event]), db.park(event.id, "too late"))
     found = await db.backlog()
     shares = (await db.counts([VIDEO]))[0].shares
     assert (shares, found.parked) in {(1, 0), (0, 1)}

@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.auditing import Branch, part_of
+from sharetally.adapters.databases.audit_search import Branch, branch_statement
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
-from sharetally.adapters.databases.proving import cells, one, some
+from sharetally.adapters.databases.proof_store import any_of, only_content, proof_cells
 from sharetally.adapters.databases.sqlite import SqliteEngine
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.store import sqlite_path
@@ -26,8 +26,18 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import ShareRecord
-from sharetally.ports import AuditFilter, CallerKey, StoredAnswer, Writes
-from tests.contracts.database_rows import DATABASES, created, emptied, entry, of_records, record, run, shared_url, write
+from sharetally.ports import AuditFilter, IdempotencyKey, StoredResponse, Writes
+from tests.contracts.database_rows import (
+    DATABASES,
+    audit_entry,
+    created_event,
+    database_url_for,
+    execute_sql,
+    open_empty_database,
+    record,
+    records_by_key,
+    write_rows,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -36,23 +46,23 @@ ANALYZE = {
     "postgresql": "ANALYZE share_records, events, share_audit",
     "mysql": "ANALYZE TABLE share_records, events, share_audit",
 }
-World = tuple[Engine, list[ShareRecord], list[Event]]
+Populated = tuple[Engine, list[ShareRecord], list[Event]]
 
 
 @pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
-async def world(url: str) -> AsyncIterator[World]:
+async def populated(url: str) -> AsyncIterator[Populated]:
     """Many records of a few hundred contents, all with their events, and the planner knows."""
     records = [record(content=_content(number), user_id=f"user {number}") for number in range(ROWS)]
-    events = [created(each) for each in records]
+    events = [created_event(each) for each in records]
     kind = url.split(":")[0]
-    async with emptied(url) as db:
-        await write(db, Writes(new_records=of_records(*records), events=events, audit=_lines(records)))
-        await run(db, ANALYZE[kind])
+    async with open_empty_database(url) as db:
+        await write_rows(db, Writes(new_records=records_by_key(*records), events=events, audit=_lines(records)))
+        await execute_sql(db, ANALYZE[kind])
     engine = PostgresqlEngine(url) if kind == "postgresql" else MysqlEngine(url)
     await engine.open()
     yield engine, records, events
@@ -70,7 +80,7 @@ def _lines(records: Sequence[ShareRecord]) -> list[AuditEntry]:
         kind = {"platform": "facebook", "action": "withdrawn", "status": "withdrawn"} if number % 4 == 0 else {}
         kind = {"action": "failed", "status": "failed"} if number == 77 else kind
         of = {"content": each.content, "user_id": each.user_id, "subject_id": each.id}
-        found.append(entry(**of, request_id=each.id.hex, **kind))
+        found.append(audit_entry(**of, request_id=each.id.hex, **kind))
     return found
 
 
@@ -91,26 +101,26 @@ SEARCHES: tuple[tuple[AuditFilter, Branch, str], ...] = (
 )
 
 
-async def explained_search(engine: Engine, which: AuditFilter, branch: Branch) -> str:
+async def explain_search(engine: Engine, which: AuditFilter, branch: Branch) -> str:
     """The plan of the statement that looks through one branch of the audit."""
-    async with engine.reading() as connection:
-        statement = part_of(connection, which, branch, ANYTIME, 51)
-    return await explained(engine, statement)
+    async with engine.read_connection() as connection:
+        statement = branch_statement(connection, which, branch, ANYTIME, 51)
+    return await explain(engine, statement)
 
 
-async def explained_select(engine: Engine, table: sa.Table, keys: Sequence[str], wanted: Sequence[object]) -> str:
+async def explain_select(engine: Engine, table: sa.Table, keys: Sequence[str], wanted: Sequence[object]) -> str:
     """The plan of the statement that locks these keys."""
     columns = tuple(column.name for column in table.columns)
-    sql = engine.flavor.select(table, columns, keys, len(wanted), lock=True)
+    sql = engine.dialect.select(table, columns, keys, len(wanted), lock=True)
     rows = [dict(zip(keys, key, strict=True)) for key in sorted(wanted)]  # type: ignore[type-var, call-overload]
-    async with engine.reading() as connection:
-        bound = Statements(engine.flavor.dialect).bound(table, keys, rows)
+    async with engine.read_connection() as connection:
+        bound = Statements(engine.dialect.sa_dialect).bind_rows(table, keys, rows)
         return _plan(await connection.driver.select(f"{_explain(engine)} {sql}", bound))
 
 
-async def explained(engine: Engine, statement: sa.Select[*tuple[object, ...]]) -> str:
-    sql, arguments, _ = Statements(engine.flavor.dialect).compiled(statement, {})
-    async with engine.reading() as connection:
+async def explain(engine: Engine, statement: sa.Select[*tuple[object, ...]]) -> str:
+    sql, arguments, _ = Statements(engine.dialect.sa_dialect).compile(statement, {})
+    async with engine.read_connection() as connection:
         return _plan(await connection.driver.fetch(f"{_explain(engine)} {sql}", arguments))
 
 
@@ -123,39 +133,39 @@ def _plan(rows: Sequence[object]) -> str:
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-async def test_postgresql_finds_rows_by_index(world: World) -> None:
-    engine, records, events = world
+async def test_postgresql_finds_rows_by_index(populated: Populated) -> None:
+    engine, records, events = populated
     for number in (1, 40, 500):
         keys = [each.key for each in records[:: ROWS // number]]
-        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "Index Scan using uq_share_records_key" in plan
         ids = [(each.id,) for each in events[:number]]
-        plan = await explained_select(engine, tables.events, ("id",), ids)
+        plan = await explain_select(engine, tables.events, ("id",), ids)
         assert "Index Scan using events_pkey" in plan
-    for scope in (one(_content(7)), some([_content(each) for each in range(20)])):
-        plan = await explained(engine, cells(scope, ledger=False))
+    for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
+        plan = await explain(engine, proof_cells(scope, ledger=False))
         assert "ix_events_content" in plan
         assert "Seq Scan on events" not in plan
 
     for which, branch, index in SEARCHES:
-        plan = await explained_search(engine, which, branch)
+        plan = await explain_search(engine, which, branch)
         assert index in plan, (which, plan)
         assert "Seq Scan" not in plan
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-async def test_postgresql_plans_for_the_table_that_will_be(url: str) -> None:
+async def test_postgresql_plans_for_large_tables_while_they_are_small(url: str) -> None:
     """A plan is kept: one that reads the whole table, made while it was empty, would be used when it no longer is."""
-    async with emptied(url):
+    async with open_empty_database(url):
         engine = PostgresqlEngine(url)
         await engine.open()
     for number in (1, 40, 500):
         keys = [record(user_id=f"user {each}").key for each in range(number)]
-        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "uq_share_records_key" in plan
-        plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
+        plan = await explain_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "events_pkey" in plan
-    async with engine.writing() as connection:
+    async with engine.write_transaction() as connection:
         counted = [[new_id() for _ in range(40)], ["share_created"]]
         plan = _plan(await connection.driver.fetch(f"EXPLAIN {COUNTING}", counted))
     assert plan.count("events_pkey") == 2
@@ -164,25 +174,25 @@ async def test_postgresql_plans_for_the_table_that_will_be(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["mysql"], indirect=True)
-async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
-    engine, records, events = world
+async def test_mariadb_finds_rows_by_index_in_its_order(populated: Populated) -> None:
+    engine, records, events = populated
     for number in (2, 40, 500):
         keys = [each.key for each in records[:: ROWS // number]]
-        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "'type': 'range'" in plan
         assert "'key': 'uq_share_records_key'" in plan
         assert len(plan.splitlines()) == 1
         ids = [(each.id,) for each in events[:number]]
-        plan = await explained_select(engine, tables.events, ("id",), ids)
+        plan = await explain_select(engine, tables.events, ("id",), ids)
         assert "'key': 'PRIMARY'" in plan
         assert "'type': 'ALL'" not in plan
-    for scope in (one(_content(7)), some([_content(each) for each in range(20)])):
-        plan = await explained(engine, cells(scope, ledger=False))
+    for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
+        plan = await explain(engine, proof_cells(scope, ledger=False))
         scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
         assert len(scans) == 2
         assert all("'key': 'ix_events_content'" in line for line in scans)
     for which, branch, index in SEARCHES:
-        plan = await explained_search(engine, which, branch)
+        plan = await explain_search(engine, which, branch)
         assert f"'key': '{index}'" in plan, (which, plan)
         assert "'type': 'ALL'" not in plan
 
@@ -190,22 +200,22 @@ async def test_mariadb_finds_rows_by_index_in_its_order(world: World) -> None:
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_sqlite_searches_by_index(url: str) -> None:
     """It needs no rows to tell: without statistics the form of the statement decides."""
-    async with emptied(url):
+    async with open_empty_database(url):
         engine = SqliteEngine(sqlite_path(url))
         await engine.open()
     for number in (1, 40):
         keys = [record(user_id=f"user {each}").key for each in range(number)]
-        plan = await explained_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
         assert "SEARCH share_records USING INDEX" in plan
-        plan = await explained_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
+        plan = await explain_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "SEARCH events USING INDEX" in plan
-    for scope in (one(_content(7)), some([_content(each) for each in range(20)])):
-        plan = await explained(engine, cells(scope, ledger=False))
+    for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
+        plan = await explain(engine, proof_cells(scope, ledger=False))
         for table in ("events", "share_totals", "share_counts", "share_rollups"):
             assert f"SEARCH {table} USING" in plan
             assert f"SCAN {table}" not in plan
     for which, branch, index in SEARCHES:
-        plan = await explained_search(engine, which, branch)
+        plan = await explain_search(engine, which, branch)
         assert f"SEARCH share_audit USING INDEX {index}" in plan, (which, plan)
         assert "TEMP B-TREE" not in plan or index.endswith(("request", "subject"))
     await engine.close()
@@ -217,21 +227,23 @@ PLAN_OF_A_PURGE = {"sqlite": "SEARCH idempotency_keys USING", "postgresql": "Ind
 @pytest.mark.parametrize("url", DATABASES, indirect=True)
 async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of them are not old: a purge that reads them all falls behind whoever stores more."""
-    answers = [StoredAnswer(request_hash=bytes(32), status=status, headers=(), body=b"{}") for status in (200, 201)]
-    stored = {CallerKey(caller="anna", key=str(each)): answers[each < 10] for each in range(2_000)}
+    answers = [StoredResponse(request_hash=bytes(32), status=status, headers=(), body=b"{}") for status in (200, 201)]
+    stored = {IdempotencyKey(caller="anna", key=str(each)): answers[each < 10] for each in range(2_000)}
     plans = list[str]()
-    async with emptied(url) as db:
-        await write(db, Writes(answers=stored))
-        await run(db, "UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00.000000' WHERE status = 201")
-        whole = Connection.run
+    async with open_empty_database(url) as db:
+        await write_rows(db, Writes(answers=stored))
+        await execute_sql(
+            db, "UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00.000000' WHERE status = 201"
+        )
+        whole = Connection.execute_sql
 
         async def explains(self: Connection, statement: sa.Delete, parameters: Row | None = None) -> int:
-            sql, arguments, _ = self._statements.compiled(statement, parameters or {})
+            sql, arguments, _ = self._statements.compile(statement, parameters or {})
             plans.append(_plan(await self.driver.fetch(f"{_explain(db._engine)} {sql}", arguments)))
             return await whole(self, statement, parameters)
 
         monkeypatch.setattr(Connection, "run", explains)
-        assert await db.purge_answers(3600, at_most=3) == 3
+        assert await db.purge_responses(3600, at_most=3) == 3
     (plan,) = plans
     assert PLAN_OF_A_PURGE[url.split(":")[0]] in plan, plan
     assert "ix_idempotency_keys_created_at" in plan, plan

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.calendar import BUCKETS, DAY, begin_of, end_of
+from sharetally.domain.calendar import BUCKET_SECONDS, DAY, next_bucket_start, start_of_bucket
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import BUCKET, Change
-from sharetally.flow.analytics import TOLD_APART, Analytics, Moves, Span, Which
-from sharetally.ports import Group, RollupFilter
-from tests.contracts.database_rows import DATABASES, emptied, shared_url
-from tests.web.hand_clock import HandClock
+from sharetally.domain.count import BUCKET, CountChange
+from sharetally.flow.analytics import MAX_GROUPS, Analytics, Filter, TimeRange, Totals
+from sharetally.ports import GroupBy, RollupFilter
+from tests.contracts.database_rows import DATABASES, database_url_for, open_empty_database
+from tests.web.manual_clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 FIRST = datetime(2026, 3, 20, tzinfo=UTC)  # the clocks of Berlin go ahead on the 29th, Lord Howe's back on April 5th
@@ -31,112 +31,115 @@ Rollup = tuple[ContentRef, str, str, datetime, int, int]
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
-def made_up(dice: Random, number: int) -> list[Rollup]:
+def random_rollups(rng: Random, number: int) -> list[Rollup]:
     """Rollups with keys of their own; what is made can be below zero, for a link that moved away."""
     found: dict[tuple[ContentRef, str, str, datetime], Rollup] = {}
     for _ in range(number):
-        content = ContentRef(type=dice.choice(("video", "article")), id=dice.choice("abc"))
-        at = FIRST + dice.randrange(DAYS * 96) * BUCKET
-        key = (content, dice.choice(CHANNELS), dice.choice(EVIDENCE), at)
-        found[key] = (*key, dice.randrange(-3, 10), dice.randrange(4))
+        content = ContentRef(type=rng.choice(("video", "article")), id=rng.choice("abc"))
+        at = FIRST + rng.randrange(DAYS * 96) * BUCKET
+        key = (content, rng.choice(CHANNELS), rng.choice(EVIDENCE), at)
+        found[key] = (*key, rng.randrange(-3, 10), rng.randrange(4))
     return list(found.values())
 
 
-async def keep(db: SqlDatabase, rollups: list[Rollup]) -> None:
-    changes: dict[ContentRef, Change] = {}
+async def insert_rollups(db: SqlDatabase, rollups: list[Rollup]) -> None:
+    changes: dict[ContentRef, CountChange] = {}
     for content, channel, evidence, at, made, withdrawn in rollups:
-        change = changes.setdefault(content, Change())
+        change = changes.setdefault(content, CountChange())
         change.rollups[channel, evidence, at] = [made, withdrawn]
         change.delta += made - withdrawn
     async with db.transaction() as tx:
         await tx.move(changes)
 
 
-def wall(quarter: datetime, bucket: str, zone: ZoneInfo) -> tuple[object, ...]:
+def local_bucket(quarter: datetime, bucket: str, zone: ZoneInfo) -> tuple[object, ...]:
     """What the clock on the wall calls the bucket of a quarter."""
     local = quarter.astimezone(zone)
-    if BUCKETS[bucket] == DAY:
+    if BUCKET_SECONDS[bucket] == DAY:
         return (local.date(),)
     minutes = local.minute // 15 * 15 if bucket == "15m" else 0
     return (local.date(), local.hour, minutes, local.utcoffset())
 
 
-def name_of(rollup: Rollup, by: Group | None) -> str:
+def name_of(rollup: Rollup, by: GroupBy | None) -> str:
     content, channel, evidence, *_ = rollup
     match by:
-        case Group.CHANNEL:
+        case GroupBy.CHANNEL:
             return channel or "none"
-        case Group.EVIDENCE:
+        case GroupBy.EVIDENCE:
             return evidence
-        case Group.CONTENT_TYPE:
+        case GroupBy.CONTENT_TYPE:
             return content.type
         case None:
             return "all"
 
 
-def one_of(dice: Random) -> tuple[Which, Span, str, Group | None]:
+def random_filter(rng: Random) -> tuple[Filter, TimeRange, str, GroupBy | None]:
     """A question: any zone, any bucket, any time that touches the rollups, any filter."""
-    start = FIRST + dice.randrange(-96, DAYS * 96) * timedelta(minutes=14)
-    span = Span(
-        zone=ZoneInfo(dice.choice(ZONES)), start=start, end=start + dice.randrange(1, 300) * timedelta(minutes=37)
+    start = FIRST + rng.randrange(-96, DAYS * 96) * timedelta(minutes=14)
+    span = TimeRange(
+        zone=ZoneInfo(rng.choice(ZONES)), start=start, end=start + rng.randrange(1, 300) * timedelta(minutes=37)
     )
-    which = Which(
-        content_type=dice.choice((None, "video")),
+    which = Filter(
+        content_type=rng.choice((None, "video")),
         content_id=None,
-        channel=dice.choice((None, None, "", "twitter")),
+        channel=rng.choice((None, None, "", "twitter")),
     )
-    if which.content_type and dice.random() < 0.5:
-        which = Which(content_type="video", content_id="a", channel=which.channel)
-    return which, span, dice.choice(sorted(BUCKETS)), dice.choice((None, *Group))
+    if which.content_type and rng.random() < 0.5:
+        which = Filter(content_type="video", content_id="a", channel=which.channel)
+    return which, span, rng.choice(sorted(BUCKET_SECONDS)), rng.choice((None, *GroupBy))
 
 
-def matches(rollup: Rollup, which: Which) -> bool:
+def matches(rollup: Rollup, which: Filter) -> bool:
     content, channel, *_ = rollup
     wanted = ((which.content_type, content.type), (which.content_id, content.id), (which.channel, channel))
     return all(value in (None, found) for value, found in wanted)
 
 
-async def test_any_question_is_answered_as_the_model_does(db: SqlDatabase) -> None:
-    dice = Random(4)
-    rollups = made_up(dice, 800)
-    await keep(db, rollups)
-    analytics = Analytics(insight=db, clock=HandClock())
+async def test_every_query_matches_the_model(db: SqlDatabase) -> None:
+    rng = Random(4)
+    rollups = random_rollups(rng, 800)
+    await insert_rollups(db, rollups)
+    analytics = Analytics(store=db, clock=ManualClock())
     for _ in range(40):
-        which, span, bucket, by = one_of(dice)
+        which, span, bucket, by = random_filter(rng)
         found = await analytics.over_time(which, span, bucket=bucket, by=by)
         assert span.start is not None
         assert span.end is not None
-        size = BUCKETS[bucket]
-        assert (found.start, found.end) == (begin_of(span.start, size, span.zone), end_of(span.end, size, span.zone))
+        size = BUCKET_SECONDS[bucket]
+        assert (found.start, found.end) == (
+            start_of_bucket(span.start, size, span.zone),
+            next_bucket_start(span.end, size, span.zone),
+        )
         made, withdrawn = Counter[object](), Counter[object]()
         for rollup in rollups:
             *_, at, more, less = rollup
             if found.start <= at < found.end and matches(rollup, which):
-                made[name_of(rollup, by), wall(at, bucket, span.zone)] += more
-                withdrawn[name_of(rollup, by), wall(at, bucket, span.zone)] += less
-        names = [wall(start, bucket, span.zone) for start in found.starts]
+                made[name_of(rollup, by), local_bucket(at, bucket, span.zone)] += more
+                withdrawn[name_of(rollup, by), local_bucket(at, bucket, span.zone)] += less
+        names = [local_bucket(start, bucket, span.zone) for start in found.starts]
         assert len(set(names)) == len(names)
         for series in found.series:
             for name, point in zip(names, series.points, strict=True):
                 key = (series.name, name)
-                assert point == Moves(made.pop(key, 0), withdrawn.pop(key, 0)), (which, span, bucket, by, key)
+                assert point == Totals(made.pop(key, 0), withdrawn.pop(key, 0)), (which, span, bucket, by, key)
         assert not any(made.values())
         assert not any(withdrawn.values())
         assert found.total.shares == sum(point.shares for series in found.series for point in series.points)
 
 
 async def test_top_is_the_sum_of_each_content(db: SqlDatabase) -> None:
-    rollups = made_up(Random(5), 300)
-    await keep(db, rollups)
+    rollups = random_rollups(Random(5), 300)
+    await insert_rollups(db, rollups)
     left = Counter[ContentRef]()
     start, end = FIRST + timedelta(days=3), FIRST + timedelta(days=9)
     for content, _, _, at, made, withdrawn in rollups:
@@ -152,9 +155,9 @@ async def test_top_is_the_sum_of_each_content(db: SqlDatabase) -> None:
 
 async def test_the_largest_are_told_apart_and_the_others_are_one(db: SqlDatabase) -> None:
     video = ContentRef(type="video", id="a")
-    await keep(db, [(video, f"c{n:02}", "link", FIRST, n + 1, 0) for n in range(TOLD_APART + 5)])
-    span = Span(zone=ZoneInfo("UTC"), start=FIRST, end=FIRST + BUCKET)
-    found = await Analytics(insight=db, clock=HandClock()).over_time(Which(), span, bucket="15m", by=Group.CHANNEL)
-    made = {series.name: series.sum.made for series in found.series}
-    assert made == {f"c{n:02}": n + 1 for n in range(5, TOLD_APART + 5)} | {"other": 1 + 2 + 3 + 4 + 5}
-    assert found.total.made == sum(range(TOLD_APART + 6))
+    await insert_rollups(db, [(video, f"c{n:02}", "link", FIRST, n + 1, 0) for n in range(MAX_GROUPS + 5)])
+    span = TimeRange(zone=ZoneInfo("UTC"), start=FIRST, end=FIRST + BUCKET)
+    found = await Analytics(store=db, clock=ManualClock()).over_time(Filter(), span, bucket="15m", by=GroupBy.CHANNEL)
+    made = {series.name: series.total.made for series in found.series}
+    assert made == {f"c{n:02}": n + 1 for n in range(5, MAX_GROUPS + 5)} | {"other": 1 + 2 + 3 + 4 + 5}
+    assert found.total.made == sum(range(MAX_GROUPS + 6))

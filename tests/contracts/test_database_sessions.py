@@ -16,7 +16,15 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.errors import Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.ports import Session, SignInCode
-from tests.contracts.database_rows import AT, DATABASES, emptied, number, opened, session, shared_url
+from tests.contracts.database_rows import (
+    AT,
+    DATABASES,
+    database_url_for,
+    open_database,
+    open_empty_database,
+    query_int,
+    session,
+)
 
 pytestmark = pytest.mark.anyio
 LATER = AT + timedelta(minutes=10)
@@ -24,12 +32,12 @@ LATER = AT + timedelta(minutes=10)
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -38,7 +46,7 @@ def code(*, expires_at: datetime = LATER) -> SignInCode:
     return SignInCode(digest=token_bytes(32), user_id="Çarla", scopes=scopes, session_seconds=90, expires_at=expires_at)
 
 
-def begun(by: SignInCode) -> Session:
+def begin_session(by: SignInCode) -> Session:
     return session(user_id=by.user_id, scopes=by.scopes, expires_at=AT + timedelta(seconds=by.session_seconds))
 
 
@@ -46,19 +54,19 @@ async def test_a_code_begins_one_session(db: SqlDatabase) -> None:
     one, other = code(), code()
     await db.add_code(one)
     await db.add_code(other)
-    made = await db.redeem(one.digest, AT, begun)
+    made = await db.redeem(one.digest, AT, begin_session)
     assert made is not None
     assert (made.user_id, made.scopes, made.expires_at) == ("Çarla", one.scopes, AT + timedelta(seconds=90))
     assert await db.session_by_digest(made.digest) == made
-    assert await db.redeem(one.digest, AT, begun) is None
-    assert await db.redeem(token_bytes(32), AT, begun) is None
+    assert await db.redeem(one.digest, AT, begin_session) is None
+    assert await db.redeem(token_bytes(32), AT, begin_session) is None
     assert await db.sessions() == [made]
 
 
 async def test_an_expired_code_begins_none(db: SqlDatabase) -> None:
     late = code()
     await db.add_code(late)
-    assert await db.redeem(late.digest, LATER, begun) is None
+    assert await db.redeem(late.digest, LATER, begin_session) is None
     assert await db.sessions() == []
 
 
@@ -68,17 +76,17 @@ async def test_a_code_whose_session_cannot_begin_is_not_used_up(db: SqlDatabase)
     await db.begin_session(taken)
     with pytest.raises(Unavailable):
         await db.redeem(one.digest, AT, lambda _: replace(taken, id=new_id()))
-    assert await db.redeem(one.digest, AT, begun) is not None
+    assert await db.redeem(one.digest, AT, begin_session) is not None
 
 
 async def test_of_many_at_once_exactly_one_signs_in(db: SqlDatabase, url: str) -> None:
     one = code()
     await db.add_code(one)
     if urlsplit(url).scheme == "sqlite":  # it serves one process
-        made = await asyncio.gather(*(db.redeem(one.digest, AT, begun) for _ in range(10)))
+        made = await asyncio.gather(*(db.redeem(one.digest, AT, begin_session) for _ in range(10)))
     else:
-        async with opened(url) as other:
-            made = await asyncio.gather(*(each.redeem(one.digest, AT, begun) for each in (db, other) * 5))
+        async with open_database(url) as other:
+            made = await asyncio.gather(*(each.redeem(one.digest, AT, begin_session) for each in (db, other) * 5))
     (winner,) = [each for each in made if each is not None]
     assert await db.sessions() == [winner]
 
@@ -95,12 +103,12 @@ async def test_a_session_is_known_by_its_digest(db: SqlDatabase) -> None:
 async def test_the_latest_use_stays(db: SqlDatabase) -> None:
     one = session()
     await db.begin_session(one)
-    await db.session_seen(one.id, LATER)
-    await db.session_seen(one.id, AT + timedelta(minutes=1))
+    await db.record_session_use(one.id, LATER)
+    await db.record_session_use(one.id, AT + timedelta(minutes=1))
     assert await db.session_by_digest(one.digest) == replace(one, seen_at=LATER)
 
 
-async def test_ending(db: SqlDatabase) -> None:
+async def test_a_session_can_be_ended(db: SqlDatabase) -> None:
     one, other, carla = session(), session(), session(user_id="carla")
     for each in (one, other, carla):
         await db.begin_session(each)
@@ -109,11 +117,11 @@ async def test_ending(db: SqlDatabase) -> None:
     assert await db.end_session(one.id)
     assert not await db.end_session(one.id)
     assert await db.end_sessions_of("anna") == 2
-    assert await db.redeem(waiting.digest, AT, begun) is None
+    assert await db.redeem(waiting.digest, AT, begin_session) is None
     assert await db.sessions() == [carla]
 
 
-async def test_what_is_past_is_forgotten(db: SqlDatabase) -> None:
+async def test_expired_sessions_and_codes_are_purged(db: SqlDatabase) -> None:
     now = await db.now()
     soon, before = now + timedelta(hours=1), now - timedelta(seconds=1)
     lasting = session(seen_at=now, expires_at=soon)
@@ -127,4 +135,4 @@ async def test_what_is_past_is_forgotten(db: SqlDatabase) -> None:
     assert await db.purge_sessions(60, at_most=10) == 1
     assert await db.purge_sessions(60, at_most=10) == 0
     assert await db.sessions() == [lasting]
-    assert await number(db, "SELECT count(*) AS n FROM console_codes") == 1
+    assert await query_int(db, "SELECT count(*) AS n FROM console_codes") == 1

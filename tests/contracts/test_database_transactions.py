@@ -11,34 +11,34 @@ import pytest
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.errors import RunAgain
+from sharetally.domain.errors import TransientConflict
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import RecordKey, ShareRecord
-from sharetally.ports import AuditFilter, CallerKey, References, StoredAnswer, Transaction, Writes
+from sharetally.ports import AuditFilter, IdempotencyKey, LockSet, StoredResponse, Transaction, Writes
 from tests.contracts.database_rows import (
     AT,
     DATABASES,
     SERVERS,
     adjustment,
-    again,
-    created,
-    emptied,
-    entry,
+    audit_entry,
+    created_event,
+    database_url_for,
+    execute_sql,
     link,
-    number,
-    of_links,
-    of_records,
-    opened,
+    links_by_id,
+    open_database,
+    open_empty_database,
+    query_int,
     record,
-    run,
-    shared_url,
-    write,
+    records_by_key,
+    retry_transient,
+    write_rows,
 )
 
 pytestmark = pytest.mark.anyio
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
-ANSWER = StoredAnswer(
+ANSWER = StoredResponse(
     request_hash=bytes(range(32)),
     status=201,
     headers=(("Location", "/share-links/1"), ("X-Ä", "ö")),
@@ -48,12 +48,12 @@ ANSWER = StoredAnswer(
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -64,7 +64,7 @@ async def write_and_fail(db: SqlDatabase, writes: Writes) -> None:
 
 
 async def records(db: SqlDatabase) -> int:
-    return await number(db, "SELECT count(*) AS n FROM share_records")
+    return await query_int(db, "SELECT count(*) AS n FROM share_records")
 
 
 # transactions
@@ -72,13 +72,15 @@ async def records(db: SqlDatabase) -> int:
 
 async def test_what_was_written_is_there_once_the_transaction_is_left(db: SqlDatabase) -> None:
     made = record()
-    await write(db, Writes(new_records=of_records(made)))
+    await write_rows(db, Writes(new_records=records_by_key(made)))
     assert await db.record(made.id) == made
 
 
 async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
     with pytest.raises(LookupError):
-        await write_and_fail(db, Writes(new_records=of_records(record()), events=[created(record())], audit=[entry()]))
+        await write_and_fail(
+            db, Writes(new_records=records_by_key(record()), events=[created_event(record())], audit=[audit_entry()])
+        )
     assert await records(db) == 0
     assert (await db.backlog()).pending == 0
     assert await db.audit(AuditFilter(), limit=1, after=None) == []
@@ -87,7 +89,7 @@ async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
 async def test_nothing_is_seen_before_the_commit(db: SqlDatabase) -> None:
     made = record()
     async with db.transaction() as tx:
-        await tx.write(Writes(new_records=of_records(made)))
+        await tx.write(Writes(new_records=records_by_key(made)))
         assert await db.record(made.id) is None
     assert await db.record(made.id) == made
 
@@ -96,13 +98,13 @@ async def test_a_writer_that_is_cancelled_anywhere_leaves_all_or_nothing(db: Sql
     """Cancelled after the first turn of the loop, after the second, … whatever it was waiting for."""
     for turns in range(60):
         made, other = record(user_id=f"u{turns}"), record(user_id=f"v{turns}")
-        writer = asyncio.create_task(write(db, Writes(new_records=of_records(made, other))))
+        writer = asyncio.create_task(write_rows(db, Writes(new_records=records_by_key(made, other))))
         for _ in range(turns):
             await asyncio.sleep(0)
         writer.cancel()
         await asyncio.wait([writer])
     assert await records(db) % 2 == 0
-    await write(db, Writes(new_records=of_records(record())))
+    await write_rows(db, Writes(new_records=records_by_key(record())))
     assert await records(db) % 2 == 1
 
 
@@ -114,7 +116,7 @@ async def test_a_commit_that_waits_for_the_thread_is_not_dropped_with_its_writer
 
     async def leaves() -> None:
         async with db.transaction() as tx:
-            await tx.write(Writes(new_records=of_records(record())))
+            await tx.write(Writes(new_records=records_by_key(record())))
             busy.append(asyncio.create_task(tx.execute(long, {})))
             await asyncio.sleep(0)
             leaving.set()
@@ -123,7 +125,7 @@ async def test_a_commit_that_waits_for_the_thread_is_not_dropped_with_its_writer
     await leaving.wait()
     writer.cancel()
     await asyncio.wait([writer, *busy])
-    await write(db, Writes(new_records=of_records(record(user_id="berta"))))
+    await write_rows(db, Writes(new_records=records_by_key(record(user_id="berta"))))
     assert await records(db) == 2
 
 
@@ -133,15 +135,15 @@ async def test_a_transaction_sees_what_others_commit_meanwhile(db: SqlDatabase) 
     count = "SELECT count(*) AS n FROM share_records"
     async with db.transaction() as tx:
         assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 0}]
-        await write(db, Writes(new_records=of_records(record())))
+        await write_rows(db, Writes(new_records=records_by_key(record())))
         assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 1}]
 
 
 @on_servers
-async def test_whoever_is_cancelled_gives_the_connection_back(db: SqlDatabase) -> None:
+async def test_a_cancelled_transaction_returns_its_connection(db: SqlDatabase) -> None:
     """As many transactions as the pool has connections can still be open at once."""
     for turns in range(60):
-        waiting = [asyncio.create_task(run(db, "SELECT 1 AS n")) for _ in range(12)]
+        waiting = [asyncio.create_task(execute_sql(db, "SELECT 1 AS n")) for _ in range(12)]
         for _ in range(turns):
             await asyncio.sleep(0)
         for task in waiting:
@@ -160,28 +162,30 @@ async def test_whoever_is_cancelled_gives_the_connection_back(db: SqlDatabase) -
 # locks
 
 
-async def test_lock_returns_what_stands_and_nothing_else(db: SqlDatabase) -> None:
+async def test_lock_returns_only_existing_rows(db: SqlDatabase) -> None:
     mine, hers, mine_too = record(), record(user_id="berta"), link()
-    key, correction = CallerKey(caller="anna", key="k1"), adjustment()
-    await write(
+    key, correction = IdempotencyKey(caller="anna", key="k1"), adjustment()
+    await write_rows(
         db,
         Writes(
-            answers={key: ANSWER},
-            new_records=of_records(mine, hers),
-            new_links=of_links(mine_too, link()),
+            responses={key: ANSWER},
+            new_records=records_by_key(mine, hers),
+            new_links=links_by_id(mine_too, link()),
             adjustments={correction.request_key: correction},
         ),
     )
     async with db.transaction() as tx:
         locked = await tx.lock(
-            References(
-                keys=frozenset({key, CallerKey(caller="anna", key="k2"), CallerKey(caller="berta", key="k1")}),
+            LockSet(
+                keys=frozenset(
+                    {key, IdempotencyKey(caller="anna", key="k2"), IdempotencyKey(caller="berta", key="k1")}
+                ),
                 records=frozenset({mine.key, mine.key._replace(platform="email"), mine.key._replace(user_id="Anna")}),
                 links=frozenset({mine_too.id, new_id()}),
                 adjustments=frozenset({correction.request_key, "another"}),
             )
         )
-    assert locked.answers == {key: ANSWER}
+    assert locked.responses == {key: ANSWER}
     assert locked.records == {mine.key: mine}
     assert locked.links == {mine_too.id: mine_too}
     assert locked.adjustments == {correction.request_key: correction}
@@ -189,29 +193,29 @@ async def test_lock_returns_what_stands_and_nothing_else(db: SqlDatabase) -> Non
 
 async def test_lock_of_nothing_is_nothing(db: SqlDatabase) -> None:
     async with db.transaction() as tx:
-        locked = await tx.lock(References())
-    assert (locked.answers, locked.records, locked.links, locked.adjustments) == ({}, {}, {}, {})
+        locked = await tx.lock(LockSet())
+    assert (locked.responses, locked.records, locked.links, locked.adjustments) == ({}, {}, {}, {})
 
 
 async def test_lock_of_more_rows_than_one_statement_names(db: SqlDatabase) -> None:
     many = [record(user_id=f"user {each}") for each in range(1_203)]
-    await write(db, Writes(new_records=of_records(*many)))
+    await write_rows(db, Writes(new_records=records_by_key(*many)))
     async with db.transaction() as tx:
-        locked = await tx.lock(References(records=frozenset(each.key for each in many)))
-    assert locked.records == of_records(*many)
+        locked = await tx.lock(LockSet(records=frozenset(each.key for each in many)))
+    assert locked.records == records_by_key(*many)
 
 
 async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> None:
     made = record(attempt_count=1)
-    await write(db, Writes(new_records=of_records(made)))
+    await write_rows(db, Writes(new_records=records_by_key(made)))
 
     async def once_more() -> None:
         async with db.transaction() as tx:
-            stands = (await tx.lock(References(records=frozenset({made.key})))).records[made.key]
+            stands = (await tx.lock(LockSet(records=frozenset({made.key})))).records[made.key]
             after = stands._replace(attempt_count=stands.attempt_count + 1)
-            await tx.write(Writes(changed_records=of_records(after)))
+            await tx.write(Writes(changed_records=records_by_key(after)))
 
-    await asyncio.gather(*(again(once_more) for _ in range(20)))
+    await asyncio.gather(*(retry_transient(once_more) for _ in range(20)))
     stands = await db.record(made.id)
     assert stands is not None
     assert stands.attempt_count == 21
@@ -220,31 +224,31 @@ async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> Non
 @on_servers
 async def test_rows_are_locked_in_one_order_however_they_are_named(db: SqlDatabase, url: str) -> None:
     many = [record(user_id=f"user {each}") for each in range(30)]
-    await write(db, Writes(new_records=of_records(*many)))
+    await write_rows(db, Writes(new_records=records_by_key(*many)))
     keys = [each.key for each in many]
 
     async def locks(who: SqlDatabase, wanted: list[RecordKey]) -> int:
         async with who.transaction() as tx:
-            return len((await tx.lock(References(records=frozenset(wanted)))).records)
+            return len((await tx.lock(LockSet(records=frozenset(wanted)))).records)
 
-    async with opened(url) as other:
+    async with open_database(url) as other:
         turns = [(who, wanted) for _ in range(10) for who, wanted in ((db, keys), (other, keys[::-1]))]
         assert await asyncio.gather(*(locks(who, wanted) for who, wanted in turns)) == [30] * 20
 
 
 @on_servers
-async def test_two_that_lock_crosswise_do_not_wait_for_ever(db: SqlDatabase) -> None:
+async def test_a_deadlock_is_resolved(db: SqlDatabase) -> None:
     one, two = record(user_id="one"), record(user_id="two")
-    await write(db, Writes(new_records=of_records(one, two)))
+    await write_rows(db, Writes(new_records=records_by_key(one, two)))
     met = asyncio.Barrier(2)
 
     async def crosswise(first: ShareRecord, then: ShareRecord) -> str:
         try:
             async with db.transaction() as tx:
-                await tx.lock(References(records=frozenset({first.key})))
+                await tx.lock(LockSet(records=frozenset({first.key})))
                 await met.wait()
-                await tx.lock(References(records=frozenset({then.key})))
-        except RunAgain:
+                await tx.lock(LockSet(records=frozenset({then.key})))
+        except TransientConflict:
             return "again"
         return "done"
 
@@ -255,18 +259,18 @@ async def test_two_that_lock_crosswise_do_not_wait_for_ever(db: SqlDatabase) -> 
 async def test_a_deadlock_inside_a_savepoint_ends_the_whole_transaction(db: SqlDatabase) -> None:
     """InnoDB ends the transaction with it; what came after would commit by itself, one statement at a time."""
     one, two = record(user_id="one"), record(user_id="two")
-    await write(db, Writes(new_records=of_records(one, two)))
+    await write_rows(db, Writes(new_records=records_by_key(one, two)))
     met = asyncio.Barrier(2)
 
     async def crosswise(first: ShareRecord, then: ShareRecord) -> str:
         try:
             async with db.transaction() as tx:
-                await tx.write(Writes(new_records=of_records(record(user_id=f"by {first.user_id}"))))
-                await tx.lock(References(records=frozenset({first.key})))
+                await tx.write(Writes(new_records=records_by_key(record(user_id=f"by {first.user_id}"))))
+                await tx.lock(LockSet(records=frozenset({first.key})))
                 await met.wait()
                 async with tx.savepoint():
-                    await tx.lock(References(records=frozenset({then.key})))
-        except RunAgain:
+                    await tx.lock(LockSet(records=frozenset({then.key})))
+        except TransientConflict:
             return "again"
         return "done"
 
@@ -282,15 +286,15 @@ async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:
 
     async def part(tx: Transaction, made: ShareRecord, fault: Exception | None = None) -> None:
         async with tx.savepoint():
-            await tx.write(Writes(new_records=of_records(made)))
+            await tx.write(Writes(new_records=records_by_key(made)))
             if fault is not None:
                 raise fault
 
     async with db.transaction() as tx:
-        await tx.write(Writes(new_records=of_records(kept)))
+        await tx.write(Writes(new_records=records_by_key(kept)))
         with pytest.raises(LookupError):
             await part(tx, lost, LookupError())
-        with pytest.raises(RunAgain):
+        with pytest.raises(TransientConflict):
             await part(tx, kept._replace(id=new_id()))
         await part(tx, after)
     assert [await db.record(each.id) for each in (kept, lost, after)] == [kept, None, after]
@@ -301,15 +305,15 @@ async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
 
     async def fails(tx: Transaction) -> None:
         async with tx.savepoint():
-            await tx.write(Writes(new_records=of_records(inner)))
+            await tx.write(Writes(new_records=records_by_key(inner)))
             raise LookupError
 
     async with db.transaction() as tx, tx.savepoint():
-        await tx.write(Writes(new_records=of_records(outer)))
+        await tx.write(Writes(new_records=records_by_key(outer)))
         with pytest.raises(LookupError):
             await fails(tx)
         async with tx.savepoint():
-            await tx.write(Writes(new_records=of_records(last)))
+            await tx.write(Writes(new_records=records_by_key(last)))
     assert [await db.record(each.id) for each in (outer, inner, last)] == [outer, None, last]
 
 
@@ -317,19 +321,19 @@ async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
 
 
 async def test_committed_is_told_by_any_line_of_the_audit(db: SqlDatabase) -> None:
-    lines = [entry(), entry()]
+    lines = [audit_entry(), audit_entry()]
     assert not await db.committed([each.id for each in lines])
-    await write(db, Writes(audit=lines))
+    await write_rows(db, Writes(audit=lines))
     assert await db.committed([each.id for each in lines])
     assert await db.committed([lines[1].id])
 
 
-async def test_nothing_to_look_for_is_not_committed(db: SqlDatabase) -> None:
+async def test_committed_is_false_without_audit_ids(db: SqlDatabase) -> None:
     assert not await db.committed([])
 
 
 async def test_what_was_rolled_back_is_not_committed(db: SqlDatabase) -> None:
-    line = entry()
+    line = audit_entry()
     with pytest.raises(LookupError):
         await write_and_fail(db, Writes(audit=[line]))
     assert not await db.committed([line.id])
@@ -338,7 +342,7 @@ async def test_what_was_rolled_back_is_not_committed(db: SqlDatabase) -> None:
 async def test_two_upserts_of_the_same_columns_by_different_rules_are_two_statements(db: SqlDatabase) -> None:
     first, later = AT, AT + timedelta(days=1)
     rules = ({"marked_at": "{marked_at}"}, {"marked_at": "{t}.marked_at"})
-    async with db._engine.writing() as connection:
+    async with db._engine.write_transaction() as connection:
         for at, rule in ((first, rules[0]), (later, rules[1])):
             await connection.upsert(tables.queue_marks, [{"queue": "count", "marked_at": at}], rule)
     assert await db.marks() == {"count": first}

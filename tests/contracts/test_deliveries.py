@@ -332,7 +332,7 @@ async def test_a_producer_that_waits_for_a_claimer_wakes_the_target_again(url: s
     worker, target = await registered(db), Target("hook", "shop", "hook", 5)
     await enqueue(db, new(target))
     async with opened(url) as other:
-        async with db._engine.writing() as connection:
+        async with db._engine.write_transaction() as connection:
             await connection.driver.execute("UPDATE delivery_targets SET next_due = NULL")
             producing = asyncio.create_task(enqueue(other, new(target)))
             done, _ = await asyncio.wait([producing], timeout=0.2)

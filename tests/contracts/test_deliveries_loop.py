@@ -34,7 +34,7 @@ from tests.contracts.delivery_rows import (
     registered,
     states,
 )
-from tests.flow.stage import Stage, staged, until, working
+from tests.flow.harness import Stage, staged, until, working
 
 pytestmark = pytest.mark.anyio
 

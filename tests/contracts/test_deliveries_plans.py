@@ -49,7 +49,7 @@ async def fill(db: SqlDatabase, url: str, rows: int) -> None:
 
 async def plan(engine: Engine, statement: sa.Select[*tuple[object, ...]], **values: object) -> str:
     """What the database says of a statement as the store runs it: in a writing transaction."""
-    sql, arguments, _ = Statements(engine.flavor.dialect).compiled(statement, values)
+    sql, arguments, _ = Statements(engine.flavor.sa_dialect).compiled(statement, values)
     explain = "EXPLAIN QUERY PLAN" if isinstance(engine, SqliteEngine) else "EXPLAIN"
     async with engine.writing() as connection:
         return _text(await _fetched(connection, f"{explain} {sql}", arguments))

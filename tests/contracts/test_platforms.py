@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharetally.adapters import platforms
-from sharetally.adapters.platforms import available, canonical, found, shipped
+from sharetally.adapters.platforms import available, builtin_platforms, canonical, load_plugins
 from sharetally.adapters.platforms.mastodon import Mastodon
-from sharetally.domain.errors import Misconfigured
+from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Platform
 
 FILES = sorted(path.stem for path in Path(platforms.__path__[0]).glob("[!_]*.py"))
@@ -42,11 +42,11 @@ TEXTS = {
 
 @pytest.fixture(params=FILES)
 def platform(request: pytest.FixtureRequest) -> Platform:
-    return shipped()[request.param]
+    return builtin_platforms()[request.param]
 
 
-def test_every_file_is_a_platform_and_the_other_way_round() -> None:
-    assert sorted(shipped()) == FILES
+def test_platform_files_and_registered_platforms_match() -> None:
+    assert sorted(builtin_platforms()) == FILES
 
 
 def test_it_says_what_it_is(platform: Platform) -> None:
@@ -70,8 +70,8 @@ def test_its_link_carries_exactly_what_went_in(platform: Platform, text: str) ->
     path=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Z"]), max_size=40),
     text=st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=80),
 )
-def test_whatever_goes_in(name: str, path: str, text: str) -> None:
-    _assert_carries(shipped()[name], f"https://videos.example/{path}", text)
+def test_share_links_encode_arbitrary_text(name: str, path: str, text: str) -> None:
+    _assert_carries(builtin_platforms()[name], f"https://videos.example/{path}", text)
 
 
 def _assert_carries(platform: Platform, url: str, text: str) -> None:
@@ -106,13 +106,13 @@ def _allowed(url: str, text: str) -> set[str]:
 
 
 def test_a_file_with_no_page_says_so() -> None:
-    assert {name for name in FILES if shipped()[name].intent(url=URL, text="") is None} == set(WITHOUT_PAGE)
+    assert {name for name in FILES if builtin_platforms()[name].intent(url=URL, text="") is None} == set(WITHOUT_PAGE)
 
 
 def test_where_each_link_leads() -> None:
     pages = {
         name: intent.partition("?")[0]
-        for name, each in shipped().items()
+        for name, each in builtin_platforms().items()
         if (intent := each.intent(url=URL, text="Look")) is not None
     }
     assert pages == {
@@ -167,11 +167,11 @@ class Faulty:
 
 
 def entry(name: str, value: str) -> EntryPoint:
-    return EntryPoint(name=name, value=f"{__name__}:{value}", group=platforms.GROUP)
+    return EntryPoint(name=name, value=f"{__name__}:{value}", group=platforms.ENTRY_POINT_GROUP)
 
 
 def test_a_platform_of_another_package_is_found() -> None:
-    assert found([entry("example", "Example")])["example"].name == "example"
+    assert load_plugins([entry("example", "Example")])["example"].name == "example"
 
 
 @pytest.mark.parametrize(
@@ -182,19 +182,19 @@ def test_a_platform_of_another_package_is_found() -> None:
         ("other", "Example", "calls itself 'example'"),
     ],
 )
-def test_one_that_does_not_hold_is_named(name: str, value: str, reason: str) -> None:
-    with pytest.raises(Misconfigured, match=reason) as refused:
-        found([entry(name, value)])
+def test_an_invalid_platform_is_reported(name: str, value: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason) as refused:
+        load_plugins([entry(name, value)])
     assert repr(name) in refused.value.detail
 
 
-def test_it_takes_the_place_of_a_shipped_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_platform_can_replace_a_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platforms, "entry_points", lambda group: [entry("mastodon", "at_home")])
     intent = available()["mastodon"].intent(url=URL, text="")
     assert intent is not None
     assert intent.startswith("https://social.example/")
-    assert list(available()) == list(chain(shipped()))
+    assert list(available()) == list(chain(builtin_platforms()))
 
 
-def at_home() -> Mastodon:
+def replacement_mastodon() -> Mastodon:
     return Mastodon(instance="social.example")

@@ -40,14 +40,14 @@ def test_every_command_has_its_section_and_every_section_its_command() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_option_is_told(name: str) -> None:
+def test_every_option_is_documented(name: str) -> None:
     level = "###" if name.count(" ") == 2 else "##"
     own = section(CLI, f"{level} {name}").split("\n###")[0]
     told = {code for line in own.splitlines() if line.startswith("| `--") for code in codes(line.split("|")[1])}
     assert told - {"--help"} == _options(COMMANDS[name]) - {"--help"}
 
 
-def test_make_has_what_pages_type() -> None:
+def test_documented_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     typed = {name for page in pages() for name in _made(page.read_text("utf-8"))}
     assert {"run", "test", "check", "bench"} <= typed <= targets
@@ -102,6 +102,6 @@ def _split(arguments: str) -> tuple[str, set[str]]:
     return name, options
 
 
-def test_exit_codes_are_told() -> None:
+def test_exit_codes_are_documented() -> None:
     told = {codes_of for codes_of, *_ in rows(CLI)}
     assert {"0", "1", "2", "130"} <= told

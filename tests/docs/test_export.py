@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import needed
+from tests.conftest import require_service
 from tests.docs.pages import DOCS, blocks
 
 WHOLE = ("2026-11-30T08:30:58.637101Z", "2026-11-30T08:30:57.637101Z", "2026-11-30T08:30:57.637101Z")
 
 
 @pytest.mark.parametrize("torn", ["", '{"id": "4", "at": "2026-11', '{"id": "4", "at": "2026-11-30T08:30:57.637101Z"'])
-def test_what_stands_beside_the_last_whole_line_comes_again(tmp_path: Path, torn: str) -> None:
-    needed(shutil.which("jq"), "jq")
+def test_a_torn_export_is_resumed_without_losing_a_line(tmp_path: Path, torn: str) -> None:
+    require_service(shutil.which("jq"), "jq")
     lines = [json.dumps({"id": str(number), "at": at}) + "\n" for number, at in enumerate(WHOLE)]
     (tmp_path / "audit.jsonl").write_text("".join(lines) + torn)
     (text,) = [block.text for block in blocks(DOCS / "how-to" / "export-the-audit.md") if "TO=" in block.text]

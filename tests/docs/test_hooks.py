@@ -11,7 +11,7 @@ import pytest
 from sharetally.adapters.brokers.memory import MemoryBroker
 from tests.contracts.database_rows import emptied
 from tests.docs.pages import DOCS, blocks
-from tests.flow.stage import VIDEO, Stage, staged
+from tests.flow.harness import VIDEO, Stage, staged
 
 pytestmark = pytest.mark.anyio
 PAGE = DOCS / "how-to" / "hooks.md"

@@ -10,11 +10,11 @@ from sharetally.web.endpoint import Access, Endpoint
 from sharetally.web.endpoints.pages import page_endpoints
 from sharetally.web.endpoints.widget import widget_endpoints
 from sharetally.web.problems import STATUS
-from sharetally.web.table import API, OPERATION
+from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
 from tests.docs.pages import REFERENCE, codes, rows, section
 
 PAGE = REFERENCE / "http.md"
-ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in (*API, *OPERATION)}
+ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in (*API_ENDPOINTS, *PROBE_ENDPOINTS)}
 WHO = {
     "public": "anybody",
     "counts": "counts",
@@ -39,16 +39,16 @@ def _told() -> dict[tuple[str, str], list[str]]:
     return {(row[0], codes(row[1])[0]): row for row in rows(PAGE) if row[0] in methods}
 
 
-def test_every_route_is_told_and_no_other() -> None:
+def test_documented_routes_match_the_service() -> None:
     assert sorted(_told()) == sorted(ROUTES)
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES), ids=" ".join)
 def test_a_route(route: tuple[str, str]) -> None:
     endpoint = ROUTES[route]
-    _, _, who, _, answers, problems = _told()[route]
+    _, _, who, _, responses, problems = _told()[route]
     assert who == WHO[endpoint.access.value]
-    assert {int(status) for status in re.findall(r"\b[2345]\d\d\b", answers)} - {404} == set(endpoint.answers)
+    assert {int(status) for status in re.findall(r"\b[2345]\d\d\b", responses)} - {404} == set(endpoint.responses)
     assert set(codes(problems)) == set(_own_problems(endpoint))
 
 
@@ -63,7 +63,7 @@ def test_every_error_code_with_its_status() -> None:
 
 def test_every_page_for_people() -> None:
     files = re.compile(r"\.(css|js|svg|txt)$")
-    paths = {each.path for each in page_endpoints(API) if not files.search(each.path)}
+    paths = {each.path for each in page_endpoints(API_ENDPOINTS) if not files.search(each.path)}
     paths -= {each.path for each in widget_endpoints()}  # these have a page of their own
     paths -= {"/console/{nowhere}"}  # says that it is none
     assert paths <= set(codes(section(PAGE, "## Operation")))

@@ -32,7 +32,7 @@ def _leads(page: Path, link: str) -> bool:
 
 
 @pytest.mark.parametrize("page", [*pages(), *DOCS.rglob("*.svg")], ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_page_tells_where_it_was_written(page: Path) -> None:
+def test_no_page_mentions_private_paths(page: Path) -> None:
     assert not PRIVATE.findall(page.read_text("utf-8"))
 
 

@@ -11,7 +11,7 @@ from sharetally.adapters.metrics import open_meter
 from sharetally.domain.delivery import DeliveryState
 from sharetally.domain.event import Job
 from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
-from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scraped
+from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scrape
 from tests.docs.pages import DOCS, REFERENCE, codes, rows
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ async def _exposed() -> dict[str, tuple[str, set[str]]]:
     backlog = FakeOutbox(Backlog(pending=0, parked=0, oldest=0.0))
     counts = [DeliveryCount("post", DeliveryState.DEAD, 1)]
     deliveries = FakeDeliveries(DeliveryBacklog(counts=counts, oldest_due={"post": 0.0}))
-    text = await scraped(meter, backlog, FakeBroker(count=0), deliveries)
+    text = await scrape(meter, backlog, FakeBroker(count=0), deliveries)
     families = text_string_to_metric_families(text)
     return {
         family.name + ("_total" if family.type == "counter" else ""): (
@@ -41,7 +41,7 @@ async def _exposed() -> dict[str, tuple[str, set[str]]]:
     }
 
 
-async def test_every_series_is_told_and_no_other() -> None:
+async def test_documented_metrics_match_the_service() -> None:
     told = {codes(row[0])[0]: row[1] for row in rows(REFERENCE / "metrics.md") if len(row) == 4 and codes(row[0])}
     exposed = await _exposed()
     assert sorted(told) == sorted(exposed)

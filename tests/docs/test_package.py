@@ -15,7 +15,7 @@ import pytest
 
 from sharetally.web.endpoints.widget import VERSION
 from tests.docs.pages import DOCS, ROOT, blocks, codes, rows
-from tests.services.npm import modules
+from tests.services.npm import install_npm_packages
 
 PACKAGE = ROOT / "packages" / "share-buttons"
 SCRIPT = ROOT / "src" / "sharetally" / "web" / "static" / "widget" / "share-buttons.js"
@@ -27,7 +27,7 @@ LIBRARIES = ("react", "preact")
 @pytest.fixture(scope="module")
 def tools() -> Path:
     """What the console's own lock names."""
-    return modules(ROOT / "console")
+    return install_npm_packages(ROOT / "console")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Path:
     with tarfile.open(archive) as found:
         found.extractall(unpacked, filter="data")
     (unpacked / "package").rename(unpacked / "share-buttons")
-    react = modules(Path(__file__).parent / "react")
+    react = install_npm_packages(Path(__file__).parent / "react")
     for source in (tools / "preact", react / "@types", react / "csstype"):
         (place / "node_modules" / source.name).symlink_to(source)
     return unpacked / "share-buttons"
@@ -68,7 +68,7 @@ def test_its_page_stands_by_itself(packed: Path) -> None:
             assert f"`{name}`" in told, name
 
 
-def test_where_there_is_no_page_it_does_nothing(packed: Path) -> None:
+def test_without_a_document_the_package_does_nothing(packed: Path) -> None:
     script = 'import "@sharetally/share-buttons"; console.log("rendered")'
     done = subprocess.run(
         ["node", "--input-type=module", "--eval", script],
@@ -110,7 +110,7 @@ def test_who_uses_it_rightly_compiles(packed: Path, tools: Path, library: str) -
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_every_wrong_use_is_told(packed: Path, tools: Path, library: str) -> None:
+def test_every_misuse_is_a_type_error(packed: Path, tools: Path, library: str) -> None:
     lines = (USERS / "wrong.tsx").read_text("utf-8").splitlines()
     wrong = [number for number, line in enumerate(lines, 1) if "// wrong: " in line]
     said = compiled(packed, tools, library, "wrong.tsx")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharetally.adapters.failpoints import NAMES, VARIABLE
+from sharetally.adapters.failpoints import ENVIRONMENT_VARIABLE, FAILPOINT_NAMES
 from tests.docs.pages import DOCS
 from tests.faults.document import BEGIN, END
 from tests.faults.scoreboard import HEADINGS
@@ -11,8 +11,8 @@ PAGE = (DOCS / "reliability.md").read_text()
 
 
 def test_every_fail_point_is_named() -> None:
-    assert f"{VARIABLE}=name:N" in PAGE
-    assert [name for name in NAMES if f"| `{name}` |" not in PAGE] == []
+    assert f"{ENVIRONMENT_VARIABLE}=name:N" in PAGE
+    assert [name for name in FAILPOINT_NAMES if f"| `{name}` |" not in PAGE] == []
 
 
 def test_every_column_is_explained() -> None:

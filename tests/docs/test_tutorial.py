@@ -21,20 +21,20 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import DOCS, Block, blocks
-from tests.oracle.system import Shape, System, open_system
+from tests.oracle.system import System, Topology, open_system
 
 pytestmark = pytest.mark.anyio
 
 TUTORIAL = DOCS / "tutorial.md"
 RUNBOOK = DOCS / "runbook.md"
-PATIENCE = 20.0
+TIMEOUT = 20.0
 ANYTHING = "…"
 
 
 async def test_the_tutorial(tmp_path: Path) -> None:
     if not shutil.which("curl"):
         pytest.skip("there is no curl")
-    async with open_system(Shape(settings={}), tmp_path) as system:
+    async with open_system(Topology(settings={}), tmp_path) as system:
         found = blocks(TUTORIAL)
         steps = [(block, after) for block, after in pairwise([*found, found[0]]) if block.info == "sh run"]
         assert len(steps) > 10
@@ -44,14 +44,14 @@ async def test_the_tutorial(tmp_path: Path) -> None:
 
 
 async def _done(system: System, folder: Path, block: Block, answer: Block | None) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     only_reads = "-X" not in block.text
     while True:
-        said = await _typed(system, folder, block.text)
-        if answer is None or _agrees(answer, said):
+        result = await _typed(system, folder, block.text)
+        if answer is None or _agrees(answer, result):
             return
-        assert only_reads, f"{answer}: the service says {said}"
-        assert time.monotonic() < deadline, f"{answer}: the service still says {said}"
+        assert only_reads, f"{answer}: the service says {result}"
+        assert time.monotonic() < deadline, f"{answer}: the service still says {result}"
         await asyncio.sleep(0.1)
 
 
@@ -69,24 +69,24 @@ async def _typed(system: System, folder: Path, text: str) -> str:
     return out.decode()
 
 
-def _agrees(answer: Block, said: str) -> bool:
+def _agrees(answer: Block, result: str) -> bool:
     if answer.info == "text answer":
-        return _fits(answer.text.strip(), said.strip())
+        return _fits(answer.text.strip(), result.strip())
     told = json.loads(re.sub(r"(?<=: )…(?=[,}\n])", f'"{ANYTHING}"', answer.text))
-    return _fits(told, json.loads(said))
+    return _fits(told, json.loads(result))
 
 
-def _fits(told: Any, said: Any) -> bool:
+def _fits(told: Any, result: Any) -> bool:
     match told:
         case str() if told == ANYTHING:
-            return said is not None
-        case str() if isinstance(said, str):
-            return re.fullmatch(re.escape(told).replace(ANYTHING, ".*"), said, re.DOTALL) is not None
-        case dict() if isinstance(said, dict):
-            return list(told) == list(said) and all(_fits(told[name], said[name]) for name in told)
-        case list() if isinstance(said, list):
-            return len(told) == len(said) and all(_fits(*pair) for pair in zip(told, said, strict=True))
-    return type(told) is type(said) and told == said
+            return result is not None
+        case str() if isinstance(result, str):
+            return re.fullmatch(re.escape(told).replace(ANYTHING, ".*"), result, re.DOTALL) is not None
+        case dict() if isinstance(result, dict):
+            return list(told) == list(result) and all(_fits(told[name], result[name]) for name in told)
+        case list() if isinstance(result, list):
+            return len(told) == len(result) and all(_fits(*pair) for pair in zip(told, result, strict=True))
+    return type(told) is type(result) and told == result
 
 
 async def _erased(system: System, folder: Path) -> None:

@@ -15,18 +15,18 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from sharetally.domain.count import Change, fold
+from sharetally.domain.count import CountChange, fold
 from sharetally.domain.event import Event
-from sharetally.domain.share import RecordKey, Request, ShareRecord, Status
-from sharetally.flow.batch import Batch
-from sharetally.flow.sharing import Ids, take_step
-from sharetally.ports import Locked
+from sharetally.domain.share import RecordKey, ShareRecord, Status, Trigger
+from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.unit_of_work import UnitOfWork
+from sharetally.ports import LockedRows
 
 KEY = RecordKey(content_type="video", content_id="abc", platform="twitter", user_id="anna")
 IDS = Ids(record=UUID(int=1), audit=UUID(int=2), event=UUID(int=3))
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 Cells: TypeAlias = tuple[tuple[tuple[str, str], int], ...]  # ((dimension, value), shares), sorted, none at zero
-Asked: TypeAlias = tuple[Status | None, Request]
+Asking: TypeAlias = tuple[Status | None, Trigger]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +55,11 @@ class State:
         """Counted, and everything that is in flight."""
         return added(self.counted, *self.flight)
 
-    def asked(self, request: Request) -> State:
+    def asked(self, request: Trigger) -> State:
         """After a request."""
         stands = {KEY: self.record} if self.record else {}
-        rows = Batch(Locked(answers={}, records=stands, links={}, adjustments={}), NOW)
-        after = take_step(rows, KEY, request, IDS, actor="anna", request_id="").after
+        rows = UnitOfWork(LockedRows(responses={}, records=stands, links={}, adjustments={}), NOW)
+        after = apply_trigger(rows, KEY, request, IDS, actor="anna", request_id="").after
         flight = sorted((*self.flight, *filter(None, map(effect, rows.take_writes().events))))
         return replace(self, record=after._replace(attempt_count=1) if after else None, flight=tuple(flight))
 
@@ -76,10 +76,10 @@ class Space:
     """All states within reach, the cells of the table that were asked on the way, and who follows whom."""
 
     follows: dict[State, set[State]] = field(default_factory=dict)
-    asked: set[Asked] = field(default_factory=set)
+    asked: set[Asking] = field(default_factory=set)
 
 
-def explored(requests: int) -> Space:
+def explore(requests: int) -> Space:
     """Breadth first, by the number of requests; burning is free."""
     space, reached = Space(), _burned({State()})
     for _ in range(requests):
@@ -91,8 +91,8 @@ def explored(requests: int) -> Space:
 
 def _asked(space: Space, reached: Iterable[State]) -> set[State]:
     for state in set(reached) - space.follows.keys():
-        space.asked.update((state.status, request) for request in Request)
-        space.follows[state] = {state.asked(request) for request in Request} | set(state.burned())
+        space.asked.update((state.status, request) for request in Trigger)
+        space.follows[state] = {state.asked(request) for request in Trigger} | set(state.burned())
     return {after for state in reached for after in space.follows[state]}
 
 
@@ -118,7 +118,7 @@ def added(*parts: Cells) -> Cells:
 
 def effect(event: Event) -> Cells:
     """What counting it does to the total, to each cell, and to each rollup over all its times."""
-    change = fold([event]).get(event.content, Change())
+    change = fold([event]).get(event.content, CountChange())
     rollups = {
         ("rollup", f"{channel}/{evidence}"): made - withdrawn
         for (channel, evidence, _), (made, withdrawn) in change.rollups.items()

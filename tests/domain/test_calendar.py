@@ -9,15 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharetally.domain.calendar import BUCKETS, DAY, Interval, back, begin_of, end_of, grid, interval_of, zone_of
-from sharetally.domain.count import BUCKET, NEVER, bucket
+from sharetally.domain.calendar import (
+    BUCKET_SECONDS,
+    DAY,
+    Interval,
+    build_grid,
+    find_zone,
+    next_bucket_start,
+    parse_interval,
+    start_of_bucket,
+    subtract_interval,
+)
+from sharetally.domain.count import BUCKET, EPOCH, start_of_quarter_hour
 
 ZONES = [
     *("UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/Kolkata", "Asia/Kathmandu"),
     *("Australia/Lord_Howe", "Pacific/Chatham", "Pacific/Apia", "America/Sao_Paulo", "America/Havana"),
     *("Africa/Casablanca", "Asia/Beirut", "Africa/Monrovia", "Pacific/Kiritimati", "Asia/Pyongyang"),
 ]
-moments = st.integers(min_value=0, max_value=int((datetime(2040, 1, 1, tzinfo=UTC) - NEVER).total_seconds()))
+moments = st.integers(min_value=0, max_value=int((datetime(2040, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()))
 
 
 def _utc(text: str) -> datetime:
@@ -29,40 +39,44 @@ def _named(quarter: datetime, size: int, zone: ZoneInfo) -> tuple[object, ...]:
     wall = quarter.astimezone(zone)
     if size == DAY:
         return (wall.date(),)
-    return ((wall.replace(tzinfo=None) - NEVER.replace(tzinfo=None)) // timedelta(seconds=size), wall.utcoffset())
+    return ((wall.replace(tzinfo=None) - EPOCH.replace(tzinfo=None)) // timedelta(seconds=size), wall.utcoffset())
 
 
-@given(moments, st.integers(min_value=0, max_value=200), st.sampled_from(sorted(BUCKETS)), st.sampled_from(ZONES))
+@given(
+    moments, st.integers(min_value=0, max_value=200), st.sampled_from(sorted(BUCKET_SECONDS)), st.sampled_from(ZONES)
+)
 def test_every_quarter_lies_in_the_bucket_that_the_wall_says(begin: int, long: int, name: str, key: str) -> None:
-    size, zone = BUCKETS[name], ZoneInfo(key)
-    at = NEVER + timedelta(seconds=begin)
-    start, end = begin_of(at, size, zone), end_of(at + timedelta(hours=long), size, zone)
+    size, zone = BUCKET_SECONDS[name], ZoneInfo(key)
+    at = EPOCH + timedelta(seconds=begin)
+    start, end = start_of_bucket(at, size, zone), next_bucket_start(at + timedelta(hours=long), size, zone)
     assert start <= at
     assert end >= at + timedelta(hours=long)
-    found = grid(start, end, size, zone)
+    found = build_grid(start, end, size, zone)
     assert list(found.starts) == sorted(set(found.starts))
     assert not found.starts or found.starts[0] == start
     expected: dict[tuple[object, ...], int] = {}
-    quarter = bucket(start) if bucket(start) >= start else bucket(start) + BUCKET
+    quarter = (
+        start_of_quarter_hour(start) if start_of_quarter_hour(start) >= start else start_of_quarter_hour(start) + BUCKET
+    )
     while quarter < end:
-        place = next(place for place, each in enumerate(found.stretches) if each.start <= quarter < each.end)
-        number = (int((quarter - NEVER).total_seconds()) + found.stretches[place].offset) // size
-        bucket_of = found.place(place, number)
+        place = next(place for place, each in enumerate(found.periods) if each.start <= quarter < each.end)
+        number = (int((quarter - EPOCH).total_seconds()) + found.periods[place].offset) // size
+        bucket_of = found.index_of(place, number)
         assert expected.setdefault(_named(quarter, size, zone), bucket_of) == bucket_of
         assert found.starts[bucket_of] <= quarter
         quarter += BUCKET
     assert len(set(expected.values())) == len(expected)
 
 
-@given(moments, st.sampled_from(sorted(BUCKETS)), st.sampled_from(ZONES))
-def test_a_begin_is_a_begin(begin: int, name: str, key: str) -> None:
-    size, zone = BUCKETS[name], ZoneInfo(key)
-    at = NEVER + timedelta(seconds=begin, microseconds=begin % 1_000_000)
-    start, end = begin_of(at, size, zone), end_of(at, size, zone)
+@given(moments, st.sampled_from(sorted(BUCKET_SECONDS)), st.sampled_from(ZONES))
+def test_bucket_bounds_are_idempotent(begin: int, name: str, key: str) -> None:
+    size, zone = BUCKET_SECONDS[name], ZoneInfo(key)
+    at = EPOCH + timedelta(seconds=begin, microseconds=begin % 1_000_000)
+    start, end = start_of_bucket(at, size, zone), next_bucket_start(at, size, zone)
     assert start <= at <= end
-    assert begin_of(start, size, zone) == start == end_of(start, size, zone)
-    assert begin_of(end, size, zone) == end
-    assert begin_of(end - timedelta(microseconds=1), size, zone) == begin_of(at, size, zone) or at == end
+    assert start_of_bucket(start, size, zone) == start == next_bucket_start(start, size, zone)
+    assert start_of_bucket(end, size, zone) == end
+    assert start_of_bucket(end - timedelta(microseconds=1), size, zone) == start_of_bucket(at, size, zone) or at == end
 
 
 @pytest.mark.parametrize(
@@ -78,7 +92,7 @@ def test_a_begin_is_a_begin(begin: int, name: str, key: str) -> None:
     ],
 )
 def test_days_on_which_the_clocks_change(zone: str, first: str, last: str, name: str, expected: int) -> None:
-    assert len(grid(_utc(first), _utc(last), BUCKETS[name], ZoneInfo(zone)).starts) == expected
+    assert len(build_grid(_utc(first), _utc(last), BUCKET_SECONDS[name], ZoneInfo(zone)).starts) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,17 +110,17 @@ def test_days_on_which_the_clocks_change(zone: str, first: str, last: str, name:
     ],
 )
 def test_an_interval(text: str, expected: Interval | None) -> None:
-    assert interval_of(text) == expected
+    assert parse_interval(text) == expected
 
 
-def test_days_end_with_the_one_that_is() -> None:
+def test_an_interval_of_days_includes_the_current_day() -> None:
     berlin, now = ZoneInfo("Europe/Berlin"), _utc("2026-03-29T12:00+02:00")
-    assert back(now, Interval(days=1), berlin) == _utc("2026-03-29T00:00+01:00")
-    assert back(now, Interval(days=7), berlin) == _utc("2026-03-23T00:00+01:00")
-    assert back(_utc("2026-03-29T00:00+01:00"), Interval(days=1), berlin) == _utc("2026-03-28T00:00+01:00")
-    assert back(now, Interval(seconds=3_600), berlin) == _utc("2026-03-29T11:00+02:00")
+    assert subtract_interval(now, Interval(days=1), berlin) == _utc("2026-03-29T00:00+01:00")
+    assert subtract_interval(now, Interval(days=7), berlin) == _utc("2026-03-23T00:00+01:00")
+    assert subtract_interval(_utc("2026-03-29T00:00+01:00"), Interval(days=1), berlin) == _utc("2026-03-28T00:00+01:00")
+    assert subtract_interval(now, Interval(seconds=3_600), berlin) == _utc("2026-03-29T11:00+02:00")
 
 
 @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "Europe", "europe\0", "ü"])
 def test_no_zone(name: str) -> None:
-    assert zone_of(name) is None
+    assert find_zone(name) is None

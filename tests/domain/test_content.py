@@ -113,7 +113,7 @@ def test_prose_may_have_lines() -> None:
 
 
 @pytest.mark.parametrize(("given", "stored"), [(None, ""), ("none", ""), ("twitter", "twitter"), ("None", "None")])
-def test_no_label_is_stored_empty(given: str | None, stored: str) -> None:
+def test_a_missing_label_is_stored_as_an_empty_text(given: str | None, stored: str) -> None:
     assert stored_label(given) == stored
 
 

@@ -10,9 +10,9 @@ import pytest
 from sharetally.domain import errors
 from sharetally.domain.errors import (
     BrokerUnavailable,
-    CommitUnknown,
+    CommitOutcomeUnknown,
     Conflict,
-    DataRefused,
+    DataRejected,
     Forbidden,
     Gone,
     IdempotencyKeyReused,
@@ -22,10 +22,10 @@ from sharetally.domain.errors import (
     NotFound,
     QueueFull,
     RateLimited,
-    Refused,
-    RunAgain,
+    Rejected,
     SharetallyError,
     TooLarge,
+    TransientConflict,
     Unauthenticated,
     Unavailable,
     UnsupportedPlatforms,
@@ -49,9 +49,9 @@ CODES: dict[type[SharetallyError], str] = {
     Unavailable: "unavailable",
     QueueFull: "unavailable",
     BrokerUnavailable: "unavailable",
-    CommitUnknown: "unavailable",
-    RunAgain: "unavailable",
-    DataRefused: "internal",
+    CommitOutcomeUnknown: "unavailable",
+    TransientConflict: "unavailable",
+    DataRejected: "internal",
 }
 
 
@@ -81,7 +81,7 @@ def test_an_invalid_request_says_where_and_why() -> None:
     error = InvalidRequest(("platforms", "is empty"), ("mode", "is unknown"))
     assert error.invalid == (("platforms", "is empty"), ("mode", "is unknown"))
     assert error.detail == "platforms: is empty; mode: is unknown"
-    assert isinstance(error, Refused)
+    assert isinstance(error, Rejected)
 
 
 def test_unsupported_platforms_are_named_beside_the_supported() -> None:
@@ -91,7 +91,7 @@ def test_unsupported_platforms_are_named_beside_the_supported() -> None:
     assert "twitter, email" in error.detail
 
 
-def test_who_writes_too_much_hears_when_to_come_back() -> None:
+def test_a_rate_limit_error_names_the_retry_delay() -> None:
     error = RateLimited(retry_after=7, limit=600, window=60)
     assert (error.retry_after, error.limit, error.window) == (7, 600, 60)
     assert "7 s" in error.detail

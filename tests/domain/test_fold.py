@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import Change, bucket, fold
+from sharetally.domain.count import CountChange, fold, start_of_quarter_hour
 from sharetally.domain.event import Cell, Event, Job
 
 VIDEO, ARTICLE = ContentRef(type="video", id="abc"), ContentRef(type="article", id="abc")
@@ -39,7 +39,7 @@ def event(
         content=content,
         at=at,
         delta=delta,
-        moved=delta if moved is None else moved,
+        cell_delta=delta if moved is None else moved,
         to=to,
         origin=origin,
         platform=platform,
@@ -62,7 +62,7 @@ def test_a_share_moves_the_total_and_its_cells() -> None:
         ("channel", "twitter"): 1,
         ("campaign", ""): 1,
     }
-    assert change.last == {"twitter": NOON}
+    assert change.last_shared == {"twitter": NOON}
     assert change.rollups == {("twitter", "declared", NOON): [1, 0]}
 
 
@@ -70,7 +70,7 @@ def test_a_withdrawal_subtracts_and_is_no_last_share() -> None:
     change = fold([event(delta=-1, platform="twitter")])[VIDEO]
     assert change.delta == -1
     assert change.cells[("platform", "twitter")] == -1
-    assert change.last == {}
+    assert change.last_shared == {}
     assert change.rollups == {("twitter", "declared", NOON): [0, 1]}
 
 
@@ -87,7 +87,7 @@ def test_a_reshare_moves_only_the_time_it_was_last_shared() -> None:
     later = NOON + timedelta(hours=1)
     change = fold([event(platform="twitter", at=NOON), event(platform="twitter", at=later)])[VIDEO]
     assert change.delta == 0
-    assert change.last == {"twitter": later}
+    assert change.last_shared == {"twitter": later}
     assert change.rollups == {}
 
 
@@ -104,7 +104,7 @@ def test_each_content_has_its_own_change() -> None:
     assert {content: change.delta for content, change in changes.items()} == {VIDEO: 2, ARTICLE: 1}
 
 
-def test_nothing_folds_to_nothing() -> None:
+def test_folding_no_events_gives_no_changes() -> None:
     assert fold([]) == {}
 
 
@@ -122,7 +122,7 @@ def test_nothing_folds_to_nothing() -> None:
     ],
 )
 def test_a_quarter_begins_with_its_first_microsecond(at: datetime, begins: datetime) -> None:
-    assert bucket(at) == begins
+    assert start_of_quarter_hour(at) == begins
 
 
 # by law
@@ -138,33 +138,33 @@ moves = st.builds(event, moved=st.just(1), to=cells, origin=cells, at=moments, c
 batches = st.lists(shares | moves, max_size=30)
 
 
-def plain(changes: dict[ContentRef, Change]) -> dict[ContentRef, tuple[object, ...]]:
+def as_plain(changes: dict[ContentRef, CountChange]) -> dict[ContentRef, tuple[object, ...]]:
     """Changes as they are compared: cells that came to nothing are as good as none."""
     return {
         content: (
             change.delta,
             {key: shares for key, shares in change.cells.items() if shares},
-            change.last,
+            change.last_shared,
             {key: tuple(sides) for key, sides in change.rollups.items() if any(sides)},
         )
         for content, change in changes.items()
     }
 
 
-def merged(parts: Iterable[dict[ContentRef, Change]]) -> dict[ContentRef, Change]:
+def merged(parts: Iterable[dict[ContentRef, CountChange]]) -> dict[ContentRef, CountChange]:
     """What a database makes of changes that come one after another."""
-    found: dict[ContentRef, Change] = {}
+    found: dict[ContentRef, CountChange] = {}
     for part in parts:
         for content, change in part.items():
-            _add(found.setdefault(content, Change()), change)
+            _add(found.setdefault(content, CountChange()), change)
     return found
 
 
-def _add(into: Change, change: Change) -> None:
+def _add(into: CountChange, change: CountChange) -> None:
     into.delta += change.delta
     into.cells = _sums(into.cells, change.cells)
-    for platform, at in change.last.items():
-        into.last[platform] = max(at, into.last.get(platform, at))
+    for platform, at in change.last_shared.items():
+        into.last_shared[platform] = max(at, into.last_shared.get(platform, at))
     for key, (made, withdrawn) in change.rollups.items():
         sides = into.rollups.setdefault(key, [0, 0])
         sides[0] += made
@@ -178,13 +178,13 @@ def _sums(one: dict[tuple[str, str], int], other: dict[tuple[str, str], int]) ->
 @given(batches.flatmap(lambda events: st.tuples(st.just(events), st.permutations(events))))
 def test_the_order_does_not_matter(orders: tuple[list[Event], list[Event]]) -> None:
     made, came = orders
-    assert plain(fold(came)) == plain(fold(made))
+    assert as_plain(fold(came)) == as_plain(fold(made))
 
 
 @given(st.lists(batches, max_size=4))
 def test_the_cut_into_batches_does_not_matter(parts: list[list[Event]]) -> None:
     whole = fold([each for part in parts for each in part])
-    assert plain(merged(map(fold, parts))) == plain(whole)
+    assert as_plain(merged(map(fold, parts))) == as_plain(whole)
 
 
 @given(batches)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharetally.domain.ids import earliest_id, from_base62, new_id, to_base62
-from sharetally.domain.link import new_code
+from sharetally.domain.link import new_link_code
 
 LETTERS = set(string.ascii_letters + string.digits)
 
@@ -49,13 +49,13 @@ def test_ids_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each.bytes for each in made] == sorted(each.bytes for each in made)
 
 
-def test_no_two_are_alike_within_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_of_the_same_moment_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_795_190_400_000_000_000)
     assert len({new_id() for _ in range(10_000)}) == 10_000
 
 
 @given(st.uuids())
-def test_base62_comes_back(value: UUID) -> None:
+def test_base62_round_trips(value: UUID) -> None:
     text = to_base62(value)
     assert len(text) == 22
     assert set(text) <= LETTERS
@@ -77,7 +77,7 @@ def test_what_is_no_base62_is_no_id(text: str) -> None:
     assert from_base62(text) is None
 
 
-def test_codes_are_ten_signs_that_nobody_guesses() -> None:
-    codes = {new_code() for _ in range(1_000)}
+def test_codes_are_ten_random_characters() -> None:
+    codes = {new_link_code() for _ in range(1_000)}
     assert len(codes) == 1_000
     assert all(len(code) == 10 and set(code) <= LETTERS for code in codes)

@@ -12,9 +12,9 @@ import pytest
 
 from sharetally.domain import share
 from sharetally.domain.event import Job
-from sharetally.domain.share import TABLE, Evidence, Reply, Request, Status, Step
+from sharetally.domain.share import TABLE, Evidence, Reply, Status, Transition, Trigger
 from tests.domain import share_space
-from tests.domain.share_space import Space, State, explored
+from tests.domain.share_space import Space, State, explore
 
 LONGEST = 12  # requests
 SHORT = 4  # enough for any single fault of the table
@@ -24,7 +24,7 @@ MOVES: Mapping[Job | None, int] = {Job.SHARE_CREATED: 1, Job.SHARE_DELETED: -1}
 
 @pytest.fixture(scope="module")
 def space() -> Space:
-    return explored(LONGEST)
+    return explore(LONGEST)
 
 
 def wrong(states: Iterable[State]) -> Iterator[State]:
@@ -58,7 +58,7 @@ def test_every_status_is_reached_with_the_evidence_it_may_rest_on(space: Space) 
 
 def test_a_visitor_declares_nothing_and_is_counted_as_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share_space, "KEY", share_space.KEY._replace(user_id="visitor:x"))
-    visited = explored(SHORT)
+    visited = explore(SHORT)
     assert next(wrong(visited.follows), None) is None
     live = {state.record.evidence for state in visited.follows if state.record and state.record.live}
     assert live == {Evidence.ANONYMOUS, Evidence.POSTED}
@@ -70,7 +70,7 @@ def test_from_every_state_one_gets_to_every_status(space: Space, status: Status)
     reaching = {state for state in space.follows if state.status is status}
     while more := {state for state, after in space.follows.items() if after & reaching} - reaching:
         reaching |= more
-    young = explored(SHORT).follows
+    young = explore(SHORT).follows
     assert young.keys() <= reaching
 
 
@@ -82,7 +82,7 @@ def test_orders_that_no_queue_would_choose_are_among_them(space: Space) -> None:
     assert max(len(state.flight) for state in space.follows) == LONGEST
 
 
-def faults() -> Iterator[tuple[Status | None, Request, Step]]:
+def faults() -> Iterator[tuple[Status | None, Trigger, Transition]]:
     """Each step of the table with each job that moves the count otherwise, or with none where one is due."""
     for (state, request), step in TABLE.items():
         if step.reply is not Reply.DONE:
@@ -90,12 +90,12 @@ def faults() -> Iterator[tuple[Status | None, Request, Step]]:
         for job in (Job.SHARE_CREATED, Job.SHARE_DELETED, Job.SHARE_UPDATED, None):
             if MOVES.get(job, 0) != MOVES.get(step.job, 0):
                 yield state, request, replace(step, job=job)
-    yield Status.SUCCESS, Request.CONFIRM, replace(TABLE[Status.SUCCESS, Request.CONFIRM], job=None)
+    yield Status.SUCCESS, Trigger.CONFIRM, replace(TABLE[Status.SUCCESS, Trigger.CONFIRM], job=None)
 
 
 @pytest.mark.parametrize(("state", "request_", "fault"), list(faults()))
 def test_a_planted_fault_is_found(
-    monkeypatch: pytest.MonkeyPatch, state: Status | None, request_: Request, fault: Step
+    monkeypatch: pytest.MonkeyPatch, state: Status | None, request_: Trigger, fault: Transition
 ) -> None:
     monkeypatch.setattr(share, "TABLE", {**TABLE, (state, request_): fault})
-    assert next(wrong(explored(SHORT).follows), None) is not None
+    assert next(wrong(explore(SHORT).follows), None) is not None

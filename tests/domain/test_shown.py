@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import Count, shown
+from sharetally.domain.count import Count, to_count
 
 VIDEO = ContentRef(type="video", id="abc")
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -13,7 +13,7 @@ AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def channels(*cells: tuple[str, int]) -> dict[str, int]:
     stored = [("channel", value, shares) for value, shares in cells]
-    return dict(shown(VIDEO, 0, stored, 1, AT).channel)
+    return dict(to_count(VIDEO, 0, stored, 1, AT).channel)
 
 
 def test_all_of_it() -> None:
@@ -24,7 +24,7 @@ def test_all_of_it() -> None:
         ("campaign", "summer", 3),
         ("platform", "twitter", 1),
     ]
-    assert shown(VIDEO, 3, stored, 7, AT) == Count(
+    assert to_count(VIDEO, 3, stored, 7, AT) == Count(
         content=VIDEO,
         shares=3,
         evidence={"link": 2, "declared": 1},
@@ -36,13 +36,13 @@ def test_all_of_it() -> None:
 
 
 def test_nothing_shared_yet() -> None:
-    assert shown(VIDEO, 0, [], 0, None) == Count(
+    assert to_count(VIDEO, 0, [], 0, None) == Count(
         content=VIDEO, shares=0, evidence={}, channel={}, campaign={}, version=0, as_of=None
     )
 
 
 def test_a_count_that_is_negative_for_a_moment_is_shown_as_zero() -> None:
-    found = shown(VIDEO, -1, [("evidence", "link", -1), ("channel", "", -1), ("campaign", "", -1)], 1, AT)
+    found = to_count(VIDEO, -1, [("evidence", "link", -1), ("channel", "", -1), ("campaign", "", -1)], 1, AT)
     assert found.shares == 0
     assert (found.evidence, found.channel, found.campaign) == ({}, {}, {})
 
@@ -81,4 +81,4 @@ def test_a_channel_that_is_called_other_is_not_lost_in_the_rest() -> None:
 
 def test_evidence_is_never_cut() -> None:
     stored = [("evidence", f"e{number:02}", 1) for number in range(60)]
-    assert len(shown(VIDEO, 60, stored, 1, AT).evidence) == 60
+    assert len(to_count(VIDEO, 60, stored, 1, AT).evidence) == 60

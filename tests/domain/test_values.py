@@ -13,7 +13,7 @@ from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell
 from sharetally.domain.link import ShareLink
-from sharetally.domain.proof import CellProof, Verdict
+from sharetally.domain.proof import CellProof, VerificationResult
 
 VIDEO = ContentRef(type="video", id="abc")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -35,10 +35,10 @@ def test_no_scope_implies_another() -> None:
 
 
 def test_a_link_counts_while_it_lives_and_no_record_owns_it() -> None:
-    assert LINK.counts
-    assert replace(LINK, expires_at=datetime(2020, 1, 1, tzinfo=UTC)).counts
-    assert not replace(LINK, deleted_at=NOW).counts
-    assert not replace(LINK, record_id=UUID(int=9)).counts
+    assert LINK.is_counted
+    assert replace(LINK, expires_at=datetime(2020, 1, 1, tzinfo=UTC)).is_counted
+    assert not replace(LINK, deleted_at=NOW).is_counted
+    assert not replace(LINK, record_id=UUID(int=9)).is_counted
 
 
 def test_where_things_stand_in_the_breakdown() -> None:
@@ -83,5 +83,5 @@ def test_the_name_of_a_cell(dimension: str, value: str, cell: str) -> None:
 def test_drift_is_what_counted_and_pending_are_off_the_ledger() -> None:
     assert CELL.drift == 0
     assert replace(CELL, pending=0).drift == -2
-    verdict = Verdict(contents=1, drifted=(replace(CELL, pending=0), replace(CELL, counted=8)))
+    verdict = VerificationResult(content_items=1, drifted=(replace(CELL, pending=0), replace(CELL, counted=8)))
     assert verdict.drift == 5

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.tokens import signed_by
-from tests.program import Program, fetched
+from tests.oracle.tokens import token_signer
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sharetally-hooks-example"
@@ -30,10 +30,10 @@ class Site:
     def __init__(self, program: Program, port: int) -> None:
         self._program = program
         self._here = f"http://127.0.0.1:{port}"
-        self._sign = signed_by(SETTINGS["JWT_SECRET"], "shares")
+        self._sign = token_signer(SETTINGS["JWT_SECRET"], "shares")
 
-    def ask(self, user: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        return fetched(f"{self._here}{path}", token=self._sign(user), body=body, method=method)
+    def request(self, user: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        return fetch(f"{self._here}{path}", token=self._sign(user), body=body, method=method)
 
     def diary(self, *users: str) -> list[tuple[str, str, str, str]]:
         """Of these users alone: all tests have one site."""
@@ -65,8 +65,8 @@ def program(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Program
 @pytest.fixture(scope="module")
 def site(program: Program) -> Iterator[Site]:
     port = free_port()
-    with program.started("serve", "--port", str(port)) as serve:
-        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
         yield Site(program, port)
 
 
@@ -76,7 +76,7 @@ def test_the_doctor_finds_the_platform(program: Program) -> None:
 
 
 def test_the_platform_has_its_own_share_page(site: Site) -> None:
-    status, body = site.ask("anna", "POST", "/videos/a&b/share", {"platforms": ["intranet"], "text": "50 % off"})
+    status, body = site.request("anna", "POST", "/videos/a&b/share", {"platforms": ["intranet"], "text": "50 % off"})
     assert status == 200
     (result,) = body["results"]
     assert result["shareUrl"] == (
@@ -85,29 +85,29 @@ def test_the_platform_has_its_own_share_page(site: Site) -> None:
 
 
 def test_who_may_not_share_is_told_403(site: Site) -> None:
-    status, problem = site.ask("guest-7", "POST", "/videos/private/share", {"platforms": ["twitter"]})
+    status, problem = site.request("guest-7", "POST", "/videos/private/share", {"platforms": ["twitter"]})
     assert (status, problem["type"]) == (403, "/problems/forbidden")
     assert site.diary("guest-7") == []
-    assert site.ask("anna", "GET", "/share-links/count/video/private?consistent=true")[1]["shareCount"] == 0
+    assert site.request("anna", "GET", "/share-links/count/video/private?consistent=true")[1]["shareCount"] == 0
 
 
 def test_what_stands_against_it_is_told_409(site: Site) -> None:
-    status, problem = site.ask("olga", "POST", "/content/draft/1/share", {"platforms": ["twitter"]})
+    status, problem = site.request("olga", "POST", "/content/draft/1/share", {"platforms": ["twitter"]})
     assert (status, problem["detail"]) == (409, "a draft can be shared once it is published")
     pinned = {"contentType": "video", "contentId": "pinned", "campaignId": "pinned"}
-    status, link = site.ask("olga", "POST", "/share-links", pinned)
+    status, link = site.request("olga", "POST", "/share-links", pinned)
     assert status == 201
-    assert site.ask("olga", "DELETE", f"/share-links/{link['id']}")[0] == 409
-    assert site.ask("olga", "PATCH", f"/share-links/{link['id']}", {"campaignId": None})[0] == 200
-    assert site.ask("olga", "DELETE", f"/share-links/{link['id']}")[0] == 204
+    assert site.request("olga", "DELETE", f"/share-links/{link['id']}")[0] == 409
+    assert site.request("olga", "PATCH", f"/share-links/{link['id']}", {"campaignId": None})[0] == 200
+    assert site.request("olga", "DELETE", f"/share-links/{link['id']}")[0] == 204
     assert [what for *_, what in site.diary("olga")] == ["shared", "changed", "taken back"]
 
 
 def test_the_diary_follows_the_shares(site: Site, program: Program) -> None:
-    assert site.ask("cleo", "POST", "/videos/diary/share", {})[0] == 200
-    assert site.ask("bert", "POST", "/videos/diary/share", {"platforms": ["twitter"]})[0] == 200
-    assert site.ask("cleo", "POST", "/videos/diary/share", {})[1]["results"][0]["alreadyShared"]
-    assert site.ask("bert", "DELETE", "/videos/diary/share/twitter")[0] == 204
+    assert site.request("cleo", "POST", "/videos/diary/share", {})[0] == 200
+    assert site.request("bert", "POST", "/videos/diary/share", {"platforms": ["twitter"]})[0] == 200
+    assert site.request("cleo", "POST", "/videos/diary/share", {})[1]["results"][0]["alreadyShared"]
+    assert site.request("bert", "DELETE", "/videos/diary/share/twitter")[0] == 204
     lines = [("cleo", "shared"), ("cleo", "shared"), ("bert", "shared"), ("bert", "taken back")]
     assert site.diary("cleo", "bert") == [(user, "video", "diary", what) for user, what in lines]
     assert program.run("verify").out.endswith(" contents, drift 0\n")

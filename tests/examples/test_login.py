@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import needed
-from tests.examples.stand_ins import Refused, django_asked, django_modules, fastapi_modules
-from tests.program import Program, fetched
+from tests.conftest import require_service
+from tests.examples.fake_frameworks import HttpError, call_django_view, django_modules, fastapi_modules
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "login"
@@ -41,8 +41,8 @@ def key(program: Program) -> str:
 def serving(program: Program) -> Iterator[str]:
     """Where Sharetally is."""
     here = f"http://127.0.0.1:{(port := free_port())}"
-    with program.started("serve", "--port", str(port)) as serve:
-        serve.until(lambda: fetched(f"{here}/health/ready")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetch(f"{here}/health/ready")[0] == 200)
         yield here
 
 
@@ -57,9 +57,9 @@ def shares(serving: str, key: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def shared_as(shares: str, answer: dict[str, Any]) -> str:
     """Share with the token that was answered; whose share it became."""
     assert (set(answer), answer["scope"]) == ({"token", "scope", "expiresAt"}, "shares")
-    status, _ = fetched(f"{shares}/videos/abc/share", token=answer["token"], body={"platforms": ["twitter"]})
+    status, _ = fetch(f"{shares}/videos/abc/share", token=answer["token"], body={"platforms": ["twitter"]})
     assert status == 200
-    (line,) = fetched(f"{shares}/audit", token=answer["token"])[1]["items"]
+    (line,) = fetch(f"{shares}/audit", token=answer["token"])[1]["items"]
     return str(line["userId"])
 
 
@@ -73,10 +73,10 @@ def test_django(shares: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, module)
     view = runpy.run_path(str(EXAMPLES / "django_view.py"))["share_token"]
     nobody, somebody = SimpleNamespace(pk=None, is_authenticated=False), SimpleNamespace(pk=42, is_authenticated=True)
-    assert django_asked(view, "POST", nobody).status_code == 401
-    with pytest.raises(Refused, match="405"):
-        django_asked(view, "GET", somebody)
-    answer = django_asked(view, "POST", somebody)
+    assert call_django_view(view, "POST", nobody).status_code == 401
+    with pytest.raises(HttpError, match="405"):
+        call_django_view(view, "GET", somebody)
+    answer = call_django_view(view, "POST", somebody)
     assert shared_as(shares, answer.data) == "42"
 
 
@@ -84,22 +84,22 @@ def test_fastapi(shares: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in fastapi_modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     app = runpy.run_path(str(EXAMPLES / "fastapi_app.py"))["app"]
-    with pytest.raises(Refused, match="401"):
+    with pytest.raises(HttpError, match="401"):
         app.called("POST", "/share-token", {})
     assert shared_as(shares, app.called("POST", "/share-token", {"x-session": "anna"})) == "anna"
 
 
 def test_express(program: Program, shares: str, key: str) -> None:
-    node = needed(shutil.which("node"), "Node")
+    node = require_service(shutil.which("node"), "Node")
     subprocess.run([node, "--check", str(EXAMPLES / "express.js")], check=True, timeout=30)
     if not installed(program.folder):
         return
     shutil.copy(EXAMPLES / "express.js", program.folder)
     port = free_port()
     asked = f"http://127.0.0.1:{port}/share-token"
-    with program.beside(node, "express.js", PORT=str(port), SHARES_URL=shares, SHARES_KEY=key) as role:
-        role.until(lambda: fetched(asked, method="POST")[0] == 401)
-        status, answer = fetched(asked, method="POST", headers={"x-session": "cleo"})
+    with program.start_command(node, "express.js", PORT=str(port), SHARES_URL=shares, SHARES_KEY=key) as role:
+        role.until(lambda: fetch(asked, method="POST")[0] == 401)
+        status, answer = fetch(asked, method="POST", headers={"x-session": "cleo"})
     assert (status, shared_as(shares, answer)) == (200, "cleo")
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import uvloop
 
 from tests.faults import document, scoreboard
-from tests.faults.row import ALL, Row, found
-from tests.faults.runner import Programme, pairs_of, run
+from tests.faults.row import ALL, Row, discover_rows
+from tests.faults.runner import SuitePlan, row_database_pairs, run
 from tests.faults.scoreboard import Outcome
 from tests.services import open_services
 
@@ -28,14 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     sys.stderr.write(f"logs and journals: {folder}\n")
     with open_services() as services:
-        programme = Programme(
-            pairs=pairs_of(_rows(asked.rows), asked.on),
+        plan = SuitePlan(
+            pairs=row_database_pairs(_rows(asked.rows), asked.databases),
             services=services,
             folder=folder,
             seed=asked.seed,
             at_once=asked.at_once,
         )
-        outcomes = uvloop.run(_run(programme, asked))
+        outcomes = uvloop.run(_run(plan, asked))
     sys.stdout.write(scoreboard.as_text(outcomes) + "\n")
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    return tuple(int(row_run) for row_run in text.split(","))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -65,14 +65,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _rows(numbers: Sequence[int] | None) -> list[Row]:
-    every = found()
+    every = discover_rows()
     return [row for number, row in every.items() if numbers is None or number in numbers]
 
 
-async def _run(programme: Programme, asked: argparse.Namespace) -> list[Outcome]:
+async def _run(plan: SuitePlan, asked: argparse.Namespace) -> list[Outcome]:
     began = time.monotonic()
-    outcomes = await run(programme, _tell)
-    about = await document.about(programme.services, seed=programme.seed, seconds=time.monotonic() - began)
+    outcomes = await run(plan, _tell)
+    about = await document.about(plan.services, seed=plan.seed, seconds=time.monotonic() - began)
     if asked.json:
         asked.json.write_text(scoreboard.as_json(outcomes, about))
     if asked.write:

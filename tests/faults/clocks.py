@@ -27,10 +27,10 @@ def _library() -> str:
 def set_clock(role: Role, off: str | None) -> None:
     """`+1d`, `-1d`; None: right again. From the next start on."""
     library = None if off is None else _library()
-    role.vary(LD_PRELOAD=library, FAKETIME=off, FAKETIME_DONT_FAKE_MONOTONIC=off and "1")
+    role.set_environment(LD_PRELOAD=library, FAKETIME=off, FAKETIME_DONT_FAKE_MONOTONIC=off and "1")
 
 
-def told(role: Role) -> timedelta:
+def clock_offset(role: Role) -> timedelta:
     """How far from now the last line of its log believes to be."""
     lines = [line for line in role.log.read_text(errors="replace").splitlines() if line.startswith('{"time":')]
     return datetime.fromisoformat(json.loads(lines[-1])["time"]) - datetime.now(UTC)

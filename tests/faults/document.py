@@ -71,7 +71,7 @@ def generated(outcomes: Sequence[Outcome], run: dict[str, object], rows: Sequenc
     assert isinstance(versions, dict)
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     head = f"Run of {run['date']}, seed {run['seed']}, {run['minutes']} minutes. {named}."
-    parts = [part for row in rows for part in _section(row, outcomes)]
+    parts = [row_run for row in rows for row_run in _section(row, outcomes)]
     return "\n\n".join([head, as_markdown(outcomes), *parts])
 
 
@@ -79,9 +79,9 @@ def _section(row: Row, outcomes: Sequence[Outcome]) -> list[str]:
     told = [(each.database, each.told()) for each in outcomes if each.row == row.number]
     saw = [f"- {database}: {'; '.join(lines)}" for database, lines in told if lines]
     title = f"### {row.number}. {row.title[0].upper()}{row.title[1:]}"
-    return [title, _unwrapped(row.story), *(["\n".join(saw)] if saw else [])]
+    return [title, _unwrapped(row.description), *(["\n".join(saw)] if saw else [])]
 
 
 def _unwrapped(text: str) -> str:
     """A paragraph is a line."""
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+    return "\n\n".join(" ".join(row_run.split()) for row_run in text.split("\n\n"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import sharetally
 from sharetally.adapters.migrations import HEAD
 
-NEXT = f"{int(HEAD) + 1:04d}"
+NEXT_REVISION = f"{int(HEAD) + 1:04d}"
 _REVISION = f'''"""A trivial revision that only adds."""
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from alembic import op
 
 from sharetally.adapters.migrations.steps import make_table
 
-revision = "{NEXT}"
+revision = "{NEXT_REVISION}"
 down_revision = "{HEAD}"
 
 
@@ -37,7 +37,7 @@ def next_version(folder: Path) -> str:
     package = folder / "sharetally"
     shutil.copytree(Path(sharetally.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     migrations = package / "adapters" / "migrations"
-    (migrations / "versions" / f"{NEXT}_note.py").write_text(_REVISION)
+    (migrations / "versions" / f"{NEXT_REVISION}_note.py").write_text(_REVISION)
     entry = migrations / "__init__.py"
-    entry.write_text(entry.read_text().replace(f'HEAD = "{HEAD}"', f'HEAD = "{NEXT}"'))
+    entry.write_text(entry.read_text().replace(f'HEAD = "{HEAD}"', f'HEAD = "{NEXT_REVISION}"'))
     return str(folder)

@@ -12,9 +12,9 @@ WORKING = ("count", "post", "in")
 DEAD = "dead"
 
 
-async def depths(url: str, patience: float) -> dict[str, int]:
+async def depths(url: str, max_seconds: float) -> dict[str, int]:
     """Queue -> messages, once the working ones are empty or patience has ended."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + max_seconds
     async with await aio_pika.connect(url, timeout=10) as connection:
         while True:
             found = {name: await _depth(connection, name) for name in (*WORKING, DEAD)}

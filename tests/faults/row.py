@@ -16,34 +16,34 @@ from typing import TYPE_CHECKING
 from tests.faults import rows
 
 if TYPE_CHECKING:
-    from tests.faults.stage import Stage
+    from tests.faults.harness import FaultHarness
 
 SERVERS = ("postgresql", "mysql")  # with RabbitMQ between; `mysql` is MariaDB or MySQL
 ALL = ("sqlite", *SERVERS)  # SQLite with everything in one process
-LONGEST = 420.0  # seconds for one row on one database, and then it has failed
+ROW_TIMEOUT = 420.0  # seconds for one row on one database, and then it has failed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`number` as in the table, `title` what goes wrong in a few words, `on` the databases that it is tried on.
+    """`number` as in the table, `title` what goes wrong in a few words, `databases` the databases that it is tried on.
 
-    `longest` in seconds; `brief` is the database on which a short performance is among the tests that always run.
+    `timeout` in seconds; `brief` is the database on which a short performance is among the tests that always run.
     """
 
     number: int
     title: str
-    on: tuple[str, ...]
-    perform: Callable[[Stage], Awaitable[None]]
-    longest: float = LONGEST
+    databases: tuple[str, ...]
+    perform: Callable[[FaultHarness], Awaitable[None]]
+    timeout: float = ROW_TIMEOUT
     brief: str | None = None
 
     @property
-    def story(self) -> str:
+    def description(self) -> str:
         """What it does and what it proves: the text at the top of its file."""
         return (sys.modules[self.perform.__module__].__doc__ or "").strip()
 
 
-def found() -> dict[int, Row]:
+def discover_rows() -> dict[int, Row]:
     """Every row there is, in order of their numbers."""
     modules = [importlib.import_module(f"{rows.__name__}.{each.name}") for each in pkgutil.iter_modules(rows.__path__)]
     every: list[Row] = sorted((module.ROW for module in modules), key=lambda row: row.number)

@@ -10,16 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.performance import Part
 from tests.faults.row import Row
+from tests.faults.row_run import RowRun
 from tests.faults.scoreboard import Outcome
 from tests.services import Services
 
-GRACE = 120.0  # seconds for a row to clear up after it was told to end
+KILL_AFTER_SECONDS = 120.0  # seconds for a row to clear up after it was told to end
 
 
 @dataclass(frozen=True, kw_only=True)
-class Programme:
+class SuitePlan:
     """What is performed: `pairs` of row and database; at most `at_once` side by side."""
 
     pairs: Sequence[tuple[Row, str]]
@@ -29,35 +29,35 @@ class Programme:
     at_once: int
 
 
-def pairs_of(rows: Iterable[Row], on: Sequence[str]) -> list[tuple[Row, str]]:
+def row_database_pairs(rows: Iterable[Row], on: Sequence[str]) -> list[tuple[Row, str]]:
     """Each row on each database that it concerns and that is asked for."""
-    return [(row, database) for row in rows for database in row.on if database in on]
+    return [(row, database) for row in rows for database in row.databases if database in on]
 
 
-async def run(programme: Programme, tell: Callable[[Outcome], None]) -> list[Outcome]:
+async def run(plan: SuitePlan, tell: Callable[[Outcome], None]) -> list[Outcome]:
     """Perform everything; `tell` hears of each as it ends."""
-    places = asyncio.Semaphore(programme.at_once)
+    places = asyncio.Semaphore(plan.at_once)
 
     async def one(row: Row, database: str) -> Outcome:
         async with places:
-            outcome = await _performed(programme, row, database)
+            outcome = await _performed(plan, row, database)
             tell(outcome)
             return outcome
 
-    return await asyncio.gather(*(one(row, database) for row, database in programme.pairs))
+    return await asyncio.gather(*(one(row, database) for row, database in plan.pairs))
 
 
-async def _performed(programme: Programme, row: Row, database: str) -> Outcome:
-    folder = programme.folder / f"{row.number:02}-{database}"
+async def _performed(plan: SuitePlan, row: Row, database: str) -> Outcome:
+    folder = plan.folder / f"{row.number:02}-{database}"
     folder.mkdir()
-    part = Part(row=row.number, database=database, seed=programme.seed, folder=str(folder), services=programme.services)
+    row_run = RowRun(row=row.number, database=database, seed=plan.seed, folder=str(folder), services=plan.services)
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.performance", part.as_json(),
+            sys.executable, "-m", "tests.faults.row_run", row_run.as_json(),
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
-        await _ended(process, row.longest)
-    return _outcome(part, row, process.returncode)
+        await _ended(process, row.timeout)
+    return _outcome(row_run, row, process.returncode)
 
 
 async def _ended(process: asyncio.subprocess.Process, longest: float) -> None:
@@ -68,7 +68,7 @@ async def _ended(process: asyncio.subprocess.Process, longest: float) -> None:
         with suppress(ProcessLookupError):
             process.terminate()
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), GRACE)
+            await asyncio.wait_for(process.wait(), KILL_AFTER_SECONDS)
         if isinstance(why, asyncio.CancelledError):
             raise
     finally:
@@ -77,10 +77,12 @@ async def _ended(process: asyncio.subprocess.Process, longest: float) -> None:
             await process.wait()
 
 
-def _outcome(part: Part, row: Row, code: int | None) -> Outcome:
+def _outcome(row_run: RowRun, row: Row, code: int | None) -> Outcome:
     try:
-        said = json.loads(part.outcome.read_text())
+        said = json.loads(row_run.outcome.read_text())
     except (OSError, ValueError):
-        words = (Path(part.folder) / "log").read_text(errors="replace").strip()[-500:]
-        return Outcome(row=row.number, title=row.title, database=part.database, failure=f"ended with {code}: {words}")
+        words = (Path(row_run.folder) / "log").read_text(errors="replace").strip()[-500:]
+        return Outcome(
+            row=row.number, title=row.title, database=row_run.database, failure=f"ended with {code}: {words}"
+        )
     return Outcome(**{**said, "notes": tuple(said["notes"]), "wrong": tuple(said["wrong"])})

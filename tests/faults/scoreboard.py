@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-SHOWN = 5  # lines of what was wrong
+MAX_SHOWN_LINES = 5  # lines of what was wrong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Outcome:
     settling: float = 0.0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
-    wrong: tuple[str, ...] = ()
+    fail: tuple[str, ...] = ()
     failure: str | None = None  # what the row raised
 
     @property
@@ -52,7 +52,7 @@ class Outcome:
         zero = (self.lost, self.duplicated, self.unexpected, self.drift, self.cells, self.pending, self.depth)
         predicted = (self.parked, self.dead) == (self.parked_predicted, self.dead_predicted)
         judged = self.looks > 0 and self.acknowledged > 0
-        return not any(zero) and predicted and judged and not self.wrong and self.failure is None
+        return not any(zero) and predicted and judged and not self.fail and self.failure is None
 
     @property
     def verdict(self) -> str:
@@ -61,7 +61,7 @@ class Outcome:
 
     def told(self) -> list[str]:
         """What there is to say of it, line by line."""
-        wrong = [*([self.failure] if self.failure else []), *self.wrong[:SHOWN]]
+        wrong = [*([self.failure] if self.failure else []), *self.fail[:MAX_SHOWN_LINES]]
         return [*self.notes, *(f"WRONG: {line}" for line in wrong)]
 
 
@@ -71,7 +71,7 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def cells_of(outcome: Outcome) -> tuple[str, ...]:
+def table_cells(outcome: Outcome) -> tuple[str, ...]:
     """A line of the table."""
     numbers = (outcome.attempts, outcome.acknowledged, outcome.lost, outcome.duplicated, outcome.unexpected)
     return (
@@ -93,7 +93,7 @@ def _predicted(found: int, predicted: int) -> str:
 
 def as_text(outcomes: Sequence[Outcome]) -> str:
     """The table for a terminal, each row's title and story below."""
-    lines = [HEADINGS, *map(cells_of, outcomes)]
+    lines = [HEADINGS, *map(table_cells, outcomes)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(HEADINGS))]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
     return "\n".join([*table, "", *(line for outcome in outcomes for line in _story(outcome))])
@@ -112,5 +112,5 @@ def as_json(outcomes: Sequence[Outcome], about: dict[str, object]) -> str:
 
 def as_markdown(outcomes: Sequence[Outcome]) -> str:
     """The table for the documentation."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells_of, outcomes)]
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(table_cells, outcomes)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.document import generated, server_of
+from tests.faults.harness import FaultHarness
 from tests.faults.row import ALL, Row
 from tests.faults.scoreboard import HEADINGS, Outcome, as_json, as_markdown, as_text
-from tests.faults.stage import Stage
 
 GOOD = Outcome(row=1, title="killed", database="postgresql", attempts=1_200, acknowledged=1_000, looks=3)
 
 
-async def _nothing(stage: Stage) -> None:
+async def _nothing(harness: FaultHarness) -> None:
     """Performs nothing."""
 
 
@@ -38,7 +38,7 @@ def test_a_row_of_which_nothing_was_wrong_has_passed() -> None:
         replace(GOOD, parked_predicted=1),
         replace(GOOD, dead=1),
         replace(GOOD, dead_predicted=1),
-        replace(GOOD, wrong=("a traceback in a log",)),
+        replace(GOOD, fail=("a traceback in a log",)),
         replace(GOOD, failure="AssertionError: nobody was killed"),
         replace(GOOD, looks=0),
         replace(GOOD, acknowledged=0),
@@ -52,13 +52,13 @@ def test_anything_wrong_fails_the_row(wrong: Outcome) -> None:
 
 
 def test_the_table_shows_every_number_and_every_reason() -> None:
-    outcome = replace(GOOD, lost=3, dead=1, wrong=("lost: record x",), notes=("killed 5 times",), settling=41.25)
+    outcome = replace(GOOD, lost=3, dead=1, fail=("lost: record x",), notes=("killed 5 times",), settling=41.25)
     table = as_markdown([outcome])
     assert table.splitlines()[0].count("|") == len(HEADINGS) + 1
     assert (
         "| 1 | postgresql | 1,200 | 1,000 | 3 | 0 | 0 | 0 (3) | 0 | 0 | 0 | 0 | 1 (not 0) | 41.2 s | FAILED |" in table
     )
-    rows = [Row(number=1, title="killed", on=ALL, perform=_nothing)]
+    rows = [Row(number=1, title="killed", databases=ALL, perform=_nothing)]
     page = generated([outcome], {"date": "today", "seed": 7, "minutes": 2.0, "versions": {"SQLite": "3.40"}}, rows)
     assert "seed 7" in page
     assert "### 1. Killed\n\nA verdict that cannot fail is worthless" in page

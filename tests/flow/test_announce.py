@@ -12,20 +12,20 @@ import pytest
 from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import Unavailable
-from sharetally.flow.announce import AT_ONCE, Announcer
-from sharetally.ports import Reading
-from tests.contracts.database_rows import ARTICLE, VIDEO, count, emptied, record, share
+from sharetally.flow.announce import MAX_PER_STATEMENT, Announcer
+from sharetally.ports import ReadStore
+from tests.contracts.database_rows import ARTICLE, VIDEO, count_events, insert_shares, open_empty_database, record
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqlDatabase]:
-    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as made:
+    async with open_empty_database(f"sqlite:///{tmp_path}/sharetally.db") as made:
         yield made
 
 
@@ -63,30 +63,30 @@ class Names(MemoryChannel):
         super().__init__()
         self.moved: list[ContentRef] = []
 
-    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+    async def announce_changed(self, contents: Sequence[ContentRef], made: Sequence[MinuteCount] = ()) -> None:
         self.moved += contents
 
 
 async def test_without_a_cache_nothing_is_read_for_a_channel_that_carries_no_counts(db: SqlDatabase) -> None:
     names, reading = Names(), Hesitant(db)
-    await Announcer(reading=cast(Reading, reading), cache=None, channel=names).announce({VIDEO, ARTICLE})
+    await Announcer(reads=cast(ReadStore, reading), cache=None, channel=names).announce({VIDEO, ARTICLE})
     assert (names.moved, reading.asked) == (sorted([VIDEO, ARTICLE]), [])
 
 
 async def test_what_stands_is_cached(db: SqlDatabase, cache: MemoryCache) -> None:
-    await count(db, await share(db, record(), record(content=ARTICLE)))
-    await Announcer(reading=db, cache=cache).announce({VIDEO, ARTICLE})
+    await count_events(db, await insert_shares(db, record(), record(content=ARTICLE)))
+    await Announcer(reads=db, cache=cache).announce({VIDEO, ARTICLE})
     assert await cache.get([VIDEO, ARTICLE]) == await db.counts([VIDEO, ARTICLE])
 
 
-async def test_a_late_announcement_changes_nothing(db: SqlDatabase, cache: MemoryCache) -> None:
+async def test_a_late_announcement_never_overwrites_a_newer_count(db: SqlDatabase, cache: MemoryCache) -> None:
     """Read before another's count, told after it: the lower version stays out."""
-    await count(db, await share(db, record()))
+    await count_events(db, await insert_shares(db, record()))
     late = Hesitant(db)
-    telling = asyncio.create_task(Announcer(reading=cast(Reading, late), cache=cache).announce([VIDEO]))
+    telling = asyncio.create_task(Announcer(reads=cast(ReadStore, late), cache=cache).announce([VIDEO]))
     await late.read.wait()
-    await count(db, await share(db, record(user_id="bert")))
-    await Announcer(reading=db, cache=cache).announce([VIDEO])
+    await count_events(db, await insert_shares(db, record(user_id="bert")))
+    await Announcer(reads=db, cache=cache).announce([VIDEO])
     late.tell.set()
     await telling
     (found,) = await cache.get([VIDEO])
@@ -97,14 +97,14 @@ async def test_a_late_announcement_changes_nothing(db: SqlDatabase, cache: Memor
 async def test_many_contents_are_read_in_parts(db: SqlDatabase, cache: MemoryCache) -> None:
     reading = Hesitant(db)
     reading.tell.set()
-    contents = [ContentRef(type="video", id=f"{number}") for number in range(2 * AT_ONCE + 1)]
-    await Announcer(reading=cast(Reading, reading), cache=cache).announce(contents)
-    assert reading.asked == [AT_ONCE, AT_ONCE, 1]
+    contents = [ContentRef(type="video", id=f"{number}") for number in range(2 * MAX_PER_STATEMENT + 1)]
+    await Announcer(reads=cast(ReadStore, reading), cache=cache).announce(contents)
+    assert reading.asked == [MAX_PER_STATEMENT, MAX_PER_STATEMENT, 1]
 
 
 async def test_without_a_cache_nothing_is_read(db: SqlDatabase) -> None:
     reading = Hesitant(db)
-    await Announcer(reading=cast(Reading, reading), cache=None).announce([VIDEO])
+    await Announcer(reads=cast(ReadStore, reading), cache=None).announce([VIDEO])
     assert reading.asked == []
 
 
@@ -115,6 +115,6 @@ class Away:
         raise Unavailable("the database is away")
 
 
-async def test_a_fault_harms_nobody(cache: MemoryCache) -> None:
-    await Announcer(reading=cast(Reading, Away()), cache=cache).announce([VIDEO])
+async def test_an_announcement_failure_is_contained(cache: MemoryCache) -> None:
+    await Announcer(reads=cast(ReadStore, Away()), cache=cache).announce([VIDEO])
     assert await cache.get([VIDEO]) == [None]

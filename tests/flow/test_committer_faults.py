@@ -13,13 +13,13 @@ import pytest
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.backoff import Backoff
-from sharetally.domain.errors import CommitUnknown, RunAgain, Unavailable
+from sharetally.domain.errors import CommitOutcomeUnknown, TransientConflict, Unavailable
 from sharetally.flow import committer
 from sharetally.flow.hooks import Hooks
 from sharetally.ports import AuditFilter, Transaction
-from tests.contracts.database_rows import emptied
-from tests.flow.committing import VIDEO, already, at_work, keyed, settled, share
-from tests.flow.stage import running
+from tests.contracts.database_rows import open_empty_database
+from tests.flow.harness import running
+from tests.flow.running_committer import VIDEO, already_shared_flags, gather_outcomes, idempotent, run_committer, share
 
 pytestmark = pytest.mark.anyio
 
@@ -52,9 +52,9 @@ class FakeLedger:
                 yield tx
                 _end(fault)
         except _Reply as lost:
-            raise CommitUnknown("lost") from lost
+            raise CommitOutcomeUnknown("lost") from lost
         if fault == LOST_AFTER:
-            raise CommitUnknown("lost")
+            raise CommitOutcomeUnknown("lost")
 
     async def committed(self, audit_ids: Sequence[UUID]) -> bool:
         """What is there."""
@@ -71,7 +71,7 @@ class _Reply(Exception):
 def _end(fault: str | None) -> None:
     """Roll back, if that is what happened."""
     if fault == DEADLOCK:
-        raise RunAgain("40P01")
+        raise TransientConflict("40P01")
     if fault == LOST_BEFORE:
         raise _Reply
 
@@ -79,9 +79,9 @@ def _end(fault: str | None) -> None:
 @pytest.fixture
 async def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqlDatabase]:
     """The embedded one: the faults are those of the line to any of them."""
-    monkeypatch.setattr(committer, "LOOK", Backoff(first=0.001, longest=0.001, attempts=5))
-    monkeypatch.setattr(committer, "AGAIN", Backoff(first=0.001, longest=0.001, attempts=20))
-    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as made:
+    monkeypatch.setattr(committer, "COMMIT_CHECKS", Backoff(first=0.001, longest=0.001, attempts=5))
+    monkeypatch.setattr(committer, "RETRIES", Backoff(first=0.001, longest=0.001, attempts=20))
+    async with open_empty_database(f"sqlite:///{tmp_path}/sharetally.db") as made:
         yield made
 
 
@@ -92,41 +92,41 @@ async def lines(db: SqlDatabase) -> int:
 # the reply to COMMIT
 
 
-async def test_a_commit_that_arrived_is_answered_from(db: SqlDatabase) -> None:
+async def test_a_commit_with_a_lost_reply_is_found_and_answered(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, LOST_AFTER)
-    async with at_work(db, ledger=ledger) as work:
+    async with run_committer(db, ledger=ledger) as work:
         outcomes = await asyncio.gather(*(work.committer.submit(share()) for _ in range(3)))
-    assert already(outcomes) == [False, True, True]
+    assert already_shared_flags(outcomes) == [False, True, True]
     assert (ledger.begun, len(ledger.looks), await lines(db)) == (1, 1, 1)
     assert len(work.published) == 1
 
 
-async def test_a_commit_that_never_arrived_is_said_to_be_in_doubt(db: SqlDatabase) -> None:
+async def test_a_commit_that_cannot_be_found_is_reported_as_unknown(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, LOST_BEFORE)
-    async with at_work(db, ledger=ledger) as work:
-        outcomes = await settled(work.committer.submit(share(f"user {each}")) for each in range(3))
+    async with run_committer(db, ledger=ledger) as work:
+        outcomes = await gather_outcomes(work.committer.submit(share(f"user {each}")) for each in range(3))
         again = await work.committer.submit(share("user 0"))
-    assert [type(each) for each in outcomes] == [CommitUnknown] * 3
-    assert already([again]) == [False]
+    assert [type(each) for each in outcomes] == [CommitOutcomeUnknown] * 3
+    assert already_shared_flags([again]) == [False]
     assert (await lines(db), len(work.published)) == (1, 1)
 
 
 @pytest.mark.parametrize(("deaf", "answered"), [(1, True), (3, True), (9, False)])
-async def test_the_look_is_repeated_while_nobody_answers(db: SqlDatabase, deaf: int, answered: bool) -> None:
+async def test_the_commit_lookup_is_retried(db: SqlDatabase, deaf: int, answered: bool) -> None:
     ledger = FakeLedger(db, LOST_AFTER, deaf=deaf)
-    async with at_work(db, ledger=ledger) as work:
-        (outcome,) = await settled([work.committer.submit(share())])
-    assert isinstance(outcome, CommitUnknown) != answered
+    async with run_committer(db, ledger=ledger) as work:
+        (outcome,) = await gather_outcomes([work.committer.submit(share())])
+    assert isinstance(outcome, CommitOutcomeUnknown) != answered
     assert len(ledger.looks) == (deaf + 1 if answered else 4)
     assert await lines(db) == 1
 
 
 async def test_a_lost_reply_after_nothing_was_written_does_not_matter(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, "", LOST_BEFORE)
-    async with at_work(db, ledger=ledger) as work:
+    async with run_committer(db, ledger=ledger) as work:
         await work.committer.submit(share())
         again = await work.committer.submit(share())
-    assert already([again]) == [True]
+    assert already_shared_flags([again]) == [True]
     assert ledger.looks == []
 
 
@@ -134,10 +134,10 @@ async def test_a_lost_reply_after_nothing_was_written_does_not_matter(db: SqlDat
 async def test_a_lost_answer_that_changed_nothing_is_written_once(db: SqlDatabase, fault: str) -> None:
     """There is no line of the audit to look for; the same is done again, and the key keeps it from being two."""
     ledger = FakeLedger(db, "", fault)
-    async with at_work(db, ledger=ledger) as work:
+    async with run_committer(db, ledger=ledger) as work:
         await work.committer.submit(share())
-        first = await work.committer.submit_keyed(share(), keyed("k"))
-        twin = await work.committer.submit_keyed(share(), keyed("k"))
+        first = await work.committer.submit_idempotent(share(), idempotent("k"))
+        twin = await work.committer.submit_idempotent(share(), idempotent("k"))
     assert first.body.endswith(b" True")
     assert twin == first
     assert ledger.begun == 4
@@ -146,33 +146,33 @@ async def test_a_lost_answer_that_changed_nothing_is_written_once(db: SqlDatabas
 # what passes
 
 
-async def test_what_deadlocks_runs_again_with_the_same_ids(db: SqlDatabase) -> None:
+async def test_a_deadlocked_commit_is_retried_with_the_same_ids(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, *[DEADLOCK] * 5)
-    async with at_work(db, ledger=ledger) as work:
+    async with run_committer(db, ledger=ledger) as work:
         ((result,),) = await asyncio.gather(work.committer.submit(share()))
     assert not result.already_shared
     assert ledger.begun == 6
-    assert await db.records_of(VIDEO, "anna") == {"twitter": result.record}
+    assert await db.user_records(VIDEO, "anna") == {"twitter": result.record}
     assert [event.share_id for event in work.published] == [result.record.id]
     assert await lines(db) == 1
 
 
-async def test_who_holds_a_lock_for_long_is_not_waited_for(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_held_lock_fails_the_commit(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each try waits for seconds: twenty of them and nobody would be there any more to hear the answer."""
-    monkeypatch.setattr(committer, "HELD_SECONDS", 0.0)
+    monkeypatch.setattr(committer, "RETRY_SECONDS", 0.0)
     ledger = FakeLedger(db, DEADLOCK)
-    async with at_work(db, ledger=ledger) as work:
-        (refused,) = await settled([work.committer.submit(share())])
+    async with run_committer(db, ledger=ledger) as work:
+        (refused,) = await gather_outcomes([work.committer.submit(share())])
         assert isinstance(refused, Unavailable)
         assert "nothing was written" in refused.detail
         assert ledger.begun == 1
-        assert already([await work.committer.submit(share())]) == [False]
+        assert already_shared_flags([await work.committer.submit(share())]) == [False]
 
 
-async def test_what_never_ends_is_given_up_and_nothing_is_written(db: SqlDatabase) -> None:
+async def test_endless_conflicts_are_given_up_and_nothing_is_written(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, *[DEADLOCK] * 100)
-    async with at_work(db, ledger=ledger) as work:
-        outcomes = await settled(work.committer.submit(share(f"user {each}")) for each in range(3))
+    async with run_committer(db, ledger=ledger) as work:
+        outcomes = await gather_outcomes(work.committer.submit(share(f"user {each}")) for each in range(3))
     assert [type(each) for each in outcomes] == [Unavailable] * 3
     assert all("nothing was written" in each.detail for each in outcomes)
     assert (ledger.begun, await lines(db)) == (19, 0)
@@ -180,23 +180,23 @@ async def test_what_never_ends_is_given_up_and_nothing_is_written(db: SqlDatabas
 
 async def test_a_database_that_is_away_is_said_to_all_at_once_and_found_again(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, GONE)
-    async with at_work(db, ledger=ledger) as work:
-        outcomes = await settled(work.committer.submit(share(f"user {each}")) for each in range(10))
+    async with run_committer(db, ledger=ledger) as work:
+        outcomes = await gather_outcomes(work.committer.submit(share(f"user {each}")) for each in range(10))
         assert {type(each) for each in outcomes} == {Unavailable}
         assert ledger.begun == 1
         again = await work.committer.submit(share("user 0"))
-    assert already([again]) == [False]
+    assert already_shared_flags([again]) == [False]
 
 
-async def test_whoever_publishes_badly_leaves_nobody_waiting(db: SqlDatabase) -> None:
+async def test_a_publish_failure_leaves_no_caller_waiting(db: SqlDatabase) -> None:
     def fails(events: object) -> None:
         raise RuntimeError("not my day")
 
-    async with at_work(db) as sound:
+    async with run_committer(db) as sound:
         broken = committer.Committer(
-            ledger=db, clock=DatabaseClock(), hooks=Hooks(), meter=sound.meter, published=fails
+            ledger=db, clock=DatabaseClock(), hooks=Hooks(), meter=sound.meter, on_committed=fails
         )
         async with running(broken.run()):
             for _ in range(2):  # what is committed is answered, and the committer goes on
-                outcomes = await settled(broken.submit(share(f"user {each}")) for each in range(3))
+                outcomes = await gather_outcomes(broken.submit(share(f"user {each}")) for each in range(3))
                 assert [type(each) for each in outcomes] == [list] * 3

@@ -10,14 +10,23 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.errors import Conflict, DataRefused, NotFound, Unavailable
+from sharetally.domain.errors import Conflict, DataRejected, NotFound, Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
-from sharetally.domain.share import Request, ShareRecord, Status
-from sharetally.flow.batch import Entity
-from sharetally.ports import AuditFilter, References, Transaction
-from tests.contracts.database_rows import AT, DATABASES, SERVERS, emptied, run, shared_url
-from tests.flow.committing import PATIENT, VIDEO, already, at_work, keyed, settled, share, withdraw
+from sharetally.domain.share import ShareRecord, Status, Trigger
+from sharetally.flow.unit_of_work import Entity
+from sharetally.ports import AuditFilter, LockSet, Transaction
+from tests.contracts.database_rows import AT, DATABASES, SERVERS, database_url_for, execute_sql, open_empty_database
+from tests.flow.running_committer import (
+    GENEROUS_TIMEOUT,
+    VIDEO,
+    already_shared_flags,
+    gather_outcomes,
+    idempotent,
+    run_committer,
+    share,
+    withdraw,
+)
 
 pytestmark = pytest.mark.anyio
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
@@ -29,15 +38,15 @@ SLOW = {"postgresql": "SELECT pg_sleep(1)", "mysql": "SELECT SLEEP(1)"}  # twice
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
     """With a table that belongs to the hooks."""
-    async with emptied(url) as made:
-        await run(made, "DROP TABLE IF EXISTS hooked")
-        await run(made, "CREATE TABLE hooked (name VARCHAR(64) PRIMARY KEY)")
+    async with open_empty_database(url) as made:
+        await execute_sql(made, "DROP TABLE IF EXISTS hooked")
+        await execute_sql(made, "CREATE TABLE hooked (name VARCHAR(64) PRIMARY KEY)")
         yield made
 
 
@@ -46,7 +55,7 @@ async def note(tx: Transaction, name: str) -> None:
 
 
 async def noted(db: SqlDatabase) -> list[str]:
-    return [str(row["name"]) for row in await run(db, "SELECT name FROM hooked ORDER BY name")]
+    return [str(row["name"]) for row in await execute_sql(db, "SELECT name FROM hooked ORDER BY name")]
 
 
 def who(entity: Entity) -> str:
@@ -127,16 +136,16 @@ class Lingers(Notes):
         await tx.execute(self._statement, {})
 
 
-async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = PATIENT) -> Exception:
+async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = GENEROUS_TIMEOUT) -> Exception:
     """Berta among her neighbours: theirs is committed, nothing of hers is there; what she hears."""
-    async with at_work(db, hooks=[hook], hook_seconds=hook_seconds) as work:
+    async with run_committer(db, hooks=[hook], hook_seconds=hook_seconds) as work:
         wanted = [*NEIGHBOURS[:3], "berta", *NEIGHBOURS[3:]]
-        outcomes = await settled(work.committer.submit(share(user)) for user in wanted)
+        outcomes = await gather_outcomes(work.committer.submit(share(user)) for user in wanted)
         refused = outcomes.pop(3)
-        assert already(outcomes) == [False] * 6
+        assert already_shared_flags(outcomes) == [False] * 6
         assert {event.user_id for event in work.published} == set(NEIGHBOURS)
     assert await noted(db) == NEIGHBOURS
-    assert await db.records_of(VIDEO, "berta") == {}
+    assert await db.user_records(VIDEO, "berta") == {}
     assert {line.user_id for line in await db.audit(AuditFilter(), limit=50, after=None)} == set(NEIGHBOURS)
     assert (await db.verify(None, lambda _: None)).drifted == ()
     assert (await db.consistent([VIDEO]))[0].shares == 6
@@ -145,10 +154,10 @@ async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = 
 
 
 async def test_what_a_hook_writes_is_committed_with_the_share(db: SqlDatabase) -> None:
-    async with at_work(db, hooks=[Notes()]) as work:
+    async with run_committer(db, hooks=[Notes()]) as work:
         outcomes = await asyncio.gather(*(work.committer.submit(share(user)) for user in NEIGHBOURS))
         again = await work.committer.submit(share(NEIGHBOURS[0]))
-    assert already([*outcomes, again]) == [False] * 6 + [True]
+    assert already_shared_flags([*outcomes, again]) == [False] * 6 + [True]
     assert await noted(db) == NEIGHBOURS
 
 
@@ -168,7 +177,7 @@ async def test_a_hook_that_is_too_slow_fails_alone(db: SqlDatabase) -> None:
     assert "nothing was written" in refused.detail
 
 
-async def test_a_hook_that_asks_nonsense_fails_alone(db: SqlDatabase) -> None:
+async def test_a_hook_with_invalid_sql_fails_alone(db: SqlDatabase) -> None:
     await berta_alone_fails(db, Misspells())
 
 
@@ -182,10 +191,10 @@ async def test_a_hook_whose_statement_the_server_ends_fails_alone(db: SqlDatabas
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_a_hook_that_swallows_what_failed_fails_alone(db: SqlDatabase) -> None:
     """PostgreSQL does nothing more in a transaction that had an error; the other databases forget the statement."""
-    assert isinstance(await berta_alone_fails(db, Swallows()), DataRefused)
+    assert isinstance(await berta_alone_fails(db, Swallows()), DataRejected)
 
 
-async def test_a_hook_that_is_in_its_own_way_fails_alone(db: SqlDatabase) -> None:
+async def test_a_hook_that_inserts_a_duplicate_row_fails_alone(db: SqlDatabase) -> None:
     refused = await berta_alone_fails(db, Repeats())
     assert isinstance(refused, Unavailable)
     assert "nothing was written" in refused.detail
@@ -199,15 +208,15 @@ async def test_a_hook_whose_statement_is_too_slow_fails_alone(db: SqlDatabase, u
 
 
 async def test_what_a_failed_hook_answered_is_not_remembered(db: SqlDatabase) -> None:
-    async with at_work(db, hooks=[Refuses()]) as work:
+    async with run_committer(db, hooks=[Refuses()]) as work:
         with pytest.raises(Conflict):
-            await work.committer.submit_keyed(share("berta"), keyed("k", user="berta"))
-    async with at_work(db) as work:
-        answer = await work.committer.submit_keyed(share("berta"), keyed("k", user="berta"))
+            await work.committer.submit_idempotent(share("berta"), idempotent("k", user="berta"))
+    async with run_committer(db) as work:
+        answer = await work.committer.submit_idempotent(share("berta"), idempotent("k", user="berta"))
     assert answer.body.endswith(b" False")
 
 
-async def test_what_a_hook_emits_goes_with_the_commit_and_falls_with_its_request(db: SqlDatabase) -> None:
+async def test_hook_events_commit_and_roll_back_with_their_request(db: SqlDatabase) -> None:
     told = {user: Event(id=new_id(), job="told", content=VIDEO, at=AT, user_id=user) for user in ("anna", "berta")}
 
     class Tells(Refuses):
@@ -218,23 +227,23 @@ async def test_what_a_hook_emits_goes_with_the_commit_and_falls_with_its_request
             await tx.emit([told[who(entity)]])
             await super().after_create(tx, entity)
 
-    async with at_work(db, hooks=[Tells()]) as work:
-        await settled(work.committer.submit(share(user)) for user in told)
+    async with run_committer(db, hooks=[Tells()]) as work:
+        await gather_outcomes(work.committer.submit(share(user)) for user in told)
         published = {(event.job, event.user_id) for event in work.published}
     assert published == {("share_created", "anna"), ("told", "anna")}
     assert (await db.backlog()).pending == 2
 
 
-async def test_a_wish_that_is_refused_runs_no_hook(db: SqlDatabase) -> None:
-    async with at_work(db, hooks=[Notes()]) as work:
+async def test_a_rejected_command_runs_no_hook(db: SqlDatabase) -> None:
+    async with run_committer(db, hooks=[Notes()]) as work:
         with pytest.raises(NotFound):
             await work.committer.submit(withdraw("anna"))
     assert await noted(db) == []
 
 
 async def test_twins_in_one_commit_run_their_hook_once(db: SqlDatabase) -> None:
-    async with at_work(db, hooks=[Notes()]) as work:
-        answers = await asyncio.gather(*(work.committer.submit_keyed(share(), keyed("k")) for _ in range(5)))
+    async with run_committer(db, hooks=[Notes()]) as work:
+        answers = await asyncio.gather(*(work.committer.submit_idempotent(share(), idempotent("k")) for _ in range(5)))
     assert len(set(answers)) == 1
     assert await noted(db) == ["anna"]
 
@@ -248,7 +257,7 @@ async def test_hooks_see_what_stood_before_and_after(db: SqlDatabase) -> None:
         async def after_create(self, tx: Transaction, entity: Entity) -> None:
             """It is there already, in this transaction."""
             assert isinstance(entity, ShareRecord)
-            assert (await tx.lock(References(records=frozenset({entity.key})))).records == {entity.key: entity}
+            assert (await tx.lock(LockSet(records=frozenset({entity.key})))).records == {entity.key: entity}
             told.append(("created", _stand(entity), None))
 
         async def after_update(self, tx: Transaction, before: Entity, after: Entity) -> None:
@@ -259,9 +268,9 @@ async def test_hooks_see_what_stood_before_and_after(db: SqlDatabase) -> None:
             """As it stood before."""
             told.append(("deleted", _stand(entity), None))
 
-    async with at_work(db, hooks=[Listens()]) as work:
-        for wish in (share(), share(request=Request.FORCE), withdraw(), share()):
-            await work.committer.submit(wish)
+    async with run_committer(db, hooks=[Listens()]) as work:
+        for command in (share(), share(request=Trigger.FORCE), withdraw(), share()):
+            await work.committer.submit(command)
     live, gone = Status.SUCCESS, Status.WITHDRAWN
     assert told == [
         ("created", (live, 1), None),

@@ -13,46 +13,46 @@ import pytest
 from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.content import ContentRef
-from sharetally.domain.errors import RunAgain
+from sharetally.domain.errors import TransientConflict
 from sharetally.domain.event import Event, Job
 from sharetally.domain.share import Evidence
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
-from sharetally.flow.jobs import head_of
+from sharetally.flow.jobs import to_ref
 from sharetally.flow.worker import JobResult, Outcomes
-from sharetally.ports import EventHead, Writes
+from sharetally.ports import EventRef, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
     DATABASES,
     SERVERS,
     VIDEO,
-    created,
-    deleted,
-    emptied,
+    created_event,
+    database_url_for,
+    deleted_event,
+    insert_shares,
     link,
-    moved,
-    of_links,
-    of_records,
-    opened,
+    links_by_id,
+    moved_event,
+    open_database,
+    open_empty_database,
     record,
-    share,
-    shared_url,
-    write,
+    records_by_key,
+    write_rows,
 )
-from tests.flow.history import history
+from tests.flow.random_history import random_history
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -62,15 +62,15 @@ def count(db: SqlDatabase) -> Count:
 
 
 def counter(db: SqlDatabase, cache: MemoryCache | None = None) -> Count:
-    announcer = Announcer(reading=db, cache=cache)
-    return Count(ledger=db, outbox=db, announcer=announcer, feed=None)
+    announcer = Announcer(reads=db, cache=cache)
+    return Count(ledger=db, outbox=db, announcer=announcer, on_follow_up=None)
 
 
-def heads(*events: Event) -> list[EventHead]:
-    return [head_of(event) for event in events]
+def heads(*events: Event) -> list[EventRef]:
+    return [to_ref(event) for event in events]
 
 
-async def results(count: Count, jobs: Sequence[EventHead]) -> Sequence[JobResult]:
+async def results(count: Count, jobs: Sequence[EventRef]) -> Sequence[JobResult]:
     found = await count.handle(jobs)
     assert not isinstance(found, Outcomes)
     return found
@@ -89,7 +89,7 @@ async def proven(db: SqlDatabase) -> bool:
 
 
 async def test_an_event_is_counted_once(db: SqlDatabase, count: Count) -> None:
-    events = await share(db, record(), record(user_id="bert", platform="whatsapp"), link(channel="mail"))
+    events = await insert_shares(db, record(), record(user_id="bert", platform="whatsapp"), link(channel="mail"))
     assert outcomes(await results(count, heads(*events))) == ["counted"] * 3
     assert outcomes(await results(count, heads(*events))) == ["duplicate"] * 3
     (found,) = await db.counts([VIDEO])
@@ -101,13 +101,13 @@ async def test_an_event_is_counted_once(db: SqlDatabase, count: Count) -> None:
 
 
 async def test_twice_in_one_batch_is_once(db: SqlDatabase, count: Count) -> None:
-    events = await share(db, record(), record(user_id="bert"))
+    events = await insert_shares(db, record(), record(user_id="bert"))
     assert outcomes(await results(count, heads(*events, *events))) == ["counted"] * 2 + ["duplicate"] * 2
     assert await total(db) == 2
 
 
 async def test_what_a_result_tells(db: SqlDatabase, count: Count) -> None:
-    (event,) = await share(db, record())
+    (event,) = await insert_shares(db, record())
     (result,) = await results(count, heads(event))
     assert result == JobResult(
         job_id=str(event.id),
@@ -120,9 +120,9 @@ async def test_what_a_result_tells(db: SqlDatabase, count: Count) -> None:
     )
 
 
-async def test_what_a_job_says_beside_its_id_is_not_believed(db: SqlDatabase, count: Count) -> None:
-    (event,) = await share(db, record())
-    lie = EventHead(id=event.id, job=str(Job.SHARE_DELETED), content=ARTICLE)
+async def test_only_the_id_of_a_job_is_trusted(db: SqlDatabase, count: Count) -> None:
+    (event,) = await insert_shares(db, record())
+    lie = EventRef(id=event.id, job=str(Job.SHARE_DELETED), content=ARTICLE)
     (result,) = await results(count, [lie])
     assert (result.job, result.content_type, result.share_count) == ("share_created", "video", 1)
     assert (await total(db), await total(db, ARTICLE)) == (1, 0)
@@ -131,8 +131,8 @@ async def test_what_a_job_says_beside_its_id_is_not_believed(db: SqlDatabase, co
 
 async def test_a_delete_before_its_create(db: SqlDatabase, count: Count) -> None:
     gone = link(deleted_at=AT)
-    made, unmade = created(gone), deleted(gone)
-    await write(db, Writes(new_links=of_links(gone), events=[made, unmade]))
+    made, unmade = created_event(gone), deleted_event(gone)
+    await write_rows(db, Writes(new_links=links_by_id(gone), events=[made, unmade]))
     (early,) = await results(count, heads(unmade))
     assert (early.outcome, early.share_count) == ("counted", 0), "never shown below zero"
     assert await proven(db)
@@ -142,15 +142,15 @@ async def test_a_delete_before_its_create(db: SqlDatabase, count: Count) -> None
 
 
 async def test_another_owners_events_are_left_alone(db: SqlDatabase, count: Count) -> None:
-    post = created(record(), job=Job.SHARE_POST, delta=0, moved=0, to=None, payload="twitter")
-    await write(db, Writes(events=[post]))
+    post = created_event(record(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, payload="twitter")
+    await write_rows(db, Writes(events=[post]))
     assert outcomes(await results(count, heads(post))) == ["duplicate"]
     assert (await db.backlog()).pending == 1
 
 
 async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> None:
-    (event,) = await share(db, record())
-    await count.set_aside(head_of(event), "looks odd")
+    (event,) = await insert_shares(db, record())
+    await count.park(to_ref(event), "looks odd")
     assert outcomes(await results(count, heads(event))) == ["duplicate"]
     assert await total(db) == 0
     (parked,) = await db.parked(limit=10)
@@ -158,11 +158,11 @@ async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> N
     assert await proven(db)
 
 
-async def test_sharing_again_moves_the_time_alone(db: SqlDatabase, count: Count) -> None:
+async def test_a_reshare_changes_only_the_last_shared_time(db: SqlDatabase, count: Count) -> None:
     stands = record()
-    events = await share(db, stands)
-    again = created(stands, job=Job.SHARE_UPDATED, delta=0, moved=0, at=AT + timedelta(hours=1))
-    await write(db, Writes(events=[again]))
+    events = await insert_shares(db, stands)
+    again = created_event(stands, job=Job.SHARE_UPDATED, delta=0, cell_delta=0, at=AT + timedelta(hours=1))
+    await write_rows(db, Writes(events=[again]))
     await count.handle(heads(again, *events))
     status = (await db.platform_status(VIDEO))["twitter"]
     assert (status.shares, status.last_shared_at) == (1, AT + timedelta(hours=1))
@@ -172,7 +172,7 @@ async def test_sharing_again_moves_the_time_alone(db: SqlDatabase, count: Count)
 
 async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> None:
     """The worker that counted it died before it told anybody."""
-    (event,) = await share(db, record())
+    (event,) = await insert_shares(db, record())
     await counter(db).handle(heads(event))
     cache = MemoryCache()
     await cache.open()
@@ -185,15 +185,15 @@ async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
     """Nobody reads a line about each job: the database counts by itself, and tells how many."""
     cache = MemoryCache()
     await cache.open()
-    announcer = Announcer(reading=db, cache=cache)
-    quiet = Count(ledger=db, outbox=db, announcer=announcer, feed=None, told=lambda: False)
-    events = await share(db, record(), record(user_id="bert"), link(content=ARTICLE))
-    withdrawn = deleted(record(id=events[1].share_id, user_id="bert"))
-    gone = deleted(record(user_id="cora"))
-    await write(db, Writes(events=[withdrawn]))
+    announcer = Announcer(reads=db, cache=cache)
+    quiet = Count(ledger=db, outbox=db, announcer=announcer, on_follow_up=None, wants_results=lambda: False)
+    events = await insert_shares(db, record(), record(user_id="bert"), link(content=ARTICLE))
+    withdrawn = deleted_event(record(id=events[1].share_id, user_id="bert"))
+    gone = deleted_event(record(user_id="cora"))
+    await write_rows(db, Writes(events=[withdrawn]))
     told = await quiet.handle(heads(*events, withdrawn, gone, events[0]))
     assert told == Outcomes(
-        numbers={
+        counts={
             ("share_created", "counted"): 3,
             ("share_created", "duplicate"): 1,
             ("share_deleted", "counted"): 1,
@@ -214,22 +214,22 @@ async def deliver(count: Count, batches: Sequence[Sequence[Event]]) -> None:
             try:
                 await count.handle(heads(*batch))
                 break
-            except RunAgain:
+            except TransientConflict:
                 continue
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_five_times_each_and_shuffled(db: SqlDatabase, url: str, seed: int) -> None:
-    dice = random.Random(seed)
-    writes, channels = history(dice)
-    await write(db, writes)
+    rng = random.Random(seed)
+    writes, channels = random_history(rng)
+    await write_rows(db, writes)
     deliveries = writes.events * 5
-    dice.shuffle(deliveries)
+    rng.shuffle(deliveries)
     batches = [deliveries[start : start + 37] for start in range(0, len(deliveries), 37)]
     if url.startswith("sqlite"):
         await deliver(counter(db), batches)
     else:
-        async with opened(url) as other:
+        async with open_database(url) as other:
             parts = (batches[0::3], batches[1::3], batches[2::3])
             counters = (counter(db), counter(other), counter(other))
             await asyncio.gather(*(deliver(who, part) for who, part in zip(counters, parts, strict=True)))
@@ -245,11 +245,11 @@ async def test_five_times_each_and_shuffled(db: SqlDatabase, url: str, seed: int
 async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str) -> None:
     """A move, here from declared to posted, is one event: whoever comes first, the total stays."""
     posted = record(evidence=Evidence.POSTED)
-    made = created(posted._replace(evidence=Evidence.DECLARED))
+    made = created_event(posted._replace(evidence=Evidence.DECLARED))
     assert made.to is not None
-    confirmed = moved(posted, made.to, platform="twitter")
-    await write(db, Writes(new_records=of_records(posted), events=[made, confirmed]))
-    async with opened(url) as other:
+    confirmed = moved_event(posted, made.to, platform="twitter")
+    await write_rows(db, Writes(new_records=records_by_key(posted), events=[made, confirmed]))
+    async with open_database(url) as other:
         jobs = heads(confirmed, made)
         found_by = await asyncio.gather(*(results(counter(each), jobs) for each in (db, other, db)))
     assert sorted(outcomes([one for some in found_by for one in some])) == ["counted"] * 2 + ["duplicate"] * 4

@@ -17,27 +17,37 @@ from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.domain.event import Event, Job
 from sharetally.flow.consumers.feed import Feed
-from sharetally.flow.jobs import head_of
+from sharetally.flow.jobs import to_ref
 from sharetally.flow.relay import Relay
 from sharetally.ports import Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
     DATABASES,
-    adjusted,
+    adjusted_event,
     adjustment,
-    created,
-    deleted,
-    emptied,
+    created_event,
+    database_url_for,
+    deleted_event,
+    insert_shares,
     link,
-    moved,
-    of_links,
+    links_by_id,
+    moved_event,
+    open_empty_database,
     record,
-    share,
-    shared_url,
-    write,
+    write_rows,
 )
-from tests.flow.stage import QUEUES, Stage, channel_to, long_ago, running, staged, taken, until, working
+from tests.flow.harness import (
+    QUEUES,
+    Harness,
+    backdate_sent_events,
+    open_channel,
+    open_harness,
+    receive_messages,
+    run_in_background,
+    run_workers,
+    wait_until,
+)
 from tests.services.proxy import open_proxy
 
 pytestmark = pytest.mark.anyio
@@ -45,25 +55,25 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
 @pytest.fixture
-async def stage(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Stage]:
-    async with staged(db, AmqpBroker(amqp_url, feed=True)) as made:
+async def harness(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Harness]:
+    async with open_harness(db, AmqpBroker(amqp_url, feed=True)) as made:
         yield made
 
 
 @pytest.fixture
-async def listener(amqp_url: str, stage: Stage) -> AsyncIterator[AbstractChannel]:
+async def listener(amqp_url: str, harness: Harness) -> AsyncIterator[AbstractChannel]:
     """A foreign service whose queue `heard` is bound to everything."""
-    async with channel_to(amqp_url) as channel:
+    async with open_channel(amqp_url) as channel:
         await channel.queue_declare("heard", durable=True)
         await channel.queue_bind("heard", "sharetally.events", "#")
         yield channel
@@ -72,20 +82,20 @@ async def listener(amqp_url: str, stage: Stage) -> AsyncIterator[AbstractChannel
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
-def feed(stage: Stage) -> Feed:
-    return Feed(ledger=stage.db, outbox=stage.db, broker=stage.broker)
+def feed(harness: Harness) -> Feed:
+    return Feed(ledger=harness.db, outbox=harness.db, broker=harness.broker)
 
 
-async def counted_and_told(stage: Stage, *events: Event) -> None:
+async def counted_and_told(harness: Harness, *events: Event) -> None:
     """Count these, and tell what follows."""
-    async with working(stage.worker(stage.count(feed=True)), stage.worker(feed(stage))):
-        await stage.send(*events)
-        await until(lambda: _burned(stage, *events))
-        await until(stage.counted)
+    async with run_workers(harness.worker(harness.count(feed=True)), harness.worker(feed(harness))):
+        await harness.send(*events)
+        await wait_until(lambda: _burned(harness, *events))
+        await wait_until(harness.all_counted)
 
 
-async def _burned(stage: Stage, *events: Event) -> bool:
-    async with stage.db.transaction() as tx:
+async def _burned(harness: Harness, *events: Event) -> bool:
+    async with harness.db.transaction() as tx:
         return not await tx.take([event.id for event in events])
 
 
@@ -94,11 +104,11 @@ def document(message: DeliveredMessage) -> dict[str, Any]:
     return found
 
 
-async def test_a_link_that_was_made(stage: Stage, listener: AbstractChannel) -> None:
+async def test_a_link_that_was_made(harness: Harness, listener: AbstractChannel) -> None:
     made = link(channel="mail", campaign="spring.2026", content=ARTICLE, user_id="bert")
-    (event,) = await share(stage.db, made)
-    await counted_and_told(stage, event)
-    (message,) = await taken(listener, "heard", 1)
+    (event,) = await insert_shares(harness.db, made)
+    await counted_and_told(harness, event)
+    (message,) = await receive_messages(listener, "heard", 1)
     assert document(message) == {
         "jobId": str(event.id),
         "shareId": str(made.id),
@@ -113,10 +123,10 @@ async def test_a_link_that_was_made(stage: Stage, listener: AbstractChannel) -> 
     }
 
 
-async def test_how_a_message_is_addressed(stage: Stage, listener: AbstractChannel) -> None:
-    (event,) = await share(stage.db, record())
-    await counted_and_told(stage, event)
-    (message,) = await taken(listener, "heard", 1)
+async def test_how_a_message_is_addressed(harness: Harness, listener: AbstractChannel) -> None:
+    (event,) = await insert_shares(harness.db, record())
+    await counted_and_told(harness, event)
+    (message,) = await receive_messages(listener, "heard", 1)
     properties = message.header.properties
     assert (message.exchange, message.routing_key) == ("sharetally.events", "share_created")
     assert (properties.content_type, properties.delivery_mode) == ("application/json", 2)
@@ -126,26 +136,26 @@ async def test_how_a_message_is_addressed(stage: Stage, listener: AbstractChanne
 
 
 @on_sqlite
-async def test_a_platform_is_its_records_channel(stage: Stage, listener: AbstractChannel) -> None:
-    (event,) = await share(stage.db, record())
-    await counted_and_told(stage, event)
-    told = document((await taken(listener, "heard", 1))[0])
+async def test_a_platform_is_its_records_channel(harness: Harness, listener: AbstractChannel) -> None:
+    (event,) = await insert_shares(harness.db, record())
+    await counted_and_told(harness, event)
+    told = document((await receive_messages(listener, "heard", 1))[0])
     assert told["channelId"] == "twitter"
     assert "campaignId" not in told
 
 
-async def test_exactly_the_jobs_that_were_counted(stage: Stage, listener: AbstractChannel) -> None:
+async def test_exactly_the_jobs_that_were_counted(harness: Harness, listener: AbstractChannel) -> None:
     first, second = link(), link(deleted_at=AT)
     now = replace(first, channel="mail")
     line = adjustment(-3, reason="bots", channel="chat")
-    made, born, gone = created(first), created(second), deleted(second)
-    events = [made, born, gone, moved(now, first.cell), adjusted(line)]
-    await write(
-        stage.db,
-        Writes(new_links=of_links(now, second), adjustments={line.request_key: line}, events=events),
+    made, born, gone = created_event(first), created_event(second), deleted_event(second)
+    events = [made, born, gone, moved_event(now, first.cell), adjusted_event(line)]
+    await write_rows(
+        harness.db,
+        Writes(new_links=links_by_id(now, second), adjustments={line.request_key: line}, events=events),
     )
-    await counted_and_told(stage, *events, *events)
-    told = {document(each)["jobId"]: each for each in await taken(listener, "heard", 5)}
+    await counted_and_told(harness, *events, *events)
+    told = {document(each)["jobId"]: each for each in await receive_messages(listener, "heard", 5)}
     assert {name: each.routing_key for name, each in told.items()} == {
         str(made.id): "share_created",
         str(born.id): "share_created",
@@ -156,59 +166,63 @@ async def test_exactly_the_jobs_that_were_counted(stage: Stage, listener: Abstra
     correction = document(told[str(events[4].id)])
     assert (correction["operation"], correction["amount"], correction["channelId"]) == ("decrement", 3, "chat")
     assert not {"operation", "amount"} & document(told[str(gone.id)]).keys()
-    assert (await stage.shares(), await stage.proven()) == (0, True)
+    assert (await harness.shares(), await harness.counts_match_ledger()) == (0, True)
 
 
 @on_sqlite
-async def test_the_count_that_is_told_is_the_one_after_its_batch(stage: Stage, listener: AbstractChannel) -> None:
-    events = await share(stage.db, record(), record(user_id="bert"), record(user_id="cleo"))
-    await counted_and_told(stage, *events)
-    assert {document(each)["shareCount"] for each in await taken(listener, "heard", 3)} == {3}
+async def test_the_count_that_is_told_is_the_one_after_its_batch(harness: Harness, listener: AbstractChannel) -> None:
+    events = await insert_shares(harness.db, record(), record(user_id="bert"), record(user_id="cleo"))
+    await counted_and_told(harness, *events)
+    assert {document(each)["shareCount"] for each in await receive_messages(listener, "heard", 3)} == {3}
 
 
 @on_sqlite
-async def test_nobody_listening_is_fine(stage: Stage) -> None:
-    (event,) = await share(stage.db, record())
-    await counted_and_told(stage, event)
-    assert await stage.pending() == 0
+async def test_nobody_listening_is_fine(harness: Harness) -> None:
+    (event,) = await insert_shares(harness.db, record())
+    await counted_and_told(harness, event)
+    assert await harness.pending() == 0
 
 
-async def test_while_the_broker_is_away_what_is_to_be_told_waits(db: SqlDatabase, amqp_url: str) -> None:
-    (event,) = await share(db, record())
-    async with open_proxy(amqp_url) as proxy, staged(db, AmqpBroker(proxy.url, feed=True)) as stage:
+async def test_feed_messages_wait_while_the_broker_is_unavailable(db: SqlDatabase, amqp_url: str) -> None:
+    (event,) = await insert_shares(db, record())
+    async with open_proxy(amqp_url) as proxy, open_harness(db, AmqpBroker(proxy.url, feed=True)) as harness:
         await proxy.cut()
-        await until(lambda: _is_away(stage))
-        await stage.count(feed=True).handle([head_of(event)])
-        assert await stage.pending() == 1
-        await long_ago(db)
-        relay = Relay(outbox=db, schema=db, broker=stage.broker, queues=QUEUES, every=0.05)
-        async with working(stage.worker(feed(stage))), running(relay.run()), channel_to(amqp_url) as channel:
+        await wait_until(lambda: _is_away(harness))
+        await harness.count(feed=True).handle([to_ref(event)])
+        assert await harness.pending() == 1
+        await backdate_sent_events(db)
+        relay = Relay(outbox=db, schema=db, broker=harness.broker, queues=QUEUES, every=0.05)
+        async with (
+            run_workers(harness.worker(feed(harness))),
+            run_in_background(relay.run()),
+            open_channel(amqp_url) as channel,
+        ):
             await channel.queue_declare("heard", durable=True)
             await channel.queue_bind("heard", "sharetally.events", "share_created")
-            await proxy.mend()
-            (message,) = await taken(channel, "heard", 1)
-            await until(stage.counted)
+            await proxy.restore()
+            (message,) = await receive_messages(channel, "heard", 1)
+            await wait_until(harness.all_counted)
     assert document(message)["jobId"] == str(event.id)
 
 
-async def test_what_could_not_be_told_is_not_burned(stage: Stage, amqp_url: str) -> None:
-    (event,) = await share(stage.db, record())
-    await stage.count(feed=True).handle([head_of(event)])
-    (told,) = await stage.db.claim([str(Job.SHARE_FEED)], None, 10)
-    await stage.broker.close()
+async def test_events_that_could_not_be_published_are_not_burned(harness: Harness, amqp_url: str) -> None:
+    (event,) = await insert_shares(harness.db, record())
+    await harness.count(feed=True).handle([to_ref(event)])
+    (told,) = await harness.db.claim([str(Job.SHARE_FEED)], None, 10)
+    await harness.broker.close()
     with pytest.raises(BrokerUnavailable):
-        await feed(stage).handle([told])
-    assert await stage.pending() == 1
+        await feed(harness).handle([told])
+    assert await harness.pending() == 1
 
 
-async def _is_away(stage: Stage) -> bool:
-    return not stage.broker.connected
+async def _is_away(harness: Harness) -> bool:
+    return not harness.broker.connected
 
 
 @on_sqlite
-async def test_off_nothing_is_told(stage: Stage, listener: AbstractChannel) -> None:
-    events = await share(stage.db, record())
-    async with working(stage.worker(stage.count())):
-        await stage.send(*events)
-        await until(stage.counted)
-    assert await stage.db.claim([str(Job.SHARE_FEED)], await stage.db.now() + timedelta(days=1), 10) == []
+async def test_a_disabled_feed_publishes_nothing(harness: Harness, listener: AbstractChannel) -> None:
+    events = await insert_shares(harness.db, record())
+    async with run_workers(harness.worker(harness.count())):
+        await harness.send(*events)
+        await wait_until(harness.all_counted)
+    assert await harness.db.claim([str(Job.SHARE_FEED)], await harness.db.now() + timedelta(days=1), 10) == []

@@ -15,14 +15,22 @@ from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Conflict, Forbidden, Unavailable
 from sharetally.domain.ids import new_id
-from sharetally.domain.share import Request
-from sharetally.flow.batch import Entity
+from sharetally.domain.share import Trigger
 from sharetally.flow.hooks import Hooks
-from sharetally.flow.linking import CreateLink, DeleteLink, PatchLink
+from sharetally.flow.links import CreateLink, DeleteLink, PatchLink
 from sharetally.flow.sharing import Share, Withdraw
+from sharetally.flow.unit_of_work import Entity
 from sharetally.ports import Transaction
-from tests.contracts.database_rows import DATABASES, VIDEO, emptied, number, record, run, shared_url
-from tests.flow.stage import Stage, staged
+from tests.contracts.database_rows import (
+    DATABASES,
+    VIDEO,
+    database_url_for,
+    execute_sql,
+    open_empty_database,
+    query_int,
+    record,
+)
+from tests.flow.harness import Harness, open_harness
 
 pytestmark = pytest.mark.anyio
 ANNA = Caller(user_id="anna", actor="anna", scopes=frozenset({"shares"}))
@@ -77,7 +85,7 @@ async def test_one_that_takes_too_long_is_an_outage() -> None:
         await Hooks([Asleep()]).may_share("anna", VIDEO, "twitter")
 
 
-def test_without_writing_hooks_nobody_pays_for_savepoints() -> None:
+def test_without_writing_hooks_no_savepoints_are_used() -> None:
     assert not Hooks([])
     assert (bool(Hooks([Doorkeeper()])), Hooks([Doorkeeper()]).write) == (True, False)
     assert Hooks([Doorkeeper(), Diary()]).write
@@ -110,14 +118,14 @@ class Diary:
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
-        await run(made, "DROP TABLE IF EXISTS diary")
-        await run(
+    async with open_empty_database(url) as made:
+        await execute_sql(made, "DROP TABLE IF EXISTS diary")
+        await execute_sql(
             made,
             "CREATE TABLE diary (id VARCHAR(36) PRIMARY KEY, what VARCHAR(16), who VARCHAR(128), kind VARCHAR(16), "
             "amount BIGINT, price DOUBLE PRECISION)",
@@ -131,57 +139,57 @@ def diary() -> Diary:
 
 
 @pytest.fixture
-async def stage(db: SqlDatabase, diary: Diary) -> AsyncIterator[Stage]:
-    async with staged(db, MemoryBroker(), hooks=[Silent(), diary]) as made:
+async def harness(db: SqlDatabase, diary: Diary) -> AsyncIterator[Harness]:
+    async with open_harness(db, MemoryBroker(), hooks=[Silent(), diary]) as made:
         yield made
 
 
 async def noted(db: SqlDatabase) -> list[tuple[object, ...]]:
-    return [tuple(row.values()) for row in await run(db, "SELECT what, who, kind FROM diary ORDER BY id")]
+    return [tuple(row.values()) for row in await execute_sql(db, "SELECT what, who, kind FROM diary ORDER BY id")]
 
 
-def share(user: str, request: Request = Request.DECLARE) -> Share:
+def share(user: str, request: Trigger = Trigger.DECLARE) -> Share:
     caller = ANNA._replace(user_id=user)
-    return Share(content=VIDEO, caller=caller, platforms=["twitter"], request=request)
+    return Share(content=VIDEO, caller=caller, platforms=["twitter"], trigger=request)
 
 
-async def test_the_life_of_a_share(stage: Stage) -> None:
-    submit = stage.committer.submit
+async def test_the_life_of_a_share(harness: Harness) -> None:
+    submit = harness.committer.submit
     await submit(share("anna"))
     await submit(share("anna"))  # changes nothing
-    await submit(share("anna", Request.FORCE))
+    await submit(share("anna", Trigger.FORCE))
     await submit(Withdraw(content=VIDEO, caller=ANNA, platform="twitter"))
     await submit(share("anna"))
     expected = ["created", "updated", "deleted", "updated"]
-    assert await noted(stage.db) == [(what, "anna", "ShareRecord") for what in expected]
-    assert await stage.proven()
+    assert await noted(harness.db) == [(what, "anna", "ShareRecord") for what in expected]
+    assert await harness.counts_match_ledger()
 
 
-async def test_the_life_of_a_link(stage: Stage) -> None:
-    submit = stage.committer.submit
+async def test_the_life_of_a_link(harness: Harness) -> None:
+    submit = harness.committer.submit
     made = await submit(
         CreateLink(content=VIDEO, caller=ANNA, url="https://example.org/", channel="", campaign="", expires_at=None)
     )
     await submit(PatchLink(link_id=made.id, caller=ANNA, fields={"channel": "mail"}))
     await submit(PatchLink(link_id=made.id, caller=ANNA, fields={"channel": "mail"}))  # changes nothing
     await submit(DeleteLink(link_id=made.id, caller=ANNA))
-    assert await noted(stage.db) == [(what, "anna", "ShareLink") for what in ("created", "updated", "deleted")]
-    assert await stage.proven()
+    assert await noted(harness.db) == [(what, "anna", "ShareLink") for what in ("created", "updated", "deleted")]
+    assert await harness.counts_match_ledger()
 
 
-async def test_one_that_fails_takes_only_its_own_request_with_it(stage: Stage, diary: Diary) -> None:
+async def test_one_that_fails_takes_only_its_own_request_with_it(harness: Harness, diary: Diary) -> None:
     diary.trouble = "user-3"
     users = [f"user-{each}" for each in range(8)]
-    answers = await asyncio.gather(*(stage.committer.submit(share(user)) for user in users), return_exceptions=True)
+    answers = await asyncio.gather(*(harness.committer.submit(share(user)) for user in users), return_exceptions=True)
     assert [str(answer) for answer in answers if isinstance(answer, Exception)] == ["the diary is full"]
     assert isinstance(answers[3], RuntimeError)
     others = sorted(user for user in users if user != "user-3")
-    assert sorted(str(who) for _, who, _ in await noted(stage.db)) == others
-    assert await number(stage.db, "SELECT count(*) FROM share_records") == 7
-    assert await number(stage.db, "SELECT count(*) FROM events") == 7
-    assert await stage.proven()
+    assert sorted(str(who) for _, who, _ in await noted(harness.db)) == others
+    assert await query_int(harness.db, "SELECT count(*) FROM share_records") == 7
+    assert await query_int(harness.db, "SELECT count(*) FROM events") == 7
+    assert await harness.counts_match_ledger()
     diary.trouble = ""
-    assert not (await stage.committer.submit(share("user-3")))[0].already_shared
+    assert not (await harness.committer.submit(share("user-3")))[0].already_shared
 
 
 # what they may say to the database

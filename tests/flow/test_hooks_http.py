@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.tokens import signed_by
-from tests.program import Program, fetched
+from tests.oracle.tokens import token_signer
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 
 MODULE = """
@@ -65,19 +65,19 @@ def program(tmp_path: Path) -> Program:
 @pytest.fixture
 def here(program: Program) -> Iterator[str]:
     port = free_port()
-    with program.started("serve", "--port", str(port)) as serve:
-        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
         yield f"http://127.0.0.1:{port}"
 
 
 def test_only_the_request_whose_hook_fails_fails(program: Program, here: str) -> None:
     welcome = [f"user-{number}" for number in range(6)]
-    sign = signed_by(SECRET, "shares")
+    sign = token_signer(SECRET, "shares")
     tokens = {user: sign(user) for user in (*welcome, *REFUSED, "sleeps")}
 
     def share(user: str, tries: int = 10) -> tuple[int, Any]:
         """On a busy machine a sound hook may be too slow too: nothing was written, so it is asked again."""
-        said = fetched(f"{here}/videos/abc/share", token=tokens[user], body={"platforms": ["twitter"]})
+        said = fetch(f"{here}/videos/abc/share", token=tokens[user], body={"platforms": ["twitter"]})
         return share(user, tries - 1) if said[0] == 503 and user != "sleeps" and tries else said
 
     with ThreadPoolExecutor(max_workers=len(tokens)) as threads:
@@ -86,6 +86,6 @@ def test_only_the_request_whose_hook_fails_fails(program: Program, here: str) ->
     assert {user: (answers[user][0], answers[user][1]["detail"]) for user in REFUSED} == REFUSED
     assert answers["sleeps"][0] == 503
     assert share("user-0")[1]["results"][0]["alreadyShared"]
-    exact = fetched(f"{here}/share-links/count/video/abc?consistent=true", token=tokens["user-0"])[1]
+    exact = fetch(f"{here}/share-links/count/video/abc?consistent=true", token=tokens["user-0"])[1]
     assert exact["shareCount"] == len(welcome)
     assert program.run("verify").out == "1 contents, drift 0\n"

@@ -13,10 +13,10 @@ from pamqp.commands import Basic
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
 from sharetally.domain.content import ContentRef
-from sharetally.flow.consumers.foreign import MAX_BYTES, InboundJob
+from sharetally.flow.consumers.external import MAX_BYTES, InboundJob
 from sharetally.ports import AuditFilter
-from tests.contracts.database_rows import DATABASES, emptied, shared_url
-from tests.flow.stage import Stage, channel_to, staged, taken, until, working
+from tests.contracts.database_rows import DATABASES, database_url_for, open_empty_database
+from tests.flow.harness import Harness, open_channel, open_harness, receive_messages, run_workers, wait_until
 
 pytestmark = pytest.mark.anyio
 ARTICLE = ContentRef(type="article", id="123")
@@ -24,19 +24,19 @@ ARTICLE = ContentRef(type="article", id="123")
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
-async def stage(url: str, amqp_url: str) -> AsyncIterator[Stage]:
-    async with emptied(url) as db, staged(db, AmqpBroker(amqp_url, feed=True)) as made:
+async def harness(url: str, amqp_url: str) -> AsyncIterator[Harness]:
+    async with open_empty_database(url) as db, open_harness(db, AmqpBroker(amqp_url, feed=True)) as made:
         yield made
 
 
 @pytest.fixture
-async def channel(stage: Stage, amqp_url: str) -> AsyncIterator[AbstractChannel]:
+async def channel(harness: Harness, amqp_url: str) -> AsyncIterator[AbstractChannel]:
     """A foreign service's channel."""
-    async with channel_to(amqp_url) as made:
+    async with open_channel(amqp_url) as made:
         yield made
 
 
@@ -68,87 +68,87 @@ async def send(channel: AbstractChannel, body: object, name: str | None = "share
     await channel.basic_publish(raw, routing_key="sharetally.in", properties=Basic.Properties(message_type=name))
 
 
-async def handled(stage: Stage, jobs: int) -> None:
+async def handled(harness: Harness, jobs: int) -> None:
     """Let so many be handled, then counted; nothing ever drifts."""
 
     async def are_handled() -> bool:
-        return sum(stage.meter.outcomes().values()) >= jobs
+        return sum(harness.meter.outcomes().values()) >= jobs
 
-    stage.meter.jobs.clear()
-    async with working(stage.worker(stage.inbound())):
-        await until(are_handled)
-    assert await stage.proven()
-    async with working(stage.worker(stage.count())):
-        await until(stage.counted)
-    assert await stage.proven()
-
-
-async def reasons(stage: Stage) -> list[str]:
-    return [parked.reason for parked in await stage.db.parked(limit=100)]
+    harness.meter.jobs.clear()
+    async with run_workers(harness.worker(harness.inbound())):
+        await wait_until(are_handled)
+    assert await harness.counts_match_ledger()
+    async with run_workers(harness.worker(harness.count())):
+        await wait_until(harness.all_counted)
+    assert await harness.counts_match_ledger()
 
 
-async def test_the_documents_three_jobs(stage: Stage, channel: AbstractChannel) -> None:
+async def reasons(harness: Harness) -> list[str]:
+    return [parked.reason for parked in await harness.db.parked(limit=100)]
+
+
+async def test_the_documents_three_jobs(harness: Harness, channel: AbstractChannel) -> None:
     await send(channel, job("1"), "share_created")
     await send(channel, job("2", channelId="mail", campaignId="spring"), "share_created")
     await send(channel, job("3"), "share_deleted")
     await send(channel, correction("4", "increment", amount=40, reason="imported", actor="ops"), "share_count_update")
     await send(channel, correction("5", "decrement"), "share_count_update")
-    await handled(stage, 5)
-    (found,) = await stage.db.counts([ARTICLE])
+    await handled(harness, 5)
+    (found,) = await harness.db.counts([ARTICLE])
     assert found.shares == 1 + 1 - 1 + 40 - 1
     assert (found.evidence, found.channel["mail"], found.campaign["spring"]) == ({"adjusted": 40}, 1, 1)
-    assert await reasons(stage) == []
+    assert await reasons(harness) == []
 
 
 @on_sqlite
-async def test_who_asked_for_it_is_in_the_audit(stage: Stage, channel: AbstractChannel) -> None:
+async def test_who_asked_for_it_is_in_the_audit(harness: Harness, channel: AbstractChannel) -> None:
     await send(channel, job("1", userId="bert"))
     await send(channel, correction("2", "increment", actor="ops"), "share_count_update")
     await send(channel, correction("3", "increment"), "share_count_update")
-    await handled(stage, 3)
-    lines = await stage.db.audit(AuditFilter(), limit=10, after=None)
+    await handled(harness, 3)
+    lines = await harness.db.audit(AuditFilter(), limit=10, after=None)
     assert {line.actor for line in lines} == {"bert", "ops", "inbound"}
     assert {line.action for line in lines} == {"adjusted"}
 
 
-async def test_in_the_envelope_of_nestjs(stage: Stage, channel: AbstractChannel) -> None:
+async def test_in_the_envelope_of_nestjs(harness: Harness, channel: AbstractChannel) -> None:
     await send(channel, {"pattern": "share_created", "data": job("1")}, None)
     await send(channel, {"pattern": "share_created", "data": job("2"), "id": "7c1f"}, "whatever")
     await send(channel, {"data": job("3"), "pattern": "share_deleted"}, "share_created")
-    await handled(stage, 3)
-    assert await stage.shares(ARTICLE) == 1
-    assert await reasons(stage) == []
+    await handled(harness, 3)
+    assert await harness.shares(ARTICLE) == 1
+    assert await reasons(harness) == []
 
 
-async def test_a_job_is_counted_once_however_often_it_comes(stage: Stage, channel: AbstractChannel) -> None:
+async def test_a_job_is_counted_once_however_often_it_comes(harness: Harness, channel: AbstractChannel) -> None:
     for _ in range(5):
         await send(channel, job("1"))
         await send(channel, {"pattern": "share_created", "data": job("2")}, None)
-    await handled(stage, 10)
+    await handled(harness, 10)
     await send(channel, job("1"))
-    await handled(stage, 1)
-    assert await stage.shares(ARTICLE) == 2
-    assert await reasons(stage) == []
+    await handled(harness, 1)
+    assert await harness.shares(ARTICLE) == 2
+    assert await reasons(harness) == []
 
 
-async def test_a_job_id_with_another_body_is_parked(stage: Stage, channel: AbstractChannel) -> None:
+async def test_a_job_id_with_another_body_is_parked(harness: Harness, channel: AbstractChannel) -> None:
     await send(channel, job("1"))
-    await handled(stage, 1)
+    await handled(harness, 1)
     await send(channel, job("1", contentId="124"))
     await send(channel, job("1"), "share_deleted")
-    await handled(stage, 2)
-    assert await stage.shares(ARTICLE) == 1
-    assert await reasons(stage) == ["jobId '1' was used for another adjustment; take a new one"] * 2
+    await handled(harness, 2)
+    assert await harness.shares(ARTICLE) == 1
+    assert await reasons(harness) == ["jobId '1' was used for another adjustment; take a new one"] * 2
 
 
 @on_sqlite
-async def test_jobs_that_come_together_are_one_commit(stage: Stage) -> None:
-    inbound = stage.inbound()
+async def test_jobs_that_come_together_are_one_commit(harness: Harness) -> None:
+    inbound = harness.inbound()
     jobs = [InboundJob(name="share_created", text=msgspec.json.encode(job(str(each))).decode()) for each in range(300)]
     results = await inbound.handle(jobs)
     assert [result.outcome for result in results] == ["done"] * 300
-    assert len(stage.meter.batches) <= 2
-    assert sum(stage.meter.batches) == 300
+    assert len(harness.meter.batches) <= 2
+    assert sum(harness.meter.batches) == 300
 
 
 # what is no job
@@ -180,51 +180,53 @@ NO_JOBS = [
 ]
 
 
-async def test_what_is_no_valid_job_is_parked_with_its_reason(stage: Stage, channel: AbstractChannel) -> None:
+async def test_what_is_no_valid_job_is_parked_with_its_reason(harness: Harness, channel: AbstractChannel) -> None:
     for name, body, _ in NO_JOBS:
         await send(channel, body, name)
     await send(channel, {"pattern": "a\0b\nc", "data": {"x": "\0"}}, None)
     await send(channel, good := job("good"))
-    await handled(stage, len(NO_JOBS) + 2)
-    told = list(reversed(await reasons(stage)))
+    await handled(harness, len(NO_JOBS) + 2)
+    told = list(reversed(await reasons(harness)))
     assert [reason[: len(start)] for reason, (_, _, start) in zip(told, NO_JOBS, strict=False)] == [
         start for _, _, start in NO_JOBS
     ]
     assert told[-1].startswith("no job of ours: 'a?b?c'")
-    assert (await stage.shares(ARTICLE), good["jobId"]) == (1, "good")
-    assert (await stage.db.backlog()).parked == len(NO_JOBS) + 1
+    assert (await harness.shares(ARTICLE), good["jobId"]) == (1, "good")
+    assert (await harness.db.backlog()).parked == len(NO_JOBS) + 1
 
 
-async def test_what_is_parked_is_kept_as_it_came(stage: Stage, channel: AbstractChannel) -> None:
+async def test_what_is_parked_is_kept_as_it_came(harness: Harness, channel: AbstractChannel) -> None:
     body = b'{"jobId": 1e5, "more": [1.0, "\\u0000", 123456789012345678901234567890]}'
     await send(channel, body)
     await send(channel, b'{"pattern": "share_created", "data": ' + body + b"}", None)
-    await handled(stage, 2)
-    kept = {parked.event.payload for parked in await stage.db.parked(limit=10)}
+    await handled(harness, 2)
+    kept = {parked.event.payload for parked in await harness.db.parked(limit=10)}
     assert kept == {f"share_created\n{body.decode()}"}
 
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[]", b"7", b'{"x": "\xff"}', b'{"x": ' + b"[" * 9000], ids=str)
 @on_sqlite
-async def test_what_is_no_json_object_is_buried(stage: Stage, channel: AbstractChannel, body: bytes) -> None:
+async def test_a_message_without_a_json_object_is_rejected(
+    harness: Harness, channel: AbstractChannel, body: bytes
+) -> None:
     await send(channel, body)
     await send(channel, job("1"))
-    await handled(stage, 2)
-    (buried,) = await taken(channel, "sharetally.dead", 1)
-    assert (buried.body, buried.header.properties.message_type) == (body, "share_created")
-    assert (buried.header.properties.headers or {})["x-reason"] == "not a JSON object"
-    assert await stage.shares(ARTICLE) == 1
+    await handled(harness, 2)
+    (rejected_message,) = await receive_messages(channel, "sharetally.dead", 1)
+    assert (rejected_message.body, rejected_message.header.properties.message_type) == (body, "share_created")
+    assert (rejected_message.header.properties.headers or {})["x-reason"] == "not a JSON object"
+    assert await harness.shares(ARTICLE) == 1
 
 
-async def test_what_is_as_long_as_may_be_is_parked_and_what_is_longer_buried(
-    stage: Stage, channel: AbstractChannel
+async def test_a_message_of_the_greatest_length_is_parked_and_a_longer_one_rejected(
+    harness: Harness, channel: AbstractChannel
 ) -> None:
     longest = msgspec.json.encode({"x": "y" * (MAX_BYTES - 8)})
     assert len(longest) == MAX_BYTES
     await send(channel, longest)
     await send(channel, msgspec.json.encode({"x": "y" * 5_000_000}))
-    await handled(stage, 2)
-    (buried,) = await taken(channel, "sharetally.dead", 1)
-    assert len(buried.body) == 5_000_008
-    (parked,) = await stage.db.parked(limit=10)
+    await handled(harness, 2)
+    (rejected_message,) = await receive_messages(channel, "sharetally.dead", 1)
+    assert len(rejected_message.body) == 5_000_008
+    (parked,) = await harness.db.parked(limit=10)
     assert parked.event.payload == f"share_created\n{longest.decode()}"

@@ -12,24 +12,24 @@ from typing import cast
 import pytest
 
 from sharetally.adapters.channels.memory import MemoryChannel
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import Unavailable
 from sharetally.flow import live as hub
 from sharetally.flow.activity import Activity
-from sharetally.flow.following import Follower, Update
 from sharetally.flow.live import Live
 from sharetally.flow.queries import Queries
-from sharetally.ports import Clock, Reading
+from sharetally.flow.subscriptions import Follower, Update
+from sharetally.ports import Clock, ReadStore
 
 pytestmark = pytest.mark.anyio
 VIDEO, OTHER = ContentRef("video", "abc"), ContentRef("video", "other")
-WITHIN = 10.0  # seconds; only what is broken takes so long
+TIMEOUT = 10.0  # seconds; only what is broken takes so long
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 
 
-class Upstream(MemoryChannel):
+class RecordingChannel(MemoryChannel):
     """Remembers what was asked of it; a word can get lost."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Upstream(MemoryChannel):
 
 
 @dataclass
-class Stored:
+class FakeReadStore:
     """The database, as far as it is read here."""
 
     version: int = 1
@@ -65,7 +65,7 @@ class Stored:
 
 
 @dataclass
-class Hand:
+class ManualClock:
     """A clock that moves when told."""
 
     at: datetime = NOW
@@ -75,28 +75,28 @@ class Hand:
 
 
 @dataclass
-class Stand:
+class HubHarness:
     """All of it."""
 
-    channel: Upstream = field(default_factory=Upstream)
-    stored: Stored = field(default_factory=Stored)
+    channel: RecordingChannel = field(default_factory=RecordingChannel)
+    stored: FakeReadStore = field(default_factory=FakeReadStore)
     clients: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        reading = cast(Reading, self.stored)
+        reading = cast(ReadStore, self.stored)
         self.live = Live(
             channel=self.channel,
-            queries=Queries(reading=reading, cache=None),
-            reading=reading,
-            clock=Hand(),
-            clients=3,
-            told=self.clients.append,
+            queries=Queries(reads=reading, cache=None),
+            reads=reading,
+            clock=ManualClock(),
+            max_clients=3,
+            on_client_count=self.clients.append,
         )
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[Stand]:
-    made = Stand()
+async def harness() -> AsyncIterator[HubHarness]:
+    made = HubHarness()
     await made.channel.open(made.live)
     yield made
     await made.live.close()
@@ -110,12 +110,12 @@ class Client:
         self.left = False
         self._stirred = asyncio.Event()
         self.follower = Follower(
-            form=lambda news: news,
+            encode=lambda news: news,
             put=self._put,
             send=self._send,
-            slow=lambda: None,
-            leave=self._leave,
-            patience=WITHIN,
+            on_too_slow=lambda: None,
+            on_leave=self._leave,
+            send_timeout=TIMEOUT,
         )
 
     def _put(self, news: object) -> bool:
@@ -131,7 +131,7 @@ class Client:
         self.left = True
 
     async def until(self, version: int) -> None:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT):
             while version not in self.heard:
                 self._stirred.clear()
                 await self._stirred.wait()
@@ -147,127 +147,132 @@ async def running(live: Live) -> AsyncIterator[None]:
         await asyncio.wait({task})
 
 
-async def test_one_upstream_however_many_follow(stand: Stand) -> None:
+async def test_one_upstream_subscription_serves_many_followers(harness: HubHarness) -> None:
     one, other = Client(), Client()
-    async with stand.live.client(one.follower), stand.live.client(other.follower):
+    async with harness.live.client(one.follower), harness.live.client(other.follower):
         for client in (one, other):
-            await stand.live.follow(client.follower, {VIDEO: -1})
-        assert stand.channel.asked == [VIDEO]
-        stand.stored.version = 2
-        await stand.channel.announce([stand.stored.count()])
+            await harness.live.follow(client.follower, {VIDEO: -1})
+        assert harness.channel.asked == [VIDEO]
+        harness.stored.version = 2
+        await harness.channel.announce([harness.stored.count()])
         assert one.heard == other.heard == [1, 2]  # at once
-        assert stand.clients == [1, 2]
-    assert stand.clients == [1, 2, 1, 0]
+        assert harness.clients == [1, 2]
+    assert harness.clients == [1, 2, 1, 0]
 
 
-async def test_a_lost_word_is_found_by_reading_again(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "READ_AGAIN", 0.0)
-    monkeypatch.setattr(hub, "LOOK", 0.01)
+async def test_a_lost_announcement_is_found_by_polling(harness: HubHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "REREAD_SECONDS", 0.0)
+    monkeypatch.setattr(hub, "CHECK_SECONDS", 0.01)
     client = Client()
-    async with stand.live.client(client.follower), running(stand.live):
-        await stand.live.follow(client.follower, {VIDEO: -1})
-        stand.stored.version = 2
+    async with harness.live.client(client.follower), running(harness.live):
+        await harness.live.follow(client.follower, {VIDEO: -1})
+        harness.stored.version = 2
         await client.until(2)
 
 
-async def test_what_moved_is_read_at_once_and_told(stand: Stand) -> None:
+async def test_a_changed_content_is_read_and_sent_immediately(harness: HubHarness) -> None:
     client = Client()
-    async with stand.live.client(client.follower), running(stand.live):
-        await stand.live.follow(client.follower, {VIDEO: -1})
-        stand.stored.version = 2
-        await stand.channel.announce_moved([OTHER, VIDEO])
+    async with harness.live.client(client.follower), running(harness.live):
+        await harness.live.follow(client.follower, {VIDEO: -1})
+        harness.stored.version = 2
+        await harness.channel.announce_changed([OTHER, VIDEO])
         await client.until(2)
     assert client.heard == [1, 2]
 
 
-async def test_what_moves_while_it_is_read_is_read_once_more(stand: Stand) -> None:
+async def test_a_change_during_a_read_is_read_again(harness: HubHarness) -> None:
     client = Client()
 
     async def moves_meanwhile(contents: Sequence[ContentRef]) -> list[Count]:
-        old = [stand.stored.count(content) for content in contents]
-        if stand.stored.version == 2:
-            stand.stored.version = 3
-            await stand.channel.announce_moved(contents)
+        old = [harness.stored.count(content) for content in contents]
+        if harness.stored.version == 2:
+            harness.stored.version = 3
+            await harness.channel.announce_changed(contents)
         return old
 
-    async with stand.live.client(client.follower), running(stand.live):
-        await stand.live.follow(client.follower, {VIDEO: -1})
-        stand.stored.version, stand.stored.counts = 2, moves_meanwhile  # type: ignore[method-assign]
-        await stand.channel.announce_moved([VIDEO])
+    async with harness.live.client(client.follower), running(harness.live):
+        await harness.live.follow(client.follower, {VIDEO: -1})
+        harness.stored.version, harness.stored.counts = 2, moves_meanwhile  # type: ignore[method-assign]
+        await harness.channel.announce_changed([VIDEO])
         await client.until(3)
     assert client.heard == [1, 2, 3]
 
 
 async def test_after_a_gap_all_is_read_at_once_and_again_if_the_database_is_away(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "LOOK", 0.01)
+    monkeypatch.setattr(hub, "CHECK_SECONDS", 0.01)
     client = Client()
-    async with stand.live.client(client.follower), running(stand.live):
-        await stand.live.follow(client.follower, {VIDEO: -1, OTHER: -1})
-        stand.stored.version, stand.stored.away = 2, True
-        stand.live.gapped()
+    async with harness.live.client(client.follower), running(harness.live):
+        await harness.live.follow(client.follower, {VIDEO: -1, OTHER: -1})
+        harness.stored.version, harness.stored.away = 2, True
+        harness.live.on_gap()
         await asyncio.sleep(0.05)
         assert client.heard == [1, 1]
-        stand.stored.away = False
+        harness.stored.away = False
         await client.until(2)
 
 
-async def test_what_nobody_follows_is_let_go(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "LINGER", 0.0)
-    monkeypatch.setattr(hub, "LOOK", 0.01)
+async def test_a_content_without_followers_is_unsubscribed(
+    harness: HubHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(hub, "CHECK_SECONDS", 0.01)
     client = Client()
-    async with running(stand.live):
-        async with stand.live.client(client.follower):
-            await stand.live.follow(client.follower, {VIDEO: -1})
-        async with asyncio.timeout(WITHIN):
-            while stand.channel.let_go != [VIDEO]:  # noqa: ASYNC110
+    async with running(harness.live):
+        async with harness.live.client(client.follower):
+            await harness.live.follow(client.follower, {VIDEO: -1})
+        async with asyncio.timeout(TIMEOUT):
+            while harness.channel.let_go != [VIDEO]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     other = Client()
-    async with stand.live.client(other.follower):
-        await stand.live.follow(other.follower, {VIDEO: -1})
-    assert stand.channel.asked == [VIDEO, VIDEO]
+    async with harness.live.client(other.follower):
+        await harness.live.follow(other.follower, {VIDEO: -1})
+    assert harness.channel.asked == [VIDEO, VIDEO]
 
 
-async def test_bounds(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "CONTENTS", 1)
+async def test_the_hub_limits_clients_and_subscriptions(harness: HubHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MAX_CONTENT_ITEMS", 1)
     one, *others = (Client() for _ in range(4))
-    async with stand.live.client(one.follower):
-        await stand.live.follow(one.follower, {VIDEO: -1})
+    async with harness.live.client(one.follower):
+        await harness.live.follow(one.follower, {VIDEO: -1})
         with pytest.raises(Unavailable):
-            await stand.live.follow(one.follower, {OTHER: -1})
-        async with stand.live.client(others[0].follower), stand.live.client(others[1].follower):
+            await harness.live.follow(one.follower, {OTHER: -1})
+        async with harness.live.client(others[0].follower), harness.live.client(others[1].follower):
             with pytest.raises(Unavailable):
-                stand.live.check_room()
+                harness.live.check_room()
 
 
-async def test_without_a_database_nothing_new_is_followed(stand: Stand) -> None:
-    stand.stored.away = True
+async def test_without_a_database_nothing_new_is_followed(harness: HubHarness) -> None:
+    harness.stored.away = True
     client = Client()
-    async with stand.live.client(client.follower):
+    async with harness.live.client(client.follower):
         with pytest.raises(Unavailable):
-            await stand.live.follow(client.follower, {VIDEO: -1})
-        stand.stored.away = False
-        await stand.live.follow(client.follower, {VIDEO: -1})
+            await harness.live.follow(client.follower, {VIDEO: -1})
+        harness.stored.away = False
+        await harness.live.follow(client.follower, {VIDEO: -1})
         assert client.heard == [1]
 
 
-async def test_the_end_sends_everybody_away_and_lets_nobody_in(stand: Stand) -> None:
+async def test_shutdown_disconnects_all_and_refuses_new_clients(harness: HubHarness) -> None:
     client = Client()
-    async with stand.live.client(client.follower):
-        await stand.live.close()
+    async with harness.live.client(client.follower):
+        await harness.live.close()
         assert client.left
         with pytest.raises(Unavailable):
-            stand.live.check_room()
+            harness.live.check_room()
 
 
 async def test_the_last_hour_in_absolute_numbers() -> None:
-    clock, client = Hand(), Client()
+    clock, client = ManualClock(), Client()
     activity = Activity(cast(Clock, clock))
-    activity.heard([Made(NOW, "twitter", 2), Made(NOW - timedelta(minutes=61), "twitter", 9)])
-    activity.heard([Made(NOW, "twitter", 1), Made(NOW - timedelta(minutes=5), "none", 1)])
-    client.follower.join(activity.topic)
-    assert activity.topic.whole().value == [Made(NOW - timedelta(minutes=5), "none", 1), Made(NOW, "twitter", 3)]
+    activity.add([MinuteCount(NOW, "twitter", 2), MinuteCount(NOW - timedelta(minutes=61), "twitter", 9)])
+    activity.add([MinuteCount(NOW, "twitter", 1), MinuteCount(NOW - timedelta(minutes=5), "none", 1)])
+    client.follower.subscribe(activity.topic)
+    assert activity.topic.snapshot().value == [
+        MinuteCount(NOW - timedelta(minutes=5), "none", 1),
+        MinuteCount(NOW, "twitter", 3),
+    ]
     clock.at += timedelta(minutes=58)
-    assert activity.topic.whole().value == [Made(NOW, "twitter", 3)]
+    assert activity.topic.snapshot().value == [MinuteCount(NOW, "twitter", 3)]
     activity.topic.close()

@@ -10,7 +10,7 @@ import pytest
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.flow.delivery.nudge import JOB, Nudge
 from sharetally.ports import Broker, Message
-from tests.flow.stage import running
+from tests.flow.harness import running
 
 pytestmark = pytest.mark.anyio
 

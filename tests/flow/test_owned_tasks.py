@@ -25,18 +25,18 @@ from sharetally.flow import live, relay
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.live import Live
-from sharetally.flow.looking import Looking
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.relay import Relay
-from sharetally.ports import Broker, Channel, Proving, Reading
+from sharetally.flow.verification import Looking
+from sharetally.ports import Broker, Channel, ProofStore, ReadStore
 from sharetally.settings import load
-from sharetally.web.who.identity import ApiKeys
+from sharetally.web.auth.credentials import ApiKeyCache
 from sharetally.wiring import Core
 from tests.contracts.database_rows import emptied
-from tests.flow.committing import share
-from tests.flow.recorder import Office, heads, send
-from tests.flow.stage import QUEUES, VIDEO, WITHIN, Tally, running, until, working
+from tests.flow.harness import QUEUES, TIMEOUT, VIDEO, Tally, running, until, working
+from tests.flow.running_committer import share
 from tests.flow.test_publisher import Gate, events
+from tests.flow.worker_harness import Office, heads, send
 
 pytestmark = pytest.mark.anyio
 
@@ -75,9 +75,9 @@ async def test_the_publisher_goes_on(reported: list[Any]) -> None:
     publisher = Publisher(cast(Broker, gate))
     async with running(publisher.run()):
         publisher.take(events(1))
-        await publisher.drain(WITHIN)
+        await publisher.drain(TIMEOUT)
         publisher.take(later := events(1))
-        await publisher.drain(WITHIN)
+        await publisher.drain(TIMEOUT)
     assert gate.jobs() == [str(later[0].id)]
     assert failures(reported) == ["publish_failed"]
     assert publisher._size == 0
@@ -86,8 +86,8 @@ async def test_the_publisher_goes_on(reported: list[Any]) -> None:
 async def test_the_relay_goes_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Once(_nobody_waits)
     monkeypatch.setattr(relay, "PURGE_EVERY", 10**9)
-    outbox = cast(Any, SimpleNamespace(waiting_longer_than=looks))
-    schema = cast(Any, SimpleNamespace(purge_answers=_nothing, purge_sessions=_nothing))
+    outbox = cast(Any, SimpleNamespace(has_unburned_older_than=looks))
+    schema = cast(Any, SimpleNamespace(purge_responses=_nothing, purge_sessions=_nothing))
     broker = cast(Any, SimpleNamespace(volatile=False, connected=True))
     async with running(Relay(outbox=outbox, schema=schema, broker=broker, queues=QUEUES, every=0.01).run()):
         await until(lambda: looks.was_called(2))
@@ -118,7 +118,7 @@ async def test_a_worker_that_cannot_park_goes_on(reported: list[Any]) -> None:
     await broker.open(QUEUES)
     good, bad = heads(2)
     office.recorder.poison[bad] = ValueError("no job")
-    office.recorder.set_aside = Once(office.recorder.set_aside)  # type: ignore[method-assign]
+    office.recorder.park = Once(office.recorder.park)  # type: ignore[method-assign]
     await send(broker, bad, good)
 
     async def parked() -> bool:
@@ -135,7 +135,7 @@ async def test_the_committer_goes_on(tmp_path: Path, reported: list[Any]) -> Non
         committer = Committer(
             ledger=db,
             clock=DatabaseClock(),
-            hooks=Hooks((), seconds=WITHIN),
+            hooks=Hooks((), seconds=TIMEOUT),
             meter=Tally(),
             published=Once(published.extend),
         )
@@ -156,7 +156,7 @@ async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.Monkey
     made = Live(
         channel=cast(Channel, SimpleNamespace()),
         queries=cast(Any, None),
-        reading=cast(Reading, reading),
+        reading=cast(ReadStore, reading),
         clock=DatabaseClock(),
         clients=1,
         told=lambda _: None,
@@ -175,9 +175,9 @@ async def test_verification_goes_on(reported: list[Any]) -> None:
     async def note(verdict: Verdict, _: float) -> Any:
         return SimpleNamespace(contents=verdict.contents)
 
-    proving = SimpleNamespace(begin_look=_held, verify=Once(verify), note_look=note)
-    looks = Looking(cast(Proving, proving))
-    async with running(looks.run()), asyncio.timeout(WITHIN):
+    proving = SimpleNamespace(extend_run_lease=_held, verify=Once(verify), record_run=note)
+    looks = Looking(cast(ProofStore, proving))
+    async with running(looks.run()), asyncio.timeout(TIMEOUT):
         with pytest.raises(Exception, match="a library's own"):
             await looks.look()
         assert (await looks.look()).look.contents == 3
@@ -191,16 +191,16 @@ async def _held(*_: Any, **__: Any) -> bool:
 async def test_noting_the_use_of_keys_goes_on(reported: list[Any]) -> None:
     noted = list[Iterable[Any]]()
 
-    async def note_use(used: Iterable[Any], *, at_most_every: float) -> None:
+    async def record_use(used: Iterable[Any], *, at_most_every: float) -> None:
         noted.append(used)
 
-    store = SimpleNamespace(note_use=Once(note_use))
-    keys = ApiKeys(cast(Any, store))
+    store = SimpleNamespace(record_use=Once(record_use))
+    keys = ApiKeyCache(cast(Any, store))
     async with running(keys.run()):
         for times in (1, 2):
             keys._used.add(cast(Any, f"key-{times}"))
             keys._stir.set()
-            await until(lambda: store.note_use.was_called(times))  # noqa: B023
+            await until(lambda: store.record_use.was_called(times))  # noqa: B023
     assert noted == [{"key-2"}]
     assert failures(reported) == ["key_use_not_noted"]
 

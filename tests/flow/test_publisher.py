@@ -18,7 +18,7 @@ from sharetally.domain.ids import new_id
 from sharetally.flow.publisher import Publisher
 from sharetally.ports import Broker, Message
 from tests.contracts.database_rows import AT
-from tests.flow.stage import QUEUES, VIDEO, WITHIN, channel_to, running, taken, until
+from tests.flow.harness import QUEUES, TIMEOUT, VIDEO, open_channel, receive_messages, run_in_background, wait_until
 
 pytestmark = pytest.mark.anyio
 WAITING_BYTES = 16 * 1024 * 1024
@@ -75,7 +75,7 @@ def seconds() -> Seconds:
 @pytest.fixture
 async def publisher(gate: Gate, seconds: Seconds) -> AsyncIterator[Publisher]:
     made = Publisher(cast(Broker, gate), clock=seconds)
-    async with running(made.run()):
+    async with run_in_background(made.run()):
         yield made
 
 
@@ -83,7 +83,7 @@ async def test_a_commit_is_one_message_per_job_name(publisher: Publisher, gate: 
     gate.opened.set()
     made, gone = events(3), events(2, Job.SHARE_DELETED)
     publisher.take([made[0], gone[0], made[1], gone[1], made[2]])
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert [message.job for message in gate.sent] == ["share_created", "share_deleted"]
     assert gate.jobs() == ids(*made, *gone)
     assert msgspec.json.decode(gate.sent[0].body)[0] == {
@@ -97,20 +97,20 @@ async def test_long_commits_are_cut(publisher: Publisher, gate: Gate) -> None:
     gate.opened.set()
     made = events(1200)
     publisher.take(made)
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert [len(msgspec.json.decode(message.body)) for message in gate.sent] == [500, 500, 200]
     assert gate.jobs() == ids(*made)
 
 
-async def test_taking_does_not_wait_for_the_broker(publisher: Publisher, gate: Gate) -> None:
+async def test_accepting_events_does_not_wait_for_the_broker(publisher: Publisher, gate: Gate) -> None:
     made = events(500)
     publisher.take(made[:1])
-    await until(lambda: _asked(gate))
+    await wait_until(lambda: _asked(gate))
     for event in made[1:]:
         publisher.take([event])
     assert gate.sent == []
     gate.opened.set()
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert gate.jobs() == ids(*made)
 
 
@@ -120,11 +120,11 @@ async def test_what_does_not_fit_is_left_to_the_relay(publisher: Publisher, gate
     for _ in range(400):
         publisher.take(events(100, content=content))
     gate.opened.set()
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     sent = sum(len(message.body) for message in gate.sent)
     assert WAITING_BYTES / 2 < sent <= WAITING_BYTES
     publisher.take(late := events(1))
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert gate.jobs()[-1:] == ids(*late)
 
 
@@ -132,33 +132,33 @@ async def test_what_is_older_than_five_seconds_is_left_to_the_relay(
     publisher: Publisher, gate: Gate, seconds: Seconds
 ) -> None:
     publisher.take(first := events(1))
-    await until(lambda: _asked(gate))
+    await wait_until(lambda: _asked(gate))
     publisher.take(events(1))
     seconds.now += 2
     publisher.take(young := events(1))
     seconds.now += 3.1
     gate.opened.set()
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert gate.jobs() == ids(*first, *young)
 
 
 async def test_a_broker_that_is_away_for_a_moment_loses_nothing(publisher: Publisher, gate: Gate) -> None:
     gate.away = True
     publisher.take(made := events(2))
-    await until(lambda: _asked(gate, times=2))
+    await wait_until(lambda: _asked(gate, times=2))
     publisher.take(more := events(1))
     gate.away = False
     gate.opened.set()
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert gate.jobs() == ids(*made, *more)
 
 
 async def test_a_broker_that_stays_away_is_given_up(publisher: Publisher, gate: Gate, seconds: Seconds) -> None:
     gate.away = True
     publisher.take(events(2))
-    await until(lambda: _asked(gate))
+    await wait_until(lambda: _asked(gate))
     seconds.now += 5.1
-    await publisher.drain(WITHIN)
+    await publisher.drain(TIMEOUT)
     assert gate.sent == []
 
 
@@ -178,10 +178,10 @@ async def test_through_a_real_broker(amqp_url: str) -> None:
     made = events(3)
     try:
         publisher = Publisher(broker)
-        async with running(publisher.run()), channel_to(amqp_url) as channel:
+        async with run_in_background(publisher.run()), open_channel(amqp_url) as channel:
             publisher.take(made)
-            await publisher.drain(WITHIN)
-            (message,) = await taken(channel, "sharetally.count", 1)
+            await publisher.drain(TIMEOUT)
+            (message,) = await receive_messages(channel, "sharetally.count", 1)
     finally:
         await broker.close()
     assert message.routing_key == "share_created"
@@ -192,9 +192,9 @@ async def test_in_memory_a_full_queue_is_no_fault() -> None:
     broker = MemoryBroker(capacity_messages=1)
     await broker.open(QUEUES)
     publisher = Publisher(broker)
-    async with running(publisher.run()):
+    async with run_in_background(publisher.run()):
         publisher.take(events(1))
-        await publisher.drain(WITHIN)
+        await publisher.drain(TIMEOUT)
         publisher.take(events(1))
         await publisher.drain(0.05)
         state = await broker.state("count")

@@ -12,23 +12,34 @@ import pytest
 from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import Count, shown
+from sharetally.domain.count import Count, to_count
 from sharetally.domain.errors import Unavailable
-from sharetally.flow.queries import AT_ONCE, Queries
-from sharetally.ports import Reading
-from tests.contracts.database_rows import ARTICLE, AT, DATABASES, VIDEO, count, emptied, link, record, share, shared_url
+from sharetally.flow.queries import MAX_PER_STATEMENT, Queries
+from sharetally.ports import ReadStore
+from tests.contracts.database_rows import (
+    ARTICLE,
+    AT,
+    DATABASES,
+    VIDEO,
+    count_events,
+    database_url_for,
+    insert_shares,
+    link,
+    open_empty_database,
+    record,
+)
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
@@ -48,30 +59,30 @@ on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 @on_sqlite
 async def test_what_is_not_cached_is_read_and_cached(db: SqlDatabase, cache: MemoryCache) -> None:
-    await count(db, await share(db, record()))
-    queries = Queries(reading=db, cache=cache)
+    await count_events(db, await insert_shares(db, record()))
+    queries = Queries(reads=db, cache=cache)
     first = await queries.counts([ARTICLE, VIDEO, ARTICLE])
     assert [(each.content, each.shares) for each in first] == [(ARTICLE, 0), (VIDEO, 1), (ARTICLE, 0)]
-    await count(db, await share(db, record(user_id="bert")))
+    await count_events(db, await insert_shares(db, record(user_id="bert")))
     assert (await queries.counts([VIDEO]))[0].shares == 1, "announcing is what makes it new"
-    assert (await Queries(reading=db, cache=None).counts([VIDEO]))[0].shares == 2
+    assert (await Queries(reads=db, cache=None).counts([VIDEO]))[0].shares == 2
 
 
 @on_sqlite
 async def test_of_nothing_nothing_is_read(db: SqlDatabase) -> None:
-    assert await Queries(reading=db, cache=None).counts([]) == []
+    assert await Queries(reads=db, cache=None).counts([]) == []
 
 
 # exact at once
 
 
 async def test_what_is_committed_and_not_yet_counted_is_in_it(db: SqlDatabase) -> None:
-    await count(db, await share(db, record()))
-    await share(db, record(user_id="bert", platform="whatsapp"), link(channel="mail", created_at=AT))
-    found = await Queries(reading=db, cache=None).consistent(VIDEO)
+    await count_events(db, await insert_shares(db, record()))
+    await insert_shares(db, record(user_id="bert", platform="whatsapp"), link(channel="mail", created_at=AT))
+    found = await Queries(reads=db, cache=None).consistent(VIDEO)
     assert found.shares == 3
     assert found.channel == {"twitter": 1, "whatsapp": 1, "mail": 1}
-    assert (await Queries(reading=db, cache=None).consistent(ARTICLE)).shares == 0
+    assert (await Queries(reads=db, cache=None).consistent(ARTICLE)).shares == 0
 
 
 class Slow:
@@ -85,7 +96,7 @@ class Slow:
 
     async def consistent(self, contents: Sequence[ContentRef]) -> list[Count]:
         self.asked.append(list(contents))
-        answers = [shown(content, len(self.asked), (), 1, None) for content in contents]
+        answers = [to_count(content, len(self.asked), (), 1, None) for content in contents]
         self.begun.release()
         await self.may_answer.acquire()
         if self.faults:
@@ -100,14 +111,14 @@ def slow() -> Slow:
 
 @pytest.fixture
 def queries(slow: Slow) -> Queries:
-    return Queries(reading=cast(Reading, slow), cache=None)
+    return Queries(reads=cast(ReadStore, slow), cache=None)
 
 
 def ask(queries: Queries, *contents: ContentRef) -> list[asyncio.Task[Count]]:
     return [asyncio.create_task(queries.consistent(content)) for content in contents]
 
 
-async def test_who_asks_while_one_runs_shares_the_next(queries: Queries, slow: Slow) -> None:
+async def test_requests_during_a_query_share_the_next_query(queries: Queries, slow: Slow) -> None:
     """Never the running one: its snapshot may be older than the write that the asker was answered."""
     first = ask(queries, VIDEO)
     await slow.begun.acquire()
@@ -120,16 +131,16 @@ async def test_who_asks_while_one_runs_shares_the_next(queries: Queries, slow: S
 
 
 async def test_many_contents_are_several_statements(queries: Queries, slow: Slow) -> None:
-    contents = [ContentRef(type="video", id=f"{number}") for number in range(AT_ONCE + 1)]
+    contents = [ContentRef(type="video", id=f"{number}") for number in range(MAX_PER_STATEMENT + 1)]
     tasks = ask(queries, *contents)
     slow.may_answer.release()
     slow.may_answer.release()
     answers = await asyncio.gather(*tasks)
     assert [answer.content for answer in answers] == contents
-    assert [len(asked) for asked in slow.asked] == [AT_ONCE, 1]
+    assert [len(asked) for asked in slow.asked] == [MAX_PER_STATEMENT, 1]
 
 
-async def test_a_fault_is_told_to_all_who_asked_and_to_nobody_after(queries: Queries, slow: Slow) -> None:
+async def test_a_failure_reaches_all_waiting_callers_and_no_later_one(queries: Queries, slow: Slow) -> None:
     slow.faults.append(Unavailable("away"))
     tasks = ask(queries, VIDEO, VIDEO, ARTICLE)
     slow.may_answer.release()
@@ -138,7 +149,7 @@ async def test_a_fault_is_told_to_all_who_asked_and_to_nobody_after(queries: Que
     assert (await queries.consistent(VIDEO)).shares == 2
 
 
-async def test_one_who_leaves_does_not_take_the_answer_along(queries: Queries, slow: Slow) -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_shared_query(queries: Queries, slow: Slow) -> None:
     leaving, staying = ask(queries, VIDEO, VIDEO)
     await slow.begun.acquire()
     leaving.cancel()
@@ -152,9 +163,9 @@ async def test_one_who_leaves_does_not_take_the_answer_along(queries: Queries, s
 
 
 async def test_status_by_platform_in_the_order_asked(db: SqlDatabase) -> None:
-    await count(db, await share(db, record(), record(user_id="bert")))
-    await share(db, record(platform="whatsapp"))
-    found = await Queries(reading=db, cache=None).share_status(VIDEO, "anna", ["whatsapp", "facebook", "twitter"])
+    await count_events(db, await insert_shares(db, record(), record(user_id="bert")))
+    await insert_shares(db, record(platform="whatsapp"))
+    found = await Queries(reads=db, cache=None).share_status(VIDEO, "anna", ["whatsapp", "facebook", "twitter"])
     assert [(each.platform, each.status.shares, each.mine is not None) for each in found] == [
         ("whatsapp", 1, True),
         ("facebook", 0, False),

@@ -13,128 +13,128 @@ import pytest
 
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.event import Job
-from sharetally.flow.relay import AT_ONCE
+from sharetally.flow.relay import MAX_PER_CLAIM
 from tests.contracts.database_rows import (
     DATABASES,
     SERVERS,
-    created,
-    emptied,
-    opened,
+    created_event,
+    database_url_for,
+    insert_shares,
+    open_database,
+    open_empty_database,
     record,
-    share,
-    shared_url,
 )
-from tests.flow.line import Line, ids, relay
-from tests.flow.stage import WITHIN, Ahead, long_ago
+from tests.flow.fake_broker import FakeBroker, event_ids, make_relay
+from tests.flow.harness import TIMEOUT, FutureDatabase, backdate_sent_events
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return shared_url(request, tmp_path)
+    return database_url_for(request, tmp_path)
 
 
 @pytest.fixture
 async def db(url: str) -> AsyncIterator[SqlDatabase]:
-    async with emptied(url) as made:
+    async with open_empty_database(url) as made:
         yield made
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
+def fake_broker() -> FakeBroker:
+    return FakeBroker()
 
 
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
 
-async def test_in_good_weather_it_finds_nothing(db: SqlDatabase, line: Line) -> None:
-    await share(db, record())
+async def test_the_relay_finds_nothing_when_all_is_well(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    await insert_shares(db, record())
     await db.mark("count", await db.now() + timedelta(hours=1))
-    assert await relay(db, line).look() == 0
-    assert line.sent == []
+    assert await make_relay(db, fake_broker).run_once() == 0
+    assert fake_broker.sent == []
 
 
-async def test_what_is_old_calls_for_marks_with_the_databases_time(db: SqlDatabase, line: Line) -> None:
-    await share(db, record())
-    await long_ago(db, 31)
+async def test_what_is_old_calls_for_marks_with_the_databases_time(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    await insert_shares(db, record())
+    await backdate_sent_events(db, 31)
     before = await db.now()
-    assert await relay(db, line).look() == 0
+    assert await make_relay(db, fake_broker).run_once() == 0
     after = await db.now()
-    assert line.marks() == ["mark.count", "mark.post"]
-    for message in line.sent:
+    assert fake_broker.marks() == ["mark.count", "mark.post"]
+    for message in fake_broker.sent:
         assert before <= msgspec.convert(msgspec.json.decode(message.body)["mark"], type(before)) <= after
 
 
-async def test_what_has_passed_by_its_queues_mark_is_sent_again(db: SqlDatabase, line: Line) -> None:
-    events = await share(db, record(), record(user_id="bert"))
-    await long_ago(db, 31)
+async def test_events_older_than_their_queues_mark_are_sent_again(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    events = await insert_shares(db, record(), record(user_id="bert"))
+    await backdate_sent_events(db, 31)
     await db.mark("count", await db.now() - timedelta(seconds=20))  # sent 31 s ago, and 10 s are a margin
-    assert await relay(db, line).look() == 2
-    assert line.jobs() == ids(events)
-    assert await relay(db, line).look() == 0, "it was sent just now"
+    assert await make_relay(db, fake_broker).run_once() == 2
+    assert fake_broker.jobs() == event_ids(events)
+    assert await make_relay(db, fake_broker).run_once() == 0, "it was sent just now"
     await db.park(events[0].id, "how often was it sent?")
     parked = await db.parked_event(events[0].id)
     assert parked is not None
     assert parked.attempts == 1
 
 
-async def test_without_proof_nothing_is_sent_again(db: SqlDatabase, line: Line) -> None:
-    await share(db, record())
-    await long_ago(db, 31)
+async def test_without_proof_nothing_is_sent_again(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    await insert_shares(db, record())
+    await backdate_sent_events(db, 31)
     now = await db.now()
     await db.mark("count", now - timedelta(seconds=22))  # 9 s after it was sent: it may be on its way
     await db.mark("post", now)  # another queue's mark is no proof
-    assert await relay(db, line).look() == 0
-    assert line.jobs() == []
+    assert await make_relay(db, fake_broker).run_once() == 0
+    assert fake_broker.jobs() == []
 
 
-async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlDatabase, line: Line) -> None:
+async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     """A database that failed over to a host whose clock is an hour behind: everything was sent before such a mark."""
-    events = await share(db, *(record(user_id=f"user-{number}") for number in range(AT_ONCE + 1)))
-    await long_ago(db)
+    events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(MAX_PER_CLAIM + 1)))
+    await backdate_sent_events(db)
     await db.mark("count", await db.now() + timedelta(hours=1))
-    async with asyncio.timeout(WITHIN):
-        assert await relay(db, line).look() == 0
+    async with asyncio.timeout(TIMEOUT):
+        assert await make_relay(db, fake_broker).run_once() == 0
     await db.mark("count", await db.now())  # the next one that comes through
-    assert await relay(db, line).look() == len(events)
-    assert line.jobs() == ids(events)
+    assert await make_relay(db, fake_broker).run_once() == len(events)
+    assert fake_broker.jobs() == event_ids(events)
 
 
-async def test_what_is_parked_is_not_sent(db: SqlDatabase, line: Line) -> None:
-    events = await share(db, record(), record(user_id="bert"))
-    await long_ago(db)
+async def test_what_is_parked_is_not_sent(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    events = await insert_shares(db, record(), record(user_id="bert"))
+    await backdate_sent_events(db)
     await db.mark("count", await db.now())
     await db.park(events[0].id, "poison")
-    assert await relay(db, line).look() == 1
-    assert line.jobs() == ids(events[1:])
+    assert await make_relay(db, fake_broker).run_once() == 1
+    assert fake_broker.jobs() == event_ids(events[1:])
 
 
-async def test_each_queue_has_its_own_proof(db: SqlDatabase, line: Line) -> None:
-    await share(db, record())
-    post = created(record(), job=Job.SHARE_POST, delta=0, moved=0, to=None, payload="twitter")
+async def test_each_queue_has_its_own_proof(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    await insert_shares(db, record())
+    post = created_event(record(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, payload="twitter")
     async with db.transaction() as tx:
         await tx.emit([post])
-    await long_ago(db)
+    await backdate_sent_events(db)
     await db.mark("post", await db.now())
-    assert await relay(db, line).look() == 1
-    assert line.jobs() == [str(post.id)]
+    assert await make_relay(db, fake_broker).run_once() == 1
+    assert fake_broker.jobs() == [str(post.id)]
 
 
 @on_servers
 async def test_several_relays_claim_each_its_own(db: SqlDatabase, url: str) -> None:
-    events = await share(db, *(record(user_id=f"user-{number}") for number in range(12_000)))
-    await long_ago(db)
+    events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(12_000)))
+    await backdate_sent_events(db)
     await db.mark("count", await db.now())
-    lines = [Line(), Line(), Line()]
-    async with opened(url) as second, opened(url) as third:
-        relays = [relay(each, line) for each, line in zip((db, second, third), lines, strict=True)]
-        await asyncio.gather(*(each.look() for each in relays))
-        await relays[0].look()  # one may have passed over what another was just looking at
-    sent = Counter(job for line in lines for job in line.jobs())
-    assert sent == Counter(ids(events))
+    lines = [FakeBroker(), FakeBroker(), FakeBroker()]
+    async with open_database(url) as second, open_database(url) as third:
+        relays = [make_relay(each, fake_broker) for each, fake_broker in zip((db, second, third), lines, strict=True)]
+        await asyncio.gather(*(each.run_once() for each in relays))
+        await relays[0].run_once()  # one may have passed over what another was just looking at
+    sent = Counter(job for fake_broker in lines for job in fake_broker.jobs())
+    assert sent == Counter(event_ids(events))
 
 
 # a queue that gives no mark
@@ -143,42 +143,42 @@ async def test_several_relays_claim_each_its_own(db: SqlDatabase, url: str) -> N
 @on_sqlite
 @pytest.mark.parametrize(("consumers", "sent"), [(0, 0), (1, 1)])
 async def test_ten_silent_minutes_are_proof_where_somebody_consumes(db: SqlDatabase, consumers: int, sent: int) -> None:
-    await share(db, record())
-    later, line = Ahead(db), Line(consumers=consumers)
-    looking = relay(later, line)
+    await insert_shares(db, record())
+    later, fake_broker = FutureDatabase(db), FakeBroker(consumers=consumers)
+    looking = make_relay(later, fake_broker)
     later.by = timedelta(minutes=1)
-    assert await looking.look() == 0
+    assert await looking.run_once() == 0
     later.by = timedelta(minutes=10, seconds=59)
-    assert await looking.look() == 0
+    assert await looking.run_once() == 0
     later.by = timedelta(minutes=11, seconds=1)
-    assert await looking.look() == sent
+    assert await looking.run_once() == sent
 
 
 @on_sqlite
 async def test_silence_is_counted_from_the_last_mark(db: SqlDatabase) -> None:
-    await share(db, record())
-    later, line = Ahead(db), Line(consumers=1)
-    looking = relay(later, line)
+    await insert_shares(db, record())
+    later, fake_broker = FutureDatabase(db), FakeBroker(consumers=1)
+    looking = make_relay(later, fake_broker)
     later.by = timedelta(minutes=1)
-    await looking.look()
+    await looking.run_once()
     await db.mark("count", await db.now())  # proves nothing of what was sent just before it
-    await long_ago(db, 5)
+    await backdate_sent_events(db, 5)
     later.by = timedelta(minutes=9, seconds=59)
-    assert await looking.look() == 0
+    assert await looking.run_once() == 0
     later.by = timedelta(minutes=11)
-    assert await looking.look() == 1
+    assert await looking.run_once() == 1
 
 
 @on_sqlite
 async def test_a_broker_that_was_away_was_not_silent(db: SqlDatabase) -> None:
-    await share(db, record())
-    later, line = Ahead(db), Line(consumers=1)
-    looking = relay(later, line)
+    await insert_shares(db, record())
+    later, fake_broker = FutureDatabase(db), FakeBroker(consumers=1)
+    looking = make_relay(later, fake_broker)
     later.by = timedelta(minutes=1)
-    await looking.look()
-    line.connected = False
+    await looking.run_once()
+    fake_broker.connected = False
     later.by = timedelta(minutes=10)
-    assert await looking.look() == 0
-    line.connected = True
+    assert await looking.run_once() == 0
+    fake_broker.connected = True
     later.by = timedelta(minutes=19)
-    assert await looking.look() == 0
+    assert await looking.run_once() == 0

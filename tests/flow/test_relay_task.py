@@ -16,128 +16,130 @@ from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
-from sharetally.flow.jobs import messages
+from sharetally.flow.jobs import to_messages
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import JobResult, Outcomes, Worker
 from sharetally.ports import (
     Broker,
-    CallerKey,
-    EventHead,
+    EventRef,
+    IdempotencyKey,
+    LockSet,
     Outbox,
-    References,
     Schema,
-    StoredAnswer,
+    StoredResponse,
     Writes,
 )
-from tests.contracts.database_rows import emptied, number, record, run, share, write
-from tests.flow.line import Line, ids, relay
-from tests.flow.recorder import heads
-from tests.flow.stage import (
+from tests.contracts.database_rows import execute_sql, insert_shares, open_empty_database, query_int, record, write_rows
+from tests.flow.fake_broker import FakeBroker, event_ids, make_relay
+from tests.flow.harness import (
     QUEUES,
-    WITHIN,
-    Ahead,
-    Stage,
-    broker_of,
-    channel_to,
-    long_ago,
-    running,
-    staged,
-    until,
-    working,
+    TIMEOUT,
+    FutureDatabase,
+    Harness,
+    backdate_sent_events,
+    make_broker,
+    open_channel,
+    open_harness,
+    run_in_background,
+    run_workers,
+    wait_until,
 )
+from tests.flow.worker_harness import make_event_refs
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqlDatabase]:
-    async with emptied(f"sqlite:///{tmp_path}/sharetally.db") as made:
+    async with open_empty_database(f"sqlite:///{tmp_path}/sharetally.db") as made:
         yield made
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
+def fake_broker() -> FakeBroker:
+    return FakeBroker()
 
 
 async def test_what_a_broker_in_memory_held_is_sent_at_the_start(db: SqlDatabase) -> None:
-    events = await share(db, *(record(user_id=f"user-{number}") for number in range(5001)))
+    events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(5001)))
     await db.park(events[0].id, "poison")
     memory = MemoryBroker()
     await memory.open(QUEUES)
-    async with running(relay(db, memory, every=3600).run()), asyncio.timeout(WITHIN):
+    async with run_in_background(make_relay(db, memory, every=3600).run()), asyncio.timeout(TIMEOUT):
         found: list[str] = []
         async with memory.subscribe("count", prefetch=1000) as subscription:
             while len(found) < 5000:
                 for delivery in await subscription.next(1000):
                     found += [job["jobId"] for job in msgspec.json.decode(delivery.body)]
     await memory.close()
-    assert found == ids(events[1:])
+    assert found == event_ids(events[1:])
 
 
-async def test_it_outlives_its_database_and_its_broker(db: SqlDatabase, line: Line) -> None:
-    events = await share(db, record())
-    await long_ago(db)
+async def test_the_relay_survives_database_and_broker_outages(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    events = await insert_shares(db, record())
+    await backdate_sent_events(db)
     await db.mark("count", await db.now())
-    distant = Ahead(db)
+    distant = FutureDatabase(db)
     distant.away = True
-    async with running(relay(distant, line).run()):
-        await until(lambda: _asked(distant, 3))
-        line.refuses, distant.away = True, False
-        await until(lambda: _asked(distant, 6))
-        assert line.sent == []
-        line.refuses = False
-        await until(lambda: _has_jobs(line))
-    assert line.jobs() == ids(events)
+    async with run_in_background(make_relay(distant, fake_broker).run()):
+        await wait_until(lambda: _asked(distant, 3))
+        fake_broker.refuses, distant.away = True, False
+        await wait_until(lambda: _asked(distant, 6))
+        assert fake_broker.sent == []
+        fake_broker.refuses = False
+        await wait_until(lambda: _has_jobs(fake_broker))
+    assert fake_broker.jobs() == event_ids(events)
 
 
-async def _asked(distant: Ahead, times: int) -> bool:
+async def _asked(distant: FutureDatabase, times: int) -> bool:
     return distant.asked >= times
 
 
-async def _has_jobs(line: Line) -> bool:
-    return bool(line.jobs())
+async def _has_jobs(fake_broker: FakeBroker) -> bool:
+    return bool(fake_broker.jobs())
 
 
-async def test_stored_answers_are_forgotten_after_two_days(db: SqlDatabase, line: Line) -> None:
-    kept, old = (CallerKey(caller="anna", key=name) for name in ("kept", "old"))
-    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
-    await write(db, Writes(answers={kept: answer, old: answer}))
+async def test_stored_answers_are_forgotten_after_two_days(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+    kept, old = (IdempotencyKey(caller="anna", key=name) for name in ("kept", "old"))
+    answer = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    await write_rows(db, Writes(responses={kept: answer, old: answer}))
     then = await db.now() - timedelta(hours=49)
-    await run(
+    await execute_sql(
         db, "UPDATE idempotency_keys SET created_at = :then WHERE key = 'old'", then=f"{then:%Y-%m-%d %H:%M:%S.%f}"
     )
-    async with running(relay(db, line).run()):
-        await until(lambda: _forgotten(db))
+    async with run_in_background(make_relay(db, fake_broker).run()):
+        await wait_until(lambda: _forgotten(db))
     async with db.transaction() as tx:
-        found = await tx.lock(References(keys=frozenset({kept, old})))
-    assert set(found.answers) == {kept}
+        found = await tx.lock(LockSet(keys=frozenset({kept, old})))
+    assert set(found.responses) == {kept}
 
 
 async def test_many_answers_are_forgotten_a_few_in_each_round(
-    db: SqlDatabase, line: Line, monkeypatch: pytest.MonkeyPatch
+    db: SqlDatabase, fake_broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All at once would keep writers waiting, and take longer than a statement may."""
-    monkeypatch.setattr("sharetally.flow.relay.FORGET_AT_ONCE", 2)
+    monkeypatch.setattr("sharetally.flow.relay.MAX_PURGED", 2)
     monkeypatch.setattr("sharetally.flow.relay.PURGE_EVERY", 1_000_000)
-    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
-    await write(db, Writes(answers={CallerKey(caller="anna", key=str(each)): answer for each in range(6)}))
+    answer = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    await write_rows(db, Writes(responses={IdempotencyKey(caller="anna", key=str(each)): answer for each in range(6)}))
     then = await db.now() - timedelta(hours=49)
-    await run(
+    await execute_sql(
         db, "UPDATE idempotency_keys SET created_at = :then WHERE key <> '5'", then=f"{then:%Y-%m-%d %H:%M:%S.%f}"
     )
-    async with running(relay(db, line).run()):
-        await until(lambda: _forgotten(db))
+    async with run_in_background(make_relay(db, fake_broker).run()):
+        await wait_until(lambda: _forgotten(db))
 
 
-async def test_one_round_forgets_all_that_is_old(db: SqlDatabase, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_round_forgets_all_that_is_old(
+    db: SqlDatabase, fake_broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or a busy service would store answers faster than they are forgotten."""
-    monkeypatch.setattr("sharetally.flow.relay.FORGET_AT_ONCE", 2)
-    answer = StoredAnswer(request_hash=bytes(32), status=200, headers=(), body=b"{}")
-    await write(db, Writes(answers={CallerKey(caller="anna", key=str(each)): answer for each in range(7)}))
-    await run(db, "UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00.000000'")
-    async with running(relay(db, line, every=3600).run()):
-        await until(lambda: _forgotten(db))
+    monkeypatch.setattr("sharetally.flow.relay.MAX_PURGED", 2)
+    answer = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
+    await write_rows(db, Writes(responses={IdempotencyKey(caller="anna", key=str(each)): answer for each in range(7)}))
+    await execute_sql(db, "UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00.000000'")
+    async with run_in_background(make_relay(db, fake_broker, every=3600).run()):
+        await wait_until(lambda: _forgotten(db))
 
 
 async def test_lost_messages_are_looked_for_while_much_is_to_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,126 +157,132 @@ async def test_lost_messages_are_looked_for_while_much_is_to_be_forgotten(monkey
     async def looked_twice() -> bool:
         return len(looks) > 1
 
-    outbox = cast(Outbox, SimpleNamespace(waiting_longer_than=waiting))
-    schema = cast(Schema, SimpleNamespace(purge_answers=forgets, purge_sessions=forgets))
-    async with running(Relay(outbox=outbox, schema=schema, broker=cast(Broker, Line()), queues=(), every=0.01).run()):
-        await until(looked_twice)
+    outbox = cast(Outbox, SimpleNamespace(has_unburned_older_than=waiting))
+    schema = cast(Schema, SimpleNamespace(purge_responses=forgets, purge_sessions=forgets))
+    async with run_in_background(
+        Relay(outbox=outbox, schema=schema, broker=cast(Broker, FakeBroker()), queues=(), every=0.01).run()
+    ):
+        await wait_until(looked_twice)
 
 
 async def _forgotten(db: SqlDatabase) -> bool:
-    return await number(db, "SELECT count(*) FROM idempotency_keys") < 2
+    return await query_int(db, "SELECT count(*) FROM idempotency_keys") < 2
 
 
 # lost messages
 
 
 @pytest.fixture
-async def stage(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Stage]:
-    async with staged(db, broker_of(amqp_url)) as made:
+async def harness(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Harness]:
+    async with open_harness(db, make_broker(amqp_url)) as made:
         yield made
 
 
-def short(stage: Stage) -> Relay:
-    return Relay(outbox=stage.db, schema=stage.db, broker=stage.broker, queues=QUEUES, every=0.1)
+def short(harness: Harness) -> Relay:
+    return Relay(outbox=harness.db, schema=harness.db, broker=harness.broker, queues=QUEUES, every=0.1)
 
 
-async def test_messages_lost_by_purging_the_queue_are_counted(stage: Stage, amqp_url: str) -> None:
+async def test_messages_lost_by_purging_the_queue_are_counted(harness: Harness, amqp_url: str) -> None:
     for user in ("anna", "bert", "cleo"):
-        await stage.share(user)
-    await stage.publisher.drain(WITHIN)
-    async with channel_to(amqp_url) as channel:
+        await harness.share(user)
+    await harness.publisher.drain(TIMEOUT)
+    async with open_channel(amqp_url) as channel:
         await channel.queue_purge("sharetally.count")
-    async with working(stage.worker(stage.count())):
-        await stage.share("dora")
-        await until(lambda: _still(stage, 3))
-        await long_ago(stage.db)
-        async with running(short(stage).run()):
-            await until(stage.counted)
-    assert (await stage.shares(), await stage.proven()) == (4, True)
+    async with run_workers(harness.worker(harness.count())):
+        await harness.share("dora")
+        await wait_until(lambda: _still(harness, 3))
+        await backdate_sent_events(harness.db)
+        async with run_in_background(short(harness).run()):
+            await wait_until(harness.all_counted)
+    assert (await harness.shares(), await harness.counts_match_ledger()) == (4, True)
 
 
-async def test_messages_lost_with_their_queue_are_counted(stage: Stage, amqp_url: str) -> None:
-    await stage.share("anna")
-    await stage.publisher.drain(WITHIN)
-    async with channel_to(amqp_url) as channel:
+async def test_messages_lost_with_their_queue_are_counted(harness: Harness, amqp_url: str) -> None:
+    await harness.share("anna")
+    await harness.publisher.drain(TIMEOUT)
+    async with open_channel(amqp_url) as channel:
         await channel.queue_delete("sharetally.count")
-    await long_ago(stage.db)
-    async with working(stage.worker(stage.count())), running(short(stage).run()):
-        await until(stage.counted)
-    assert (await stage.shares(), await stage.proven()) == (1, True)
+    await backdate_sent_events(harness.db)
+    async with run_workers(harness.worker(harness.count())), run_in_background(short(harness).run()):
+        await wait_until(harness.all_counted)
+    assert (await harness.shares(), await harness.counts_match_ledger()) == (1, True)
 
 
 async def test_what_was_never_published_is_counted(db: SqlDatabase, amqp_url: str) -> None:
     """The process died between its commit and the broker."""
-    await share(db, record(), record(user_id="bert"))
-    await long_ago(db)
-    async with staged(db, broker_of(amqp_url)) as stage:
-        async with working(stage.worker(stage.count())), running(short(stage).run()):
-            await until(stage.counted)
-        assert (await stage.shares(), await stage.proven()) == (2, True)
+    await insert_shares(db, record(), record(user_id="bert"))
+    await backdate_sent_events(db)
+    async with open_harness(db, make_broker(amqp_url)) as harness:
+        async with run_workers(harness.worker(harness.count())), run_in_background(short(harness).run()):
+            await wait_until(harness.all_counted)
+        assert (await harness.shares(), await harness.counts_match_ledger()) == (2, True)
 
 
 async def test_what_a_dead_process_had_in_memory_is_counted(db: SqlDatabase) -> None:
-    async with staged(db, MemoryBroker()) as dead:
+    async with open_harness(db, MemoryBroker()) as dead:
         await dead.share("anna")
-        await dead.publisher.drain(WITHIN)
-    async with staged(db, MemoryBroker()) as stage:
-        async with working(stage.worker(stage.count())), running(short(stage).run()):
-            await until(stage.counted)
-        assert (await stage.shares(), await stage.proven()) == (1, True)
+        await dead.publisher.drain(TIMEOUT)
+    async with open_harness(db, MemoryBroker()) as harness:
+        async with run_workers(harness.worker(harness.count())), run_in_background(short(harness).run()):
+            await wait_until(harness.all_counted)
+        assert (await harness.shares(), await harness.counts_match_ledger()) == (1, True)
 
 
 class Treadmill(Count):
     """A counter whose queue is never empty: for each job it gets, one more comes in behind."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(ledger=stage.db, outbox=stage.db, announcer=Announcer(reading=stage.db, cache=None), feed=None)
-        self._broker = stage.broker
+    def __init__(self, harness: Harness) -> None:
+        super().__init__(
+            ledger=harness.db, outbox=harness.db, announcer=Announcer(reads=harness.db, cache=None), on_follow_up=None
+        )
+        self._broker = harness.broker
 
-    async def handle(self, jobs: Sequence[EventHead]) -> Sequence[JobResult] | Outcomes:
+    async def handle(self, jobs: Sequence[EventRef]) -> Sequence[JobResult] | Outcomes:
         """Put in as many as come out."""
         await self.load(len(jobs))
         return await super().handle(jobs)
 
     async def load(self, number: int) -> None:
         """So many messages of one job each, all of them counted long ago."""
-        await self._broker.publish([message for head in heads(number) for message in messages([head])])
+        await self._broker.publish([message for head in make_event_refs(number) for message in to_messages([head])])
 
 
 async def test_marks_come_through_a_constant_backlog(db: SqlDatabase) -> None:
-    await share(db, record())
-    await long_ago(db)
-    async with staged(db, MemoryBroker()) as stage:
-        treadmill = Treadmill(stage)
+    await insert_shares(db, record())
+    await backdate_sent_events(db)
+    async with open_harness(db, MemoryBroker()) as harness:
+        treadmill = Treadmill(harness)
         await treadmill.load(500)  # more than a worker has in hand
-        looking = Relay(outbox=db, schema=db, broker=stage.broker, queues=QUEUES)
-        await looking.look()
-        async with working(stage.worker(treadmill)):
-            await until(lambda: _marked(stage))
-            assert await looking.look() == 1
-            await until(stage.counted)
-            state = await stage.broker.state("count")
+        looking = Relay(outbox=db, schema=db, broker=harness.broker, queues=QUEUES)
+        await looking.run_once()
+        async with run_workers(harness.worker(treadmill)):
+            await wait_until(lambda: _marked(harness))
+            assert await looking.run_once() == 1
+            await wait_until(harness.all_counted)
+            state = await harness.broker.state("count")
         assert state is not None
         assert state.depth > 0
-        assert (await stage.shares(), await stage.proven()) == (1, True)
+        assert (await harness.shares(), await harness.counts_match_ledger()) == (1, True)
 
 
-async def _still(stage: Stage, pending: int) -> bool:
-    return await stage.pending() == pending
+async def _still(harness: Harness, pending: int) -> bool:
+    return await harness.pending() == pending
 
 
-async def _marked(stage: Stage) -> bool:
-    return "count" in await stage.db.marks()
+async def _marked(harness: Harness) -> bool:
+    return "count" in await harness.db.marks()
 
 
 class Held(Count):
     """Counts, once it is let go."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(ledger=stage.db, outbox=stage.db, announcer=Announcer(reading=stage.db, cache=None), feed=None)
+    def __init__(self, harness: Harness) -> None:
+        super().__init__(
+            ledger=harness.db, outbox=harness.db, announcer=Announcer(reads=harness.db, cache=None), on_follow_up=None
+        )
         self.holds, self.go = asyncio.Event(), asyncio.Event()
 
-    async def handle(self, jobs: Sequence[EventHead]) -> Sequence[JobResult] | Outcomes:
+    async def handle(self, jobs: Sequence[EventRef]) -> Sequence[JobResult] | Outcomes:
         """With the batch in hand, wait."""
         self.holds.set()
         await self.go.wait()
@@ -286,25 +294,25 @@ async def test_a_mark_that_overtakes_what_another_worker_holds_costs_a_duplicate
     db: SqlDatabase, dies: bool
 ) -> None:
     """With several workers on one queue a mark proves less than it says: it passed a batch that is not committed."""
-    async with staged(db, MemoryBroker()) as stage:
-        await stage.send(*await share(db, *(record(user_id=f"user-{each}") for each in range(20))))
-        slow = Held(stage)
-        async with running(_worked(stage.worker(slow), slow.go if dies else None)):
+    async with open_harness(db, MemoryBroker()) as harness:
+        await harness.send(*await insert_shares(db, *(record(user_id=f"user-{each}") for each in range(20))))
+        slow = Held(harness)
+        async with run_in_background(_worked(harness.worker(slow), slow.go if dies else None)):
             await slow.holds.wait()
-            await long_ago(db)
-            looking = Relay(outbox=db, schema=db, broker=stage.broker, queues=[Count.queue])
-            async with working(stage.worker(stage.count())):
-                await looking.look()
-                await until(lambda: _marked(stage))
-                assert await looking.look() == 20, "all of them are sent again"
-                await until(stage.counted)
+            await backdate_sent_events(db)
+            looking = Relay(outbox=db, schema=db, broker=harness.broker, queues=[Count.queue])
+            async with run_workers(harness.worker(harness.count())):
+                await looking.run_once()
+                await wait_until(lambda: _marked(harness))
+                assert await looking.run_once() == 20, "all of them are sent again"
+                await wait_until(harness.all_counted)
                 slow.go.set()
-                await asyncio.wait_for(cast(MemoryBroker, stage.broker).join(), WITHIN)
-        assert (await stage.shares(), await stage.proven()) == (20, True)
-        assert stage.meter.outcomes() == {"counted": 20, "duplicate": 20}
+                await asyncio.wait_for(cast(MemoryBroker, harness.broker).join(), TIMEOUT)
+        assert (await harness.shares(), await harness.counts_match_ledger()) == (20, True)
+        assert harness.meter.outcomes() == {"counted": 20, "duplicate": 20}
 
 
-async def _worked(worker: Worker[EventHead], dies_at: asyncio.Event | None) -> None:
+async def _worked(worker: Worker[EventRef], dies_at: asyncio.Event | None) -> None:
     """To its end; or it dies with its batch in hand, which then comes again behind the mark."""
     work = asyncio.create_task(worker.run(asyncio.Event()))
     try:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from sharetally.domain.errors import Unavailable
-from sharetally.flow.together import Together
+from sharetally.flow.coalescer import Coalescer
 
 pytestmark = pytest.mark.anyio
-WITHIN = 5.0  # seconds; only what is frozen takes so long
+TIMEOUT = 5.0  # seconds; only what is frozen takes so long
 
 
 class Asked:
@@ -41,8 +41,8 @@ def fails(_: Sequence[str]) -> Mapping[str, int]:
 async def test_an_answer_that_fails_freezes_nobody(
     answer: Callable[[Sequence[str]], Mapping[str, int]], error: type[Exception]
 ) -> None:
-    together = Together(Asked(answer), at_once=10)
-    async with asyncio.timeout(WITHIN):
+    together = Coalescer(Asked(answer), at_once=10)
+    async with asyncio.timeout(TIMEOUT):
         with pytest.raises(error):
             await together.get("abc")
         assert await together.get("abc") == 3
@@ -51,8 +51,8 @@ async def test_an_answer_that_fails_freezes_nobody(
 async def test_who_waits_while_it_is_cancelled_is_told_and_the_next_is_answered() -> None:
     asked = Asked()
     asked.opened.clear()
-    together = Together(asked, at_once=1)
-    async with asyncio.timeout(WITHIN):
+    together = Coalescer(asked, at_once=1)
+    async with asyncio.timeout(TIMEOUT):
         waiting = [asyncio.ensure_future(together.get(key)) for key in ("a", "bc")]
         await asyncio.sleep(0)
         assert together._running is not None

@@ -10,13 +10,13 @@ import pytest
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.domain.errors import BrokerUnavailable, RunAgain, Unavailable
+from sharetally.domain.errors import BrokerUnavailable, TransientConflict, Unavailable
 from sharetally.domain.ids import new_id
-from sharetally.flow.jobs import mark_message
+from sharetally.flow.jobs import marker_message
 from sharetally.ports import Broker, Message
 from tests.contracts.database_rows import AT
-from tests.flow.recorder import CREATED, Office, heads, send
-from tests.flow.stage import QUEUES, WITHIN, broker_of, channel_to, until, working
+from tests.flow.harness import QUEUES, TIMEOUT, make_broker, open_channel, run_workers, wait_until
+from tests.flow.worker_harness import CREATED, WorkerHarness, make_event_refs, publish_refs
 from tests.services.proxy import open_proxy
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def broker(url: str) -> AsyncIterator[Broker]:
-    made = broker_of(url)
+    made = make_broker(url)
     await made.open(QUEUES)
     yield made
     await made.close()
@@ -44,70 +44,70 @@ async def memory() -> AsyncIterator[MemoryBroker]:
 
 
 @pytest.fixture
-def office() -> Office:
-    return Office()
+def worker_harness() -> WorkerHarness:
+    return WorkerHarness()
 
 
 # batches
 
 
-async def test_batches_grow_with_the_queue(memory: MemoryBroker, office: Office) -> None:
-    await send(memory, *(some := heads(12_000)))
-    async with working(office.worker(memory)):
-        await asyncio.wait_for(memory.join(), WITHIN)
-    assert [len(call) for call in office.recorder.calls] == [5000, 5000, 2000]
-    assert office.recorder.done == some
+async def test_batches_grow_with_the_queue(memory: MemoryBroker, worker_harness: WorkerHarness) -> None:
+    await publish_refs(memory, *(some := make_event_refs(12_000)))
+    async with run_workers(worker_harness.worker(memory)):
+        await asyncio.wait_for(memory.join(), TIMEOUT)
+    assert [len(call) for call in worker_harness.recorder.calls] == [5000, 5000, 2000]
+    assert worker_harness.recorder.done == some
 
 
-async def test_one_huge_message_is_several_batches(broker: Broker, office: Office) -> None:
+async def test_one_huge_message_is_several_batches(broker: Broker, worker_harness: WorkerHarness) -> None:
     jobs = [{"jobId": str(new_id()), "contentType": "video", "contentId": "x" * 100} for _ in range(12_000)]
     await broker.publish([Message(job=CREATED, body=msgspec.json.encode(jobs))])
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(12_000))
-    assert [len(call) for call in office.recorder.calls] == [5000, 5000, 2000]
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_done(12_000))
+    assert [len(call) for call in worker_harness.recorder.calls] == [5000, 5000, 2000]
 
 
-async def test_nothing_is_acknowledged_before_it_is_done(broker: Broker, office: Office) -> None:
+async def test_nothing_is_acknowledged_before_it_is_done(broker: Broker, worker_harness: WorkerHarness) -> None:
     """A worker that dies in the middle of its batch: whoever comes next gets all of it."""
-    office.recorder.open.clear()
-    await send(broker, *(some := heads(3)))
-    dying = asyncio.create_task(office.worker(broker).run(asyncio.Event()))
-    await until(lambda: office.recorder.was_called(1))
+    worker_harness.recorder.open.clear()
+    await publish_refs(broker, *(some := make_event_refs(3)))
+    dying = asyncio.create_task(worker_harness.worker(broker).run(asyncio.Event()))
+    await wait_until(lambda: worker_harness.recorder.has_been_called(1))
     dying.cancel()
     await asyncio.wait({dying})
-    assert office.recorder.done == []
-    office.recorder.open.set()
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(3))
-    assert office.recorder.done == some
+    assert worker_harness.recorder.done == []
+    worker_harness.recorder.open.set()
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_done(3))
+    assert worker_harness.recorder.done == some
 
 
-async def test_what_is_done_does_not_come_again(broker: Broker, office: Office) -> None:
-    await send(broker, *(some := heads(4))[:3])
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(3))
-    async with working(office.worker(broker)):
-        await send(broker, some[3])
-        await until(lambda: office.recorder.has_done(4))
-    assert office.recorder.done == some
+async def test_what_is_done_does_not_come_again(broker: Broker, worker_harness: WorkerHarness) -> None:
+    await publish_refs(broker, *(some := make_event_refs(4))[:3])
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_done(3))
+    async with run_workers(worker_harness.worker(broker)):
+        await publish_refs(broker, some[3])
+        await wait_until(lambda: worker_harness.recorder.has_done(4))
+    assert worker_harness.recorder.done == some
 
 
-async def test_stopping_finishes_the_batch_in_hand(broker: Broker, office: Office) -> None:
-    office.recorder.open.clear()
-    await send(broker, *(some := heads(2)))
-    async with working(office.worker(broker)) as stop:
-        await until(lambda: office.recorder.was_called(1))
+async def test_stopping_finishes_the_batch_in_hand(broker: Broker, worker_harness: WorkerHarness) -> None:
+    worker_harness.recorder.open.clear()
+    await publish_refs(broker, *(some := make_event_refs(2)))
+    async with run_workers(worker_harness.worker(broker)) as stop:
+        await wait_until(lambda: worker_harness.recorder.has_been_called(1))
         stop.set()
-        office.recorder.open.set()
-    await send(broker, *(later := heads(1)))
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(3))
-    assert office.recorder.done == some + later
+        worker_harness.recorder.open.set()
+    await publish_refs(broker, *(later := make_event_refs(1)))
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_done(3))
+    assert worker_harness.recorder.done == some + later
 
 
-async def test_an_idle_worker_stops(broker: Broker, office: Office) -> None:
-    async with working(office.worker(broker)):
-        await until(lambda: _consumed(broker))
+async def test_an_idle_worker_stops(broker: Broker, worker_harness: WorkerHarness) -> None:
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: _consumed(broker))
 
 
 async def _consumed(broker: Broker) -> bool:
@@ -118,108 +118,112 @@ async def _consumed(broker: Broker) -> bool:
 # what passes
 
 
-@pytest.mark.parametrize("fault", [Unavailable("away"), RunAgain("deadlock"), ConnectionError(), TimeoutError()])
-async def test_what_passes_is_tried_again(memory: MemoryBroker, office: Office, fault: Exception) -> None:
-    office.recorder.faults = [fault, fault, fault]
-    await send(memory, *(some := heads(2)))
-    async with working(office.worker(memory)):
-        await asyncio.wait_for(memory.join(), WITHIN)
-    assert office.recorder.calls == [some] * 4
-    assert (office.recorder.done, office.recorder.parked) == (some, [])
-    assert office.tally.outcomes() == {"counted": 2}
+@pytest.mark.parametrize(
+    "fault", [Unavailable("away"), TransientConflict("deadlock"), ConnectionError(), TimeoutError()]
+)
+async def test_a_transient_failure_is_retried(
+    memory: MemoryBroker, worker_harness: WorkerHarness, fault: Exception
+) -> None:
+    worker_harness.recorder.faults = [fault, fault, fault]
+    await publish_refs(memory, *(some := make_event_refs(2)))
+    async with run_workers(worker_harness.worker(memory)):
+        await asyncio.wait_for(memory.join(), TIMEOUT)
+    assert worker_harness.recorder.calls == [some] * 4
+    assert (worker_harness.recorder.done, worker_harness.recorder.parked) == (some, [])
+    assert worker_harness.tally.outcomes() == {"counted": 2}
 
 
-async def test_while_it_does_not_pass_nothing_is_acknowledged(broker: Broker, office: Office) -> None:
-    office.recorder.faults = [Unavailable("away")] * 1000
-    await send(broker, *(some := heads(2)))
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.was_called(2))
-    assert office.recorder.done == []
-    office.recorder.faults.clear()
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(2))
-    assert office.recorder.done == some
+async def test_during_a_lasting_failure_nothing_is_acknowledged(broker: Broker, worker_harness: WorkerHarness) -> None:
+    worker_harness.recorder.faults = [Unavailable("away")] * 1000
+    await publish_refs(broker, *(some := make_event_refs(2)))
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_been_called(2))
+    assert worker_harness.recorder.done == []
+    worker_harness.recorder.faults.clear()
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_done(2))
+    assert worker_harness.recorder.done == some
 
 
-async def test_a_consumer_without_its_broker_keeps_its_jobs(broker: Broker, office: Office) -> None:
+async def test_a_consumer_without_its_broker_keeps_its_jobs(broker: Broker, worker_harness: WorkerHarness) -> None:
     """The feed's consumer publishes: what it cannot send stays in the queue."""
-    office.recorder.faults = [BrokerUnavailable("no confirm")] * 2
-    await send(broker, *(some := heads(2)))
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.has_done(2))
-    assert (office.recorder.done, office.recorder.parked) == (some, [])
+    worker_harness.recorder.faults = [BrokerUnavailable("no confirm")] * 2
+    await publish_refs(broker, *(some := make_event_refs(2)))
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_done(2))
+    assert (worker_harness.recorder.done, worker_harness.recorder.parked) == (some, [])
 
 
 # marks
 
 
-async def test_a_mark_is_noted_when_all_before_it_is_done(broker: Broker, office: Office) -> None:
-    office.recorder.open.clear()
-    office.marks.faults = 2
-    await send(broker, *heads(1))
-    await broker.publish([mark_message("count", AT)])
-    async with working(office.worker(broker)):
-        await until(lambda: office.recorder.was_called(1))
-        assert office.marks.noted == {}
-        office.recorder.open.set()
-        await until(office.marks.any)
-    assert office.marks.noted == {"count": AT}
-    assert len(office.recorder.done) == 1
+async def test_a_mark_is_noted_when_all_before_it_is_done(broker: Broker, worker_harness: WorkerHarness) -> None:
+    worker_harness.recorder.open.clear()
+    worker_harness.marks.faults = 2
+    await publish_refs(broker, *make_event_refs(1))
+    await broker.publish([marker_message("count", AT)])
+    async with run_workers(worker_harness.worker(broker)):
+        await wait_until(lambda: worker_harness.recorder.has_been_called(1))
+        assert worker_harness.marks.noted == {}
+        worker_harness.recorder.open.set()
+        await wait_until(worker_harness.marks.any)
+    assert worker_harness.marks.noted == {"count": AT}
+    assert len(worker_harness.recorder.done) == 1
 
 
 # a queue that is lost
 
 
-async def test_after_a_lost_connection_it_is_back_at_its_queue(amqp_url: str, office: Office) -> None:
+async def test_after_a_lost_connection_it_is_back_at_its_queue(amqp_url: str, worker_harness: WorkerHarness) -> None:
     async with open_proxy(amqp_url) as proxy:
         broker = AmqpBroker(proxy.url, feed=True)
         await broker.open(QUEUES)
-        async with working(office.worker(broker)):
-            await until(lambda: _consumed(broker))
+        async with run_workers(worker_harness.worker(broker)):
+            await wait_until(lambda: _consumed(broker))
             await proxy.cut()
-            await proxy.mend()
-            await until(lambda: _sent(broker))
-            await until(lambda: office.recorder.has_done(1))
+            await proxy.restore()
+            await wait_until(lambda: _sent(broker))
+            await wait_until(lambda: worker_harness.recorder.has_done(1))
         await broker.close()
 
 
-async def test_a_batch_whose_connection_is_lost_comes_again(amqp_url: str, office: Office) -> None:
-    office.recorder.open.clear()
+async def test_a_batch_whose_connection_is_lost_comes_again(amqp_url: str, worker_harness: WorkerHarness) -> None:
+    worker_harness.recorder.open.clear()
     async with open_proxy(amqp_url) as proxy:
         broker = AmqpBroker(proxy.url, feed=True)
         await broker.open(QUEUES)
-        async with working(office.worker(broker)):
-            await send(broker, *(some := heads(2)))
-            await until(lambda: office.recorder.was_called(1))
+        async with run_workers(worker_harness.worker(broker)):
+            await publish_refs(broker, *(some := make_event_refs(2)))
+            await wait_until(lambda: worker_harness.recorder.has_been_called(1))
             proxy.reset()
-            office.recorder.open.set()
-            await until(lambda: office.recorder.was_called(2))
+            worker_harness.recorder.open.set()
+            await wait_until(lambda: worker_harness.recorder.has_been_called(2))
         await broker.close()
-    assert office.recorder.calls == [some, some]
+    assert worker_harness.recorder.calls == [some, some]
 
 
-async def test_a_queue_that_was_deleted_and_is_back_at_once(amqp_url: str, office: Office) -> None:
+async def test_a_queue_that_was_deleted_and_is_back_at_once(amqp_url: str, worker_harness: WorkerHarness) -> None:
     """RabbitMQ 3.10 forgets the consumers of a quorum queue that is made anew within milliseconds."""
     broker = AmqpBroker(amqp_url, feed=True)
     await broker.open(QUEUES)
-    async with working(office.worker(broker, silence=0.5)), channel_to(amqp_url) as channel:
-        await until(lambda: _consumed(broker))
+    async with run_workers(worker_harness.worker(broker, silence=0.5)), open_channel(amqp_url) as channel:
+        await wait_until(lambda: _consumed(broker))
         await channel.queue_delete("sharetally.count")
-        await until(lambda: _sent(broker))
-        await until(lambda: office.recorder.has_done(1))
+        await wait_until(lambda: _sent(broker))
+        await wait_until(lambda: worker_harness.recorder.has_done(1))
     await broker.close()
 
 
-async def test_silence_is_no_fault(broker: Broker, office: Office) -> None:
-    async with working(office.worker(broker, silence=0.001)):
-        await send(broker, *(some := heads(1)))
-        await until(lambda: office.recorder.has_done(1))
-    assert office.recorder.done == some
+async def test_an_idle_queue_is_not_a_failure(broker: Broker, worker_harness: WorkerHarness) -> None:
+    async with run_workers(worker_harness.worker(broker, silence=0.001)):
+        await publish_refs(broker, *(some := make_event_refs(1)))
+        await wait_until(lambda: worker_harness.recorder.has_done(1))
+    assert worker_harness.recorder.done == some
 
 
 async def _sent(broker: Broker) -> bool:
     try:
-        await send(broker, *heads(1))
+        await publish_refs(broker, *make_event_refs(1))
     except BrokerUnavailable:
         return False
     return True

@@ -43,7 +43,7 @@ class Term:
 
     def matches(self, identifier: str) -> bool:
         """Whether the identifier is this name or contains this word."""
-        return identifier == self.text if self.kind == "name" else self.text in words_of(identifier)
+        return identifier == self.text if self.kind == "name" else self.text in title_words(identifier)
 
 
 def retired_terms() -> list[Term]:
@@ -54,7 +54,7 @@ def retired_terms() -> list[Term]:
     ]
 
 
-def words_of(identifier: str) -> set[str]:
+def title_words(identifier: str) -> set[str]:
     """The words of an identifier in lower case: `_readHTTPBody` and `READ_http_body` are read, http, body."""
     return {part.lower() for part in PART.findall(identifier)}
 
@@ -127,7 +127,7 @@ def test_a_term_is_not_both_current_and_retired() -> None:
     ],
 )
 def test_identifiers_are_split_into_words(identifier: str, words: set[str]) -> None:
-    assert words_of(identifier) == words
+    assert title_words(identifier) == words
 
 
 def test_identifiers_of_both_languages_are_found(tmp_path: Path) -> None:

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.journey.asking import Caller
-from tests.oracle.system import Shape, System, open_system
+from tests.journey.caller import Caller
+from tests.oracle.system import System, Topology, open_system
 
 pytestmark = pytest.mark.anyio
 
 SHARE = {"platforms": ["twitter"]}
 
 
-async def test_the_first_share(shape: Shape, tmp_path: Path) -> None:
-    async with open_system(shape, tmp_path) as system:
+async def test_the_first_share(topology: Topology, tmp_path: Path) -> None:
+    async with open_system(topology, tmp_path) as system:
         await first_share(system)
 
 
 async def test_the_first_share_with_nothing_set(tmp_path: Path) -> None:
-    async with open_system(Shape(settings={}), tmp_path) as system:
+    async with open_system(Topology(settings={}), tmp_path) as system:
         await first_share(system)
         assert (tmp_path / ".sharetally" / "jwt_secret").stat().st_mode & 0o777 == 0o600
 
@@ -36,8 +36,8 @@ async def first_share(system: System) -> None:
         assert await ann.exact("video/abc") == await ann.counted("video/abc") == 1
         assert await shared(ann) is True
         assert await ann.exact("video/abc") == await ann.counted("video/abc") == 1
-        assert (await ann.ask("DELETE", "/videos/abc/share/twitter")).status == 204
-        assert (await ann.ask("DELETE", "/videos/abc/share/twitter")).status == 404
+        assert (await ann.request("DELETE", "/videos/abc/share/twitter")).status == 204
+        assert (await ann.request("DELETE", "/videos/abc/share/twitter")).status == 404
         assert await ann.exact("video/abc") == await ann.counted("video/abc") == 0
         assert await shared(ann) is False
         assert await ann.exact("video/abc") == await ann.counted("video/abc") == 1
@@ -46,10 +46,10 @@ async def first_share(system: System) -> None:
 
 
 async def shared(ann: Caller) -> bool:
-    answer = await ann.ask("POST", "/videos/abc/share", SHARE)
-    assert answer.status == 200, answer
-    assert answer.header("x-request-id")
-    [result] = answer.json()["results"]
+    response = await ann.request("POST", "/videos/abc/share", SHARE)
+    assert response.status == 200, response
+    assert response.header("x-request-id")
+    [result] = response.json()["results"]
     assert (result["platform"], result["status"], result["evidence"]) == ("twitter", "success", "declared")
     return bool(result["alreadyShared"])
 

@@ -16,14 +16,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.settings import Settings
 from sharetally.wiring import Core
-from tests.conftest import needed
-from tests.oracle.tokens import signed_by
-from tests.program import Program, fetched
+from tests.conftest import require_service
+from tests.oracle.tokens import token_signer
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 from tests.services.redis import private_redis
 from tests.services.server import Server, Unavailable
-from tests.web.api import Api, opened, settings
-from tests.web.live import Client, following, named, served, streaming
+from tests.web.api import Api, make_settings, start_api
+from tests.web.live_clients import Client, connect_live, content_fields, open_stream, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -50,12 +50,12 @@ def own_redis() -> Iterator[Server]:
         try:
             server = stack.enter_context(private_redis())
         except Unavailable as reason:
-            needed(None, f"Redis of one's own: {reason}")
+            require_service(None, f"Redis of one's own: {reason}")
         yield server
 
 
 @asynccontextmanager
-async def counting(chosen: Settings) -> AsyncIterator[None]:
+async def run_counting(chosen: Settings) -> AsyncIterator[None]:
     """A worker as a process of its own would be: it shares nothing with the API but the servers."""
     stop = asyncio.Event()
     async with Core(chosen, role="worker") as core:
@@ -68,22 +68,22 @@ async def counting(chosen: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def followed(port: int, contents: Sequence[str], clients: int) -> AsyncIterator[list[Client]]:
+async def follow(port: int, contents: Sequence[str], clients: int) -> AsyncIterator[list[Client]]:
     """So many clients that follow all of these, and have heard how they stand."""
     async with AsyncExitStack() as stack:
-        found = [await stack.enter_async_context(following(port)) for _ in range(clients)]
+        found = [await stack.enter_async_context(connect_live(port)) for _ in range(clients)]
         for client in found:
             await client.subscribe(*contents)
             for _ in contents:
-                await client.hears()
+                await client.receive()
         yield found
 
 
-async def hears_all(client: Client, contents: Sequence[str], shares: int) -> None:
+async def receives_all(client: Client, contents: Sequence[str], shares: int) -> None:
     """Wait until it was told this count of each; versions only rise."""
     waiting, versions = {each.split("/")[1] for each in contents}, dict[str, int]()
     while waiting:
-        said = await client.hears()
+        said = await client.receive()
         assert said["version"] > versions.get(said["contentId"], -1)
         versions[said["contentId"]] = said["version"]
         if said["shareCount"] == shares:
@@ -91,53 +91,53 @@ async def hears_all(client: Client, contents: Sequence[str], shares: int) -> Non
 
 
 @pytest.mark.parametrize("channel", ["redis", "amqp"])
-async def test_a_worker_elsewhere_moves_what_clients_here_see(
+async def test_counts_of_another_process_reach_live_clients(
     channel: str, migrated_url: str, amqp_url: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     cache = request.getfixturevalue("redis_url") if channel == "redis" else "memory:"
-    chosen = settings(tmp_path, migrated_url, BROKER_URL=amqp_url, CACHE_URL=cache)
+    chosen = make_settings(tmp_path, migrated_url, BROKER_URL=amqp_url, CACHE_URL=cache)
     async with (
-        counting(chosen),
-        opened(chosen) as one,
-        opened(chosen) as other,
-        served(other) as (_, port),
-        followed(port, ["video/abc"], 2) as clients,
-        following(port) as watching,
+        run_counting(chosen),
+        start_api(chosen) as one,
+        start_api(chosen) as other,
+        serve(other) as (_, port),
+        follow(port, ["video/abc"], 2) as clients,
+        connect_live(port) as watching,
     ):
-        await watching.say(token=other.token(scope="analytics"), subscribe="activity")
-        assert await watching.hears() == {"activity": []}
+        await watching.send(token=other.token(scope="analytics"), subscribe="activity")
+        assert await watching.receive() == {"activity": []}
         await one.share("abc", "twitter")
         for client in clients:
-            assert (await client.hears_count(1))["breakdown"]["channel"] == {"twitter": 1}
-        (row,) = (await watching.hears())["activity"]
+            assert (await client.receive_count(1))["breakdown"]["channel"] == {"twitter": 1}
+        (row,) = (await watching.receive())["activity"]
         assert (row["channel"], row["shares"]) == ("twitter", 1)
 
 
-async def test_redis_dies_under_load_and_every_client_ends_at_the_right_number(
+async def test_clients_converge_after_redis_dies_under_load(
     own_redis: Server, migrated_file: str, tmp_path: Path
 ) -> None:
     contents = [f"video/{number}" for number in range(CONTENTS)]
-    chosen = settings(tmp_path, migrated_file, CACHE_URL=own_redis.url)
-    async with opened(chosen) as api, served(api) as (_, port), followed(port, contents, 20) as clients:
-        hearing = asyncio.gather(*(hears_all(client, contents, SHARES) for client in clients))
+    chosen = make_settings(tmp_path, migrated_file, CACHE_URL=own_redis.url)
+    async with start_api(chosen) as api, serve(api) as (_, port), follow(port, contents, 20) as clients:
+        hearing = asyncio.gather(*(receives_all(client, contents, SHARES) for client in clients))
         sharing = asyncio.gather(*(_share_all(api, content) for content in contents))
         await api.counted("video/0")
-        assert own_redis.switch is not None
-        await asyncio.to_thread(own_redis.switch.kill)
+        assert own_redis.process is not None
+        await asyncio.to_thread(own_redis.process.kill)
         await sharing
-        await asyncio.to_thread(own_redis.switch.start)
+        await asyncio.to_thread(own_redis.process.start)
         async with asyncio.timeout(30):
             await hearing
-        await _all_hear(api, contents[0], clients, SHARES + 1, within=30)  # by then it is listened to again
+        await _all_receive(api, contents[0], clients, SHARES + 1, within=30)  # by then it is listened to again
         for more in range(2, 7):
-            await _all_hear(api, contents[0], clients, SHARES + more, within=3)  # it is read every ten seconds
+            await _all_receive(api, contents[0], clients, SHARES + more, within=3)  # it is read every ten seconds
 
 
-async def _all_hear(api: Api, content: str, clients: Sequence[Client], shares: int, *, within: float) -> None:
+async def _all_receive(api: Api, content: str, clients: Sequence[Client], shares: int, *, within: float) -> None:
     """One more share, which makes it so many."""
     assert (await api.share(content.split("/")[1], "twitter", user=f"late-{shares}")).status == 200
     async with asyncio.timeout(within):
-        await asyncio.gather(*(hears_all(client, [content], shares) for client in clients))
+        await asyncio.gather(*(receives_all(client, [content], shares) for client in clients))
 
 
 async def _share_all(api: Api, content: str) -> None:
@@ -147,19 +147,17 @@ async def _share_all(api: Api, content: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_client_that_comes_back_with_its_version_ends_at_the_right_number(
-    migrated_file: str, tmp_path: Path
-) -> None:
-    chosen = settings(tmp_path, migrated_file)
-    async with opened(chosen) as api, served(api) as (_, port):
-        async with following(port) as client:
+async def test_a_reconnecting_client_converges(migrated_file: str, tmp_path: Path) -> None:
+    chosen = make_settings(tmp_path, migrated_file)
+    async with start_api(chosen) as api, serve(api) as (_, port):
+        async with connect_live(port) as client:
             await client.subscribe("video/abc")
-            version = (await client.hears())["version"]
+            version = (await client.receive())["version"]
         await api.share("abc", "twitter")
         await api.counted("video/abc")
-        async with following(port) as client:
-            await client.say(subscribe=[named("video/abc") | {"version": version}])
-            await client.hears_count(1)
+        async with connect_live(port) as client:
+            await client.send(subscribe=[content_fields("video/abc") | {"version": version}])
+            await client.receive_count(1)
 
 
 @dataclass
@@ -178,10 +176,12 @@ class Follower:
         heard = 0
         while heard != self.goal:
             try:
-                async with following(self.port) as client:
-                    await client.say(subscribe=[named("video/abc") | ({"version": self.version} if heard else {})])
+                async with connect_live(self.port) as client:
+                    await client.send(
+                        subscribe=[content_fields("video/abc") | ({"version": self.version} if heard else {})]
+                    )
                     while heard != self.goal:
-                        said = await client.hears()
+                        said = await client.receive()
                         assert said["version"] > self.version
                         self.version, heard = said["version"], said["shareCount"]
                         self.came.set()
@@ -195,7 +195,7 @@ class Follower:
         heard = 0
         while heard != self.goal:
             known = {"last_event_id": str(self.version)} if heard else {}
-            async with streaming(self.port, "video/abc", **known) as stream:
+            async with open_stream(self.port, "video/abc", **known) as stream:
                 if stream.status != 200:
                     self.refusals.add(stream.status)
                 while stream.status == 200 and heard != self.goal and (block := await stream.block()):
@@ -208,7 +208,7 @@ class Follower:
                     self.ends += [0] if heard != self.goal and stream.status == 200 else []
 
 
-async def test_renewing_the_processes_sends_live_clients_on_and_all_end_at_the_right_number(
+async def test_live_clients_converge_through_a_rolling_restart(
     postgresql_url: str, amqp_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """SIGHUP under load, two processes: whoever follows an old one is told to come back, and misses nothing."""
@@ -217,20 +217,20 @@ async def test_renewing_the_processes_sends_live_clients_on_and_all_end_at_the_r
         tmp_path, DATABASE_URL=postgresql_url, BROKER_URL=amqp_url, CACHE_URL=redis_url, JWT_SECRET=secret
     )
     program.migrate()
-    token, url = signed_by(secret), f"http://127.0.0.1:{port}"
+    token, url = token_signer(secret), f"http://127.0.0.1:{port}"
     with (
-        program.started("serve", "--port", str(port), "--processes", "2") as serve,
-        program.started("worker"),
-        program.started("relay"),
+        program.start_role("serve", "--port", str(port), "--processes", "2") as serve,
+        program.start_role("worker"),
+        program.start_role("relay"),
     ):
-        await asyncio.to_thread(serve.until, lambda: fetched(f"{url}/health/ready")[0] == 200)
+        await asyncio.to_thread(serve.until, lambda: fetch(f"{url}/health/ready")[0] == 200)
         before, renewed, shared = serve.children, asyncio.Event(), 0
 
         async def share() -> None:
             nonlocal shared
             body = {"platforms": ["twitter"]}
             who = token(f"user-{shared}")
-            status, _ = await asyncio.to_thread(fetched, f"{url}/videos/abc/share", token=who, body=body)
+            status, _ = await asyncio.to_thread(fetch, f"{url}/videos/abc/share", token=who, body=body)
             assert status == 200
             shared += 1
 
@@ -254,7 +254,7 @@ async def test_renewing_the_processes_sends_live_clients_on_and_all_end_at_the_r
             for each in everybody:
                 each.goal = shared + 1
             await share()
-        assert serve.stop() == 0, serve.said[-2000:]
+        assert serve.stop() == 0, serve.output[-2000:]
     assert all(each.ends and set(each.ends) == {1012} for each in sockets), [each.ends for each in sockets]
     assert all(each.ends for each in streams)
     assert set().union(*(each.refusals for each in everybody)) <= {503}  # by one that is just leaving

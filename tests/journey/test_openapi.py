@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.web.table import API, OPERATION
-from tests.oracle.system import Shape, System, open_system
+from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from tests.oracle.system import System, Topology, open_system
 
 pytestmark = pytest.mark.anyio
-PATIENCE = 300.0
+TIMEOUT = 300.0
 EXAMPLES = 8  # made up for each operation, beside those at the bounds of each field
 SEED = 20261120
 BOUNDS = "examples,coverage"  # what is made up beyond the bounds is asked by the one who may everything
@@ -34,7 +34,7 @@ positive_data_acceptance.enabled = false
 """
 
 
-async def made_up(
+async def run_schemathesis(
     system: System, folder: Path, headers: Mapping[str, str], *unchecked: str, phases: str = BOUNDS
 ) -> str:
     """What schemathesis says after it has asked everything as this caller; it fails if anything is wrong."""
@@ -54,7 +54,7 @@ async def made_up(
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             out, _ = await process.communicate()
     finally:
         if process.returncode is None:
@@ -72,10 +72,10 @@ async def verified(system: System) -> dict[str, int]:
     return found
 
 
-async def test_as_one_who_may_everything(system: System, tmp_path: Path) -> None:
+async def test_api_conforms_for_an_admin(system: System, tmp_path: Path) -> None:
     token = system.token("shares audit analytics admin")("anna")
-    said = await made_up(system, tmp_path, {"Authorization": f"Bearer {token}"}, phases=ALL)
-    ending = [endpoint for endpoint in (*API, *OPERATION) if endpoint.media_type != "text/event-stream"]
+    said = await run_schemathesis(system, tmp_path, {"Authorization": f"Bearer {token}"}, phases=ALL)
+    ending = [endpoint for endpoint in (*API_ENDPOINTS, *PROBE_ENDPOINTS) if endpoint.media_type != "text/event-stream"]
     assert f"Tested: {len(ending)}" in said
     found = await verified(system)
     assert found["contents"] > 0
@@ -83,22 +83,22 @@ async def test_as_one_who_may_everything(system: System, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def alone() -> Shape:
+def api_key() -> Topology:
     """SQLite, one process."""
-    return Shape()
+    return Topology()
 
 
-async def test_as_a_server_that_acts_for_a_user(alone: Shape, tmp_path: Path) -> None:
-    async with open_system(alone, tmp_path) as system:
+async def test_api_conforms_for_a_server_acting_for_a_user(api_key: Topology, tmp_path: Path) -> None:
+    async with open_system(api_key, tmp_path) as system:
         scopes = "shares audit analytics admin act-as"
         made = await system.cli("keys", "create", "--name", "shop", "--scope", scopes)
-        await made_up(system, tmp_path, {"X-Api-Key": made.out.strip(), "X-User-Id": "carla"})
+        await run_schemathesis(system, tmp_path, {"X-Api-Key": made.out.strip(), "X-User-Id": "carla"})
         assert (await verified(system))["drift"] == 0
-        assert not system.grumbling()
+        assert not system.unexpected_log_lines()
 
 
-async def test_as_nobody(alone: Shape, tmp_path: Path) -> None:
-    async with open_system(alone, tmp_path) as system:
-        await made_up(system, tmp_path, {}, "positive_data_acceptance")
+async def test_api_conforms_without_credentials(api_key: Topology, tmp_path: Path) -> None:
+    async with open_system(api_key, tmp_path) as system:
+        await run_schemathesis(system, tmp_path, {}, "positive_data_acceptance")
         assert await verified(system) == {"contents": 0, "drift": 0, "drifted": []}
-        assert not system.grumbling()
+        assert not system.unexpected_log_lines()

@@ -9,15 +9,15 @@ import pytest
 
 from tests.oracle.bounds import Bounds
 from tests.oracle.client import Client
+from tests.oracle.client_requests.share import Share, Withdraw
 from tests.oracle.expected import Content
 from tests.oracle.judge import judge
 from tests.oracle.load import Load
-from tests.oracle.system import Shape, open_system
+from tests.oracle.system import Topology, open_system
 from tests.oracle.tables import open_tables
 from tests.oracle.tally import Journal
 from tests.oracle.verdict import Findings
-from tests.oracle.watch import Watch
-from tests.oracle.wishes.share import Share, Withdraw
+from tests.oracle.watch import VerificationWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +42,7 @@ NEVER: Content = ("video", "never shared")
 @pytest.fixture
 async def load(tmp_path: Path) -> AsyncIterator[Load]:
     """A load that is over, on a system that goes on."""
-    async with open_system(Shape(), tmp_path) as system:
+    async with open_system(Topology(), tmp_path) as system:
         load = Load(system, clients=4)
         with Journal(tmp_path / "journal.jsonl") as journal:
             await load.run(1.5, journal)
@@ -53,45 +53,45 @@ def kinds(findings: Findings) -> set[str]:
     return {kind for kind in ("lost", "duplicated", "miscounted") if getattr(findings, kind)}
 
 
-async def test_what_is_wrong_in_the_database_is_told(load: Load) -> None:
-    findings = await judge(load, patience=30)
+async def test_each_database_fault_is_reported(load: Load) -> None:
+    findings = await judge(load, max_seconds=30)
     assert kinds(findings) == set(), findings
     async with open_tables(load.system.database) as tables:
         for change, table, kind, drifts in _TAMPERED:
             await tables.run(f"CREATE TEMP TABLE before AS SELECT * FROM {table}", f"UPDATE {table} SET {change}")
-            watch = Watch(load.system)
-            await watch.look()
-            assert kind in kinds(await judge(load, patience=0)), change
+            watch = VerificationWatch(load.system)
+            await watch.verify()
+            assert kind in kinds(await judge(load, max_seconds=0)), change
             assert bool(watch.drifted) is drifts, f"{change}: {watch.drifted}"
             await tables.run(f"REPLACE INTO {table} SELECT * FROM before", "DROP TABLE before")
         await tables.run(_ONE_MORE)
-    assert kinds(await judge(load, patience=0)) == {"duplicated"}
+    assert kinds(await judge(load, max_seconds=0)) == {"duplicated"}
 
 
-async def test_an_answer_that_breaks_a_promise_is_told(load: Load) -> None:
+async def test_a_wrong_response_is_reported(load: Load) -> None:
     token = load.user_token("zoe")
     with Client(load.system.port) as client:
         share = Share(load.expected, user="zoe", content=NEVER, platforms=["twitter"])
         withdraw = Withdraw(load.expected, user="zoe", content=NEVER, platform="twitter", by_video=True)
-        first = await client.ask(share.method, share.target, share.body, token=token)
-        again = await client.ask(share.method, share.target, share.body, token=token)
-        taken = await client.ask(withdraw.method, withdraw.target, token=token)
+        first = await client.request(share.method, share.target, share.body, token=token)
+        again = await client.request(share.method, share.target, share.body, token=token)
+        taken = await client.request(withdraw.method, withdraw.target, token=token)
     assert share.fault(first) is None
     assert "alreadyShared" in str(share.fault(again))
     assert withdraw.fault(taken) == "404 expected, answered 204 "
 
 
-def test_a_read_may_show_what_overlaps_it_and_must_show_what_was_answered() -> None:
+def test_read_bounds_cover_overlapping_and_answered_writes() -> None:
     bounds = Bounds()
     bounds.begin({"hot": 1})
     bounds.settle({"hot": 1})
     bounds.begin({"hot": 2})
-    with bounds.look("hot") as look, bounds.look("hot") as other:
+    with bounds.read_bounds("hot") as look, bounds.read_bounds("hot") as other:
         bounds.begin({"hot": -1})
         assert [look.allows(shown) for shown in range(-1, 5)] == [False, True, True, True, True, False]
-    with bounds.look("hot") as alone:
+    with bounds.read_bounds("hot") as alone:
         bounds.settle({"hot": 2})
         bounds.void({"hot": -1})
-    with bounds.look("hot") as settled:
+    with bounds.read_bounds("hot") as settled:
         assert [settled.allows(shown) for shown in range(5)] == [False, False, False, True, False]
     assert (other.low, other.high) == (look.low, look.high) == (alone.low, alone.high) == (0, 3)

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from tests.journey.asking import Caller
-from tests.oracle.system import Shape, System, open_system
-from tests.oracle.tables import Tables, open_tables, waiting
+from tests.journey.caller import Caller
+from tests.oracle.system import System, Topology, open_system
+from tests.oracle.tables import Tables, open_tables, pending_and_parked
 
 pytestmark = pytest.mark.anyio
 
 POISON = "video/poison"
 USERS = 333
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
-_RAISE = {
+_BREAK = {
     "postgresql": [
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "IF NEW.content_id = 'poison' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$",
@@ -37,13 +37,13 @@ _RAISE = {
         for verb in ("INSERT", "UPDATE")
     ],
 }
-_MEND = {
+_FIX = {
     "postgresql": ["DROP TRIGGER refuse_insert ON share_totals"],
     "mysql": ["DROP TRIGGER refuse_INSERT", "DROP TRIGGER refuse_UPDATE"],
 }
 
 
-class Clinic:
+class PoisonScenario:
     """A system, its tables, and one admin who looks."""
 
     def __init__(self, system: System, tables: Tables, root: Caller) -> None:
@@ -53,30 +53,30 @@ class Clinic:
         self._kind = system.database.split(":", 1)[0]
 
     async def poison(self) -> None:
-        await self._tables.run(*_RAISE[self._kind])
+        await self._tables.run(*_BREAK[self._kind])
 
-    async def mend(self) -> None:
-        await self._tables.run(*_MEND[self._kind])
+    async def fix(self) -> None:
+        await self._tables.run(*_FIX[self._kind])
 
     async def share(self, user: str, content: str, *platforms: str) -> None:
         with Caller(self.system.port, self.system.token()(user)) as caller:
-            answer = await caller.ask("POST", f"/content/{content}/share", {"platforms": platforms})
-            assert answer.status == 200, answer
+            response = await caller.request("POST", f"/content/{content}/share", {"platforms": platforms})
+            assert response.status == 200, response
 
-    async def becomes(self, *, parked: int) -> None:
+    async def wait_until_parked(self, *, parked: int) -> None:
         """Nothing pending, so many parked; and no drift."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
-            if await waiting(self._tables) == (0, parked):
+            if await pending_and_parked(self._tables) == (0, parked):
                 break
             await asyncio.sleep(0.05)
-        assert await waiting(self._tables) == (0, parked)
+        assert await pending_and_parked(self._tables) == (0, parked)
         verified = await self.system.cli("verify", "--json")
         assert (verified.code, verified.json()["drift"]) == (0, 0), verified
 
     async def count(self, content: str) -> int:
-        answer = await self.root.ask("GET", f"/share-links/count/{content}")
-        return int(answer.json()["shareCount"])
+        response = await self.root.request("GET", f"/share-links/count/{content}")
+        return int(response.json()["shareCount"])
 
     async def parked(self) -> dict[str, Any]:
         [job] = (await self.system.cli("dead", "list", "--json")).json()
@@ -85,56 +85,58 @@ class Clinic:
 
 
 @pytest.fixture
-async def clinic(shape: Shape, tmp_path: Path) -> AsyncIterator[Clinic]:
+async def scenario(topology: Topology, tmp_path: Path) -> AsyncIterator[PoisonScenario]:
     async with AsyncExitStack() as stack:
-        system = await stack.enter_async_context(open_system(shape, tmp_path))
+        system = await stack.enter_async_context(open_system(topology, tmp_path))
         tables = await stack.enter_async_context(open_tables(system.database))
         root = stack.enter_context(Caller(system.port, system.token("shares audit analytics admin")("root")))
-        yield Clinic(system, tables, root)
+        yield PoisonScenario(system, tables, root)
 
 
-@pytest.mark.parametrize("shape", ["postgresql", "mysql"], indirect=True)
-async def test_one_poisonous_job_among_a_thousand(clinic: Clinic) -> None:
-    await clinic.poison()
-    await thousand_jobs(clinic)
-    await clinic.becomes(parked=1)
-    assert [await clinic.count(f"video/good-{n}") for n in range(3)] == [USERS] * 3
-    assert await clinic.count(POISON) == 0
-    await replayed(clinic)
-    await discarded(clinic)
+@pytest.mark.parametrize("topology", ["postgresql", "mysql"], indirect=True)
+async def test_one_poisonous_job_among_a_thousand(scenario: PoisonScenario) -> None:
+    await scenario.poison()
+    await thousand_jobs(scenario)
+    await scenario.wait_until_parked(parked=1)
+    assert [await scenario.count(f"video/good-{n}") for n in range(3)] == [USERS] * 3
+    assert await scenario.count(POISON) == 0
+    await replayed(scenario)
+    await discarded(scenario)
 
 
-async def thousand_jobs(clinic: Clinic) -> None:
+async def thousand_jobs(scenario: PoisonScenario) -> None:
     """Three platforms of 333 users, and in the midst of them the one."""
     platforms = ("twitter", "whatsapp", "facebook")
     for start in range(0, USERS, 37):
         users = range(start, min(start + 37, USERS))
         shares = [
-            clinic.share(f"user-{n}", f"video/good-{place}", p) for n in users for place, p in enumerate(platforms)
+            scenario.share(f"user-{n}", f"video/good-{place}", p) for n in users for place, p in enumerate(platforms)
         ]
-        await asyncio.gather(*shares, *([clinic.share("ann", POISON, "twitter")] if start == 148 else []))
+        await asyncio.gather(*shares, *([scenario.share("ann", POISON, "twitter")] if start == 148 else []))
 
 
-async def replayed(clinic: Clinic) -> None:
-    job = await clinic.parked()
+async def replayed(scenario: PoisonScenario) -> None:
+    job = await scenario.parked()
     assert (job["contentId"], job["delta"], job["userId"]) == ("poison", 1, "ann")
     assert job["reason"]
-    await clinic.mend()
-    said = await clinic.system.cli("dead", "replay", job["jobId"])
+    await scenario.fix()
+    said = await scenario.system.cli("dead", "replay", job["jobId"])
     assert said.code == 0, said
-    await clinic.becomes(parked=0)
-    assert await clinic.count(POISON) == 1
+    await scenario.wait_until_parked(parked=0)
+    assert await scenario.count(POISON) == 1
 
 
-async def discarded(clinic: Clinic) -> None:
-    await clinic.poison()
-    await clinic.share("bob", POISON, "whatsapp")
-    await clinic.becomes(parked=1)
-    job = await clinic.parked()
-    said = await clinic.system.cli("dead", "discard", job["jobId"], "--reason", "a test", "--author", "root")
+async def discarded(scenario: PoisonScenario) -> None:
+    await scenario.poison()
+    await scenario.share("bob", POISON, "whatsapp")
+    await scenario.wait_until_parked(parked=1)
+    job = await scenario.parked()
+    said = await scenario.system.cli("dead", "discard", job["jobId"], "--reason", "a test", "--author", "root")
     assert said.code == 0, said
-    await clinic.mend()
-    await clinic.becomes(parked=0)
-    assert await clinic.count(POISON) == 1
-    trail = (await clinic.root.ask("GET", "/audit?contentType=video&contentId=poison&action=discarded")).json()["items"]
+    await scenario.fix()
+    await scenario.wait_until_parked(parked=0)
+    assert await scenario.count(POISON) == 1
+    trail = (await scenario.root.request("GET", "/audit?contentType=video&contentId=poison&action=discarded")).json()[
+        "items"
+    ]
     assert [(line["actor"], line["userId"]) for line in trail] == [("root", "bob")]

@@ -16,11 +16,11 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from tests.program import fetched
-from tests.services.npm import modules
+from tests.program import fetch
+from tests.services.npm import install_npm_packages
 
 HERE = Path(__file__).parent
-WITHIN = 30.0
+TIMEOUT = 30.0
 CLIENT_ID, SECRET = "sharetally", "s3cret with spaces: and / signs"
 
 
@@ -63,7 +63,7 @@ def open_provider(
     assert node, "npm brings it"
     client = {"client_id": CLIENT_ID, "redirect_uris": [redirect_uri], "token_endpoint_auth_method": method}
     told = {
-        "modules": str(modules(HERE)),
+        "modules": str(install_npm_packages(HERE)),
         "host": host,
         "port": port,
         "accounts": str(folder / "accounts.json"),
@@ -76,8 +76,8 @@ def open_provider(
     try:
         provider = OpenIdProvider(f"http://{host}:{port}", folder / "accounts.json", process)
         provider.knows()
-        deadline = time.monotonic() + WITHIN
-        while fetched(f"{provider.issuer}/.well-known/openid-configuration")[0] != 200:
+        deadline = time.monotonic() + TIMEOUT
+        while fetch(f"{provider.issuer}/.well-known/openid-configuration")[0] != 200:
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < deadline, log.read_text()[-2000:]
             time.sleep(0.02)
@@ -87,9 +87,9 @@ def open_provider(
         process.wait()
 
 
-async def logged_in(url: str, user: str) -> str:
+async def log_in(url: str, user: str) -> str:
     """A person who was sent to the provider, logs in there and agrees; returns where the provider sends them."""
-    async with httpx2.AsyncClient(follow_redirects=False, timeout=WITHIN) as client:
+    async with httpx2.AsyncClient(follow_redirects=False, timeout=TIMEOUT) as client:
         here = url.partition("://")[2].partition("/")[0]
         answer = await client.get(url)
         for _ in range(20):

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from tests.oracle.run import Plan, run
-from tests.oracle.system import FOR_LOAD, Shape
+from tests.oracle.system import LOAD_SETTINGS, Topology
 from tests.services import fresh_amqp, fresh_mysql, fresh_postgresql, fresh_redis
 from tests.services.rabbitmq import RABBITMQ
 from tests.services.server import Server, open_server
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     folder = Path(asked.folder or tempfile.mkdtemp(prefix="sharetally-oracle-"))
     folder.mkdir(parents=True, exist_ok=asked.folder is None)
-    with _shape(asked) as (shape, broker):
-        verdict = uvloop.run(run(shape, _plan(asked, broker), folder))
+    with _shape(asked) as (topology, broker):
+        verdict = uvloop.run(run(topology, _plan(asked, broker), folder))
     sys.stdout.write(f"{verdict.as_json() if asked.json else verdict}\n")
     sys.stderr.write(f"journal and logs: {folder}\n")
     return 0 if verdict.passed else 1
@@ -73,13 +73,13 @@ def _plan(asked: argparse.Namespace, broker: Server | None) -> Plan:
         drop_connections_at=asked.drop_connections_at,
         cut_broker_at=asked.stop_rabbit_at,
         cut_broker_for=asked.stop_rabbit_for,
-        stop_really=broker if asked.really_stop_rabbit else None,
-        patience=asked.patience,
+        broker_to_stop=broker if asked.really_stop_rabbit else None,
+        max_seconds=asked.max_seconds,
     )
 
 
 @contextmanager
-def _shape(asked: argparse.Namespace) -> Iterator[tuple[Shape, Server | None]]:
+def _shape(asked: argparse.Namespace) -> Iterator[tuple[Topology, Server | None]]:
     with ExitStack() as stack:
         broker = stack.enter_context(_broker(asked)) if asked.amqp == "rabbitmq" else None
         amqp = stack.enter_context(fresh_amqp(broker)) if broker else _url(asked.amqp, "memory")
@@ -97,10 +97,10 @@ def _url(asked: str, default: str) -> str | None:
     return None if asked == default else asked
 
 
-def _made(asked: argparse.Namespace, database: str | None, broker: str | None, cache: str | None) -> Shape:
+def _made(asked: argparse.Namespace, database: str | None, broker: str | None, cache: str | None) -> Topology:
     roles = {"processes": asked.processes, "workers": asked.workers, "relays": asked.relays}
-    settings = FOR_LOAD | dict(pair.split("=", 1) for pair in asked.set)
-    return Shape(database=database, broker=broker, cache=cache, settings=settings, **roles)
+    settings = LOAD_SETTINGS | dict(pair.split("=", 1) for pair in asked.set)
+    return Topology(database=database, broker=broker, cache=cache, settings=settings, **roles)
 
 
 if __name__ == "__main__":

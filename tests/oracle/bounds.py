@@ -16,7 +16,7 @@ Deltas = Mapping[Hashable, int]
 
 
 @dataclass(slots=True, eq=False)
-class Look:
+class ReadBounds:
     """The least and the most that may be shown; shown counts are never negative."""
 
     low: int
@@ -38,7 +38,7 @@ class Bounds:
     def __init__(self) -> None:
         self._settled: Counter[Hashable] = Counter()
         self._open: defaultdict[Hashable, Counter[int]] = defaultdict(Counter)  # delta -> writes
-        self._looks: defaultdict[Hashable, list[Look]] = defaultdict(list)
+        self._looks: defaultdict[Hashable, list[ReadBounds]] = defaultdict(list)
 
     def begin(self, deltas: Deltas) -> None:
         """A write sets out."""
@@ -59,10 +59,10 @@ class Bounds:
             self._open[key][delta] -= 1
 
     @contextmanager
-    def look(self, key: Hashable) -> Iterator[Look]:
+    def read_bounds(self, key: Hashable) -> Iterator[ReadBounds]:
         """The bounds of a read that lasts as long as the block."""
         settled = self._settled[key]
-        look = Look(settled, settled)
+        look = ReadBounds(settled, settled)
         for delta, writes in self._open[key].items():
             look.widen(delta * writes)
         self._looks[key].append(look)

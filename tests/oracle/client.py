@@ -1,7 +1,7 @@
 """A lean HTTP/1.1 client: one connection, one request at a time, kept alive.
 
 The load shares its machine with the service, so this does what the service's answers need and nothing else:
-a status line, headers, a body of known length. Whoever gets no answer is told so by `NoAnswer`, or by `NotSent`
+a status line, headers, a body of known length. Whoever gets no answer is told so by `NoResponse`, or by `NotSent`
 if the request cannot have had an effect. Every connection is closed by whoever opened it.
 """
 
@@ -16,23 +16,23 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
 
-PATIENCE = 30.0  # seconds for an answer
+TIMEOUT = 30.0  # seconds for an answer
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _LAST = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _EMPTY = frozenset({204, 304})
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """The request may have had its effect; nobody said."""
 
 
-class NotSent(NoAnswer):
+class NotSent(NoResponse):
     """Nobody took the connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back; `head` is everything before the body."""
 
     status: int
@@ -59,11 +59,11 @@ class Client:
     """
 
     def __init__(
-        self, port: int, *, others: Sequence[int] = (), host: str = "127.0.0.1", patience: float = PATIENCE
+        self, port: int, *, others: Sequence[int] = (), host: str = "127.0.0.1", max_seconds: float = TIMEOUT
     ) -> None:
         self._host = host
         self._ports = deque((port, *others))
-        self._patience = patience
+        self._max_seconds = max_seconds
         self._wire: _Wire | None = None
 
     def __enter__(self) -> Self:
@@ -86,10 +86,10 @@ class Client:
         raise NotSent(str(refused)) from refused
 
     async def _connect(self, port: int) -> None:
-        async with asyncio.timeout(self._patience):
+        async with asyncio.timeout(self._max_seconds):
             _, self._wire = await asyncio.get_running_loop().create_connection(_Wire, self._host, port)
 
-    async def ask(
+    async def request(
         self,
         method: str,
         target: str,
@@ -97,16 +97,16 @@ class Client:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and return its answer; `body` is encoded as JSON unless it is bytes."""
         await self.connect()
         assert self._wire is not None
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._max_seconds):
                 return await self._wire.exchange(_request(method, target, body, token, headers or {}))
         except TimeoutError:
             self.close()
-            raise NoAnswer(f"no answer within {self._patience:.0f} s") from None
+            raise NoResponse(f"no answer within {self._max_seconds:.0f} s") from None
 
     def close(self) -> None:
         """End the connection; repeating is fine."""
@@ -133,12 +133,12 @@ class _Wire(asyncio.Protocol):
         self.lost = False
         self._transport: asyncio.Transport | None = None
         self._received = b""
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[Response] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    async def exchange(self, request: bytes) -> Answer:
+    async def exchange(self, request: bytes) -> Response:
         assert self._answer is None or self._answer.done()
         assert self._transport is not None
         self._received = b""
@@ -163,14 +163,14 @@ class _Wire(asyncio.Protocol):
             self._answer.set_exception(ValueError("a chunked answer: this client does not read those"))
             self.close()
             return
-        self._answer.set_result(Answer(status, head, body))
+        self._answer.set_result(Response(status, head, body))
         if _LAST.search(head):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(NoAnswer("the connection ended"))
+            self._answer.set_exception(NoResponse("the connection ended"))
 
     def close(self) -> None:
         self.lost = True

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tests.oracle.client import Client
+from tests.oracle.client_requests.client_request import content_fields, content_path
 from tests.oracle.expected import CellKey, Content, Expected
 from tests.oracle.tables import Tables
-from tests.oracle.wishes.wish import named, path_of
 
 AT_ONCE = 200  # contents in one question
 EXACT = 50  # contents that are also asked for their exact count
@@ -29,7 +29,7 @@ async def compare_tables(tables: Tables, expected: Expected) -> list[str]:
     columns = "content_type, content_id, dimension, value, shares"
     for kind, name, dimension, value, shares in await tables.rows(f"SELECT {columns} FROM share_counts"):
         found[(kind, name), dimension, value] = shares
-    return [*_differ("cell", expected.cells(), found), *await _rollups(tables, expected)]
+    return [*_difference("cell", expected.cells(), found), *await _rollups(tables, expected)]
 
 
 async def _rollups(tables: Tables, expected: Expected) -> list[str]:
@@ -40,12 +40,12 @@ async def _rollups(tables: Tables, expected: Expected) -> list[str]:
         made[(kind, name), channel, evidence] += amounts[0]
         withdrawn[(kind, name), channel, evidence] += amounts[1]
     return [
-        *_differ("made", {key: sides[0] for key, sides in expected.rollups.items()}, made),
-        *_differ("withdrawn", {key: sides[1] for key, sides in expected.rollups.items()}, withdrawn),
+        *_difference("made", {key: sides[0] for key, sides in expected.rollups.items()}, made),
+        *_difference("withdrawn", {key: sides[1] for key, sides in expected.rollups.items()}, withdrawn),
     ]
 
 
-def _differ(what: str, promised: Mapping[Any, int], found: Mapping[Any, int]) -> list[str]:
+def _difference(what: str, promised: Mapping[Any, int], found: Mapping[Any, int]) -> list[str]:
     return [
         f"{what} {key}: {promised.get(key, 0)} promised, {found.get(key, 0)} stand"
         for key in promised.keys() | found.keys()
@@ -56,7 +56,7 @@ def _differ(what: str, promised: Mapping[Any, int], found: Mapping[Any, int]) ->
 Shown = dict[str, Any]
 
 
-def shown(expected: Expected) -> dict[Content, Shown]:
+def shown_counts(expected: Expected) -> dict[Content, Shown]:
     """What a count's answer must say, for every content that was ever touched."""
     cells: defaultdict[Content, Counter[tuple[str, str]]] = defaultdict(Counter)
     for (content, dimension, value), shares in expected.cells().items():
@@ -70,28 +70,30 @@ def _shown(content: Content, cells: Mapping[tuple[str, str], int]) -> Shown:
     for (dimension, value), shares in cells.items():
         if dimension in breakdown and shares > 0:
             breakdown[dimension][value or "none"] = shares
-    return {**named(content), "shareCount": max(cells.get(("total", ""), 0), 0), "breakdown": breakdown}
+    return {**content_fields(content), "shareCount": max(cells.get(("total", ""), 0), 0), "breakdown": breakdown}
 
 
-async def compare_answers(port: int, token: str, promised: Mapping[Content, Shown], patience: float) -> list[str]:
-    """Exact counts at once; plain counts once what was announced had time to arrive, at most `patience` seconds."""
+async def compare_answers(port: int, token: str, promised: Mapping[Content, Shown], max_seconds: float) -> list[str]:
+    """Exact counts at once; plain counts once what was announced had time to arrive, at most `max_seconds` seconds."""
     with Client(port) as client:
         sample = sorted(promised, key=lambda content: -promised[content]["shareCount"])[:EXACT]
         wrong = await _exact(client, token, {content: promised[content] for content in sample})
-        return [*wrong, *await _plain(client, promised, min(CACHED, patience))]
+        return [*wrong, *await _plain(client, promised, min(CACHED, max_seconds))]
 
 
 async def _exact(client: Client, token: str, promised: Mapping[Content, Shown]) -> list[str]:
     wrong = []
     for content, right in promised.items():
-        answer = await client.ask("GET", f"/share-links/count/{path_of(content)}?consistent=true", token=token)
-        if answer.status != 200 or not right.items() <= answer.json().items():
-            wrong.append(f"exact count: {right} promised, answered {answer}")
+        response = await client.request(
+            "GET", f"/share-links/count/{content_path(content)}?consistent=true", token=token
+        )
+        if response.status != 200 or not right.items() <= response.json().items():
+            wrong.append(f"exact count: {right} promised, answered {response}")
     return wrong
 
 
-async def _plain(client: Client, promised: Mapping[Content, Shown], patience: float) -> list[str]:
-    deadline = time.monotonic() + patience
+async def _plain(client: Client, promised: Mapping[Content, Shown], max_seconds: float) -> list[str]:
+    deadline = time.monotonic() + max_seconds
     contents: Sequence[Content] = list(promised)
     while True:
         wrong = await _ask(client, contents, promised)
@@ -105,9 +107,11 @@ async def _ask(client: Client, contents: Sequence[Content], promised: Mapping[Co
     wrong: dict[Content, str] = {}
     for start in range(0, len(contents), AT_ONCE):
         some = contents[start : start + AT_ONCE]
-        answer = await client.ask("POST", "/share-links/counts", {"contents": [named(content) for content in some]})
-        assert answer.status == 200, answer
-        wrong |= _wrong(some, answer.json()["counts"], promised)
+        response = await client.request(
+            "POST", "/share-links/counts", {"contents": [content_fields(content) for content in some]}
+        )
+        assert response.status == 200, response
+        wrong |= _wrong(some, response.json()["counts"], promised)
     return wrong
 
 

@@ -79,7 +79,7 @@ def cut(proxy: Proxy, seconds: float) -> Step:
     async def step() -> None:
         await proxy.cut()
         await asyncio.sleep(seconds)
-        await proxy.mend()
+        await proxy.restore()
 
     return step
 

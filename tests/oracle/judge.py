@@ -9,25 +9,25 @@ import asyncio
 import time
 
 from tests.oracle.client import Client
-from tests.oracle.counts import compare_answers, compare_tables, shown
+from tests.oracle.counts import compare_answers, compare_tables, shown_counts
 from tests.oracle.ledger import Compared, compare_ledger
 from tests.oracle.promises import Promises
-from tests.oracle.tables import Tables, open_tables, waiting
+from tests.oracle.tables import Tables, open_tables, pending_and_parked
 from tests.oracle.tally import Uncertain
 from tests.oracle.verdict import Findings
 
 
-async def judge(promises: Promises, *, patience: float) -> Findings:
-    """Wait at most `patience` seconds until nothing is pending; then look at everything."""
+async def judge(promises: Promises, *, max_seconds: float) -> Findings:
+    """Wait at most `max_seconds` seconds until nothing is pending; then look at everything."""
     await _resolve(promises)
     async with open_tables(promises.system.database) as tables:
-        settling = await settle(tables, patience)
-        pending, parked = await waiting(tables)
+        settling = await wait_until_counted(tables, max_seconds)
+        pending, parked = await pending_and_parked(tables)
         compared = Compared()
         await compare_ledger(tables, promises.expected, compared)
         miscounted = await compare_tables(tables, promises.expected)
     token = promises.user_token("judge")
-    miscounted += await compare_answers(promises.system.port, token, shown(promises.expected), patience)
+    miscounted += await compare_answers(promises.system.port, token, shown_counts(promises.expected), max_seconds)
     return Findings(
         lost=tuple(compared.lost),
         duplicated=tuple(compared.duplicated),
@@ -38,11 +38,11 @@ async def judge(promises: Promises, *, patience: float) -> Findings:
     )
 
 
-async def settle(tables: Tables, patience: float) -> float:
+async def wait_until_counted(tables: Tables, max_seconds: float) -> float:
     """Wait until no event is pending, or patience ends; return how long it took, in seconds."""
     began = time.monotonic()
-    while time.monotonic() < began + patience:
-        if not (await waiting(tables))[0]:
+    while time.monotonic() < began + max_seconds:
+        if not (await pending_and_parked(tables))[0]:
             break
         await asyncio.sleep(0.1)
     return time.monotonic() - began
@@ -56,8 +56,8 @@ async def _resolve(promises: Promises) -> None:
 
 async def _resolve_one(promises: Promises, client: Client, each: Uncertain) -> None:
     target = f"/audit?requestId={each.request_id}"
-    answer = await client.ask("GET", target, token=promises.token(each.wish.user))
-    assert answer.status == 200, answer
-    items = answer.json()["items"]
+    response = await client.request("GET", target, token=promises.token(each.operation.user))
+    assert response.status == 200, response
+    items = response.json()["items"]
     if items:
-        each.wish.happened(promises.expected, items[0]["recordId"])
+        each.operation.apply(promises.expected, items[0]["recordId"])

@@ -16,20 +16,20 @@ from contextlib import ExitStack
 from random import Random
 
 from tests.oracle.bounds import Bounds
-from tests.oracle.client import Answer, Client, NoAnswer, NotSent
+from tests.oracle.client import Client, NoResponse, NotSent, Response
+from tests.oracle.client_requests.client_request import Operation, WriteOperation
+from tests.oracle.client_requests.read import ReadOperation
 from tests.oracle.mix import Mix
 from tests.oracle.promises import Promises
 from tests.oracle.system import System
 from tests.oracle.tally import Journal, Uncertain
-from tests.oracle.wishes.read import Read
-from tests.oracle.wishes.wish import Wish, Write
 from tests.oracle.world import Contents
 
-KEYED = 0.15  # of the writes carry a key
-TWINS = 0.3  # of those come twice at once
-AGAIN = 0.03  # of all wishes are an earlier one under its key
-KEPT = 50  # keyed writes to come back to
-INSIST = 45.0  # seconds
+KEYED_RATIO = 0.15  # of the writes carry a key
+DUPLICATE_RATIO = 0.3  # of those come twice at once
+REPLAY_RATIO = 0.03  # of all wishes are an earlier one under its key
+REPLAY_POOL_SIZE = 50  # keyed writes to come back to
+RETRY_SECONDS = 45.0  # seconds
 REFUSED_PAUSE = 0.2  # seconds, when nobody takes the connection or the queue is full
 _NOTHING_WRITTEN = b"queue"  # a 503 that says so promises that nothing was written
 
@@ -62,27 +62,27 @@ class Load(Promises):
     async def run(self, seconds: float, journal: Journal) -> None:
         """Keep all clients busy for so long, or until it is told to end."""
         self.until = time.monotonic() + seconds
-        speakers = [_Speaker(self, number, self._seed, journal) for number in self._numbers]
+        load_clients = [_LoadClient(self, number, self._seed, journal) for number in self._numbers]
         try:
             async with asyncio.TaskGroup() as group:
-                for speaker in speakers:
-                    group.create_task(speaker.run())
+                for load_client in load_clients:
+                    group.create_task(load_client.run())
         finally:
-            for speaker in speakers:
-                speaker.close()
+            for load_client in load_clients:
+                load_client.close()
 
     def end(self) -> None:
         """No client begins anything more."""
         self.until = 0.0
 
 
-def _from(number: int, ports: Sequence[int]) -> list[int]:
+def _rotated(number: int, ports: Sequence[int]) -> list[int]:
     """Where each begins: they spread over all that serve."""
     first = number % len(ports)
     return [*ports[first:], *ports[:first]]
 
 
-class _Speaker:
+class _LoadClient:
     """One client: its users, its two connections, its choices."""
 
     def __init__(self, load: Load, number: int, seed: int, journal: Journal) -> None:
@@ -91,19 +91,19 @@ class _Speaker:
         self._name = f"c{number}"
         self._random = Random(f"{seed}/{number}")
         self._mix = Mix(load.expected, self._random, client=number, name=self._name, contents=load.contents)
-        port, *others = _from(number, load.system.ports)
+        port, *others = _rotated(number, load.system.ports)
         self._first, self._second = Client(port, others=others), Client(port, others=others)
         self._requests = 0
-        self._kept: deque[tuple[Write, str, Answer]] = deque(maxlen=KEPT)
+        self._replayable: deque[tuple[WriteOperation, str, Response]] = deque(maxlen=REPLAY_POOL_SIZE)
 
     async def run(self) -> None:
         while time.monotonic() < self._load.until:
             began = time.monotonic()
-            if self._kept and self._random.random() < AGAIN:
-                await self._again(*self._random.choice(self._kept))
+            if self._replayable and self._random.random() < REPLAY_RATIO:
+                await self._replay(*self._random.choice(self._replayable))
             else:
-                wish = self._mix.next()
-                await (self._write(wish) if isinstance(wish, Write) else self._read(wish))
+                operation = self._mix.next()
+                await (self._write(operation) if isinstance(operation, WriteOperation) else self._read(operation))
             if self._load.pause:
                 await asyncio.sleep(began + self._load.pause - time.monotonic())
 
@@ -111,145 +111,151 @@ class _Speaker:
         self._first.close()
         self._second.close()
 
-    async def _ask(self, client: Client, wish: Wish, request_id: str, key: str | None = None) -> Answer:
+    async def _send(self, client: Client, operation: Operation, request_id: str, key: str | None = None) -> Response:
         headers = {"x-request-id": request_id, **({"idempotency-key": key} if key else {})}
         began = time.perf_counter()
         try:
-            answer = await client.ask(
-                wish.method, wish.target, wish.body, token=self._load.token(wish.user), headers=headers
+            response = await client.request(
+                operation.method,
+                operation.target,
+                operation.body,
+                token=self._load.token(operation.user),
+                headers=headers,
             )
-        except NoAnswer as error:
-            self._journal.write(request_id, wish, key, error)
+        except NoResponse as error:
+            self._journal.write(request_id, operation, key, error)
             raise
         self._load.tally.latencies.append(time.perf_counter() - began)
-        self._load.tally.outcomes[str(answer.status)] += 1
-        self._journal.write(request_id, wish, key, answer)
-        return answer
+        self._load.tally.outcomes[str(response.status)] += 1
+        self._journal.write(request_id, operation, key, response)
+        return response
 
     def _count(self, name: str) -> str:
-        self._load.tally.wishes[name] += 1
+        self._load.tally.operations[name] += 1
         self._requests += 1
         return f"{self._name}-{self._requests}"
 
     # reading
 
-    async def _read(self, wish: Wish) -> None:
-        assert isinstance(wish, Read)
-        request_id = self._count(wish.name)
+    async def _read(self, operation: Operation) -> None:
+        assert isinstance(operation, ReadOperation)
+        request_id = self._count(operation.name)
         with ExitStack() as looks:
-            judge = wish.begin(self._load.bounds, looks)
+            judge = operation.begin(self._load.bounds, looks)
             try:
-                answer = await self._ask(self._first, wish, request_id)
-            except NoAnswer as error:
-                await self._unanswered(error)
+                response = await self._send(self._first, operation, request_id)
+            except NoResponse as error:
+                await self._handle_no_response(error)
             else:
-                fault = judge(answer) if answer.status != 503 else None
+                fault = judge(response) if response.status != 503 else None
                 if fault:
-                    self._load.tally.fault(wish, request_id, fault)
+                    self._load.tally.fault(operation, request_id, fault)
 
-    async def _unanswered(self, error: NoAnswer) -> None:
+    async def _handle_no_response(self, error: NoResponse) -> None:
         self._load.tally.outcomes[type(error).__name__] += 1
         await asyncio.sleep(REFUSED_PAUSE)
 
     # writing
 
-    async def _write(self, wish: Write) -> None:
-        request_id = self._count(wish.name)
-        key = f"key-{request_id}" if self._random.random() < KEYED else None
-        self._load.bounds.begin(wish.deltas)
+    async def _write(self, operation: WriteOperation) -> None:
+        request_id = self._count(operation.name)
+        key = f"key-{request_id}" if self._random.random() < KEYED_RATIO else None
+        self._load.bounds.begin(operation.deltas)
         try:
-            answer = await self._asked(wish, request_id, key)
+            response = await self._send_write(operation, request_id, key)
         except NotSent as error:
-            self._load.bounds.void(wish.deltas)
-            await self._unanswered(error)
-        except NoAnswer as error:
-            self._uncertain(wish, request_id, str(error))
-            await self._unanswered(error)
+            self._load.bounds.void(operation.deltas)
+            await self._handle_no_response(error)
+        except NoResponse as error:
+            self._record_uncertain(operation, request_id, str(error))
+            await self._handle_no_response(error)
         else:
-            await self._answered(wish, request_id, key, answer)
+            await self._handle_response(operation, request_id, key, response)
 
-    async def _asked(self, wish: Write, request_id: str, key: str | None) -> Answer:
+    async def _send_write(self, operation: WriteOperation, request_id: str, key: str | None) -> Response:
         if key is None:
-            return await self._ask(self._first, wish, request_id)
+            return await self._send(self._first, operation, request_id)
         try:
-            twins = self._random.random() < TWINS
-            answer = await (self._twins if twins else self._once)(wish, request_id, key)
-        except NoAnswer as error:
+            twins = self._random.random() < DUPLICATE_RATIO
+            response = await (self._send_duplicates if twins else self._send_once)(operation, request_id, key)
+        except NoResponse as error:
             self._load.tally.outcomes[type(error).__name__] += 1
         else:
-            if answer.status != 503:
-                return answer
-        return await self._insist(wish, request_id, key)
+            if response.status != 503:
+                return response
+        return await self._retry_until_response(operation, request_id, key)
 
-    async def _once(self, wish: Write, request_id: str, key: str) -> Answer:
-        return await self._ask(self._first, wish, request_id, key)
+    async def _send_once(self, operation: WriteOperation, request_id: str, key: str) -> Response:
+        return await self._send(self._first, operation, request_id, key)
 
-    async def _twins(self, wish: Write, request_id: str, key: str) -> Answer:
+    async def _send_duplicates(self, operation: WriteOperation, request_id: str, key: str) -> Response:
         one, two = await asyncio.gather(
-            self._ask(self._first, wish, request_id, key),
-            self._ask(self._second, wish, request_id, key),
+            self._send(self._first, operation, request_id, key),
+            self._send(self._second, operation, request_id, key),
             return_exceptions=True,
         )
-        if isinstance(one, Answer) and isinstance(two, Answer):
-            self._same(wish, request_id, one, two)
+        if isinstance(one, Response) and isinstance(two, Response):
+            self._compare_duplicates(operation, request_id, one, two)
         told = two if isinstance(one, NotSent) else one  # what was not sent had no effect
         if isinstance(told, BaseException):
             raise told
         return told
 
-    async def _insist(self, wish: Write, request_id: str, key: str) -> Answer:
-        """Ask again under the key: it is safe, whatever became of the first time. `NoAnswer` if there never is one."""
-        self._load.tally.wishes["insisted"] += 1
-        until = time.monotonic() + INSIST
+    async def _retry_until_response(self, operation: WriteOperation, request_id: str, key: str) -> Response:
+        """Ask again under the key: it is safe, whatever became of the first time. `NoResponse` if none comes."""
+        self._load.tally.operations["insisted"] += 1
+        until = time.monotonic() + RETRY_SECONDS
         while time.monotonic() < until:
             await asyncio.sleep(REFUSED_PAUSE)
             try:
-                answer = await self._ask(self._first, wish, request_id, key)
-            except NoAnswer as error:
+                response = await self._send(self._first, operation, request_id, key)
+            except NoResponse as error:
                 self._load.tally.outcomes[type(error).__name__] += 1
             else:
-                if answer.status != 503:
-                    return answer
-        raise NoAnswer(f"none within {INSIST:.0f} s")
+                if response.status != 503:
+                    return response
+        raise NoResponse(f"none within {RETRY_SECONDS:.0f} s")
 
-    def _same(self, wish: Write, request_id: str, one: Answer, two: Answer) -> None:
+    def _compare_duplicates(self, operation: WriteOperation, request_id: str, one: Response, two: Response) -> None:
         if one.status // 100 == 2 and (one.status, one.body) != (two.status, two.body) and two.status != 503:
-            self._load.tally.fault(wish, request_id, f"twins differ: {one} and {two}")
+            self._load.tally.fault(operation, request_id, f"twins differ: {one} and {two}")
 
-    async def _answered(self, wish: Write, request_id: str, key: str | None, answer: Answer) -> None:
-        if answer.status == 503:
-            await self._refused(wish, request_id, answer)
-        elif fault := wish.fault(answer):
-            self._load.tally.fault(wish, request_id, fault)
-            self._uncertain(wish, request_id, fault)
+    async def _handle_response(
+        self, operation: WriteOperation, request_id: str, key: str | None, response: Response
+    ) -> None:
+        if response.status == 503:
+            await self._handle_refusal(operation, request_id, response)
+        elif fault := operation.fault(response):
+            self._load.tally.fault(operation, request_id, fault)
+            self._record_uncertain(operation, request_id, fault)
         else:
-            self._happened(wish, answer)
-            if key and answer.status // 100 == 2:
-                self._kept.append((wish, key, answer))
+            self._apply(operation, response)
+            if key and response.status // 100 == 2:
+                self._replayable.append((operation, key, response))
 
-    async def _refused(self, wish: Write, request_id: str, answer: Answer) -> None:
-        if _NOTHING_WRITTEN in answer.body:
-            self._load.bounds.void(wish.deltas)
+    async def _handle_refusal(self, operation: WriteOperation, request_id: str, response: Response) -> None:
+        if _NOTHING_WRITTEN in response.body:
+            self._load.bounds.void(operation.deltas)
         else:
-            self._uncertain(wish, request_id, str(answer))
+            self._record_uncertain(operation, request_id, str(response))
         await asyncio.sleep(REFUSED_PAUSE)
 
-    def _happened(self, wish: Write, answer: Answer) -> None:
-        subject = wish.subject(answer)
-        wish.happened(self._load.expected, subject)
-        self._load.bounds.settle(wish.deltas)
+    def _apply(self, operation: WriteOperation, response: Response) -> None:
+        subject = operation.subject(response)
+        operation.apply(self._load.expected, subject)
+        self._load.bounds.settle(operation.deltas)
         if subject:
-            self._mix.made_link(subject)
+            self._mix.add_link(subject)
 
-    def _uncertain(self, wish: Write, request_id: str, reason: str) -> None:
-        self._mix.block(wish)
-        self._load.tally.uncertain.append(Uncertain(wish, request_id, reason))
+    def _record_uncertain(self, operation: WriteOperation, request_id: str, reason: str) -> None:
+        self._mix.block(operation)
+        self._load.tally.uncertain.append(Uncertain(operation, request_id, reason))
 
-    async def _again(self, wish: Write, key: str, before: Answer) -> None:
+    async def _replay(self, operation: WriteOperation, key: str, before: Response) -> None:
         request_id = self._count("again")
         try:
-            answer = await self._ask(self._first, wish, request_id, key)
-        except NoAnswer as error:
-            await self._unanswered(error)
+            response = await self._send(self._first, operation, request_id, key)
+        except NoResponse as error:
+            await self._handle_no_response(error)
         else:
-            self._same(wish, request_id, before, answer)
+            self._compare_duplicates(operation, request_id, before, response)

@@ -12,12 +12,12 @@ from random import Random
 from typing import TypeVar
 
 from tests.oracle import world
+from tests.oracle.client_requests.client_request import Operation, WriteOperation
+from tests.oracle.client_requests.correct import Correct, CorrectMany
+from tests.oracle.client_requests.link import CreateLink, DeleteLink, PatchLink
+from tests.oracle.client_requests.read import Exact, Plain, Status
+from tests.oracle.client_requests.share import Share, Withdraw
 from tests.oracle.expected import Content, Correction, Expected, Link, RecordKey
-from tests.oracle.wishes.correct import Correct, CorrectMany
-from tests.oracle.wishes.link import CreateLink, DeleteLink, PatchLink
-from tests.oracle.wishes.read import Exact, Plain, Status
-from tests.oracle.wishes.share import Share, Withdraw
-from tests.oracle.wishes.wish import Wish, Write
 
 T = TypeVar("T")
 REMEMBERED = 200  # own rows to come back to
@@ -40,7 +40,7 @@ class Mix:
         self._jobs = 0
         self._versions: dict[Content, int] = {}
         self._blocked: set[Hashable] = set()
-        weights: dict[Callable[[], Wish], int] = {
+        weights: dict[Callable[[], Operation], int] = {
             self._share: 42,
             self._force: 7,
             self._withdraw: 15,
@@ -56,33 +56,37 @@ class Mix:
         self._draws = list(weights)
         self._weights = list(accumulate(weights.values()))
 
-    def next(self) -> Wish:
+    def next(self) -> Operation:
         """A wish that touches nothing uncertain."""
         for _ in range(TRIES):
-            wish = self._random.choices(self._draws, cum_weights=self._weights)[0]()
-            if not wish.keys & self._blocked:
-                return wish
+            operation = self._random.choices(self._draws, cum_weights=self._weights)[0]()
+            if not operation.keys & self._blocked:
+                return operation
         return self._plain()
 
-    def block(self, wish: Write) -> None:
+    def block(self, operation: WriteOperation) -> None:
         """Leave alone what this may have changed."""
-        self._blocked |= wish.keys
+        self._blocked |= operation.keys
 
-    def made_link(self, link_id: str) -> None:
+    def add_link(self, link_id: str) -> None:
         """A link to come back to."""
         _remember(self._links, link_id, self._random)
 
     def _user(self) -> str:
         return self._random.choice(self._users)
 
-    def _share(self) -> Wish:
-        content, user, platforms = self._contents.some(self._random), self._user(), world.some_platforms(self._random)
+    def _share(self) -> Operation:
+        content, user, platforms = (
+            self._contents.random_content(self._random),
+            self._user(),
+            world.random_platforms(self._random),
+        )
         for platform in platforms:
             _remember(self._shared, (content, platform, user), self._random)
         by_video = self._by_video(content)
         return Share(self._expected, user=user, content=content, platforms=platforms, by_video=by_video)
 
-    def _force(self) -> Wish:
+    def _force(self) -> Operation:
         if not self._shared:
             return self._share()
         content, platform, user = self._random.choice(self._shared)
@@ -92,21 +96,21 @@ class Mix:
     def _by_video(self, content: Content) -> bool:
         return content[0] == "video" and self._random.random() < 0.5
 
-    def _withdraw(self) -> Wish:
+    def _withdraw(self) -> Operation:
         content, platform, user = self._random.choice(self._shared or [(world.HOT, "twitter", self._user())])
         by_video = self._by_video(content)
         return Withdraw(self._expected, user=user, content=content, platform=platform, by_video=by_video)
 
-    def _link(self) -> Wish:
+    def _link(self) -> Operation:
         link = Link(
-            self._contents.some(self._random),
+            self._contents.random_content(self._random),
             self._user(),
-            world.some_channel(self._random),
-            world.some_campaign(self._random),
+            world.random_channel(self._random),
+            world.random_campaign(self._random),
         )
         return CreateLink(link)
 
-    def _move(self) -> Wish:
+    def _move(self) -> Operation:
         if not self._links:
             return self._link()
         self._jobs += 1
@@ -114,15 +118,15 @@ class Mix:
         return PatchLink(
             self._expected,
             self._random.choice(self._links),
-            channel=world.some_channel(self._random) if self._random.random() < 0.5 else None,
-            campaign=world.some_campaign(self._random),
+            channel=world.random_channel(self._random) if self._random.random() < 0.5 else None,
+            campaign=world.random_campaign(self._random),
             url=url if self._random.random() < 0.3 else None,
         )
 
-    def _unlink(self) -> Wish:
+    def _unlink(self) -> Operation:
         return DeleteLink(self._expected, self._random.choice(self._links)) if self._links else self._link()
 
-    def _correct(self) -> Wish:
+    def _correct(self) -> Operation:
         if self._corrections and self._random.random() < 0.3:
             job_id = self._random.choice(self._corrections)
             stands = self._expected.corrections.get(job_id)
@@ -133,29 +137,29 @@ class Mix:
         self._corrections.append(job_id)
         return Correct(self._expected, job_id, self._correction())
 
-    def _correct_many(self) -> Wish:
+    def _correct_many(self) -> Operation:
         return CorrectMany({self._job_id(): self._correction() for _ in range(self._random.randint(2, 20))})
 
     def _correction(self) -> Correction:
         amount = self._random.choice((1, 2, 5, 1_000, -1, -2, -3))
-        content = self._contents.some(self._random)
+        content = self._contents.random_content(self._random)
         return Correction(
-            content, self._admin, amount, world.some_channel(self._random), world.some_campaign(self._random)
+            content, self._admin, amount, world.random_channel(self._random), world.random_campaign(self._random)
         )
 
     def _job_id(self) -> str:
         self._jobs += 1
         return f"{self._name}-job-{self._jobs}"
 
-    def _status(self) -> Wish:
+    def _status(self) -> Operation:
         content, _, user = self._random.choice(self._shared or [(world.HOT, "twitter", self._user())])
         return Status(self._expected, user=user, content=content, platforms=world.PLATFORMS)
 
-    def _exact(self) -> Wish:
-        return Exact(user=self._user(), content=self._contents.some(self._random))
+    def _exact(self) -> Operation:
+        return Exact(user=self._user(), content=self._contents.random_content(self._random))
 
-    def _plain(self) -> Wish:
-        content = world.HOT if self._random.random() < 0.5 else self._contents.some_other(self._random, 10)
+    def _plain(self) -> Operation:
+        content = world.HOT if self._random.random() < 0.5 else self._contents.random_cold(self._random, 10)
         return Plain(user=self._user(), content=content, versions=self._versions)
 
 

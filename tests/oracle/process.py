@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.oracle.client import Client, NoAnswer
+from tests.oracle.client import Client, NoResponse
 from tests.services.launch import serves
 
 START = 60.0  # seconds for a start or a stop, on a busy machine
@@ -47,7 +47,7 @@ class Role:
     async def ready(self) -> None:
         """Return once it says that it is ready; fail if it ends, takes too long, or another process answers."""
         deadline = time.monotonic() + START
-        with Client(self.port, patience=5.0) as client:
+        with Client(self.port, max_seconds=5.0) as client:
             while not await _is_ready(client):
                 assert self.running, f"{self.name} ended: {self._last_words()}"
                 assert time.monotonic() < deadline, f"{self.name} is not ready: {self._last_words()}"
@@ -60,14 +60,14 @@ class Role:
         if value is not None:
             self._environment[f"SHARETALLY_{name}"] = value
 
-    def vary(self, **environment: str | None) -> None:
+    def set_environment(self, **environment: str | None) -> None:
         """Something in its environment that is no setting of ours, from the next start on; None: no longer."""
         for name, value in environment.items():
             self._environment.pop(name, None)
             if value is not None:
                 self._environment[name] = value
 
-    async def death(self, within: float = START) -> int:
+    async def wait_for_exit(self, within: float = START) -> int:
         """Wait until it ends without being asked, and return its exit code; what it started ends too."""
         process = self._process
         assert process is not None
@@ -129,8 +129,8 @@ class Role:
 
 async def _is_ready(client: Client) -> bool:
     try:
-        return (await client.ask("GET", "/health/ready")).status == 200
-    except NoAnswer:
+        return (await client.request("GET", "/health/ready")).status == 200
+    except NoResponse:
         return False
 
 

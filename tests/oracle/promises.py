@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.oracle.client import Answer
+from tests.oracle.client import Response
 from tests.oracle.expected import Expected
 from tests.oracle.system import System
 from tests.oracle.tally import Tally
@@ -22,10 +22,10 @@ class Promises:
         """A credential for this user, with the scope that they need."""
         return (self.admin_token if user.startswith("admin-") else self.user_token)(user)
 
-    def heard(self, name: str, *answers: Answer) -> None:
+    def record_responses(self, name: str, *responses: Response) -> None:
         """Answers to what somebody asked by hand, under this name."""
-        self.tally.wishes[name] += len(answers)
-        self.tally.outcomes.update(str(answer.status) for answer in answers)
+        self.tally.operations[name] += len(responses)
+        self.tally.outcomes.update(str(response.status) for response in responses)
 
     def join(self, expected: Expected, tally: Tally) -> None:
         """Take over what others were promised."""

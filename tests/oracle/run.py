@@ -25,10 +25,10 @@ from tests.oracle.faults import (
 from tests.oracle.judge import judge
 from tests.oracle.load import Load
 from tests.oracle.promises import Promises
-from tests.oracle.system import Shape, System, open_system
+from tests.oracle.system import System, Topology, open_system
 from tests.oracle.tally import Journal
 from tests.oracle.verdict import Findings, Verdict
-from tests.oracle.watch import Watch
+from tests.oracle.watch import VerificationWatch
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.server import Server
 
@@ -37,7 +37,7 @@ from tests.services.server import Server
 class Plan:
     """What is to be done to a system, in seconds from the load's beginning.
 
-    `patience` is how long counting may take after the load; `stop_really` names the broker to stop instead of
+    `max_seconds` is how long counting may take after the load; `broker_to_stop` names the broker to stop instead of
     cutting the line to it.
     """
 
@@ -49,37 +49,37 @@ class Plan:
     drop_connections_at: tuple[float, ...] = ()
     cut_broker_at: float | None = None
     cut_broker_for: float = 20.0
-    stop_really: Server | None = None
-    patience: float = 120.0
+    broker_to_stop: Server | None = None
+    max_seconds: float = 120.0
 
 
-async def run(shape: Shape, plan: Plan, folder: Path) -> Verdict:
+async def run(topology: Topology, plan: Plan, folder: Path) -> Verdict:
     """Make the system, perform the plan on it, end it."""
-    async with _wired(shape, plan) as (behind, proxy), open_system(behind, folder) as system:
+    async with _wired(topology, plan) as (behind, proxy), open_system(behind, folder) as system:
         return await perform(system, plan, folder, proxy)
 
 
 @asynccontextmanager
-async def _wired(shape: Shape, plan: Plan) -> AsyncIterator[tuple[Shape, Proxy | None]]:
+async def _wired(topology: Topology, plan: Plan) -> AsyncIterator[tuple[Topology, Proxy | None]]:
     """The same shape, with a proxy of ours between it and its broker if that is to be cut."""
-    if shape.broker is None or plan.cut_broker_at is None or plan.stop_really:
-        yield shape, None
+    if topology.broker is None or plan.cut_broker_at is None or plan.broker_to_stop:
+        yield topology, None
         return
-    async with open_proxy(shape.broker) as proxy:
-        yield replace(shape, broker=proxy.url), proxy
+    async with open_proxy(topology.broker) as proxy:
+        yield replace(topology, broker=proxy.url), proxy
 
 
 async def perform(system: System, plan: Plan, folder: Path, proxy: Proxy | None = None) -> Verdict:
     """Load and faults side by side, then the judge; the watch looks on all the while."""
-    load, watch = Load(system, clients=plan.clients, seed=plan.seed), Watch(system)
-    async with beside(watch.run()):
+    load, watch = Load(system, clients=plan.clients, seed=plan.seed), VerificationWatch(system)
+    async with run_in_background(watch.run()):
         with Journal(folder / "journal.jsonl") as journal:
             async with asyncio.TaskGroup() as group:
                 group.create_task(on_schedule(_steps(system, plan, proxy)))
                 await load.run(plan.seconds, journal)
-        findings = await judge(load, patience=plan.patience)
-    await watch.look()
-    return verdict_on(load, watch, findings, plan.seconds)
+        findings = await judge(load, max_seconds=plan.max_seconds)
+    await watch.verify()
+    return make_verdict(load, watch, findings, plan.seconds)
 
 
 def _steps(system: System, plan: Plan, proxy: Proxy | None) -> Sequence[tuple[float, Step]]:
@@ -87,19 +87,19 @@ def _steps(system: System, plan: Plan, proxy: Proxy | None) -> Sequence[tuple[fl
     steps += [(second, kill_serving(system)) for second in plan.kill_serving_at]
     steps += [(second, drop_connections(system)) for second in plan.drop_connections_at]
     if plan.cut_broker_at is not None:
-        steps.append((plan.cut_broker_at, _away(plan, proxy)))
+        steps.append((plan.cut_broker_at, _drop_broker(plan, proxy)))
     return steps
 
 
-def _away(plan: Plan, proxy: Proxy | None) -> Step:
-    if plan.stop_really:
-        return stop_broker(plan.stop_really, plan.cut_broker_for)
+def _drop_broker(plan: Plan, proxy: Proxy | None) -> Step:
+    if plan.broker_to_stop:
+        return stop_broker(plan.broker_to_stop, plan.cut_broker_for)
     assert proxy is not None, "there is no broker to cut"
     return cut(proxy, plan.cut_broker_for)
 
 
 @asynccontextmanager
-async def beside(task: asyncio._CoroutineLike[None]) -> AsyncIterator[None]:
+async def run_in_background(task: asyncio._CoroutineLike[None]) -> AsyncIterator[None]:
     """Run something for as long as the block lasts; its failure is the block's."""
     async with asyncio.TaskGroup() as group:
         running = group.create_task(task)
@@ -107,13 +107,13 @@ async def beside(task: asyncio._CoroutineLike[None]) -> AsyncIterator[None]:
         running.cancel()
 
 
-def verdict_on(load: Promises, watch: Watch, findings: Findings, seconds: float) -> Verdict:
+def make_verdict(load: Promises, watch: VerificationWatch, findings: Findings, seconds: float) -> Verdict:
     """All that was seen, in one value."""
     tally = load.tally
     return Verdict(
-        shape=str(load.system.shape),
+        topology=str(load.system.topology),
         seconds=seconds,
-        wishes=dict(tally.wishes.most_common()),
+        operations=dict(tally.operations.most_common()),
         outcomes=dict(tally.outcomes.most_common()),
         milliseconds=_milliseconds(tally.latencies),
         unexpected=tuple(tally.unexpected),
@@ -121,7 +121,7 @@ def verdict_on(load: Promises, watch: Watch, findings: Findings, seconds: float)
         uncertain=len(tally.uncertain),
         looks=watch.looks,
         drifted=tuple(watch.drifted),
-        grumbling=tuple(load.system.grumbling()),
+        unexpected_log_lines=tuple(load.system.unexpected_log_lines()),
         findings=findings,
     )
 

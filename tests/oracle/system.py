@@ -17,18 +17,23 @@ from typing import Any
 
 from sharetally.adapters.migrations.runner import upgrade
 from tests.oracle.process import COMMAND, Role
-from tests.oracle.tokens import Token, signed_by
+from tests.oracle.tokens import Token, token_signer
 from tests.services.launch import free_port
 
 SECRET = "known to the tests alone, and long enough"
 _CONTENT_URLS = {kind: f"https://example.org/{kind}/{{contentId}}" for kind in ("video", "article")}
-FOR_LOAD = {"CONTENT_URLS": json.dumps(_CONTENT_URLS), "LINK_HOSTS": "*", "RATE_LIMIT": "off", "JWT_SECRET": SECRET}
+LOAD_SETTINGS = {
+    "CONTENT_URLS": json.dumps(_CONTENT_URLS),
+    "LINK_HOSTS": "*",
+    "RATE_LIMIT": "off",
+    "JWT_SECRET": SECRET,
+}
 _GRUMBLING = ("Traceback (most recent call last)", "was never awaited", "never retrieved")
 _OF_A_LIBRARY = '"level":"warning"'  # RabbitMQ's client tells so of every connection that it loses
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class Topology:
     """What a system is made of. What is None is left to the service; without `settings` too it is its default.
 
     `servers` serve the same on ports of their own, each from so many `processes`.
@@ -44,7 +49,7 @@ class Shape:
     processes: int = 1
     workers: int = 0
     relays: int = 0
-    settings: Mapping[str, str] = field(default_factory=FOR_LOAD.copy)
+    settings: Mapping[str, str] = field(default_factory=LOAD_SETTINGS.copy)
     each: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     packages: Path | None = None
 
@@ -57,7 +62,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a command ended, and what it said."""
 
     code: int
@@ -75,18 +80,18 @@ class System:
     Whoever only speaks to a system that runs already names its ports.
     """
 
-    def __init__(self, shape: Shape, folder: Path, *, ports: Sequence[int] | None = None) -> None:
-        self.shape = shape
-        self.ports = tuple(ports or (free_port() for _ in range(shape.servers)))
+    def __init__(self, topology: Topology, folder: Path, *, ports: Sequence[int] | None = None) -> None:
+        self.topology = topology
+        self.ports = tuple(ports or (free_port() for _ in range(topology.servers)))
         self.port = self.ports[0]
         self.folder = folder
-        self._environment = _environment(shape)
+        self._environment = _environment(topology)
         self.servers = [self._server(number, port) for number, port in enumerate(self.ports)]
-        self.workers = [self._role(f"worker-{n}", ["worker"]) for n in range(shape.workers)]
-        self.relays = [self._role(f"relay-{n}", ["relay"]) for n in range(shape.relays)]
+        self.workers = [self._role(f"worker-{n}", ["worker"]) for n in range(topology.workers)]
+        self.relays = [self._role(f"relay-{n}", ["relay"]) for n in range(topology.relays)]
 
     def _server(self, number: int, port: int) -> Role:
-        arguments = ["serve", "--port", str(port), "--processes", str(self.shape.processes)]
+        arguments = ["serve", "--port", str(port), "--processes", str(self.topology.processes)]
         return self._role(f"serve-{number}" if number else "serve", arguments, port=port)
 
     @property
@@ -94,13 +99,13 @@ class System:
         """The first that serves."""
         return self.servers[0]
 
-    def vary(self, **environment: str) -> None:
+    def set_environment(self, **environment: str) -> None:
         """Commands run with this in their environment from now on."""
         self._environment |= environment
 
     def _role(self, name: str, arguments: list[str], port: int | None = None) -> Role:
         environment = dict(self._environment)
-        environment |= {f"SHARETALLY_{name}": value for name, value in self.shape.each.get(name, {}).items()}
+        environment |= {f"SHARETALLY_{name}": value for name, value in self.topology.each.get(name, {}).items()}
         if port is None:
             port = free_port()
             environment["SHARETALLY_OPS_PORT"] = str(port)
@@ -113,14 +118,14 @@ class System:
 
     def token(self, scope: str = "shares") -> Token:
         """Tokens with this scope for any user."""
-        return signed_by(self.shape.settings["JWT_SECRET"], scope)
+        return token_signer(self.topology.settings["JWT_SECRET"], scope)
 
     @property
     def database(self) -> str:
         """The URL of the database, also where it was left to the service."""
-        return self.shape.database or f"sqlite:///{self.folder}/.sharetally/sharetally.db"
+        return self.topology.database or f"sqlite:///{self.folder}/.sharetally/sharetally.db"
 
-    async def cli(self, *arguments: str) -> Said:
+    async def cli(self, *arguments: str) -> CommandResult:
         """Run a command to its end."""
         process = await asyncio.create_subprocess_exec(
             *COMMAND, *arguments, env=self._environment, cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
@@ -133,7 +138,7 @@ class System:
                 process.kill()
                 await process.wait()
         assert process.returncode is not None
-        return Said(process.returncode, out.decode(), err.decode())
+        return CommandResult(process.returncode, out.decode(), err.decode())
 
     async def start(self, *roles: Role) -> None:
         """Start these side by side, and wait until all are ready."""
@@ -155,7 +160,7 @@ class System:
             if role.running:
                 await role.kill()
 
-    def grumbling(self) -> list[str]:
+    def unexpected_log_lines(self) -> list[str]:
         """Lines in the logs that no healthy process writes."""
         return [
             f"{role.name}: {line.strip()[:300]}"
@@ -166,18 +171,23 @@ class System:
         ]
 
 
-def _environment(shape: Shape) -> dict[str, str]:
-    named = {"DATABASE_URL": shape.database, "BROKER_URL": shape.broker, "CACHE_URL": shape.cache, **shape.settings}
+def _environment(topology: Topology) -> dict[str, str]:
+    named = {
+        "DATABASE_URL": topology.database,
+        "BROKER_URL": topology.broker,
+        "CACHE_URL": topology.cache,
+        **topology.settings,
+    }
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("SHARETALLY_")}
-    if shape.packages:
-        foreign["PYTHONPATH"] = os.pathsep.join(filter(None, [str(shape.packages), os.environ.get("PYTHONPATH")]))
+    if topology.packages:
+        foreign["PYTHONPATH"] = os.pathsep.join(filter(None, [str(topology.packages), os.environ.get("PYTHONPATH")]))
     return foreign | {f"SHARETALLY_{name}": value for name, value in named.items() if value is not None}
 
 
 @asynccontextmanager
-async def open_system(shape: Shape, folder: Path) -> AsyncIterator[System]:
+async def open_system(topology: Topology, folder: Path) -> AsyncIterator[System]:
     """A migrated, ready system; every role that still runs at the end must end cleanly."""
-    system = System(shape, folder)
+    system = System(topology, folder)
     try:
         await asyncio.to_thread(upgrade, system.database)
         await system.start(*system.roles)

@@ -128,7 +128,7 @@ async def _sqlite(url: str) -> AsyncIterator[Tables]:
         connection.close()
 
 
-async def waiting(tables: Tables) -> tuple[int, int]:
+async def pending_and_parked(tables: Tables) -> tuple[int, int]:
     """Events that wait, and events that were set aside."""
     found: Sequence[Row] = await tables.rows("SELECT count(*), count(parked_reason) FROM events")
     every, parked = found[0]

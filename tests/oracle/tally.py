@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.oracle.client import Answer
-from tests.oracle.wishes.wish import Wish, Write
+from tests.oracle.client import Response
+from tests.oracle.client_requests.client_request import Operation, WriteOperation
 
 KEPT = 30  # faults told in full
 
@@ -24,7 +24,7 @@ KEPT = 30  # faults told in full
 class Uncertain:
     """A write of which nobody knows whether it happened."""
 
-    wish: Write
+    operation: WriteOperation
     request_id: str
     reason: str
 
@@ -33,7 +33,7 @@ class Uncertain:
 class Tally:
     """Counts by wish and by outcome; `unexpected` holds the first faults, `faults` how many there were."""
 
-    wishes: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: int = 0
     unexpected: list[str] = field(default_factory=list)
@@ -42,18 +42,18 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """Take over what another process saw."""
-        self.wishes += other.wishes
+        self.operations += other.operations
         self.outcomes += other.outcomes
         self.faults += other.faults
         self.unexpected = [*self.unexpected, *other.unexpected][:KEPT]
         self.uncertain += other.uncertain
         self.latencies += other.latencies
 
-    def fault(self, wish: Wish, request_id: str, text: str) -> None:
+    def fault(self, operation: Operation, request_id: str, text: str) -> None:
         """An answer outside the contract."""
         self.faults += 1
         if len(self.unexpected) < KEPT:
-            self.unexpected.append(f"{request_id}, {wish}: {text}")
+            self.unexpected.append(f"{request_id}, {operation}: {text}")
 
 
 class Journal:
@@ -69,8 +69,17 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
 
-    def write(self, request_id: str, wish: Wish, key: str | None, answer: Answer | Exception) -> None:
+    def write(self, request_id: str, operation: Operation, key: str | None, response: Response | Exception) -> None:
         """One attempt and how it ended."""
-        ended = f"{answer.status} {answer.body.decode()}" if isinstance(answer, Answer) else repr(answer)
-        line = [round(time.time(), 4), request_id, key, wish.user, wish.method, wish.target, wish.body, ended]
+        ended = f"{response.status} {response.body.decode()}" if isinstance(response, Response) else repr(response)
+        line = [
+            round(time.time(), 4),
+            request_id,
+            key,
+            operation.user,
+            operation.method,
+            operation.target,
+            operation.body,
+            ended,
+        ]
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")

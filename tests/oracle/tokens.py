@@ -11,7 +11,7 @@ Token = Callable[[str], str]
 HOUR = 3600
 
 
-def signed_by(secret: str, scope: str = "shares") -> Token:
+def token_signer(secret: str, scope: str = "shares") -> Token:
     """User id -> a token that holds for an hour; the same user gets the same one again."""
     made: dict[str, str] = {}
 

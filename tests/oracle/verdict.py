@@ -29,9 +29,9 @@ class Findings:
 class Verdict:
     """The whole run. Anything in `faults` fails it."""
 
-    shape: str
+    topology: str
     seconds: float
-    wishes: Mapping[str, int]
+    operations: Mapping[str, int]
     outcomes: Mapping[str, int]
     milliseconds: Mapping[str, float]
     unexpected: tuple[str, ...]
@@ -39,7 +39,7 @@ class Verdict:
     uncertain: int
     looks: int
     drifted: tuple[str, ...]
-    grumbling: tuple[str, ...]
+    unexpected_log_lines: tuple[str, ...]
     findings: Findings
 
     @property
@@ -53,7 +53,7 @@ class Verdict:
             "drift": len(self.drifted),
             "pending": self.findings.pending,
             "parked": self.findings.parked,
-            "tracebacks": len(self.grumbling),
+            "tracebacks": len(self.unexpected_log_lines),
         }
 
     @property
@@ -66,10 +66,10 @@ class Verdict:
         return json.dumps({**asdict(self), "faults": self.faults, "passed": self.passed}, indent=1)
 
     def __str__(self) -> str:
-        asked = sum(self.wishes.values())
+        asked = sum(self.operations.values())
         lines = [
-            f"{self.shape}: {'PASSED' if self.passed else 'FAILED'}",
-            f"  {asked} requests in {self.seconds:.0f} s ({asked / self.seconds:.0f}/s): {_told(self.wishes)}",
+            f"{self.topology}: {'PASSED' if self.passed else 'FAILED'}",
+            f"  {asked} requests in {self.seconds:.0f} s ({asked / self.seconds:.0f}/s): {_told(self.operations)}",
             f"  answers {_told(self.outcomes)}; milliseconds {_told(self.milliseconds)}",
             f"  uncertain {self.uncertain}, settled {self.findings.settling:.1f} s after the load; "
             f"verify looked {self.looks} times",
@@ -84,7 +84,7 @@ class Verdict:
             "miscounted": self.findings.miscounted,
             "unexpected": self.unexpected,
             "drift": self.drifted,
-            "in the logs": self.grumbling,
+            "in the logs": self.unexpected_log_lines,
         }
         return [f"  {kind}: {line}" for kind, lines in kinds.items() for line in lines[:SHOWN]]
 

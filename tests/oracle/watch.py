@@ -7,31 +7,31 @@ from dataclasses import dataclass, field
 
 from tests.oracle.system import System
 
-COULD_NOT = 2  # exit code
+EXIT_UNVERIFIED = 2  # exit code
 EVERY = 3.0  # seconds from one look's end to the next
 
 
 @dataclass(slots=True)
-class Watch:
+class VerificationWatch:
     """How often it looked, and every line of drift that it saw."""
 
     system: System
     every: float = EVERY
     looks: int = 0
     drifted: list[str] = field(default_factory=list)
-    sight: asyncio.Lock = field(default_factory=asyncio.Lock)  # whoever holds it: nobody can look just now
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # whoever holds it: nobody can look just now
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(self.every)
-            async with self.sight:
-                await self.look()
+            async with self.lock:
+                await self.verify()
 
-    async def look(self) -> None:
+    async def verify(self) -> None:
         """Look once, or again if it could not; that it cannot look twice is as bad as drift."""
         said = await self.system.cli("verify", "--json")
-        if said.code == COULD_NOT:
+        if said.code == EXIT_UNVERIFIED:
             said = await self.system.cli("verify", "--json")
         self.looks += 1
         if said.code == 0 and said.json()["drift"] == 0:

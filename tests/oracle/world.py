@@ -12,16 +12,16 @@ from tests.oracle.expected import Content
 
 PLATFORMS = ("twitter", "whatsapp", "facebook", "linkedin")
 HOT: Content = ("video", "hot")
-OTHERS = 10_000
-PLOTS = 16  # that they are divided into, for as many crews
-HEAT = 0.35  # of what is about a content is about the hot one
+COLD_CONTENTS = 10_000
+PARTS = 16  # that they are divided into, for as many crews
+HOT_RATIO = 0.35  # of what is about a content is about the hot one
 USERS = 6  # of each client
 _CHANNELS = ("", "newsletter", "Newsletter", "twitter", "Partner.A-1")
 _CAMPAIGNS = ("", "spring", "SPRING", "summer_26")
 _IDS = ("item-{}", "ITEM-{}", "item-{} ", "itém-{}")
 
 
-def other(number: int) -> Content:
+def cold_content(number: int) -> Content:
     """One of the ten thousand."""
     return ("video", "article")[number % 2], _IDS[number // 2 % len(_IDS)].format(number // 8)
 
@@ -30,29 +30,29 @@ class Contents:
     """The contents of one part of a load: the hot one is everybody's, of the others each part has its own."""
 
     def __init__(self, *, part: int = 0, parts: int = 1) -> None:
-        self._size = OTHERS // parts
+        self._size = COLD_CONTENTS // parts
         self._first = part * self._size
 
-    def some(self, random: Random) -> Content:
+    def random_content(self, random: Random) -> Content:
         """Often the hot one."""
-        return HOT if random.random() < HEAT else self.some_other(random, self._size)
+        return HOT if random.random() < HOT_RATIO else self.random_cold(random, self._size)
 
-    def some_other(self, random: Random, among: int) -> Content:
+    def random_cold(self, random: Random, among: int) -> Content:
         """One of the first so many."""
-        return other(self._first + random.randrange(among))
+        return cold_content(self._first + random.randrange(among))
 
 
-def some_platforms(random: Random) -> list[str]:
+def random_platforms(random: Random) -> list[str]:
     """One to four, in any order."""
     return random.sample(PLATFORMS, random.randint(1, len(PLATFORMS)))
 
 
-def some_channel(random: Random) -> str:
+def random_channel(random: Random) -> str:
     """A channel, or none."""
     return random.choice(_CHANNELS)
 
 
-def some_campaign(random: Random) -> str:
+def random_campaign(random: Random) -> str:
     """A campaign, or none."""
     return random.choice(_CAMPAIGNS)
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from sharetally.adapters.migrations.runner import upgrade
-from tests.rules.stage import Stage, open_stage
+from tests.rules.harness import ServiceHarness, open_harness
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,18 +23,18 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
+def harness(database_url: str, tmp_path: Path) -> Iterator[ServiceHarness]:
     """The service, once on each kind of database."""
     upgrade(database_url)
-    with open_stage(tmp_path, database_url) as found:
+    with open_harness(tmp_path, database_url) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def sqlite_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceHarness]:
     """The service on SQLite, for all tests of a file."""
     folder = tmp_path_factory.mktemp("rules")
     url = f"sqlite:///{folder}/sharetally.db"
     upgrade(url)
-    with open_stage(folder, url) as found:
+    with open_harness(folder, url) as found:
         yield found

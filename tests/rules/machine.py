@@ -9,17 +9,17 @@ from typing import ClassVar
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.rules.asking import Asking
-from tests.rules.counting import Counting
-from tests.rules.looking import Looking
-from tests.rules.stage import Stage
+from tests.rules.count_rules import CountRules
+from tests.rules.harness import ServiceHarness
+from tests.rules.read_rules import ReadRules
+from tests.rules.write_rules import WriteRules
 
 STEPS = 40  # in a run, after what it begins with
 ROUND = 10  # runs from one seed; from the eleventh on they would be variations of earlier ones
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 
 
-class Machine(Asking, Counting, Looking):
+class Machine(WriteRules, CountRules, ReadRules):
     """One run: contents of its own, any steps in any order, and at the end everything is counted."""
 
     ended: ClassVar[int] = 0
@@ -27,15 +27,15 @@ class Machine(Asking, Counting, Looking):
     def teardown(self) -> None:
         """A run that found something is not looked at any further."""
         if sys.exc_info()[0] is None:
-            self.deliver(self.stage.waiting(self.model.contents)[::-1])
+            self.deliver(self.harness.waiting(self.model.contents)[::-1])
             self.post_all()
-            self.look_at_the_end()
+            self.check_final_counts()
             type(self).ended += 1
 
 
-def run(stage: Stage, seeds: Iterable[int], *, shorten: bool = False) -> int:
+def run(harness: ServiceHarness, seeds: Iterable[int], *, shorten: bool = False) -> int:
     """A round from each seed; how many runs came to their end. `shorten`: what is found is told in few steps."""
-    machine: type[Machine] = type("Machine", (Machine,), {"stage": stage, "ended": 0})
+    machine: type[Machine] = type("Machine", (Machine,), {"stage": harness, "ended": 0})
     for number in seeds:
         try:
             run_state_machine_as_test(seed(number)(machine), settings=_settings(shorten))

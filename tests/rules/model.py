@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from tests.web.api import Said
+from tests.web.api import HttpResponse
 
 Content: TypeAlias = tuple[str, str]  # type, id
 Key: TypeAlias = tuple[Content, str, str]  # content, platform, user
@@ -67,7 +67,7 @@ class Model:
     links: dict[str, Link] = field(default_factory=dict)
     corrections: dict[str, Correction] = field(default_factory=dict)
     audit: list[tuple[Content, Line]] = field(default_factory=list)
-    answers: dict[tuple[str, str], tuple[Request, Said]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], tuple[Request, HttpResponse]] = field(default_factory=dict)
     orders: list[Key] = field(default_factory=list)
     shared: Counter[tuple[Content, str]] = field(default_factory=Counter)
 

@@ -20,15 +20,15 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.event import Event, Job
 from sharetally.domain.link import ShareLink
-from sharetally.domain.share import TABLE, Request, Status
-from sharetally.flow import linking
+from sharetally.domain.share import TABLE, Status, Trigger
+from sharetally.flow import links
 from sharetally.flow.announce import Announcer
-from sharetally.flow.batch import Batch
 from sharetally.flow.queries import Queries
 from sharetally.flow.sharing import Share, ShareResult
+from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.web.endpoints import shares
+from tests.rules.harness import ServiceHarness
 from tests.rules.machine import run
-from tests.rules.stage import Stage
 
 ENOUGH = 8  # rounds; most faults end the first one
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -36,25 +36,25 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def events(change: Callable[[Event], Event | None]) -> Plant:
     """Events are written otherwise, or not at all."""
-    written = Batch.event
+    written = UnitOfWork.event
 
-    def event(batch: Batch, made: Event) -> None:
+    def event(batch: UnitOfWork, made: Event) -> None:
         changed = change(made)
         if changed is not None:
             written(batch, changed)
 
-    return lambda patch: patch.setattr(Batch, "event", event)
+    return lambda patch: patch.setattr(UnitOfWork, "event", event)
 
 
-def cell(state: Status, request: Request, **fields: object) -> Plant:
+def cell(state: Status, request: Trigger, **fields: object) -> Plant:
     """One cell of the transition table says something else."""
-    step: table.Step = replace(TABLE[state, request], **fields)  # type: ignore[arg-type]
+    step: table.Transition = replace(TABLE[state, request], **fields)  # type: ignore[arg-type]
     return lambda patch: patch.setattr(table, "TABLE", {**TABLE, (state, request): step})
 
 
 def revived_is_already_shared(patch: pytest.MonkeyPatch) -> None:
     class Muddled(Share):
-        def apply(self, batch: Batch) -> list[ShareResult]:
+        def apply(self, batch: UnitOfWork) -> list[ShareResult]:
             shown = super().apply(batch)
             self.results = [each._replace(already_shared=each.record.attempt_count > 1) for each in shown]
             return self.results
@@ -92,7 +92,7 @@ def an_event_is_counted_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_answer_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Batch, "put_answer", lambda batch, key, answer: None)
+    patch.setattr(UnitOfWork, "put_response", lambda batch, key, answer: None)
 
 
 def any_correction_fits_a_job_id(patch: pytest.MonkeyPatch) -> None:
@@ -100,39 +100,39 @@ def any_correction_fits_a_job_id(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_change_is_not_audited(patch: pytest.MonkeyPatch) -> None:
-    written = Batch.audit
+    written = UnitOfWork.audit
 
-    def audit(batch: Batch, entry: AuditEntry) -> None:
+    def audit(batch: UnitOfWork, entry: AuditEntry) -> None:
         if entry.action != "link_updated":
             written(batch, entry)
 
-    patch.setattr(Batch, "audit", audit)
+    patch.setattr(UnitOfWork, "audit", audit)
 
 
 def what_has_expired_does_not_count(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ShareLink, "counts", property(lambda link: link.deleted_at is None and link.expires_at is None))
+    patch.setattr(ShareLink, "is_counted", property(lambda link: link.deleted_at is None and link.expires_at is None))
 
 
 def anybody_may_touch_a_link(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(linking, "may_touch", lambda caller, link: True)
+    patch.setattr(links, "may_edit", lambda caller, link: True)
 
 
 def neighbours_do_not_see_each_other(patch: pytest.MonkeyPatch) -> None:
     """What stood before the batch decides, as it would if each request looked before it wrote."""
-    begun = Batch.__init__
+    begun = UnitOfWork.__init__
 
-    def begin(batch: Batch, locked: Any, now: Any) -> None:
+    def begin(batch: UnitOfWork, locked: Any, now: Any) -> None:
         begun(batch, locked, now)
         patch.setattr(batch, "record", locked.records.get)
 
-    patch.setattr(Batch, "__init__", begin)
+    patch.setattr(UnitOfWork, "__init__", begin)
 
 
 FAULTS: dict[str, Plant] = {
     "a withdrawal has no event": events(lambda made: None if made.job == Job.SHARE_DELETED else made),
-    "a retry has no delivery": lambda patch: patch.setattr(Batch, "deliver", lambda batch, delivery: None),
+    "a retry has no delivery": lambda patch: patch.setattr(UnitOfWork, "deliver", lambda batch, delivery: None),
     "a move does not leave where it was": events(lambda made: made._replace(origin=None)),
-    "a share by force counts": cell(Status.SUCCESS, Request.FORCE, job=Job.SHARE_CREATED),
+    "a share by force counts": cell(Status.SUCCESS, Trigger.FORCE, job=Job.SHARE_CREATED),
     "revived is already shared": revived_is_already_shared,
     "a move has the tag of before": a_move_has_the_tag_of_before,
     "exact is what is counted": exact_is_what_is_counted,
@@ -148,7 +148,9 @@ FAULTS: dict[str, Plant] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_it_is_found(sqlite_stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+def test_a_planted_fault_ends_the_run(
+    sqlite_harness: ServiceHarness, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     FAULTS[fault](monkeypatch)
     with pytest.raises(AssertionError):
-        run(sqlite_stage, range(ENOUGH))
+        run(sqlite_harness, range(ENOUGH))

@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from secrets import randbits
 
+from tests.rules.harness import ServiceHarness
 from tests.rules.machine import ROUND, run
-from tests.rules.stage import Stage
 
 ROUNDS = 2
 
@@ -21,10 +21,10 @@ def seeds() -> Sequence[int]:
     return [randbits(32) for _ in range(int(asked))] if asked else range(ROUNDS)
 
 
-def test_the_service_is_what_the_model_says(stage: Stage) -> None:
+def test_the_service_is_what_the_model_says(harness: ServiceHarness) -> None:
     rounds = seeds()
-    ended = run(stage, rounds, shorten="SHARETALLY_TEST_RULES" in os.environ)
+    ended = run(harness, rounds, shorten="SHARETALLY_TEST_RULES" in os.environ)
     assert ended == len(rounds) * ROUND
-    verdict = stage.settle()
+    verdict = harness.settle()
     assert verdict.drifted == ()
-    assert verdict.contents > ended
+    assert verdict.content_items > ended

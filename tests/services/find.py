@@ -13,7 +13,7 @@ from tests.services.mysql import MYSQL
 from tests.services.postgresql import POSTGRESQL
 from tests.services.rabbitmq import RABBITMQ
 from tests.services.redis import REDIS
-from tests.services.server import Kind, Server, Unavailable, open_server
+from tests.services.server import Server, ServerKind, Unavailable, open_server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def _url(server: Server | None) -> str | None:
     return server.url if server else None
 
 
-def _open(kind: Kind, stack: ExitStack, missing: list[str]) -> Server | None:
+def _open(kind: ServerKind, stack: ExitStack, missing: list[str]) -> Server | None:
     try:
         return stack.enter_context(open_server(kind))
     except Unavailable as reason:

@@ -1,7 +1,7 @@
 """Private servers: started here, in a folder of their own, on free ports of the loopback; ended here.
 
 A server runs in a session of its own, so that Ctrl-C reaches the tests alone and they can still clean up on
-it. It is told to stop by its process id; what is left of its process group after a while is killed. Its `Switch`
+it. It is told to stop by its process id; what is left of its process group after a while is killed. Its `ServerProcess`
 stops or kills it in the middle of a test, and starts it again at the same port on the same data.
 """
 
@@ -24,7 +24,7 @@ import psutil
 
 from tests.services.server import Unavailable
 
-PATIENCE = 60.0  # seconds for a start or a stop, on a busy machine
+TIMEOUT = 60.0  # seconds for a start or a stop, on a busy machine
 _LISTENS = "0A"  # as Linux writes it in /proc/net/tcp
 
 
@@ -50,7 +50,7 @@ def free_port() -> int:
         return port
 
 
-def listens(host: str, port: int) -> bool:
+def is_listening(host: str, port: int) -> bool:
     """Whether anybody takes connections there."""
     try:
         socket.create_connection((host, port), timeout=10).close()
@@ -60,7 +60,7 @@ def listens(host: str, port: int) -> bool:
 
 
 @contextmanager
-def folder(owner: str | None = None) -> Iterator[Path]:
+def temporary_folder(owner: str | None = None) -> Iterator[Path]:
     """A temporary folder, given to `owner` if need be. Its path is short: sockets allow 107 bytes."""
     path = Path(tempfile.mkdtemp(prefix="sharetally-"))
     try:
@@ -71,7 +71,7 @@ def folder(owner: str | None = None) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def unprivileged(name: str) -> str | None:
+def unprivileged_user(name: str) -> str | None:
     """The user to run as where root is refused; None when we are not root anyway."""
     if os.geteuid() != 0:
         return None
@@ -81,7 +81,7 @@ def unprivileged(name: str) -> str | None:
         raise Unavailable(f"there is no user {name} to run it as") from None
 
 
-def prepare(command: Sequence[str], user: str | None = None) -> None:
+def run_setup(command: Sequence[str], user: str | None = None) -> None:
     """Run a command that makes a server's files."""
     done = subprocess.run(
         command, user=user, group=user, cwd="/", stdin=subprocess.DEVNULL,
@@ -91,7 +91,7 @@ def prepare(command: Sequence[str], user: str | None = None) -> None:
         raise Unavailable(f"{Path(command[0]).name} failed: {done.stdout.strip()[-300:]}")
 
 
-class Switch:
+class ServerProcess:
     """How a server is stopped, killed and started again; each waits until it is done."""
 
     def __init__(
@@ -119,7 +119,7 @@ class Switch:
                 self._command, user=self._user, group=self._user, cwd="/", env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable(f"it did not start: {self._log.read_text(errors='replace').strip()[-300:]}")
@@ -133,7 +133,7 @@ class Switch:
         if process.poll() is None:
             process.send_signal(self._stop)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -153,7 +153,7 @@ class Switch:
 
 
 @contextmanager
-def launched(switch: Switch) -> Iterator[None]:
+def run_server(switch: ServerProcess) -> Iterator[None]:
     """The server, from when it is ready until the context ends."""
     try:
         switch.start()

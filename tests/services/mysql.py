@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import asyncmy
 
-from tests.services.launch import Switch, folder, free_port, launched, prepare
-from tests.services.server import Kind, Server, apart, fresh_name, open_server, program, with_path
+from tests.services.launch import ServerProcess, free_port, run_server, run_setup, temporary_folder
+from tests.services.server import Server, ServerKind, fresh_name, open_server, program, run_in_thread, with_path
 
 STANDARD = "mysql://root@127.0.0.1:3306/"
 SOCKET = "/run/mysqld/mysqld.sock"
@@ -28,11 +28,11 @@ def fresh_mysql(server: str | None = None) -> Iterator[str]:
     with ExitStack() as stack:
         at = server or stack.enter_context(open_server(MYSQL)).url
         name = fresh_name()
-        apart(_execute(at, f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+        run_in_thread(_execute(at, f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
         try:
             yield with_path(at, name)
         finally:
-            apart(_execute(at, f"DROP DATABASE {name}"))
+            run_in_thread(_execute(at, f"DROP DATABASE {name}"))
 
 
 async def _execute(url: str, *statements: str, socket: str | None = None) -> None:
@@ -55,7 +55,7 @@ async def _execute(url: str, *statements: str, socket: str | None = None) -> Non
 
 def _answers(url: str, socket: str | None = None) -> bool:
     try:
-        apart(_execute(url, "SELECT 1", socket=socket))
+        run_in_thread(_execute(url, "SELECT 1", socket=socket))
     except (OSError, TimeoutError, asyncmy.MySQLError):
         return False
     return True
@@ -77,11 +77,11 @@ def _account(socket: str) -> Iterator[str]:
     name, password = fresh_name(), token_hex(16)
     make = f"CREATE USER {name}@'%' IDENTIFIED BY '{password}'"
     grant = f"GRANT ALL ON `sharetally\\_t\\_%`.* TO {name}@'%'"
-    apart(_execute(STANDARD, make, grant, socket=socket))
+    run_in_thread(_execute(STANDARD, make, grant, socket=socket))
     try:
         yield f"mysql://{name}:{password}@127.0.0.1:3306/"
     finally:
-        apart(_execute(STANDARD, f"DROP USER {name}@'%'", socket=socket))
+        run_in_thread(_execute(STANDARD, f"DROP USER {name}@'%'", socket=socket))
 
 
 def _installed() -> bool:
@@ -93,21 +93,21 @@ def private_mysql(settings: Mapping[str, str] | None = None) -> Iterator[Server]
     """A server started here, ended here; `settings` are what my.cnf would hold."""
     port = free_port()
     url = f"mysql://root@127.0.0.1:{port}/"
-    with folder() as place:
+    with temporary_folder() as place:
         temporary = place / "tmp"  # its own: a server that starts clears away what others have in a common one
         temporary.mkdir()
         files = ["--no-defaults", f"--datadir={place}/data", f"--tmpdir={temporary}", f"--user={getpass.getuser()}"]
         bare = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        prepare([str(program("mariadb-install-db")), *files, *bare])
+        run_setup([str(program("mariadb-install-db")), *files, *bare])
         listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={place}/socket"]
         told = [f"--{name}={value}" for name, value in (settings or {}).items()]
         command = [str(program("mariadbd")), *files, *listen, *told, f"--pid-file={place}/pid"]
-        switch = Switch(command, lambda: _answers(url), log=place / "log")
-        with launched(switch):
-            yield Server(url=url, switch=switch)
+        switch = ServerProcess(command, lambda: _answers(url), log=place / "log")
+        with run_server(switch):
+            yield Server(url=url, process=switch)
 
 
-MYSQL = Kind(
+MYSQL = ServerKind(
     name="MariaDB",
     variable="SHARETALLY_TEST_MYSQL_URL",
     package="mariadb-server",

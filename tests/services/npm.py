@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from tests.services.server import install
 
 
-def modules(place: Path) -> Path:
+def install_npm_packages(place: Path) -> Path:
     """The folder `node_modules` that the lock in this folder describes."""
     lock = (place / "package-lock.json").read_bytes()
     kept = Path(sys.prefix, "npm", f"{place.name}-{sha256(lock).hexdigest()[:16]}")

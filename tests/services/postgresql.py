@@ -13,8 +13,8 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.services.launch import Switch, folder, free_port, launched, prepare, unprivileged
-from tests.services.server import Kind, Server, apart, fresh_name, open_server, program, with_path
+from tests.services.launch import ServerProcess, free_port, run_server, run_setup, temporary_folder, unprivileged_user
+from tests.services.server import Server, ServerKind, fresh_name, open_server, program, run_in_thread, with_path
 
 STANDARD = "postgresql://postgres@127.0.0.1:5432/postgres"
 DEBIAN = Path("/usr/lib/postgresql")
@@ -26,11 +26,11 @@ def fresh_postgresql(server: str | None = None) -> Iterator[str]:
     with ExitStack() as stack:
         at = server or stack.enter_context(open_server(POSTGRESQL)).url
         name = fresh_name()
-        apart(_execute(at, f"CREATE DATABASE {name} TEMPLATE template0"))
+        run_in_thread(_execute(at, f"CREATE DATABASE {name} TEMPLATE template0"))
         try:
             yield with_path(at, name)
         finally:
-            apart(_execute(at, f"DROP DATABASE {name} WITH (FORCE)"))
+            run_in_thread(_execute(at, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _execute(url: str, statement: str) -> None:
@@ -43,7 +43,7 @@ async def _execute(url: str, statement: str) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        apart(_execute(url, "SELECT 1"))
+        run_in_thread(_execute(url, "SELECT 1"))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
     return True
@@ -67,21 +67,21 @@ def _installed() -> bool:
 @contextmanager
 def private_postgresql(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server started here, ended here; `settings` are what postgresql.conf would hold."""
-    user, port = unprivileged("postgres"), free_port()
+    user, port = unprivileged_user("postgres"), free_port()
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    with folder(user) as place:
+    with temporary_folder(user) as place:
         data = str(place / "data")
-        prepare([str(_program("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], user)
+        run_setup([str(_program("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"], user)
         listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(place)]
         told = [word for name, value in (settings or {}).items() for word in ("-c", f"{name}={value}")]
         command = [str(_program("postgres")), "-D", data, *listen, *told]
         # SIGINT: disconnect whoever is left and stop; SIGTERM would wait for them.
-        switch = Switch(command, lambda: _answers(url), log=place / "log", user=user, stop=signal.SIGINT)
-        with launched(switch):
-            yield Server(url=url, switch=switch)
+        switch = ServerProcess(command, lambda: _answers(url), log=place / "log", user=user, stop=signal.SIGINT)
+        with run_server(switch):
+            yield Server(url=url, process=switch)
 
 
-POSTGRESQL = Kind(
+POSTGRESQL = ServerKind(
     name="PostgreSQL",
     variable="SHARETALLY_TEST_POSTGRESQL_URL",
     package="postgresql",

@@ -22,7 +22,7 @@ _PORTS = {"amqp": 5672, "mysql": 3306, "postgresql": 5432, "redis": 6379}
 _NO_GOODBYE = struct.pack("ii", 1, 0)  # SO_LINGER: end by a reset
 
 
-class Way(Flag):
+class Direction(Flag):
     """A direction."""
 
     TO_SERVER = auto()
@@ -38,8 +38,8 @@ class Proxy:
         self._lines: set[_Line] = set()
         self._listener: asyncio.Server | None = None
         self._keeper = _kept_port()
-        self._stalled = Way(0)  # for whoever comes
-        self._paces: dict[Way, int] = {}
+        self._stalled = Direction(0)  # for whoever comes
+        self._paces: dict[Direction, int] = {}
         self._catch: tuple[bytes, ...] = ()
         self._cut_then = False
         self._caught = asyncio.Event()
@@ -51,7 +51,7 @@ class Proxy:
         who, at, _ = self._server.netloc.rpartition("@")
         return self._server._replace(netloc=f"{who}{at}127.0.0.1:{port}").geturl()
 
-    async def mend(self) -> None:
+    async def restore(self) -> None:
         """Take connections."""
         port = self._keeper.getsockname()[1]
         self._listener = await asyncio.start_server(self._carry, "127.0.0.1", port, reuse_port=True)
@@ -67,20 +67,20 @@ class Proxy:
         for line in self._lines:
             line.reset()
 
-    def stall(self, way: Way = Way.BOTH, *, newcomers: bool = True) -> None:
-        """Let nothing through that way, and tell neither side; `newcomers`: on later connections neither."""
-        self._stalled = way if newcomers else Way(0)
+    def stall(self, way: Direction = Direction.BOTH, *, new_connections: bool = True) -> None:
+        """Let nothing through that way, and tell neither side; `new_connections`: on later connections neither."""
+        self._stalled = way if new_connections else Direction(0)
         for line in self._lines:
             line.stall(way)
 
     def release(self) -> None:
         """Let everything through, as fast as it comes: what was held back first."""
-        self._stalled = Way(0)
+        self._stalled = Direction(0)
         self._paces = {}
         for line in self._lines:
-            line.stall(Way(0))
+            line.stall(Direction(0))
 
-    def throttle(self, bytes_a_second: int, way: Way = Way.BOTH) -> None:
+    def throttle(self, bytes_a_second: int, way: Direction = Direction.BOTH) -> None:
         """Let no more than this through that way, on each connection."""
         self._paces |= dict.fromkeys(way, bytes_a_second)
 
@@ -95,14 +95,14 @@ class Proxy:
         for line in self._lines:
             line.forget()
 
-    async def reply_was_cut(self) -> None:
+    async def wait_for_reply_cut(self) -> None:
         """Return once that has happened."""
         await self._caught.wait()
 
-    def say(self, words: bytes) -> None:
+    def inject(self, words: bytes) -> None:
         """Slip in what the server might say, on every connection."""
         for line in self._lines:
-            line.say(words)
+            line.inject(words)
 
     @property
     def connections(self) -> int:
@@ -137,7 +137,7 @@ class Proxy:
             self._lines.discard(line)
             line.ended.set()
 
-    def pace(self, way: Way) -> int | None:
+    def pace(self, way: Direction) -> int | None:
         """Bytes a second, if it is bounded."""
         return self._paces.get(way)
 
@@ -167,7 +167,7 @@ class _Line:
         self._proxy = proxy
         self._reader = reader
         self._client = client
-        self._gates = {way: asyncio.Event() for way in Way.BOTH}
+        self._gates = {way: asyncio.Event() for way in Direction.BOTH}
         self._reset = asyncio.Event()
         self._told = b""  # the end of what the client said, where what is awaited may begin
         self._heard = 0  # how much of it was said
@@ -179,11 +179,11 @@ class _Line:
     def forget(self) -> None:
         self._heard = 0
 
-    def stall(self, ways: Way) -> None:
+    def stall(self, ways: Direction) -> None:
         for way, gate in self._gates.items():
             gate.clear() if way in ways else gate.set()
 
-    def say(self, words: bytes) -> None:
+    def inject(self, words: bytes) -> None:
         self._client.write(words)
 
     async def run(self, host: str, port: int) -> None:
@@ -193,8 +193,8 @@ class _Line:
         try:
             reader, server = await asyncio.open_connection(host, port)
             writers.append(server)
-            tasks.append(asyncio.ensure_future(self._pump(self._reader, server, Way.TO_SERVER)))
-            tasks.append(asyncio.ensure_future(self._pump(reader, self._client, Way.TO_CLIENT)))
+            tasks.append(asyncio.ensure_future(self._pump(self._reader, server, Direction.TO_SERVER)))
+            tasks.append(asyncio.ensure_future(self._pump(reader, self._client, Direction.TO_CLIENT)))
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if not self._reset.is_set():
                 tasks.append(asyncio.ensure_future(self._leave(writers)))
@@ -215,10 +215,10 @@ class _Line:
         with suppress(OSError):
             await asyncio.gather(*(writer.wait_closed() for writer in writers))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction) -> None:
         with suppress(OSError):
             while data := await self._next(reader, way):
-                if way is Way.TO_SERVER:
+                if way is Direction.TO_SERVER:
                     self._listen(data)
                 elif self._loses_reply:
                     self.reset()
@@ -227,7 +227,7 @@ class _Line:
                 writer.write(data)
                 await writer.drain()
 
-    async def _next(self, reader: asyncio.StreamReader, way: Way) -> bytes:
+    async def _next(self, reader: asyncio.StreamReader, way: Direction) -> bytes:
         """What comes next; that a side has left is not told either while the line stalls."""
         pace = self._proxy.pace(way)
         data = await reader.read(max(1, int(pace * TICK)) if pace else CHUNK)
@@ -268,7 +268,7 @@ def _abort(writer: asyncio.StreamWriter) -> None:
 async def open_proxy(server: str) -> AsyncIterator[Proxy]:
     """A line that takes connections until the context ends."""
     proxy = Proxy(server)
-    await proxy.mend()
+    await proxy.restore()
     try:
         yield proxy
     finally:

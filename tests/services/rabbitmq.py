@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from tests.services.launch import Switch, folder, free_port, launched, listens
-from tests.services.server import Kind, Server, apart, program
+from tests.services.launch import ServerProcess, free_port, is_listening, run_server, temporary_folder
+from tests.services.server import Server, ServerKind, program, run_in_thread
 
 STANDARD = "amqp://guest:guest@127.0.0.1:5672/"
 # Debian's wrappers in /usr/sbin insist on the machine's own node and its user; these do not.
@@ -31,10 +31,10 @@ def command_line(server: Server) -> list[str]:
 def _answers(url: str) -> bool:
     at = urlsplit(url)
     # The client logs each refused connection; while a broker starts there are hundreds.
-    if not listens(at.hostname or "localhost", at.port or 5672):
+    if not is_listening(at.hostname or "localhost", at.port or 5672):
         return False
     try:
-        apart(_greet(url))
+        run_in_thread(_greet(url))
     except (OSError, TimeoutError, AMQPError):
         return False
     return True
@@ -57,7 +57,7 @@ def _installed() -> bool:
 @contextmanager
 def _private() -> Iterator[Server]:
     port, names = free_port(), free_port()
-    with folder() as place, _name_server(names, place):
+    with temporary_folder() as place, _name_server(names, place):
         control = {
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(names),
@@ -67,15 +67,15 @@ def _private() -> Iterator[Server]:
         url = f"amqp://guest:guest@127.0.0.1:{port}/"
         command = [str(program("rabbitmq-server", UNWRAPPED))]
         environment = {**control, **_node(port, place)}
-        switch = Switch(command, lambda: _answers(url), log=place / "log", environment=environment)
-        with launched(switch):
-            yield Server(url=url, control=control, switch=switch)
+        switch = ServerProcess(command, lambda: _answers(url), log=place / "log", environment=environment)
+        with run_server(switch):
+            yield Server(url=url, control=control, process=switch)
 
 
 @contextmanager
 def _name_server(port: int, place: Path) -> Iterator[None]:
     command = [str(program("epmd")), "-port", str(port), "-address", "127.0.0.1"]
-    with launched(Switch(command, lambda: listens("127.0.0.1", port), log=place / "names")):
+    with run_server(ServerProcess(command, lambda: is_listening("127.0.0.1", port), log=place / "names")):
         yield
 
 
@@ -94,7 +94,7 @@ def _node(port: int, place: Path) -> dict[str, str]:
     }
 
 
-RABBITMQ = Kind(
+RABBITMQ = ServerKind(
     name="RabbitMQ",
     variable="SHARETALLY_TEST_AMQP_URL",
     package="rabbitmq-server",

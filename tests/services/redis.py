@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import redis
 
-from tests.services.launch import Switch, folder, free_port, launched
-from tests.services.server import Kind, Server, Unavailable, open_server, program, with_path
+from tests.services.launch import ServerProcess, free_port, run_server, temporary_folder
+from tests.services.server import Server, ServerKind, Unavailable, open_server, program, with_path
 
 STANDARD = "redis://127.0.0.1:6379/0"
 LEASE = 3600  # seconds
@@ -86,15 +86,15 @@ def _installed() -> bool:
 def _private() -> Iterator[Server]:
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
-    with folder() as place:
+    with temporary_folder() as place:
         listen = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(place)]
         command = [str(program("redis-server")), *listen, "--save", "", "--appendonly", "no"]
-        switch = Switch(command, lambda: _answers(url), log=place / "log")
-        with launched(switch):
-            yield Server(url=url, switch=switch)
+        switch = ServerProcess(command, lambda: _answers(url), log=place / "log")
+        with run_server(switch):
+            yield Server(url=url, process=switch)
 
 
-REDIS = Kind(
+REDIS = ServerKind(
     name="Redis",
     variable="SHARETALLY_TEST_REDIS_URL",
     package="redis-server",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from tests.services.launch import Switch
+    from tests.services.launch import ServerProcess
 
 T = TypeVar("T")
 
@@ -33,16 +33,16 @@ class Unavailable(Exception):
 class Server:
     """A server that answers; `control` is the environment in which its own commands reach it.
 
-    One that was started here has a `switch`, to be stopped or killed by and started again.
+    One that was started here has a `process`, to be stopped or killed by and started again.
     """
 
     url: str
     control: Mapping[str, str] = field(default_factory=dict)
-    switch: Switch | None = None
+    process: ServerProcess | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class ServerKind:
     """One kind of service.
 
     `variable` names a server in the environment; `package` is Debian's. `standard` yields the server on the
@@ -59,27 +59,27 @@ class Kind:
 
 
 @contextmanager
-def open_server(kind: Kind) -> Iterator[Server]:
+def open_server(kind: ServerKind) -> Iterator[Server]:
     """A server of this kind, kept for as long as the context lasts."""
     with ExitStack() as stack:
         yield _named(kind) or _local(kind, stack) or _installed(kind, stack)
 
 
-def _named(kind: Kind) -> Server | None:
+def _named(kind: ServerKind) -> Server | None:
     url = os.environ.get(kind.variable)
     if url and not kind.answers(url):
         raise Unavailable(f"the server that {kind.variable} names does not answer")
     return Server(url=url) if url else None
 
 
-def _local(kind: Kind, stack: ExitStack) -> Server | None:
+def _local(kind: ServerKind, stack: ExitStack) -> Server | None:
     found = stack.enter_context(kind.standard())
     if found is None and kind.installed():
         return stack.enter_context(kind.private())
     return found
 
 
-def _installed(kind: Kind, stack: ExitStack) -> Server:
+def _installed(kind: ServerKind, stack: ExitStack) -> Server:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"none answers, none is installed; name one with {kind.variable}")
     install(kind.package)
@@ -123,7 +123,7 @@ def with_path(url: str, path: str) -> str:
     return urlsplit(url)._replace(path=f"/{path}").geturl()
 
 
-def apart(task: Coroutine[Any, Any, T]) -> T:
+def run_in_thread(task: Coroutine[Any, Any, T]) -> T:
     """Run to its end in a loop of its own, so that plain and async callers may both ask."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, task).result()

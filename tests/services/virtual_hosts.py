@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import aio_pika
 
 from tests.services.rabbitmq import RABBITMQ, command_line
-from tests.services.server import Server, apart, fresh_name, open_server, with_path
+from tests.services.server import Server, fresh_name, open_server, run_in_thread, with_path
 
 BATCH = 12
 QUEUES = tuple(f"sharetally.{name}" for name in ("count", "post", "feed", "in", "deliveries", "dead"))
@@ -96,11 +96,11 @@ class VirtualHosts:
 
 @contextmanager
 def _emptied(url: str) -> Iterator[str]:
-    apart(_delete_ours(url))
+    run_in_thread(_delete_ours(url))
     try:
         yield url
     finally:
-        apart(_delete_ours(url))
+        run_in_thread(_delete_ours(url))
 
 
 async def _delete_ours(url: str) -> None:

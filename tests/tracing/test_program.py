@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests.program import Program, fetched
+from tests.program import Program, fetch
 from tests.services.launch import free_port
 
 SECRET = "known to the tests alone, and long enough"
@@ -22,13 +22,13 @@ import asyncio, sys
 from pathlib import Path
 from sharetally.settings import load
 from sharetally.wiring import Core, inside
-from sharetally.wiring_http import http
+from sharetally.wiring_http import http_app
 import os
 
 async def lived():
     async with Core(load(os.environ, cwd=Path.cwd()), role="serve") as core:
         end = inside(core)
-        http(core)
+        http_app(core)
         await end()
 
 asyncio.run(lived())
@@ -78,15 +78,15 @@ def shared(program: Program, port: int) -> None:
     """One share, answered and counted."""
     token = program.run("token", "--user", "anna").out.strip()
     base = f"http://127.0.0.1:{port}"
-    assert fetched(f"{base}/videos/abc/share", token=token, body={"platforms": ["twitter"]})[0] == 200
+    assert fetch(f"{base}/videos/abc/share", token=token, body={"platforms": ["twitter"]})[0] == 200
 
 
 def test_a_collector_gets_the_spans_of_every_role(program: Program, collector: Collector) -> None:
     port = free_port()
-    with program.started("serve", "--port", str(port)) as serve, program.started("worker") as worker:
-        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as serve, program.start_role("worker") as worker:
+        serve.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
         shared(program, port)
-        worker.says('"outcome":"counted"')
+        worker.wait_for_output('"outcome":"counted"')
         assert worker.stop() == 0
         assert serve.stop() == 0
     request = collector.one("serve", "POST /videos/{videoId}/share")
@@ -105,26 +105,26 @@ def test_a_collector_gets_the_spans_of_every_role(program: Program, collector: C
 def test_a_collector_that_is_away_stops_nothing(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     port = free_port()
-    with program.started("serve", "--port", str(port)) as serve:
-        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
         shared(program, port)
         assert serve.stop() == 0
-    assert "Traceback" not in serve.said
+    assert "Traceback" not in serve.output
 
 
 def test_on_a_console_spans_are_printed(tmp_path: Path) -> None:
     program = Program(tmp_path, JWT_SECRET=SECRET, TRACES="console")
     program.migrate()
     port = free_port()
-    with program.started("serve", "--port", str(port)) as serve:
-        serve.until(lambda: fetched(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+    with program.start_role("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
         shared(program, port)
-        serve.says('"name": "process sharetally.count"')
+        serve.wait_for_output('"name": "process sharetally.count"')
 
 
 def test_off_nothing_of_it_is_imported(tmp_path: Path) -> None:
     program = Program(tmp_path, JWT_SECRET=SECRET)
     program.migrate()
-    with program.beside(sys.executable, "-W", "error", "-c", LOADED) as role:
-        assert role.ended() == 0, role.said
-    assert role.said.splitlines()[-1] == "[]"
+    with program.start_command(sys.executable, "-W", "error", "-c", LOADED) as role:
+        assert role.ended() == 0, role.output
+    assert role.output.splitlines()[-1] == "[]"

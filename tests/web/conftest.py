@@ -1,7 +1,7 @@
 """The service under test, over a database that each test has for itself.
 
 `api` runs on SQLite with default settings; `make_api` opens one with settings of the test's own; `any_api`
-runs a test once on each database, where what is asked depends on what the database does with it; `untouched` is
+runs a test once on each database, where what is asked depends on what the database does with it; `readonly_api` is
 for whatever must not write.
 """
 
@@ -16,9 +16,9 @@ from secrets import token_hex
 import pytest
 
 from sharetally.adapters.migrations.runner import upgrade
-from tests.conftest import needed
+from tests.conftest import require_service
 from tests.services import Services, fresh_mysql, fresh_postgresql
-from tests.web.api import Api, opened, settings
+from tests.web.api import Api, make_settings, start_api
 
 MakeApi = Callable[..., AbstractAsyncContextManager[Api]]
 
@@ -37,7 +37,7 @@ def make_api(migrated_file: Path, tmp_path: Path) -> MakeApi:
     shutil.copy(migrated_file, tmp_path / "sharetally.db")
 
     def make(*, counting: bool = True, **more: str | None) -> AbstractAsyncContextManager[Api]:
-        return opened(settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more), counting=counting)
+        return start_api(make_settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more), counting=counting)
 
     return make
 
@@ -50,13 +50,13 @@ async def api(make_api: MakeApi) -> AsyncIterator[Api]:
 
 
 @pytest.fixture(scope="module")
-async def untouched(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+async def readonly_api(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """One service on SQLite for all tests of a file whose requests are refused; in the end nothing was written."""
     folder = tmp_path_factory.mktemp("untouched")
     shutil.copy(migrated_file, folder / "sharetally.db")
-    async with opened(settings(folder, f"sqlite:///{folder}/sharetally.db")) as found:
+    async with start_api(make_settings(folder, f"sqlite:///{folder}/sharetally.db")) as found:
         yield found
-        assert (await found.ask("GET", "/audit", scope="audit")).json["items"] == []
+        assert (await found.request("GET", "/audit", scope="audit")).json["items"] == []
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
@@ -70,7 +70,7 @@ def module_database(
         yield url
         return
     fresh = fresh_postgresql if request.param == "postgresql" else fresh_mysql
-    with fresh(needed(getattr(services, request.param), request.param)) as url:
+    with fresh(require_service(getattr(services, request.param), request.param)) as url:
         upgrade(url)
         yield url
 
@@ -78,7 +78,7 @@ def module_database(
 @pytest.fixture
 async def any_api(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
     """The service on each kind of database. Tests of a file share it: each takes contents of its own."""
-    async with opened(settings(tmp_path, module_database)) as found:
+    async with start_api(make_settings(tmp_path, module_database)) as found:
         yield found
 
 

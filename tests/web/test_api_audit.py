@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from sharetally.domain.share import Status
-from tests.web.api import Api, invalid, problem
+from tests.web.api import Api, invalid_paths, problem
 
 pytestmark = pytest.mark.anyio
 FIELDS = {
@@ -20,9 +20,9 @@ FIELDS = {
 
 async def lines(api: Api, query: str = "", **how: Any) -> list[dict[str, Any]]:
     """What the audit says, newest first; to one who may see all, unless it is said who asks."""
-    said = await api.ask("GET", f"/audit?{query}", **{"scope": "audit", **how})
-    assert said.status == 200, said
-    found: list[dict[str, Any]] = said.json["items"]
+    response = await api.request("GET", f"/audit?{query}", **{"scope": "audit", **how})
+    assert response.status == 200, response
+    found: list[dict[str, Any]] = response.json["items"]
     return found
 
 
@@ -54,9 +54,9 @@ async def test_a_server_that_acts_for_a_user_is_the_actor(any_api: Api, video: s
 
 
 async def test_links_and_corrections_have_neither_platform_nor_status(api: Api, video: str) -> None:
-    link = (await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video})).json
+    link = (await api.request("POST", "/share-links", {"contentType": "video", "contentId": video})).json
     correction = {"operation": "increment", "reason": "import"}
-    await api.ask("POST", f"/share-links/count/video/{video}/adjustments", correction, scope="admin", user="root")
+    await api.request("POST", f"/share-links/count/video/{video}/adjustments", correction, scope="admin", user="root")
     adjusted, created = await lines(api, f"contentId={video}")
     assert [adjusted[name] for name in ("action", "userId", "platform", "status")] == ["adjusted", "root", None, None]
     assert [created[name] for name in ("action", "userId", "platform", "status")] == [
@@ -70,7 +70,7 @@ async def test_links_and_corrections_have_neither_platform_nor_status(api: Api, 
 
 async def test_why_a_share_failed_stands_in_its_line(api: Api, video: str) -> None:
     await api.seed(video, Status.FAILED, error_code="rejected", error_message="no")
-    await api.ask("POST", f"/videos/{video}/share/twitter/retry")
+    await api.request("POST", f"/videos/{video}/share/twitter/retry")
     retried = (await lines(api, f"contentId={video}"))[-1]
     assert (retried["action"], retried["status"], retried["error"]) == ("retried", "pending", None)
 
@@ -82,16 +82,16 @@ async def test_everybody_sees_their_own(any_api: Api, video: str) -> None:
     assert [line["userId"] for line in mine] == [f"anna-{video}"]
     assert mine == await lines(any_api, f"userId=anna-{video}", user=f"anna-{video}", scope="shares")
     assert [line["userId"] for line in await lines(any_api, f"contentId={video}")] == [f"bert-{video}", f"anna-{video}"]
-    said = await any_api.ask("GET", f"/audit?userId=bert-{video}", user=f"anna-{video}")
-    problem(said, 403, "forbidden")
-    problem(await any_api.ask("GET", "/audit", user=None), 401, "unauthenticated")
+    response = await any_api.request("GET", f"/audit?userId=bert-{video}", user=f"anna-{video}")
+    problem(response, 403, "forbidden")
+    problem(await any_api.request("GET", "/audit", user=None), 401, "unauthenticated")
 
 
 async def test_each_filter_narrows(any_api: Api, video: str) -> None:
     user = f"user {video}"
     await any_api.share(video, "twitter", "facebook", user=user, headers={"x-request-id": f"one-{video}"})
-    await any_api.ask("DELETE", f"/videos/{video}/share/twitter", user=user)
-    await any_api.ask("POST", f"/content/article/{video}/share", {"platforms": ["x"]}, user=user)
+    await any_api.request("DELETE", f"/videos/{video}/share/twitter", user=user)
+    await any_api.request("POST", f"/content/article/{video}/share", {"platforms": ["x"]}, user=user)
     everything = await lines(any_api, f"userId={quote(user)}")
     assert len(everything) == 4
     article, withdrawn, *shared = everything
@@ -112,7 +112,7 @@ async def test_each_filter_narrows(any_api: Api, video: str) -> None:
         assert await lines(any_api, f"userId={quote(user)}&{query}") == expected, query
 
 
-async def test_an_offset_is_an_offset(any_api: Api, video: str) -> None:
+async def test_times_with_an_offset_are_understood(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter")
     (line,) = await lines(any_api, f"contentId={video}")
     at = datetime.fromisoformat(line["at"])
@@ -125,10 +125,10 @@ async def test_an_offset_is_an_offset(any_api: Api, video: str) -> None:
 async def test_pages_follow_each_other_without_gap_or_repeat(any_api: Api, video: str) -> None:
     await any_api.share(video)
     for platform in ("twitter", "linkedin"):
-        await any_api.ask("DELETE", f"/videos/{video}/share/{platform}")
+        await any_api.request("DELETE", f"/videos/{video}/share/{platform}")
     found, sizes, query = list[str](), list[int](), "pageSize=4"
     while query:
-        page = (await any_api.ask("GET", f"/audit?contentId={video}&{query}")).json
+        page = (await any_api.request("GET", f"/audit?contentId={video}&{query}")).json
         found += [line["id"] for line in page["items"]]
         sizes.append(len(page["items"]))
         query = f"pageSize=4&startingAfter={page['next']}" if page["next"] else ""
@@ -160,4 +160,4 @@ async def test_pages_follow_each_other_without_gap_or_repeat(any_api: Api, video
     ],
 )
 async def test_a_malformed_query_names_the_parameter(any_api: Api, query: str, path: str) -> None:
-    assert invalid(await any_api.ask("GET", f"/audit?{query}", scope="audit")) == [path]
+    assert invalid_paths(await any_api.request("GET", f"/audit?{query}", scope="audit")) == [path]

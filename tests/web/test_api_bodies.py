@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.web.api import Api, invalid, problem
+from tests.web.api import Api, invalid_paths, problem
 
 pytestmark = pytest.mark.anyio
 KIB = 1024
@@ -14,17 +14,17 @@ SHARE = "/videos/abc/share"
 
 
 async def nothing_written(api: Api) -> bool:
-    return not (await api.ask("GET", "/audit", scope="audit")).json["items"]
+    return not (await api.request("GET", "/audit", scope="audit")).json["items"]
 
 
-def padded(size: int, wish: object) -> bytes:
+def padded(size: int, body: object) -> bytes:
     """The JSON of a wish, made this long with spaces, which JSON allows anywhere."""
-    raw = json.dumps(wish).encode()
+    raw = json.dumps(body).encode()
     return raw + b" " * (size - len(raw))
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "wish", "told"),
+    ("method", "path", "body", "told"),
     [
         ("POST", SHARE, {"platforms": ["x"], "mode": "post"}, ("mode", "must be one of server_post, track_only")),
         (
@@ -53,18 +53,18 @@ def padded(size: int, wish: object) -> bytes:
     ],
 )
 async def test_a_fault_tells_what_to_send_instead(
-    untouched: Api, method: str, path: str, wish: object, told: tuple[str, str]
+    readonly_api: Api, method: str, path: str, body: object, told: tuple[str, str]
 ) -> None:
-    said = problem(await untouched.ask(method, path, wish, scope="shares analytics"), 400, "invalid-request")
-    assert [(each["path"], each["reason"]) for each in said["invalid"]] == [told]
+    response = problem(await readonly_api.request(method, path, body, scope="shares analytics"), 400, "invalid-request")
+    assert [(each["path"], each["reason"]) for each in response["invalid"]] == [told]
 
 
 async def test_a_body_has_64_kib_at_most(api: Api) -> None:
-    wish = {"platforms": ["twitter"]}
-    assert (await api.ask("POST", SHARE, padded(64 * KIB, wish))).status == 200
+    body = {"platforms": ["twitter"]}
+    assert (await api.request("POST", SHARE, padded(64 * KIB, body))).status == 200
     for size in (64 * KIB + 1, 65 * KIB):
-        problem(await api.ask("POST", "/videos/other/share", padded(size, wish)), 413, "too-large")
-    assert await api.audited("video/other") == []
+        problem(await api.request("POST", "/videos/other/share", padded(size, body)), 413, "too-large")
+    assert await api.audit_lines("video/other") == []
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ async def test_a_body_has_64_kib_at_most(api: Api) -> None:
         ("POST", "/share-links/count/video/abc/adjustments", "admin"),
     ],
 )
-async def test_every_route_that_is_not_bulk_says_so(untouched: Api, method: str, path: str, scope: str) -> None:
-    problem(await untouched.ask(method, path, b" " * (64 * KIB + 1), scope=scope), 413, "too-large")
+async def test_every_route_that_is_not_bulk_says_so(readonly_api: Api, method: str, path: str, scope: str) -> None:
+    problem(await readonly_api.request(method, path, b" " * (64 * KIB + 1), scope=scope), 413, "too-large")
 
 
 @pytest.mark.parametrize(
-    ("path", "wish", "status"),
+    ("path", "body", "status"),
     [
         ("/share-links/counts", {"contents": []}, 200),
         (
@@ -91,29 +91,31 @@ async def test_every_route_that_is_not_bulk_says_so(untouched: Api, method: str,
         ),
     ],
 )
-async def test_a_bulk_body_has_1_mib_at_most(api: Api, path: str, wish: object, status: int) -> None:
-    said = await api.ask("POST", path, padded(KIB * KIB, wish), scope="admin")
-    assert said.status == status
-    problem(await api.ask("POST", path, padded(KIB * KIB + 1, wish), scope="admin"), 413, "too-large")
+async def test_a_bulk_body_has_1_mib_at_most(api: Api, path: str, body: object, status: int) -> None:
+    response = await api.request("POST", path, padded(KIB * KIB, body), scope="admin")
+    assert response.status == status
+    problem(await api.request("POST", path, padded(KIB * KIB + 1, body), scope="admin"), 413, "too-large")
 
 
-async def test_what_comes_in_pieces_is_measured_as_it_comes(api: Api) -> None:
+async def test_chunked_bodies_are_measured_while_read(api: Api) -> None:
     whole = padded(64 * KIB, {"platforms": ["twitter"]})
     pieces = [whole[at : at + 1000] for at in range(0, len(whole), 1000)]
-    assert (await api.ask("POST", SHARE, parts=pieces)).status == 200
-    problem(await api.ask("POST", "/videos/other/share", parts=[*pieces, b" "]), 413, "too-large")
-    said = await api.ask("POST", "/videos/other/share", parts=[b" " * (70 * KIB)], headers={"content-length": "2"})
-    problem(said, 413, "too-large")
-    assert await api.audited("video/other") == []
+    assert (await api.request("POST", SHARE, chunks=pieces)).status == 200
+    problem(await api.request("POST", "/videos/other/share", chunks=[*pieces, b" "]), 413, "too-large")
+    response = await api.request(
+        "POST", "/videos/other/share", chunks=[b" " * (70 * KIB)], headers={"content-length": "2"}
+    )
+    problem(response, 413, "too-large")
+    assert await api.audit_lines("video/other") == []
 
 
 @pytest.mark.parametrize("announced", ["9" * 30, "9" * 5000, "²", "-1", "x"])
-async def test_what_is_announced_is_not_believed(api: Api, announced: str) -> None:
-    said = await api.ask("POST", SHARE, parts=[b"{}"], headers={"content-length": announced})
+async def test_the_content_length_header_is_not_trusted(api: Api, announced: str) -> None:
+    response = await api.request("POST", SHARE, chunks=[b"{}"], headers={"content-length": announced})
     if announced.isdecimal():
-        problem(said, 413, "too-large")
+        problem(response, 413, "too-large")
     else:
-        assert said.status == 200
+        assert response.status == 200
 
 
 DEEP = 100_000
@@ -152,44 +154,46 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
-async def test_what_is_no_json_of_ours_is_400(untouched: Api, body: bytes) -> None:
-    said = await untouched.ask("POST", SHARE, body[: 64 * KIB])
-    assert len(invalid(said)) == 1
-    assert await nothing_written(untouched)
+async def test_invalid_json_is_400(readonly_api: Api, body: bytes) -> None:
+    response = await readonly_api.request("POST", SHARE, body[: 64 * KIB])
+    assert len(invalid_paths(response)) == 1
+    assert await nothing_written(readonly_api)
 
 
 NAMES = ["text", "url", "platforms", "contentId", "userId", "reason", "jobId", "channelId", "code\0", "\ufeff"]
 
 
 @pytest.mark.parametrize("value", [rb'"\ud800"', rb'"a\u0000b"', rb'["\udfff"]', b"1e400", b"-0", b'{"a": null}'])
-async def test_no_value_of_any_field_breaks_anything(untouched: Api, value: bytes) -> None:
+async def test_no_value_of_any_field_breaks_anything(readonly_api: Api, value: bytes) -> None:
     good = b'{"contentType": "video", "contentId": "abc", "operation": "increment", "reason": "r", '
     for name in NAMES:
         body = good + json.dumps(name).encode() + b": " + value + b"}"
         for path in (SHARE, "/share-links", "/share-links/counts", "/share-links/count/video/abc/adjustments"):
-            assert invalid(await untouched.ask("POST", path, body, scope="admin shares")), (path, body)
-    assert await nothing_written(untouched)
+            assert invalid_paths(await readonly_api.request("POST", path, body, scope="admin shares")), (path, body)
+    assert await nothing_written(readonly_api)
 
 
 async def test_of_a_field_given_twice_the_last_one_holds(api: Api) -> None:
-    said = await api.ask("POST", SHARE, b'{"platforms": ["myspace"], "platforms": ["twitter"]}')
-    assert [each["platform"] for each in said.json["results"]] == ["twitter"]
+    response = await api.request("POST", SHARE, b'{"platforms": ["myspace"], "platforms": ["twitter"]}')
+    assert [each["platform"] for each in response.json["results"]] == ["twitter"]
 
 
 async def test_a_body_is_json_whatever_it_is_called(api: Api) -> None:
     for number, kind in enumerate(("application/merge-patch+json", "text/plain", "application/x-www-form-urlencoded")):
-        said = await api.ask("POST", f"/videos/{number}/share", parts=[b"{}"], headers={"content-type": kind})
-        assert said.status == 200
+        response = await api.request("POST", f"/videos/{number}/share", chunks=[b"{}"], headers={"content-type": kind})
+        assert response.status == 200
 
 
 async def test_real_characters_beyond_the_basic_plane_are_kept(any_api: Api, video: str) -> None:
     for raw in (rf'"{video}\ud83d\ude00"', f'"{video}\U0001f600"'):
         body = f'{{"contentType": "video", "contentId": {raw}}}'.encode()
-        said = await any_api.ask("POST", "/share-links", body)
-        assert said.json["contentId"] == f"{video}\U0001f600"
-    assert await any_api.exact(f"video/{video}%F0%9F%98%80") == 2
+        response = await any_api.request("POST", "/share-links", body)
+        assert response.json["contentId"] == f"{video}\U0001f600"
+    assert await any_api.exact_count(f"video/{video}%F0%9F%98%80") == 2
 
 
-async def test_a_body_that_breaks_off_writes_nothing(untouched: Api) -> None:
-    assert invalid(await untouched.ask("POST", SHARE, parts=[b'{"platforms": ["twitter"]', b""])) == ["body"]
-    assert await nothing_written(untouched)
+async def test_a_body_that_breaks_off_writes_nothing(readonly_api: Api) -> None:
+    assert invalid_paths(await readonly_api.request("POST", SHARE, chunks=[b'{"platforms": ["twitter"]', b""])) == [
+        "body"
+    ]
+    assert await nothing_written(readonly_api)

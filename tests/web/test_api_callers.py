@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.api import CLIENT, SECRET, Api, Said, forged, invalid, problem
+from tests.web.api import CLIENT, SECRET, Api, HttpResponse, forge_token, invalid_paths, problem
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -42,10 +42,10 @@ def now() -> int:
 
 
 @pytest.mark.parametrize(("method", "path"), SIGNED + SHARES + ADMIN + ACT_AS)
-async def test_without_a_credential_it_is_401(untouched: Api, method: str, path: str) -> None:
-    said = await untouched.ask(method, path, user=None)
-    problem(said, 401, "unauthenticated")
-    assert said.headers["www-authenticate"].startswith("Bearer")
+async def test_without_a_credential_it_is_401(readonly_api: Api, method: str, path: str) -> None:
+    response = await readonly_api.request(method, path, user=None)
+    problem(response, 401, "unauthenticated")
+    assert response.headers["www-authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize(
@@ -54,41 +54,41 @@ async def test_without_a_credential_it_is_401(untouched: Api, method: str, path:
     + [(*each, "shares audit") for each in ADMIN]
     + [(*each, "shares audit analytics admin") for each in ACT_AS],
 )
-async def test_without_the_scope_it_is_403(untouched: Api, method: str, path: str, scope: str) -> None:
-    problem(await untouched.ask(method, path, scope=scope), 403, "forbidden")
+async def test_without_the_scope_it_is_403(readonly_api: Api, method: str, path: str, scope: str) -> None:
+    problem(await readonly_api.request(method, path, scope=scope), 403, "forbidden")
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_what_is_public_needs_nothing(untouched: Api, path: str) -> None:
-    assert (await untouched.ask("GET", path, user=None)).status == 200
+async def test_what_is_public_needs_nothing(readonly_api: Api, path: str) -> None:
+    assert (await readonly_api.request("GET", path, user=None)).status == 200
 
 
 FORGED = {
-    "expired": forged({"sub": "anna", "exp": now() - 3600}),
-    "no expiry": forged({"sub": "anna"}),
-    "no user": forged({"exp": now() + 60}),
-    "empty user": forged({"sub": "", "exp": now() + 60}),
-    "another secret": forged({"sub": "anna", "exp": now() + 60}, secret=SECRET + "!"),
-    "none": forged({"sub": "anna", "exp": now() + 60}, algorithm="none"),
-    "none, unsigned": forged({"sub": "anna", "exp": now() + 60}, algorithm="none").rpartition(".")[0] + ".",
-    "another algorithm": forged({"sub": "anna", "exp": now() + 60}, algorithm="HS512"),
-    "a server's name": forged({"sub": "key:shop", "exp": now() + 60}),
-    "not yet": forged({"sub": "anna", "exp": now() + 7200, "nbf": now() + 3600}),
+    "expired": forge_token({"sub": "anna", "exp": now() - 3600}),
+    "no expiry": forge_token({"sub": "anna"}),
+    "no user": forge_token({"exp": now() + 60}),
+    "empty user": forge_token({"sub": "", "exp": now() + 60}),
+    "another secret": forge_token({"sub": "anna", "exp": now() + 60}, secret=SECRET + "!"),
+    "none": forge_token({"sub": "anna", "exp": now() + 60}, algorithm="none"),
+    "none, unsigned": forge_token({"sub": "anna", "exp": now() + 60}, algorithm="none").rpartition(".")[0] + ".",
+    "another algorithm": forge_token({"sub": "anna", "exp": now() + 60}, algorithm="HS512"),
+    "a server's name": forge_token({"sub": "key:shop", "exp": now() + 60}),
+    "not yet": forge_token({"sub": "anna", "exp": now() + 7200, "nbf": now() + 3600}),
     "no token": "nonsense",
 }
 
 
 @pytest.mark.parametrize("token", FORGED.values(), ids=FORGED.keys())
-async def test_a_token_that_does_not_hold_is_401_and_not_repeated(untouched: Api, token: str) -> None:
-    said = await untouched.share("abc", user=None, headers={"authorization": f"Bearer {token}"})
-    problem(said, 401, "unauthenticated")
-    assert token not in said.body.decode()
-    assert await untouched.audited("video/abc") == []
+async def test_a_token_that_does_not_hold_is_401_and_not_repeated(readonly_api: Api, token: str) -> None:
+    response = await readonly_api.share("abc", user=None, headers={"authorization": f"Bearer {token}"})
+    problem(response, 401, "unauthenticated")
+    assert token not in response.body.decode()
+    assert await readonly_api.audit_lines("video/abc") == []
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "stk_short", "Bearer \xe9"])
-async def test_a_header_that_is_no_credential_is_401(untouched: Api, value: str) -> None:
-    problem(await untouched.share("abc", user=None, headers={"authorization": value}), 401, "unauthenticated")
+async def test_a_header_that_is_no_credential_is_401(readonly_api: Api, value: str) -> None:
+    problem(await readonly_api.share("abc", user=None, headers={"authorization": value}), 401, "unauthenticated")
 
 
 async def test_two_credentials_are_one_too_many(api: Api) -> None:
@@ -104,13 +104,13 @@ async def test_a_key_stands_for_itself(api: Api, video: str) -> None:
     key = await api.key("shop", "shares")
     for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}):
         assert (await api.share(video, "twitter", user=None, headers=headers)).status == 200
-    assert [line["userId"] for line in await api.audited(f"video/{video}")] == ["key:shop"]
+    assert [line["userId"] for line in await api.audit_lines(f"video/{video}")] == ["key:shop"]
 
 
-async def test_only_a_key_that_may_names_a_user(api: Api, video: str) -> None:
+async def test_only_keys_with_act_as_may_name_a_user(api: Api, video: str) -> None:
     plain, acting = await api.key("plain", "shares"), await api.key("acting", "shares", "act-as")
 
-    async def share(credential: str, *users: str) -> Said:
+    async def share(credential: str, *users: str) -> HttpResponse:
         headers = [("authorization", f"Bearer {credential}"), *(("x-user-id", user) for user in users)]
         return await api.share(video, "twitter", user=None, headers=headers)
 
@@ -119,40 +119,42 @@ async def test_only_a_key_that_may_names_a_user(api: Api, video: str) -> None:
     problem(await share(api.token(), "anna"), 403, "forbidden")
     problem(await share(acting, ""), 401, "unauthenticated")
     for users in (["key:plain"], ["a/b"], ["c" * 129], ["carla", "carla"], ["\xff"], ["."]):
-        assert invalid(await share(acting, *users)) == ["X-User-Id"]
+        assert invalid_paths(await share(acting, *users)) == ["X-User-Id"]
     assert (await share(acting, "Çarla".encode().decode("latin-1"))).status == 200
-    assert [line["userId"] for line in await api.audited(f"video/{video}")] == ["Çarla"]
+    assert [line["userId"] for line in await api.audit_lines(f"video/{video}")] == ["Çarla"]
 
 
-async def test_an_unknown_key_is_401(untouched: Api) -> None:
-    problem(await untouched.share("abc", user=None, headers={"x-api-key": "stk_" + "A" * 43}), 401, "unauthenticated")
+async def test_an_unknown_key_is_401(readonly_api: Api) -> None:
+    problem(
+        await readonly_api.share("abc", user=None, headers={"x-api-key": "stk_" + "A" * 43}), 401, "unauthenticated"
+    )
 
 
 # tokens for one's own front end
 
 
-async def token(api: Api, body: object, *scopes: str, **headers: str) -> Said:
+async def token(api: Api, body: object, *scopes: str, **headers: str) -> HttpResponse:
     key = await api.key("shop", *(scopes or ("shares", "act-as")))
-    return await api.ask("POST", "/tokens", body, user=None, headers={"x-api-key": key, **headers})
+    return await api.request("POST", "/tokens", body, user=None, headers={"x-api-key": key, **headers})
 
 
 async def test_a_server_gets_a_short_token_for_its_user(api: Api, video: str) -> None:
-    said = await token(api, {"userId": "carla"})
-    assert (said.status, set(said.json)) == (200, {"token", "scope", "expiresAt"})
-    assert said.headers["cache-control"] == "no-store"
-    assert said.json["scope"] == "shares"
-    ends = time.mktime(time.strptime(said.json["expiresAt"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+    response = await token(api, {"userId": "carla"})
+    assert (response.status, set(response.json)) == (200, {"token", "scope", "expiresAt"})
+    assert response.headers["cache-control"] == "no-store"
+    assert response.json["scope"] == "shares"
+    ends = time.mktime(time.strptime(response.json["expiresAt"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
     assert abs(ends - (time.time() + 300)) < 30
-    bearer = {"authorization": f"Bearer {said.json['token']}"}
+    bearer = {"authorization": f"Bearer {response.json['token']}"}
     assert (await api.share(video, "twitter", user=None, headers=bearer)).status == 200
-    assert (await api.audited(f"video/{video}"))[0]["userId"] == "carla"
-    problem(await api.ask("POST", "/tokens", {"userId": "dora"}, user=None, headers=bearer), 403, "forbidden")
+    assert (await api.audit_lines(f"video/{video}"))[0]["userId"] == "carla"
+    problem(await api.request("POST", "/tokens", {"userId": "dora"}, user=None, headers=bearer), 403, "forbidden")
 
 
 async def test_it_has_no_scope_that_the_key_lacks(api: Api) -> None:
-    wish = {"userId": "carla", "scope": "shares audit", "ttl": 86_400}
-    problem(await token(api, wish), 403, "forbidden")
-    assert (await token(api, wish, "shares", "audit", "act-as")).json["scope"] == "audit shares"
+    body = {"userId": "carla", "scope": "shares audit", "ttl": 86_400}
+    problem(await token(api, body), 403, "forbidden")
+    assert (await token(api, body, "shares", "audit", "act-as")).json["scope"] == "audit shares"
     problem(await token(api, {"userId": "carla"}, "shares", "audit"), 403, "forbidden")
 
 
@@ -177,17 +179,17 @@ async def test_it_has_no_scope_that_the_key_lacks(api: Api) -> None:
         ({"userId": "carla", "user": "dora"}, "user"),
     ],
 )
-async def test_a_malformed_wish_for_a_token_names_the_field(api: Api, body: dict[str, Any], path: str) -> None:
-    assert invalid(await token(api, body)) == [path]
+async def test_a_malformed_token_request_names_the_field(api: Api, body: dict[str, Any], path: str) -> None:
+    assert invalid_paths(await token(api, body)) == [path]
 
 
-async def test_a_service_without_a_secret_signs_nothing(make_api: MakeApi) -> None:
+async def test_a_service_without_a_secret_issues_no_tokens(make_api: MakeApi) -> None:
     async with make_api() as api:
         key = await api.key("shop", "shares", "act-as")
     issuer = "https://issuer.example"
     async with make_api(JWKS_URL=f"{issuer}/jwks.json", JWT_ISSUER=issuer, JWT_SECRET=None) as api:
-        said = await api.ask("POST", "/tokens", {"userId": "carla"}, user=None, headers={"x-api-key": key})
-        problem(said, 409, "conflict")
+        response = await api.request("POST", "/tokens", {"userId": "carla"}, user=None, headers={"x-api-key": key})
+        problem(response, 409, "conflict")
 
 
 # limits
@@ -195,13 +197,13 @@ async def test_a_service_without_a_secret_signs_nothing(make_api: MakeApi) -> No
 
 async def test_every_write_says_what_is_left_and_reads_do_not(make_api: MakeApi, video: str) -> None:
     async with make_api(RATE_LIMIT="5/hour") as api:
-        said = await api.share(video)
-        assert said.headers["ratelimit"].startswith('"writes";r=4;t=')
-        assert said.headers["ratelimit-policy"] == '"writes";q=5;w=3600'
+        response = await api.share(video)
+        assert response.headers["ratelimit"].startswith('"writes";r=4;t=')
+        assert response.headers["ratelimit-policy"] == '"writes";q=5;w=3600'
         refused = await api.share(video, "myspace")
         problem(refused, 400, "unsupported-platforms")
         assert refused.headers["ratelimit"].startswith('"writes";r=3;t=')
-        assert "ratelimit" not in (await api.ask("GET", f"/videos/{video}/share-status")).headers
+        assert "ratelimit" not in (await api.request("GET", f"/videos/{video}/share-status")).headers
 
 
 async def test_beyond_the_limit_it_is_429_for_this_user_alone(make_api: MakeApi, video: str) -> None:
@@ -209,13 +211,13 @@ async def test_beyond_the_limit_it_is_429_for_this_user_alone(make_api: MakeApi,
         for platform in ("twitter", "facebook"):
             assert (await api.share(video, platform)).status == 200
         for method, path in SHARES:
-            said = await api.ask(method, path, {} if method != "DELETE" else b"")
-            problem(said, 429, "rate-limited")
-            assert 0 < int(said.headers["retry-after"]) <= 2 * 3600
-            assert said.headers["ratelimit"].startswith('"writes";r=0;t=')
-            assert said.headers["ratelimit-policy"] == '"writes";q=2;w=3600'
+            response = await api.request(method, path, {} if method != "DELETE" else b"")
+            problem(response, 429, "rate-limited")
+            assert 0 < int(response.headers["retry-after"]) <= 2 * 3600
+            assert response.headers["ratelimit"].startswith('"writes";r=0;t=')
+            assert response.headers["ratelimit-policy"] == '"writes";q=2;w=3600'
         assert (await api.share(video, "twitter", user="bert")).status == 200
-        assert await api.exact(f"video/{video}") == 3
+        assert await api.exact_count(f"video/{video}") == 3
 
 
 # operators
@@ -223,12 +225,14 @@ async def test_beyond_the_limit_it_is_429_for_this_user_alone(make_api: MakeApi,
 
 async def test_metrics_are_for_admins_and_for_their_own_networks(make_api: MakeApi) -> None:
     async with make_api(OPS_NETWORKS="10.0.0.0/8") as api:
-        problem(await api.ask("GET", "/metrics", user=None), 401, "unauthenticated")
-        problem(await api.ask("GET", "/metrics"), 403, "forbidden")
-        problem(await api.ask("GET", "/metrics", user=None, client=("127.0.0.1", 1)), 401, "unauthenticated")
+        problem(await api.request("GET", "/metrics", user=None), 401, "unauthenticated")
+        problem(await api.request("GET", "/metrics"), 403, "forbidden")
+        problem(await api.request("GET", "/metrics", user=None, client=("127.0.0.1", 1)), 401, "unauthenticated")
         for how in ({"scope": "admin"}, {"user": None, "client": ("10.1.2.3", 1)}):
-            said = await api.ask("GET", "/metrics", **how)
-            assert said.status == 200
-            assert b"sharetally_shares_total" in said.body
+            response = await api.request("GET", "/metrics", **how)
+            assert response.status == 200
+            assert b"sharetally_shares_total" in response.body
         forwarded = {"x-forwarded-for": "10.1.2.3"}
-        problem(await api.ask("GET", "/metrics", user=None, headers=forwarded, client=CLIENT), 401, "unauthenticated")
+        problem(
+            await api.request("GET", "/metrics", user=None, headers=forwarded, client=CLIENT), 401, "unauthenticated"
+        )

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from sharetally.domain.errors import Unauthenticated
-from sharetally.flow.signing_in import digest_of
-from sharetally.web.who.sessions import Sessions
-from tests.contracts.database_rows import number, run
-from tests.web.api import Api, invalid, opened, problem, settings
-from tests.web.browsing import EVERYTHING, OWN, STRANGE, Browser, new_link, signed_in
+from sharetally.flow.sign_in import digest_of
+from sharetally.web.auth.sessions import Sessions
+from tests.contracts.database_rows import execute_sql, query_int
+from tests.web.api import Api, invalid_paths, make_settings, problem, start_api
+from tests.web.browser import ALL_SCOPES, CROSS_ORIGIN, SAME_ORIGIN, Browser, create_sign_in_link, sign_in
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -29,32 +29,32 @@ SESSION = "/console/session"
 
 async def test_a_link_signs_one_in(api: Api) -> None:
     browser = Browser(api)
-    said = await browser.redeem(await new_link(api, "mara", "audit", "analytics"))
-    assert (said.status, said.headers["cache-control"]) == (200, "no-store")
-    assert said.json | {"expiresAt": ""} == {"userId": "mara", "scopes": ["audit", "analytics"], "expiresAt": ""}
-    ends = datetime.fromisoformat(said.json["expiresAt"])
+    response = await browser.redeem(await create_sign_in_link(api, "mara", "audit", "analytics"))
+    assert (response.status, response.headers["cache-control"]) == (200, "no-store")
+    assert response.json | {"expiresAt": ""} == {"userId": "mara", "scopes": ["audit", "analytics"], "expiresAt": ""}
+    ends = datetime.fromisoformat(response.json["expiresAt"])
     assert abs(ends - datetime.now(UTC) - timedelta(hours=1)) < timedelta(seconds=30)
-    value, *attributes = said.headers["set-cookie"].split("; ")
+    value, *attributes = response.headers["set-cookie"].split("; ")
     assert value.startswith(f"{COOKIE}=")
     seconds = int(attributes.pop(1).removeprefix("Max-Age="))
     assert attributes == ["Path=/", "HttpOnly", "SameSite=Strict"]
     assert 3590 <= seconds <= 3600
-    assert (await browser.ask("GET", SESSION)).json == said.json
+    assert (await browser.request("GET", SESSION)).json == response.json
 
 
-async def test_where_the_world_comes_by_https_the_cookie_is_bound_to_the_host(make_api: MakeApi) -> None:
+async def test_with_an_https_public_url_the_cookie_is_host_bound(make_api: MakeApi) -> None:
     async with make_api(PUBLIC_URL="https://shares.example.com") as api:
-        browser = await signed_in(api)
+        browser = await sign_in(api)
         assert list(browser.jar) == [f"__Host-{COOKIE}"]
-        said = await browser.redeem(await new_link(api))
-        assert said.headers["set-cookie"].endswith("; HttpOnly; SameSite=Strict; Secure")
+        response = await browser.redeem(await create_sign_in_link(api))
+        assert response.headers["set-cookie"].endswith("; HttpOnly; SameSite=Strict; Secure")
         browser.jar = {COOKIE: browser.jar[f"__Host-{COOKIE}"]}  # as any neighbour could set it
-        problem(await browser.ask("GET", SESSION), 401, "unauthenticated")
+        problem(await browser.request("GET", SESSION), 401, "unauthenticated")
 
 
 async def test_only_digests_are_stored(make_api: MakeApi, tmp_path: Path) -> None:
     async with make_api() as api:
-        code, browser = await new_link(api), await signed_in(api)
+        code, browser = await create_sign_in_link(api), await sign_in(api)
     with closing(sqlite3.connect(tmp_path / "sharetally.db")) as database:
         stored = "\n".join(database.iterdump())
     assert digest_of(code).hex() in stored
@@ -64,53 +64,55 @@ async def test_only_digests_are_stored(make_api: MakeApi, tmp_path: Path) -> Non
 
 
 async def test_of_many_who_follow_a_link_at_once_one_gets_in(any_api: Api) -> None:
-    code = await new_link(any_api, "once")
+    code = await create_sign_in_link(any_api, "once")
     crowd = [Browser(any_api) for _ in range(12)]
-    said = await asyncio.gather(*(each.redeem(code) for each in crowd))
-    assert sorted(each.status for each in said) == [200] + [401] * 11
+    response = await asyncio.gather(*(each.redeem(code) for each in crowd))
+    assert sorted(each.status for each in response) == [200] + [401] * 11
     assert sorted(len(each.jar) for each in crowd) == [0] * 11 + [1]
-    assert await number(any_api.database, "SELECT count(*) AS n FROM console_sessions WHERE user_id = 'once'") == 1
+    assert await query_int(any_api.database, "SELECT count(*) AS n FROM console_sessions WHERE user_id = 'once'") == 1
 
 
 async def test_a_stolen_link_is_worth_nothing_afterwards(api: Api) -> None:
-    code = await new_link(api)
+    code = await create_sign_in_link(api)
     assert (await Browser(api).redeem(code)).status == 200
     thief = Browser(api)
-    said = await thief.redeem(code)
-    assert "used before" in problem(said, 401, "unauthenticated")["detail"]
-    assert "set-cookie" not in said.headers
-    assert code not in said.body.decode()
+    response = await thief.redeem(code)
+    assert "used before" in problem(response, 401, "unauthenticated")["detail"]
+    assert "set-cookie" not in response.headers
+    assert code not in response.body.decode()
 
 
 async def test_an_old_link_signs_nobody_in(api: Api) -> None:
-    code = await new_link(api)
-    await run(api.database, "UPDATE console_codes SET expires_at = '2026-01-01 00\\:00\\:00.000000'")
+    code = await create_sign_in_link(api)
+    await execute_sql(api.database, "UPDATE console_codes SET expires_at = '2026-01-01 00\\:00\\:00.000000'")
     problem(await Browser(api).redeem(code), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("code", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "\n", "../" + "A" * 40])
-async def test_what_is_no_code(untouched: Api, code: str) -> None:
-    assert invalid(await Browser(untouched).redeem(code)) == ["code"]
+async def test_an_invalid_code_is_refused(readonly_api: Api, code: str) -> None:
+    assert invalid_paths(await Browser(readonly_api).redeem(code)) == ["code"]
 
 
 async def test_signing_in_again_ends_the_session_before(api: Api) -> None:
-    browser = await signed_in(api, "mara")
+    browser = await sign_in(api, "mara")
     before = dict(browser.jar)
-    assert (await browser.redeem(await new_link(api, "nils"))).json["userId"] == "nils"
+    assert (await browser.redeem(await create_sign_in_link(api, "nils"))).json["userId"] == "nils"
     assert browser.jar != before
     assert [each.user_id for each in await api.database.sessions()] == ["nils"]
     browser.jar = before
-    problem(await browser.ask("GET", SESSION), 401, "unauthenticated")
+    problem(await browser.request("GET", SESSION), 401, "unauthenticated")
 
 
-async def test_a_session_that_somebody_else_chose_is_never_begun(api: Api) -> None:
+async def test_session_fixation_is_impossible(api: Api) -> None:
     """Session fixation: whatever cookie came along, what is signed in is a new one."""
     browser = Browser(api)
     browser.jar[COOKIE] = "A" * 43
-    assert (await browser.redeem(await new_link(api))).status == 200
+    assert (await browser.redeem(await create_sign_in_link(api))).status == 200
     assert browser.jar[COOKIE] != "A" * 43
     problem(
-        await api.ask("GET", SESSION, user=None, headers=[("cookie", f"{COOKIE}={'A' * 43}")]), 401, "unauthenticated"
+        await api.request("GET", SESSION, user=None, headers=[("cookie", f"{COOKIE}={'A' * 43}")]),
+        401,
+        "unauthenticated",
     )
 
 
@@ -119,7 +121,7 @@ async def test_a_session_that_somebody_else_chose_is_never_begun(api: Api) -> No
 
 @pytest.mark.parametrize("change", ["shorter", "other", "twice", "quoted", "another name", "empty"])
 async def test_a_cookie_that_was_tampered_with(api: Api, change: str) -> None:
-    browser = await signed_in(api)
+    browser = await sign_in(api)
     value = browser.jar[COOKIE]
     cookie = {
         "shorter": f"{COOKIE}={value[:-1]}",
@@ -129,58 +131,58 @@ async def test_a_cookie_that_was_tampered_with(api: Api, change: str) -> None:
         "another name": f"{COOKIE}s={value}",
         "empty": f"{COOKIE}=",
     }[change]
-    problem(await api.ask("GET", SESSION, user=None, headers=[("cookie", cookie)]), 401, "unauthenticated")
-    problem(await api.ask("GET", "/audit", user=None, headers=[("cookie", cookie)]), 401, "unauthenticated")
-    assert (await browser.ask("GET", SESSION)).status == 200
+    problem(await api.request("GET", SESSION, user=None, headers=[("cookie", cookie)]), 401, "unauthenticated")
+    problem(await api.request("GET", "/audit", user=None, headers=[("cookie", cookie)]), 401, "unauthenticated")
+    assert (await browser.request("GET", SESSION)).status == 200
 
 
 # what a session may
 
 
 async def test_every_route_takes_a_session_in_place_of_a_token(api: Api, video: str) -> None:
-    browser = await signed_in(api)
-    assert (await browser.ask("POST", f"/videos/{video}/share", {"platforms": ["twitter"]})).status == 200
-    assert [(line["userId"], line["actor"]) for line in await api.audited(f"video/{video}")] == [("mara", "mara")]
-    assert (await browser.ask("GET", f"/videos/{video}/share-status")).json["platforms"][0]["sharedByMe"] is True
+    browser = await sign_in(api)
+    assert (await browser.request("POST", f"/videos/{video}/share", {"platforms": ["twitter"]})).status == 200
+    assert [(line["userId"], line["actor"]) for line in await api.audit_lines(f"video/{video}")] == [("mara", "mara")]
+    assert (await browser.request("GET", f"/videos/{video}/share-status")).json["platforms"][0]["sharedByMe"] is True
     change = {"operation": "increment", "reason": "import"}
-    assert (await browser.ask("POST", f"/share-links/count/video/{video}/adjustments", change)).status == 202
-    assert (await browser.ask("GET", f"/share-links/count/video/{video}?consistent=true")).json["shareCount"] == 2
-    assert (await browser.ask("GET", "/metrics")).status == 200
+    assert (await browser.request("POST", f"/share-links/count/video/{video}/adjustments", change)).status == 202
+    assert (await browser.request("GET", f"/share-links/count/video/{video}?consistent=true")).json["shareCount"] == 2
+    assert (await browser.request("GET", "/metrics")).status == 200
 
 
 async def test_scopes_limit_it(api: Api, video: str) -> None:
-    browser = await signed_in(api, "mara", "audit")
+    browser = await sign_in(api, "mara", "audit")
     await api.share(video, "twitter")
-    assert (await browser.ask("GET", "/audit?userId=anna")).json["items"]
+    assert (await browser.request("GET", "/audit?userId=anna")).json["items"]
     change = {"operation": "increment", "reason": "import"}
-    adjusted = await browser.ask("POST", f"/share-links/count/video/{video}/adjustments", change)
+    adjusted = await browser.request("POST", f"/share-links/count/video/{video}/adjustments", change)
     assert "scope admin" in problem(adjusted, 403, "forbidden")["detail"]
-    problem(await browser.ask("POST", f"/videos/{video}/share", {}), 403, "forbidden")
-    problem(await browser.ask("GET", "/metrics"), 403, "forbidden")
-    problem(await browser.ask("POST", "/tokens", {"userId": "carla"}), 403, "forbidden")
+    problem(await browser.request("POST", f"/videos/{video}/share", {}), 403, "forbidden")
+    problem(await browser.request("GET", "/metrics"), 403, "forbidden")
+    problem(await browser.request("POST", "/tokens", {"userId": "carla"}), 403, "forbidden")
 
 
 async def test_a_session_acts_for_nobody(api: Api) -> None:
-    browser = await signed_in(api)
-    problem(await browser.ask("GET", "/audit", headers={**OWN, "x-user-id": "carla"}), 403, "forbidden")
+    browser = await sign_in(api)
+    problem(await browser.request("GET", "/audit", headers={**SAME_ORIGIN, "x-user-id": "carla"}), 403, "forbidden")
 
 
 async def test_a_token_comes_before_the_cookie(api: Api) -> None:
-    browser = await signed_in(api, "mara", "audit")
-    bearer = {"authorization": f"Bearer {api.token('anna')}", **STRANGE}
-    assert (await browser.ask("POST", "/videos/abc/share", {}, headers=bearer)).status == 200
-    assert {line["userId"] for line in await api.audited("video/abc")} == {"anna"}
+    browser = await sign_in(api, "mara", "audit")
+    bearer = {"authorization": f"Bearer {api.token('anna')}", **CROSS_ORIGIN}
+    assert (await browser.request("POST", "/videos/abc/share", {}, headers=bearer)).status == 200
+    assert {line["userId"] for line in await api.audit_lines("video/abc")} == {"anna"}
     bearer["authorization"] = "Bearer nonsense"
-    problem(await browser.ask("GET", "/audit", headers=bearer), 401, "unauthenticated")
+    problem(await browser.request("GET", "/audit", headers=bearer), 401, "unauthenticated")
 
 
-async def test_where_anybody_may_ask_a_worthless_cookie_is_none(api: Api) -> None:
-    browser = await signed_in(api)
+async def test_public_routes_ignore_an_invalid_cookie(api: Api) -> None:
+    browser = await sign_in(api)
     contents = {"contents": [{"contentType": "video", "contentId": "abc"}]}
-    assert (await browser.ask("POST", "/share-links/counts", contents, headers={})).status == 200
+    assert (await browser.request("POST", "/share-links/counts", contents, headers={})).status == 200
     browser.jar[COOKIE] = "A" * 43
-    assert (await browser.ask("GET", "/share-links/count/video/abc")).status == 200
-    problem(await browser.ask("GET", "/share-links/count/video/abc?consistent=true"), 401, "unauthenticated")
+    assert (await browser.request("GET", "/share-links/count/video/abc")).status == 200
+    problem(await browser.request("GET", "/share-links/count/video/abc?consistent=true"), 401, "unauthenticated")
 
 
 # other sites
@@ -190,9 +192,9 @@ FOREIGN: Mapping[str, Mapping[str, str]] = {
     "no word of where it comes from": {"x-sharetally-console": "1"},
     "no header of ours": {"sec-fetch-site": "same-origin"},
     "another value": {"sec-fetch-site": "same-origin", "x-sharetally-console": "0"},
-    "another site": {**OWN, "sec-fetch-site": "cross-site"},
-    "a neighbour": {**OWN, "sec-fetch-site": "same-site"},
-    "typed in": {**OWN, "sec-fetch-site": "none"},
+    "another site": {**SAME_ORIGIN, "sec-fetch-site": "cross-site"},
+    "a neighbour": {**SAME_ORIGIN, "sec-fetch-site": "same-site"},
+    "typed in": {**SAME_ORIGIN, "sec-fetch-site": "none"},
     "another origin": {"origin": "https://evil.example", "x-sharetally-console": "1"},
     "another port": {"origin": "http://shares.test:8001", "host": "shares.test:8000", "x-sharetally-console": "1"},
     "a host that is none": {"origin": "http://[", "host": "[", "x-sharetally-console": "1"},
@@ -206,24 +208,24 @@ FOREIGN: Mapping[str, Mapping[str, str]] = {
 
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN.keys())
 async def test_another_site_changes_nothing(api: Api, headers: Mapping[str, str]) -> None:
-    browser = await signed_in(api)
-    code = await new_link(api, "evil")
+    browser = await sign_in(api)
+    code = await create_sign_in_link(api, "evil")
     kept = dict(browser.jar)
-    problem(await browser.ask("POST", "/videos/abc/share", {}, headers=headers), 403, "forbidden")
-    problem(await browser.ask("DELETE", "/videos/abc/share/twitter", headers=headers), 403, "forbidden")
-    problem(await browser.ask("DELETE", SESSION, headers=headers), 403, "forbidden")
+    problem(await browser.request("POST", "/videos/abc/share", {}, headers=headers), 403, "forbidden")
+    problem(await browser.request("DELETE", "/videos/abc/share/twitter", headers=headers), 403, "forbidden")
+    problem(await browser.request("DELETE", SESSION, headers=headers), 403, "forbidden")
     problem(await browser.redeem(code, headers=headers), 403, "forbidden")
     assert browser.jar == kept
-    assert await api.audited("video/abc") == []
-    assert (await browser.ask("GET", SESSION)).json["userId"] == "mara"
+    assert await api.audit_lines("video/abc") == []
+    assert (await browser.request("GET", SESSION)).json["userId"] == "mara"
     assert (await Browser(api).redeem(code)).status == 200, "the code was not used up"
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 async def test_another_site_reads_nothing(api: Api, site: str) -> None:
-    browser = await signed_in(api)
+    browser = await sign_in(api)
     for path in ("/audit", SESSION, "/share-links"):
-        problem(await browser.ask("GET", path, headers={"sec-fetch-site": site}), 403, "forbidden")
+        problem(await browser.request("GET", path, headers={"sec-fetch-site": site}), 403, "forbidden")
 
 
 @pytest.mark.parametrize(
@@ -236,57 +238,62 @@ async def test_another_site_reads_nothing(api: Api, site: str) -> None:
     ],
 )
 async def test_our_own_page_is_known_by_either_header(api: Api, headers: Mapping[str, str]) -> None:
-    browser = await signed_in(api)
+    browser = await sign_in(api)
     own = {**headers, "x-sharetally-console": "1"}
-    assert (await browser.ask("POST", "/videos/abc/share", {}, headers=own)).status == 200
+    assert (await browser.request("POST", "/videos/abc/share", {}, headers=own)).status == 200
 
 
 async def test_behind_a_proxy_our_origin_is_the_public_one(make_api: MakeApi) -> None:
     async with make_api(PUBLIC_URL="https://shares.example.com/at", ROOT_PATH="/at") as api:
-        browser = await signed_in(api)
+        browser = await sign_in(api)
         own = {"origin": "https://shares.example.com", "host": "10.0.0.7:8000", "x-sharetally-console": "1"}
-        assert (await browser.ask("POST", "/videos/abc/share", {}, headers=own)).status == 200
+        assert (await browser.request("POST", "/videos/abc/share", {}, headers=own)).status == 200
         other = {**own, "origin": "https://shares.example.com.evil.example"}
-        problem(await browser.ask("POST", "/videos/abc/share", {}, headers=other), 403, "forbidden")
+        problem(await browser.request("POST", "/videos/abc/share", {}, headers=other), 403, "forbidden")
 
 
 async def test_cross_origin_scripts_may_not_send_the_header(make_api: MakeApi) -> None:
     async with make_api(CORS_ORIGINS="https://shop.example.com") as api:
         asks = {"access-control-request-method": "POST", "access-control-request-headers": "x-sharetally-console"}
-        said = await api.ask("OPTIONS", SESSION, user=None, headers={"origin": "https://shop.example.com", **asks})
-        assert said.status == 400
-        assert "access-control-allow-credentials" not in said.headers
+        response = await api.request(
+            "OPTIONS", SESSION, user=None, headers={"origin": "https://shop.example.com", **asks}
+        )
+        assert response.status == 400
+        assert "access-control-allow-credentials" not in response.headers
 
 
 # the end
 
 
 async def test_signing_out(api: Api) -> None:
-    browser, other = await signed_in(api), await signed_in(api)
+    browser, other = await sign_in(api), await sign_in(api)
     kept = dict(browser.jar)
-    said = await browser.ask("DELETE", SESSION)
-    assert (said.status, said.body, browser.jar) == (204, b"", {})
-    assert "Max-Age=0" in said.headers["set-cookie"]
+    response = await browser.request("DELETE", SESSION)
+    assert (response.status, response.body, browser.jar) == (204, b"", {})
+    assert "Max-Age=0" in response.headers["set-cookie"]
     browser.jar = kept  # somebody had copied it
-    problem(await browser.ask("GET", SESSION), 401, "unauthenticated")
-    problem(await browser.ask("GET", "/audit"), 401, "unauthenticated")
-    assert (await browser.ask("DELETE", SESSION)).status == 204, "again, nothing is left to do"
-    assert (await other.ask("GET", SESSION)).status == 200
+    problem(await browser.request("GET", SESSION), 401, "unauthenticated")
+    problem(await browser.request("GET", "/audit"), 401, "unauthenticated")
+    assert (await browser.request("DELETE", SESSION)).status == 204, "again, nothing is left to do"
+    assert (await other.request("GET", SESSION)).status == 200
 
 
-async def test_signing_out_elsewhere_is_heard_everywhere(module_database: str, tmp_path: Path) -> None:
+async def test_signing_out_ends_the_session_in_every_process(module_database: str, tmp_path: Path) -> None:
     """Two processes over one database; the second believes what it looked up for a few seconds, and no longer."""
-    async with opened(settings(tmp_path, module_database)) as one, opened(settings(tmp_path, module_database)) as two:
+    async with (
+        start_api(make_settings(tmp_path, module_database)) as one,
+        start_api(make_settings(tmp_path, module_database)) as two,
+    ):
         clock = _Seconds()
         sessions = Sessions(two.database, clock=two.core.clock, public_url=None, now=clock)
-        browser = await signed_in(one)
+        browser = await sign_in(one)
         scope = {"type": "http", "method": "GET", "headers": [(b"cookie", f"{COOKIE}={browser.jar[COOKIE]}".encode())]}
-        assert (await sessions.of(scope)).user_id == "mara"
-        assert (await browser.ask("DELETE", SESSION)).status == 204
-        assert (await sessions.of(scope)).user_id == "mara", "what was looked up is believed for some seconds"
+        assert (await sessions.require(scope)).user_id == "mara"
+        assert (await browser.request("DELETE", SESSION)).status == 204
+        assert (await sessions.require(scope)).user_id == "mara", "what was looked up is believed for some seconds"
         clock.at += 5.0
         with pytest.raises(Unauthenticated):
-            await sessions.of(scope)
+            await sessions.require(scope)
 
 
 class _Seconds:
@@ -302,10 +309,10 @@ class _Seconds:
 
 async def test_how_one_may_sign_in(make_api: MakeApi) -> None:
     async with make_api(PUBLIC_URL="https://shares.example.com") as api:
-        said = await api.ask("GET", "/console/options", user=None)
-        assert said.json == {"oidc": False, "publicUrl": "https://shares.example.com"}
+        response = await api.request("GET", "/console/options", user=None)
+        assert response.json == {"oidc": False, "publicUrl": "https://shares.example.com"}
 
 
-@pytest.mark.parametrize("scope", EVERYTHING)
-async def test_a_token_is_no_session(untouched: Api, scope: str) -> None:
-    problem(await untouched.ask("GET", SESSION, scope=scope), 401, "unauthenticated")
+@pytest.mark.parametrize("scope", ALL_SCOPES)
+async def test_a_token_is_no_session(readonly_api: Api, scope: str) -> None:
+    problem(await readonly_api.request("GET", SESSION, scope=scope), 401, "unauthenticated")

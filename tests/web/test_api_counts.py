@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.api import Api, eventually, invalid, problem
+from tests.web.api import Api, eventually, invalid_paths, problem
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.anyio
 async def correct(api: Api, content: str, lines: list[dict[str, Any]]) -> None:
     kind, name = content.split("/")
     named = [{"contentType": kind, "contentId": name, "reason": "import", **line} for line in lines]
-    said = await api.ask("POST", "/share-links/adjustments", {"adjustments": named}, scope="admin")
-    assert said.status == 202, said
+    response = await api.request("POST", "/share-links/adjustments", {"adjustments": named}, scope="admin")
+    assert response.status == 202, response
 
 
 async def test_nothing_shared_yet(any_api: Api, video: str) -> None:
-    said = await any_api.ask("GET", f"/share-links/count/article/{video}", user=None)
-    assert said.status == 200
-    assert said.json == {
+    response = await any_api.request("GET", f"/share-links/count/article/{video}", user=None)
+    assert response.status == 200
+    assert response.json == {
         "contentType": "article",
         "contentId": video,
         "shareCount": 0,
@@ -36,8 +36,8 @@ async def test_nothing_shared_yet(any_api: Api, video: str) -> None:
 async def test_records_links_and_corrections_are_told_apart(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter", "facebook")
     await any_api.share(video, "twitter", user="bert")
-    wish = {"contentType": "video", "contentId": video, "channelId": "twitter", "campaignId": "spring"}
-    await any_api.ask("POST", "/share-links", wish)
+    body = {"contentType": "video", "contentId": video, "channelId": "twitter", "campaignId": "spring"}
+    await any_api.request("POST", "/share-links", body)
     await correct(any_api, f"video/{video}", [{"operation": "increment", "amount": 7, "channelId": "newsletter"}])
     expected = {
         "evidence": {"declared": 3, "link": 1, "adjusted": 7},
@@ -49,7 +49,7 @@ async def test_records_links_and_corrections_are_told_apart(any_api: Api, video:
     assert shown["version"] > 0
     age = datetime.now(UTC) - datetime.fromisoformat(shown["asOf"])
     assert abs(age.total_seconds()) < 60
-    exact = (await any_api.ask("GET", f"/share-links/count/video/{video}?consistent=true")).json
+    exact = (await any_api.request("GET", f"/share-links/count/video/{video}?consistent=true")).json
     assert exact == shown
 
 
@@ -57,7 +57,7 @@ async def test_the_version_rises_with_every_change(any_api: Api, video: str) -> 
     versions = [0]
     await any_api.share(video, "twitter")
     versions.append((await any_api.counted(f"video/{video}"))["version"])
-    await any_api.ask("DELETE", f"/videos/{video}/share/twitter")
+    await any_api.request("DELETE", f"/videos/{video}/share/twitter")
     gone = await any_api.counted(f"video/{video}")
     versions.append(gone["version"])
     assert versions == sorted(set(versions))
@@ -79,7 +79,7 @@ async def test_the_fifty_largest_and_the_others(any_api: Api, video: str) -> Non
     expected = {f"c{each}": each for each in range(6, 56)} | {"other": 1 + 2 + 3 + 4 + 5}
     assert shown["breakdown"]["campaign"] == expected
     assert shown["shareCount"] == sum(range(1, 56))
-    exact = await any_api.ask("GET", f"/share-links/count/video/{video}?consistent=true")
+    exact = await any_api.request("GET", f"/share-links/count/video/{video}?consistent=true")
     assert exact.json["breakdown"]["campaign"] == expected
 
 
@@ -90,23 +90,23 @@ async def test_a_version_that_is_known_is_not_sent_again(api: Api, video: str) -
     await api.share(video, "twitter")
     version = (await api.counted(f"video/{video}"))["version"]
     address, tag = f"/share-links/count/video/{video}", f'"{version}"'
-    first = await api.ask("GET", address, user=None)
+    first = await api.request("GET", address, user=None)
     assert (first.headers["etag"], first.headers["cache-control"]) == (tag, "no-cache")
     for known in (tag, f"W/{tag}", f'"1", {tag}', f'"1",W/{tag} , "2"', "*"):
-        said = await api.ask("GET", address, user=None, headers={"if-none-match": known})
-        assert (said.status, said.body) == (304, b""), known
-        assert (said.headers["etag"], said.headers["cache-control"]) == (tag, "no-cache")
-        assert "content-type" not in said.headers
+        response = await api.request("GET", address, user=None, headers={"if-none-match": known})
+        assert (response.status, response.body) == (304, b""), known
+        assert (response.headers["etag"], response.headers["cache-control"]) == (tag, "no-cache")
+        assert "content-type" not in response.headers
     for other in ('"1"', f"{version}", '""', f'"{version}0"', f'w/"{version}"', "nonsense"):
-        said = await api.ask("GET", address, user=None, headers={"if-none-match": other})
-        assert (said.status, said.body) == (200, first.body), other
+        response = await api.request("GET", address, user=None, headers={"if-none-match": other})
+        assert (response.status, response.body) == (200, first.body), other
     twice = [("if-none-match", '"1"'), ("if-none-match", tag)]
-    assert (await api.ask("GET", address, user=None, headers=twice)).status == 304
+    assert (await api.request("GET", address, user=None, headers=twice)).status == 304
 
 
 async def test_head_says_what_get_would(api: Api, video: str) -> None:
     address = f"/share-links/count/video/{video}"
-    get, head = await api.ask("GET", address), await api.ask("HEAD", address)
+    get, head = await api.request("GET", address), await api.request("HEAD", address)
     assert (head.status, head.body) == (200, b"")
     assert {name: head.headers[name] for name in ("etag", "content-length")} == {
         "etag": '"0"',
@@ -120,20 +120,20 @@ async def test_head_says_what_get_would(api: Api, video: str) -> None:
 async def test_exact_at_once_after_an_answered_write(any_api: Api, video: str) -> None:
     for number in range(1, 6):
         await any_api.share(video, "twitter", user=f"user-{number}")
-        assert await any_api.exact(f"video/{video}") == number
+        assert await any_api.exact_count(f"video/{video}") == number
 
 
 async def test_exact_is_what_is_counted_and_what_is_not_yet(make_api: MakeApi, video: str) -> None:
     async with make_api(counting=False) as api:
         await api.share(video, "twitter")
-        await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, "campaignId": "spring"})
+        await api.request("POST", "/share-links", {"contentType": "video", "contentId": video, "campaignId": "spring"})
         plain, proof = f"/share-links/count/video/{video}", f"/proof/video/{video}"
-        assert (await api.ask("GET", plain)).json["shareCount"] == 0
-        exact = (await api.ask("GET", f"{plain}?consistent=true")).json
+        assert (await api.request("GET", plain)).json["shareCount"] == 0
+        exact = (await api.request("GET", f"{plain}?consistent=true")).json
         assert (exact["shareCount"], exact["breakdown"]["campaign"]) == (2, {"none": 1, "spring": 1})
-        found = (await api.ask("GET", proof)).json
+        found = (await api.request("GET", proof)).json
         assert [found[name] for name in ("ledger", "pending", "counted", "drift")] == [2, 2, 0, 0]
-        status = (await api.ask("GET", f"/videos/{video}/share-status")).json["platforms"][0]
+        status = (await api.request("GET", f"/videos/{video}/share-status")).json["platforms"][0]
         assert (status["shared"], status["shareCount"]) == (True, 1)
     async with make_api() as api:
         assert (await api.counted(f"video/{video}"))["shareCount"] == 2
@@ -141,16 +141,18 @@ async def test_exact_is_what_is_counted_and_what_is_not_yet(make_api: MakeApi, v
 
 async def test_exact_needs_a_token_and_is_not_stored(api: Api, video: str) -> None:
     address = f"/share-links/count/video/{video}?consistent=true"
-    problem(await api.ask("GET", address, user=None), 401, "unauthenticated")
-    said = await api.ask("GET", address, headers={"if-none-match": '"0"'})
-    assert (said.status, said.headers["cache-control"]) == (200, "no-store")
-    assert "etag" not in said.headers
+    problem(await api.request("GET", address, user=None), 401, "unauthenticated")
+    response = await api.request("GET", address, headers={"if-none-match": '"0"'})
+    assert (response.status, response.headers["cache-control"]) == (200, "no-store")
+    assert "etag" not in response.headers
 
 
 @pytest.mark.parametrize("query", ["consistent=1", "consistent=yes", "consistent=", "consistent=TRUE", "exact=true"])
-async def test_a_switch_is_true_or_false(untouched: Api, query: str) -> None:
-    assert invalid(await untouched.ask("GET", f"/share-links/count/video/abc?{query}")) == [query.partition("=")[0]]
-    assert (await untouched.ask("GET", "/share-links/count/video/abc?consistent=false", user=None)).status == 200
+async def test_a_switch_is_true_or_false(readonly_api: Api, query: str) -> None:
+    assert invalid_paths(await readonly_api.request("GET", f"/share-links/count/video/abc?{query}")) == [
+        query.partition("=")[0]
+    ]
+    assert (await readonly_api.request("GET", "/share-links/count/video/abc?consistent=false", user=None)).status == 200
 
 
 # many
@@ -162,8 +164,8 @@ async def test_many_counts_in_the_order_asked(any_api: Api, video: str) -> None:
     contents = [
         {"contentType": "video", "contentId": each} for each in (video, "nobody", f"{video} ", video.upper(), video)
     ]
-    said = await any_api.ask("POST", "/share-links/counts", {"contents": contents}, user=None)
-    counts = said.json["counts"]
+    response = await any_api.request("POST", "/share-links/counts", {"contents": contents}, user=None)
+    counts = response.json["counts"]
     assert [each["contentId"] for each in counts] == [each["contentId"] for each in contents]
     assert [each["shareCount"] for each in counts] == [2, 0, 0, 0, 2]
     assert counts[0] == counts[4]
@@ -172,13 +174,13 @@ async def test_many_counts_in_the_order_asked(any_api: Api, video: str) -> None:
 
 async def test_two_hundred_at_most(any_api: Api, video: str) -> None:
     contents = [{"contentType": "video", "contentId": f"{video}-{each}"} for each in range(201)]
-    assert (await any_api.ask("POST", "/share-links/counts", {"contents": []})).json == {"counts": []}
-    full = await any_api.ask("POST", "/share-links/counts", {"contents": contents[:200]}, user=None)
+    assert (await any_api.request("POST", "/share-links/counts", {"contents": []})).json == {"counts": []}
+    full = await any_api.request("POST", "/share-links/counts", {"contents": contents[:200]}, user=None)
     assert [each["contentId"] for each in full.json["counts"]] == [each["contentId"] for each in contents[:200]]
-    assert invalid(await any_api.ask("POST", "/share-links/counts", {"contents": contents})) == ["contents"]
+    assert invalid_paths(await any_api.request("POST", "/share-links/counts", {"contents": contents})) == ["contents"]
 
 
-async def test_the_one_that_is_malformed_is_named(untouched: Api) -> None:
+async def test_the_one_that_is_malformed_is_named(readonly_api: Api) -> None:
     good = {"contentType": "video", "contentId": "abc"}
     for bad, path in (
         ({"contentType": "video"}, "contents[1].contentId"),
@@ -186,7 +188,9 @@ async def test_the_one_that_is_malformed_is_named(untouched: Api) -> None:
         ({**good, "contentId": "a/b"}, "contents[1].contentId"),
         ({**good, "more": 1}, "contents[1].more"),
     ):
-        assert invalid(await untouched.ask("POST", "/share-links/counts", {"contents": [good, bad]})) == [path]
+        assert invalid_paths(await readonly_api.request("POST", "/share-links/counts", {"contents": [good, bad]})) == [
+            path
+        ]
 
 
 # who may read
@@ -196,14 +200,14 @@ async def test_counts_need_a_token_where_they_are_not_public(make_api: MakeApi) 
     bulk = {"contents": [{"contentType": "video", "contentId": "abc"}]}
     async with make_api(PUBLIC_COUNTS="off") as api:
         for ask in (("GET", "/share-links/count/video/abc", b""), ("POST", "/share-links/counts", bulk)):
-            problem(await api.ask(*ask, user=None), 401, "unauthenticated")
-            assert (await api.ask(*ask)).status == 200
+            problem(await api.request(*ask, user=None), 401, "unauthenticated")
+            assert (await api.request(*ask)).status == 200
 
 
-async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_needed(untouched: Api) -> None:
+async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_needed(readonly_api: Api) -> None:
     bad = {"authorization": "Bearer no.such.token"}
-    said = await untouched.ask("GET", "/share-links/count/video/abc", user=None, headers=bad)
-    problem(said, 401, "unauthenticated")
+    response = await readonly_api.request("GET", "/share-links/count/video/abc", user=None, headers=bad)
+    problem(response, 401, "unauthenticated")
 
 
 # proof
@@ -214,12 +218,12 @@ async def test_the_proof_shows_ledger_pending_and_counted_for_each_cell(any_api:
     address = f"/proof/video/{video}"
 
     async def settled() -> Any:
-        found = (await any_api.ask("GET", address)).json
+        found = (await any_api.request("GET", address)).json
         assert (found["ledger"], found["drift"], found["pending"] + found["counted"]) == (2, 0, 2)
         return found if found["pending"] == 0 else None
 
     proof = await eventually(settled)
-    assert (await any_api.ask("GET", address)).headers["cache-control"] == "no-store"
+    assert (await any_api.request("GET", address)).headers["cache-control"] == "no-store"
     assert set(proof) == {"contentType", "contentId", "ledger", "pending", "counted", "drift", "asOf", "cells"}
     assert abs((datetime.fromisoformat(proof["asOf"]) - datetime.now(UTC)).total_seconds()) < 60
     cells = {each["cell"]: (each["ledger"], each["pending"], each["counted"], each["drift"]) for each in proof["cells"]}
@@ -230,7 +234,7 @@ async def test_the_proof_shows_ledger_pending_and_counted_for_each_cell(any_api:
 
 
 async def test_the_proof_of_nothing_is_zero(any_api: Api, video: str) -> None:
-    proof = (await any_api.ask("GET", f"/proof/article/{video}")).json
+    proof = (await any_api.request("GET", f"/proof/article/{video}")).json
     assert (proof["contentType"], proof["contentId"]) == ("article", video)
     assert [proof[name] for name in ("ledger", "pending", "counted", "drift")] == [0, 0, 0, 0]
-    problem(await any_api.ask("GET", f"/proof/article/{video}", user=None), 401, "unauthenticated")
+    problem(await any_api.request("GET", f"/proof/article/{video}", user=None), 401, "unauthenticated")

@@ -17,7 +17,7 @@ from sharetally.domain.share import Status
 from sharetally.ports import Writes
 from tests.contracts.database_rows import of_records, record, write
 from tests.contracts.delivery_rows import EPOCH, finish, registered
-from tests.web.api import Api, invalid, opened, problem, settings
+from tests.web.api import Api, invalid_paths, make_settings, problem, start_api
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -26,19 +26,19 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def idle(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
     """The service on each kind of database, without a worker: what is shared stays pending until it is parked."""
-    async with opened(settings(tmp_path, module_database), counting=False) as found:
+    async with start_api(make_settings(tmp_path, module_database), counting=False) as found:
         yield found
         for each in await found.database.parked(limit=1_000):
             await found.database.unpark([each.event.id])
-        async with found.database._engine.writing() as connection:
+        async with found.database._engine.write_transaction() as connection:
             await connection.run(tables.deliveries.delete())
             await connection.run(tables.delivery_targets.delete())
 
 
 async def admin(api: Api, method: str, target: str, body: object = b"") -> Any:
-    said = await api.ask(method, target, body, scope="admin", user="root")
-    assert (said.status, said.headers["cache-control"]) == (200, "no-store"), said
-    return said.json
+    response = await api.request(method, target, body, scope="admin", user="root")
+    assert (response.status, response.headers["cache-control"]) == (200, "no-store"), response
+    return response.json
 
 
 async def parked(api: Api, video: str, *users: str) -> list[str]:
@@ -54,7 +54,7 @@ async def parked(api: Api, video: str, *users: str) -> list[str]:
 
 async def proof(api: Api, video: str) -> tuple[int, int]:
     """Ledger and pending, without a drift."""
-    found = (await api.ask("GET", f"/proof/video/{video}")).json
+    found = (await api.request("GET", f"/proof/video/{video}")).json
     assert found["drift"] == 0
     return found["ledger"], found["pending"]
 
@@ -101,9 +101,9 @@ async def test_what_is_given_up_is_cancelled_with_author_and_reason(idle: Api, v
         {"id": oldest, "outcome": "discarded", "detail": "1 adjustments cancel it"},
     ]
     assert await proof(idle, video) == (0, 0)
-    lines = [line for line in await idle.audited(f"video/{video}") if line["action"] == "discarded"]
+    lines = [line for line in await idle.audit_lines(f"video/{video}") if line["action"] == "discarded"]
     assert [(line["actor"], line["error"]["message"]) for line in lines] == [("root", "sent twice")] * 2
-    problem(await idle.ask("GET", f"/dead/{newest}", scope="admin"), 404, "not-found")
+    problem(await idle.request("GET", f"/dead/{newest}", scope="admin"), 404, "not-found")
 
 
 async def test_what_is_replayed_is_counted(make_api: MakeApi, video: str) -> None:
@@ -133,7 +133,9 @@ async def test_a_database_that_goes_away_in_the_middle(
         outcomes = [each["outcome"] for each in (await admin(api, "POST", "/dead/discard", body))["results"]]
         assert outcomes == ["discarded", "failed"]
         problem(
-            await api.ask("POST", "/dead/discard", {"ids": ids[1:], "reason": "r"}, scope="admin"), 503, "unavailable"
+            await api.request("POST", "/dead/discard", {"ids": ids[1:], "reason": "r"}, scope="admin"),
+            503,
+            "unavailable",
         )
 
 
@@ -141,8 +143,8 @@ async def dead_post(api: Api, video: str, user: str) -> str:
     """A post that was retried over HTTP and is dead; returns its id."""
     kept = record(content=ContentRef(type="video", id=video), user_id=user, status=Status.FAILED)
     await write(api.database, Writes(new_records=of_records(kept)))
-    said = await api.ask("POST", f"/videos/{video}/share/twitter/retry", user=user)
-    assert (said.status, said.json["status"]) == (202, "pending"), said
+    response = await api.request("POST", f"/videos/{video}/share/twitter/retry", user=user)
+    assert (response.status, response.json["status"]) == (202, "pending"), response
     worker = await registered(api.database)
     (gate,) = (await api.database.deliveries.due({"post"}, EPOCH)).gates
     (delivery,) = (await api.database.deliveries.claim(worker, gate, {"post"}, EPOCH, 1)).deliveries
@@ -170,14 +172,14 @@ async def test_a_dead_delivery_is_shown_with_the_parked_jobs_replayed_and_discar
         ("discarded", "1 adjustments cancel it"),
     ]
     assert (await admin(idle, "POST", "/dead/replay", {"ids": [delivery]}))["results"][0]["outcome"] == "not-found"
-    assert (await idle.ask("POST", f"/videos/{video}/share/twitter/retry", user="bert")).json["status"] == "pending"
+    assert (await idle.request("POST", f"/videos/{video}/share/twitter/retry", user="bert")).json["status"] == "pending"
 
 
 async def test_a_dead_delivery_waits_again(idle: Api, video: str) -> None:
     delivery = await dead_post(idle, video, "anna")
     results = (await admin(idle, "POST", "/dead/replay", {"ids": [delivery]}))["results"]
     assert results == [{"id": delivery, "outcome": "replayed", "detail": "a worker delivers it"}]
-    problem(await idle.ask("GET", f"/dead/{delivery}", scope="admin"), 404, "not-found")
+    problem(await idle.request("GET", f"/dead/{delivery}", scope="admin"), 404, "not-found")
 
 
 @pytest.mark.parametrize(
@@ -195,17 +197,17 @@ async def test_a_dead_delivery_waits_again(idle: Api, video: str) -> None:
         ("discard", {"ids": [str(new_id())], "reason": "\u0000"}, "reason"),
     ],
 )
-async def test_a_malformed_wish_names_the_field(untouched: Api, target: str, body: object, path: str) -> None:
-    assert invalid(await untouched.ask("POST", f"/dead/{target}", body, scope="admin")) == [path]
+async def test_a_malformed_request_names_the_field(readonly_api: Api, target: str, body: object, path: str) -> None:
+    assert invalid_paths(await readonly_api.request("POST", f"/dead/{target}", body, scope="admin")) == [path]
 
 
-async def test_only_for_admins(untouched: Api) -> None:
+async def test_only_for_admins(readonly_api: Api) -> None:
     for method, target in (
         ("GET", "/dead"),
         ("GET", f"/dead/{new_id()}"),
         ("POST", "/dead/replay"),
         ("POST", "/dead/discard"),
     ):
-        problem(await untouched.ask(method, target, scope="shares audit analytics"), 403, "forbidden")
+        problem(await readonly_api.request(method, target, scope="shares audit analytics"), 403, "forbidden")
     for odd in ("abc", new_id()):
-        problem(await untouched.ask("GET", f"/dead/{odd}", scope="admin"), 404, "not-found")
+        problem(await readonly_api.request("GET", f"/dead/{odd}", scope="admin"), 404, "not-found")

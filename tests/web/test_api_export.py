@@ -17,18 +17,18 @@ from starlette.types import Message
 from sharetally.domain.errors import Unavailable
 from sharetally.ports import AuditFilter, Writes
 from sharetally.web.endpoints import audit_export
-from tests.contracts.database_rows import entry, write
-from tests.web.api import Api, invalid, problem
+from tests.contracts.database_rows import audit_entry, write_rows
+from tests.web.api import Api, invalid_paths, problem
 
 pytestmark = pytest.mark.anyio
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\ttab", "\rreturn", "＝1", 'a "quoted", one\nof two lines', "plain")
 
 
 async def exported(api: Api, query: str = "", **how: Any) -> str:
-    said = await api.ask("GET", f"/audit/export?{query}", **{"scope": "audit", **how})
-    assert said.status == 200, said
-    assert said.headers["cache-control"] == "no-store"
-    return said.body.decode()
+    response = await api.request("GET", f"/audit/export?{query}", **{"scope": "audit", **how})
+    assert response.status == 200, response
+    assert response.headers["cache-control"] == "no-store"
+    return response.body.decode()
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -37,8 +37,8 @@ def rows(text: str) -> list[dict[str, str]]:
 
 async def test_a_file_has_what_the_list_has(any_api: Api, video: str) -> None:
     await any_api.share(video, headers={"x-request-id": f"r-{video}"})
-    await any_api.ask("DELETE", f"/videos/{video}/share/twitter")
-    listed = list(reversed(await any_api.audited(f"video/{video}")))
+    await any_api.request("DELETE", f"/videos/{video}/share/twitter")
+    listed = list(reversed(await any_api.audit_lines(f"video/{video}")))
     lines = (await exported(any_api, f"contentId={video}&format=jsonl")).splitlines()
     assert [json.loads(line) for line in lines] == listed
     table = rows(await exported(any_api, f"contentId={video}"))
@@ -51,21 +51,21 @@ async def test_a_file_has_what_the_list_has(any_api: Api, video: str) -> None:
 async def test_its_name_and_kind(api: Api, video: str) -> None:
     await api.share(video, "twitter")
     for kind, media in (("csv", "text/csv; charset=utf-8; header=present"), ("jsonl", "application/x-ndjson")):
-        said = await api.ask("GET", f"/audit/export?format={kind}")
-        assert said.headers["content-type"] == media
-        name = said.headers["content-disposition"].removeprefix('attachment; filename="audit-')
+        response = await api.request("GET", f"/audit/export?format={kind}")
+        assert response.headers["content-type"] == media
+        name = response.headers["content-disposition"].removeprefix('attachment; filename="audit-')
         assert name.endswith(f'Z.{kind}"')
-    head = await api.ask("HEAD", "/audit/export")
+    head = await api.request("HEAD", "/audit/export")
     assert (head.status, head.body) == (200, b"")
 
 
 async def test_no_cell_is_a_formula_and_every_cell_comes_back(api: Api) -> None:
-    await write(api.database, Writes(audit=[entry(error_code="x", error_message=text) for text in FORMULAS]))
+    await write_rows(api.database, Writes(audit=[audit_entry(error_code="x", error_message=text) for text in FORMULAS]))
     text = await exported(api)
     assert text.endswith("\r\n")
     cells = [row["errorMessage"] for row in reversed(rows(text))]
     assert cells == [f"'{each}" for each in FORMULAS[:7]] + list(FORMULAS[7:])
-    assert audit_export._cell("a;=1;+2;b-3\n@x\r\n-1;c") == "a;'=1;'+2;b-3\n'@x\r\n'-1;c"
+    assert audit_export._csv_cell("a;=1;+2;b-3\n@x\r\n-1;c") == "a;'=1;'+2;b-3\n'@x\r\n'-1;c"
     found = [json.loads(line)["error"]["message"] for line in (await exported(api, "format=jsonl")).splitlines()]
     assert found == list(FORMULAS[::-1])
 
@@ -75,8 +75,8 @@ async def test_everybody_exports_their_own(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter", user=f"bert-{video}")
     mine = rows(await exported(any_api, f"contentId={video}", user=f"anna-{video}", scope="shares"))
     assert [row["userId"] for row in mine] == [f"anna-{video}"]
-    problem(await any_api.ask("GET", f"/audit/export?userId=bert-{video}"), 403, "forbidden")
-    problem(await any_api.ask("GET", "/audit/export", user=None), 401, "unauthenticated")
+    problem(await any_api.request("GET", f"/audit/export?userId=bert-{video}"), 403, "forbidden")
+    problem(await any_api.request("GET", "/audit/export", user=None), 401, "unauthenticated")
 
 
 class Reader:
@@ -115,9 +115,9 @@ class Reader:
 
 
 async def test_many_pages_are_one_file(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_export, "PAGE", 3)
+    monkeypatch.setattr(audit_export, "PAGE_SIZE", 3)
     for number in (2, 1, 3):  # less than, just, and more than whole pages
-        await write(api.database, Writes(audit=[entry() for _ in range(number)]))
+        await write_rows(api.database, Writes(audit=[audit_entry() for _ in range(number)]))
         reader = Reader(api, keep=True)
         await reader.run()
         assert [json.loads(line)["id"] for line in b"".join(reader.parts).splitlines()] == [
@@ -126,11 +126,11 @@ async def test_many_pages_are_one_file(api: Api, monkeypatch: pytest.MonkeyPatch
 
 
 def many(number: int) -> list[Any]:
-    return [entry(error_message="x" * 400, error_code="x") for _ in range(number)]
+    return [audit_entry(error_message="x" * 400, error_code="x") for _ in range(number)]
 
 
 async def test_a_long_file_takes_no_more_memory_than_a_short_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines, asked = many(audit_export.PAGE), list[int]()
+    lines, asked = many(audit_export.PAGE_SIZE), list[int]()
 
     async def counted(*_: object, **__: object) -> Sequence[Any]:
         asked.append(1)
@@ -149,8 +149,8 @@ async def test_a_long_file_takes_no_more_memory_than_a_short_one(api: Api, monke
     assert peak < 6_000_000
 
 
-async def test_who_leaves_ends_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines, asked = many(audit_export.PAGE), list[int]()
+async def test_a_disconnected_client_ends_the_export(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, asked = many(audit_export.PAGE_SIZE), list[int]()
 
     async def endless(*_: object, **__: object) -> Sequence[Any]:
         asked.append(1)
@@ -163,7 +163,7 @@ async def test_who_leaves_ends_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_database_that_goes_away_leaves_no_proper_end(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines, asked = many(audit_export.PAGE), list[int]()
+    lines, asked = many(audit_export.PAGE_SIZE), list[int]()
 
     async def failing(*_: object, **__: object) -> Sequence[Any]:
         asked.append(1)
@@ -177,15 +177,15 @@ async def test_a_database_that_goes_away_leaves_no_proper_end(api: Api, monkeypa
         await reader.run()
     assert reader.size > 0
     assert not reader.ended
-    problem(await api.ask("GET", "/audit/export", scope="audit"), 503, "unavailable")
+    problem(await api.request("GET", "/audit/export", scope="audit"), 503, "unavailable")
 
 
 @pytest.mark.parametrize(
     ("query", "path"),
     [("format=xlsx", "format"), ("pageSize=10", "pageSize"), ("status=shared", "status"), ("from=yesterday", "from")],
 )
-async def test_a_malformed_query_names_the_parameter(untouched: Api, query: str, path: str) -> None:
-    assert invalid(await untouched.ask("GET", f"/audit/export?{query}", scope="audit")) == [path]
+async def test_a_malformed_query_names_the_parameter(readonly_api: Api, query: str, path: str) -> None:
+    assert invalid_paths(await readonly_api.request("GET", f"/audit/export?{query}", scope="audit")) == [path]
 
 
 # the whole life
@@ -194,10 +194,10 @@ async def test_a_malformed_query_names_the_parameter(untouched: Api, query: str,
 async def test_the_life_of_a_share(any_api: Api, video: str) -> None:
     user = f"anna-{video}"
     await any_api.share(video, "twitter", user=user)
-    await any_api.ask("DELETE", f"/videos/{video}/share/twitter", user=user)
+    await any_api.request("DELETE", f"/videos/{video}/share/twitter", user=user)
     await any_api.share(video, "twitter", user=user)
-    lines = await any_api.audited(f"video/{video}")
-    found = (await any_api.ask("GET", f"/audit/records/{lines[0]['recordId']}", scope="audit", user="root")).json
+    lines = await any_api.audit_lines(f"video/{video}")
+    found = (await any_api.request("GET", f"/audit/records/{lines[0]['recordId']}", scope="audit", user="root")).json
     assert found["entries"] == lines
     assert [line["action"] for line in lines] == ["shared", "withdrawn", "revived"]
     unknown = {name: found["record"][name] for name in ("firstSharedAt", "lastSharedAt", "attemptCount")}
@@ -206,25 +206,25 @@ async def test_the_life_of_a_share(any_api: Api, video: str) -> None:
         "status": "success", "evidence": "declared", "error": None, "externalId": None, "externalUrl": None,
     }  # fmt: skip
     assert found["link"] is None
-    own = await any_api.ask("GET", f"/audit/records/{lines[0]['recordId']}", user=user)
+    own = await any_api.request("GET", f"/audit/records/{lines[0]['recordId']}", user=user)
     assert own.json == found
-    problem(await any_api.ask("GET", f"/audit/records/{lines[0]['recordId']}", user="bert"), 404, "not-found")
+    problem(await any_api.request("GET", f"/audit/records/{lines[0]['recordId']}", user="bert"), 404, "not-found")
 
 
 async def test_the_life_of_a_link_and_of_a_correction(any_api: Api, video: str) -> None:
     body = {"contentType": "video", "contentId": video}
-    link = (await any_api.ask("POST", "/share-links", body)).json
-    await any_api.ask("DELETE", f"/share-links/{link['id']}")
-    found = (await any_api.ask("GET", f"/audit/records/{link['id']}", scope="audit")).json
+    link = (await any_api.request("POST", "/share-links", body)).json
+    await any_api.request("DELETE", f"/share-links/{link['id']}")
+    found = (await any_api.request("GET", f"/audit/records/{link['id']}", scope="audit")).json
     assert [line["action"] for line in found["entries"]] == ["link_created", "link_deleted"]
     assert (found["record"], found["link"]["id"]) == (None, link["id"])
     correction = {"operation": "increment", "reason": "import"}
-    await any_api.ask("POST", f"/share-links/count/video/{video}/adjustments", correction, scope="admin")
-    line = (await any_api.audited(f"video/{video}"))[-1]
-    found = (await any_api.ask("GET", f"/audit/records/{line['recordId']}", scope="audit")).json
+    await any_api.request("POST", f"/share-links/count/video/{video}/adjustments", correction, scope="admin")
+    line = (await any_api.audit_lines(f"video/{video}"))[-1]
+    found = (await any_api.request("GET", f"/audit/records/{line['recordId']}", scope="audit")).json
     assert found == {"record": None, "link": None, "entries": [line]}
 
 
-async def test_a_life_that_nobody_lived(untouched: Api) -> None:
+async def test_an_unknown_history_is_404(readonly_api: Api) -> None:
     for odd in ("abc", uuid4()):
-        problem(await untouched.ask("GET", f"/audit/records/{odd}", scope="audit"), 404, "not-found")
+        problem(await readonly_api.request("GET", f"/audit/records/{odd}", scope="audit"), 404, "not-found")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.migrations.runner import upgrade
-from tests.conftest import needed
+from tests.conftest import require_service
 from tests.services import Services, fresh_mysql, fresh_postgresql
 from tests.services.proxy import open_proxy
-from tests.web.api import Api, Said, eventually, opened, problem, settings, unavailable
+from tests.web.api import Api, HttpResponse, assert_unavailable, eventually, make_settings, problem, start_api
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ LINK = {"contentType": "video", "contentId": "abc"}
 def server_url(request: pytest.FixtureRequest, services: Services) -> Iterator[str]:
     """A database at its head on a server."""
     fresh = fresh_postgresql if request.param == "postgresql" else fresh_mysql
-    with fresh(needed(getattr(services, request.param), request.param)) as url:
+    with fresh(require_service(getattr(services, request.param), request.param)) as url:
         upgrade(url)
         yield url
 
@@ -47,46 +47,46 @@ EVERY = [
 
 
 async def test_without_its_database_it_says_so_and_recovers_by_itself(server_url: str, tmp_path: Path) -> None:
-    async with open_proxy(server_url) as proxy, opened(settings(tmp_path, proxy.url)) as api:
+    async with open_proxy(server_url) as proxy, start_api(make_settings(tmp_path, proxy.url)) as api:
         key = await api.key("shop", "shares")
         assert (await api.share("abc", "twitter")).status == 200
         await proxy.cut()
-        for said in await asyncio.gather(*(api.ask(*each[:3], scope=each[3]) for each in EVERY)):
-            unavailable(said)
-        unavailable(await api.ask("GET", "/audit", user=None, headers={"x-api-key": key}))
-        assert (await api.ask("GET", "/platforms")).status == 200
-        assert (await api.ask("GET", "/health/live")).status == 200
-        ready = await api.ask("GET", "/health/ready")
+        for response in await asyncio.gather(*(api.request(*each[:3], scope=each[3]) for each in EVERY)):
+            assert_unavailable(response)
+        assert_unavailable(await api.request("GET", "/audit", user=None, headers={"x-api-key": key}))
+        assert (await api.request("GET", "/platforms")).status == 200
+        assert (await api.request("GET", "/health/live")).status == 200
+        ready = await api.request("GET", "/health/ready")
         assert (ready.status, ready.json["checks"]["database"]["status"]) == (503, "down")
-        await proxy.mend()
+        await proxy.restore()
         again = await eventually(lambda: answered(api))
         assert again.json["results"][0]["alreadyShared"] is True
-        assert await api.exact("video/abc") == 1
+        assert await api.exact_count("video/abc") == 1
         assert (await api.counted("video/abc"))["shareCount"] == 1
         assert (await api.database.verify(None, lambda _: None)).drift == 0
 
 
-async def answered(api: Api) -> Said | None:
-    said = await api.share("abc", "twitter")
-    return said if said.status == 200 else None
+async def answered(api: Api) -> HttpResponse | None:
+    response = await api.share("abc", "twitter")
+    return response if response.status == 200 else None
 
 
-async def test_under_a_key_a_503_is_made_good_by_asking_again(server_url: str, tmp_path: Path) -> None:
-    async with open_proxy(server_url) as proxy, opened(settings(tmp_path, proxy.url)) as api:
+async def test_a_503_under_a_key_can_be_retried(server_url: str, tmp_path: Path) -> None:
+    async with open_proxy(server_url) as proxy, start_api(make_settings(tmp_path, proxy.url)) as api:
         key = {"idempotency-key": "the one"}
-        asked = [asyncio.create_task(api.ask("POST", "/share-links", LINK, headers=key)) for _ in range(5)]
+        asked = [asyncio.create_task(api.request("POST", "/share-links", LINK, headers=key)) for _ in range(5)]
         await asyncio.sleep(0)  # they are on their way
         await proxy.cut()
-        assert {said.status for said in await asyncio.gather(*asked)} <= {201, 503}
-        await proxy.mend()
+        assert {response.status for response in await asyncio.gather(*asked)} <= {201, 503}
+        await proxy.restore()
 
-        async def made() -> Said | None:
-            said = await api.ask("POST", "/share-links", LINK, headers=key)
-            return said if said.status == 201 else None
+        async def made() -> HttpResponse | None:
+            response = await api.request("POST", "/share-links", LINK, headers=key)
+            return response if response.status == 201 else None
 
         link = (await eventually(made)).json
-        assert (await api.ask("GET", "/share-links")).json["items"] == [link]
-        assert await api.exact("video/abc") == 1
+        assert (await api.request("GET", "/share-links")).json["items"] == [link]
+        assert await api.exact_count("video/abc") == 1
 
 
 # nothing secret
@@ -99,10 +99,10 @@ async def test_a_fault_of_ours_is_500_and_tells_nothing(
         raise RuntimeError("column secret_column of /var/lib/x.db")
 
     monkeypatch.setattr(type(api.database), "platform_status", broken)
-    said = await api.ask("GET", "/videos/abc/share-status")
-    body = problem(said, 500, "internal")
-    assert body["requestId"] == said.headers["x-request-id"]
-    assert "secret_column" not in said.body.decode()
+    response = await api.request("GET", "/videos/abc/share-status")
+    body = problem(response, 500, "internal")
+    assert body["requestId"] == response.headers["x-request-id"]
+    assert "secret_column" not in response.body.decode()
     assert body["requestId"] in capsys.readouterr().out
 
 
@@ -110,11 +110,11 @@ async def test_no_log_line_and_no_repr_holds_a_secret(make_api: MakeApi, capfd: 
     async with make_api() as api:
         key, token = await api.key("shop", "shares", "act-as"), api.token()
         bearer = {"authorization": f"Bearer {token}"}
-        issued = await api.ask("POST", "/tokens", {"userId": "carla"}, user=None, headers={"x-api-key": key})
+        issued = await api.request("POST", "/tokens", {"userId": "carla"}, user=None, headers={"x-api-key": key})
         for how in ({"x-api-key": key}, bearer, {"authorization": f"Bearer {token}x"}, {"x-api-key": f"{key[:-1]}!"}):
             await api.share("abc", user=None, headers=how)
-            await api.ask("GET", f"/nowhere?token={token}", user=None, headers=how)
+            await api.request("GET", f"/nowhere?token={token}", user=None, headers=how)
         shown = capfd.readouterr()
-        said = shown.out + shown.err + repr(api.core.settings) + repr(vars(api.core))
+        response = shown.out + shown.err + repr(api.core.settings) + repr(vars(api.core))
         for secret in (key, token, issued.json["token"], "a secret that is long enough"):
-            assert secret not in said
+            assert secret not in response

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.api import Api, opened, settings, unavailable
+from tests.web.api import Api, assert_unavailable, make_settings, start_api
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +65,7 @@ async def on_small_disk(migrated_file: Path, tmp_path: Path) -> AsyncIterator[tu
     place.mkdir()
     with small_disk(place) as mounted:
         shutil.copy(migrated_file, place / "sharetally.db")
-        async with opened(settings(tmp_path, f"sqlite:///{place}/sharetally.db")) as api:
+        async with start_api(make_settings(tmp_path, f"sqlite:///{place}/sharetally.db")) as api:
             yield api, Disk(place, api, mounted=mounted)
 
 
@@ -73,9 +73,9 @@ async def share_until_full(api: Api) -> list[str]:
     """Users whose share was answered, until one is not."""
     done: list[str] = []
     while len(done) < 10_000:
-        said = await api.share("abc", user=f"user-{len(done)}")
-        if said.status != 200:
-            unavailable(said)
+        response = await api.share("abc", user=f"user-{len(done)}")
+        if response.status != 200:
+            assert_unavailable(response)
             return done
         done.append(f"user-{len(done)}")
     raise AssertionError("it was never full")
@@ -89,9 +89,9 @@ async def test_on_a_full_disk_nothing_answered_is_lost(migrated_file: Path, tmp_
         done = ["first", *await share_until_full(api)]
         assert len(done) > 1
         for _ in range(5):
-            unavailable(await api.share("abc", user="late"))
-        assert (await api.ask("GET", "/videos/abc/share-status")).status == 200  # what is there can be read
-        assert await api.exact("video/abc") == 4 * len(done)
+            assert_unavailable(await api.share("abc", user="late"))
+        assert (await api.request("GET", "/videos/abc/share-status")).status == 200  # what is there can be read
+        assert await api.exact_count("video/abc") == 4 * len(done)
         await disk.free()
         late = await api.share("abc", user="late")
         assert [each["alreadyShared"] for each in late.json["results"]] == [False] * 4

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.web.api import Api, invalid, problem
+from tests.web.api import Api, invalid_paths, problem
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -20,20 +20,22 @@ FIELDS = {
 
 async def made(api: Api, video: str, *, user: str = "anna", **fields: Any) -> dict[str, Any]:
     """A new link."""
-    said = await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, **fields}, user=user)
-    assert said.status == 201, said
-    link: dict[str, Any] = said.json
+    response = await api.request(
+        "POST", "/share-links", {"contentType": "video", "contentId": video, **fields}, user=user
+    )
+    assert response.status == 201, response
+    link: dict[str, Any] = response.json
     return link
 
 
 async def breakdown(api: Api, video: str) -> dict[str, Any]:
-    said = await api.ask("GET", f"/share-links/count/video/{video}?consistent=true")
-    found: dict[str, Any] = said.json["breakdown"]
+    response = await api.request("GET", f"/share-links/count/video/{video}?consistent=true")
+    found: dict[str, Any] = response.json["breakdown"]
     return found
 
 
 async def test_a_link_is_made_and_counts(any_api: Api, video: str) -> None:
-    wish = {
+    body = {
         "contentType": "video",
         "contentId": video,
         "url": "https://www.youtube.com/watch?v=other",
@@ -41,18 +43,18 @@ async def test_a_link_is_made_and_counts(any_api: Api, video: str) -> None:
         "campaignId": "spring-2027",
         "expiresAt": "2099-12-31T23:00:00.5+02:00",
     }
-    said = await any_api.ask("POST", "/share-links", wish)
-    link = said.json
-    assert said.status == 201
+    response = await any_api.request("POST", "/share-links", body)
+    link = response.json
+    assert response.status == 201
     assert set(link) == FIELDS
-    assert said.headers["location"] == f"/share-links/{link['id']}"
+    assert response.headers["location"] == f"/share-links/{link['id']}"
     assert link["shortUrl"] == f"/s/{link['code']}"
     assert link["userId"] == "anna"
-    assert {name: link[name] for name in wish} == wish | {"expiresAt": "2099-12-31T21:00:00.500000Z"}
+    assert {name: link[name] for name in body} == body | {"expiresAt": "2099-12-31T21:00:00.500000Z"}
     assert link["createdAt"] == link["updatedAt"]
     assert abs((datetime.fromisoformat(link["createdAt"]) - datetime.now(UTC)).total_seconds()) < 60
     assert UUID(link["id"]).version == 7
-    assert (await any_api.ask("GET", said.headers["location"])).json == link
+    assert (await any_api.request("GET", response.headers["location"])).json == link
     cells = {"evidence": {"link": 1}, "channel": {"newsletter": 1}, "campaign": {"spring-2027": 1}}
     assert await breakdown(any_api, video) == cells
     assert (await any_api.counted(f"video/{video}"))["breakdown"] == cells
@@ -74,7 +76,7 @@ async def test_none_is_the_label_of_no_label(api: Api, video: str) -> None:
 async def test_each_link_is_a_share_of_its_own(api: Api, video: str) -> None:
     links = [await made(api, video) for _ in range(3)]
     assert len({link["code"] for link in links}) == 3
-    assert await api.exact(f"video/{video}") == 3
+    assert await api.exact_count(f"video/{video}") == 3
 
 
 @pytest.mark.parametrize(
@@ -107,23 +109,25 @@ async def test_each_link_is_a_share_of_its_own(api: Api, video: str) -> None:
     ],
 )
 async def test_a_malformed_link_names_the_field_and_writes_nothing(
-    untouched: Api, video: str, fields: dict[str, Any], path: str
+    readonly_api: Api, video: str, fields: dict[str, Any], path: str
 ) -> None:
-    said = await untouched.ask("POST", "/share-links", {"contentType": "video", "contentId": video, **fields})
-    assert invalid(said) == [path]
-    assert (await untouched.ask("GET", "/share-links")).json == {"items": [], "next": None}
+    response = await readonly_api.request(
+        "POST", "/share-links", {"contentType": "video", "contentId": video, **fields}
+    )
+    assert invalid_paths(response) == [path]
+    assert (await readonly_api.request("GET", "/share-links")).json == {"items": [], "next": None}
 
 
-async def test_what_is_missing_is_named(untouched: Api) -> None:
-    assert invalid(await untouched.ask("POST", "/share-links", {"contentType": "video"})) == ["contentId"]
-    said = await untouched.ask("POST", "/share-links", {"contentType": "song", "contentId": "abc"})
-    assert invalid(said) == ["url"]  # CONTENT_URLS does not say where songs live
+async def test_what_is_missing_is_named(readonly_api: Api) -> None:
+    assert invalid_paths(await readonly_api.request("POST", "/share-links", {"contentType": "video"})) == ["contentId"]
+    response = await readonly_api.request("POST", "/share-links", {"contentType": "song", "contentId": "abc"})
+    assert invalid_paths(response) == ["url"]  # CONTENT_URLS does not say where songs live
 
 
 async def test_bounds_of_time_are_kept(any_api: Api, video: str) -> None:
     for moment in ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
         link = await made(any_api, video, expiresAt=moment)
-        read = (await any_api.ask("GET", f"/share-links/{link['id']}")).json
+        read = (await any_api.request("GET", f"/share-links/{link['id']}")).json
         assert datetime.fromisoformat(read["expiresAt"]) == datetime.fromisoformat(moment)
 
 
@@ -133,15 +137,15 @@ async def test_bounds_of_time_are_kept(any_api: Api, video: str) -> None:
 async def test_a_patch_changes_what_it_names(any_api: Api, video: str) -> None:
     link = await made(any_api, video, channelId="a", campaignId="b", expiresAt="2099-01-01T00:00:00Z")
     address = f"/share-links/{link['id']}"
-    said = await any_api.ask("PATCH", address, {"channelId": "c"})
-    assert said.status == 200
-    assert said.json == link | {"channelId": "c", "updatedAt": said.json["updatedAt"]}
-    assert said.json["updatedAt"] > link["updatedAt"]
+    response = await any_api.request("PATCH", address, {"channelId": "c"})
+    assert response.status == 200
+    assert response.json == link | {"channelId": "c", "updatedAt": response.json["updatedAt"]}
+    assert response.json["updatedAt"] > link["updatedAt"]
     assert await breakdown(any_api, video) == {"evidence": {"link": 1}, "channel": {"c": 1}, "campaign": {"b": 1}}
     cleared = {"channelId": None, "campaignId": None, "expiresAt": None, "url": "https://www.youtube.com/"}
-    said = await any_api.ask("PATCH", address, cleared)
-    assert said.json == link | cleared | {"updatedAt": said.json["updatedAt"]}
-    assert (await any_api.ask("GET", address)).json == said.json
+    response = await any_api.request("PATCH", address, cleared)
+    assert response.json == link | cleared | {"updatedAt": response.json["updatedAt"]}
+    assert (await any_api.request("GET", address)).json == response.json
     shown = await any_api.counted(f"video/{video}")
     assert (shown["shareCount"], shown["breakdown"]["channel"]) == (1, {"none": 1})
 
@@ -149,8 +153,8 @@ async def test_a_patch_changes_what_it_names(any_api: Api, video: str) -> None:
 async def test_a_patch_that_changes_nothing_writes_nothing(api: Api, video: str) -> None:
     link = await made(api, video, channelId="a")
     for patch in ({}, {"channelId": "a"}, {"campaignId": "none"}):
-        assert (await api.ask("PATCH", f"/share-links/{link['id']}", patch)).json == link
-    assert [line["action"] for line in await api.audited(f"video/{video}")] == ["link_created"]
+        assert (await api.request("PATCH", f"/share-links/{link['id']}", patch)).json == link
+    assert [line["action"] for line in await api.audit_lines(f"video/{video}")] == ["link_created"]
 
 
 @pytest.mark.parametrize(
@@ -171,8 +175,8 @@ async def test_a_malformed_patch_names_the_field_and_changes_nothing(
     api: Api, video: str, patch: object, path: str
 ) -> None:
     link = await made(api, video)
-    assert invalid(await api.ask("PATCH", f"/share-links/{link['id']}", patch)) == [path]
-    assert (await api.ask("GET", f"/share-links/{link['id']}")).json == link
+    assert invalid_paths(await api.request("PATCH", f"/share-links/{link['id']}", patch)) == [path]
+    assert (await api.request("GET", f"/share-links/{link['id']}")).json == link
 
 
 # deleting
@@ -181,13 +185,13 @@ async def test_a_malformed_patch_names_the_field_and_changes_nothing(
 async def test_a_deleted_link_is_gone_and_counts_no_more(any_api: Api, video: str) -> None:
     link = await made(any_api, video)
     address = f"/share-links/{link['id']}"
-    said = await any_api.ask("DELETE", address)
-    assert (said.status, said.body) == (204, b"")
+    response = await any_api.request("DELETE", address)
+    assert (response.status, response.body) == (204, b"")
     for method, body in (("DELETE", b""), ("GET", b""), ("PATCH", {"channelId": "a"})):
-        problem(await any_api.ask(method, address, body), 404, "not-found")
-    problem(await any_api.ask("GET", f"/s/{link['code']}", user=None), 410, "gone")
+        problem(await any_api.request(method, address, body), 404, "not-found")
+    problem(await any_api.request("GET", f"/s/{link['code']}", user=None), 410, "gone")
     assert (await any_api.counted(f"video/{video}"))["shareCount"] == 0
-    assert [line["action"] for line in await any_api.audited(f"video/{video}")] == ["link_created", "link_deleted"]
+    assert [line["action"] for line in await any_api.audit_lines(f"video/{video}")] == ["link_created", "link_deleted"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
@@ -195,10 +199,10 @@ async def test_other_peoples_links_are_not_there(api: Api, video: str, method: s
     link = await made(api, video)
     body: Any = {"channelId": "mine"} if method == "PATCH" else b""
     for address in (f"/share-links/{link['id']}", "/share-links/no-uuid", f"/share-links/{UUID(int=7)}"):
-        problem(await api.ask(method, address, body, user="bert"), 404, "not-found")
-    assert (await api.ask("GET", f"/share-links/{link['id']}")).json == link
-    said = await api.ask(method, f"/share-links/{link['id']}", body, user="root", scope="admin shares")
-    assert said.status in (200, 204)
+        problem(await api.request(method, address, body, user="bert"), 404, "not-found")
+    assert (await api.request("GET", f"/share-links/{link['id']}")).json == link
+    response = await api.request(method, f"/share-links/{link['id']}", body, user="root", scope="admin shares")
+    assert response.status in (200, 204)
 
 
 async def test_a_public_url_stands_in_every_short_address(make_api: MakeApi, video: str) -> None:

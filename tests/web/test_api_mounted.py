@@ -15,8 +15,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message
 
 from sharetally.asgi import Sharetally, create_app
-from tests.oracle.tokens import signed_by
-from tests.web.api import SECRET, Api, Said, call, problem, settings
+from tests.oracle.tokens import token_signer
+from tests.web.api import SECRET, Api, HttpResponse, call, make_settings, problem
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -26,20 +26,20 @@ LINK = {"contentType": "video", "contentId": "abc"}
 @pytest.mark.parametrize("prefix", ["", "/shares"])
 async def test_a_proxy_may_strip_the_root_path_or_leave_it(make_api: MakeApi, prefix: str) -> None:
     async with make_api(ROOT_PATH="/shares") as api:
-        said = await api.ask("POST", f"{prefix}/share-links", LINK)
-        link = said.json
-        assert said.headers["location"] == f"/shares/share-links/{link['id']}"
+        response = await api.request("POST", f"{prefix}/share-links", LINK)
+        link = response.json
+        assert response.headers["location"] == f"/shares/share-links/{link['id']}"
         assert link["shortUrl"] == f"/shares/s/{link['code']}"
-        for path in (said.headers["location"], link["shortUrl"]):
-            found = await api.ask("GET", prefix + path.removeprefix("/shares"))
+        for path in (response.headers["location"], link["shortUrl"]):
+            found = await api.request("GET", prefix + path.removeprefix("/shares"))
             assert found.status in (200, 302)
-        assert problem(await api.ask("GET", f"{prefix}/nowhere"), 404, "not-found")["type"] == (
+        assert problem(await api.request("GET", f"{prefix}/nowhere"), 404, "not-found")["type"] == (
             "/shares/problems/not-found"
         )
-        assert (await api.ask("GET", f"{prefix}/problems/not-found")).status == 200
-        assert (await api.ask("GET", f"{prefix}/openapi.json")).json["servers"] == [{"url": "/shares"}]
-        assert b'href="/shares/page.css"' in (await api.ask("GET", f"{prefix}/docs")).body
-        problem(await api.ask("GET", "/sharesplatforms"), 404, "not-found")
+        assert (await api.request("GET", f"{prefix}/problems/not-found")).status == 200
+        assert (await api.request("GET", f"{prefix}/openapi.json")).json["servers"] == [{"url": "/shares"}]
+        assert b'href="/shares/page.css"' in (await api.request("GET", f"{prefix}/docs")).body
+        problem(await api.request("GET", "/sharesplatforms"), 404, "not-found")
 
 
 @pytest.mark.parametrize("root", ["/s", "/videos", "/share-links", "/content"])
@@ -47,32 +47,32 @@ async def test_a_proxy_may_strip_the_root_path_or_leave_it(make_api: MakeApi, pr
 async def test_a_root_path_may_look_like_a_path_of_ours(make_api: MakeApi, root: str, stripped: bool) -> None:
     async with make_api(ROOT_PATH=root) as api:
         prefix = "" if stripped else root
-        link = (await api.ask("POST", f"{prefix}/share-links", LINK)).json
-        assert (await api.ask("GET", f"{prefix}/share-links/{link['id']}")).json == link
-        assert (await api.ask("GET", f"{prefix}/s/{link['code']}")).status == 302
-        assert (await api.ask("POST", f"{prefix}/videos/abc/share", {})).status == 200
-        assert (await api.ask("GET", f"{prefix}/content/video/abc/share-status")).status == 200
+        link = (await api.request("POST", f"{prefix}/share-links", LINK)).json
+        assert (await api.request("GET", f"{prefix}/share-links/{link['id']}")).json == link
+        assert (await api.request("GET", f"{prefix}/s/{link['code']}")).status == 302
+        assert (await api.request("POST", f"{prefix}/videos/abc/share", {})).status == 200
+        assert (await api.request("GET", f"{prefix}/content/video/abc/share-status")).status == 200
 
 
-async def test_a_host_application_hands_on_where_we_are(api: Api) -> None:
-    said = await api.ask("POST", "/app/shares/share-links", LINK, root_path="/app/shares")
-    assert said.headers["location"] == f"/app/shares/share-links/{said.json['id']}"
-    assert said.json["shortUrl"] == f"/app/shares/s/{said.json['code']}"
-    missing = problem(await api.ask("GET", "/app/shares/nowhere", root_path="/app/shares"), 404, "not-found")
+async def test_the_root_path_comes_from_the_host_application(api: Api) -> None:
+    response = await api.request("POST", "/app/shares/share-links", LINK, root_path="/app/shares")
+    assert response.headers["location"] == f"/app/shares/share-links/{response.json['id']}"
+    assert response.json["shortUrl"] == f"/app/shares/s/{response.json['code']}"
+    missing = problem(await api.request("GET", "/app/shares/nowhere", root_path="/app/shares"), 404, "not-found")
     assert missing["type"] == "/app/shares/problems/not-found"
 
 
 async def test_what_a_host_takes_from_the_path_goes_into_no_header_as_it_is(api: Api) -> None:
     raw, told = "/a%0d%0aX:%20y%C3%A9", "/a\r\nX: yé"
-    said = await api.ask("POST", f"{raw}/share-links", LINK, root_path=told)
-    assert said.status == 201
-    assert said.headers["location"] == f"/a%0D%0AX:%20y%C3%A9/share-links/{said.json['id']}"
+    response = await api.request("POST", f"{raw}/share-links", LINK, root_path=told)
+    assert response.status == 201
+    assert response.headers["location"] == f"/a%0D%0AX:%20y%C3%A9/share-links/{response.json['id']}"
 
 
 async def test_the_root_path_that_was_set_is_the_one_the_world_sees(make_api: MakeApi) -> None:
     async with make_api(ROOT_PATH="/public/shares") as api:
-        said = await api.ask("POST", "/shares/share-links", LINK, root_path="/shares")
-        assert said.headers["location"].startswith("/public/shares/share-links/")
+        response = await api.request("POST", "/shares/share-links", LINK, root_path="/shares")
+        assert response.headers["location"].startswith("/public/shares/share-links/")
 
 
 # under Starlette
@@ -84,17 +84,17 @@ def mounted(migrated_file: Path, tmp_path: Path) -> Callable[..., Sharetally]:
     shutil.copy(migrated_file, tmp_path / "sharetally.db")
 
     def make(**more: str) -> Sharetally:
-        app = create_app(settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more))
+        app = create_app(make_settings(tmp_path, f"sqlite:///{tmp_path}/sharetally.db", **more))
         assert isinstance(app, Sharetally)
         return app
 
     return make
 
 
-async def ask(app: ASGIApp, method: str, path: str, body: bytes = b"") -> Said:
-    token = f"Bearer {signed_by(SECRET)('anna')}".encode()
+async def ask(app: ASGIApp, method: str, path: str, body: bytes = b"") -> HttpResponse:
+    token = f"Bearer {token_signer(SECRET)('anna')}".encode()
     headers = [(b"authorization", token), (b"content-length", str(len(body)).encode())]
-    return await call(app, method, path, headers=headers, parts=(body,))
+    return await call(app, method, path, headers=headers, chunks=(body,))
 
 
 @asynccontextmanager
@@ -148,7 +148,7 @@ async def test_mounted_under_a_host_that_hands_it_on(mounted: Callable[..., Shar
         await works(host, "/app/shares")
 
 
-async def test_by_itself(mounted: Callable[..., Sharetally]) -> None:
+async def test_the_application_runs_on_its_own(mounted: Callable[..., Sharetally]) -> None:
     app = mounted()
     async with lifespan(app):
         await works(app, "")
@@ -156,8 +156,8 @@ async def test_by_itself(mounted: Callable[..., Sharetally]) -> None:
 
 async def test_many_first_requests_at_once_open_it_once(mounted: Callable[..., Sharetally]) -> None:
     app = mounted()
-    said = await asyncio.gather(
+    response = await asyncio.gather(
         *(ask(app, "POST", "/videos/abc/share", b'{"platforms": ["twitter"]}') for _ in range(20))
     )
-    assert sorted(each.json["results"][0]["alreadyShared"] for each in said) == [False] + [True] * 19
+    assert sorted(each.json["results"][0]["alreadyShared"] for each in response) == [False] + [True] * 19
     await app.close()

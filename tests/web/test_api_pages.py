@@ -37,9 +37,9 @@ CODES = {
 
 
 async def described(api: Api) -> dict[str, Any]:
-    said = await api.ask("GET", "/openapi.json", user=None)
-    assert (said.status, said.headers["content-type"]) == (200, "application/json")
-    found: dict[str, Any] = said.json
+    response = await api.request("GET", "/openapi.json", user=None)
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    found: dict[str, Any] = response.json
     return found
 
 
@@ -47,14 +47,14 @@ def operations(found: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [(method, path, each) for path, methods in found["paths"].items() for method, each in methods.items()]
 
 
-async def test_the_document_is_valid_openapi_3_1(untouched: Api) -> None:
-    found = await described(untouched)
+async def test_the_document_is_valid_openapi_3_1(readonly_api: Api) -> None:
+    found = await described(readonly_api)
     assert found["openapi"].startswith("3.1")
     assert [str(error) for error in OpenAPIV31SpecValidator(found).iter_errors()] == []
 
 
-async def test_it_has_every_route_of_the_contract(untouched: Api) -> None:
-    found = {(method.upper(), path) for method, path, _ in operations(await described(untouched))}
+async def test_it_has_every_route_of_the_contract(readonly_api: Api) -> None:
+    found = {(method.upper(), path) for method, path, _ in operations(await described(readonly_api))}
     share = ("/videos/{videoId}", "/content/{contentType}/{contentId}")
     expected = {("POST", f"{base}/share") for base in share}
     expected |= {("GET", f"{base}/share-status") for base in share}
@@ -70,8 +70,8 @@ async def test_it_has_every_route_of_the_contract(untouched: Api) -> None:
     assert found >= expected
 
 
-async def test_everything_has_an_example_and_says_what_it_is(untouched: Api) -> None:
-    found = await described(untouched)
+async def test_everything_has_an_example_and_says_what_it_is(readonly_api: Api) -> None:
+    found = await described(readonly_api)
     for method, path, each in operations(found):
         where = f"{method} {path}"
         assert each["summary"], where
@@ -85,9 +85,9 @@ async def test_everything_has_an_example_and_says_what_it_is(untouched: Api) -> 
         assert all("X-Request-Id" in answer["headers"] for answer in each["responses"].values()), where
 
 
-async def test_no_constraint_is_left_out(untouched: Api) -> None:
+async def test_no_constraint_is_left_out(readonly_api: Api) -> None:
     """Every text and list that comes in is bounded, every object that comes in is closed."""
-    found = await described(untouched)
+    found = await described(readonly_api)
     schemas = found["components"]["schemas"]
     for name in [name for name in schemas if schemas[name].get("additionalProperties") is False]:
         for field, schema in schemas[name]["properties"].items():
@@ -169,16 +169,16 @@ class Page(HTMLParser):
 
 
 async def page(api: Api, path: str) -> Page:
-    said = await api.ask("GET", path, user=None)
-    assert (said.status, said.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    policy = said.headers["content-security-policy"]
+    response = await api.request("GET", path, user=None)
+    assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = response.headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
-    return Page(said.body.decode())
+    return Page(response.body.decode())
 
 
-async def test_the_reading_form_needs_nothing_from_elsewhere_and_leads_nowhere_wrong(untouched: Api) -> None:
-    docs = await page(untouched, "/docs")
+async def test_the_reading_form_needs_nothing_from_elsewhere_and_leads_nowhere_wrong(readonly_api: Api) -> None:
+    docs = await page(readonly_api, "/docs")
     assert "script" not in docs.tags
     assert len(docs.anchors) == len(set(docs.anchors))
     for address in docs.refers:
@@ -186,11 +186,13 @@ async def test_the_reading_form_needs_nothing_from_elsewhere_and_leads_nowhere_w
         if address.startswith("#"):
             assert address[1:] in docs.anchors, address
         else:
-            assert (await untouched.ask("GET", f"/{address.removeprefix('/')}", user=None)).status == 200, address
+            assert (await readonly_api.request("GET", f"/{address.removeprefix('/')}", user=None)).status == 200, (
+                address
+            )
 
 
-async def test_the_reading_form_has_all_that_the_document_has(untouched: Api) -> None:
-    found, docs = await described(untouched), await page(untouched, "/docs")
+async def test_the_reading_form_has_all_that_the_document_has(readonly_api: Api) -> None:
+    found, docs = await described(readonly_api), await page(readonly_api, "/docs")
     for _, path, each in operations(found):
         assert each["operationId"] in docs.anchors
         assert path in docs.text
@@ -208,8 +210,8 @@ def test_the_codes_are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-async def test_every_error_has_a_page(untouched: Api, code: str) -> None:
-    found = await page(untouched, f"/problems/{code}")
+async def test_every_error_has_a_page(readonly_api: Api, code: str) -> None:
+    found = await page(readonly_api, f"/problems/{code}")
     assert code in found.text
     assert str(CODES[code]) in found.text
     for address in found.refers:
@@ -220,12 +222,12 @@ async def test_under_a_root_path_pages_find_their_parts(make_api: MakeApi) -> No
     async with make_api(ROOT_PATH="/shares") as api:
         for path in ("/docs", "/problems/gone"):
             assert "/shares/page.css" in (await page(api, path)).refers
-        assert (await api.ask("GET", "/shares/page.css")).headers["content-type"] == "text/css; charset=utf-8"
+        assert (await api.request("GET", "/shares/page.css")).headers["content-type"] == "text/css; charset=utf-8"
 
 
-async def test_the_demo_is_served_with_all_its_files(untouched: Api) -> None:
-    demo = await page(untouched, "/demo")
+async def test_the_demo_is_served_with_all_its_files(readonly_api: Api) -> None:
+    demo = await page(readonly_api, "/demo")
     local = [address for address in demo.refers if not address.startswith(("#", "http"))]
     for address in local:
-        said = await untouched.ask("GET", f"/{address.removeprefix('/')}", user=None)
-        assert said.status == 200, address
+        response = await readonly_api.request("GET", f"/{address.removeprefix('/')}", user=None)
+        assert response.status == 200, address

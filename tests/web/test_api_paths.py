@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.web.api import Api, invalid, problem
+from tests.web.api import Api, invalid_paths, problem
 
 pytestmark = pytest.mark.anyio
 NO_ID = [
@@ -29,7 +29,7 @@ NO_ID += ["v" * 129, "%F0%9D%84%9E" * 129]
 
 
 @pytest.mark.parametrize("name", NO_ID)
-async def test_what_is_no_id_is_400_wherever_it_stands(untouched: Api, name: str) -> None:
+async def test_what_is_no_id_is_400_wherever_it_stands(readonly_api: Api, name: str) -> None:
     for method, path in (
         ("GET", f"/share-links/count/video/{name}"),
         ("GET", f"/videos/{name}/share-status"),
@@ -38,8 +38,8 @@ async def test_what_is_no_id_is_400_wherever_it_stands(untouched: Api, name: str
         ("DELETE", f"/videos/{name}/share/twitter"),
         ("GET", f"/proof/video/{name}"),
     ):
-        assert invalid(await untouched.ask(method, path, {} if method == "POST" else b"")), (method, path)
-    assert (await untouched.ask("GET", "/audit", scope="audit")).json["items"] == []
+        assert invalid_paths(await readonly_api.request(method, path, {} if method == "POST" else b"")), (method, path)
+    assert (await readonly_api.request("GET", "/audit", scope="audit")).json["items"] == []
 
 
 ODD = ["a b", " ", "a%b", "%", "%2F", "a+b", "é", "e\u0301", "日本", "\U0001d11e" * 128, "v" * 128, "a;b=c"]
@@ -50,13 +50,13 @@ ODD += ["null", "share", "count"]
 async def test_any_other_text_is_an_id_and_comes_back_as_it_went_in(any_api: Api) -> None:
     for name in ODD:
         encoded = quote(name, safe="")
-        said = await any_api.ask("POST", f"/content/odd/{encoded}/share", {"platforms": ["twitter"]})
-        assert (said.status, said.json["contentId"]) == (200, name)
+        response = await any_api.request("POST", f"/content/odd/{encoded}/share", {"platforms": ["twitter"]})
+        assert (response.status, response.json["contentId"]) == (200, name)
     for name in ODD:
         encoded = quote(name, safe="")
         shown = await any_api.counted(f"odd/{encoded}")
         assert (shown["contentId"], shown["shareCount"]) == (name, 1)
-        listed = (await any_api.ask("GET", f"/audit?contentType=odd&contentId={encoded}", scope="audit")).json
+        listed = (await any_api.request("GET", f"/audit?contentType=odd&contentId={encoded}", scope="audit")).json
         assert [line["contentId"] for line in listed["items"]] == [name]
 
 
@@ -67,25 +67,25 @@ async def test_ids_are_compared_exactly(any_api: Api, video: str) -> None:
             await any_api.share(name, "twitter", user=f"user-{user}")
     for place, name in enumerate(names):
         assert (await any_api.counted(f"video/{name}"))["shareCount"] == place + 1
-        status = (await any_api.ask("GET", f"/videos/{name}/share-status")).json
+        status = (await any_api.request("GET", f"/videos/{name}/share-status")).json
         assert status["platforms"][0]["shareCount"] == place + 1
 
 
 async def test_users_are_compared_exactly(any_api: Api, video: str) -> None:
     for user in ("anna", "Anna", "anna ", "ånna", "a\u030anna"):
-        said = await any_api.share(video, "twitter", user=user)
-        assert said.json["results"][0]["alreadyShared"] is False
-    assert await any_api.exact(f"video/{video}") == 5
+        response = await any_api.share(video, "twitter", user=user)
+        assert response.json["results"][0]["alreadyShared"] is False
+    assert await any_api.exact_count(f"video/{video}") == 5
 
 
 @pytest.mark.parametrize("kind", ["Video", "1st", "", "a" * 33, "a%20b", "%C3%A9", "video%0a", "a.b"])
-async def test_a_content_type_has_its_own_rule(untouched: Api, kind: str) -> None:
-    said = await untouched.ask("GET", f"/share-links/count/{kind}/abc")
+async def test_a_content_type_has_its_own_rule(readonly_api: Api, kind: str) -> None:
+    response = await readonly_api.request("GET", f"/share-links/count/{kind}/abc")
     if kind:
-        assert invalid(said) in (["contentType"], ["path"])
+        assert invalid_paths(response) in (["contentType"], ["path"])
     else:
-        problem(said, 404, "not-found")
-    assert (await untouched.ask("GET", f"/share-links/count/{'a' * 32}/abc")).status == 200
+        problem(response, 404, "not-found")
+    assert (await readonly_api.request("GET", f"/share-links/count/{'a' * 32}/abc")).status == 200
 
 
 NOWHERE = ["/", "", "//", "/videos", "/videos/", "/videos/abc", "/videos/abc/", "/videos/abc/share-status/"]
@@ -95,22 +95,22 @@ NOWHERE += ["/videos/abc/share/twitter/retry/now", "/page.css/..", "/static/demo
 
 
 @pytest.mark.parametrize("path", NOWHERE)
-async def test_a_path_that_is_not_there_is_404(untouched: Api, path: str) -> None:
+async def test_a_path_that_is_not_there_is_404(readonly_api: Api, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        said = await untouched.ask(method, path)
+        response = await readonly_api.request(method, path)
         if path.endswith(".."):
-            assert invalid(said) == ["path"]
+            assert invalid_paths(response) == ["path"]
         else:
-            problem(said, 404, "not-found")
+            problem(response, 404, "not-found")
 
 
-async def test_an_error_nobody_has_is_no_page(untouched: Api) -> None:
-    problem(await untouched.ask("GET", "/problems/unknown"), 404, "not-found")
+async def test_an_error_nobody_has_is_no_page(readonly_api: Api) -> None:
+    problem(await readonly_api.request("GET", "/problems/unknown"), 404, "not-found")
 
 
-async def test_letters_and_digits_may_be_encoded_too(untouched: Api) -> None:
-    assert (await untouched.ask("GET", "/%70latforms")).status == 200
-    assert (await untouched.ask("GET", "/share-links/count/%76ideo/%61bc")).json["contentId"] == "abc"
+async def test_letters_and_digits_may_be_encoded_too(readonly_api: Api) -> None:
+    assert (await readonly_api.request("GET", "/%70latforms")).status == 200
+    assert (await readonly_api.request("GET", "/share-links/count/%76ideo/%61bc")).json["contentId"] == "abc"
 
 
 ALLOW = [
@@ -135,16 +135,16 @@ ALLOW = [
 
 @pytest.mark.parametrize(("path", "allow"), ALLOW)
 async def test_a_method_that_is_not_there_is_405_and_names_those_that_are(
-    untouched: Api, path: str, allow: str
+    readonly_api: Api, path: str, allow: str
 ) -> None:
     for method in {"PUT", "OPTIONS", "TRACE", "BREW", "GET", "post"} - set(allow.split(", ")):
-        said = await untouched.ask(method, path)
-        problem(said, 405, "method-not-allowed")
-        assert said.headers["allow"] == allow
+        response = await readonly_api.request(method, path)
+        problem(response, 405, "method-not-allowed")
+        assert response.headers["allow"] == allow
 
 
 @pytest.mark.parametrize("query", ["force=true", "x", "%00=1", "pageSize=1", "=", "a=1&a=2"])
-async def test_a_parameter_nobody_knows_is_400(untouched: Api, query: str) -> None:
+async def test_a_parameter_nobody_knows_is_400(readonly_api: Api, query: str) -> None:
     for method, path in (
         ("POST", "/videos/abc/share"),
         ("GET", "/videos/abc/share-status"),
@@ -153,11 +153,11 @@ async def test_a_parameter_nobody_knows_is_400(untouched: Api, query: str) -> No
         ("POST", "/share-links/counts"),
     ):
         body: object = {"contents": []} if path.endswith("counts") else {}
-        assert len(invalid(await untouched.ask(method, f"{path}?{query}", body))) == 1
-    assert await untouched.audited("video/abc") == []
+        assert len(invalid_paths(await readonly_api.request(method, f"{path}?{query}", body))) == 1
+    assert await readonly_api.audit_lines("video/abc") == []
 
 
 async def test_a_query_may_be_percent_encoded(api: Api, video: str) -> None:
     await api.share(video, "twitter")
-    listed = await api.ask("GET", f"/audit?%63ontentId=%{ord('v'):02x}{video[1:]}")
+    listed = await api.request("GET", f"/audit?%63ontentId=%{ord('v'):02x}{video[1:]}")
     assert [line["contentId"] for line in listed.json["items"]] == [video]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sharetally.domain.share import Status
-from tests.web.api import Api, invalid, problem
+from tests.web.api import Api, invalid_paths, problem
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.anyio
 
 async def status(api: Api, video: str, **how: Any) -> dict[str, Any]:
     """The share status by platform, after a look at its order."""
-    said = await api.ask("GET", f"/videos/{video}/share-status", **how)
-    assert said.status == 200, said
-    assert set(said.json) == {"video_id", "platforms"}
-    assert said.json["video_id"] == video
-    order = [each["platform"] for each in said.json["platforms"]]
+    response = await api.request("GET", f"/videos/{video}/share-status", **how)
+    assert response.status == 200, response
+    assert set(response.json) == {"video_id", "platforms"}
+    assert response.json["video_id"] == video
+    order = [each["platform"] for each in response.json["platforms"]]
     assert order == ["twitter", "whatsapp", "facebook", "linkedin"]
-    return {each["platform"]: each for each in said.json["platforms"]}
+    return {each["platform"]: each for each in response.json["platforms"]}
 
 
 async def test_nothing_shared_yet(api: Api, video: str) -> None:
@@ -56,30 +56,30 @@ async def test_it_follows_the_configured_order_and_forgets_what_is_not_allowed(m
     async with make_api() as api:
         await api.share(video)
     async with make_api(SHARE_PLATFORMS="linkedin,copy,x") as api:
-        said = await api.ask("GET", f"/content/video/{video}/share-status")
-        assert (said.json["contentType"], said.json["contentId"]) == ("video", video)
-        shown = [(each["platform"], each["shared"]) for each in said.json["platforms"]]
+        response = await api.request("GET", f"/content/video/{video}/share-status")
+        assert (response.json["contentType"], response.json["contentId"]) == ("video", video)
+        shown = [(each["platform"], each["shared"]) for each in response.json["platforms"]]
         assert shown == [("linkedin", True), ("copy", False), ("twitter", True)]
 
 
 async def test_what_needs_no_allowing_follows_at_the_end_once_it_is_shared(any_api: Api, video: str) -> None:
     async def shown(user: str) -> list[tuple[str, int, bool]]:
-        said = await any_api.ask("GET", f"/videos/{video}/share-status", user=user)
-        return [(each["platform"], each["shareCount"], each["sharedByMe"]) for each in said.json["platforms"][4:]]
+        response = await any_api.request("GET", f"/videos/{video}/share-status", user=user)
+        return [(each["platform"], each["shareCount"], each["sharedByMe"]) for each in response.json["platforms"][4:]]
 
     await any_api.share(video, "copy")
     assert await shown("anna") == [("copy", 1, True)]
     await any_api.share(video, "native", user="bert")
     assert await shown("bert") == [("native", 1, True), ("copy", 1, False)]
-    assert (await any_api.ask("DELETE", f"/videos/{video}/share/copy")).status == 204
+    assert (await any_api.request("DELETE", f"/videos/{video}/share/copy")).status == 204
     assert await shown("bert") == [("native", 1, True)]
 
 
 async def test_links_and_corrections_are_no_records(api: Api, video: str) -> None:
-    await api.ask("POST", "/share-links", {"contentType": "video", "contentId": video, "channelId": "twitter"})
+    await api.request("POST", "/share-links", {"contentType": "video", "contentId": video, "channelId": "twitter"})
     correction = {"operation": "increment", "reason": "import", "channelId": "twitter"}
-    await api.ask("POST", f"/share-links/count/video/{video}/adjustments", correction, scope="admin")
-    assert await api.exact(f"video/{video}") == 2
+    await api.request("POST", f"/share-links/count/video/{video}/adjustments", correction, scope="admin")
+    assert await api.exact_count(f"video/{video}") == 2
     assert not (await status(api, video))["twitter"]["shared"]
 
 
@@ -107,9 +107,9 @@ async def test_my_error_says_why_it_failed(api: Api, video: str) -> None:
 
 async def test_a_withdrawn_share_counts_no_more_and_can_be_revived(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter", "facebook")
-    said = await any_api.ask("DELETE", f"/videos/{video}/share/twitter")
-    assert (said.status, said.body) == (204, b"")
-    assert "content-type" not in said.headers
+    response = await any_api.request("DELETE", f"/videos/{video}/share/twitter")
+    assert (response.status, response.body) == (204, b"")
+    assert "content-type" not in response.headers
     found = (await status(any_api, video))["twitter"]
     assert found == {
         "platform": "twitter",
@@ -118,44 +118,44 @@ async def test_a_withdrawn_share_counts_no_more_and_can_be_revived(any_api: Api,
         "sharedByMe": False,
         "myStatus": "withdrawn",
     }
-    assert await any_api.exact(f"video/{video}") == 1
+    assert await any_api.exact_count(f"video/{video}") == 1
     again = await any_api.share(video, "twitter")
     assert again.json["results"][0]["alreadyShared"] is False
     assert (await any_api.counted(f"video/{video}"))["shareCount"] == 2
-    actions = [line["action"] for line in await any_api.audited(f"video/{video}") if line["platform"] == "twitter"]
+    actions = [line["action"] for line in await any_api.audit_lines(f"video/{video}") if line["platform"] == "twitter"]
     assert actions == ["shared", "withdrawn", "revived"]
 
 
 async def test_last_shared_at_is_told_while_anybodys_share_is_live(api: Api, video: str) -> None:
     await api.share(video, "twitter")
     await api.share(video, "twitter", user="bert")
-    await api.ask("DELETE", f"/videos/{video}/share/twitter")
+    await api.request("DELETE", f"/videos/{video}/share/twitter")
     assert "lastSharedAt" in (await status(api, video))["twitter"]
-    await api.ask("DELETE", f"/videos/{video}/share/twitter", user="bert")
+    await api.request("DELETE", f"/videos/{video}/share/twitter", user="bert")
     assert "lastSharedAt" not in (await status(api, video))["twitter"]
 
 
 async def test_withdrawing_twice_or_somebody_elses_is_404(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter")
     address = f"/content/video/{video}/share/X"
-    problem(await any_api.ask("DELETE", address, user="bert"), 404, "not-found")
-    assert (await any_api.ask("DELETE", address)).status == 204
-    problem(await any_api.ask("DELETE", address), 404, "not-found")
-    assert await any_api.exact(f"video/{video}") == 0
+    problem(await any_api.request("DELETE", address, user="bert"), 404, "not-found")
+    assert (await any_api.request("DELETE", address)).status == 204
+    problem(await any_api.request("DELETE", address), 404, "not-found")
+    assert await any_api.exact_count(f"video/{video}") == 0
 
 
 @pytest.mark.parametrize("state", [Status.PENDING, Status.SENDING, Status.FAILED, Status.UNKNOWN, Status.WITHDRAWN])
 async def test_only_a_live_share_can_be_withdrawn(api: Api, video: str, state: Status) -> None:
     await api.seed(video, state)
-    problem(await api.ask("DELETE", f"/videos/{video}/share/twitter"), 404, "not-found")
+    problem(await api.request("DELETE", f"/videos/{video}/share/twitter"), 404, "not-found")
 
 
 async def test_what_is_no_longer_allowed_can_still_be_withdrawn(make_api: MakeApi, video: str) -> None:
     async with make_api() as api:
         await api.share(video, "facebook")
     async with make_api(SHARE_PLATFORMS="twitter") as api:
-        assert (await api.ask("DELETE", f"/videos/{video}/share/facebook")).status == 204
-        assert await api.exact(f"video/{video}") == 0
+        assert (await api.request("DELETE", f"/videos/{video}/share/facebook")).status == 204
+        assert await api.exact_count(f"video/{video}") == 0
 
 
 # retrying
@@ -164,32 +164,32 @@ async def test_what_is_no_longer_allowed_can_still_be_withdrawn(make_api: MakeAp
 @pytest.mark.parametrize("state", [Status.FAILED, Status.UNKNOWN])
 async def test_what_failed_is_tried_again(any_api: Api, video: str, state: Status) -> None:
     await any_api.seed(video, state, attempt_count=2, error_code="timeout", error_message="Nobody answered.")
-    said = await any_api.ask("POST", f"/videos/{video}/share/twitter/retry")
-    assert (said.status, said.json) == (202, {"platform": "twitter", "status": "pending", "attemptCount": 3})
+    response = await any_api.request("POST", f"/videos/{video}/share/twitter/retry")
+    assert (response.status, response.json) == (202, {"platform": "twitter", "status": "pending", "attemptCount": 3})
     assert (await status(any_api, video))["twitter"]["myStatus"] in ("pending", "sending", "failed")
-    assert (await any_api.audited(f"video/{video}"))[0]["action"] == "retried"
+    assert (await any_api.audit_lines(f"video/{video}"))[0]["action"] == "retried"
 
 
 @pytest.mark.parametrize("state", [Status.PENDING, Status.SENDING, Status.SUCCESS, Status.WITHDRAWN])
 async def test_what_did_not_fail_cannot_be_tried_again(api: Api, video: str, state: Status) -> None:
     await api.seed(video, state)
-    body = problem(await api.ask("POST", f"/videos/{video}/share/twitter/retry"), 409, "conflict")
+    body = problem(await api.request("POST", f"/videos/{video}/share/twitter/retry"), 409, "conflict")
     assert state.value in body["detail"]
 
 
 async def test_without_a_record_there_is_nothing_to_try_again(api: Api, video: str) -> None:
     await api.seed(video, Status.FAILED)
     for platform, user in (("facebook", "anna"), ("twitter", "bert"), ("t" * 33, "anna")):
-        said = await api.ask("POST", f"/content/video/{video}/share/{platform}/retry", user=user)
-        problem(said, 404, "not-found")
+        response = await api.request("POST", f"/content/video/{video}/share/{platform}/retry", user=user)
+        problem(response, 404, "not-found")
 
 
 @pytest.mark.parametrize("path", ["share-status", "share", "share/twitter", "share/twitter/retry"])
-async def test_an_id_that_is_none_is_named(untouched: Api, path: str) -> None:
+async def test_an_id_that_is_none_is_named(readonly_api: Api, path: str) -> None:
     method = {"share-status": "GET", "share/twitter": "DELETE"}.get(path, "POST")
     body = {} if path == "share" else b""
-    assert invalid(await untouched.ask(method, f"/videos/{'v' * 129}/{path}", body)) == ["videoId"]
-    assert invalid(await untouched.ask(method, f"/content/Video/{'v' * 129}/{path}", body)) == [
+    assert invalid_paths(await readonly_api.request(method, f"/videos/{'v' * 129}/{path}", body)) == ["videoId"]
+    assert invalid_paths(await readonly_api.request(method, f"/content/Video/{'v' * 129}/{path}", body)) == [
         "contentType",
         "contentId",
     ]

@@ -18,20 +18,20 @@ from sharetally.domain.share import Status
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi import document
 from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.table import API, OPERATION
-from tests.web.api import Api, Said
-from tests.web.browsing import STRANGE, Browser, new_link, signed_in
+from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from tests.web.api import Api, HttpResponse
+from tests.web.browser import CROSS_ORIGIN, Browser, create_sign_in_link, sign_in
 from tests.web.conftest import MakeApi
 
 pytestmark = pytest.mark.anyio
-EVERY = (*API, *OPERATION)
+EVERY = (*API_ENDPOINTS, *PROBE_ENDPOINTS)
 DOCUMENT = document(EVERY, server="")
 PATH = {"videoId": "abc", "contentType": "video", "contentId": "abc", "platform": "twitter", "code": "aB3dE5fG7h"}
 PATH["id"] = PATH["recordId"] = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
 ALWAYS = {"x-content-type-options"}  # told once, in the description of the whole
 LINK = {"contentType": "video", "contentId": "abc"}
 EVERYTHING = "shares audit analytics admin"
-Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[Said]]
+Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[HttpResponse]]
 
 
 def documented() -> Iterator[Any]:
@@ -41,69 +41,71 @@ def documented() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("endpoint", "status"), list(documented()))
-async def test_it_happens(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, status: int) -> None:
+async def test_every_documented_status_occurs(
+    make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, status: int
+) -> None:
     recipe = RECIPES.get((endpoint.method, endpoint.path, status)) or RECIPES[status]
-    said = await recipe(make_api, monkeypatch, endpoint)
-    assert said.status == status, said
+    response = await recipe(make_api, monkeypatch, endpoint)
+    assert response.status == status, response
     answer = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]["responses"][str(status)]
-    kind = said.headers.get("content-type", "").partition(";")[0]
+    kind = response.headers.get("content-type", "").partition(";")[0]
     assert kind in (answer.get("content") or {"": None})
     told = {name.lower() for name in answer["headers"]} | ALWAYS | {"cache-control", "content-type", "content-length"}
-    assert ALWAYS <= set(said.headers) <= told
+    assert ALWAYS <= set(response.headers) <= told
 
 
-async def ask(api: Api, endpoint: Endpoint, *, query: str = "", **how: Any) -> Said:
+async def ask(api: Api, endpoint: Endpoint, *, query: str = "", **how: Any) -> HttpResponse:
     """This endpoint with everything that it needs."""
     path = re.sub(r"{(\w+)}", lambda name: PATH[name[1]], endpoint.path)
     body = EXAMPLES[endpoint.body] if endpoint.body else b""
     if endpoint.access is Access.ACT_AS:
         headers = {"x-api-key": await api.key("shop", *EVERYTHING.split(), "act-as"), **how.pop("headers", {})}
         how = {"user": None, "headers": headers, **how}
-    return await api.ask(endpoint.method, path + query, how.pop("body", body), **{"scope": EVERYTHING, **how})
+    return await api.request(endpoint.method, path + query, how.pop("body", body), **{"scope": EVERYTHING, **how})
 
 
 # what any route may answer
 
 
-async def plain(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def plain(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api(LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await api.share("abc", "twitter")
         return await ask(api, endpoint)
 
 
-async def malformed(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def malformed(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         if endpoint.access is Access.OPERATORS:
             return await ask(api, endpoint, user=None, headers=[("x-user-id", "a"), ("x-user-id", "b")])
         if endpoint.access is Access.PUBLIC:
-            return await api.ask(endpoint.method, endpoint.path.replace("{code}", "%00"))
+            return await api.request(endpoint.method, endpoint.path.replace("{code}", "%00"))
         return await ask(api, endpoint, query="?nobody=knows")
 
 
-async def forged(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def forged(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         return await ask(api, endpoint, user=None, headers={"authorization": "Bearer nonsense"})
 
 
-async def not_theirs(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def not_theirs(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         bearer = {"authorization": f"Bearer {api.token()}", "x-user-id": "somebody"}
-        return await api.ask(endpoint.method, re.sub(r"{\w+}", "a", endpoint.path), user=None, headers=bearer)
+        return await api.request(endpoint.method, re.sub(r"{\w+}", "a", endpoint.path), user=None, headers=bearer)
 
 
-async def too_large(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def too_large(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        return await ask(api, endpoint, body=b" " * (endpoint.limit + 1))
+        return await ask(api, endpoint, body=b" " * (endpoint.max_body + 1))
 
 
-async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api(LINK_HOSTS="*") as api:
         key = {"idempotency-key": "key"}
         await api.share("other", "facebook", headers=key)
         return await ask(api, endpoint, headers=key)
 
 
-async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     limits = {"RATE_LIMIT": "1/hour", "ANONYMOUS_RATE": "1/hour"}
     async with make_api(**limits, LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await ask(api, endpoint)
@@ -121,19 +123,19 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Iterator[None]
     async def handler(*_: object) -> Any:
         raise error
 
-    for name in ("API", "OPERATION"):
+    for name in ("API_ENDPOINTS", "PROBE_ENDPOINTS"):
         broken = tuple(replace(each, handler=handler) for each in getattr(wiring_http, name))
         monkeypatch.setattr(wiring_http, name, broken)
     yield
 
 
-async def broken(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def broken(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     with failing(monkeypatch, RuntimeError("a fault")):
         async with make_api() as api:
             return await ask(api, endpoint)
 
 
-async def away(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def away(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     with failing(monkeypatch, Unavailable("the database does not answer")):
         async with make_api() as api:
             return await ask(api, endpoint)
@@ -142,7 +144,7 @@ async def away(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: End
 # what only some do
 
 
-class Refusing:
+class RefusingHook:
     """A hook that lets nothing through."""
 
     async def before_create(self, _: object) -> None:
@@ -155,10 +157,10 @@ class Refusing:
 
 
 def hooked(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = SimpleNamespace(name="refusing", load=lambda: Refusing)
+    entry = SimpleNamespace(name="refusing", load=lambda: RefusingHook)
 
     def found(*, group: str) -> Any:
-        return [entry] if group == wiring.HOOKS else entry_points(group=group)
+        return [entry] if group == wiring.HOOKS_GROUP else entry_points(group=group)
 
     monkeypatch.setattr(wiring, "entry_points", found)
 
@@ -166,38 +168,38 @@ def hooked(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def with_link(make_api: MakeApi) -> AsyncIterator[tuple[Api, dict[str, Any]]]:
     async with make_api(LINK_HOSTS="*") as api:
-        yield api, (await api.ask("POST", "/share-links", LINK)).json
+        yield api, (await api.request("POST", "/share-links", LINK)).json
 
 
-async def to_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def link_request(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with with_link(make_api) as (api, link):
         body = EXAMPLES[endpoint.body] if endpoint.body else b""
-        return await api.ask(endpoint.method, endpoint.path.format(**link), body)
+        return await api.request(endpoint.method, endpoint.path.format(**link), body)
 
 
-async def refused_by_hook(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def refused_by_hook(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with with_link(make_api) as (api, link):
         await api.share("abc", "twitter")
     hooked(monkeypatch)
     async with make_api(LINK_HOSTS="*") as api:
         path = re.sub(r"{(\w+)}", lambda name: (PATH | link)[name[1]], endpoint.path)
         other: Any = {"platforms": ["facebook"]} if path.endswith("/share") else EXAMPLES.get(endpoint.body, b"")
-        return await api.ask(endpoint.method, path, other)
+        return await api.request(endpoint.method, path, other)
 
 
-async def after_deleting(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def after_deleting(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with with_link(make_api) as (api, link):
-        await api.ask("DELETE", f"/share-links/{link['id']}")
-        return await api.ask(endpoint.method, endpoint.path.format(**link))
+        await api.request("DELETE", f"/share-links/{link['id']}")
+        return await api.request(endpoint.method, endpoint.path.format(**link))
 
 
-async def nothing_there(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def missing(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api(LINK_HOSTS="*") as api:
         return await ask(api, endpoint)
 
 
 def seeded(status: Status) -> Recipe:
-    async def recipe(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+    async def recipe(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
         async with make_api() as api:
             await api.seed("abc", status)
             return await ask(api, endpoint)
@@ -205,39 +207,39 @@ def seeded(status: Status) -> Recipe:
     return recipe
 
 
-async def known_already(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def known_already(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         return await ask(api, endpoint, headers={"if-none-match": "*"})
 
 
-async def without_secret(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def without_secret(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     issuer = "https://issuer.example"
     async with make_api(JWKS_URL=f"{issuer}/jwks.json", JWT_ISSUER=issuer, JWT_SECRET=None) as api:
         return await ask(api, endpoint)
 
 
-async def by_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def by_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        return await Browser(api).redeem(await new_link(api))
+        return await Browser(api).redeem(await create_sign_in_link(api))
 
 
-async def by_unknown_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def by_unknown_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         return await Browser(api).redeem("A" * 43)
 
 
-async def in_session(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def in_session(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        return await (await signed_in(api)).ask(endpoint.method, endpoint.path)
+        return await (await sign_in(api)).request(endpoint.method, endpoint.path)
 
 
-async def from_elsewhere(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def from_elsewhere(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         body = EXAMPLES[endpoint.body] if endpoint.body else b""
-        return await (await signed_in(api)).ask(endpoint.method, endpoint.path, body, headers=STRANGE)
+        return await (await sign_in(api)).request(endpoint.method, endpoint.path, body, headers=CROSS_ORIGIN)
 
 
-async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async def revision(_: object) -> str:
         raise Unavailable
 
@@ -246,41 +248,41 @@ async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint
         return await ask(api, endpoint)
 
 
-async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api(counting=False) as api:
         await api.share("abc", "twitter")
         (event,) = await api.database.claim(["share_created"], None, 1)
         await api.database.park(event.id, "poison")
-        return await api.ask(endpoint.method, endpoint.path.format(id=event.id), scope=EVERYTHING)
+        return await api.request(endpoint.method, endpoint.path.format(id=event.id), scope=EVERYTHING)
 
 
-async def with_a_life(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def create_history(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         await api.share("abc", "twitter")
-        (line,) = await api.audited("video/abc")
-        return await api.ask(endpoint.method, endpoint.path.format(**line))
+        (line,) = await api.audit_lines("video/abc")
+        return await api.request(endpoint.method, endpoint.path.format(**line))
 
 
-async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        made = (await api.ask("POST", "/keys", {"name": "shop", "scopes": ["shares"]}, scope=EVERYTHING)).json
-        return await api.ask(endpoint.method, endpoint.path.format(**made), scope=EVERYTHING)
+        made = (await api.request("POST", "/keys", {"name": "shop", "scopes": ["shares"]}, scope=EVERYTHING)).json
+        return await api.request(endpoint.method, endpoint.path.format(**made), scope=EVERYTHING)
 
 
-async def another_looks(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> Said:
+async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        assert await api.database.begin_look(60)
+        assert await api.database.extend_run_lease(60)
         return await ask(api, endpoint)
 
 
 RECIPES: dict[Any, Recipe] = {
     **dict.fromkeys((200, 201, 202, 204), plain),
-    302: to_link,
+    302: link_request,
     304: known_already,
     400: malformed,
     401: forged,
     403: not_theirs,
-    404: nothing_there,
+    404: missing,
     409: refused_by_hook,
     410: after_deleting,
     413: too_large,
@@ -288,8 +290,8 @@ RECIPES: dict[Any, Recipe] = {
     429: too_many,
     500: broken,
     503: away,
-    **{(each, "/share-links/{id}", 200): to_link for each in ("GET", "PATCH")},
-    ("DELETE", "/share-links/{id}", 204): to_link,
+    **{(each, "/share-links/{id}", 200): link_request for each in ("GET", "PATCH")},
+    ("DELETE", "/share-links/{id}", 204): link_request,
     ("POST", "/tokens", 409): without_secret,
     ("POST", "/console/session", 200): by_link,
     ("POST", "/console/session", 401): by_unknown_link,
@@ -297,10 +299,10 @@ RECIPES: dict[Any, Recipe] = {
     ("DELETE", "/console/session", 204): in_session,
     **{(each, "/console/session", 403): from_elsewhere for each in ("POST", "GET", "DELETE")},
     ("GET", "/dead/{id}", 200): parked_job,
-    ("GET", "/audit/records/{recordId}", 200): with_a_life,
+    ("GET", "/audit/records/{recordId}", 200): create_history,
     ("GET", "/keys/{id}", 200): of_key,
     ("DELETE", "/keys/{id}", 204): of_key,
-    ("POST", "/operation/verify", 409): another_looks,
+    ("POST", "/operation/verify", 409): verification_running,
     **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
     **{
         ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from sharetally.domain.caller import is_visitor
-from sharetally.web.network import block_of
-from sharetally.web.schemas.audit import RecordLife
-from tests.web.api import Api, Said, forged, opened, problem, settings
+from sharetally.web.network import address_block
+from sharetally.web.schemas.audit import RecordHistory
+from tests.web.api import Api, HttpResponse, forge_token, make_settings, problem, start_api
 from tests.web.conftest import MakeApi
 from tests.web.test_api_callers import now
 
@@ -20,14 +20,14 @@ NOBODY = {"user": None}
 
 
 async def named(api: Api, client: str = "203.0.113.9") -> str:
-    said = await api.ask("POST", "/tokens/visitor", user=None, client=(client, 40_000))
-    assert (said.status, said.json["scope"]) == (200, "visits"), said
-    assert said.headers["cache-control"] == "no-store"
-    return str(said.json["token"])
+    response = await api.request("POST", "/tokens/visitor", user=None, client=(client, 40_000))
+    assert (response.status, response.json["scope"]) == (200, "visits"), response
+    assert response.headers["cache-control"] == "no-store"
+    return str(response.json["token"])
 
 
-async def ask(api: Api, token: str, method: str, path: str, body: object = b"") -> Said:
-    return await api.ask(method, path, body, user=None, headers={"authorization": f"Bearer {token}"})
+async def ask(api: Api, token: str, method: str, path: str, body: object = b"") -> HttpResponse:
+    return await api.request(method, path, body, user=None, headers={"authorization": f"Bearer {token}"})
 
 
 @pytest.fixture
@@ -37,22 +37,22 @@ async def open_api(make_api: MakeApi) -> AsyncIterator[Api]:
 
 
 async def test_by_default_nobody_is_a_visitor(api: Api) -> None:
-    problem(await api.ask("POST", "/tokens/visitor", user=None), 404, "not-found")
-    token = forged({"sub": "visitor:me", "scope": "visits", "exp": now() + 60})
+    problem(await api.request("POST", "/tokens/visitor", user=None), 404, "not-found")
+    token = forge_token({"sub": "visitor:me", "scope": "visits", "exp": now() + 60})
     problem(await ask(api, token, "POST", "/videos/v/share", {"platforms": ["twitter"]}), 401, "unauthenticated")
 
 
 @pytest.fixture
 async def any_visitors(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
     """A service for visitors, once on each kind of database."""
-    async with opened(settings(tmp_path, module_database, ANONYMOUS_SHARES="on")) as found:
+    async with start_api(make_settings(tmp_path, module_database, ANONYMOUS_SHARES="on")) as found:
         yield found
 
 
 async def test_what_they_share_is_a_cell_of_its_own_and_proven(any_visitors: Api, video: str) -> None:
     api, token = any_visitors, await named(any_visitors)
-    said = await ask(api, token, "POST", f"/videos/{video}/share", {"platforms": ["twitter", "facebook"]})
-    assert [(each["status"], each["evidence"]) for each in said.json["results"]] == [("success", "anonymous")] * 2
+    response = await ask(api, token, "POST", f"/videos/{video}/share", {"platforms": ["twitter", "facebook"]})
+    assert [(each["status"], each["evidence"]) for each in response.json["results"]] == [("success", "anonymous")] * 2
     await api.share(video, "twitter")
     counted = await api.counted(f"video/{video}")
     assert (counted["shareCount"], counted["breakdown"]["evidence"]) == (3, {"anonymous": 2, "declared": 1})
@@ -61,7 +61,7 @@ async def test_what_they_share_is_a_cell_of_its_own_and_proven(any_visitors: Api
     assert again.json["results"][0]["alreadyShared"]
     counted = await api.counted(f"video/{video}")
     assert counted["breakdown"]["evidence"] == {"anonymous": 1, "declared": 1}
-    proof = (await api.ask("GET", f"/proof/video/{video}")).json
+    proof = (await api.request("GET", f"/proof/video/{video}")).json
     cells = {cell["cell"]: (cell["ledger"], cell["drift"]) for cell in proof["cells"]}
     assert cells["evidence:anonymous"] == (1, 0)
     assert cells["rollup:twitter/anonymous"] == (1, 0)
@@ -73,11 +73,11 @@ async def test_they_see_what_is_theirs(open_api: Api, video: str) -> None:
     await ask(open_api, token, "POST", f"/videos/{video}/share", {"platforms": ["linkedin"]})
     mine = (await ask(open_api, token, "GET", f"/videos/{video}/share-status")).json["platforms"]
     assert [each["platform"] for each in mine if each["sharedByMe"]] == ["linkedin"]
-    (line,) = await open_api.audited(f"video/{video}")
+    (line,) = await open_api.audit_lines(f"video/{video}")
     assert is_visitor(line["userId"])
     assert line["userId"] == line["actor"]
-    life = await open_api.ask("GET", f"/audit/records/{line['recordId']}", scope="audit")
-    record = msgspec.convert(life.json, RecordLife).record  # as the OpenAPI document promises it
+    life = await open_api.request("GET", f"/audit/records/{line['recordId']}", scope="audit")
+    record = msgspec.convert(life.json, RecordHistory).record  # as the OpenAPI document promises it
     assert (record and (record.userId, record.evidence)) == (line["userId"], "anonymous")
 
 
@@ -103,38 +103,40 @@ async def test_private_counts_are_private_to_them_too(make_api: MakeApi) -> None
 
 
 async def test_a_visitor_gets_no_scope_by_saying_so(open_api: Api) -> None:
-    token = forged({"sub": "visitor:me", "scope": "admin shares audit", "exp": now() + 60})
+    token = forge_token({"sub": "visitor:me", "scope": "admin shares audit", "exp": now() + 60})
     problem(await ask(open_api, token, "GET", "/audit"), 403, "forbidden")
 
 
 async def test_no_server_and_no_user_is_taken_for_a_visitor(open_api: Api) -> None:
     key = await open_api.key("shop", "act-as", "shares")
     headers = {"authorization": f"Bearer {key}", "x-user-id": "visitor:me"}
-    problem(await open_api.ask("GET", "/audit", user=None, headers=headers), 400, "invalid-request")
-    said = await open_api.ask("POST", "/tokens", {"userId": "visitor:me"}, user=None, headers={"x-api-key": key})
-    problem(said, 400, "invalid-request")
+    problem(await open_api.request("GET", "/audit", user=None, headers=headers), 400, "invalid-request")
+    response = await open_api.request(
+        "POST", "/tokens", {"userId": "visitor:me"}, user=None, headers={"x-api-key": key}
+    )
+    problem(response, 400, "invalid-request")
 
 
-async def test_an_address_names_so_many_and_no_more(make_api: MakeApi) -> None:
+async def test_an_address_creates_a_limited_number_of_visitors(make_api: MakeApi) -> None:
     async with make_api(ANONYMOUS_SHARES="on", ANONYMOUS_RATE="2/hour") as api:
         first, second = await named(api), await named(api)
         assert first != second
-        said = await api.ask("POST", "/tokens/visitor", user=None)
-        problem(said, 429, "rate-limited")
-        assert int(said.headers["retry-after"]) > 0
+        response = await api.request("POST", "/tokens/visitor", user=None)
+        problem(response, 429, "rate-limited")
+        assert int(response.headers["retry-after"]) > 0
         await named(api, "203.0.113.10")
-        assert (await api.ask("POST", "/tokens/visitor", user=None, client=("2001:db8::1", 1))).status == 200
-        assert (await api.ask("POST", "/tokens/visitor", user=None, client=("2001:db8::2", 1))).status == 200
-        problem(await api.ask("POST", "/tokens/visitor", user=None, client=("2001:db8::3", 1)), 429, "rate-limited")
+        assert (await api.request("POST", "/tokens/visitor", user=None, client=("2001:db8::1", 1))).status == 200
+        assert (await api.request("POST", "/tokens/visitor", user=None, client=("2001:db8::2", 1))).status == 200
+        problem(await api.request("POST", "/tokens/visitor", user=None, client=("2001:db8::3", 1)), 429, "rate-limited")
 
 
 async def test_all_visitors_of_an_address_write_within_one_limit(make_api: MakeApi) -> None:
     async with make_api(ANONYMOUS_SHARES="on", RATE_LIMIT="2/hour") as api:
         for video in ("a", "b"):
-            said = await ask(api, await named(api), "POST", f"/videos/{video}/share", {"platforms": ["twitter"]})
-            assert said.status == 200
-        said = await ask(api, await named(api), "POST", "/videos/c/share", {"platforms": ["twitter"]})
-        problem(said, 429, "rate-limited")
+            response = await ask(api, await named(api), "POST", f"/videos/{video}/share", {"platforms": ["twitter"]})
+            assert response.status == 200
+        response = await ask(api, await named(api), "POST", "/videos/c/share", {"platforms": ["twitter"]})
+        problem(response, 429, "rate-limited")
 
 
 @pytest.mark.parametrize(
@@ -147,4 +149,4 @@ async def test_all_visitors_of_an_address_write_within_one_limit(make_api: MakeA
     ],
 )
 def test_what_counts_as_one_address(address: str, block: str) -> None:
-    assert block_of(address) == block
+    assert address_block(address) == block

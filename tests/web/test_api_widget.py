@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from sharetally.adapters.platforms import shipped
-from sharetally.web.endpoints.squeeze import squeezed
+from sharetally.adapters.platforms import builtin_platforms
+from sharetally.web.endpoints.minify import minify
 from sharetally.web.endpoints.widget import LANGUAGES, VERSION
 from tests.docs.pages import REFERENCE
-from tests.web.api import Api, Said
+from tests.web.api import Api, HttpResponse
 
 pytestmark = pytest.mark.anyio
 FOLDER = files("sharetally.web").joinpath("static", "widget")
@@ -24,24 +24,24 @@ NEWEST = "/widget/share-buttons.js"
 PINNED = f"/widget/{VERSION}/share-buttons.js"
 
 
-async def fetched(api: Api, path: str, **headers: str) -> Said:
+async def fetched(api: Api, path: str, **headers: str) -> HttpResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await api.ask("GET", path, user=None, headers=named)
+    return await api.request("GET", path, user=None, headers=named)
 
 
 @pytest.mark.parametrize("path", [NEWEST, PINNED])
-async def test_it_is_small(untouched: Api, path: str) -> None:
-    plain, small = await fetched(untouched, path), await fetched(untouched, path, accept_encoding="br, gzip")
+async def test_it_is_small(readonly_api: Api, path: str) -> None:
+    plain, small = await fetched(readonly_api, path), await fetched(readonly_api, path, accept_encoding="br, gzip")
     assert small.headers["content-encoding"] == "gzip"
     assert gzip.decompress(small.body) == plain.body
     assert len(small.body) < MOST
     assert plain.headers["content-type"] == "text/javascript; charset=utf-8"
 
 
-async def test_a_version_never_changes_and_its_hash_is_published(untouched: Api) -> None:
-    pinned = await fetched(untouched, PINNED)
+async def test_a_version_never_changes_and_its_hash_is_published(readonly_api: Api) -> None:
+    pinned = await fetched(readonly_api, PINNED)
     assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
-    told: Any = (await fetched(untouched, "/widget/integrity.json")).json
+    told: Any = (await fetched(readonly_api, "/widget/integrity.json")).json
     integrity = f"sha384-{b64encode(sha384(pinned.body).digest()).decode()}"
     assert told["current"] == VERSION
     assert told["versions"][VERSION] == {"path": f"{VERSION}/share-buttons.js", "integrity": integrity}
@@ -53,23 +53,23 @@ async def test_a_version_never_changes_and_its_hash_is_published(untouched: Api)
     )
 
 
-async def test_every_page_may_take_it_and_asks_again_for_little(untouched: Api) -> None:
+async def test_every_page_may_take_it_and_asks_again_for_little(readonly_api: Api) -> None:
     for path in (NEWEST, PINNED, "/widget/labels/de.json", "/widget/platforms.json", "/widget/integrity.json"):
-        said = await fetched(untouched, path)
-        assert said.status == 200
-        assert said.headers["access-control-allow-origin"] == "*"
-        assert said.headers["cross-origin-resource-policy"] == "cross-origin"
-        assert said.headers["x-content-type-options"] == "nosniff"
-        same = await fetched(untouched, path, if_none_match=said.headers["etag"])
+        response = await fetched(readonly_api, path)
+        assert response.status == 200
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        same = await fetched(readonly_api, path, if_none_match=response.headers["etag"])
         assert (same.status, same.body) == (304, b"")
 
 
-async def test_words_in_twelve_languages(untouched: Api) -> None:
-    english = (await fetched(untouched, "/widget/labels/en.json")).json
+async def test_words_in_twelve_languages(readonly_api: Api) -> None:
+    english = (await fetched(readonly_api, "/widget/labels/en.json")).json
     assert len(LANGUAGES) == 12
     plurals = {"zero", "one", "two", "few", "many"}
     for language in LANGUAGES:
-        words = (await fetched(untouched, f"/widget/labels/{language}.json")).json
+        words = (await fetched(readonly_api, f"/widget/labels/{language}.json")).json
         assert set(words) - plurals == set(english) - plurals, language
         assert all(words.values())
         assert "{0}" in words["on"]
@@ -89,28 +89,30 @@ def test_it_has_english_and_the_names_of_languages_inside() -> None:
 def test_every_platform_has_a_picture() -> None:
     script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
     more = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))["platforms"]
-    assert {name for name in shipped() if f"\n    {name}: [" in script} | set(more) == set(shipped())
+    assert {name for name in builtin_platforms() if f"\n    {name}: [" in script} | set(more) == set(
+        builtin_platforms()
+    )
 
 
-def test_what_is_squeezed_keeps_its_strings() -> None:
+def test_minification_keeps_strings() -> None:
     script = 'const a = "x  // y"; // gone\nreturn  b /* gone */ + `p {\n  color: red;\n}`.replace(/ +"/g, "");\n'
-    assert squeezed(script) == 'const a="x  // y";return b+`p{color:red}`.replace(/ +"/g,"");\n'
+    assert minify(script) == 'const a="x  // y";return b+`p{color:red}`.replace(/ +"/g,"");\n'
 
 
-def test_needless_parentheses_go() -> None:
+def test_minification_removes_redundant_parentheses() -> None:
     script = "a((one) => one, async (two) => two, (three, four) => three, () => (five) => five);\n"
-    assert squeezed(script) == "a(one=>one,async(two)=>two,(three,four)=>three,()=>five=>five);\n"
+    assert minify(script) == "a(one=>one,async(two)=>two,(three,four)=>three,()=>five=>five);\n"
     script = "b = new Set(); new Set().has(b); new Set([b]); renew Set(); new Date()[b];\n"
-    assert squeezed(script) == "b=new Set;new Set().has(b);new Set([b]);renew Set();new Date()[b];\n"
+    assert minify(script) == "b=new Set;new Set().has(b);new Set([b]);renew Set();new Date()[b];\n"
 
 
-def test_what_is_named_outermost_and_is_no_property_gets_a_letter() -> None:
+def test_minification_shortens_top_level_names() -> None:
     script = (
         "if (x) {\n  const short = 1;\n  const kept = 2;\n  function told() {}\n  class Long {}\n"
         "  async function far() {}\n"
         "  told(...short, { kept, B: far() }, a.long, `${Long}`);\n}\n"
     )
-    assert squeezed(script) == (
+    assert minify(script) == (
         "if(x){const A=1;const kept=2;function C(){}class Long{}async function D(){}"
         "C(...A,{kept,B:D()},a.long,`${Long}`)}\n"
     )

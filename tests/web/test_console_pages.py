@@ -33,37 +33,39 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 async def test_every_view_is_the_one_page_told_where_it_is(make_api: MakeApi) -> None:
     async with make_api(ROOT_PATH="/shares") as api:
         for path in VIEWS:
-            said = await api.ask("GET", re.sub(r"{(\w+)}", "abc", path), user=None)
-            assert (said.status, said.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
-            assert said.headers["cache-control"] == "no-cache"
-            assert re.findall('(?:src|href)="([^"]*)"', said.body.decode()) == [
+            response = await api.request("GET", re.sub(r"{(\w+)}", "abc", path), user=None)
+            assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
+            assert response.headers["cache-control"] == "no-cache"
+            assert re.findall('(?:src|href)="([^"]*)"', response.body.decode()) == [
                 "/shares/console/assets/index-abc.js",
                 "/shares/console/mark.svg",
             ]
-        said = await api.ask("GET", "/console/nowhere", user=None)
-        assert (said.status, said.headers["content-type"]) == (404, "text/html; charset=utf-8")
-        assert b"/shares/console/assets/index-abc.js" in said.body, "the page itself says that there is no such view"
+        response = await api.request("GET", "/console/nowhere", user=None)
+        assert (response.status, response.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert b"/shares/console/assets/index-abc.js" in response.body, (
+            "the page itself says that there is no such view"
+        )
 
 
 @pytest.mark.usefixtures("small")
-async def test_nothing_from_elsewhere_runs_on_it_and_nobody_frames_it(make_api: MakeApi) -> None:
+async def test_the_policy_forbids_foreign_scripts_and_framing(make_api: MakeApi) -> None:
     async with make_api() as api:
         for path in ("/console", "/console/assets/index-abc.js", "/console/mark.svg"):
-            said = await api.ask("GET", path, user=None)
-            policy = dict(part.strip().split(" ", 1) for part in said.headers["content-security-policy"].split(";"))
+            response = await api.request("GET", path, user=None)
+            policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))
             assert policy["default-src"] == "'none'"
             assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
             assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
-            assert "unsafe" not in said.headers["content-security-policy"]
-            assert said.headers["x-content-type-options"] == "nosniff"
-            assert said.headers["referrer-policy"] == "no-referrer"
+            assert "unsafe" not in response.headers["content-security-policy"]
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert response.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.usefixtures("small")
 async def test_a_file_is_kept_for_ever_and_comes_packed_to_whoever_takes_that(make_api: MakeApi) -> None:
     async with make_api() as api:
-        plain = await api.ask("GET", "/console/assets/index-abc.js", user=None)
-        packed = await api.ask(
+        plain = await api.request("GET", "/console/assets/index-abc.js", user=None)
+        packed = await api.request(
             "GET", "/console/assets/index-abc.js", user=None, headers={"accept-encoding": "br, gzip"}
         )
         assert plain.headers["cache-control"] == packed.headers["cache-control"]
@@ -72,7 +74,7 @@ async def test_a_file_is_kept_for_ever_and_comes_packed_to_whoever_takes_that(ma
         assert packed.headers["content-encoding"] == "gzip"
         assert gzip.decompress(packed.body) == plain.body
         assert plain.headers["vary"] == packed.headers["vary"] == "accept-encoding"
-        problem(await api.ask("GET", "/console/assets/index-old.js", user=None), 404, "not-found")
+        problem(await api.request("GET", "/console/assets/index-old.js", user=None), 404, "not-found")
 
 
 async def test_without_a_build_it_says_how_to_make_one(
@@ -81,8 +83,8 @@ async def test_without_a_build_it_says_how_to_make_one(
     found = console_endpoints(tmp_path / "none")
     monkeypatch.setattr("sharetally.web.endpoints.pages.console_endpoints", lambda: found)
     async with make_api(ROOT_PATH="/shares") as api:
-        said = await api.ask("GET", "/console/audit", user=None)
-        assert (said.status, said.headers["content-type"]) == (503, "text/html; charset=utf-8")
-        assert b"make console" in said.body
-        assert b"/shares/docs" in said.body
-        assert (await api.ask("GET", "/platforms", user=None)).status == 200
+        response = await api.request("GET", "/console/audit", user=None)
+        assert (response.status, response.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert b"make console" in response.body
+        assert b"/shares/docs" in response.body
+        assert (await api.request("GET", "/platforms", user=None)).status == 200

@@ -15,10 +15,10 @@ import pytest
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, Unauthenticated, Unavailable
 from sharetally.ports import ApiKey
-from sharetally.web.who import identity as module
-from sharetally.web.who.identity import ApiKeys, Identity, has_credential, new_key
-from sharetally.web.who.tokens import Rules, SharedSecret, Signer, Verifier
-from tests.web.hand_clock import HandClock
+from sharetally.web.auth import credentials as module
+from sharetally.web.auth.credentials import ApiKeyCache, CredentialAuthenticator, has_credential, new_key
+from sharetally.web.auth.tokens import SharedSecret, TokenRules, TokenSigner, TokenVerifier
+from tests.web.manual_clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ class FakeKeyStore:
     async def key(self, key_id: UUID) -> ApiKey | None:
         return self.stored.get(key_id)
 
-    async def note_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
+    async def record_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
         if self.away:
             raise Unavailable
         self.noted.append(sorted(key_ids))
@@ -63,17 +63,17 @@ class FakeKeyStore:
         return True
 
 
-class Door:
+class IdentityHarness:
     """The service as one process knows it: its keys, its tokens, and a clock."""
 
     def __init__(self, *, signs: bool = True) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.store = FakeKeyStore()
-        self.signer = Signer(secret=SECRET, algorithm="HS256", rules=Rules(), clock=self.clock)
-        self.verifier = Verifier(sources={"HS256": SECRET}, rules=Rules(), clock=self.clock)
-        self.identity = Identity(
+        self.signer = TokenSigner(secret=SECRET, algorithm="HS256", rules=TokenRules(), clock=self.clock)
+        self.verifier = TokenVerifier(sources={"HS256": SECRET}, rules=TokenRules(), clock=self.clock)
+        self.credentials = CredentialAuthenticator(
             tokens=self.verifier,
-            keys=ApiKeys(self.store, now=self.clock.seconds),
+            keys=ApiKeyCache(self.store, now=self.clock.seconds),
             signer=self.signer if signs else None,
             clock=self.clock,
         )
@@ -88,8 +88,8 @@ class Door:
         for key_id in self.store.stored:
             await self.store.revoke_key(key_id)
 
-    async def ask(self, *headers: tuple[str, str | bytes]) -> Caller:
-        return await self.identity.caller(raw(*headers))
+    async def request(self, *headers: tuple[str, str | bytes]) -> Caller:
+        return await self.credentials.authenticate(raw(*headers))
 
 
 def raw(*headers: tuple[str, str | bytes]) -> list[tuple[bytes, bytes]]:
@@ -102,25 +102,25 @@ def bearer(credential: str) -> tuple[str, str]:
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def harness() -> IdentityHarness:
+    return IdentityHarness()
 
 
 # tokens
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_a_token_names_its_user(door: Door, scheme: str) -> None:
-    token = door.signer.sign(user_id="alice", scopes={"shares"}, ttl=60)
-    caller = await door.ask(("Authorization", f"{scheme} {token}"))
+async def test_a_token_names_its_user(harness: IdentityHarness, scheme: str) -> None:
+    token = harness.signer.sign(user_id="alice", scopes={"shares"}, ttl=60)
+    caller = await harness.request(("Authorization", f"{scheme} {token}"))
     assert caller == Caller(user_id="alice", actor="alice", scopes=frozenset({"shares"}))
 
 
-async def test_a_token_never_acts_for_others(door: Door) -> None:
-    token = door.signer.sign(user_id="alice", scopes={"act-as", "shares"}, ttl=60)
-    assert (await door.ask(bearer(token))).scopes == {"shares"}
+async def test_a_token_never_acts_for_others(harness: IdentityHarness) -> None:
+    token = harness.signer.sign(user_id="alice", scopes={"act-as", "shares"}, ttl=60)
+    assert (await harness.request(bearer(token))).scopes == {"shares"}
     with pytest.raises(Forbidden):
-        await door.ask(bearer(token), ("X-User-Id", "bob"))
+        await harness.request(bearer(token), ("X-User-Id", "bob"))
 
 
 # what is no credential
@@ -147,19 +147,21 @@ async def test_a_token_never_acts_for_others(door: Door) -> None:
         [bearer("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.")],
     ],
 )
-async def test_what_is_no_credential_is_refused(door: Door, headers: list[tuple[str, str | bytes]]) -> None:
+async def test_what_is_no_credential_is_refused(
+    harness: IdentityHarness, headers: list[tuple[str, str | bytes]]
+) -> None:
     with pytest.raises(Unauthenticated):
-        await door.ask(*headers)
+        await harness.request(*headers)
 
 
-async def test_several_credentials_are_none(door: Door) -> None:
-    key, other = await door.key("one"), await door.key("two")
+async def test_several_credentials_are_none(harness: IdentityHarness) -> None:
+    key, other = await harness.key("one"), await harness.key("two")
     for second in (bearer(other), ("X-Api-Key", key), bearer(key)):
         with pytest.raises(Unauthenticated, match="one credential"):
-            await door.ask(bearer(key), second)
+            await harness.request(bearer(key), second)
 
 
-async def test_a_credential_is_told_from_none(door: Door) -> None:
+async def test_an_invalid_credential_differs_from_a_missing_one(harness: IdentityHarness) -> None:
     assert not has_credential(raw(("Accept", "*/*")))
     assert has_credential(raw(bearer("broken")))
     assert has_credential(raw(("X-Api-Key", "")))
@@ -168,123 +170,126 @@ async def test_a_credential_is_told_from_none(door: Door) -> None:
 # keys
 
 
-async def test_a_key_acts_as_itself(door: Door) -> None:
-    key = await door.key("shop", "shares", "audit")
+async def test_a_key_acts_as_itself(harness: IdentityHarness) -> None:
+    key = await harness.key("shop", "shares", "audit")
     expected = Caller(user_id="key:shop", actor="key:shop", scopes=frozenset({"shares", "audit"}))
-    assert await door.ask(bearer(key)) == expected
-    assert await door.ask(("X-Api-Key", key)) == expected
+    assert await harness.request(bearer(key)) == expected
+    assert await harness.request(("X-Api-Key", key)) == expected
 
 
 @pytest.mark.parametrize("user", ["alice", "Zoë", "\U0001f600" * 128, "a b", "a:b", "a%2Fb"])
-async def test_a_key_that_may_act_as_names_the_user(door: Door, user: str) -> None:
-    key = await door.key("shop", "shares", "act-as")
-    caller = await door.ask(bearer(key), ("X-User-Id", user))
+async def test_a_key_that_may_act_as_names_the_user(harness: IdentityHarness, user: str) -> None:
+    key = await harness.key("shop", "shares", "act-as")
+    caller = await harness.request(bearer(key), ("X-User-Id", user))
     assert (caller.user_id, caller.actor) == (user, "key:shop")
     assert caller.scopes == {"shares", "act-as"}
 
 
-async def test_a_key_that_may_act_as_need_not(door: Door) -> None:
-    assert (await door.ask(bearer(await door.key("shop", "act-as")))).user_id == "key:shop"
+async def test_a_key_that_may_act_as_need_not(harness: IdentityHarness) -> None:
+    assert (await harness.request(bearer(await harness.key("shop", "act-as")))).user_id == "key:shop"
 
 
-async def test_a_key_that_may_not_act_as_names_nobody(door: Door) -> None:
-    key = await door.key("shop", "shares", "admin", "audit")
+async def test_a_key_that_may_not_act_as_names_nobody(harness: IdentityHarness) -> None:
+    key = await harness.key("shop", "shares", "admin", "audit")
     for user in ("alice", "key:shop", ""):
         with pytest.raises(Forbidden):
-            await door.ask(bearer(key), ("X-User-Id", user))
+            await harness.request(bearer(key), ("X-User-Id", user))
 
 
 @pytest.mark.parametrize(
     "user", ["a/b", ".", "..", "x" * 129, b"a\x00b", b"a\x7fb", b"\xff", b"\xed\xa0\x80", "key:shop", "erased:1"]
 )
-async def test_a_malformed_user_is_named(door: Door, user: str | bytes) -> None:
-    key = await door.key("shop", "act-as")
+async def test_a_malformed_user_is_named(harness: IdentityHarness, user: str | bytes) -> None:
+    key = await harness.key("shop", "act-as")
     with pytest.raises(InvalidRequest) as caught:
-        await door.ask(bearer(key), ("X-User-Id", user))
+        await harness.request(bearer(key), ("X-User-Id", user))
     assert [path for path, _ in caught.value.invalid] == ["X-User-Id"]
 
 
-async def test_an_empty_user_is_nobody(door: Door) -> None:
-    key = await door.key("shop", "act-as")
+async def test_an_empty_user_is_nobody(harness: IdentityHarness) -> None:
+    key = await harness.key("shop", "act-as")
     with pytest.raises(Unauthenticated):
-        await door.ask(bearer(key), ("X-User-Id", ""))
+        await harness.request(bearer(key), ("X-User-Id", ""))
 
 
-async def test_two_users_at_once_are_refused(door: Door) -> None:
-    key = await door.key("shop", "act-as")
+async def test_two_users_at_once_are_refused(harness: IdentityHarness) -> None:
+    key = await harness.key("shop", "act-as")
     with pytest.raises(InvalidRequest):
-        await door.ask(bearer(key), ("X-User-Id", "alice"), ("X-User-Id", "bob"))
+        await harness.request(bearer(key), ("X-User-Id", "alice"), ("X-User-Id", "bob"))
 
 
 # looking keys up
 
 
-async def test_a_key_is_looked_up_once_in_five_seconds(door: Door) -> None:
-    key = await door.key()
+async def test_a_key_is_looked_up_once_in_five_seconds(harness: IdentityHarness) -> None:
+    key = await harness.key()
     for _ in range(10):
-        await door.ask(bearer(key))
-    assert door.store.looked_up == 1
-    door.clock.forward(5)
-    await door.ask(bearer(key))
-    assert door.store.looked_up == 2
+        await harness.request(bearer(key))
+    assert harness.store.looked_up == 1
+    harness.clock.advance(5)
+    await harness.request(bearer(key))
+    assert harness.store.looked_up == 2
 
 
-async def test_a_revoked_key_stops_within_ten_seconds(door: Door) -> None:
-    key = await door.key()
-    await door.ask(bearer(key))
-    await door.revoke_all()
-    door.clock.forward(9)
+async def test_a_revoked_key_stops_within_ten_seconds(harness: IdentityHarness) -> None:
+    key = await harness.key()
+    await harness.request(bearer(key))
+    await harness.revoke_all()
+    harness.clock.advance(9)
     with pytest.raises(Unauthenticated, match="revoked"):
-        await door.ask(bearer(key))
+        await harness.request(bearer(key))
 
 
-async def test_an_unknown_key_is_looked_up_once_in_five_seconds(door: Door) -> None:
+async def test_an_unknown_key_is_looked_up_once_in_five_seconds(harness: IdentityHarness) -> None:
     for _ in range(10):
         with pytest.raises(Unauthenticated):
-            await door.ask(bearer(UNKNOWN))
-    assert door.store.looked_up == 1
+            await harness.request(bearer(UNKNOWN))
+    assert harness.store.looked_up == 1
 
 
-async def test_a_new_key_works_within_five_seconds_of_having_been_tried(door: Door) -> None:
-    plain, key = new_key("shop", {"shares"}, clock=door.clock)
+async def test_a_new_key_works_within_five_seconds_of_having_been_tried(harness: IdentityHarness) -> None:
+    plain, key = new_key("shop", {"shares"}, clock=harness.clock)
     with pytest.raises(Unauthenticated):
-        await door.ask(bearer(plain))
-    await door.store.add_key(key)
-    door.clock.forward(5)
-    assert (await door.ask(bearer(plain))).user_id == "key:shop"
+        await harness.request(bearer(plain))
+    await harness.store.add_key(key)
+    harness.clock.advance(5)
+    assert (await harness.request(bearer(plain))).user_id == "key:shop"
 
 
 async def test_a_flood_of_unknown_keys_does_not_push_out_a_known_one(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    harness: IdentityHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_KEYS", 3)
-    door.identity = Identity(
-        tokens=door.verifier, keys=ApiKeys(door.store, now=door.clock.seconds), signer=None, clock=door.clock
+    harness.credentials = CredentialAuthenticator(
+        tokens=harness.verifier,
+        keys=ApiKeyCache(harness.store, now=harness.clock.seconds),
+        signer=None,
+        clock=harness.clock,
     )
-    key = await door.key()
-    await door.ask(bearer(key))
+    key = await harness.key()
+    await harness.request(bearer(key))
     for number in range(10):
         with pytest.raises(Unauthenticated):
-            await door.ask(bearer(f"stk_{number:043}"))
-    assert door.store.looked_up == 11
-    await door.ask(bearer(key))
-    assert door.store.looked_up == 11
+            await harness.request(bearer(f"stk_{number:043}"))
+    assert harness.store.looked_up == 11
+    await harness.request(bearer(key))
+    assert harness.store.looked_up == 11
 
 
-async def test_while_the_store_is_away_nobody_is_turned_away_for_good(door: Door) -> None:
-    key = await door.key()
-    door.store.away = True
+async def test_while_the_store_is_unavailable_credentials_are_not_refused(harness: IdentityHarness) -> None:
+    key = await harness.key()
+    harness.store.away = True
     with pytest.raises(Unavailable):
-        await door.ask(bearer(key))
-    door.store.away = False
-    assert (await door.ask(bearer(key))).user_id == "key:shop"
+        await harness.request(bearer(key))
+    harness.store.away = False
+    assert (await harness.request(bearer(key))).user_id == "key:shop"
 
 
 # making keys
 
 
 def test_a_key_is_random_and_only_its_hash_is_stored() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     plain, key = new_key("shop", {"shares"}, clock=clock)
     other, _ = new_key("shop", {"shares"}, clock=clock)
     assert re.fullmatch(r"stk_[A-Za-z0-9_-]{43}", plain)
@@ -307,47 +312,47 @@ def test_a_key_is_random_and_only_its_hash_is_stored() -> None:
 )
 def test_a_key_needs_a_name_and_scopes(name: str, scopes: set[str], path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        new_key(name, scopes, clock=HandClock())
+        new_key(name, scopes, clock=ManualClock())
     assert caught.value.invalid[0][0] == path
 
 
 # tokens for users
 
 
-async def test_a_server_gets_tokens_for_its_users(door: Door) -> None:
-    server = await door.ask(bearer(await door.key("shop", "act-as", "shares", "audit")))
-    issued = door.identity.issue_token(server, user_id="alice")
+async def test_a_server_gets_tokens_for_its_users(harness: IdentityHarness) -> None:
+    server = await harness.request(bearer(await harness.key("shop", "act-as", "shares", "audit")))
+    issued = harness.credentials.issue_token(server, user_id="alice")
     assert issued.scopes == {"shares"}
-    assert issued.expires_at == door.clock.now() + timedelta(seconds=300)
-    caller = await door.ask(bearer(issued.token))
+    assert issued.expires_at == harness.clock.now() + timedelta(seconds=300)
+    caller = await harness.request(bearer(issued.token))
     assert (caller.user_id, caller.actor, caller.scopes) == ("alice", "alice", frozenset({"shares"}))
-    wider = door.identity.issue_token(server, user_id="alice", scope="shares audit", ttl=86_400)
-    assert (await door.ask(bearer(wider.token))).scopes == {"shares", "audit"}
-    door.clock.forward(300 + 30)
+    wider = harness.credentials.issue_token(server, user_id="alice", scope="shares audit", ttl=86_400)
+    assert (await harness.request(bearer(wider.token))).scopes == {"shares", "audit"}
+    harness.clock.advance(300 + 30)
     with pytest.raises(Unauthenticated, match="expired"):
-        await door.ask(bearer(issued.token))
+        await harness.request(bearer(issued.token))
 
 
-async def test_who_may_not_act_as_gets_no_token(door: Door) -> None:
-    key = await door.ask(bearer(await door.key("shop", "shares", "admin")))
-    token = door.signer.sign(user_id="alice", scopes={"shares", "act-as"}, ttl=60)
-    for caller in (key, await door.ask(bearer(token))):
+async def test_keys_without_act_as_get_no_token(harness: IdentityHarness) -> None:
+    key = await harness.request(bearer(await harness.key("shop", "shares", "admin")))
+    token = harness.signer.sign(user_id="alice", scopes={"shares", "act-as"}, ttl=60)
+    for caller in (key, await harness.request(bearer(token))):
         with pytest.raises(Forbidden):
-            door.identity.issue_token(caller, user_id="bob")
+            harness.credentials.issue_token(caller, user_id="bob")
 
 
 @pytest.mark.parametrize("scope", ["admin", "shares admin", "audit"])
-async def test_a_token_is_never_wider_than_its_key(door: Door, scope: str) -> None:
-    server = await door.ask(bearer(await door.key("shop", "act-as", "shares")))
+async def test_a_token_is_never_wider_than_its_key(harness: IdentityHarness, scope: str) -> None:
+    server = await harness.request(bearer(await harness.key("shop", "act-as", "shares")))
     with pytest.raises(Forbidden):
-        door.identity.issue_token(server, user_id="alice", scope=scope)
+        harness.credentials.issue_token(server, user_id="alice", scope=scope)
 
 
-async def test_who_acts_as_users_lets_them_share_and_nothing_more(door: Door) -> None:
-    server = await door.ask(bearer(await door.key("shop", "act-as")))
-    assert door.identity.issue_token(server, user_id="alice").scopes == {"shares"}
+async def test_who_acts_as_users_lets_them_share_and_nothing_more(harness: IdentityHarness) -> None:
+    server = await harness.request(bearer(await harness.key("shop", "act-as")))
+    assert harness.credentials.issue_token(server, user_id="alice").scopes == {"shares"}
     with pytest.raises(Forbidden):
-        door.identity.issue_token(server, user_id="alice", scope="audit")
+        harness.credentials.issue_token(server, user_id="alice", scope="audit")
 
 
 @pytest.mark.parametrize(
@@ -363,15 +368,17 @@ async def test_who_acts_as_users_lets_them_share_and_nothing_more(door: Door) ->
         ("key:shop", None, 300, "userId"),
     ],
 )
-async def test_a_malformed_wish_is_named(door: Door, user: str, scope: str | None, ttl: int, path: str) -> None:
-    server = await door.ask(bearer(await door.key("shop", "act-as", "shares")))
+async def test_a_malformed_token_request_is_reported(
+    harness: IdentityHarness, user: str, scope: str | None, ttl: int, path: str
+) -> None:
+    server = await harness.request(bearer(await harness.key("shop", "act-as", "shares")))
     with pytest.raises(InvalidRequest) as caught:
-        door.identity.issue_token(server, user_id=user, scope=scope, ttl=ttl)
+        harness.credentials.issue_token(server, user_id=user, scope=scope, ttl=ttl)
     assert caught.value.invalid[0][0] == path
 
 
 async def test_without_a_secret_nothing_is_signed() -> None:
-    door = Door(signs=False)
-    server = await door.ask(bearer(await door.key("shop", "act-as", "shares")))
+    harness = IdentityHarness(signs=False)
+    server = await harness.request(bearer(await harness.key("shop", "act-as", "shares")))
     with pytest.raises(Conflict, match="JWT_SECRET"):
-        door.identity.issue_token(server, user_id="alice")
+        harness.credentials.issue_token(server, user_id="alice")

@@ -14,15 +14,15 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from sharetally.adapters.outbound import OutboundClient
-from sharetally.domain.errors import Misconfigured, Unauthenticated, Unavailable
-from sharetally.web.who import fetching
-from sharetally.web.who.jwks import Jwks, over_http
-from sharetally.web.who.tokens import Rules, Verifier
+from sharetally.domain.errors import ConfigurationError, Unauthenticated, Unavailable
+from sharetally.web.auth import fetch
+from sharetally.web.auth.jwks import JwksKeySource, jwks_over_http
+from sharetally.web.auth.tokens import TokenRules, TokenVerifier
 from tests.adapters.outbound_servers import responding, serving
 from tests.services.launch import free_port
 from tests.web.conftest import MakeApi
 from tests.web.forging import PrivateKey, ec_key, ed_key, jwk, rsa_key, with_key
-from tests.web.hand_clock import HandClock
+from tests.web.manual_clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -47,15 +47,15 @@ class Issuer:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-def keys_of(issuer: Issuer, clock: HandClock) -> Jwks:
-    return Jwks(fetch=issuer.fetch, now=clock.seconds)
+def keys_of(issuer: Issuer, clock: ManualClock) -> JwksKeySource:
+    return JwksKeySource(fetch=issuer.fetch, now=clock.seconds)
 
 
-async def is_known(keys: Jwks, kid: str | None, algorithm: str = "RS256") -> bool:
+async def is_known(keys: JwksKeySource, kid: str | None, algorithm: str = "RS256") -> bool:
     try:
         key = await keys.key(algorithm=algorithm, kid=kid)
     except Unauthenticated:
@@ -67,11 +67,11 @@ async def is_known(keys: Jwks, kid: str | None, algorithm: str = "RS256") -> boo
 
 
 @pytest.mark.parametrize(("algorithm", "key"), [("RS256", RSA), ("ES256", EC), ("EdDSA", ED)])
-async def test_tokens_of_each_kind_of_key_are_believed(clock: HandClock, algorithm: str, key: PrivateKey) -> None:
+async def test_tokens_of_each_kind_of_key_are_believed(clock: ManualClock, algorithm: str, key: PrivateKey) -> None:
     issuer = Issuer(a=RSA, b=EC, c=ED)
     source = keys_of(issuer, clock)
     sources = dict.fromkeys(("RS256", "ES256", "EdDSA"), source)
-    checking = Verifier(sources=sources, rules=Rules(issuer="https://id.example"), clock=clock)
+    checking = TokenVerifier(sources=sources, rules=TokenRules(issuer="https://id.example"), clock=clock)
     claims = {"sub": "alice", "iss": "https://id.example", "exp": clock.seconds() + 60}
     kid = {"RS256": "a", "ES256": "b", "EdDSA": "c"}[algorithm]
     assert (await checking.verify(with_key({"alg": algorithm, "kid": kid}, claims, key))).user_id == "alice"
@@ -79,19 +79,19 @@ async def test_tokens_of_each_kind_of_key_are_believed(clock: HandClock, algorit
         await checking.verify(with_key({"alg": algorithm, "kid": kid}, claims, rsa_key()))
 
 
-async def test_a_storm_of_made_up_keys_is_one_fetch(clock: HandClock) -> None:
+async def test_many_unknown_key_ids_cause_one_fetch(clock: ManualClock) -> None:
     issuer = Issuer(good=RSA)
     keys = keys_of(issuer, clock)
-    checking = Verifier(sources={"RS256": keys}, rules=Rules(), clock=clock)
+    checking = TokenVerifier(sources={"RS256": keys}, rules=TokenRules(), clock=clock)
     claims = {"sub": "mallory", "exp": clock.seconds() + 60}
     stranger = rsa_key()
     assert await is_known(keys, "good")
-    clock.forward(30)
+    clock.advance(30)
     forged = [with_key({"alg": "RS256", "kid": f"made-up-{n}"}, claims, stranger) for n in range(50)]
     answers = await asyncio.gather(*map(checking.verify, forged), return_exceptions=True)
     assert {type(answer) for answer in answers} == {Unauthenticated}
     assert issuer.asked == 2  # the first and one more
-    clock.forward(29)
+    clock.advance(29)
     assert not await is_known(keys, "made-up")
     assert issuer.asked == 2
 
@@ -99,50 +99,50 @@ async def test_a_storm_of_made_up_keys_is_one_fetch(clock: HandClock) -> None:
 # when keys are fetched
 
 
-async def test_nothing_is_fetched_before_it_is_needed_nor_twice(clock: HandClock) -> None:
+async def test_nothing_is_fetched_before_it_is_needed_nor_twice(clock: ManualClock) -> None:
     issuer = Issuer(a=RSA)
     keys = keys_of(issuer, clock)
     assert issuer.asked == 0
     assert all(await asyncio.gather(*(is_known(keys, "a") for _ in range(20))))
-    clock.forward(599)
+    clock.advance(599)
     assert await is_known(keys, "a")
     assert issuer.asked == 1
 
 
-async def test_a_new_key_is_found_when_a_token_names_it(clock: HandClock) -> None:
+async def test_a_new_key_is_found_when_a_token_names_it(clock: ManualClock) -> None:
     issuer = Issuer(old=RSA)
     keys = keys_of(issuer, clock)
     assert await is_known(keys, "old")
     issuer.members = [jwk(EC, kid="new")]
-    clock.forward(30)
+    clock.advance(30)
     assert await is_known(keys, "new", "ES256")
     assert not await is_known(keys, "old")
 
 
-async def test_a_withdrawn_key_is_gone_after_ten_minutes(clock: HandClock) -> None:
+async def test_a_withdrawn_key_is_gone_after_ten_minutes(clock: ManualClock) -> None:
     issuer = Issuer(a=RSA, b=RSA)
     keys = keys_of(issuer, clock)
     assert await is_known(keys, "a")
     issuer.members = issuer.members[1:]
-    clock.forward(600)
+    clock.advance(600)
     assert not await is_known(keys, "a")
 
 
-async def test_keys_at_hand_go_on_working_while_the_issuer_is_away(clock: HandClock) -> None:
+async def test_cached_keys_keep_working_while_the_issuer_is_unavailable(clock: ManualClock) -> None:
     issuer = Issuer(a=RSA)
     keys = keys_of(issuer, clock)
     assert await is_known(keys, "a")
     issuer.away = True
-    clock.forward(86_400)
+    clock.advance(86_400)
     assert await is_known(keys, "a")
     assert await is_known(keys, "a")
     assert issuer.asked == 2
-    clock.forward(30)
+    clock.advance(30)
     assert await is_known(keys, "a")
     assert issuer.asked == 3
 
 
-async def test_without_any_key_the_answer_is_to_come_again(clock: HandClock) -> None:
+async def test_without_any_key_tokens_cannot_be_verified(clock: ManualClock) -> None:
     issuer = Issuer(a=RSA)
     issuer.away = True
     keys = keys_of(issuer, clock)
@@ -152,11 +152,11 @@ async def test_without_any_key_the_answer_is_to_come_again(clock: HandClock) -> 
         assert caught.value.retry_after == 5
     assert issuer.asked == 1
     issuer.away = False
-    clock.forward(5)
+    clock.advance(5)
     assert await is_known(keys, "a")
 
 
-async def test_who_has_a_key_does_not_wait_for_a_fetch(clock: HandClock) -> None:
+async def test_who_has_a_key_does_not_wait_for_a_fetch(clock: ManualClock) -> None:
     issuer, gate = Issuer(a=RSA), asyncio.Event()
     gate.set()
 
@@ -164,9 +164,9 @@ async def test_who_has_a_key_does_not_wait_for_a_fetch(clock: HandClock) -> None
         await gate.wait()
         return await issuer.fetch()
 
-    keys = Jwks(fetch=fetch, now=clock.seconds)
+    keys = JwksKeySource(fetch=fetch, now=clock.seconds)
     assert await is_known(keys, "a")
-    clock.forward(600)
+    clock.advance(600)
     gate.clear()
     waiting = asyncio.create_task(is_known(keys, "a"))
     await asyncio.sleep(0)
@@ -179,7 +179,7 @@ async def test_who_has_a_key_does_not_wait_for_a_fetch(clock: HandClock) -> None
 # which key
 
 
-async def test_a_token_without_kid_takes_the_only_key(clock: HandClock) -> None:
+async def test_a_token_without_kid_takes_the_only_key(clock: ManualClock) -> None:
     assert await is_known(keys_of(Issuer(a=RSA, b=EC), clock), None)
     assert not await is_known(keys_of(Issuer(a=RSA, b=rsa_key()), clock), None)
 
@@ -197,7 +197,7 @@ async def test_a_token_without_kid_takes_the_only_key(clock: HandClock) -> None:
         {},
     ],
 )
-async def test_a_key_that_cannot_serve_is_passed_over(clock: HandClock, member: dict[str, object]) -> None:
+async def test_an_unusable_key_is_skipped(clock: ManualClock, member: dict[str, object]) -> None:
     issuer = Issuer(good=EC)
     issuer.members.insert(0, {**member, "kid": "odd"})
     keys = keys_of(issuer, clock)
@@ -206,19 +206,19 @@ async def test_a_key_that_cannot_serve_is_passed_over(clock: HandClock, member: 
     assert await is_known(keys, "good", "ES256")
 
 
-async def test_a_key_serves_its_own_kind_of_algorithm_only(clock: HandClock) -> None:
+async def test_a_key_serves_its_own_kind_of_algorithm_only(clock: ManualClock) -> None:
     keys = keys_of(Issuer(a=RSA), clock)
     known = [name for name in ("RS256", "PS256", "ES256", "EdDSA", "HS256") if await is_known(keys, "a", name)]
     assert known == ["RS256", "PS256"]
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b'{"keys": 7}', b'{"keys": []}', b'{"keys": [7]}', b"[" * 9999])
-async def test_what_is_no_key_set_counts_as_away(clock: HandClock, document: bytes) -> None:
+async def test_what_is_no_key_set_counts_as_away(clock: ManualClock, document: bytes) -> None:
     async def fetch() -> bytes:
         return document
 
     with pytest.raises(Unavailable):
-        await Jwks(fetch=fetch, now=clock.seconds).key(algorithm="RS256", kid="a")
+        await JwksKeySource(fetch=fetch, now=clock.seconds).key(algorithm="RS256", kid="a")
 
 
 # over the network
@@ -228,7 +228,7 @@ async def fetched(url: str) -> bool:
     """Whether a key comes from there."""
     outbound = OutboundClient()
     try:
-        await Jwks(fetch=over_http(url, outbound)).key(algorithm="RS256", kid="a")
+        await JwksKeySource(fetch=jwks_over_http(url, outbound)).key(algorithm="RS256", kid="a")
     except Unavailable:
         return False
     finally:
@@ -259,7 +259,7 @@ async def test_too_long_a_document_counts_as_away(httpserver: HTTPServer) -> Non
     assert not await fetched(httpserver.url_for("/jwks.json"))
 
 
-async def test_a_compressed_document_does_not_grow_in_our_hands(httpserver: HTTPServer) -> None:
+async def test_a_compressed_document_is_bounded(httpserver: HTTPServer) -> None:
     packed = gzip.compress(json.dumps({"keys": [jwk(RSA, kid="a")]}).encode())
     httpserver.expect_request("/jwks.json").respond_with_data(packed, headers={"Content-Encoding": "gzip"})
     assert not await fetched(httpserver.url_for("/jwks.json"))
@@ -283,7 +283,7 @@ async def stalling() -> AsyncIterator[str]:
 
 
 async def test_an_issuer_that_never_ends_counts_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "PATIENCE", 0.05)
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.05)
     async with stalling() as url:
         assert not await fetched(url)
 
@@ -296,15 +296,15 @@ async def test_nobody_there_counts_as_away() -> None:
     "url", ["http://id.example/jwks.json", "http://10.0.0.1/x", "http://localhost.evil.example/", "ftp://127.0.0.1/"]
 )
 def test_keys_from_elsewhere_need_tls(url: str) -> None:
-    with pytest.raises(Misconfigured, match="JWKS_URL"):
-        over_http(url, OutboundClient())
+    with pytest.raises(ConfigurationError, match="JWKS_URL"):
+        jwks_over_http(url, OutboundClient())
 
 
 @pytest.mark.parametrize(
     "url", ["https://id.example/jwks.json", "http://127.0.0.1:1/x", "http://[::1]/x", "http://localhost/x"]
 )
 def test_keys_from_this_machine_do_not(url: str) -> None:
-    assert callable(over_http(url, OutboundClient()))
+    assert callable(jwks_over_http(url, OutboundClient()))
 
 
 # in the service
@@ -323,6 +323,6 @@ async def test_a_proxy_of_the_environment_is_used_only_if_the_settings_say_so(
         monkeypatch.delenv("no_proxy", raising=False)
         settings = {"JWKS_URL": issuer.url(), "JWT_ISSUER": "https://id.example", "OUTBOUND_PROXIES": proxies}
         async with make_api(**settings) as api:
-            said = await api.ask("GET", "/share-links", user=None, headers={"Authorization": f"Bearer {token}"})
-    assert said.status == 200, said
+            response = await api.request("GET", "/share-links", user=None, headers={"Authorization": f"Bearer {token}"})
+    assert response.status == 200, response
     assert (len(issuer.requests), len(proxy.requests)) == ((1, 0) if proxies == "off" else (0, 1))

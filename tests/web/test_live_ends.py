@@ -14,23 +14,23 @@ from websockets.frames import Frame, Opcode
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.web.serving import socket as live_sockets
+from sharetally.web.serving import websocket as live_sockets
 from sharetally.web.serving.server import Server
 from tests.web.api import Api, eventually
-from tests.web.live import served
+from tests.web.live_clients import serve
 
 pytestmark = pytest.mark.anyio
-WITHIN = 20.0  # seconds; only what is broken takes so long
+TIMEOUT = 20.0  # seconds; only what is broken takes so long
 
 
 @pytest.fixture
 async def serving(api: Api) -> AsyncIterator[tuple[Server, int]]:
-    async with served(api) as found:
+    async with serve(api) as found:
         yield found
 
 
 @asynccontextmanager
-async def stuck(api: Api, port: int) -> AsyncIterator[socket.socket]:
+async def connect_without_reading(api: Api, port: int) -> AsyncIterator[socket.socket]:
     """A client that follows one content and takes nothing, until there is more for it than fits on the way."""
     with closing(socket.socket()) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -40,9 +40,9 @@ async def stuck(api: Api, port: int) -> AsyncIterator[socket.socket]:
         await loop.sock_sendall(client, _HANDSHAKE)
         assert (await loop.sock_recv(client, 12)) == b"HTTP/1.1 101"
         await loop.sock_sendall(
-            client, _said(Opcode.TEXT, b'{"subscribe":[{"contentType":"video","contentId":"abc"}]}')
+            client, _frame(Opcode.TEXT, b'{"subscribe":[{"contentType":"video","contentId":"abc"}]}')
         )
-        await eventually(lambda: _behind(api, client))
+        await eventually(lambda: _is_behind(api, client))
         yield client
 
 
@@ -52,20 +52,20 @@ _HANDSHAKE = (
 )
 
 
-def _said(opcode: Opcode, data: bytes) -> bytes:
+def _frame(opcode: Opcode, data: bytes) -> bytes:
     return Frame(opcode, data).serialize(mask=True)
 
 
-async def _behind(api: Api, client: socket.socket) -> bool:
+async def _is_behind(api: Api, client: socket.socket) -> bool:
     (follower,) = api.core.live._clients or (None,)
     if follower is None or not follower.topics:
         return False
     version = max(follower.topics.values()) + 1
-    api.core.live.heard([_much(version)])
+    api.core.live.on_counts([_large_count(version)])
     return follower._catching_up is not None
 
 
-def _much(version: int) -> Count:
+def _large_count(version: int) -> Count:
     """A count that takes a hundred kilobytes to tell."""
     campaigns = {f"{place:064}": version for place in range(1_500)}
     return Count(
@@ -74,12 +74,14 @@ def _much(version: int) -> Count:
     )  # fmt: skip
 
 
-async def test_who_says_goodbye_and_takes_none_does_not_stop_the_end(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_sockets, "ANSWER_SECONDS", 0.2)
-    async with served(api) as (server, port), stuck(api, port) as client:
-        await asyncio.get_running_loop().sock_sendall(client, _said(Opcode.CLOSE, b"\x03\xe8"))
+async def test_a_client_that_ignores_the_close_frame_does_not_delay_shutdown(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_sockets, "CLOSE_SECONDS", 0.2)
+    async with serve(api) as (server, port), connect_without_reading(api, port) as client:
+        await asyncio.get_running_loop().sock_sendall(client, _frame(Opcode.CLOSE, b"\x03\xe8"))
         await eventually(lambda: _nobody(api))
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT):
             await server.shutdown()
         assert not server.server_state.connections
 
@@ -88,16 +90,14 @@ async def _nobody(api: Api) -> bool:
     return not api.core.live._clients
 
 
-async def test_who_pings_and_does_not_read_is_answered_once_when_it_reads(
-    api: Api, serving: tuple[Server, int]
-) -> None:
+async def test_unread_pongs_are_coalesced(api: Api, serving: tuple[Server, int]) -> None:
     server, port = serving
     loop = asyncio.get_running_loop()
-    async with stuck(api, port) as client, asyncio.timeout(WITHIN):
+    async with connect_without_reading(api, port) as client, asyncio.timeout(TIMEOUT):
         (connection,) = server.server_state.connections
         unsent = connection.transport.get_write_buffer_size()
         for number in range(200):
-            await loop.sock_sendall(client, b"".join(_said(Opcode.PING, b"%0125d" % number) for _ in range(50)))
+            await loop.sock_sendall(client, b"".join(_frame(Opcode.PING, b"%0125d" % number) for _ in range(50)))
         await eventually(lambda: _answers(connection, 199))
         assert connection.transport.get_write_buffer_size() <= unsent
         last, heard = _answer(199), b""
@@ -116,10 +116,10 @@ def _answer(number: int) -> bytes:
     return Frame(Opcode.PONG, b"%0125d" % number).serialize(mask=False)
 
 
-async def test_a_goodbye_right_behind_a_ping_is_answered(api: Api, serving: tuple[Server, int]) -> None:
+async def test_a_close_frame_after_a_ping_is_answered(api: Api, serving: tuple[Server, int]) -> None:
     loop = asyncio.get_running_loop()
-    async with stuck(api, serving[1]) as client, asyncio.timeout(WITHIN):
-        await loop.sock_sendall(client, _said(Opcode.PING, b"?") + _said(Opcode.CLOSE, b"\x03\xe8"))
+    async with connect_without_reading(api, serving[1]) as client, asyncio.timeout(TIMEOUT):
+        await loop.sock_sendall(client, _frame(Opcode.PING, b"?") + _frame(Opcode.CLOSE, b"\x03\xe8"))
         heard = b""
         while more := await loop.sock_recv(client, 65_536):
             heard += more

@@ -14,27 +14,27 @@ import pytest
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.web.live import credentials as live_credentials
-from sharetally.web.live import events as live_events
+from sharetally.web.live import event_stream as live_event_stream
 from sharetally.web.serving import server
 from sharetally.web.serving.server import Server
 from tests.web.api import Api, eventually, problem
-from tests.web.browsing import signed_in
+from tests.web.browser import sign_in
 from tests.web.conftest import MakeApi
-from tests.web.live import served, streaming
+from tests.web.live_clients import open_stream, serve
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def serving(api: Api) -> AsyncIterator[tuple[Server, int]]:
-    async with served(api) as found:
+    async with serve(api) as found:
         yield found
 
 
 async def test_the_count_as_it_stands_then_as_it_moves(api: Api, serving: tuple[Server, int]) -> None:
     await api.share("abc", "twitter")
     shown = await api.counted("video/abc")
-    async with streaming(serving[1], "video/abc") as stream:
+    async with open_stream(serving[1], "video/abc") as stream:
         assert stream.status == 200
         assert stream.headers["content-type"] == "text/event-stream"
         assert (await stream.block()).startswith("retry: ")
@@ -46,29 +46,29 @@ async def test_the_count_as_it_stands_then_as_it_moves(api: Api, serving: tuple[
         assert second.id == second.data["version"] > first.id
 
 
-async def test_who_comes_back_with_the_version_is_told_only_of_another(api: Api, serving: tuple[Server, int]) -> None:
+async def test_a_reconnect_with_the_current_version_gets_only_changes(api: Api, serving: tuple[Server, int]) -> None:
     await api.share("abc", "twitter")
     version = (await api.counted("video/abc"))["version"]
-    async with streaming(serving[1], "video/abc", last_event_id=str(version)) as stream:
+    async with open_stream(serving[1], "video/abc", last_event_id=str(version)) as stream:
         await stream.block()
         await api.share("abc", "whatsapp")
         assert (await stream.event()).data["shareCount"] == 2
     for other in (str(version), "nonsense", str(version + 10**9)):
-        async with streaming(serving[1], "video/abc", last_event_id=other) as stream:
+        async with open_stream(serving[1], "video/abc", last_event_id=other) as stream:
             assert (await stream.event()).data["shareCount"] == 2
 
 
-async def test_silence_is_broken_by_comments(serving: tuple[Server, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_events, "BEAT", 0.05)
-    async with streaming(serving[1], "video/abc") as stream:
+async def test_idle_streams_send_comments(serving: tuple[Server, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_event_stream, "HEARTBEAT_SECONDS", 0.05)
+    async with open_stream(serving[1], "video/abc") as stream:
         await stream.event()
         assert await stream.block() == ":"
         assert await stream.block() == ":"
 
 
-async def test_the_end_is_clean_and_the_client_knows_when_to_come_back(serving: tuple[Server, int]) -> None:
+async def test_shutdown_ends_streams_with_a_retry_delay(serving: tuple[Server, int]) -> None:
     server, port = serving
-    async with streaming(port, "video/abc") as stream:
+    async with open_stream(port, "video/abc") as stream:
         retry = int((await stream.block()).removeprefix("retry: "))
         assert 1000 <= retry <= 4000
         await stream.event()
@@ -77,24 +77,24 @@ async def test_the_end_is_clean_and_the_client_knows_when_to_come_back(serving: 
     await ended
 
 
-async def test_who_comes_in_the_very_moment_of_the_end_is_told_when_to_come_back(
+async def test_a_client_connecting_during_shutdown_gets_a_retry_delay(
     api: Api, serving: tuple[Server, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    know = api.core.live.know
+    know = api.core.live.ensure_loaded
 
     async def known_at_last(contents: Collection[ContentRef]) -> None:
         await know(contents)
-        api.core.live.leave()
+        api.core.live.disconnect_all()
 
-    monkeypatch.setattr(api.core.live, "know", known_at_last)
-    async with streaming(serving[1], "video/abc") as stream:
+    monkeypatch.setattr(api.core.live, "ensure_loaded", known_at_last)
+    async with open_stream(serving[1], "video/abc") as stream:
         assert stream.status == 200
         assert (await stream.block()).startswith("retry: ")
         assert await stream.block() == ""
 
 
-async def test_who_leaves_is_forgotten(api: Api, serving: tuple[Server, int]) -> None:
-    async with streaming(serving[1], "video/abc") as stream:
+async def test_a_disconnected_client_is_removed(api: Api, serving: tuple[Server, int]) -> None:
+    async with open_stream(serving[1], "video/abc") as stream:
         await stream.event()
         assert len(api.core.live._clients) == 1
 
@@ -104,26 +104,26 @@ async def test_who_leaves_is_forgotten(api: Api, serving: tuple[Server, int]) ->
     await eventually(gone)
 
 
-async def test_who_takes_nothing_is_forgotten_and_then_cut_off_by_the_kernel(
+async def test_a_client_that_does_not_read_is_removed_and_its_connection_dropped(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_events, "PATIENCE", 0.2)
+    monkeypatch.setattr(live_event_stream, "WRITE_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
 
     async def cut_off() -> bool:
         return not _known_to_the_kernel(port, stuck)
 
-    async with served(api) as (_, port), streaming(port, "video/abc") as quick:
+    async with serve(api) as (_, port), open_stream(port, "video/abc") as quick:
         await quick.event()
         with closing(_that_reads_nothing(port)) as stuck:
             await eventually(lambda: _clients(api, 2))
             assert not await cut_off()
             for version in range(1, 61):
-                api.core.live.heard([_much(version)])
+                api.core.live.on_counts([_much(version)])
                 assert (await quick.event()).id == version
             await eventually(lambda: _clients(api, 1))
             await eventually(cut_off)
-        api.core.live.heard([_much(100)])
+        api.core.live.on_counts([_much(100)])
         assert (await quick.event()).id == 100
 
 
@@ -153,27 +153,27 @@ def _much(version: int) -> Count:
     )  # fmt: skip
 
 
-async def test_what_is_no_stream_is_a_problem(make_api: MakeApi) -> None:
-    async with make_api(LIVE_CLIENTS="1") as api, served(api) as (_, port):
+async def test_a_refused_stream_is_a_problem_document(make_api: MakeApi) -> None:
+    async with make_api(LIVE_CLIENTS="1") as api, serve(api) as (_, port):
         path = "/share-links/count/{}/live"
-        problem(await api.ask("GET", path.format("Video!/abc")), 400, "invalid-request")
-        problem(await api.ask("GET", path.format("video/abc") + "?x=1"), 400, "invalid-request")
+        problem(await api.request("GET", path.format("Video!/abc")), 400, "invalid-request")
+        problem(await api.request("GET", path.format("video/abc") + "?x=1"), 400, "invalid-request")
         stranger = {"origin": "https://elsewhere.example", "host": "here"}
-        problem(await api.ask("GET", path.format("video/abc"), headers=stranger), 403, "forbidden")
-        async with streaming(port, "video/abc") as stream:
+        problem(await api.request("GET", path.format("video/abc"), headers=stranger), 403, "forbidden")
+        async with open_stream(port, "video/abc") as stream:
             await stream.event()
-            problem(await api.ask("GET", path.format("video/abc")), 503, "unavailable")
+            problem(await api.request("GET", path.format("video/abc")), 503, "unavailable")
 
 
 async def test_head_says_what_get_would_begin_with(api: Api) -> None:
-    said = await api.ask("HEAD", "/share-links/count/video/abc/live")
-    assert (said.status, said.body) == (200, b"")
+    response = await api.request("HEAD", "/share-links/count/video/abc/live")
+    assert (response.status, response.body) == (200, b"")
 
 
 async def test_without_public_counts_it_needs_a_token(make_api: MakeApi) -> None:
-    async with make_api(PUBLIC_COUNTS="off") as api, served(api) as (_, port):
-        problem(await api.ask("GET", "/share-links/count/video/abc/live", user=None), 401, "unauthenticated")
-        async with streaming(port, "video/abc", authorization=f"Bearer {api.token()}") as stream:
+    async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port):
+        problem(await api.request("GET", "/share-links/count/video/abc/live", user=None), 401, "unauthenticated")
+        async with open_stream(port, "video/abc", authorization=f"Bearer {api.token()}") as stream:
             assert (await stream.event()).data["shareCount"] == 0
 
 
@@ -181,11 +181,11 @@ async def test_where_counts_need_a_credential_its_end_ends_the_stream(
     make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_credentials, "CHECK_SECONDS", 0.05)
-    async with make_api(PUBLIC_COUNTS="off") as api, served(api) as (_, port):
-        browser = await signed_in(api, "mara", "analytics")
+    async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port):
+        browser = await sign_in(api, "mara", "analytics")
         cookie = "; ".join(f"{name}={value}" for name, value in browser.jar.items())
         headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
-        async with streaming(port, "video/abc", **headers) as stream:
+        async with open_stream(port, "video/abc", **headers) as stream:
             assert (await stream.event()).data["shareCount"] == 0
-            assert (await browser.ask("DELETE", "/console/session")).status == 204
+            assert (await browser.request("DELETE", "/console/session")).status == 204
             assert await stream.block() == ""

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from sharetally.web.network import BehindProxies, client_address, from_networks, in_networks
+from sharetally.web.network import ProxyHeadersMiddleware, client_address, is_from_networks, is_in_networks
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ async def seen(scope: Scope, *, trusted: Sequence[str] = ()) -> Scope:
         raise AssertionError
 
     networks = [ip_network(network) for network in trusted] or PROXIES
-    await BehindProxies(application, trusted=networks)(scope, receive, send)
+    await ProxyHeadersMiddleware(application, trusted=networks)(scope, receive, send)
     return passed[0]
 
 
@@ -125,11 +125,11 @@ async def test_the_server_s_start_passes_through() -> None:
     ],
 )
 def test_an_address_is_in_a_network_or_not(address: str, inside: bool) -> None:
-    assert in_networks(address, LOCAL) is inside
+    assert is_in_networks(address, LOCAL) is inside
 
 
-def test_no_networks_hold_nobody() -> None:
-    assert not in_networks("127.0.0.1", ())
+def test_an_empty_network_list_contains_no_address() -> None:
+    assert not is_in_networks("127.0.0.1", ())
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,13 @@ def test_no_networks_hold_nobody() -> None:
         ("203.0.113.7", [("X-Forwarded-For", "127.0.0.1")], False),
     ],
 )
-async def test_operators_are_told_by_their_own_address(peer: str, headers: list[tuple[str, str]], inside: bool) -> None:
-    assert from_networks(await seen(request(peer, *headers)), LOCAL) is inside
+async def test_operators_are_recognised_by_their_own_address(
+    peer: str, headers: list[tuple[str, str]], inside: bool
+) -> None:
+    assert is_from_networks(await seen(request(peer, *headers)), LOCAL) is inside
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"])
 async def test_a_proxy_nobody_trusts_makes_nobody_local(name: str) -> None:
     scope = await seen(request("127.0.0.1", (name, "127.0.0.1")), trusted=["192.0.2.1"])
-    assert not from_networks(scope, LOCAL)
+    assert not is_from_networks(scope, LOCAL)

@@ -14,10 +14,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from sharetally.web.who import attempts, fetching
-from tests.web.api import Api, Said, opened
-from tests.web.api import settings as told
-from tests.web.browsing import Browser
+from sharetally.web.auth import fetch, sign_in_cookie
+from tests.web.api import Api, HttpResponse, start_api
+from tests.web.api import make_settings as told
+from tests.web.browser import Browser
 from tests.web.conftest import MakeApi
 from tests.web.forging import ec_key, jwk, rsa_key, with_key, with_secret
 
@@ -27,7 +27,7 @@ KEY, OTHER = ec_key(), ec_key()
 CLIENT = "the client"
 
 
-class Rogue:
+class RogueProvider:
     """A provider under a test's control: `metadata`, `claims` and `sign` change what it says, `answers` replace it."""
 
     def __init__(self, server: HTTPServer) -> None:
@@ -80,90 +80,92 @@ class Rogue:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Rogue]:
+def running() -> Iterator[RogueProvider]:
     with HTTPServer() as server:
-        yield Rogue(server)
+        yield RogueProvider(server)
 
 
 @pytest.fixture
-def rogue(running: Rogue) -> Rogue:
+def rogue(running: RogueProvider) -> RogueProvider:
     """As it comes: honest."""
     running.honest()
     return running
 
 
-def settings(rogue: Rogue, **more: str) -> dict[str, str]:
+def make_settings(rogue: RogueProvider, **more: str) -> dict[str, str]:
     named = {"OIDC_ISSUER": rogue.issuer, "OIDC_CLIENT_ID": CLIENT, "PUBLIC_URL": PUBLIC}
     return {**named, "OIDC_GROUPS": json.dumps({"staff": "audit", "example.com": "analytics"}), **more}
 
 
 @pytest.fixture(scope="module")
-async def service(migrated_file: Path, running: Rogue, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+async def service(
+    migrated_file: Path, running: RogueProvider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Api]:
     """One service for all tests that are content with what it knows of the provider."""
     folder = tmp_path_factory.mktemp("oidc")
     shutil.copy(migrated_file, folder / "sharetally.db")
-    async with opened(told(folder, f"sqlite:///{folder}/sharetally.db", **settings(running))) as made:
-        await Browser(made).ask("GET", "/console/sign-in/oidc", headers={})
+    async with start_api(told(folder, f"sqlite:///{folder}/sharetally.db", **make_settings(running))) as made:
+        await Browser(made).request("GET", "/console/sign-in/oidc", headers={})
         yield made
 
 
 @pytest.fixture
-async def api(service: Api, rogue: Rogue) -> AsyncIterator[Api]:
+async def api(service: Api, rogue: RogueProvider) -> AsyncIterator[Api]:
     """The same, and nobody is signed in."""
     yield service
     await service.database.end_sessions_of("mara")
 
 
 @pytest.fixture
-async def fresh(make_api: MakeApi, rogue: Rogue) -> AsyncIterator[Api]:
+async def fresh(make_api: MakeApi, rogue: RogueProvider) -> AsyncIterator[Api]:
     """A service that knows nothing of the provider yet."""
-    async with make_api(**settings(rogue)) as made:
+    async with make_api(**make_settings(rogue)) as made:
         yield made
 
 
-async def left(browser: Browser, rogue: Rogue, query: str = "") -> str:
+async def begin_sign_in(browser: Browser, rogue: RogueProvider, query: str = "") -> str:
     """Off to the provider, which notes the nonce; returns the state."""
-    said = await browser.ask("GET", f"/console/sign-in/oidc{query}", headers={})
-    assert said.status == 302, said
-    asked = parse_qs(urlsplit(said.headers["location"]).query)
+    response = await browser.request("GET", f"/console/sign-in/oidc{query}", headers={})
+    assert response.status == 302, response
+    asked = parse_qs(urlsplit(response.headers["location"]).query)
     rogue.nonce = asked["nonce"][0]
     return asked["state"][0]
 
 
-async def back(browser: Browser, query: str) -> Said:
-    return await browser.ask("GET", f"/console/sign-in/oidc/callback?{query}", headers={})
+async def return_to(browser: Browser, query: str) -> HttpResponse:
+    return await browser.request("GET", f"/console/sign-in/oidc/callback?{query}", headers={})
 
 
-async def tried(api: Api, rogue: Rogue) -> Said:
+async def try_sign_in(api: Api, rogue: RogueProvider) -> HttpResponse:
     """A whole sign-in."""
     browser = Browser(api)
-    return await back(browser, f"code=c&state={await left(browser, rogue)}")
+    return await return_to(browser, f"code=c&state={await begin_sign_in(browser, rogue)}")
 
 
-async def refused(api: Api, said: Said, status: int) -> None:
+async def refused(api: Api, response: HttpResponse, status: int) -> None:
     """A page for people, without a word of the provider's; and nobody is signed in."""
-    assert said.status == status, said
-    assert said.headers["content-type"] == "text/html; charset=utf-8"
-    assert "__Host-sharetally-sign-in=;" in said.headers["set-cookie"], "the attempt is over"
-    assert "Traceback" not in said.body.decode()
-    assert "127.0.0.1" not in said.body.decode()
-    assert ("Use another account" if status == 403 else "Try again") in said.body.decode()
+    assert response.status == status, response
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "__Host-sharetally-sign-in=;" in response.headers["set-cookie"], "the attempt is over"
+    assert "Traceback" not in response.body.decode()
+    assert "127.0.0.1" not in response.body.decode()
+    assert ("Use another account" if status == 403 else "Try again") in response.body.decode()
     assert await api.database.sessions() == []
 
 
-async def test_an_honest_answer_is_taken(api: Api, rogue: Rogue) -> None:
-    said = await tried(api, rogue)
-    assert said.status == 200, said
-    session, over = said.headers["set-cookie"].split("\n")
+async def test_an_honest_answer_is_taken(api: Api, rogue: RogueProvider) -> None:
+    response = await try_sign_in(api, rogue)
+    assert response.status == 200, response
+    session, over = response.headers["set-cookie"].split("\n")
     assert session.startswith("__Host-sharetally-console=")
     assert session.endswith("; HttpOnly; SameSite=Strict; Secure")
     assert over.startswith("__Host-sharetally-sign-in=; Path=/; Max-Age=0;")
 
 
-async def test_where_people_are_sent(api: Api, rogue: Rogue) -> None:
-    said = await Browser(api).ask("GET", "/console/sign-in/oidc", headers={})
-    assert said.headers["location"].startswith(f"{rogue.issuer}/authorize?tenant=one&response_type=code&")
-    assert said.headers["set-cookie"].endswith("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure")
+async def test_where_people_are_sent(api: Api, rogue: RogueProvider) -> None:
+    response = await Browser(api).request("GET", "/console/sign-in/oidc", headers={})
+    assert response.headers["location"].startswith(f"{rogue.issuer}/authorize?tenant=one&response_type=code&")
+    assert response.headers["set-cookie"].endswith("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure")
 
 
 # what an ID token must be
@@ -190,9 +192,9 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("claims", WRONG.values(), ids=WRONG.keys())
-async def test_an_id_token_that_does_not_hold(api: Api, rogue: Rogue, claims: dict[str, Any]) -> None:
+async def test_an_id_token_that_does_not_hold(api: Api, rogue: RogueProvider, claims: dict[str, Any]) -> None:
     rogue.claims = claims
-    await refused(api, await tried(api, rogue), 502)
+    await refused(api, await try_sign_in(api, rogue), 502)
 
 
 SIGNED: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -209,24 +211,26 @@ SIGNED: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("sign", SIGNED.values(), ids=SIGNED.keys())
-async def test_an_id_token_signed(make_api: MakeApi, rogue: Rogue, sign: Callable[[dict[str, Any]], str]) -> None:
+async def test_an_id_token_signed(
+    make_api: MakeApi, rogue: RogueProvider, sign: Callable[[dict[str, Any]], str]
+) -> None:
     rogue.sign = sign
-    async with make_api(**settings(rogue, OIDC_CLIENT_SECRET="the secret")) as api:
-        await refused(api, await tried(api, rogue), 502)
+    async with make_api(**make_settings(rogue, OIDC_CLIENT_SECRET="the secret")) as api:
+        await refused(api, await try_sign_in(api, rogue), 502)
 
 
-async def test_whoever_was_mixed_up_with_another_provider(api: Api, rogue: Rogue) -> None:
+async def test_a_response_of_another_issuer_is_refused(api: Api, rogue: RogueProvider) -> None:
     """RFC 9207: an answer that names another issuer, or none where ours promised to name itself."""
     browser = Browser(api)
-    state = await left(browser, rogue)
-    await refused(api, await back(browser, f"code=c&state={state}&iss=https://evil.example"), 502)
+    state = await begin_sign_in(browser, rogue)
+    await refused(api, await return_to(browser, f"code=c&state={state}&iss=https://evil.example"), 502)
     assert "token" not in rogue.asked, "the code went nowhere"
 
 
-async def test_one_that_promised_to_name_itself_has_to(make_api: MakeApi, rogue: Rogue) -> None:
+async def test_a_promised_issuer_parameter_is_required(make_api: MakeApi, rogue: RogueProvider) -> None:
     rogue.metadata["authorization_response_iss_parameter_supported"] = True
-    async with make_api(**settings(rogue)) as api:
-        await refused(api, await tried(api, rogue), 502)
+    async with make_api(**make_settings(rogue)) as api:
+        await refused(api, await try_sign_in(api, rogue), 502)
 
 
 # answers that are none
@@ -253,24 +257,24 @@ ANSWERS: dict[str, tuple[str, Callable[[], Response], int]] = {
 
 
 @pytest.mark.parametrize(("what", "answer", "shown"), ANSWERS.values(), ids=ANSWERS.keys())
-async def test_an_answer_that_is_none(
-    fresh: Api, rogue: Rogue, what: str, answer: Callable[[], Response], shown: int
+async def test_an_invalid_provider_response_is_refused(
+    fresh: Api, rogue: RogueProvider, what: str, answer: Callable[[], Response], shown: int
 ) -> None:
     rogue.answers[what] = answer
-    said = await tried(fresh, rogue)
-    await refused(fresh, said, shown)
-    assert "invalid_" not in said.body.decode()
+    response = await try_sign_in(fresh, rogue)
+    await refused(fresh, response, shown)
+    assert "invalid_" not in response.body.decode()
     del rogue.answers[what]
-    assert (await fresh.ask("GET", "/health/ready", user=None)).status == 200
+    assert (await fresh.request("GET", "/health/ready", user=None)).status == 200
 
 
-async def test_an_answer_that_never_ends(api: Api, rogue: Rogue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_never_ends(api: Api, rogue: RogueProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = Browser(api)
-    state = await left(browser, rogue)
-    monkeypatch.setattr(fetching, "PATIENCE", 0.2)
+    state = await begin_sign_in(browser, rogue)
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.2)
     rogue.answers["token"] = lambda: time.sleep(0.5) or Response("{}")  # type: ignore[func-returns-value]
     began = time.monotonic()
-    await refused(api, await back(browser, f"code=c&state={state}"), 503)
+    await refused(api, await return_to(browser, f"code=c&state={state}"), 503)
     assert time.monotonic() - began < 5
 
 
@@ -285,24 +289,26 @@ async def test_an_answer_that_never_ends(api: Api, rogue: Rogue, monkeypatch: py
         {"jwks_uri": None},
     ],
 )
-async def test_a_provider_that_says_wrong_things_of_itself(fresh: Api, rogue: Rogue, change: dict[str, Any]) -> None:
+async def test_a_provider_that_says_wrong_things_of_itself(
+    fresh: Api, rogue: RogueProvider, change: dict[str, Any]
+) -> None:
     rogue.metadata |= change
-    said = await Browser(fresh).ask("GET", "/console/sign-in/oidc", headers={})
-    assert said.status == 503, said
-    assert "location" not in said.headers
+    response = await Browser(fresh).request("GET", "/console/sign-in/oidc", headers={})
+    assert response.status == 503, response
+    assert "location" not in response.headers
 
 
-async def test_it_is_asked_about_itself_once_and_not_by_everybody(fresh: Api, rogue: Rogue) -> None:
+async def test_provider_metadata_is_fetched_once(fresh: Api, rogue: RogueProvider) -> None:
     for _ in range(3):
-        assert (await tried(fresh, rogue)).status == 200
+        assert (await try_sign_in(fresh, rogue)).status == 200
     assert rogue.asked.count("metadata") == 1
     assert rogue.asked.count("jwks") == 1
 
 
-async def test_while_it_is_away_it_is_not_asked_by_everybody(fresh: Api, rogue: Rogue) -> None:
+async def test_an_unavailable_provider_is_not_queried_repeatedly(fresh: Api, rogue: RogueProvider) -> None:
     rogue.answers["metadata"] = status(500)
     for _ in range(4):
-        assert (await Browser(fresh).ask("GET", "/console/sign-in/oidc", headers={})).status == 503
+        assert (await Browser(fresh).request("GET", "/console/sign-in/oidc", headers={})).status == 503
     assert rogue.asked == ["metadata"]
 
 
@@ -312,54 +318,54 @@ async def test_while_it_is_away_it_is_not_asked_by_everybody(fresh: Api, rogue: 
 @pytest.mark.parametrize(
     "groups", [None, [], "", ["gardeners"], [7, None, {}], {"staff": True}, "Staff", ["staff "], ["staff,owners"]]
 )
-async def test_groups_that_let_nobody_in(api: Api, rogue: Rogue, groups: Any) -> None:
+async def test_groups_that_let_nobody_in(api: Api, rogue: RogueProvider, groups: Any) -> None:
     rogue.claims = {"groups": groups}
-    await refused(api, await tried(api, rogue), 403)
+    await refused(api, await try_sign_in(api, rogue), 403)
 
 
 @pytest.mark.parametrize("user", ["key:shop", "erased:1", "a/b", "", "x" * 129, "..", 7, ["mara"], None])
-async def test_a_user_that_is_none(make_api: MakeApi, rogue: Rogue, user: Any) -> None:
+async def test_an_invalid_user_claim_is_refused(make_api: MakeApi, rogue: RogueProvider, user: Any) -> None:
     rogue.claims = {"upn": user}
-    async with make_api(**settings(rogue, OIDC_USER_CLAIM="upn")) as api:
-        await refused(api, await tried(api, rogue), 403)
+    async with make_api(**make_settings(rogue, OIDC_USER_CLAIM="upn")) as api:
+        await refused(api, await try_sign_in(api, rogue), 403)
 
 
 @pytest.mark.parametrize(("verified", "shown"), [(True, 200), (False, 403), (None, 403), ("true", 403)])
 async def test_an_address_counts_if_the_provider_verified_it(
-    make_api: MakeApi, rogue: Rogue, verified: Any, shown: int
+    make_api: MakeApi, rogue: RogueProvider, verified: Any, shown: int
 ) -> None:
     rogue.claims = {"email": "mara@example.com", "email_verified": verified}
     groups = json.dumps({"mara@example.com": "audit"})
-    async with make_api(**settings(rogue, OIDC_GROUPS_CLAIM="email", OIDC_GROUPS=groups)) as api:
-        assert (await tried(api, rogue)).status == shown
-    async with make_api(**settings(rogue, OIDC_USER_CLAIM="email")) as api:
-        assert (await tried(api, rogue)).status == shown
+    async with make_api(**make_settings(rogue, OIDC_GROUPS_CLAIM="email", OIDC_GROUPS=groups)) as api:
+        assert (await try_sign_in(api, rogue)).status == shown
+    async with make_api(**make_settings(rogue, OIDC_USER_CLAIM="email")) as api:
+        assert (await try_sign_in(api, rogue)).status == shown
 
 
-async def test_a_group_may_be_one_text(make_api: MakeApi, rogue: Rogue) -> None:
+async def test_a_group_may_be_one_text(make_api: MakeApi, rogue: RogueProvider) -> None:
     rogue.claims = {"hd": "example.com"}
-    async with make_api(**settings(rogue, OIDC_GROUPS_CLAIM="hd")) as api:
-        assert (await tried(api, rogue)).status == 200
+    async with make_api(**make_settings(rogue, OIDC_GROUPS_CLAIM="hd")) as api:
+        assert (await try_sign_in(api, rogue)).status == 200
         assert [session.scopes for session in await api.database.sessions()] == [frozenset({"analytics"})]
 
 
-async def test_userinfo_must_tell_of_the_same_person(make_api: MakeApi, rogue: Rogue) -> None:
+async def test_userinfo_must_tell_of_the_same_person(make_api: MakeApi, rogue: RogueProvider) -> None:
     rogue.metadata["userinfo_endpoint"] = f"{rogue.issuer}/userinfo"
     rogue.claims = {"groups": None}
-    async with make_api(**settings(rogue)) as api:
+    async with make_api(**make_settings(rogue)) as api:
         rogue.told = {"sub": "somebody else", "groups": ["staff"]}
-        await refused(api, await tried(api, rogue), 502)
+        await refused(api, await try_sign_in(api, rogue), 502)
         rogue.told = {"groups": ["staff"]}
-        await refused(api, await tried(api, rogue), 502)
+        await refused(api, await try_sign_in(api, rogue), 502)
         rogue.told = {"sub": "mara", "groups": ["staff"], "name": "Mara", "iss": "https://evil.example"}
-        assert (await tried(api, rogue)).status == 200
+        assert (await try_sign_in(api, rogue)).status == 200
         assert [session.name for session in await api.database.sessions()] == ["Mara"]
 
 
 @pytest.mark.parametrize("name", ["\u0000", "a\nb", "", "   ", 7, ["Mara"]])
-async def test_a_name_that_is_none_is_left_out(api: Api, rogue: Rogue, name: Any) -> None:
+async def test_a_name_that_is_none_is_left_out(api: Api, rogue: RogueProvider, name: Any) -> None:
     rogue.claims = {"name": name, "preferred_username": "x" * 300}
-    assert (await tried(api, rogue)).status == 200
+    assert (await try_sign_in(api, rogue)).status == 200
     assert [session.name for session in await api.database.sessions()] == ["x" * 128]
 
 
@@ -370,20 +376,20 @@ async def test_a_name_that_is_none_is_left_out(api: Api, rogue: Rogue, name: Any
     "query",
     ["", "code=c", "code=c&state=", "code=c&state=A", "state={}", "code=c&state={}&state={}", "%ff=%ff&state={}"],
 )
-async def test_a_way_back_that_is_none(api: Api, rogue: Rogue, query: str) -> None:
+async def test_an_invalid_callback_is_refused(api: Api, rogue: RogueProvider, query: str) -> None:
     browser = Browser(api)
-    state = await left(browser, rogue)
-    said = await back(browser, query.replace("{}", state))
-    await refused(api, said, 502 if query == "state={}" else 400)
+    state = await begin_sign_in(browser, rogue)
+    response = await return_to(browser, query.replace("{}", state))
+    await refused(api, response, 502 if query == "state={}" else 400)
     assert "token" not in rogue.asked
 
 
 @pytest.mark.parametrize("kept", [None, "", "nonsense", "A" * 43, "A" * 43 + ".!", "." * 43, "A" * 3000])
-async def test_a_cookie_that_began_nothing(api: Api, rogue: Rogue, kept: str | None) -> None:
+async def test_an_unknown_state_cookie_is_refused(api: Api, rogue: RogueProvider, kept: str | None) -> None:
     browser = Browser(api)
-    state = await left(browser, rogue)
+    state = await begin_sign_in(browser, rogue)
     browser.jar = {} if kept is None else {"__Host-sharetally-sign-in": kept}
-    await refused(api, await back(browser, f"code=c&state={state}"), 400)
+    await refused(api, await return_to(browser, f"code=c&state={state}"), 400)
     assert "token" not in rogue.asked
 
 
@@ -411,22 +417,22 @@ PAGES = [
 
 @pytest.mark.parametrize(("wanted", "page"), PAGES)
 def test_one_comes_back_to_a_page_of_the_console_alone(wanted: str, page: str | None) -> None:
-    assert attempts.own_page(wanted) == (page or wanted)
-    cookie, _ = attempts.begin(wanted)
-    resumed = attempts.resume(cookie)
+    assert sign_in_cookie.safe_return_page(wanted) == (page or wanted)
+    cookie, _ = sign_in_cookie.begin_sign_in(wanted)
+    resumed = sign_in_cookie.resume_sign_in(cookie)
     assert resumed is not None
     assert resumed[1] == (page or wanted)
 
 
 @pytest.mark.parametrize("returns", ["/at/console/audit", "/console/audit"])
-async def test_below_a_root_path_it_is_the_same_page(make_api: MakeApi, rogue: Rogue, returns: str) -> None:
-    async with make_api(**settings(rogue, PUBLIC_URL=f"{PUBLIC}/at", ROOT_PATH="/at")) as api:
+async def test_below_a_root_path_it_is_the_same_page(make_api: MakeApi, rogue: RogueProvider, returns: str) -> None:
+    async with make_api(**make_settings(rogue, PUBLIC_URL=f"{PUBLIC}/at", ROOT_PATH="/at")) as api:
         browser = Browser(api)
-        state = await left(browser, rogue, f"?return={returns}")
-        said = await back(browser, f"code=c&state={state}")
-        assert 'content="0;url=/at/console/audit"' in said.body.decode()
+        state = await begin_sign_in(browser, rogue, f"?return={returns}")
+        response = await return_to(browser, f"code=c&state={state}")
+        assert 'content="0;url=/at/console/audit"' in response.body.decode()
 
 
-async def test_without_a_provider_there_is_no_such_way(untouched: Api) -> None:
+async def test_without_a_provider_the_routes_do_not_exist(readonly_api: Api) -> None:
     for path in ("/console/sign-in/oidc", "/console/sign-in/oidc/callback?code=c&state=s"):
-        assert (await untouched.ask("GET", path, user=None)).status == 404
+        assert (await readonly_api.request("GET", path, user=None)).status == 404

@@ -17,14 +17,14 @@ import anyio
 import httpx2
 import msgspec
 import pytest
+from sharetally.web.schemas.ops import HealthBody
 from starlette.types import Message, Scope
 
-from sharetally.domain.errors import Misconfigured, Unavailable
+from sharetally.domain.errors import ConfigurationError, Unavailable
 from sharetally.ports import Broker, Cache, Schema
-from sharetally.web import operation
+from sharetally.web import ops
 from sharetally.web.network import Network
-from sharetally.web.operation import Health, ops_app, ops_hosts, serve_ops
-from sharetally.web.schemas.operation import HealthBody
+from sharetally.web.ops import Health, ops_app, ops_hosts, serve_ops
 from tests.services.launch import free_port
 
 pytestmark = pytest.mark.anyio
@@ -114,7 +114,7 @@ async def test_without_its_database_it_is_not_ready(fault: Exception) -> None:
 
 
 async def test_a_database_that_hangs_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(ops, "TIMEOUT_SECONDS", 0.01)
     with anyio.fail_after(5):
         ready, report = await health(FakeSchema(asyncio.Event())).ready()
     assert not ready
@@ -362,7 +362,7 @@ async def test_whoever_cancels_it_gets_the_port_back(port: int) -> None:
 async def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
-        with pytest.raises(Misconfigured, match=rf"^OPS_PORT: .*:{port}: "):
+        with pytest.raises(ConfigurationError, match=rf"^OPS_PORT: .*:{port}: "):
             await serve_ops(ops_app(health(), counted, networks=LOCAL), port, asyncio.Event())
 
 
@@ -409,6 +409,6 @@ async def test_a_machine_without_ipv6_is_served_by_ipv4(port: int, monkeypatch: 
         return create(address, family=family)
 
     monkeypatch.setattr(socket, "create_server", without_ipv6)
-    (listener,) = operation._listening(("0.0.0.0", "::"), port)  # noqa: S104
+    (listener,) = ops._listening(("0.0.0.0", "::"), port)  # noqa: S104
     assert listener.family == socket.AF_INET
     listener.close()

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from sharetally.web.serving import server as serving
-from sharetally.web.serving.connection import Connection
+from sharetally.web.serving.connection import HttpConnection
 from sharetally.web.serving.server import Server
 
 pytestmark = pytest.mark.anyio
@@ -36,10 +36,10 @@ class Hello:
 
 
 @asynccontextmanager
-async def listening(app: Hello, *, keep_alive: int = 5) -> AsyncIterator[tuple[Server, int]]:
+async def run_server(app: Hello, *, keep_alive: int = 5) -> AsyncIterator[tuple[Server, int]]:
     """A server that takes connections; ended at the end, unless the test did so."""
     config = uvicorn.Config(
-        app, http=Connection, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive
+        app, http=HttpConnection, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive
     )
     config.load()
     server = Server(config)
@@ -59,93 +59,93 @@ def connected(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
-async def heard(client: socket.socket) -> bytes:
+async def read_all(client: socket.socket) -> bytes:
     """What comes next; nothing at the end."""
     return await asyncio.to_thread(client.recv, 65_536)
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-async def kept_alive(port: int) -> socket.socket:
+async def keep_alive_connection(port: int) -> socket.socket:
     """A connection that has had an answer, and may have another."""
     client = connected(port)
     client.sendall(REQUEST)
-    assert b"connection: close" not in await heard(client)
+    assert b"connection: close" not in await read_all(client)
     return client
 
 
-async def ending(server: Server) -> Awaitable[None]:
+async def begin_shutdown(server: Server) -> Awaitable[None]:
     """The server's end, begun."""
     task = asyncio.create_task(server.shutdown())
     await asyncio.sleep(0)
     return task
 
 
-async def test_what_stands_before_the_door_is_answered() -> None:
+async def test_pending_connections_are_answered_at_shutdown() -> None:
     """The kernel has taken these connections, the server has not: closing its socket would reset them."""
-    async with listening(Hello()) as (server, port):
+    async with run_server(Hello()) as (server, port):
         clients = [connected(port) for _ in range(20)]
         for client in clients:
             client.sendall(REQUEST)
-        ended = await ending(server)
+        ended = await begin_shutdown(server)
         for client in clients:
             with client:
-                said = await heard(client)
-                assert b"connection: close" in said
-                assert said.endswith(b"hello")
+                response = await read_all(client)
+                assert b"connection: close" in response
+                assert response.endswith(b"hello")
         with pytest.raises(ConnectionRefusedError):
             connected(port)
         await ended
 
 
 async def test_a_request_after_the_end_began_is_answered_as_the_last() -> None:
-    async with listening(Hello()) as (server, port):
-        with await kept_alive(port) as client:
-            ended = await ending(server)
+    async with run_server(Hello()) as (server, port):
+        with await keep_alive_connection(port) as client:
+            ended = await begin_shutdown(server)
             client.sendall(REQUEST)
-            said = await heard(client)
-            assert b"connection: close" in said
-            assert said.endswith(b"hello")
-            assert await heard(client) == b""
+            response = await read_all(client)
+            assert b"connection: close" in response
+            assert response.endswith(b"hello")
+            assert await read_all(client) == b""
         await ended
 
 
 async def test_a_request_in_hand_is_answered_as_the_last() -> None:
     app = Hello()
-    async with listening(app) as (server, port):
-        with await kept_alive(port) as client:
+    async with run_server(app) as (server, port):
+        with await keep_alive_connection(port) as client:
             app.may.clear()
             client.sendall(REQUEST)
-            await until(lambda: bool(server.server_state.tasks))
-            ended = await ending(server)
+            await wait_until(lambda: bool(server.server_state.tasks))
+            ended = await begin_shutdown(server)
             app.may.set()
-            assert b"connection: close" in await heard(client)
+            assert b"connection: close" in await read_all(client)
         await ended
 
 
-async def test_who_is_idle_sees_an_end_and_what_crosses_it_is_not_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "LAST_CALL_SECONDS", 0.1)
+async def test_idle_connections_are_closed_and_late_requests_are_not_executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "DRAIN_SECONDS", 0.1)
     app = Hello()
-    async with listening(app) as (server, port):
-        with await kept_alive(port) as client:
-            ended = await ending(server)
-            assert await heard(client) == b""
+    async with run_server(app) as (server, port):
+        with await keep_alive_connection(port) as client:
+            ended = await begin_shutdown(server)
+            assert await read_all(client) == b""
             client.sendall(REQUEST)  # as one that was on its way
             await ended
-            assert await heard(client) == b""  # and no reset
+            assert await read_all(client) == b""  # and no reset
     assert app.served == 1
 
 
 async def test_a_request_that_came_as_its_connection_ran_out_of_time_is_answered() -> None:
-    async with listening(Hello(), keep_alive=1) as (server, port):
-        with await kept_alive(port) as client:
+    async with run_server(Hello(), keep_alive=1) as (server, port):
+        with await keep_alive_connection(port) as client:
             (connection,) = server.server_state.connections
-            assert isinstance(connection, Connection)
+            assert isinstance(connection, HttpConnection)
             client.sendall(REQUEST)
             connection.timeout_keep_alive_handler()  # before the loop has come to read
-            assert (await heard(client)).endswith(b"hello")
-            assert await heard(client) == b""  # a second later
+            assert (await read_all(client)).endswith(b"hello")
+            assert await read_all(client) == b""  # a second later

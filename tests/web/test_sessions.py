@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from sharetally.domain.errors import Unauthenticated, Unavailable
-from sharetally.flow.signing_in import IDLE_SECONDS, SESSION_SECONDS, new_session
+from sharetally.flow.sign_in import IDLE_SECONDS, SESSION_SECONDS, new_session
 from sharetally.ports import Session
-from sharetally.web.who.sessions import MAX_SESSIONS, SESSION_TTL, Sessions
-from tests.web.hand_clock import HandClock
+from sharetally.web.auth.sessions import MAX_SESSIONS, SESSION_TTL, Sessions
+from tests.web.manual_clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -33,18 +33,18 @@ class FakeStore:
             raise Unavailable
         return self.stored.get(digest)
 
-    async def session_seen(self, session_id: UUID, at: datetime) -> None:
+    async def record_session_use(self, session_id: UUID, at: datetime) -> None:
         if self.away:
             raise Unavailable
         self.seen.append(at)
         self.stored = {key: replace(each, seen_at=at) for key, each in self.stored.items()}
 
 
-class Stand:
+class SessionHarness:
     """The sessions of one process, and one of them signed in."""
 
     def __init__(self) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.store = FakeStore()
         store: Any = self.store
         self.sessions = Sessions(store, clock=self.clock, public_url=None, now=self.clock.seconds)
@@ -54,71 +54,71 @@ class Stand:
     async def alive(self, plain: str | None = None) -> bool:
         cookie = f"theme=dark; sharetally-console={plain or self.plain}".encode()
         try:
-            await self.sessions.of({"type": "http", "method": "GET", "headers": [(b"cookie", cookie)]})
+            await self.sessions.require({"type": "http", "method": "GET", "headers": [(b"cookie", cookie)]})
         except Unauthenticated:
             return False
         return True
 
 
 @pytest.fixture
-def stand() -> Stand:
-    return Stand()
+def harness() -> SessionHarness:
+    return SessionHarness()
 
 
-async def test_it_is_looked_up_now_and_then(stand: Stand) -> None:
+async def test_a_session_is_looked_up_periodically(harness: SessionHarness) -> None:
     for _ in range(5):
-        assert await stand.alive()
-    assert stand.store.looked_up == 1
-    stand.clock.forward(SESSION_TTL)
-    assert await stand.alive()
-    assert stand.store.looked_up == 2
+        assert await harness.alive()
+    assert harness.store.looked_up == 1
+    harness.clock.advance(SESSION_TTL)
+    assert await harness.alive()
+    assert harness.store.looked_up == 2
 
 
-async def test_what_is_none_is_remembered_too(stand: Stand) -> None:
+async def test_unknown_sessions_are_cached(harness: SessionHarness) -> None:
     for _ in range(5):
-        assert not await stand.alive("A" * 43)
-        assert not await stand.alive("no session at all")
-    assert stand.store.looked_up == 1
+        assert not await harness.alive("A" * 43)
+        assert not await harness.alive("no session at all")
+    assert harness.store.looked_up == 1
     assert MAX_SESSIONS == 10_000
 
 
-async def test_it_ends_by_its_time(stand: Stand) -> None:
+async def test_it_ends_by_its_time(harness: SessionHarness) -> None:
     for _ in range(SESSION_SECONDS // 3600):
-        assert await stand.alive()
-        stand.clock.forward(3600)
-    assert not await stand.alive()
+        assert await harness.alive()
+        harness.clock.advance(3600)
+    assert not await harness.alive()
 
 
-async def test_it_ends_while_it_is_remembered(stand: Stand) -> None:
-    stand.store.stored = {
-        digest: replace(each, expires_at=stand.clock.now() + timedelta(seconds=1))
-        for digest, each in stand.store.stored.items()
+async def test_it_ends_while_it_is_remembered(harness: SessionHarness) -> None:
+    harness.store.stored = {
+        digest: replace(each, expires_at=harness.clock.now() + timedelta(seconds=1))
+        for digest, each in harness.store.stored.items()
     }
-    assert await stand.alive()
-    stand.clock.forward(1)
-    assert not await stand.alive()
+    assert await harness.alive()
+    harness.clock.advance(1)
+    assert not await harness.alive()
 
 
-async def test_idle_for_two_hours_it_ends_and_stays_so(stand: Stand) -> None:
-    assert await stand.alive()
-    stand.clock.forward(IDLE_SECONDS)
-    assert not await stand.alive()
-    stand.clock.forward(SESSION_TTL)
-    assert not await stand.alive()
-    assert stand.store.seen == []
+async def test_idle_for_two_hours_it_ends_and_stays_so(harness: SessionHarness) -> None:
+    assert await harness.alive()
+    harness.clock.advance(IDLE_SECONDS)
+    assert not await harness.alive()
+    harness.clock.advance(SESSION_TTL)
+    assert not await harness.alive()
+    assert harness.store.seen == []
 
 
-async def test_its_use_is_noted_every_few_minutes(stand: Stand) -> None:
-    began = stand.clock.now()
+async def test_its_use_is_noted_every_few_minutes(harness: SessionHarness) -> None:
+    began = harness.clock.now()
     for _ in range(100):
-        assert await stand.alive()
-        stand.clock.forward(6)
-    assert [at - began for at in stand.store.seen] == [timedelta(seconds=300)]
-    stand.clock.forward(IDLE_SECONDS - 600)
-    assert await stand.alive(), "by its use, not by its begin"
+        assert await harness.alive()
+        harness.clock.advance(6)
+    assert [at - began for at in harness.store.seen] == [timedelta(seconds=300)]
+    harness.clock.advance(IDLE_SECONDS - 600)
+    assert await harness.alive(), "by its use, not by its begin"
 
 
-async def test_a_database_that_is_away_is_told_as_such(stand: Stand) -> None:
-    stand.store.away = True
+async def test_an_unavailable_database_is_reported(harness: SessionHarness) -> None:
+    harness.store.away = True
     with pytest.raises(Unavailable):
-        await stand.alive()
+        await harness.alive()

@@ -2,27 +2,27 @@
 
 import { createContext, type ComponentChildren } from "preact";
 import { useCallback, useContext, useEffect, useState } from "preact/hooks";
-import { ask, Problem, signedOut, type Answer } from "./client";
+import { callApi, Problem, signedOut, type ResponseBody } from "./client";
 
-export type Session = Answer<"/console/session">;
+export type Session = ResponseBody<"/console/session">;
 export type Scope = "shares" | "audit" | "admin" | "analytics";
 
-interface Signed {
+interface SessionState {
   readonly session: Session | null | undefined;
   readonly problem: Problem | undefined;
   readonly signIn: (code: string) => Promise<void>;
   readonly signOut: () => Promise<void>;
-  readonly look: () => void;
+  readonly reload: () => void;
 }
 
-const Context = createContext<Signed | null>(null);
+const Context = createContext<SessionState | null>(null);
 
 export function SessionProvider({ children }: { children: ComponentChildren }) {
   const [session, set] = useState<Session | null>();
   const [problem, setProblem] = useState<Problem>();
-  const look = useCallback(() => {
+  const reload = useCallback(() => {
     setProblem(undefined);
-    ask("get", "/console/session").then(set, (error: unknown) => {
+    callApi("get", "/console/session").then(set, (error: unknown) => {
       if (error instanceof Problem && error.status === 401) set(null);
       else if (error instanceof Problem) setProblem(error);
       else throw error;
@@ -31,25 +31,25 @@ export function SessionProvider({ children }: { children: ComponentChildren }) {
   useEffect(() => {
     const gone = () => set(null);
     signedOut.addEventListener("signed-out", gone);
-    look();
+    reload();
     return () => signedOut.removeEventListener("signed-out", gone);
   }, []);
-  const signIn = async (code: string) => set(await ask("post", "/console/session", { body: { code } }));
+  const signIn = async (code: string) => set(await callApi("post", "/console/session", { body: { code } }));
   const signOut = async () => {
-    await ask("delete", "/console/session");
+    await callApi("delete", "/console/session");
     set(null);
   };
-  return <Context.Provider value={{ session, problem, signIn, signOut, look }}>{children}</Context.Provider>;
+  return <Context.Provider value={{ session, problem, signIn, signOut, reload }}>{children}</Context.Provider>;
 }
 
-export function useSigned(): Signed {
-  const signed = useContext(Context);
-  if (!signed) throw new Error("outside of SessionProvider");
-  return signed;
+export function useSession(): SessionState {
+  const state = useContext(Context);
+  if (!state) throw new Error("outside of SessionProvider");
+  return state;
 }
 
 /** Whether the person may; no scope implies another. */
-export function useMay(): (...any: Scope[]) => boolean {
-  const { session } = useSigned();
+export function useHasScope(): (...any: Scope[]) => boolean {
+  const { session } = useSession();
   return (...any) => any.some((scope) => session?.scopes.includes(scope));
 }

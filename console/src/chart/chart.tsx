@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { count } from "../locale";
-import { options, stacked, type Series } from "./stack";
+import { options, stackSeries, type Series } from "./stack";
 
 interface Props {
   readonly label: string;
@@ -12,55 +12,55 @@ interface Props {
   readonly at: readonly number[];
   readonly series: readonly Series[];
   /** What the moment is called. */
-  readonly told: (at: number) => string;
+  readonly formatTime: (at: number) => string;
   /** What all of it together is called. */
   readonly all: string;
   /** What is said where there is nothing to draw. */
   readonly empty?: string;
 }
 
-export function Chart({ label, at, series, told, all, empty }: Props) {
+export function Chart({ label, at, series, formatTime, all, empty }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | undefined>(undefined);
-  const [place, hover] = useState<number | null>(null);
+  const [index, setIndex] = useState<number | null>(null);
   const scheme = useScheme();
-  const data = useMemo(() => stacked(at, series), [at, series]);
+  const data = useMemo(() => stackSeries(at, series), [at, series]);
   const kinds = series.map(({ name, colour }) => `${name} ${colour}`).join("\n");
 
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
-    const made = new uPlot(options(element, series, hover), data, element);
-    chart.current = made;
+    const plot = new uPlot(options(element, series, setIndex), data, element);
+    chart.current = plot;
     const observer = new ResizeObserver(() => {
-      made.setSize({ width: element.clientWidth, height: element.clientHeight });
+      plot.setSize({ width: element.clientWidth, height: element.clientHeight });
     });
     observer.observe(element);
     return () => {
       observer.disconnect();
-      made.destroy();
+      plot.destroy();
       chart.current = undefined;
     };
   }, [kinds, scheme]);
   useEffect(() => chart.current?.setData(data), [data]);
 
   const step = (by: number) => {
-    const next = Math.min(at.length - 1, Math.max(0, (place ?? (by > 0 ? -1 : at.length)) + by));
-    const made = chart.current;
-    made?.setCursor({ left: made.valToPos(at[next] ?? 0, "x"), top: 0 });
+    const next = Math.min(at.length - 1, Math.max(0, (index ?? (by > 0 ? -1 : at.length)) + by));
+    const plot = chart.current;
+    plot?.setCursor({ left: plot.valToPos(at[next] ?? 0, "x"), top: 0 });
   };
-  const moment = place === null ? undefined : at[place];
+  const moment = index === null ? undefined : at[index];
   return (
     <figure class="chart">
-      <figcaption class="legend" aria-live={place === null ? "off" : "polite"}>
-        <span class="legend-when">{moment === undefined ? all : told(moment)}</span>
+      <figcaption class="legend" aria-live={index === null ? "off" : "polite"}>
+        <span class="legend-when">{moment === undefined ? all : formatTime(moment)}</span>
         {series.map(({ name, values, colour }) => (
           <span key={name} class="legend-item">
             <span class="dot" style={{ "--colour": colour }} />
             <span class="clip" title={name}>
               {name}
             </span>
-            <b class="num">{count(place === null ? sum(values) : (values[place] ?? 0))}</b>
+            <b class="num">{count(index === null ? sum(values) : (values[index] ?? 0))}</b>
           </span>
         ))}
       </figcaption>

@@ -1,7 +1,7 @@
 /** One colour a name, the same on every chart: known channels have their own, others the next that is free. */
 
 const SLOTS = 8;
-const KNOWN = [
+const KNOWN_NAMES = [
   "twitter",
   "whatsapp",
   "facebook",
@@ -24,20 +24,20 @@ export function colours(names: readonly string[]): Map<string, string> {
   const taken = new Set<number>();
   const found = new Map<string, string>();
   for (const name of [...names].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))) {
-    found.set(name, name === "other" || name === "none" ? OTHER : `var(--series-${free(wanted(name), taken) + 1})`);
+    found.set(name, name === "other" || name === "none" ? OTHER : `var(--series-${freeSlot(preferredSlot(name), taken) + 1})`);
   }
   return found;
 }
 
-const rank = (name: string): number => (KNOWN.includes(name) ? KNOWN.indexOf(name) : KNOWN.length);
+const rank = (name: string): number => (KNOWN_NAMES.includes(name) ? KNOWN_NAMES.indexOf(name) : KNOWN_NAMES.length);
 
-function wanted(name: string): number {
-  const known = KNOWN.indexOf(name);
+function preferredSlot(name: string): number {
+  const known = KNOWN_NAMES.indexOf(name);
   if (known >= 0) return known % SLOTS;
   return [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7) % SLOTS;
 }
 
-function free(slot: number, taken: Set<number>): number {
+function freeSlot(slot: number, taken: Set<number>): number {
   let found = slot;
   for (let tried = 0; taken.has(found) && tried < SLOTS; tried += 1) found = (found + 1) % SLOTS;
   taken.add(found);
@@ -45,7 +45,7 @@ function free(slot: number, taken: Set<number>): number {
 }
 
 /** What `var(--…)` stands for at this element: a canvas does not know. */
-export function resolved(element: Element, colour: string): string {
+export function resolveColour(element: Element, colour: string): string {
   const name = /^var\((--[\w-]+)\)$/.exec(colour)?.[1];
   if (!name) return colour;
   const probe = document.createElement("i");

@@ -8,7 +8,7 @@ type Named = Pick<Series, "name" | "values">;
 const SHOWN = 7;
 const REST = "other";
 
-export function folded(all: readonly Named[]): Series[] {
+export function foldSeries(all: readonly Named[]): Series[] {
   const ranked = [...all].sort((a, b) => Number(a.name === REST) - Number(b.name === REST) || size(b) - size(a));
   const shown = ranked.length > SHOWN ? ranked.slice(0, SHOWN - 1) : ranked;
   const rest = ranked.slice(shown.length);
@@ -17,10 +17,10 @@ export function folded(all: readonly Named[]): Series[] {
   const series = [...shown]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((each) => ({ ...each, colour: found.get(each.name)! }));
-  return rest.length ? [...series, { name: REST, values: summed(rest), colour: OTHER }] : series;
+  return rest.length ? [...series, { name: REST, values: sumSeries(rest), colour: OTHER }] : series;
 }
 
 const size = ({ values }: Named): number => values.reduce((sum, value) => sum + Math.abs(value), 0);
 
-const summed = (all: readonly Named[]): number[] =>
-  all[0]!.values.map((_, place) => all.reduce((sum, { values }) => sum + (values[place] ?? 0), 0));
+const sumSeries = (all: readonly Named[]): number[] =>
+  all[0]!.values.map((_, index) => all.reduce((sum, { values }) => sum + (values[index] ?? 0), 0));

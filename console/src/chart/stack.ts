@@ -1,7 +1,7 @@
 /** Series on top of one another: what uPlot draws are sums from below, the tallest first. */
 
 import uPlot from "uplot";
-import { resolved } from "./colours";
+import { resolveColour } from "./colours";
 
 export interface Series {
   readonly name: string;
@@ -10,11 +10,11 @@ export interface Series {
 }
 
 /** The data for uPlot: times, then the sums, the whole first. */
-export function stacked(at: readonly number[], series: readonly Series[]): uPlot.AlignedData {
+export function stackSeries(at: readonly number[], series: readonly Series[]): uPlot.AlignedData {
   const sums: number[][] = [];
   let below = at.map(() => 0);
   for (const { values } of series) {
-    below = below.map((sum, place) => sum + Math.max(0, values[place] ?? 0));
+    below = below.map((sum, index) => sum + Math.max(0, values[index] ?? 0));
     sums.push(below);
   }
   return [at as number[], ...sums.reverse()];
@@ -24,10 +24,10 @@ export function stacked(at: readonly number[], series: readonly Series[]): uPlot
 export function options(
   element: HTMLElement,
   series: readonly Series[],
-  hovered: (place: number | null) => void,
+  onHover: (index: number | null) => void,
 ): uPlot.Options {
-  const ink = resolved(element, "var(--soft)");
-  const line = resolved(element, "var(--line)");
+  const ink = resolveColour(element, "var(--soft)");
+  const line = resolveColour(element, "var(--line)");
   const bars = uPlot.paths.bars!({ size: [0.78, 40, 1], gap: 1 });
   const font = `11px ${getComputedStyle(element).fontFamily}`;
   const axis = { stroke: ink, font, ticks: { show: false }, border: { show: false } } as const;
@@ -38,14 +38,14 @@ export function options(
     legend: { show: false },
     select: { show: false, left: 0, top: 0, width: 0, height: 0 },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
-    scales: { x: { time: true, range: edges }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.05)] } },
+    scales: { x: { time: true, range: paddedRange }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.05)] } },
     axes: [
       {
         ...axis,
         grid: { show: false },
         size: 24,
         space: 64,
-        values: (_, splits, __, ___, step) => words(splits, step),
+        values: (_, splits, __, ___, step) => formatTicks(splits, step),
       },
       {
         ...axis,
@@ -53,7 +53,7 @@ export function options(
         size: (_, values) => 14 + 7 * Math.max(2, ...(values ?? []).map((text) => text.length)),
         gap: 6,
         space: 36,
-        incrs: WHOLE,
+        incrs: WHOLE_NUMBER_STEPS,
         values: (_, splits) => splits.map((value) => compact.format(value)),
       },
     ],
@@ -61,31 +61,31 @@ export function options(
       {},
       ...[...series].reverse().map(({ name, colour }) => ({
         label: name,
-        fill: resolved(element, colour),
+        fill: resolveColour(element, colour),
         width: 0,
         paths: bars,
         points: { show: false },
       })),
     ],
-    hooks: { setCursor: [(chart) => hovered(chart.cursor.idx ?? null)] },
+    hooks: { setCursor: [(chart) => onHover(chart.cursor.idx ?? null)] },
   };
 }
 
 const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
-const WHOLE = [1, 2, 5]
+const WHOLE_NUMBER_STEPS = [1, 2, 5]
   .flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8].map((power) => step * 10 ** power))
   .sort((a, b) => a - b);
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 /** Room for half a bar at both ends. */
-function edges(chart: uPlot, least: number, most: number): [number, number] {
+function paddedRange(chart: uPlot, least: number, most: number): [number, number] {
   const at = chart.data[0];
   const half = ((at[1] ?? 0) - (at[0] ?? 0) || 60) / 2;
   return [least - half, most + half];
 }
 
-function words(splits: number[], step: number): string[] {
+function formatTicks(splits: number[], step: number): string[] {
   return splits.map((at) => {
     const date = new Date(at * 1000);
     const midnight = date.getHours() === 0 && date.getMinutes() === 0;

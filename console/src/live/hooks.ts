@@ -1,15 +1,15 @@
 /** What is live, for views. */
 
 import { useEffect, useState } from "preact/hooks";
-import { live, type LiveCount, type Minute, type Standing } from "./socket";
+import { live, type LiveCount, type Minute, type ConnectionState } from "./socket";
 
 export const MINUTES = 60;
 
 /** How the connection stands. */
-export function useStanding(): Standing {
-  const [standing, set] = useState(live.standing);
-  useEffect(() => live.watch(set), []);
-  return standing;
+export function useConnectionState(): ConnectionState {
+  const [state, set] = useState(live.state);
+  useEffect(() => live.observe(set), []);
+  return state;
 }
 
 /** A content's count, as soon as it moves; a version never goes back. */
@@ -34,14 +34,14 @@ export function useActivity(): Activity | undefined {
   useEffect(
     () =>
       live.subscribe("activity", (message) => {
-        if ("activity" in message) set((before) => merged(before, message.activity));
+        if ("activity" in message) set((before) => mergeMinutes(before, message.activity));
       }),
     [],
   );
   return activity;
 }
 
-function merged(before: Activity | undefined, minutes: readonly Minute[]): Activity {
+function mergeMinutes(before: Activity | undefined, minutes: readonly Minute[]): Activity {
   const oldest = Date.now() - (MINUTES + 1) * 60_000;
   const next = new Map([...(before ?? [])].filter(([at]) => at >= oldest));
   for (const { minute, channel, shares } of minutes) {

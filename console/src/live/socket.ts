@@ -1,9 +1,9 @@
 /** One WebSocket for the whole page: asks again for everything after it was lost, and says how it stands. */
 
-import { outside } from "../places";
+import { serviceUrl } from "../urls";
 
 export type Topic = "activity" | { readonly contentType: string; readonly contentId: string };
-type Hear = (message: Message) => void;
+type Listener = (message: Message) => void;
 
 export interface Minute {
   readonly minute: string;
@@ -21,7 +21,7 @@ export interface LiveCount {
 }
 
 export type Message = { readonly activity: readonly Minute[] } | LiveCount;
-export type Standing = "connecting" | "live" | "away";
+export type ConnectionState = "connecting" | "live" | "away";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
@@ -29,57 +29,57 @@ const TRIES_BEFORE_AWAY = 2;
 
 class Live {
   #socket: WebSocket | undefined;
-  #hearing = new Map<string, { topic: Topic; hear: Set<Hear> }>();
+  #subscriptions = new Map<string, { topic: Topic; listeners: Set<Listener> }>();
   #failed = 0;
   #timer = 0;
-  #watching = new Set<(standing: Standing) => void>();
-  standing: Standing = "connecting";
+  #observers = new Set<(state: ConnectionState) => void>();
+  state: ConnectionState = "connecting";
 
-  /** Hear of a topic until the returned function is called. */
-  subscribe(topic: Topic, hear: Hear): () => void {
+  /** Receive the messages of a topic until the returned function is called. */
+  subscribe(topic: Topic, listener: Listener): () => void {
     const key = keyOf(topic);
-    const entry = this.#hearing.get(key) ?? { topic, hear: new Set() };
-    this.#hearing.set(key, entry);
-    entry.hear.add(hear);
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#say("subscribe", topic);
+    const entry = this.#subscriptions.get(key) ?? { topic, listeners: new Set() };
+    this.#subscriptions.set(key, entry);
+    entry.listeners.add(listener);
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#send("subscribe", topic);
     else if (!this.#socket) this.#open();
     return () => {
-      entry.hear.delete(hear);
-      if (entry.hear.size) return;
-      this.#hearing.delete(key);
-      this.#say("unsubscribe", topic);
-      if (!this.#hearing.size) this.#close();
+      entry.listeners.delete(listener);
+      if (entry.listeners.size) return;
+      this.#subscriptions.delete(key);
+      this.#send("unsubscribe", topic);
+      if (!this.#subscriptions.size) this.#close();
     };
   }
 
-  watch(seen: (standing: Standing) => void): () => void {
-    this.#watching.add(seen);
-    return () => this.#watching.delete(seen);
+  observe(observer: (state: ConnectionState) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
   }
 
   #open(): void {
-    const address = new URL(outside("live"), location.href);
+    const address = new URL(serviceUrl("live"), location.href);
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address);
     this.#socket = socket;
     socket.onopen = () => {
       this.#failed = 0;
-      this.#stands("live");
-      for (const { topic } of this.#hearing.values()) this.#say("subscribe", topic);
+      this.#setState("live");
+      for (const { topic } of this.#subscriptions.values()) this.#send("subscribe", topic);
     };
-    socket.onmessage = ({ data }) => this.#heard(JSON.parse(String(data)) as Message);
+    socket.onmessage = ({ data }) => this.#dispatch(JSON.parse(String(data)) as Message);
     socket.onclose = () => this.#socket === socket && this.#lost();
   }
 
-  #heard(message: Message): void {
+  #dispatch(message: Message): void {
     const key = "activity" in message ? "activity" : "contentType" in message ? keyOf(message) : "";
-    for (const hear of this.#hearing.get(key)?.hear ?? []) hear(message);
+    for (const listener of this.#subscriptions.get(key)?.listeners ?? []) listener(message);
   }
 
   #lost(): void {
     this.#socket = undefined;
     this.#failed += 1;
-    this.#stands(this.#failed > TRIES_BEFORE_AWAY ? "away" : "connecting");
+    this.#setState(this.#failed > TRIES_BEFORE_AWAY ? "away" : "connecting");
     const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#failed) * (0.5 + Math.random());
     this.#timer = window.setTimeout(() => this.#open(), pause);
   }
@@ -91,14 +91,14 @@ class Live {
     socket?.close(1000);
   }
 
-  #say(word: "subscribe" | "unsubscribe", topic: Topic): void {
+  #send(word: "subscribe" | "unsubscribe", topic: Topic): void {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#socket.send(JSON.stringify({ [word]: topic === "activity" ? topic : [named(topic)] }));
   }
 
-  #stands(standing: Standing): void {
-    this.standing = standing;
-    for (const seen of this.#watching) seen(standing);
+  #setState(state: ConnectionState): void {
+    this.state = state;
+    for (const observer of this.#observers) observer(state);
   }
 }
 

@@ -1,6 +1,6 @@
 """Keeps callers away from a server that is down, and lets one of them find out when it is back.
 
-`redis_asking.py` has one for each thing that Redis is used for. It knows nothing of what is called: its owner asks
+`guarded_redis.py` has one for each thing that Redis is used for. It knows nothing of what is called: its owner asks
 `allows` before a call and reports how the call ended.
 """
 
@@ -35,11 +35,11 @@ class CircuitBreaker:
         self._next_try = now + self._pause
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Let everybody through."""
         self._faults = 0
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Count a fault; the pause begins with the last one."""
         self._faults += 1
         self._next_try = self._monotonic() + self._pause

@@ -16,15 +16,15 @@ class DatabaseClock:
     """Knows the time once `measure` has run; before that it is this host's."""
 
     def __init__(self) -> None:
-        self._base = datetime.now(UTC)
-        self._at = time.monotonic()
+        self._base_time = datetime.now(UTC)
+        self._measured_at = time.monotonic()
 
     async def measure(self, outbox: Outbox) -> None:
         """Ask the database; half of the way there and back is taken off."""
         before = time.monotonic()
-        told = await outbox.now()
+        database_time = await outbox.now()
         after = time.monotonic()
-        self._base, self._at = told, (before + after) / 2
+        self._base_time, self._measured_at = database_time, (before + after) / 2
 
     @property
     def ahead(self) -> timedelta:
@@ -33,4 +33,4 @@ class DatabaseClock:
 
     def now(self) -> datetime:
         """UTC."""
-        return self._base + timedelta(seconds=time.monotonic() - self._at)
+        return self._base_time + timedelta(seconds=time.monotonic() - self._measured_at)

@@ -24,13 +24,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.domain.errors import Misconfigured
-from sharetally.ports import Broker, Delivery, EventHead, FeedMessage, Message, Queue, QueueState, Subscription
+from sharetally.domain.errors import ConfigurationError
+from sharetally.ports import Broker, Delivery, EventRef, FeedMessage, Message, Queue, QueueState, Subscription
 from sharetally.ports.ledger import Transaction
 
-_FORM = re.compile(r"(?P<name>[a-z.-]+):(?P<number>[1-9]\d*)(?P<stop>:stop)?", re.ASCII)
-VARIABLE = "SHARETALLY_FAILPOINT"
-NAMES = (
+_SYNTAX = re.compile(r"(?P<name>[a-z.-]+):(?P<occurrence>[1-9]\d*)(?P<stop>:stop)?", re.ASCII)
+ENVIRONMENT_VARIABLE = "SHARETALLY_FAILPOINT"
+FAILPOINT_NAMES = (
     "ledger.before-commit",
     "ledger.after-commit",
     "outbox.after-claim",
@@ -41,69 +41,75 @@ NAMES = (
 
 
 class Failpoint:
-    """Kills this process, or stops it, when its place is reached for the `number`-th time."""
+    """Kills this process, or stops it, when its place is reached for the `occurrence`-th time."""
 
-    def __init__(self, name: str, number: int, act: signal.Signals = signal.SIGKILL) -> None:
+    def __init__(self, name: str, occurrence: int, on_reached: signal.Signals = signal.SIGKILL) -> None:
         self._name = name
-        self._left = number
-        self._act = act
+        self._remaining = occurrence
+        self._signal = on_reached
 
     def reached(self, name: str) -> None:
         """Say where the process is."""
         if name != self._name:
             return
-        self._left -= 1
-        if self._left == 0:
-            print(f"failpoint {name}: {self._act.name}", file=sys.stderr, flush=True)  # noqa: T201
-            os.kill(os.getpid(), self._act)
+        self._remaining -= 1
+        if self._remaining == 0:
+            print(f"failpoint {name}: {self._signal.name}", file=sys.stderr, flush=True)  # noqa: T201
+            os.kill(os.getpid(), self._signal)
 
 
-def armed(environ: Mapping[str, str]) -> Failpoint | None:
-    """The place that the environment names, if it does; `Misconfigured` if there is no such place."""
-    value = environ.get(VARIABLE)
+def failpoint_from(environ: Mapping[str, str]) -> Failpoint | None:
+    """The place that the environment names, if it does; `ConfigurationError` if there is no such place."""
+    value = environ.get(ENVIRONMENT_VARIABLE)
     if not value:
         return None
-    found = _FORM.fullmatch(value)
-    if found is None or found["name"] not in NAMES:
-        raise Misconfigured(f"{VARIABLE}: must be NAME:N or NAME:N:stop, N from 1, NAME one of {', '.join(NAMES)}")
-    return Failpoint(found["name"], int(found["number"]), signal.SIGSTOP if found["stop"] else signal.SIGKILL)
+    match = _SYNTAX.fullmatch(value)
+    if match is None or match["name"] not in FAILPOINT_NAMES:
+        raise ConfigurationError(
+            f"{ENVIRONMENT_VARIABLE}: must be NAME:N or NAME:N:stop, N from 1, NAME one of {', '.join(FAILPOINT_NAMES)}"
+        )
+    return Failpoint(match["name"], int(match["occurrence"]), signal.SIGSTOP if match["stop"] else signal.SIGKILL)
 
 
-def placed(database: SqlDatabase, broker: Broker, environ: Mapping[str, str]) -> tuple[SqlDatabase, Broker]:
+def with_failpoints(database: SqlDatabase, broker: Broker, environ: Mapping[str, str]) -> tuple[SqlDatabase, Broker]:
     """Both as they are, unless a place is armed."""
-    point = armed(environ)
-    return (database, broker) if point is None else (FailingDatabase(database, point), FailingBroker(broker, point))
+    failpoint = failpoint_from(environ)
+    return (
+        (database, broker)
+        if failpoint is None
+        else (FailingDatabase(database, failpoint), FailingBroker(broker, failpoint))
+    )
 
 
 class FailingDatabase(SqlDatabase):
     """The same database; its transactions and claims pass the places above."""
 
-    def __init__(self, database: SqlDatabase, point: Failpoint) -> None:
+    def __init__(self, database: SqlDatabase, failpoint: Failpoint) -> None:
         super().__init__(database._engine)
-        self._point = point
+        self._failpoint = failpoint
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction, with a place on either side of its commit."""
         async with super().transaction() as tx:
             yield tx
-            self._point.reached("ledger.before-commit")
-        self._point.reached("ledger.after-commit")
+            self._failpoint.reached("ledger.before-commit")
+        self._failpoint.reached("ledger.after-commit")
 
-    async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventHead]:
+    async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventRef]:
         """Claim; a place behind it if there was anything to claim."""
-        heads = await super().claim(jobs, sent_before, limit)
-        if heads:
-            self._point.reached("outbox.after-claim")
-        return heads
+        refs = await super().claim(jobs, sent_before, limit)
+        if refs:
+            self._failpoint.reached("outbox.after-claim")
+        return refs
 
 
 class FailingBroker(Broker):
     """The same broker; what is published and acknowledged passes the places above."""
 
-    def __init__(self, broker: Broker, point: Failpoint) -> None:
+    def __init__(self, broker: Broker, failpoint: Failpoint) -> None:
         self._broker = broker
-        self._point = point
+        self._failpoint = failpoint
 
     @property
     def volatile(self) -> bool:
@@ -127,10 +133,10 @@ class FailingBroker(Broker):
         """Publish; a place on either side if there is any job among the messages."""
         jobs = any(not message.job.startswith("mark.") for message in messages)
         if jobs:
-            self._point.reached("broker.before-publish")
+            self._failpoint.reached("broker.before-publish")
         await self._broker.publish(messages)
         if jobs:
-            self._point.reached("broker.after-confirm")
+            self._failpoint.reached("broker.after-confirm")
 
     async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
         """Publish to the outside feed."""
@@ -140,7 +146,7 @@ class FailingBroker(Broker):
     async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator[Subscription]:
         """Consume; a place before each acknowledgement."""
         async with self._broker.subscribe(queue, prefetch=prefetch) as subscription:
-            yield _FailingSubscription(subscription, self._point)
+            yield _FailingSubscription(subscription, self._failpoint)
 
     async def state(self, queue: str) -> QueueState | None:
         """As the broker says."""
@@ -148,16 +154,16 @@ class FailingBroker(Broker):
 
 
 class _FailingSubscription(Subscription):
-    def __init__(self, subscription: Subscription, point: Failpoint) -> None:
+    def __init__(self, subscription: Subscription, failpoint: Failpoint) -> None:
         self._subscription = subscription
-        self._point = point
+        self._failpoint = failpoint
 
     async def next(self, at_most: int) -> list[Delivery]:
         return await self._subscription.next(at_most)
 
     async def ack(self, last: Delivery) -> None:
-        self._point.reached("subscription.before-ack")
+        self._failpoint.reached("subscription.before-ack")
         await self._subscription.ack(last)
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
-        await self._subscription.bury(delivery, reason)
+    async def reject(self, delivery: Delivery, reason: str) -> None:
+        await self._subscription.reject(delivery, reason)

@@ -23,15 +23,15 @@ from structlog.contextvars import merge_contextvars
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.typing import EventDict
 
-from sharetally.adapters.logs_masking import MASK, masked, masked_text, names_a_secret
+from sharetally.adapters.logs_masking import MASK, is_secret_name, mask, mask_text
 from sharetally.adapters.logs_stderr import StandardError
 
 # libraries whose progress is ours; of all others only warnings are heard
-_HEARD = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "alembic", "aio_pika", "aiormq", "asyncio")
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+_LOGGED_LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "alembic", "aio_pika", "aiormq", "asyncio")
+_ESCAPED_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 Line = dict[str, Any]
-Render = Callable[[Line], bytes]
+RenderLine = Callable[[Line], bytes]
 
 
 def configure(level: str = "info", format: str | None = None) -> None:  # noqa: A002, the setting's name
@@ -40,16 +40,16 @@ def configure(level: str = "info", format: str | None = None) -> None:  # noqa: 
     `level` is `debug`, `info`, `warning` or `error`; `format` is `console` or `json`, None: `console` on a
     terminal, else `json`. Repeating changes the libraries' records, not loggers that were already used.
     """
-    render = _console() if (format or _fitting()) == "console" else _json
-    stderr = StandardError(lost=lambda lines: render(_lost(lines)))
-    number = logging.getLevelNamesMapping()[level.upper()]
+    render = _console_renderer() if (format or _default_format()) == "console" else _render_json
+    stderr = StandardError(render_lost=lambda lines: render(_lost_lines_event(lines)))
+    level_number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[merge_contextvars, _Writing(render)],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda name="": _Logger(name, stderr),
+        processors=[merge_contextvars, _RenderEvent(render)],
+        wrapper_class=structlog.make_filtering_bound_logger(level_number),
+        logger_factory=lambda name="": _LineLogger(name, stderr),
         cache_logger_on_first_use=True,
     )
-    _adopt(_Adopted(render, stderr), number)
+    _install_handler(_StandardLibraryHandler(render, stderr), level_number)
 
 
 def configure_within_host() -> None:
@@ -69,34 +69,34 @@ def configure_within_host() -> None:
 
 def _for_the_host(logger: logging.Logger, level: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
     """The event and what belongs to it as one text, without secrets; the host's formatter does the rest."""
-    fault = _fault(event.pop("exc_info", None))
-    said = line(logger.name, level, event)
-    fields = {name: value for name, value in said.items() if name not in ("time", "level", "logger", "event")}
-    text = " ".join([said["event"], *(f"{name}={value!r}" for name, value in fields.items())])
-    return (text,), {"exc_info": fault}
+    exception = _exception_of(event.pop("exc_info", None))
+    fields = build_line(logger.name, level, event)
+    fields = {name: value for name, value in fields.items() if name not in ("time", "level", "logger", "event")}
+    text = " ".join([fields["event"], *(f"{name}={value!r}" for name, value in fields.items())])
+    return (text,), {"exc_info": exception}
 
 
-def _fitting() -> str:
+def _default_format() -> str:
     return "console" if sys.stderr is not None and sys.stderr.isatty() else "json"
 
 
-def line(logger: str, level: str, event: Mapping[str, Any]) -> Line:
+def build_line(logger: str, level: str, event: Mapping[str, Any]) -> Line:
     """What a log line holds, in the order in which it is written, without secrets."""
-    said: Line = {
+    fields: Line = {
         "time": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "level": level,
         "logger": logger,
-        "event": masked_text(str(event.get("event", ""))),
+        "event": mask_text(str(event.get("event", ""))),
     }
     for name, value in event.items():
-        if name not in said and name not in ("exc_info", "stack_info"):
-            said[name] = MASK if names_a_secret(name) else masked(value)
-    if fault := _fault(event.get("exc_info")):
-        said["exception"] = masked_text("".join(traceback.format_exception(fault)).rstrip())
-    return said
+        if name not in fields and name not in ("exc_info", "stack_info"):
+            fields[name] = MASK if is_secret_name(name) else mask(value)
+    if exception := _exception_of(event.get("exc_info")):
+        fields["exception"] = mask_text("".join(traceback.format_exception(exception)).rstrip())
+    return fields
 
 
-def _fault(exc_info: object) -> BaseException | None:
+def _exception_of(exc_info: object) -> BaseException | None:
     if isinstance(exc_info, tuple):
         exc_info = exc_info[1]
     elif exc_info is True:
@@ -104,18 +104,18 @@ def _fault(exc_info: object) -> BaseException | None:
     return exc_info if isinstance(exc_info, BaseException) else None
 
 
-def _lost(lines: int) -> Line:
-    return line("sharetally.logs", "warning", {"event": "log lines were lost", "lines": lines})
+def _lost_lines_event(lines: int) -> Line:
+    return build_line("sharetally.logs", "warning", {"event": "log lines were lost", "lines": lines})
 
 
 # the two forms
 
 
-def _json(said: Line) -> bytes:
+def _render_json(fields: Line) -> bytes:
     try:
-        return msgspec.json.encode(said) + b"\n"
+        return msgspec.json.encode(fields) + b"\n"
     except (TypeError, ValueError, OverflowError):  # half a character, a number beyond 64 bits, …
-        return msgspec.json.encode({name: _encodable(value) for name, value in said.items()}) + b"\n"
+        return msgspec.json.encode({name: _encodable(value) for name, value in fields.items()}) + b"\n"
 
 
 def _encodable(value: object) -> object:
@@ -126,65 +126,65 @@ def _encodable(value: object) -> object:
     return value
 
 
-def _console() -> Render:
+def _console_renderer() -> RenderLine:
     renderer = ConsoleRenderer(
         colors="NO_COLOR" not in os.environ, timestamp_key="time", exception_formatter=plain_traceback, sort_keys=False
     )
 
-    def render(said: Line) -> bytes:
-        shown = {name: _on_a_terminal(name, value) for name, value in said.items()}
-        return f"{renderer(None, said['level'], shown)}\n".encode("utf-8", "backslashreplace")
+    def render(fields: Line) -> bytes:
+        printable = {name: _terminal_safe(name, value) for name, value in fields.items()}
+        return f"{renderer(None, fields['level'], printable)}\n".encode("utf-8", "backslashreplace")
 
     return render
 
 
-def _on_a_terminal(name: str, value: object) -> object:
+def _terminal_safe(name: str, value: object) -> object:
     """The time of day alone, and nothing that a terminal would obey."""
     if not isinstance(value, str):
         return value
     if name == "time":
         return value[11:23]
-    shown = value.translate(_CONTROLS)
-    return shown if name == "exception" else shown.replace("\n", "\\n")
+    printable = value.translate(_ESCAPED_CONTROLS)
+    return printable if name == "exception" else printable.replace("\n", "\\n")
 
 
 # where lines come from: structlog's loggers and the standard library's
 
 
-class _Writing:
+class _RenderEvent:
     """The last processor: from the event to the bytes of its line."""
 
-    def __init__(self, render: Render) -> None:
+    def __init__(self, render: RenderLine) -> None:
         self._render = render
 
-    def __call__(self, logger: _Logger, level: str, event: EventDict) -> bytes:
-        return self._render(line(logger.name, level, event))
+    def __call__(self, logger: _LineLogger, level: str, event: EventDict) -> bytes:
+        return self._render(build_line(logger.name, level, event))
 
 
-class _Logger:
+class _LineLogger:
     """What structlog hands finished lines to; its level was looked at before."""
 
     def __init__(self, name: str, stderr: StandardError) -> None:
         self.name = name
         self._stderr = stderr
 
-    def info(self, finished: bytes) -> None:
-        self._stderr.write(finished)
+    def info(self, rendered: bytes) -> None:
+        self._stderr.write(rendered)
 
     debug = warning = error = critical = info
 
 
-class _Adopted(logging.Handler):
+class _StandardLibraryHandler(logging.Handler):
     """Gives records of the standard library the form of ours."""
 
-    def __init__(self, render: Render, stderr: StandardError) -> None:
+    def __init__(self, render: RenderLine, stderr: StandardError) -> None:
         super().__init__()
         self._render = render
         self._stderr = stderr
 
     def emit(self, record: logging.LogRecord) -> None:
         event = merge_contextvars(None, "", {"event": _message(record), "exc_info": record.exc_info})
-        self._stderr.write(self._render(line(record.name, record.levelname.lower(), event)))
+        self._stderr.write(self._render(build_line(record.name, record.levelname.lower(), event)))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -194,11 +194,11 @@ def _message(record: logging.LogRecord) -> str:
         return str(record.msg)
 
 
-def _adopt(handler: logging.Handler, level: int) -> None:
+def _install_handler(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
-    for name in _HEARD:
+    for name in _LOGGED_LIBRARIES:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True

@@ -14,24 +14,24 @@ from functools import lru_cache
 from itertools import islice
 
 MASK = "***"
-LONGEST = 8_192  # characters of one text
-WIDEST = 100  # items of one list or mapping
-DEEPEST = 5
+MAX_TEXT_LENGTH = 8_192  # characters of one text
+MAX_ITEMS = 100  # items of one list or mapping
+MAX_DEPTH = 5
 
 _NUMBERS = (int, float)  # bool is an int
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
-_NAME = re.compile(
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]*")
+_SECRET_NAME = re.compile(
     r"pass(?:word|wd|phrase)|(?<![a-z])pwd|secret|authorization|api[_-]?key|private[_-]?key|cookie|credential|token$",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*")
-_KEY = re.compile(r"stk_[A-Za-z0-9_-]+")
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*")
+_API_KEY = re.compile(r"stk_[A-Za-z0-9_-]+")
 _BEARER = re.compile(r"\b(bearer|dpop)((?:\s|%20|\+){1,8})[^\s\"',;]+", re.IGNORECASE)
 _BASIC = re.compile(r"\b(?i:(basic))((?:\s|%20|\+){1,8})(?=[a-z]*[A-Z0-9=+/])[A-Za-z0-9+/_=-]+")
 _COOKIE = re.compile(r"\b(cookie:\s{0,4})[^\r\n\"']+", re.IGNORECASE)
 # user:password@ after ://, the password as far as the last @; a port before the path is none
-_IN_URL = re.compile(r"(://[^\s/:@]{0,256}:)(?!\d{1,5}(?:[/?#,;\s\"']|$))\S{0,2048}@")
-_PAIR = re.compile(
+_URL_PASSWORD = re.compile(r"(://[^\s/:@]{0,256}:)(?!\d{1,5}(?:[/?#,;\s\"']|$))\S{0,2048}@")
+_NAMED_SECRET = re.compile(
     r"""
     ((?:pass(?:word|wd|phrase)|\bpwd|secret|authorization|api[_-]?key|private[_-]?key|cookie|credential|token)
      [\w-]{0,20} (?:\\?["'])? \s{0,4} (?:=|:|%3D|%3A|(?<=["']),) \s{0,4})
@@ -42,71 +42,71 @@ _PAIR = re.compile(
 )
 
 
-def masked(value: object, deep: int = DEEPEST) -> object:
+def mask(value: object, depth: int = MAX_DEPTH) -> object:
     """The value as it may be shown, made of None, bool, int, float, str, list and dict only."""
     if isinstance(value, str):
-        return masked_text(value)
+        return mask_text(value)
     if value is None or isinstance(value, _NUMBERS):
         return value
     if isinstance(value, bytes | bytearray):
-        return masked_text(bytes(value[: 2 * LONGEST]).decode("utf-8", "backslashreplace"))
-    if deep and isinstance(value, Mapping):
-        return _masked_mapping(value, deep - 1)
-    if deep and isinstance(value, list | tuple | set | frozenset):
-        return _masked_items(value, deep - 1)
-    return masked_text(_said(value))
+        return mask_text(bytes(value[: 2 * MAX_TEXT_LENGTH]).decode("utf-8", "backslashreplace"))
+    if depth and isinstance(value, Mapping):
+        return _mask_mapping(value, depth - 1)
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return _mask_items(value, depth - 1)
+    return mask_text(_describe(value))
 
 
-def _masked_mapping(mapping: Mapping[object, object], deep: int) -> dict[str, object]:
-    shown = {}
-    for key, value in islice(mapping.items(), WIDEST):
-        name = _text(key)
-        shown[masked_text(name)] = MASK if names_a_secret(name) else masked(value, deep)
-    return shown
+def _mask_mapping(mapping: Mapping[object, object], depth: int) -> dict[str, object]:
+    result = {}
+    for key, value in islice(mapping.items(), MAX_ITEMS):
+        name = _key_text(key)
+        result[mask_text(name)] = MASK if is_secret_name(name) else mask(value, depth)
+    return result
 
 
-def _masked_items(items: Iterable[object], deep: int) -> list[object]:
-    shown = list(islice(items, WIDEST))
-    if len(shown) == 2 and isinstance(shown[0], str | bytes) and names_a_secret(_text(shown[0])):
-        return [_text(shown[0]), MASK]  # a header: name and value
-    return [masked(item, deep) for item in shown]
+def _mask_items(items: Iterable[object], depth: int) -> list[object]:
+    result = list(islice(items, MAX_ITEMS))
+    if len(result) == 2 and isinstance(result[0], str | bytes) and is_secret_name(_key_text(result[0])):
+        return [_key_text(result[0]), MASK]  # a header: name and value
+    return [mask(item, depth) for item in result]
 
 
 @lru_cache(maxsize=1024)
-def names_a_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Whether what bears this name is a secret."""
-    return _NAME.search(name[:200]) is not None
+    return _SECRET_NAME.search(name[:200]) is not None
 
 
-def masked_text(text: str) -> str:
+def mask_text(text: str) -> str:
     """The text with every secret in it masked, and its middle left out where it is too long."""
-    if len(text) > LONGEST:
-        return _shortened(_without_secrets(_shortened(text, 2 * LONGEST)), LONGEST)
-    if _PLAIN.fullmatch(text) and "eyJ" not in text and "stk_" not in text:
+    if len(text) > MAX_TEXT_LENGTH:
+        return _shorten(_remove_secrets(_shorten(text, 2 * MAX_TEXT_LENGTH)), MAX_TEXT_LENGTH)
+    if _HARMLESS.fullmatch(text) and "eyJ" not in text and "stk_" not in text:
         return text
-    return _without_secrets(text)
+    return _remove_secrets(text)
 
 
-def _without_secrets(text: str) -> str:
-    text = _TOKEN.sub(MASK, text)
-    text = _KEY.sub(f"stk_{MASK}", text)
+def _remove_secrets(text: str) -> str:
+    text = _JWT.sub(MASK, text)
+    text = _API_KEY.sub(f"stk_{MASK}", text)
     text = _BEARER.sub(rf"\1\2{MASK}", text)
     text = _BASIC.sub(rf"\1\2{MASK}", text)
     text = _COOKIE.sub(rf"\1{MASK}", text)
-    text = _IN_URL.sub(rf"\1{MASK}@", text)
-    return _PAIR.sub(rf"\1{MASK}", text)
+    text = _URL_PASSWORD.sub(rf"\1{MASK}@", text)
+    return _NAMED_SECRET.sub(rf"\1{MASK}", text)
 
 
-def _shortened(text: str, longest: int) -> str:
-    half = longest // 2
-    return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"
+def _shorten(text: str, max_length: int) -> str:
+    half = max_length // 2
+    return text if len(text) <= max_length else f"{text[:half]} … {text[-half:]}"
 
 
-def _text(key: object) -> str:
+def _key_text(key: object) -> str:
     return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
 
 
-def _said(value: object) -> str:
+def _describe(value: object) -> str:
     try:
         return str(value)
     except Exception:  # a stranger's code may fail in any way

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TextIO
 
-_AT_ONCE = 4096  # bytes: what a pipe that is ready takes without blocking (PIPE_BUF, pipe(7))
+_PIPE_BUFFER_BYTES = 4096  # bytes: what a pipe that is ready takes without blocking (PIPE_BUF, pipe(7))
 
 
 class StandardError:
-    """Whatever `sys.stderr` is at the time; `lost` makes the line that says how many lines are missing."""
+    """Whatever `sys.stderr` is at the time; `render_lost` makes the line that says how many lines are missing."""
 
-    def __init__(self, *, lost: Callable[[int], bytes], patience: float = 1.0) -> None:
-        self._told = lost
-        self._patience = patience
-        self._lost = 0
-        self._torn = False
+    def __init__(self, *, render_lost: Callable[[int], bytes], write_timeout: float = 1.0) -> None:
+        self._render_lost = render_lost
+        self._write_timeout = write_timeout
+        self._lost_lines = 0
+        self._partial_line = False
         self._lock = RLock()  # writing may run a finalizer, which may log
 
     def write(self, line: bytes) -> None:
@@ -33,7 +33,7 @@ class StandardError:
             try:
                 self._write(line)
             except (OSError, ValueError):  # ValueError: the stream was closed
-                self._lost += 1
+                self._lost_lines += 1
 
     def _write(self, line: bytes) -> None:
         stream = sys.stderr
@@ -43,20 +43,22 @@ class StandardError:
         if descriptor is None:
             stream.write(line.decode("utf-8", "backslashreplace"))
         else:
-            self._send(descriptor, self._before() + line)
-        self._lost, self._torn = 0, False
+            self._write_bytes(descriptor, self._prefix() + line)
+        self._lost_lines, self._partial_line = 0, False
 
-    def _before(self) -> bytes:
-        return (b"\n" if self._torn else b"") + (self._told(self._lost) if self._lost else b"")
+    def _prefix(self) -> bytes:
+        return (b"\n" if self._partial_line else b"") + (
+            self._render_lost(self._lost_lines) if self._lost_lines else b""
+        )
 
-    def _send(self, descriptor: int, data: bytes) -> None:
+    def _write_bytes(self, descriptor: int, data: bytes) -> None:
         # Not through the text layer: what that cannot write it keeps, and fails once more at the very end.
-        rest = memoryview(data)
-        while rest:
-            _wait_for_room(descriptor, 0.0 if self._lost else self._patience)
-            written = os.write(descriptor, rest[:_AT_ONCE])
-            rest = rest[written:]
-            self._torn = bool(rest)
+        remaining = memoryview(data)
+        while remaining:
+            _wait_until_writable(descriptor, 0.0 if self._lost_lines else self._write_timeout)
+            written = os.write(descriptor, remaining[:_PIPE_BUFFER_BYTES])
+            remaining = remaining[written:]
+            self._partial_line = bool(remaining)
 
 
 def _descriptor(stream: TextIO) -> int | None:
@@ -66,7 +68,7 @@ def _descriptor(stream: TextIO) -> int | None:
         return None
 
 
-def _wait_for_room(descriptor: int, seconds: float) -> None:
+def _wait_until_writable(descriptor: int, seconds: float) -> None:
     if not hasattr(select, "poll"):
         return
     poll = select.poll()

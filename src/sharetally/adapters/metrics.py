@@ -23,24 +23,41 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, multiprocess, v
 
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
-from sharetally.adapters.metrics_labels import ROOM, Bound, Children, Observed
+from sharetally.adapters.metrics_labels import MAX_UNLISTED_VALUES, BoundedSeries, BulkHistogram, LabelBound
 from sharetally.domain.event import Job
-from sharetally.ports import Broker, DeliveryStore, Meter, Outbox, Queue, Waiting
+from sharetally.ports import BacklogReport, Broker, DeliveryStore, Meter, Outbox, Queue
 
-_BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
-_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+_BATCH_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_SECONDS_BUCKETS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
+_DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextmanager
 def shared_directory() -> Iterator[Path]:
     """A fresh directory for the meters of several processes: the parent makes it and outlives them all."""
-    parent, made = os.getpid(), Path(mkdtemp(prefix="sharetally-metrics-"))
+    parent, directory = os.getpid(), Path(mkdtemp(prefix="sharetally-metrics-"))
     try:
-        yield made
+        yield directory
     finally:
         if os.getpid() == parent:  # a forked child passes here too, and must leave it to the others
-            rmtree(made, ignore_errors=True)
+            rmtree(directory, ignore_errors=True)
 
 
 def open_meter(
@@ -57,12 +74,12 @@ def open_meter(
     foreign consumers.
     """
     if directory is not None:
-        os.environ[_DIRECTORY] = str(directory)  # where the library's values look for it
+        os.environ[_DIRECTORY_VARIABLE] = str(directory)  # where the library's values look for it
         # The library chooses once, at its first import, and a plug-in may have imported it before us.
         values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
         # A dead process may have had our number: what it left would be our own start.
         multiprocess.mark_process_dead(os.getpid(), str(directory))  # type: ignore[no-untyped-call]
-        processes.enlist(directory, role)
+        processes.register_process(directory, role)
     return PrometheusMeter(directory=directory, role=role, platforms=platforms, jobs=jobs, clock=clock)
 
 
@@ -81,10 +98,10 @@ class PrometheusMeter(Meter):
         self._directory = directory
         self._role = role
         self._registry = CollectorRegistry()
-        self._lookout = scrape.Lookout(clock=clock)
-        self._drift: tuple[Gauge, Gauge] | None = None
-        platform = Bound(room=ROOM) if platforms is None else Bound(platforms)
-        job = Bound({*Job, *jobs})
+        self._backlog_probe = scrape.BacklogProbe(clock=clock)
+        self._drift_gauges: tuple[Gauge, Gauge] | None = None
+        platform = LabelBound(unlisted_values=MAX_UNLISTED_VALUES) if platforms is None else LabelBound(platforms)
+        job = LabelBound({*Job, *jobs})
         self._make_share_series(platform)
         self._make_job_series(job)
         self._live = self._gauge("live_subscribers", "Clients that follow live counts.", "livesum")
@@ -92,56 +109,60 @@ class PrometheusMeter(Meter):
             # a series that first appears with its first share hides that share from rate()
             self._shares[name, "track_only", "success"].inc(0)
 
-    def _make_share_series(self, platform: Bound) -> None:
-        self._shares = Children(
+    def _make_share_series(self, platform: LabelBound) -> None:
+        self._shares = BoundedSeries(
             self._counter("shares_total", "Results of answered share requests.", "platform", "mode", "status"),
             platform,
-            Bound(room=ROOM),
-            Bound(room=ROOM),
+            LabelBound(unlisted_values=MAX_UNLISTED_VALUES),
+            LabelBound(unlisted_values=MAX_UNLISTED_VALUES),
         )
-        self._errors = Children(
+        self._errors = BoundedSeries(
             self._counter("share_errors_total", "Share requests refused or failed.", "platform", "reason"),
             platform,
-            Bound(room=ROOM),
+            LabelBound(unlisted_values=MAX_UNLISTED_VALUES),
         )
-        self._batches = self._histogram("commit_batch_size", "Wishes in one commit.", _BATCHES)
+        self._batches = self._histogram("commit_batch_size", "Commands in one commit.", _BATCH_SIZE_BUCKETS)
 
-    def _make_job_series(self, job: Bound) -> None:
-        self._jobs = Children(self._counter("jobs_total", "Jobs handled.", "job", "outcome"), job, Bound(room=ROOM))
-        seconds = self._histogram("job_seconds", "Seconds a job took, its share of a batch.", _SECONDS, "job")
-        self._job_seconds = Children(seconds, job)
-        attempts = self._histogram("delivery_seconds", "Seconds an attempt to deliver took.", _SECONDS, "kind")
-        self._delivery_seconds = Children(attempts, Bound(room=ROOM))
-        steps = self._histogram("db_seconds", "Seconds in the database for one step.", _SECONDS, "statement")
-        self._statements = Children(steps, Bound(room=ROOM))
+    def _make_job_series(self, job: LabelBound) -> None:
+        self._jobs = BoundedSeries(
+            self._counter("jobs_total", "Jobs handled.", "job", "outcome"),
+            job,
+            LabelBound(unlisted_values=MAX_UNLISTED_VALUES),
+        )
+        seconds = self._histogram("job_seconds", "Seconds a job took, its share of a batch.", _SECONDS_BUCKETS, "job")
+        self._job_seconds = BoundedSeries(seconds, job)
+        attempts = self._histogram("delivery_seconds", "Seconds an attempt to deliver took.", _SECONDS_BUCKETS, "kind")
+        self._delivery_seconds = BoundedSeries(attempts, LabelBound(unlisted_values=MAX_UNLISTED_VALUES))
+        steps = self._histogram("db_seconds", "Seconds in the database for one step.", _SECONDS_BUCKETS, "statement")
+        self._statements = BoundedSeries(steps, LabelBound(unlisted_values=MAX_UNLISTED_VALUES))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sharetally_{name}", text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Observed:
-        return Observed(f"sharetally_{name}", text, labels, registry=self._registry, buckets=buckets)
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> BulkHistogram:
+        return BulkHistogram(f"sharetally_{name}", text, labels, registry=self._registry, buckets=buckets)
 
-    def shares(self, platform: str, mode: str, status: str, number: int = 1) -> None:
+    def shares(self, platform: str, mode: str, status: str, count: int = 1) -> None:
         """Answered share requests, by platform, mode and resulting status."""
-        self._shares[platform, mode, status].inc(number)
+        self._shares[platform, mode, status].inc(count)
 
     def share_error(self, platform: str, reason: str) -> None:
         """A share request that was refused or failed; an empty platform is shown as `none`."""
         self._errors[platform, reason].inc()
 
     def batch(self, size: int) -> None:
-        """Wishes in one commit."""
+        """Commands in one commit."""
         self._batches.observe(size)
 
     def statement(self, name: str, seconds: float) -> None:
         """Time in the database for one step."""
         self._statements[(name,)].observe_many(seconds, 1)
 
-    def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
+    def job(self, job: str, outcome: str, seconds: float, count: int = 1) -> None:
         """Jobs handled; 0 seconds say that nobody measured, and are not in the histogram."""
-        self._jobs[job, outcome].inc(number)
+        self._jobs[job, outcome].inc(count)
         if seconds > 0:
-            self._job_seconds[(job,)].observe_many(seconds, number)
+            self._job_seconds[(job,)].observe_many(seconds, count)
 
     def delivery(self, kind: str, seconds: float) -> None:
         """One attempt to deliver something outside."""
@@ -153,34 +174,36 @@ class PrometheusMeter(Meter):
 
     def drift(self, value: int, at: datetime) -> None:
         """What `verify` found, and when; absent until somebody looked."""
-        drift, checked = self._drift or self._make_drift_series()
+        drift, checked_at = self._drift_gauges or self._make_drift_series()
         drift.set(value)
-        checked.set(at.timestamp())
+        checked_at.set(at.timestamp())
 
     def _make_drift_series(self) -> tuple[Gauge, Gauge]:
-        self._drift = (
+        self._drift_gauges = (
             self._gauge("drift", "Shares by which counts and ledger differ; 0 is right."),
             self._gauge("drift_checked_timestamp_seconds", "When the drift was last looked for."),
         )
-        return self._drift
+        return self._drift_gauges
 
     def _gauge(self, name: str, text: str, mode: Literal["mostrecent", "livesum"] = "mostrecent") -> Gauge:
         return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode=mode)
 
     async def waiting(
         self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
-    ) -> Waiting:
+    ) -> BacklogReport:
         """What waits, seen within the last second, however many ask."""
-        return await self._lookout.look(outbox, broker, queues, deliveries)
+        return await self._backlog_probe.measure(outbox, broker, queues, deliveries)
 
     async def exposition(
         self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
     ) -> tuple[bytes, str]:
         """Everything in Prometheus' text format, and its media type; what cannot be had is left out."""
-        waiting = await self._lookout.look(outbox, broker, queues, deliveries)
+        waiting = await self._backlog_probe.measure(outbox, broker, queues, deliveries)
         source = self._registry if self._directory is None else scrape.SharedFiles(self._directory)
-        return await asyncio.to_thread(self._written, source, waiting), scrape.MEDIA_TYPE
+        return await asyncio.to_thread(self._render, source, waiting), scrape.MEDIA_TYPE
 
-    def _written(self, source: scrape.Source, waiting: Waiting) -> bytes:
-        alive = processes.alive(self._directory) if self._directory else processes.this(self._role)
-        return scrape.written(source, waiting, alive)
+    def _render(self, source: scrape.Source, waiting: BacklogReport) -> bytes:
+        live_processes = (
+            processes.live_processes(self._directory) if self._directory else processes.this_process(self._role)
+        )
+        return scrape.render(source, waiting, live_processes)

@@ -15,16 +15,16 @@ from prometheus_client.metrics import MetricWrapperBase
 
 OTHER = "other"
 NONE = "none"
-ROOM = 50  # values of a label whose values nobody listed
+MAX_UNLISTED_VALUES = 50  # values of a label whose values nobody listed
 C = TypeVar("C", bound=MetricWrapperBase)
 
 
-class Bound:
+class LabelBound:
     """The values that one label may have."""
 
-    def __init__(self, known: Iterable[str] = (), *, room: int = 0) -> None:
+    def __init__(self, known: Iterable[str] = (), *, unlisted_values: int = 0) -> None:
         self._known = set(known)
-        self._room = room
+        self._unlisted_values_left = unlisted_values
 
     def fold(self, label: str) -> str:
         """The label itself, `none` for an empty one, `other` when it is not known and there is no room."""
@@ -32,17 +32,17 @@ class Bound:
             return label
         if not label:
             return NONE
-        if self._room == 0:
+        if self._unlisted_values_left == 0:
             return OTHER
-        self._room -= 1
+        self._unlisted_values_left -= 1
         self._known.add(label)
         return label
 
 
-class Children(dict[tuple[str, ...], C]):
+class BoundedSeries(dict[tuple[str, ...], C]):
     """Labels -> the series to add to. What is folded into `other` is not kept: its names have no bound."""
 
-    def __init__(self, metric: C, *bounds: Bound) -> None:
+    def __init__(self, metric: C, *bounds: LabelBound) -> None:
         super().__init__()
         self._metric = metric
         self._bounds = bounds
@@ -55,7 +55,7 @@ class Children(dict[tuple[str, ...], C]):
         return child
 
 
-class Observed(Histogram):
+class BulkHistogram(Histogram):
     """A histogram that takes many equal values at once."""
 
     def observe_many(self, value: float, number: int) -> None:

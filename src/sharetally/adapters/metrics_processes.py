@@ -26,31 +26,31 @@ class Process:
     cpu_seconds: float
 
 
-def enlist(directory: Path, role: str) -> None:
+def register_process(directory: Path, role: str) -> None:
     """Put this process on the list; repeating is fine."""
-    for process in this(role):
+    for process in this_process(role):
         (directory / f"{role}_{process.pid}_{process.started}{_SUFFIX}").touch()
 
 
-def this(role: str) -> list[Process]:
+def this_process(role: str) -> list[Process]:
     """This process alone."""
-    found = _measured(role, os.getpid())
-    return [found] if found else []
+    process = _measure(role, os.getpid())
+    return [process] if process else []
 
 
-def alive(directory: Path) -> list[Process]:
+def live_processes(directory: Path) -> list[Process]:
     """Those on the list that live."""
-    found = (_listed(file.name.removesuffix(_SUFFIX)) for file in sorted(directory.glob(f"*{_SUFFIX}")))
-    return [process for process in found if process]
+    processes = (_process_of(file.name.removesuffix(_SUFFIX)) for file in sorted(directory.glob(f"*{_SUFFIX}")))
+    return [process for process in processes if process]
 
 
-def _listed(name: str) -> Process | None:
+def _process_of(name: str) -> Process | None:
     role, pid, started = name.rsplit("_", 2)
-    process = _measured(role, int(pid))
+    process = _measure(role, int(pid))
     return process if process and process.started == started else None
 
 
-def _measured(role: str, pid: int) -> Process | None:
+def _measure(role: str, pid: int) -> Process | None:
     try:
         process, booted = psutil.Process(pid), psutil.boot_time()
         with process.oneshot():

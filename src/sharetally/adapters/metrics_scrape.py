@@ -22,11 +22,11 @@ from prometheus_client.registry import Collector
 from sharetally import __version__
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters.metrics_processes import Process
-from sharetally.ports import Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue, Waiting
+from sharetally.ports import BacklogReport, Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue
 
-__all__ = ["MEDIA_TYPE", "Lookout", "SharedFiles", "Source", "written"]
-FRESH_SECONDS = 1.0
-PATIENCE_SECONDS = 1.0
+__all__ = ["MEDIA_TYPE", "BacklogProbe", "SharedFiles", "Source", "render"]
+MAX_AGE_SECONDS = 1.0
+PROBE_TIMEOUT_SECONDS = 1.0
 log = structlog.get_logger("sharetally.metrics")
 T = TypeVar("T")
 
@@ -51,60 +51,62 @@ class SharedFiles:
 
     def collect(self) -> Iterable[Metric]:
         """Merge; a file that its process is just making is empty and says nothing yet."""
-        alive = {str(process.pid) for process in processes.alive(self._directory)}
+        live_processes = {str(process.pid) for process in processes.live_processes(self._directory)}
         files = [
             str(file)
             for file in sorted(self._directory.glob("*.db"))
-            if file.stat().st_size and _counts(file.stem, alive)
+            if file.stat().st_size and _counts(file.stem, live_processes)
         ]
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
 
 
-def _counts(file: str, alive: Collection[str]) -> bool:
+def _counts(file: str, live_processes: Collection[str]) -> bool:
     """Whether to read a file named like `gauge_livesum_4711`; all of them where there is no /proc."""
     kind, _, pid = file.rpartition("_")
-    return not alive or not kind.startswith("gauge_live") or pid in alive
+    return not live_processes or not kind.startswith("gauge_live") or pid in live_processes
 
 
-class Lookout:
+class BacklogProbe:
     """Asks database and broker, for all who scrape at the same time at once."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._asking = asyncio.Lock()
-        self._seen = Waiting()
-        self._until = float("-inf")
+        self._lock = asyncio.Lock()
+        self._latest = BacklogReport()
+        self._fresh_until = float("-inf")
 
-    async def look(
+    async def measure(
         self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
-    ) -> Waiting:
+    ) -> BacklogReport:
         """What waits, seen within the last second."""
-        async with self._asking:
-            if self._clock() >= self._until:
-                self._seen = await _seen(outbox, broker, queues, deliveries)
-                self._until = self._clock() + FRESH_SECONDS
-            return self._seen
+        async with self._lock:
+            if self._clock() >= self._fresh_until:
+                self._latest = await _measure(outbox, broker, queues, deliveries)
+                self._fresh_until = self._clock() + MAX_AGE_SECONDS
+            return self._latest
 
 
-async def _seen(outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None) -> Waiting:
-    depths_asked = asyncio.gather(*(_within_patience(broker.state(queue.name)) for queue in queues))
-    backlog, states = await asyncio.gather(_within_patience(outbox.backlog()), depths_asked)
-    delivering = await _within_patience(deliveries.backlog()) if deliveries is not None else None
+async def _measure(
+    outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
+) -> BacklogReport:
+    states_of_queues = asyncio.gather(*(_with_timeout(broker.state(queue.name)) for queue in queues))
+    backlog, states = await asyncio.gather(_with_timeout(outbox.backlog()), states_of_queues)
+    delivering = await _with_timeout(deliveries.backlog()) if deliveries is not None else None
     depths = {queue.name: state.depth for queue, state in zip(queues, states, strict=True) if state}
-    return Waiting(backlog=backlog, deliveries=delivering, depths=depths)
+    return BacklogReport(backlog=backlog, deliveries=delivering, depths=depths)
 
 
-async def _within_patience(answer: Awaitable[T]) -> T | None:
+async def _with_timeout(measurement: Awaitable[T]) -> T | None:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await answer
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            return await measurement
     except Exception as error:  # a scrape is answered whatever database and broker do
         log.debug("not measured", reason=str(error) or type(error).__name__)
         return None
 
 
-class _Families(Collector):
+class _FixedCollector(Collector):
     """What `generate_latest` wants to be given."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -114,19 +116,24 @@ class _Families(Collector):
         return self._families
 
 
-def written(source: Source, waiting: Waiting, alive: Iterable[Process]) -> bytes:
+def render(source: Source, waiting: BacklogReport, live_processes: Iterable[Process]) -> bytes:
     """The text of it all, in the order of the names."""
-    families = [*map(_without_births, source.collect()), *_waiting(waiting), *_processes(alive), _build()]
-    return generate_latest(_Families(sorted(families, key=lambda family: family.name)))
+    families = [
+        *map(_without_created, source.collect()),
+        *_backlog_metrics(waiting),
+        *_process_metrics(live_processes),
+        _build_info(),
+    ]
+    return generate_latest(_FixedCollector(sorted(families, key=lambda family: family.name)))
 
 
-def _without_births(family: Metric) -> Metric:
+def _without_created(family: Metric) -> Metric:
     """Leave out `_created`: the files do not have it, and two modes must not differ."""
     family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
     return family
 
 
-def _waiting(waiting: Waiting) -> Iterator[Metric]:
+def _backlog_metrics(waiting: BacklogReport) -> Iterator[Metric]:
     if (backlog := waiting.backlog) is not None:
         yield _gauge("events_pending", "Events that are neither counted nor parked.", backlog.pending)
         yield _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest)
@@ -154,11 +161,11 @@ def _deliveries(backlog: DeliveryBacklog) -> Iterator[Metric]:
     yield from (family for family in (numbers, oldest) if family.samples)
 
 
-def _processes(alive: Iterable[Process]) -> Iterator[Metric]:
+def _process_metrics(live_processes: Iterable[Process]) -> Iterator[Metric]:
     names = ("role", "pid")
     memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory size in bytes.", labels=names)
     cpu = CounterMetricFamily("process_cpu_seconds_total", "Total user and system CPU time in seconds.", labels=names)
-    for process in alive:
+    for process in live_processes:
         labels = (process.role, str(process.pid))
         memory.add_metric(labels, process.resident_bytes)
         cpu.add_metric(labels, process.cpu_seconds)
@@ -169,7 +176,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"sharetally_{name}", text, value=value)
 
 
-def _build() -> Metric:
+def _build_info() -> Metric:
     family = GaugeMetricFamily("sharetally_build_info", "The version that runs; always 1.", labels=("version",))
     family.add_metric((__version__,), 1)
     return family

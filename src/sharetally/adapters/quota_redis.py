@@ -1,14 +1,15 @@
 """The shared window of the quota, in Redis: one hash a user, gone two windows after its last lease.
 
-It stands under `web/who/quota_shared.py`. Each lease is one step on the server, by the server's own clock, so processes
-need not agree on the time. A server that does not answer costs a write the time-out once in a while, never an error.
+It stands under `web/auth/shared_quota.py`. Each lease is one step on the server, by the server's own clock, so
+processes need not agree on the time. A server that does not answer costs a write the time-out once in a while,
+never an error.
 """
 
 from __future__ import annotations
 
 from typing import cast
 
-from sharetally.adapters.redis_asking import Asking
+from sharetally.adapters.guarded_redis import GuardedRedis
 from sharetally.ports.quota import Grant, Leases, Usage
 
 # Near the limit a lease shrinks to a quarter of what is free, so that little lies idle in other processes.
@@ -39,17 +40,17 @@ return {granted, current, before, math.floor((position - index) * 1000000)}
 class RedisLeases(Leases):
     """The window under `prefix` on one server."""
 
-    def __init__(self, redis: Asking, *, prefix: str = "sharetally:quota:") -> None:
+    def __init__(self, redis: GuardedRedis, *, prefix: str = "sharetally:quota:") -> None:
         self._redis = redis
         self._prefix = prefix
         self._script = redis.client.register_script(_LEASE)
 
     async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant | None:
         """Grant at most `wanted` writes; None while the server cannot be reached."""
-        if not self._redis.admits():
+        if not self._redis.allows():
             return None
         name = f"{self._prefix}{limit}/{window}:{key}"
-        reply = await self._redis.ask(lambda: self._script(keys=[name], args=[wanted, limit, window]))
+        reply = await self._redis.call(lambda: self._script(keys=[name], args=[wanted, limit, window]))
         if reply is None:
             return None
         granted, current, before, millionths = cast("list[int]", reply)

@@ -8,40 +8,40 @@ from uuid import UUID
 
 import typer
 
-from sharetally.commands.opened import opened
+from sharetally.commands.database import open_database
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import id_fault
-from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
-from sharetally.flow.again import again
+from sharetally.domain.errors import ConfigurationError, InvalidRequest, NotFound
+from sharetally.flow.retry import again
 from sharetally.settings import Settings
-from sharetally.web.who.identity import new_key
-from sharetally.wiring_http import issued
+from sharetally.web.auth.credentials import new_key
+from sharetally.wiring_http import issue_token
 
 
 def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:
     """A token signed with the configured secret."""
     scopes = frozenset(scope.split())
     if not scopes or not scopes <= set(SCOPES) - {"act-as"}:
-        raise Misconfigured(f"--scope: must be some of {', '.join(each for each in SCOPES if each != 'act-as')}")
+        raise ConfigurationError(f"--scope: must be some of {', '.join(each for each in SCOPES if each != 'act-as')}")
     if fault := id_fault(user):
         raise InvalidRequest(("--user", fault))
-    return issued(settings, user=user, scopes=scopes, ttl=ttl)
+    return issue_token(settings, user=user, scopes=scopes, ttl=ttl)
 
 
 async def create_key(settings: Settings, name: str, scope: str) -> None:
     """Make a key and show it, once."""
-    async with opened(settings) as (store, clock):
-        plain, key = new_key(name, set(scope.split()), clock=clock)
+    async with open_database(settings) as (store, clock):
+        secret, key = new_key(name, set(scope.split()), clock=clock)
         await again(lambda: store.add_key(key))
     typer.echo(f"{key.id}  {name}  ({' '.join(sorted(key.scopes))})", err=True)
     typer.echo("This key is shown only once:", err=True)
-    typer.echo(plain)
+    typer.echo(secret)
 
 
 async def list_keys(settings: Settings, *, as_json: bool) -> None:
     """What keys there are."""
-    async with opened(settings) as (store, _):
-        found = await store.keys()
+    async with open_database(settings) as (store, _):
+        keys = await store.keys()
     rows: list[dict[str, Any]] = [
         {
             "id": str(key.id),
@@ -51,19 +51,19 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
             "lastUsedAt": key.last_used_at.isoformat() if key.last_used_at else None,
             "revokedAt": key.revoked_at.isoformat() if key.revoked_at else None,
         }
-        for key in found
+        for key in keys
     ]
     if as_json:
         return typer.echo(json.dumps(rows))
     for row in rows:
-        used = f"used {row['lastUsedAt']}" if row["lastUsedAt"] else "never used"
+        last_use = f"used {row['lastUsedAt']}" if row["lastUsedAt"] else "never used"
         state = f"revoked {row['revokedAt']}" if row["revokedAt"] else "active"
-        typer.echo(f"{row['id']}  {row['name']}  {' '.join(row['scopes'])}  {row['createdAt']}  {used}  {state}")
+        typer.echo(f"{row['id']}  {row['name']}  {' '.join(row['scopes'])}  {row['createdAt']}  {last_use}  {state}")
 
 
 async def revoke_key(settings: Settings, key_id: UUID) -> None:
     """Revoke a key."""
-    async with opened(settings) as (store, _):
+    async with open_database(settings) as (store, _):
         if not await store.revoke_key(key_id):
             raise NotFound(f"no key {key_id}; `sharetally keys list` shows them")
     typer.echo("revoked; it stops within 10 seconds")

@@ -7,35 +7,35 @@ from uuid import UUID
 
 import typer
 
-from sharetally.commands.opened import opened
-from sharetally.domain.errors import InvalidRequest, Misconfigured, NotFound
-from sharetally.flow.signing_in import CODE_SECONDS, holds, new_code
+from sharetally.commands.database import open_database
+from sharetally.domain.errors import ConfigurationError, InvalidRequest, NotFound
+from sharetally.flow.sign_in import CODE_SECONDS, is_valid, new_sign_in_code
 from sharetally.settings import Settings
-from sharetally.web.who.tokens import user_fault
+from sharetally.web.auth.tokens import user_fault
 
-SERVED = "http://127.0.0.1:8000"  # where `serve` listens unless it is told otherwise
+DEFAULT_ADDRESS = "http://127.0.0.1:8000"  # where `serve` listens unless it is told otherwise
 
 
 async def print_link(settings: Settings, *, user: str, scope: str, ttl: int) -> None:
     """Make a code and print its link. The code stands behind `#`, which browsers send nowhere."""
     if fault := user_fault(user):
-        raise Misconfigured(f"--user: {fault}")
-    base = settings.public_url or f"{SERVED}{settings.root_path}"
-    async with opened(settings) as (store, clock):
+        raise ConfigurationError(f"--user: {fault}")
+    base = settings.public_url or f"{DEFAULT_ADDRESS}{settings.root_path}"
+    async with open_database(settings) as (store, clock):
         try:
-            plain, code = new_code(user, set(scope.split()), session_seconds=ttl, now=clock.now())
-        except InvalidRequest as wrong:
-            raise Misconfigured("; ".join(f"--{name}: {reason}" for name, reason in wrong.invalid)) from None
+            secret, code = new_sign_in_code(user, set(scope.split()), session_seconds=ttl, now=clock.now())
+        except InvalidRequest as error:
+            raise ConfigurationError("; ".join(f"--{name}: {reason}" for name, reason in error.invalid)) from None
         await store.add_code(code)
     typer.echo(f"{user}  ({' '.join(sorted(code.scopes))})", err=True)
     typer.echo(f"Open this within {CODE_SECONDS // 60} minutes; it works once:", err=True)
-    typer.echo(f"{base}/console/sign-in#{plain}")
+    typer.echo(f"{base}/console/sign-in#{secret}")
 
 
 async def list_sessions(settings: Settings, *, as_json: bool) -> None:
     """Who is signed in."""
-    async with opened(settings) as (store, clock):
-        found = [session for session in await store.sessions() if holds(session, clock.now())]
+    async with open_database(settings) as (store, clock):
+        sessions = [session for session in await store.sessions() if is_valid(session, clock.now())]
     rows = [
         {
             "id": str(session.id),
@@ -46,11 +46,11 @@ async def list_sessions(settings: Settings, *, as_json: bool) -> None:
             "seenAt": session.seen_at.isoformat(),
             "expiresAt": session.expires_at.isoformat(),
         }
-        for session in found
+        for session in sessions
     ]
     if as_json:
         return typer.echo(json.dumps(rows))
-    for session in found:
+    for session in sessions:
         name = f" ({session.name})" if session.name else ""
         times = f"seen {session.seen_at.isoformat()}  until {session.expires_at.isoformat()}"
         typer.echo(f"{session.id}  {session.user_id}{name}  {' '.join(sorted(session.scopes))}  {times}")
@@ -59,8 +59,8 @@ async def list_sessions(settings: Settings, *, as_json: bool) -> None:
 async def end_sessions(settings: Settings, session_id: UUID | None, *, user: str) -> None:
     """End one session, or whatever a user has."""
     if (session_id is None) == (not user):
-        raise Misconfigured("say which: the id of a session, or --user; `sharetally console list` shows them")
-    async with opened(settings) as (store, _):
+        raise ConfigurationError("say which: the id of a session, or --user; `sharetally console list` shows them")
+    async with open_database(settings) as (store, _):
         if session_id is None:
             ended = await store.end_sessions_of(user)
         elif await store.end_session(session_id):

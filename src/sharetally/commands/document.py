@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from sharetally.web.documents.openapi import document
-from sharetally.web.table import API, OPERATION
+from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
 
 
 def openapi() -> str:
     """As the service itself tells it, with paths below `/`."""
-    return msgspec.json.encode(document((*API, *OPERATION), server="")).decode()
+    return msgspec.json.encode(document((*API_ENDPOINTS, *PROBE_ENDPOINTS), server="")).decode()

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sharetally.domain.content import NONE_LABEL
-from sharetally.domain.count import NEVER
+from sharetally.domain.count import EPOCH
 from sharetally.domain.event import Event
 
 MINUTE = timedelta(minutes=1)
 
 
-class Made(NamedTuple):
+class MinuteCount(NamedTuple):
     """Shares made in one minute on one channel; `minute` is when it began, UTC."""
 
     minute: datetime
@@ -22,15 +22,17 @@ class Made(NamedTuple):
     shares: int
 
 
-def made(events: Iterable[Event]) -> Sequence[Made]:
+def count_by_minute(events: Iterable[Event]) -> Sequence[MinuteCount]:
     """What these events say was made; moves and withdrawals make nothing."""
     found: Counter[tuple[datetime, str]] = Counter()
     for event in events:
-        if event.to is not None and event.origin is None and event.moved > 0:
-            found[minute(event.at), event.to.channel or NONE_LABEL] += event.moved
-    return tuple(Made(minute=at, channel=channel, shares=shares) for (at, channel), shares in sorted(found.items()))
+        if event.to is not None and event.origin is None and event.cell_delta > 0:
+            found[start_of_minute(event.at), event.to.channel or NONE_LABEL] += event.cell_delta
+    return tuple(
+        MinuteCount(minute=at, channel=channel, shares=shares) for (at, channel), shares in sorted(found.items())
+    )
 
 
-def minute(at: datetime) -> datetime:
+def start_of_minute(at: datetime) -> datetime:
     """The minute that a moment belongs to."""
-    return at - (at - NEVER) % MINUTE
+    return at - (at - EPOCH) % MINUTE

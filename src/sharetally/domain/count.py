@@ -14,71 +14,71 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell, Event
 
 BUCKET = timedelta(minutes=15)  # half-hour and 45-minute time zones need it
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-SHOWN_VALUES = 50  # of channels and campaigns; the rest is `other`
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_SHOWN_VALUES = 50  # of channels and campaigns; the rest is `other`
 
 CellKey = tuple[str, str]  # dimension, value
 RollupKey = tuple[str, str, datetime]  # channel, evidence, bucket
 
 
 @dataclass(kw_only=True, slots=True)
-class Change:
+class CountChange:
     """What a batch does to one content.
 
-    `cells`: (dimension, value) -> shares; `last`: platform -> when last shared;
+    `cells`: (dimension, value) -> shares; `last_shared`: platform -> when last shared;
     `rollups`: (channel, evidence, bucket) -> [made, withdrawn].
     """
 
     delta: int = 0
     cells: dict[CellKey, int] = field(default_factory=dict)
-    last: dict[str, datetime] = field(default_factory=dict)
+    last_shared: dict[str, datetime] = field(default_factory=dict)
     rollups: dict[RollupKey, list[int]] = field(default_factory=dict)
 
 
-def bucket(at: datetime) -> datetime:
+def start_of_quarter_hour(at: datetime) -> datetime:
     """The quarter of an hour, in UTC, that a moment belongs to."""
-    return at - (at - NEVER) % BUCKET
+    return at - (at - EPOCH) % BUCKET
 
 
-def fold(events: Iterable[Event]) -> dict[ContentRef, Change]:
+def fold(events: Iterable[Event]) -> dict[ContentRef, CountChange]:
     """Fold events into one change per content."""
-    changes: dict[ContentRef, Change] = {}
+    changes: dict[ContentRef, CountChange] = {}
     for event in events:
         change = changes.get(event.content)
         if change is None:
-            change = changes[event.content] = Change()
+            change = changes[event.content] = CountChange()
         _apply(change, event)
     return changes
 
 
-def _apply(change: Change, event: Event) -> None:
+def _apply(change: CountChange, event: Event) -> None:
     change.delta += event.delta
     if event.platform is not None:
         _apply_platform(change, event, event.platform)
-    if event.to is None or event.moved == 0:
+    if event.to is None or event.cell_delta == 0:
         return
-    _move(change, event.to, event.moved)
-    made = change.rollups.setdefault((event.to.channel, event.to.evidence, bucket(event.at)), [0, 0])
+    _move(change, event.to, event.cell_delta)
+    made = change.rollups.setdefault((event.to.channel, event.to.evidence, start_of_quarter_hour(event.at)), [0, 0])
     if event.origin is not None:
-        _move(change, event.origin, -event.moved)
-        made[0] += event.moved
-        change.rollups.setdefault((event.origin.channel, event.origin.evidence, bucket(event.at)), [0, 0])[0] -= (
-            event.moved
-        )
-    elif event.moved > 0:
-        made[0] += event.moved
+        _move(change, event.origin, -event.cell_delta)
+        made[0] += event.cell_delta
+        change.rollups.setdefault(
+            (event.origin.channel, event.origin.evidence, start_of_quarter_hour(event.at)), [0, 0]
+        )[0] -= event.cell_delta
+    elif event.cell_delta > 0:
+        made[0] += event.cell_delta
     else:
-        made[1] -= event.moved
+        made[1] -= event.cell_delta
 
 
-def _apply_platform(change: Change, event: Event, platform: str) -> None:
+def _apply_platform(change: CountChange, event: Event, platform: str) -> None:
     key = ("platform", platform)
     change.cells[key] = change.cells.get(key, 0) + event.delta
-    if event.delta >= 0 and event.at > change.last.get(platform, NEVER):
-        change.last[platform] = event.at
+    if event.delta >= 0 and event.at > change.last_shared.get(platform, EPOCH):
+        change.last_shared[platform] = event.at
 
 
-def _move(change: Change, cell: Cell, amount: int) -> None:
+def _move(change: CountChange, cell: Cell, amount: int) -> None:
     cells = change.cells
     for key in (("evidence", cell.evidence), ("channel", cell.channel), ("campaign", cell.campaign)):
         cells[key] = cells.get(key, 0) + amount
@@ -101,7 +101,7 @@ class Count:
     as_of: datetime | None
 
 
-def shown(
+def to_count(
     content: ContentRef,
     total: int,
     cells: Iterable[tuple[str, str, int]],
@@ -126,8 +126,8 @@ def shown(
 
 def _largest(values: Mapping[str, int]) -> dict[str, int]:
     ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
-    found = dict(ranked[:SHOWN_VALUES])
-    rest = sum(shares for _, shares in ranked[SHOWN_VALUES:])
+    found = dict(ranked[:MAX_SHOWN_VALUES])
+    rest = sum(shares for _, shares in ranked[MAX_SHOWN_VALUES:])
     if rest:
         found["other"] = found.get("other", 0) + rest  # somebody's channel may be called just that
     return found

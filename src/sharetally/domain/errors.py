@@ -1,7 +1,7 @@
 """Everything that can go wrong, as a tree with a stable code each.
 
     SharetallyError
-    ├── Refused                    the caller can mend it
+    ├── Rejected                   the caller can mend it
     │   ├── InvalidRequest         invalid-request
     │   ├── UnsupportedPlatforms   unsupported-platforms
     │   ├── Unauthenticated        unauthenticated
@@ -18,11 +18,11 @@
     ├── Unavailable                unavailable: it passes; the effect may have happened
     │   ├── QueueFull              … nothing was written
     │   ├── BrokerUnavailable      … only ever seen by relay, publisher and worker
-    │   └── CommitUnknown          … the reply to COMMIT was lost
-    ├── RunAgain                   deadlock, lock time-out, unique violation: the batch runs again
-    ├── DataRefused                the database refuses a value: the batch is split
-    ├── Unworkable                 a job that will never succeed: it is parked alone
-    └── Misconfigured              a setting that stops the start
+    │   └── CommitOutcomeUnknown   … the reply to COMMIT was lost
+    ├── TransientConflict          deadlock, lock time-out, unique violation: the batch runs again
+    ├── DataRejected               the database refuses a value: the batch is split
+    ├── MalformedMessage           a job that will never succeed: it is parked alone
+    └── ConfigurationError         a setting that stops the start
 
 Which HTTP status each has is known in `web/problems.py` alone.
 """
@@ -42,13 +42,13 @@ class SharetallyError(Exception):
         self.detail = detail
 
 
-class Refused(SharetallyError):
+class Rejected(SharetallyError):
     """The request cannot be served as it stands, and nothing of it was written."""
 
     code = "invalid-request"
 
 
-class InvalidRequest(Refused):
+class InvalidRequest(Rejected):
     """A field is missing, unknown or malformed; `invalid` holds (path, reason) pairs."""
 
     def __init__(self, *invalid: tuple[str, str]) -> None:
@@ -56,7 +56,7 @@ class InvalidRequest(Refused):
         self.invalid = invalid
 
 
-class UnsupportedPlatforms(Refused):
+class UnsupportedPlatforms(Rejected):
     """At least one platform is not allowed; nothing of the request was written."""
 
     code = "unsupported-platforms"
@@ -67,25 +67,25 @@ class UnsupportedPlatforms(Refused):
         self.supported = tuple(supported)
 
 
-class Unauthenticated(Refused):
+class Unauthenticated(Rejected):
     """No credential, or one that does not hold."""
 
     code = "unauthenticated"
 
 
-class Forbidden(Refused):
+class Forbidden(Rejected):
     """Known who asks, and they may not."""
 
     code = "forbidden"
 
 
-class NotFound(Refused):
+class NotFound(Rejected):
     """There is no such thing, or not for this caller."""
 
     code = "not-found"
 
 
-class MethodNotAllowed(Refused):
+class MethodNotAllowed(Rejected):
     """The path exists, the method does not."""
 
     code = "method-not-allowed"
@@ -95,37 +95,37 @@ class MethodNotAllowed(Refused):
         self.allowed = tuple(allowed)
 
 
-class Conflict(Refused):
+class Conflict(Rejected):
     """What stands now does not allow the request."""
 
     code = "conflict"
 
 
-class Gone(Refused):
+class Gone(Rejected):
     """It existed, and was deleted or has expired."""
 
     code = "gone"
 
 
-class TooLarge(Refused):
+class TooLarge(Rejected):
     """The body is longer than the route takes."""
 
     code = "too-large"
 
 
-class IdempotencyKeyReused(Refused):
+class IdempotencyKeyReused(Rejected):
     """The same Idempotency-Key came with another request."""
 
     code = "idempotency-key-reused"
 
 
-class JobIdReused(Refused):
+class JobIdReused(Rejected):
     """The same jobId came with another adjustment."""
 
     code = "job-id-reused"
 
 
-class UpgradeRequired(Refused):
+class UpgradeRequired(Rejected):
     """The path speaks another protocol, `protocol`, to which the connection must be upgraded."""
 
     code = "upgrade-required"
@@ -135,7 +135,7 @@ class UpgradeRequired(Refused):
         self.protocol = protocol
 
 
-class RateLimited(Refused):
+class RateLimited(Rejected):
     """Too many writes; `retry_after` and `window` in seconds, `limit` writes a window."""
 
     code = "rate-limited"
@@ -168,23 +168,23 @@ class BrokerUnavailable(Unavailable):
     """The broker did not confirm; the message may or may not be there."""
 
 
-class CommitUnknown(Unavailable):
+class CommitOutcomeUnknown(Unavailable):
     """The connection died during COMMIT: only a look for our audit rows can tell."""
 
 
-class RunAgain(SharetallyError):
+class TransientConflict(SharetallyError):
     """The transaction was rolled back for a reason that passes at once."""
 
     code = "unavailable"
 
 
-class DataRefused(SharetallyError):
+class DataRejected(SharetallyError):
     """The database refused a value of the transaction (SQLSTATE 22 or 23)."""
 
 
-class Unworkable(SharetallyError):
+class MalformedMessage(SharetallyError):
     """This job can never succeed; `detail` is the reason that is written on its row."""
 
 
-class Misconfigured(SharetallyError):
+class ConfigurationError(SharetallyError):
     """A setting that stops the start; `detail` names the setting and the mend."""

@@ -1,6 +1,6 @@
 """The token: what a change does to the counts, written with it and burned by counting.
 
-An event moves the total by `delta`, and `moved` shares into the cell `to` (out of it, if negative).
+An event moves the total by `delta`, and `cell_delta` shares into the cell `to` (out of it, if negative).
 A move names `origin` too and leaves the total alone: one event, so the total never dips.
 What travels through the broker is only a job: its id, to find the row, and its content, to announce
 again when the row is gone. The row is counted, never the job.
@@ -52,7 +52,7 @@ class Event(NamedTuple):
     content: ContentRef
     at: datetime
     delta: int = 0
-    moved: int = 0
+    cell_delta: int = 0
     to: Cell | None = None
     origin: Cell | None = None
     platform: str | None = None

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID, SafeUUID
 
-_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM = (1 << 62) - 1
@@ -39,7 +39,7 @@ def new_ids(count: int) -> list[UUID]:
 
 def earliest_id(at: datetime) -> UUID:
     """The id before all that are made from this millisecond on."""
-    milliseconds = int((at - _BEGIN).total_seconds() * 1000)
+    milliseconds = int((at - _EPOCH).total_seconds() * 1000)
     return UUID(int=min(max(milliseconds, 0), 0xFFFFFFFFFFFF) << 80)
 
 

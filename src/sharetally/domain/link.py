@@ -19,7 +19,7 @@ _ALPHABET = string.ascii_letters + string.digits
 LINK_CODE_LENGTH = 10
 
 
-def new_code() -> str:
+def new_link_code() -> str:
     """Ten of 62 signs, 59 bits, from the system's randomness."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(LINK_CODE_LENGTH))
 
@@ -51,6 +51,6 @@ class ShareLink:
         return Cell(evidence="link", channel=self.channel, campaign=self.campaign)
 
     @property
-    def counts(self) -> bool:
+    def is_counted(self) -> bool:
         """Whether it is a share of its own."""
         return self.deleted_at is None and self.record_id is None

@@ -38,20 +38,20 @@ class CellProof:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class VerificationRun:
     """A look at everything that was: when it ended, how many contents, how far off, and how long it took."""
 
     at: datetime
-    contents: int
+    content_items: int
     drift: int
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """What a look found: `contents` looked at, and every cell that is off."""
+class VerificationResult:
+    """What a look found: `content_items` looked at, and every cell that is off."""
 
-    contents: int
+    content_items: int
     drifted: tuple[CellProof, ...]
 
     @property

@@ -2,7 +2,7 @@
 
 A record is the latest state of one user's share of one content on one platform. `TABLE` is the
 whole truth: for each state and each request, what comes next, what the audit says and which job
-or post follows. `advance` only looks it up and fills in the fields.
+or post follows. `transition` only looks it up and fills in the fields.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Evidence(StrEnum):
     POSTED = "posted"
 
 
-class Request(StrEnum):
+class Trigger(StrEnum):
     """What can be asked of a record: by its user, or (the last four) by the one who posts."""
 
     DECLARE = "declare"
@@ -84,7 +84,7 @@ class Reply(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Transition:
     """One cell of the table: `to` is None unless the reply is DONE; `posts` says that a post is to be delivered."""
 
     reply: Reply
@@ -94,44 +94,52 @@ class Step:
     posts: bool = False
 
 
-def _goes(to: Status, action: Action, job: Job | None = None) -> Step:
-    return Step(reply=Reply.DONE, to=to, action=action, job=job)
+def _transition_to(to: Status, action: Action, job: Job | None = None) -> Transition:
+    return Transition(reply=Reply.DONE, to=to, action=action, job=job)
 
 
-_STAYS = Step(reply=Reply.UNCHANGED)
-_ABSENT = Step(reply=Reply.NOT_FOUND)
-_CLASH = Step(reply=Reply.CONFLICT)
+_STAYS = Transition(reply=Reply.UNCHANGED)
+_ABSENT = Transition(reply=Reply.NOT_FOUND)
+_CONFLICT = Transition(reply=Reply.CONFLICT)
 
-_SHARED = _goes(Status.SUCCESS, Action.SHARED, Job.SHARE_CREATED)
-_RESHARED = _goes(Status.SUCCESS, Action.RESHARED, Job.SHARE_UPDATED)
-_REVIVED = _goes(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED)
-_GONE = _goes(Status.WITHDRAWN, Action.WITHDRAWN, Job.SHARE_DELETED)
-_ASKED = Step(reply=Reply.DONE, to=Status.PENDING, action=Action.REQUESTED, posts=True)
-_AGAIN = Step(reply=Reply.DONE, to=Status.PENDING, action=Action.RETRIED, posts=True)
-_SENDING = _goes(Status.SENDING, Action.SENDING)
-_POSTED = _goes(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED)
-_CONFIRMED = _goes(Status.SUCCESS, Action.POSTED, Job.SHARE_UPDATED)
-_FAILED = _goes(Status.FAILED, Action.FAILED)
-_LOST = _goes(Status.UNKNOWN, Action.UNKNOWN)
+_SHARED = _transition_to(Status.SUCCESS, Action.SHARED, Job.SHARE_CREATED)
+_RESHARED = _transition_to(Status.SUCCESS, Action.RESHARED, Job.SHARE_UPDATED)
+_REVIVED = _transition_to(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED)
+_WITHDRAWN = _transition_to(Status.WITHDRAWN, Action.WITHDRAWN, Job.SHARE_DELETED)
+_REQUESTED = Transition(reply=Reply.DONE, to=Status.PENDING, action=Action.REQUESTED, posts=True)
+_RETRIED = Transition(reply=Reply.DONE, to=Status.PENDING, action=Action.RETRIED, posts=True)
+_SENDING = _transition_to(Status.SENDING, Action.SENDING)
+_POSTED = _transition_to(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED)
+_CONFIRMED = _transition_to(Status.SUCCESS, Action.POSTED, Job.SHARE_UPDATED)
+_FAILED = _transition_to(Status.FAILED, Action.FAILED)
+_UNKNOWN = _transition_to(Status.UNKNOWN, Action.UNKNOWN)
 
-_REQUESTS = tuple(Request)
-_ROWS: dict[Status | None, tuple[Step, ...]] = {
+_TRIGGERS = tuple(Trigger)
+_ROWS: dict[Status | None, tuple[Transition, ...]] = {
     #                  DECLARE   FORCE      POST    WITHDRAW  RETRY    BEGIN     CONFIRM     REJECT   LOSE
-    None: (_SHARED, _SHARED, _ASKED, _ABSENT, _ABSENT, _ABSENT, _ABSENT, _ABSENT, _ABSENT),
-    Status.PENDING: (_STAYS, _STAYS, _STAYS, _ABSENT, _CLASH, _SENDING, _CLASH, _FAILED, _CLASH),
-    Status.SENDING: (_STAYS, _STAYS, _STAYS, _ABSENT, _CLASH, _CLASH, _POSTED, _FAILED, _LOST),
-    Status.SUCCESS: (_STAYS, _RESHARED, _STAYS, _GONE, _CLASH, _CLASH, _CONFIRMED, _CLASH, _CLASH),
-    Status.FAILED: (_SHARED, _SHARED, _ASKED, _ABSENT, _AGAIN, _CLASH, _CLASH, _CLASH, _CLASH),
-    Status.UNKNOWN: (_SHARED, _SHARED, _STAYS, _ABSENT, _AGAIN, _CLASH, _POSTED, _CLASH, _CLASH),
-    Status.WITHDRAWN: (_REVIVED, _REVIVED, _ASKED, _ABSENT, _CLASH, _CLASH, _CLASH, _CLASH, _CLASH),
+    None: (_SHARED, _SHARED, _REQUESTED, _ABSENT, _ABSENT, _ABSENT, _ABSENT, _ABSENT, _ABSENT),
+    Status.PENDING: (_STAYS, _STAYS, _STAYS, _ABSENT, _CONFLICT, _SENDING, _CONFLICT, _FAILED, _CONFLICT),
+    Status.SENDING: (_STAYS, _STAYS, _STAYS, _ABSENT, _CONFLICT, _CONFLICT, _POSTED, _FAILED, _UNKNOWN),
+    Status.SUCCESS: (_STAYS, _RESHARED, _STAYS, _WITHDRAWN, _CONFLICT, _CONFLICT, _CONFIRMED, _CONFLICT, _CONFLICT),
+    Status.FAILED: (_SHARED, _SHARED, _REQUESTED, _ABSENT, _RETRIED, _CONFLICT, _CONFLICT, _CONFLICT, _CONFLICT),
+    Status.UNKNOWN: (_SHARED, _SHARED, _STAYS, _ABSENT, _RETRIED, _CONFLICT, _POSTED, _CONFLICT, _CONFLICT),
+    Status.WITHDRAWN: (_REVIVED, _REVIVED, _REQUESTED, _ABSENT, _CONFLICT, _CONFLICT, _CONFLICT, _CONFLICT, _CONFLICT),
 }
-TABLE: Mapping[tuple[Status | None, Request], Step] = MappingProxyType(
-    {(state, request): step for state, row in _ROWS.items() for request, step in zip(_REQUESTS, row, strict=True)}
+TABLE: Mapping[tuple[Status | None, Trigger], Transition] = MappingProxyType(
+    {
+        (state, trigger): transition
+        for state, row in _ROWS.items()
+        for trigger, transition in zip(_TRIGGERS, row, strict=True)
+    }
 )
 
 
 ACTIONS_OF_RECORDS: Mapping[Action, Status] = MappingProxyType(
-    {step.action: step.to for step in TABLE.values() if step.action is not None and step.to is not None}
+    {
+        transition.action: transition.to
+        for transition in TABLE.values()
+        if transition.action is not None and transition.to is not None
+    }
 )
 """What can happen to a record, and the one status that each leaves it with."""
 
@@ -190,37 +198,37 @@ class Failure:
     message: str
 
 
-class Advance(NamedTuple):
-    """What a request did: `after` is what stands now, `step` the cell of the table that said so."""
+class Transitioned(NamedTuple):
+    """What a request did: `after` is what stands now, `transition` the cell of the table that said so."""
 
-    step: Step
+    transition: Transition
     before: ShareRecord | None
     after: ShareRecord | None
 
 
-def advance(
+def transition(
     record: ShareRecord | None,
-    request: Request,
+    trigger: Trigger,
     *,
     key: RecordKey,
     new_id: UUID,
     now: datetime,
     failure: Failure | None = None,
-) -> Advance:
+) -> Transitioned:
     """Look the request up in `TABLE` and return the record as it stands afterwards."""
-    step = TABLE[record.status if record else None, request]
-    if step.to is None:
-        return Advance(step=step, before=record, after=record)
+    transition = TABLE[record.status if record else None, trigger]
+    if transition.to is None:
+        return Transitioned(transition=transition, before=record, after=record)
     error_code, error_message = (failure.code, failure.message) if failure else (None, None)
-    live = step.to is Status.SUCCESS
+    live = transition.to is Status.SUCCESS
     if record is None:
         after = ShareRecord(
             id=new_id,
             content=ContentRef(type=key.content_type, id=key.content_id),
             platform=key.platform,
             user_id=key.user_id,
-            status=step.to,
-            evidence=_evidence(record, request, key.user_id),
+            status=transition.to,
+            evidence=_evidence(record, trigger, key.user_id),
             attempt_count=1,
             error_code=error_code,
             error_message=error_message,
@@ -229,25 +237,25 @@ def advance(
         )
     else:
         after = record._replace(
-            status=step.to,
-            evidence=_evidence(record, request, key.user_id),
-            attempt_count=record.attempt_count + (request in _NEW_ATTEMPT),
+            status=transition.to,
+            evidence=_evidence(record, trigger, key.user_id),
+            attempt_count=record.attempt_count + (trigger in _STARTS_ATTEMPT),
             error_code=error_code,
             error_message=error_message,
             first_shared_at=record.first_shared_at or (now if live else None),
             last_shared_at=now if live else record.last_shared_at,
         )
-    return Advance(step=step, before=record, after=after)
+    return Transitioned(transition=transition, before=record, after=after)
 
 
-_KEEPS_EVIDENCE = frozenset({Request.WITHDRAW, Request.BEGIN, Request.REJECT, Request.LOSE})
-_NEW_ATTEMPT = frozenset({Request.DECLARE, Request.FORCE, Request.POST, Request.RETRY})
-_BY_POSTING = frozenset({Request.POST, Request.RETRY, Request.CONFIRM})
+_KEEPS_EVIDENCE = frozenset({Trigger.WITHDRAW, Trigger.BEGIN, Trigger.REJECT, Trigger.LOSE})
+_STARTS_ATTEMPT = frozenset({Trigger.DECLARE, Trigger.FORCE, Trigger.POST, Trigger.RETRY})
+_POSTING_TRIGGERS = frozenset({Trigger.POST, Trigger.RETRY, Trigger.CONFIRM})
 
 
-def _evidence(record: ShareRecord | None, request: Request, user_id: str) -> Evidence:
-    if record is not None and (request in _KEEPS_EVIDENCE or (request is Request.FORCE and record.live)):
+def _evidence(record: ShareRecord | None, trigger: Trigger, user_id: str) -> Evidence:
+    if record is not None and (trigger in _KEEPS_EVIDENCE or (trigger is Trigger.FORCE and record.live)):
         return record.evidence
-    if request in _BY_POSTING:
+    if trigger in _POSTING_TRIGGERS:
         return Evidence.POSTED
     return Evidence.ANONYMOUS if is_visitor(user_id) else Evidence.DECLARED

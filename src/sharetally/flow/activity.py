@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sharetally.domain.activity import MINUTE, Made, minute
-from sharetally.flow.following import Topic, Update
+from sharetally.domain.activity import MINUTE, MinuteCount, start_of_minute
+from sharetally.flow.subscriptions import Topic, Update
 from sharetally.ports import Clock
 
-KEPT = timedelta(hours=1)
+RETENTION = timedelta(hours=1)
 INTERVAL = 1.0  # seconds
-CHANNELS = 1000  # in one minute; the rest is `other`
+MAX_CHANNELS = 1000  # in one minute; the rest is `other`
 
 
 class Activity:
@@ -27,42 +27,42 @@ class Activity:
         self._minutes: dict[datetime, Counter[str]] = {}
         self._changed: dict[tuple[datetime, str], None] = {}
         self._order = 0
-        self.topic = Topic(interval=INTERVAL, whole=self._whole, change=self._change)
+        self.topic = Topic(interval=INTERVAL, snapshot=self._snapshot, delta=self._delta)
 
-    def heard(self, made: Sequence[Made]) -> None:
+    def add(self, minute_counts: Sequence[MinuteCount]) -> None:
         """Add what was made; what is older than an hour is no news."""
         now = self._clock.now()
-        for each in made:
-            if now - KEPT < each.minute <= now + MINUTE:
+        for each in minute_counts:
+            if now - RETENTION < each.minute <= now + MINUTE:
                 self._add(each)
-        self._forget()
+        self._drop_old_minutes()
         if self._changed:
             self._order += 1
             self.topic.changed()
 
-    def _add(self, each: Made) -> None:
+    def _add(self, each: MinuteCount) -> None:
         channels = self._minutes.setdefault(each.minute, Counter())
-        channel = each.channel if each.channel in channels or len(channels) < CHANNELS else "other"
+        channel = each.channel if each.channel in channels or len(channels) < MAX_CHANNELS else "other"
         channels[channel] += each.shares
         self._changed[each.minute, channel] = None
 
-    def _forget(self) -> None:
-        oldest = minute(self._clock.now()) - KEPT
+    def _drop_old_minutes(self) -> None:
+        oldest = start_of_minute(self._clock.now()) - RETENTION
         for old in [each for each in self._minutes if each <= oldest]:
             del self._minutes[old]
 
-    def _whole(self) -> Update:
-        self._forget()
+    def _snapshot(self) -> Update:
+        self._drop_old_minutes()
         rows = ((at, channel) for at, channels in self._minutes.items() for channel in channels)
         return Update(self._order, self._rows(rows))
 
-    def _change(self) -> Update:
+    def _delta(self) -> Update:
         changed, self._changed = self._changed, {}
         return Update(self._order, self._rows(changed))
 
-    def _rows(self, wanted: Iterable[tuple[datetime, str]]) -> Sequence[Made]:
+    def _rows(self, wanted: Iterable[tuple[datetime, str]]) -> Sequence[MinuteCount]:
         return [
-            Made(minute=at, channel=channel, shares=self._minutes[at][channel])
+            MinuteCount(minute=at, channel=channel, shares=self._minutes[at][channel])
             for at, channel in sorted(wanted)
             if at in self._minutes
         ]

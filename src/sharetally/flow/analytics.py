@@ -12,21 +12,28 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sharetally.domain.calendar import BUCKETS, Interval, back, begin_of, end_of, grid
+from sharetally.domain.calendar import (
+    BUCKET_SECONDS,
+    Interval,
+    build_grid,
+    next_bucket_start,
+    start_of_bucket,
+    subtract_interval,
+)
 from sharetally.domain.content import NONE_LABEL
-from sharetally.domain.count import NEVER
+from sharetally.domain.count import EPOCH
 from sharetally.domain.errors import InvalidRequest
-from sharetally.ports import Clock, Group, Insight, RollupFilter, RollupSum, TopContent
+from sharetally.ports import AnalyticsStore, Clock, GroupBy, RollupFilter, RollupSum, TopContent
 
 MAX_BUCKETS = 1_500
-TOLD_APART = 20  # groups; the others are one
+MAX_GROUPS = 20  # groups; the others are one
 ALL = "all"
 OTHER = "other"
-FAR = datetime(9998, 1, 1, tzinfo=UTC)
+LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
+class TimeRange:
     """A time as it is asked for: `interval` tells what is missing of `start` and `end`, and is 7 days unless told.
 
     Without an end it ends now, or when the interval after its start does.
@@ -38,7 +45,7 @@ class Span:
     interval: Interval | None = None
 
 
-class Moves(NamedTuple):
+class Totals(NamedTuple):
     """What was made and what was withdrawn; `made` is below 0 where links moved to another channel."""
 
     made: int = 0
@@ -54,23 +61,23 @@ class Series(NamedTuple):
     """One group: its sum, and a point for each bucket."""
 
     name: str
-    sum: Moves
-    points: Sequence[Moves]
+    total: Totals
+    points: Sequence[Totals]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OverTime:
+class TimeSeries:
     """What was asked for, widened to whole buckets: `starts` are their begins. UTC."""
 
     start: datetime
     end: datetime
     starts: Sequence[datetime]
-    total: Moves
+    total: Totals
     series: Sequence[Series]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Which:
+class Filter:
     """Of which contents and channel; None for all."""
 
     content_type: str | None = None
@@ -91,65 +98,73 @@ class Which:
 class Analytics:
     """The reading half for people who look at all contents together."""
 
-    def __init__(self, *, insight: Insight, clock: Clock) -> None:
-        self._insight = insight
+    def __init__(self, *, store: AnalyticsStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
 
-    async def over_time(self, which: Which, span: Span, *, bucket: str, by: Group | None) -> OverTime:
+    async def over_time(
+        self, criteria: Filter, time_range: TimeRange, *, bucket: str, by: GroupBy | None
+    ) -> TimeSeries:
         """Series by group; `InvalidRequest` where the time makes too many buckets."""
-        size = BUCKETS[bucket]
-        start, end = self._bounds(span, size)
-        _check_number(start, end, bucket)
-        cut = grid(start, end, size, span.zone)
-        sums = await self._insight.over_time(which.within(start, end), cut, by, at_most=TOLD_APART)
-        series = _series(((_shown(each, by), cut.place(each.stretch, each.number), each) for each in sums), cut.starts)
+        size = BUCKET_SECONDS[bucket]
+        start, end = self._bounds(time_range, size)
+        _check_bucket_count(start, end, bucket)
+        grid = build_grid(start, end, size, time_range.zone)
+        sums = await self._store.over_time(criteria.within(start, end), grid, by, at_most=MAX_GROUPS)
+        series = _series(
+            ((_series_name(each, by), grid.index_of(each.period, each.bucket_number), each) for each in sums),
+            grid.starts,
+        )
         if by is None and not series:
-            series = [Series(ALL, Moves(), [Moves()] * len(cut.starts))]
-        total = _added(each.sum for each in series)
-        return OverTime(start=start, end=end, starts=cut.starts, total=total, series=series)
+            series = [Series(ALL, Totals(), [Totals()] * len(grid.starts))]
+        total = _add_up(each.total for each in series)
+        return TimeSeries(start=start, end=end, starts=grid.starts, total=total, series=series)
 
-    async def top(self, which: Which, span: Span, *, limit: int) -> Sequence[TopContent]:
+    async def top(self, criteria: Filter, time_range: TimeRange, *, limit: int) -> Sequence[TopContent]:
         """The most shared in a time."""
-        start, end = self._bounds(span, BUCKETS["15m"])
-        return await self._insight.top(which.within(start, end), limit=limit)
+        start, end = self._bounds(time_range, BUCKET_SECONDS["15m"])
+        return await self._store.top(criteria.within(start, end), limit=limit)
 
-    def _bounds(self, span: Span, size: int) -> tuple[datetime, datetime]:
-        start, end = self._asked(span, size)
-        if not NEVER <= start < end <= FAR:
+    def _bounds(self, time_range: TimeRange, size: int) -> tuple[datetime, datetime]:
+        start, end = self._requested_bounds(time_range, size)
+        if not EPOCH <= start < end <= LATEST:
             raise InvalidRequest(("from", "must lie before `to`, and both from 1970 to 9997"))
-        return begin_of(start, size, span.zone), end_of(end, size, span.zone)
+        return start_of_bucket(start, size, time_range.zone), next_bucket_start(end, size, time_range.zone)
 
-    def _asked(self, span: Span, size: int) -> tuple[datetime, datetime]:
-        interval = span.interval or Interval(days=7)
-        if span.start is not None:
-            if span.start > FAR:
+    def _requested_bounds(self, time_range: TimeRange, size: int) -> tuple[datetime, datetime]:
+        interval = time_range.interval or Interval(days=7)
+        if time_range.start is not None:
+            if time_range.start > LATEST:
                 raise InvalidRequest(("from", "must lie before the year 9998"))
-            return span.start, span.end or self._end(span.start, span)
-        end = span.end or self._clock.now()
-        if end > FAR:
+            return time_range.start, time_range.end or self._end_after(time_range.start, time_range)
+        end = time_range.end or self._clock.now()
+        if end > LATEST:
             raise InvalidRequest(("to", "must lie before the year 9998"))
-        whole = end_of(end, size, span.zone) if interval.seconds else end
-        return max(NEVER, back(whole, interval, span.zone)), end
+        whole = next_bucket_start(end, size, time_range.zone) if interval.seconds else end
+        return max(EPOCH, subtract_interval(whole, interval, time_range.zone)), end
 
-    def _end(self, start: datetime, span: Span) -> datetime:
-        if span.interval is None:
+    def _end_after(self, start: datetime, time_range: TimeRange) -> datetime:
+        if time_range.interval is None:
             return max(self._clock.now(), start + timedelta(seconds=1))
         try:
-            local = start.astimezone(span.zone) + timedelta(days=span.interval.days)  # as the clock on the wall goes
-            return min(FAR, local.astimezone(UTC) + timedelta(seconds=span.interval.seconds))
+            local = start.astimezone(time_range.zone) + timedelta(days=time_range.interval.days)  # wall-clock days
+            return min(LATEST, local.astimezone(UTC) + timedelta(seconds=time_range.interval.seconds))
         except OverflowError:
-            return FAR
+            return LATEST
 
 
-def _check_number(start: datetime, end: datetime, bucket: str) -> None:
-    number = (end - start) // timedelta(seconds=BUCKETS[bucket])
-    if number > MAX_BUCKETS:
+def _check_bucket_count(start: datetime, end: datetime, bucket: str) -> None:
+    bucket_count = (end - start) // timedelta(seconds=BUCKET_SECONDS[bucket])
+    if bucket_count > MAX_BUCKETS:
         raise InvalidRequest(
-            ("bucket", f"makes {number} buckets, {MAX_BUCKETS} at most: ask for a shorter time or for larger buckets")
+            (
+                "bucket",
+                f"makes {bucket_count} buckets, {MAX_BUCKETS} at most: ask for a shorter time or for larger buckets",
+            )
         )
 
 
-def _shown(each: RollupSum, by: Group | None) -> str:
+def _series_name(each: RollupSum, by: GroupBy | None) -> str:
     if by is None:
         return ALL
     return OTHER if each.name is None else each.name or NONE_LABEL
@@ -157,17 +172,17 @@ def _shown(each: RollupSum, by: Group | None) -> str:
 
 def _series(sums: Iterable[tuple[str, int, RollupSum]], starts: Sequence[datetime]) -> list[Series]:
     """Those that made most first; somebody's channel may be called `other`, or `none`, itself."""
-    points: dict[str, list[Moves]] = {}
-    for name, place, each in sums:
-        line = points.setdefault(name, [Moves()] * len(starts))
-        line[place] = Moves(line[place].made + each.made, line[place].withdrawn + each.withdrawn)
-    found = [Series(name, _added(line), line) for name, line in points.items()]
-    return sorted(found, key=lambda each: (-each.sum.made, each.name))
+    points: dict[str, list[Totals]] = {}
+    for name, index, each in sums:
+        line = points.setdefault(name, [Totals()] * len(starts))
+        line[index] = Totals(line[index].made + each.made, line[index].withdrawn + each.withdrawn)
+    found = [Series(name, _add_up(line), line) for name, line in points.items()]
+    return sorted(found, key=lambda each: (-each.total.made, each.name))
 
 
-def _added(all_of: Iterable[Moves]) -> Moves:
+def _add_up(all_of: Iterable[Totals]) -> Totals:
     made = withdrawn = 0
     for each in all_of:
         made += each.made
         withdrawn += each.withdrawn
-    return Moves(made, withdrawn)
+    return Totals(made, withdrawn)

@@ -21,46 +21,46 @@ import structlog
 
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.errors import (
-    CommitUnknown,
+    CommitOutcomeUnknown,
     QueueFull,
-    Refused,
-    RunAgain,
+    Rejected,
     SharetallyError,
+    TransientConflict,
     Unavailable,
 )
 from sharetally.domain.event import Event
-from sharetally.flow.batch import Batch, EntityChange, Keyed, Wish, union
 from sharetally.flow.hooks import Hooks, HookTooSlow
-from sharetally.ports import Clock, Ledger, Meter, References, StoredAnswer, Transaction
+from sharetally.flow.unit_of_work import Command, EntityChange, IdempotentCommand, UnitOfWork, merge_lock_sets
+from sharetally.ports import Clock, Ledger, LockSet, Meter, StoredResponse, Transaction
 
 T = TypeVar("T")
-CAPACITY = 10_000  # wishes that may wait
-BATCH = 500  # wishes in one transaction
-AGAIN = Backoff(first=0.002, longest=0.2, attempts=20)
-HELD_SECONDS = 8.0  # each try waits five for a lock; who holds one longer than two of them does not let go of it soon
-LOOK = Backoff(first=0.1, longest=1.0, attempts=5)
-STUMBLES = 3  # how often one request's hooks may make all of the batch run again
+MAX_WAITING = 10_000  # wishes that may wait
+MAX_BATCH = 500  # wishes in one transaction
+RETRIES = Backoff(first=0.002, longest=0.2, attempts=20)
+RETRY_SECONDS = 8.0  # each try waits five for a lock; who holds one longer than two of them does not let go of it soon
+COMMIT_CHECKS = Backoff(first=0.1, longest=1.0, attempts=5)
+MAX_HOOK_RETRIES = 3  # how often one request's hooks may make all of the batch run again
 log = structlog.get_logger("sharetally.commit")
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class _Entry:
+class _PendingCommand:
     """A wish that waits, and whoever waits for it.
 
-    `refused` is set by the try that refused it; `ejected` is kept from then on: its hooks are not run again.
+    `error` is set by the try that refused it; `final_error` is kept from then on: its hooks are not run again.
     """
 
-    wish: Wish[Any]
-    keyed: Keyed | None
-    answer: asyncio.Future[Any]
+    command: Command[Any]
+    idempotent: IdempotentCommand | None
+    future: asyncio.Future[Any]
     outcome: Any = None
-    refused: Exception | None = None
-    ejected: Exception | None = None
-    stumbles: int = 0
+    error: Exception | None = None
+    final_error: Exception | None = None
+    hook_retries: int = 0
 
-    def references(self) -> References:
-        wanted = self.wish.references()
-        return wanted | References(keys=frozenset({self.keyed.key})) if self.keyed else wanted
+    def lock_set(self) -> LockSet:
+        wanted = self.command.lock_set()
+        return wanted | LockSet(keys=frozenset({self.idempotent.key})) if self.idempotent else wanted
 
 
 @dataclass(kw_only=True, slots=True)
@@ -78,7 +78,7 @@ class _Written:
 
 
 class Committer:
-    """One per process. `published` gets the events of every commit, `nudge` is called where it wrote deliveries.
+    """One per process. `on_committed` gets the events of every commit, `nudge` is called where it wrote deliveries.
 
     Neither may block.
     """
@@ -90,49 +90,51 @@ class Committer:
         clock: Clock,
         hooks: Hooks,
         meter: Meter,
-        published: Callable[[Sequence[Event]], None],
+        on_committed: Callable[[Sequence[Event]], None],
         nudge: Callable[[], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._hooks = hooks
         self._meter = meter
-        self._published = published
+        self._on_committed = on_committed
         self._nudge = nudge
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[_PendingCommand] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
 
-    async def submit(self, wish: Wish[T]) -> T:
+    async def submit(self, command: Command[T]) -> T:
         """Return the wish's outcome once it is committed; raises what refused it."""
-        outcome: T = await self._enter(wish, None)
+        outcome: T = await self._enqueue(command, None)
         return outcome
 
-    async def submit_keyed(self, wish: Wish[Any], keyed: Keyed) -> StoredAnswer:
+    async def submit_idempotent(self, command: Command[Any], idempotent: IdempotentCommand) -> StoredResponse:
         """The same under an Idempotency-Key: a twin waits and gets the stored answer."""
-        answer: StoredAnswer = await self._enter(wish, keyed)
+        answer: StoredResponse = await self._enqueue(command, idempotent)
         return answer
 
-    async def _enter(self, wish: Wish[Any], keyed: Keyed | None) -> Any:
-        if self._closed or len(self._queue) >= CAPACITY:
+    async def _enqueue(self, command: Command[Any], idempotent: IdempotentCommand | None) -> Any:
+        if self._closed or len(self._queue) >= MAX_WAITING:
             raise QueueFull
-        entry = _Entry(wish=wish, keyed=keyed, answer=asyncio.get_running_loop().create_future())
+        entry = _PendingCommand(
+            command=command, idempotent=idempotent, future=asyncio.get_running_loop().create_future()
+        )
         self._queue.append(entry)
         self._idle.clear()
         self._wake.set()
-        return await entry.answer
+        return await entry.future
 
     async def run(self) -> None:
         """Commit until cancelled; whoever starts this owns it. Nobody is left waiting when it ends."""
-        batch: list[_Entry] = []
+        batch: list[_PendingCommand] = []
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._queue:
-                    batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                    batch = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
                     try:
                         await self._commit(batch)
                     except Exception as error:  # outside the transaction, in metrics or publishing: nobody else commits
@@ -149,22 +151,22 @@ class Committer:
         self._closed = True
         await self._idle.wait()
 
-    async def _commit(self, batch: list[_Entry]) -> None:
+    async def _commit(self, batch: list[_PendingCommand]) -> None:
         self._meter.batch(len(batch))
         try:
-            written = await self._tries(batch)
+            written = await self._commit_with_retries(batch)
         except Unavailable as error:
             _fail(batch, error)
         except Exception as error:  # the database refuses a value, or a wish has a fault: which one?
             await self._split(batch, error)
         else:
-            _answer(batch)  # first: what is committed is committed, whatever publishing does
+            _resolve(batch)  # first: what is committed is committed, whatever publishing does
             if written.events:
-                self._published(written.events)
+                self._on_committed(written.events)
             if written.deliveries and self._nudge is not None:
                 self._nudge()
 
-    async def _split(self, batch: list[_Entry], error: Exception) -> None:
+    async def _split(self, batch: list[_PendingCommand], error: Exception) -> None:
         if len(batch) == 1:
             log.error("commit refused", error=str(error), kind=type(error).__name__)
             _fail(batch, error)
@@ -173,86 +175,88 @@ class Committer:
         await self._commit(batch[:half])
         await self._commit(batch[half:])
 
-    async def _tries(self, batch: list[_Entry]) -> _Written:
-        until = time.monotonic() + HELD_SECONDS
-        for pause in AGAIN:
+    async def _commit_with_retries(self, batch: list[_PendingCommand]) -> _Written:
+        until = time.monotonic() + RETRY_SECONDS
+        for pause in RETRIES:
             try:
-                return await self._once(batch)
-            except RunAgain:
+                return await self._try_commit(batch)
+            except TransientConflict:
                 if time.monotonic() > until:
                     break
                 await asyncio.sleep(pause * random.random())  # noqa: S311, two processes must not meet again
         raise Unavailable("too many writers want the same rows; nothing was written")
 
-    async def _once(self, batch: list[_Entry]) -> _Written:
+    async def _try_commit(self, batch: list[_PendingCommand]) -> _Written:
         written = _Written()
         try:
             async with self._ledger.transaction() as tx:
-                await self._fold(tx, batch, written)
+                await self._apply_batch(tx, batch, written)
                 began = time.perf_counter()
             self._meter.statement("commit", time.perf_counter() - began)
-        except CommitUnknown as unknown:
+        except CommitOutcomeUnknown as unknown:
             if not written.audit and written.answers:
-                raise RunAgain("only answers were written, and the same would be again") from unknown
-            if not await self._arrived(written.audit):
+                raise TransientConflict("only answers were written, and the same would be again") from unknown
+            if not await self._commit_arrived(written.audit):
                 raise
         return written
 
-    async def _fold(self, tx: Transaction, batch: list[_Entry], written: _Written) -> None:
+    async def _apply_batch(self, tx: Transaction, batch: list[_PendingCommand], written: _Written) -> None:
         began = time.perf_counter()
-        locked = await tx.lock(union([entry.references() for entry in batch]))
+        locked = await tx.lock(merge_lock_sets([entry.lock_set() for entry in batch]))
         self._meter.statement("lock", time.perf_counter() - began)
-        rows = Batch(locked, self._clock.now())
+        work = UnitOfWork(locked, self._clock.now())
         for entry in batch:
             if self._hooks.write:
-                await self._apply_hooked(tx, rows, entry, written)
+                await self._apply_with_hooks(tx, work, entry, written)
             else:
-                _apply(rows, entry)
+                _apply(work, entry)
         began = time.perf_counter()
-        await _write(tx, rows, written)
-        await tx.deliveries.enqueue(rows.take_deliveries())
+        await _write(tx, work, written)
+        await tx.deliveries.enqueue(work.take_deliveries())
         written.deliveries = tx.deliveries.enqueued
         self._meter.statement("write", time.perf_counter() - began)
         written.events = list(tx.emitted)  # with what hooks emitted
 
-    async def _apply_hooked(self, tx: Transaction, rows: Batch, entry: _Entry, written: _Written) -> None:
+    async def _apply_with_hooks(
+        self, tx: Transaction, work: UnitOfWork, entry: _PendingCommand, written: _Written
+    ) -> None:
         """Write this request alone, in a savepoint, so that its hooks can fail alone."""
         mine = _Written()
-        entry.refused = entry.ejected
-        if entry.ejected is not None:
+        entry.error = entry.final_error
+        if entry.final_error is not None:
             return
         try:
-            changes = rows.begin()
-            entry.outcome = _folded(rows, entry)
+            changes = work.begin_command()
+            entry.outcome = _apply_command(work, entry)
             async with tx.savepoint():
-                await _write(tx, rows, mine)
-                await self._tell_hooks(tx, entry, changes)
-        except RunAgain:
+                await _write(tx, work, mine)
+                await self._run_hooks(tx, entry, changes)
+        except TransientConflict:
             raise
         except Exception as error:
-            rows.undo()
-            entry.refused = error
+            work.undo_command()
+            entry.error = error
         else:
             written.add(mine)
 
-    async def _tell_hooks(self, tx: Transaction, entry: _Entry, changes: Sequence[EntityChange]) -> None:
+    async def _run_hooks(self, tx: Transaction, entry: _PendingCommand, changes: Sequence[EntityChange]) -> None:
         """A hook that is too slow may cost the connection, one that is in its own way the transaction: not twice."""
         try:
             await self._hooks.after(tx, changes)
         except HookTooSlow as error:
-            entry.ejected = error
+            entry.final_error = error
             raise
-        except RunAgain:
-            entry.stumbles += 1
-            if entry.stumbles == STUMBLES:
-                entry.ejected = Unavailable("a hook is in its own way; nothing was written")
+        except TransientConflict:
+            entry.hook_retries += 1
+            if entry.hook_retries == MAX_HOOK_RETRIES:
+                entry.final_error = Unavailable("a hook is in its own way; nothing was written")
             raise
 
-    async def _arrived(self, audit: Sequence[UUID]) -> bool:
+    async def _commit_arrived(self, audit: Sequence[UUID]) -> bool:
         """Whether a COMMIT that nobody answered is there; nothing written is as good as there."""
         if not audit:
             return True
-        for pause in LOOK:
+        for pause in COMMIT_CHECKS:
             try:
                 return await self._ledger.committed(audit)
             except SharetallyError:
@@ -260,44 +264,44 @@ class Committer:
         return False
 
 
-def _apply(rows: Batch, entry: _Entry) -> None:
-    entry.refused = None
-    rows.begin()
+def _apply(work: UnitOfWork, entry: _PendingCommand) -> None:
+    entry.error = None
+    work.begin_command()
     try:
-        entry.outcome = _folded(rows, entry)
-    except Refused as error:
-        rows.undo()
-        entry.refused = error
+        entry.outcome = _apply_command(work, entry)
+    except Rejected as error:
+        work.undo_command()
+        entry.error = error
 
 
-def _folded(rows: Batch, entry: _Entry) -> object:
-    keyed = entry.keyed
-    if keyed is None:
-        return entry.wish.apply(rows)
-    stored = rows.answer(keyed)
+def _apply_command(work: UnitOfWork, entry: _PendingCommand) -> object:
+    idempotent = entry.idempotent
+    if idempotent is None:
+        return entry.command.apply(work)
+    stored = work.stored_response(idempotent)
     if stored is None:
-        stored = keyed.render(entry.wish.apply(rows))
-        rows.put_answer(keyed.key, stored)
+        stored = idempotent.render(entry.command.apply(work))
+        work.put_response(idempotent.key, stored)
     return stored
 
 
-async def _write(tx: Transaction, rows: Batch, written: _Written) -> None:
-    writes = rows.take_writes()
+async def _write(tx: Transaction, work: UnitOfWork, written: _Written) -> None:
+    writes = work.take_writes()
     await tx.write(writes)
-    written.add(_Written(audit=[entry.id for entry in writes.audit], answers=bool(writes.answers)))
+    written.add(_Written(audit=[entry.id for entry in writes.audit], answers=bool(writes.responses)))
 
 
-def _answer(batch: Sequence[_Entry]) -> None:
+def _resolve(batch: Sequence[_PendingCommand]) -> None:
     for entry in batch:
-        if entry.answer.done():
+        if entry.future.done():
             continue  # the caller is gone; its neighbours are not
-        if entry.refused is not None:
-            entry.answer.set_exception(entry.refused)
+        if entry.error is not None:
+            entry.future.set_exception(entry.error)
         else:
-            entry.answer.set_result(entry.outcome)
+            entry.future.set_result(entry.outcome)
 
 
-def _fail(batch: Iterable[_Entry], error: Exception) -> None:
+def _fail(batch: Iterable[_PendingCommand], error: Exception) -> None:
     for entry in batch:
-        if not entry.answer.done():
-            entry.answer.set_exception(error)
+        if not entry.future.done():
+            entry.future.set_exception(error)

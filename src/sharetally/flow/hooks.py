@@ -16,7 +16,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Forbidden, SharetallyError, Unavailable
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import ShareRecord
-from sharetally.flow.batch import Entity, EntityChange
+from sharetally.flow.unit_of_work import Entity, EntityChange
 from sharetally.ports import Transaction
 
 HOOK_SECONDS = 0.05

@@ -11,12 +11,12 @@ from uuid import UUID
 import msgspec
 
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import NEVER
-from sharetally.domain.errors import Unworkable
+from sharetally.domain.count import EPOCH
+from sharetally.domain.errors import MalformedMessage
 from sharetally.domain.event import Event
-from sharetally.ports import EventHead, Message
+from sharetally.ports import EventRef, Message
 
-JOBS_A_MESSAGE = 500
+JOBS_PER_MESSAGE = 500
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested a thousand times
 
 
@@ -36,32 +36,32 @@ _job = msgspec.json.Decoder(_Job)
 _mark = msgspec.json.Decoder(_Mark)
 
 
-def head_of(event: Event) -> EventHead:
+def to_ref(event: Event) -> EventRef:
     """What is sent of an event."""
-    return EventHead(id=event.id, job=str(event.job), content=event.content)
+    return EventRef(id=event.id, job=str(event.job), content=event.content)
 
 
-def messages(heads: Iterable[EventHead]) -> Iterator[Message]:
-    """One message per job name, cut at `JOBS_A_MESSAGE`."""
-    ordered = sorted(heads, key=lambda head: head.job)
-    for job, group in groupby(ordered, key=lambda head: head.job):
+def to_messages(refs: Iterable[EventRef]) -> Iterator[Message]:
+    """One message per job name, cut at `JOBS_PER_MESSAGE`."""
+    ordered = sorted(refs, key=lambda ref: ref.job)
+    for job, group in groupby(ordered, key=lambda ref: ref.job):
         same = list(group)
-        for start in range(0, len(same), JOBS_A_MESSAGE):
-            yield Message(job=job, body=_encoded(same[start : start + JOBS_A_MESSAGE]))
+        for start in range(0, len(same), JOBS_PER_MESSAGE):
+            yield Message(job=job, body=_encode(same[start : start + JOBS_PER_MESSAGE]))
 
 
-def _encoded(heads: Sequence[EventHead]) -> bytes:
+def _encode(refs: Sequence[EventRef]) -> bytes:
     return msgspec.json.encode(
-        [_Job(jobId=head.id, contentType=head.content.type, contentId=head.content.id) for head in heads]
+        [_Job(jobId=ref.id, contentType=ref.content.type, contentId=ref.content.id) for ref in refs]
     )
 
 
-def mark_message(queue: str, at: datetime) -> Message:
+def marker_message(queue: str, at: datetime) -> Message:
     """A marker: when it comes out of the queue, all that went in before it has."""
     return Message(job=f"mark.{queue}", body=msgspec.json.encode(_Mark(mark=at)))
 
 
-def mark_in(job: str, body: bytes) -> datetime | None:
+def parse_marker(job: str, body: bytes) -> datetime | None:
     """The marker's time in UTC, if this is one; what no database can store is none."""
     if not job.startswith("mark."):
         return None
@@ -69,38 +69,38 @@ def mark_in(job: str, body: bytes) -> datetime | None:
         at = _mark.decode(body).mark.astimezone(UTC)
     except (*NOT_JSON, OverflowError):
         return None
-    return at if at > NEVER else None
+    return at if at > EPOCH else None
 
 
-def decoded(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:
-    """The jobs of a message, and the pieces that hold none; `Unworkable` if it is no list at all."""
+def decode_refs(job: str, body: bytes) -> tuple[list[EventRef], list[bytes]]:
+    """The jobs of a message, and the pieces that hold none; `MalformedMessage` if it is no list at all."""
     try:
-        return _heads(job, _jobs.decode(body)), []
+        return _to_refs(job, _jobs.decode(body)), []
     except NOT_JSON:
-        return _one_by_one(job, body)
+        return _decode_one_by_one(job, body)
 
 
-def _heads(job: str, found: Iterable[_Job]) -> list[EventHead]:
+def _to_refs(job: str, found: Iterable[_Job]) -> list[EventRef]:
     """Many jobs of a message are about the same content."""
     contents: dict[tuple[str, str], ContentRef] = {}
-    heads = list[EventHead]()
+    refs = list[EventRef]()
     for each in found:
         key = each.contentType, each.contentId
         content = contents.get(key) or contents.setdefault(key, ContentRef(type=key[0], id=key[1]))
-        heads.append(EventHead(id=each.jobId, job=job, content=content))
-    return heads
+        refs.append(EventRef(id=each.jobId, job=job, content=content))
+    return refs
 
 
-def _one_by_one(job: str, body: bytes) -> tuple[list[EventHead], list[bytes]]:
+def _decode_one_by_one(job: str, body: bytes) -> tuple[list[EventRef], list[bytes]]:
     """Where something is wrong, what is right is done all the same."""
     try:
         pieces = _pieces.decode(body)
     except NOT_JSON as error:
-        raise Unworkable("not a JSON array of jobs") from error
+        raise MalformedMessage("not a JSON array of jobs") from error
     found, rest = list[_Job](), list[bytes]()
     for piece in pieces:
         try:
             found.append(_job.decode(piece))
         except NOT_JSON:
             rest.append(bytes(piece))
-    return _heads(job, found), rest
+    return _to_refs(job, found), rest

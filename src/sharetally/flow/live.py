@@ -16,23 +16,23 @@ from itertools import islice
 
 import structlog
 
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import SharetallyError, Unavailable
 from sharetally.flow.activity import Activity
-from sharetally.flow.following import Follower, Topic, Update
 from sharetally.flow.queries import Queries
-from sharetally.ports import Channel, Clock, Listener, Reading
+from sharetally.flow.subscriptions import Follower, Topic, Update
+from sharetally.ports import Channel, Clock, Listener, ReadStore
 
 INTERVAL = 0.1  # seconds between two words about one content
-LOOK = 1.0  # seconds between two looks at what is to be let go or read
-READ_AGAIN = 10.0  # seconds
-LINGER = 10.0  # seconds that a content is kept without followers
-CONTENTS = 50_000  # followed by one process
-AT_ONCE = 200  # contents in one statement
-NEVER = float("-inf")  # so that it is due
-FAREWELL = 1.0  # seconds over which clients are sent away, lest they all come back at once
+CHECK_SECONDS = 1.0  # seconds between two looks at what is to be let go or read
+REREAD_SECONDS = 10.0  # seconds
+LINGER_SECONDS = 10.0  # seconds that a content is kept without followers
+MAX_CONTENT_ITEMS = 50_000  # followed by one process
+MAX_PER_STATEMENT = 200  # contents in one statement
+OVERDUE = float("-inf")  # so that it is due
+DISCONNECT_SECONDS = 1.0  # seconds over which clients are sent away, lest they all come back at once
 log = structlog.get_logger("sharetally.live")
 
 
@@ -40,18 +40,18 @@ class _Followed:
     """One content: its newest count, and who follows it."""
 
     def __init__(self, now: float) -> None:
-        self.topic = Topic(interval=INTERVAL, whole=self._known)
+        self.topic = Topic(interval=INTERVAL, snapshot=self._snapshot)
         self.read_at = now
         self.needed_at = now
         self.newest: Update | None = None
 
-    def hear(self, count: Count) -> None:
+    def update(self, count: Count) -> None:
         if self.newest is None or count.version > self.newest.order:
             self.newest = Update(count.version, count)
             if self.topic.followers:
                 self.topic.changed()
 
-    def _known(self) -> Update:
+    def _snapshot(self) -> Update:
         assert self.newest is not None, "followers join what is known"
         return self.newest
 
@@ -64,16 +64,16 @@ class Live(Listener):
         *,
         channel: Channel,
         queries: Queries,
-        reading: Reading,
+        reads: ReadStore,
         clock: Clock,
-        clients: int,
-        told: Callable[[int], None],
+        max_clients: int,
+        on_client_count: Callable[[int], None],
     ) -> None:
         self._channel = channel
         self._queries = queries
-        self._reading = reading
-        self._told = told  # how many clients there are
-        self._most = clients
+        self._reads = reads
+        self._on_client_count = on_client_count  # how many clients there are
+        self._max_clients = max_clients
         self._followed: dict[ContentRef, _Followed] = {}
         self._clients: dict[Follower, None] = {}
         self._wake = asyncio.Event()
@@ -83,24 +83,24 @@ class Live(Listener):
 
     # what the channel says
 
-    def heard(self, counts: Sequence[Count]) -> None:
+    def on_counts(self, counts: Sequence[Count]) -> None:
         """Tell those who follow."""
         for count in counts:
             if (followed := self._followed.get(count.content)) is not None:
-                followed.hear(count)
+                followed.update(count)
 
-    def made(self, made: Sequence[Made]) -> None:
+    def on_minute_counts(self, minute_counts: Sequence[MinuteCount]) -> None:
         """Add it to the last hour."""
-        self.activity.heard(made)
+        self.activity.add(minute_counts)
 
-    def moved(self, contents: Collection[ContentRef]) -> None:
+    def on_changed(self, contents: Collection[ContentRef]) -> None:
         """Read those that are followed again, now."""
         for content in contents:
             if (followed := self._followed.get(content)) is not None:
-                followed.read_at = NEVER
+                followed.read_at = OVERDUE
                 self._wake.set()
 
-    def gapped(self) -> None:
+    def on_gap(self) -> None:
         """Read everything again, now."""
         self._gapped = True
         self._wake.set()
@@ -112,29 +112,29 @@ class Live(Listener):
         """One that follows; `Unavailable` where there are too many, or this process ends."""
         self.check_room()
         self._clients[follower] = None
-        self._told(len(self._clients))
+        self._on_client_count(len(self._clients))
         try:
             yield
         finally:
             del self._clients[follower]
-            self._told(len(self._clients))
+            self._on_client_count(len(self._clients))
             await follower.close()
 
     def check_room(self) -> None:
         """`Unavailable` unless one more client may come."""
         if self._leaving is not None:
             raise Unavailable("this process is ending; come again")
-        if len(self._clients) >= self._most:
+        if len(self._clients) >= self._max_clients:
             raise Unavailable("too many live clients here; come again later", retry_after=10)
 
     async def follow(self, follower: Follower, wanted: Mapping[ContentRef, int]) -> None:
         """Tell it the newest count of each, unless it has just that version, and every one that follows."""
-        await self.know(wanted)
+        await self.ensure_loaded(wanted)
         for content, version in wanted.items():
             followed = self._followed[content]
-            follower.join(followed.topic, version)
+            follower.subscribe(followed.topic, version)
 
-    def would_follow(self, follower: Follower, wanted: Collection[ContentRef]) -> int:
+    def followed_with(self, follower: Follower, wanted: Collection[ContentRef]) -> int:
         """How many contents it would follow with these."""
         topics = (each.topic for content in wanted if (each := self._followed.get(content)) is not None)
         held = len(follower.topics) - (self.activity.topic in follower.topics)
@@ -144,23 +144,23 @@ class Live(Listener):
         """No longer; repeating is fine."""
         for content in contents:
             if (followed := self._followed.get(content)) is not None:
-                follower.part(followed.topic)
+                follower.unsubscribe(followed.topic)
 
-    async def know(self, contents: Collection[ContentRef]) -> None:
+    async def ensure_loaded(self, contents: Collection[ContentRef]) -> None:
         """Listen for these and read what stands; `Unavailable` if that cannot be had, or they are too many."""
         now = asyncio.get_running_loop().time()
-        unknown = [content for content in contents if self._needed(content, now).newest is None]
+        unknown = [content for content in contents if self._keep(content, now).newest is None]
         if unknown:
             await self._channel.follow(unknown)
-            self.heard(await self._queries.counts(unknown))
+            self.on_counts(await self._queries.counts(unknown))
         for content in contents:  # one that was let go meanwhile
             if content not in self._followed:
                 raise Unavailable("the count is not known just now")
 
-    def _needed(self, content: ContentRef, now: float) -> _Followed:
+    def _keep(self, content: ContentRef, now: float) -> _Followed:
         followed = self._followed.get(content)
         if followed is None:
-            if len(self._followed) >= CONTENTS:
+            if len(self._followed) >= MAX_CONTENT_ITEMS:
                 raise Unavailable("too many contents are followed here; come again later", retry_after=10)
             followed = self._followed[content] = _Followed(now)
         followed.needed_at = now
@@ -172,78 +172,78 @@ class Live(Listener):
         """Every second, or when something moved: let go of what nobody follows, read again what is not sure."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(CHECK_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
             try:
                 await self._refresh(asyncio.get_running_loop().time())
             except Exception:
                 log.exception("live_refresh_failed")
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(CHECK_SECONDS)
 
     async def _refresh(self, now: float) -> None:
         if self._gapped:
-            self._doubt_all()
-        await self._let_go(now)
-        due = [content for content, each in self._followed.items() if each.read_at <= now - READ_AGAIN]
+            self._mark_all_overdue()
+        await self._release_unfollowed(now)
+        due = [content for content, each in self._followed.items() if each.read_at <= now - REREAD_SECONDS]
         if due:
-            await self._read_again(due, now)
+            await self._reread(due, now)
             await asyncio.sleep(INTERVAL)  # nobody is told more often
 
-    def _doubt_all(self) -> None:
+    def _mark_all_overdue(self) -> None:
         self._gapped = False
         for followed in self._followed.values():
-            followed.read_at = NEVER
+            followed.read_at = OVERDUE
 
-    async def _let_go(self, now: float) -> None:
+    async def _release_unfollowed(self, now: float) -> None:
         gone = []
         for content, followed in self._followed.items():
             if followed.topic.followers:
                 followed.needed_at = now
-            elif followed.needed_at + LINGER < now:
+            elif followed.needed_at + LINGER_SECONDS < now:
                 gone.append(content)
         for content in gone:
             self._followed.pop(content).topic.close()
         if gone:
             await self._channel.unfollow(gone)
 
-    async def _read_again(self, contents: Collection[ContentRef], now: float) -> None:
+    async def _reread(self, contents: Collection[ContentRef], now: float) -> None:
         rest = iter(contents)
-        while some := list(islice(rest, AT_ONCE)):
-            self._note_read(some, now)  # before: what moves meanwhile is read once more
+        while some := list(islice(rest, MAX_PER_STATEMENT)):
+            self._set_read_at(some, now)  # before: what moves meanwhile is read once more
             try:
-                counts = await self._reading.counts(some)
+                counts = await self._reads.counts(some)
             except SharetallyError as error:
                 log.info("not read again", contents=len(contents), reason=error.detail)
-                return self._note_read(some, NEVER)
+                return self._set_read_at(some, OVERDUE)
             except Exception:
-                self._note_read(some, NEVER)
+                self._set_read_at(some, OVERDUE)
                 raise
-            self.heard(counts)
+            self.on_counts(counts)
 
-    def _note_read(self, contents: Collection[ContentRef], at: float) -> None:
+    def _set_read_at(self, contents: Collection[ContentRef], at: float) -> None:
         for content in contents:
             if (followed := self._followed.get(content)) is not None:
                 followed.read_at = at
 
     # the end
 
-    def leave(self) -> None:
+    def disconnect_all(self) -> None:
         """Send all clients away, to come back where somebody serves on; repeating is fine."""
         if self._leaving is None:
-            self._leaving = asyncio.create_task(self._farewell())
+            self._leaving = asyncio.create_task(self._disconnect_all())
 
-    async def _farewell(self) -> None:
+    async def _disconnect_all(self) -> None:
         clients = list(self._clients)
         at_once = max(1, len(clients) // 50)
         for start in range(0, len(clients), at_once):
             for follower in clients[start : start + at_once]:
-                follower.leave()
-            await asyncio.sleep(FAREWELL / 50)
+                follower.on_leave()
+            await asyncio.sleep(DISCONNECT_SECONDS / 50)
 
     async def close(self) -> None:
         """Send away who is still here."""
-        self.leave()
+        self.disconnect_all()
         if self._leaving is not None:
             await self._leaving
         for followed in self._followed.values():

@@ -16,23 +16,23 @@ import structlog
 
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.domain.event import Event
-from sharetally.flow.jobs import head_of, messages
-from sharetally.ports import Broker, EventHead
+from sharetally.flow.jobs import to_messages, to_ref
+from sharetally.ports import Broker, EventRef
 
 WAITING_BYTES = 16 * 1024 * 1024
 JOB_BYTES = 256  # an estimate of what a job takes besides its content's id
 OLDEST_SECONDS = 5.0
-AT_ONCE = 5_000  # jobs
+MAX_JOBS_PER_PUBLISH = 5_000  # jobs
 PAUSE_SECONDS = 0.2
 SPACING_SECONDS = 0.01  # what is committed alone goes out at once; a stream of commits, a hundred times a second
 log = structlog.get_logger("sharetally.publish")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Parcel:
+class _WaitingJobs:
     """A commit's jobs; `size` in bytes, `since` of the monotonic clock."""
 
-    heads: Sequence[EventHead]
+    refs: Sequence[EventRef]
     size: int
     since: float
 
@@ -43,7 +43,7 @@ class Publisher:
     def __init__(self, broker: Broker, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._broker = broker
         self._clock = clock
-        self._waiting: deque[_Parcel] = deque()
+        self._waiting: deque[_WaitingJobs] = deque()
         self._size = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -56,7 +56,7 @@ class Publisher:
         size = sum(JOB_BYTES + 4 * len(event.content.id) for event in events)
         if self._size + size > WAITING_BYTES:
             return
-        self._waiting.append(_Parcel(heads=[head_of(event) for event in events], size=size, since=self._clock()))
+        self._waiting.append(_WaitingJobs(refs=[to_ref(event) for event in events], size=size, since=self._clock()))
         self._size += size
         self._idle.clear()
         self._wake.set()
@@ -76,37 +76,37 @@ class Publisher:
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            log.info("left to the relay", jobs=_number(self._waiting))
+            log.info("left to the relay", jobs=_job_count(self._waiting))
 
-    def _next(self) -> list[_Parcel]:
+    def _next(self) -> list[_WaitingJobs]:
         """The oldest parcels, without those that are too old."""
-        parcels: list[_Parcel] = []
+        batch: list[_WaitingJobs] = []
         jobs, too_old = 0, self._clock() - OLDEST_SECONDS
-        while self._waiting and jobs < AT_ONCE:
-            parcel = self._waiting.popleft()
-            if parcel.since < too_old:
-                self._size -= parcel.size
+        while self._waiting and jobs < MAX_JOBS_PER_PUBLISH:
+            waiting = self._waiting.popleft()
+            if waiting.since < too_old:
+                self._size -= waiting.size
             else:
-                parcels.append(parcel)
-                jobs += len(parcel.heads)
-        return parcels
+                batch.append(waiting)
+                jobs += len(waiting.refs)
+        return batch
 
-    async def _publish(self, parcels: Sequence[_Parcel]) -> None:
-        if not parcels:
+    async def _publish(self, batch: Sequence[_WaitingJobs]) -> None:
+        if not batch:
             return
         try:
-            await self._broker.publish(list(messages(head for parcel in parcels for head in parcel.heads)))
+            await self._broker.publish(list(to_messages(ref for waiting in batch for ref in waiting.refs)))
         except BrokerUnavailable as error:
-            log.debug("not published", jobs=_number(parcels), reason=error.detail)
-            self._waiting.extendleft(reversed(parcels))
+            log.debug("not published", jobs=_job_count(batch), reason=error.detail)
+            self._waiting.extendleft(reversed(batch))
             await asyncio.sleep(PAUSE_SECONDS)
             return
         except Exception:
             # Only this task publishes, so nothing may end it. These jobs are in the database: the relay sends them.
-            log.exception("publish_failed", jobs=_number(parcels))
+            log.exception("publish_failed", jobs=_job_count(batch))
             await asyncio.sleep(PAUSE_SECONDS)
-        self._size -= sum(parcel.size for parcel in parcels)
+        self._size -= sum(waiting.size for waiting in batch)
 
 
-def _number(parcels: Iterable[_Parcel]) -> int:
-    return sum(len(parcel.heads) for parcel in parcels)
+def _job_count(batch: Iterable[_WaitingJobs]) -> int:
+    return sum(len(waiting.refs) for waiting in batch)

@@ -1,6 +1,6 @@
 """Counts as they are asked for: from the cache, else from the database; or exact at once.
 
-One count is asked for together with all others that are wanted at that moment (see `together.py`): one round
+One count is asked for together with all others that are wanted at that moment (see `coalescer.py`): one round
 trip to the cache, one statement for what it does not have, one statement for all exact counts. Short addresses
 that are followed are looked up likewise.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.share import ShareRecord
-from sharetally.flow.together import Together
-from sharetally.ports import Cache, FoundLink, PlatformStatus, Reading
+from sharetally.flow.coalescer import Coalescer
+from sharetally.ports import Cache, LinkTarget, PlatformStatus, ReadStore
 
-AT_ONCE = 200  # contents in one statement
+MAX_PER_STATEMENT = 200  # contents in one statement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,12 +31,12 @@ class ShareStatus:
 class Queries:
     """The reading half of the service."""
 
-    def __init__(self, *, reading: Reading, cache: Cache | None) -> None:
-        self._reading = reading
+    def __init__(self, *, reads: ReadStore, cache: Cache | None) -> None:
+        self._reads = reads
         self._cache = cache
-        self._cached = Together(self._counts, at_once=AT_ONCE)
-        self._exact = Together(self._consistent, at_once=AT_ONCE)
-        self._links = Together(self._by_code, at_once=AT_ONCE)
+        self._cached = Coalescer(self._counts, max_keys=MAX_PER_STATEMENT)
+        self._exact = Coalescer(self._consistent, max_keys=MAX_PER_STATEMENT)
+        self._links = Coalescer(self._by_code, max_keys=MAX_PER_STATEMENT)
 
     async def count(self, content: ContentRef) -> Count:
         """From the cache, else from the database."""
@@ -46,13 +46,13 @@ class Queries:
         """What is committed, counted or not, at some moment after this call began."""
         return await self._exact.get(content)
 
-    async def link(self, code: str) -> FoundLink | None:
+    async def link(self, code: str) -> LinkTarget | None:
         """What a short address leads to, as it stands at some moment after this call began."""
         return await self._links.get(code)
 
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
         """In the order asked, from the cache, else from the database."""
-        return await self._cached.all(contents)
+        return await self._cached.get_all(contents)
 
     async def _counts(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
         """What the cache does not have is read and cached."""
@@ -62,22 +62,22 @@ class Queries:
         return found | {count.content: count for count in await self._read(missing)}
 
     async def _consistent(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
-        return {count.content: count for count in await self._reading.consistent(contents)}
+        return {count.content: count for count in await self._reads.consistent(contents)}
 
-    async def _by_code(self, codes: Sequence[str]) -> Mapping[str, FoundLink | None]:
-        return await self._reading.links_by_code(codes)
+    async def _by_code(self, codes: Sequence[str]) -> Mapping[str, LinkTarget | None]:
+        return await self._reads.links_by_code(codes)
 
     async def _read(self, contents: Sequence[ContentRef]) -> list[Count]:
         if not contents:
             return []
-        counts = await self._reading.counts(contents)
+        counts = await self._reads.counts(contents)
         if self._cache:
             await self._cache.put(counts)
         return counts
 
     async def share_status(self, content: ContentRef, user_id: str, platforms: Sequence[str]) -> list[ShareStatus]:
         """Each of these platforms, in their order, exact at once."""
-        status = await self._reading.platform_status(content)
-        mine = await self._reading.records_of(content, user_id)
+        status = await self._reads.platform_status(content)
+        mine = await self._reads.user_records(content, user_id)
         nobody = PlatformStatus(shares=0, last_shared_at=None)
         return [ShareStatus(platform=name, status=status.get(name, nobody), mine=mine.get(name)) for name in platforms]

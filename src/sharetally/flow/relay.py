@@ -17,19 +17,19 @@ from datetime import datetime, timedelta
 import structlog
 
 from sharetally.domain.errors import BrokerUnavailable, SharetallyError
-from sharetally.flow.jobs import mark_message, messages
-from sharetally.flow.signing_in import IDLE_SECONDS
+from sharetally.flow.jobs import marker_message, to_messages
+from sharetally.flow.sign_in import IDLE_SECONDS
 from sharetally.ports import Broker, Outbox, Queue, Schema
 
 EVERY_SECONDS = 5.0
-QUIET_SECONDS = 30.0
+OVERDUE_SECONDS = 30.0
 MARGIN = timedelta(seconds=10)
-WITHOUT_MARK = timedelta(minutes=10)
-AT_ONCE = 5_000
-KEEP_ANSWERS_SECONDS = 48 * 3600.0
+STUCK_AFTER = timedelta(minutes=10)
+MAX_PER_CLAIM = 5_000
+RESPONSE_RETENTION_SECONDS = 48 * 3600.0
 PURGE_EVERY = 12  # rounds: once a minute, so that there is never much to do
 PURGE_SECONDS = 4.0  # in one round, so that lost messages do not wait for it; the rest follows in the next round
-FORGET_AT_ONCE = 5_000  # answers in one transaction: no writer waits long for it
+MAX_PURGED = 5_000  # answers in one transaction: no writer waits long for it
 log = structlog.get_logger("sharetally.relay")
 
 
@@ -51,53 +51,53 @@ class Relay:
         self._queues = tuple(queue for queue in queues if queue.jobs)
         self._every = every
         self._quiet_since: dict[str, datetime] = {}
-        self._more_to_forget = False
+        self._more_to_purge = False
 
     async def run(self) -> None:
         """Look every few seconds until cancelled."""
         if self._broker.volatile:
-            await self._guarded(self._send_everything())
+            await self._log_errors(self._send_everything())
         rounds = 0
         while True:
-            await self._guarded(self.look())
+            await self._log_errors(self.run_once())
             began = time.monotonic()
-            if self._more_to_forget or rounds % PURGE_EVERY == 0:
-                await self._guarded(self._purge())
+            if self._more_to_purge or rounds % PURGE_EVERY == 0:
+                await self._log_errors(self._purge())
             rounds += 1
             await asyncio.sleep(max(0.0, self._every - (time.monotonic() - began)))
 
-    async def look(self) -> int:
+    async def run_once(self) -> int:
         """One round; returns how many events were sent again."""
-        if not self._broker.connected or not await self._outbox.waiting_longer_than(QUIET_SECONDS):
+        if not self._broker.connected or not await self._outbox.has_unburned_older_than(OVERDUE_SECONDS):
             self._quiet_since.clear()
             return 0
         now = await self._outbox.now()
-        await self._broker.publish([mark_message(queue.name, now) for queue in self._queues])
+        await self._broker.publish([marker_message(queue.name, now) for queue in self._queues])
         marks = await self._outbox.marks()
-        return sum([await self._rescue(queue, marks.get(queue.name), now) for queue in self._queues])
+        return sum([await self._resend_lost(queue, marks.get(queue.name), now) for queue in self._queues])
 
-    async def _rescue(self, queue: Queue, mark: datetime | None, now: datetime) -> int:
+    async def _resend_lost(self, queue: Queue, mark: datetime | None, now: datetime) -> int:
         if mark is not None and mark > now:
             mark = None  # the database's clock was set back since: it proves nothing of what was sent after that
-        if await self._silent(queue, mark, now):
-            return await self._send(queue, now - WITHOUT_MARK)
+        if await self._is_stuck(queue, mark, now):
+            return await self._send(queue, now - STUCK_AFTER)
         return await self._send(queue, mark - MARGIN) if mark is not None else 0
 
-    async def _silent(self, queue: Queue, mark: datetime | None, now: datetime) -> bool:
+    async def _is_stuck(self, queue: Queue, mark: datetime | None, now: datetime) -> bool:
         """Whether markers went in for ten minutes and none came out, though somebody consumes."""
         first = self._quiet_since.setdefault(queue.name, now)
         newest = max(first, mark) if mark is not None else first
-        if now - newest < WITHOUT_MARK:
+        if now - newest < STUCK_AFTER:
             return False
         state = await self._broker.state(queue.name)
         return state is not None and state.consumers > 0
 
     async def _send(self, queue: Queue, before: datetime | None) -> int:
         sent = 0
-        while heads := await self._outbox.claim(queue.jobs, before, AT_ONCE):
-            await self._broker.publish(list(messages(heads)))
-            sent += len(heads)
-            if len(heads) < AT_ONCE:
+        while refs := await self._outbox.claim(queue.jobs, before, MAX_PER_CLAIM):
+            await self._broker.publish(list(to_messages(refs)))
+            sent += len(refs)
+            if len(refs) < MAX_PER_CLAIM:
                 break
         if sent:
             log.warning("sent again", queue=queue.name, events=sent)
@@ -110,17 +110,17 @@ class Relay:
 
     async def _purge(self) -> None:
         until = time.monotonic() + PURGE_SECONDS
-        forgotten = ended = 0
-        self._more_to_forget = True
-        while self._more_to_forget and time.monotonic() < until:
-            answers = await self._schema.purge_answers(KEEP_ANSWERS_SECONDS, at_most=FORGET_AT_ONCE)
-            sessions = await self._schema.purge_sessions(IDLE_SECONDS, at_most=FORGET_AT_ONCE)
-            self._more_to_forget = answers == FORGET_AT_ONCE or sessions >= FORGET_AT_ONCE
-            forgotten, ended = forgotten + answers, ended + sessions
-        if forgotten or ended:
-            log.info("forgotten", answers=forgotten, sessions=ended)
+        purged = ended = 0
+        self._more_to_purge = True
+        while self._more_to_purge and time.monotonic() < until:
+            answers = await self._schema.purge_responses(RESPONSE_RETENTION_SECONDS, at_most=MAX_PURGED)
+            sessions = await self._schema.purge_sessions(IDLE_SECONDS, at_most=MAX_PURGED)
+            self._more_to_purge = answers == MAX_PURGED or sessions >= MAX_PURGED
+            purged, ended = purged + answers, ended + sessions
+        if purged or ended:
+            log.info("forgotten", answers=purged, sessions=ended)
 
-    async def _guarded(self, step: Awaitable[object]) -> None:
+    async def _log_errors(self, step: Awaitable[object]) -> None:
         try:
             await step
         except BrokerUnavailable as error:

@@ -17,17 +17,17 @@ from sharetally.domain.errors import Conflict, NotFound
 from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_ids
 from sharetally.domain.share import (
-    Advance,
     Failure,
     RecordKey,
     Reply,
-    Request,
     ShareRecord,
-    advance,
+    Transitioned,
+    Trigger,
+    transition,
 )
-from sharetally.flow.batch import Batch
 from sharetally.flow.posting.message import post_delivery
-from sharetally.ports import References
+from sharetally.flow.unit_of_work import UnitOfWork
+from sharetally.ports import LockSet
 
 
 class Ids(NamedTuple):
@@ -40,8 +40,8 @@ class Ids(NamedTuple):
     @classmethod
     def new(cls, count: int) -> list[Ids]:
         """Three new ids, that many times."""
-        made = iter(new_ids(3 * count))
-        return list(map(cls, made, made, made))
+        ids = iter(new_ids(3 * count))
+        return list(map(cls, ids, ids, ids))
 
 
 class ShareResult(NamedTuple):
@@ -60,29 +60,33 @@ class Share:
         content: ContentRef,
         caller: Caller,
         platforms: Sequence[str],
-        request: Request,
+        trigger: Trigger,
         request_id: str = "",
     ) -> None:
         self._caller = caller
-        self._request = request
+        self._trigger = trigger
         self._request_id = request_id
         self.results: list[ShareResult] = []
         keys = [_key(content, platform, caller.user_id) for platform in platforms]
-        self._steps = list(zip(keys, Ids.new(len(keys)), strict=True))
+        self._records = list(zip(keys, Ids.new(len(keys)), strict=True))
 
-    def references(self) -> References:
+    def lock_set(self) -> LockSet:
         """A record per platform."""
-        return References(records=frozenset(key for key, _ in self._steps))
+        return LockSet(records=frozenset(key for key, _ in self._records))
 
-    def apply(self, batch: Batch) -> list[ShareResult]:
+    def apply(self, work: UnitOfWork) -> list[ShareResult]:
         """Each platform in the order asked; `results` keeps what the last try said."""
-        self.results = [self._one(batch, key, ids) for key, ids in self._steps]
+        self.results = [self._apply_one(work, key, ids) for key, ids in self._records]
         return self.results
 
-    def _one(self, batch: Batch, key: RecordKey, ids: Ids) -> ShareResult:
-        done = take_step(batch, key, self._request, ids, actor=self._caller.actor, request_id=self._request_id)
-        assert done.after is not None  # no cell of these requests answers NOT_FOUND
-        return ShareResult(record=done.after, already_shared=done.before is not None and done.before.live)
+    def _apply_one(self, work: UnitOfWork, key: RecordKey, ids: Ids) -> ShareResult:
+        transitioned = apply_trigger(
+            work, key, self._trigger, ids, actor=self._caller.actor, request_id=self._request_id
+        )
+        assert transitioned.after is not None  # no cell of these requests answers NOT_FOUND
+        return ShareResult(
+            record=transitioned.after, already_shared=transitioned.before is not None and transitioned.before.live
+        )
 
 
 class Withdraw:
@@ -94,21 +98,21 @@ class Withdraw:
         self._key = _key(content, platform, caller.user_id)
         (self._ids,) = Ids.new(1)
 
-    def references(self) -> References:
+    def lock_set(self) -> LockSet:
         """That record."""
-        return References(records=frozenset({self._key}))
+        return LockSet(records=frozenset({self._key}))
 
-    def apply(self, batch: Batch) -> ShareRecord:
+    def apply(self, work: UnitOfWork) -> ShareRecord:
         """The withdrawn record; `NotFound` where none is live."""
-        done = take_step(
-            batch,
+        transitioned = apply_trigger(
+            work,
             self._key,
-            Request.WITHDRAW,
+            Trigger.WITHDRAW,
             self._ids,
             actor=self._caller.actor,
             request_id=self._request_id,
         )
-        return _done(done, f"no live share on {self._key.platform}")
+        return _require_transition(transitioned, f"no live share on {self._key.platform}")
 
 
 class Retry:
@@ -120,58 +124,60 @@ class Retry:
         self._key = _key(content, platform, caller.user_id)
         (self._ids,) = Ids.new(1)
 
-    def references(self) -> References:
+    def lock_set(self) -> LockSet:
         """That record."""
-        return References(records=frozenset({self._key}))
+        return LockSet(records=frozenset({self._key}))
 
-    def apply(self, batch: Batch) -> ShareRecord:
+    def apply(self, work: UnitOfWork) -> ShareRecord:
         """The pending record; `NotFound` without one, `Conflict` unless it failed or is unknown."""
-        done = take_step(
-            batch, self._key, Request.RETRY, self._ids, actor=self._caller.actor, request_id=self._request_id
+        transitioned = apply_trigger(
+            work, self._key, Trigger.RETRY, self._ids, actor=self._caller.actor, request_id=self._request_id
         )
-        return _done(done, f"nothing was ever shared on {self._key.platform}")
+        return _require_transition(transitioned, f"nothing was ever shared on {self._key.platform}")
 
 
-def _done(done: Advance, missing: str) -> ShareRecord:
-    if done.step.reply is Reply.NOT_FOUND or done.after is None:
+def _require_transition(transitioned: Transitioned, missing: str) -> ShareRecord:
+    if transitioned.transition.reply is Reply.NOT_FOUND or transitioned.after is None:
         raise NotFound(missing)
-    if done.step.reply is Reply.CONFLICT:
-        raise Conflict(f"only a failed or unknown share can be retried; this one is {done.after.status}")
-    return done.after
+    if transitioned.transition.reply is Reply.CONFLICT:
+        raise Conflict(f"only a failed or unknown share can be retried; this one is {transitioned.after.status}")
+    return transitioned.after
 
 
-def take_step(
-    batch: Batch,
+def apply_trigger(
+    work: UnitOfWork,
     key: RecordKey,
-    request: Request,
+    trigger: Trigger,
     ids: Ids,
     *,
     actor: str,
     request_id: str,
     failure: Failure | None = None,
-) -> Advance:
+) -> Transitioned:
     """Advance one record by the table, and write what the table says follows."""
-    before = batch.record(key)
-    done = advance(before, request, key=key, new_id=ids.record, now=batch.now, failure=failure)
-    if done.step.action is not None and done.after is not None:
-        batch.put_record(done.after)
-        batch.audit(_audited(batch, done, done.after, ids, actor, request_id))
-        if done.step.job is not None:
-            batch.event(_event(batch, done, done.after, done.step.job, ids, request_id))
-        if done.step.posts:
-            batch.deliver(post_delivery(done.after, ids.event, request_id))
-    return done
+    before = work.record(key)
+    transitioned = transition(before, trigger, key=key, new_id=ids.record, now=work.now, failure=failure)
+    if transitioned.transition.action is not None and transitioned.after is not None:
+        work.put_record(transitioned.after)
+        work.audit(_audit_entry(work, transitioned, transitioned.after, ids, actor, request_id))
+        if transitioned.transition.job is not None:
+            work.event(_event(work, transitioned, transitioned.after, transitioned.transition.job, ids, request_id))
+        if transitioned.transition.posts:
+            work.deliver(post_delivery(transitioned.after, ids.event, request_id))
+    return transitioned
 
 
-def _audited(batch: Batch, done: Advance, record: ShareRecord, ids: Ids, actor: str, request_id: str) -> AuditEntry:
+def _audit_entry(
+    work: UnitOfWork, transitioned: Transitioned, record: ShareRecord, ids: Ids, actor: str, request_id: str
+) -> AuditEntry:
     return AuditEntry(
         id=ids.audit,
-        at=batch.now,
+        at=work.now,
         subject_id=record.id,
         content=record.content,
         user_id=record.user_id,
         actor=actor,
-        action=str(done.step.action),
+        action=str(transitioned.transition.action),
         platform=record.platform,
         status=record.status.value,
         error_code=record.error_code,
@@ -180,15 +186,17 @@ def _audited(batch: Batch, done: Advance, record: ShareRecord, ids: Ids, actor: 
     )
 
 
-def _event(batch: Batch, done: Advance, record: ShareRecord, job: Job, ids: Ids, request_id: str) -> Event:
-    delta, moved, origin = _effect(done, job)
+def _event(
+    work: UnitOfWork, transitioned: Transitioned, record: ShareRecord, job: Job, ids: Ids, request_id: str
+) -> Event:
+    delta, cell_delta, origin = _effect(transitioned, job)
     return Event(
         id=ids.event,
         job=job,
         content=record.content,
-        at=_when(batch, done) if origin is not None else batch.now,
+        at=_event_time(work, transitioned) if origin is not None else work.now,
         delta=delta,
-        moved=moved,
+        cell_delta=cell_delta,
         to=record_cell(record),
         origin=origin,
         platform=record.platform,
@@ -198,19 +206,24 @@ def _event(batch: Batch, done: Advance, record: ShareRecord, job: Job, ids: Ids,
     )
 
 
-def _when(batch: Batch, done: Advance) -> datetime:
+def _event_time(work: UnitOfWork, transitioned: Transitioned) -> datetime:
     """A move belongs to the time when the share was made."""
-    return (done.before and done.before.last_shared_at) or batch.now
+    return (transitioned.before and transitioned.before.last_shared_at) or work.now
 
 
-def _effect(done: Advance, job: Job) -> tuple[int, int, Cell | None]:
+def _effect(transitioned: Transitioned, job: Job) -> tuple[int, int, Cell | None]:
     """Delta of the total, shares moved into the record's cell, and the cell they leave, if any."""
     if job is Job.SHARE_CREATED:
         return 1, 1, None
     if job is Job.SHARE_DELETED:
         return -1, -1, None
-    if job is Job.SHARE_UPDATED and done.before and done.after and done.before.evidence is not done.after.evidence:
-        return 0, 1, record_cell(done.before)
+    if (
+        job is Job.SHARE_UPDATED
+        and transitioned.before
+        and transitioned.after
+        and transitioned.before.evidence is not transitioned.after.evidence
+    ):
+        return 0, 1, record_cell(transitioned.before)
     return 0, 0, None
 
 

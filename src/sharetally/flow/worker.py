@@ -20,16 +20,16 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from sharetally.domain.backoff import Backoff
-from sharetally.domain.errors import BrokerUnavailable, RunAgain, SharetallyError, Unavailable
-from sharetally.flow.jobs import mark_in
+from sharetally.domain.errors import BrokerUnavailable, SharetallyError, TransientConflict, Unavailable
+from sharetally.flow.jobs import parse_marker
 from sharetally.ports import Broker, Delivery, Meter, Outbox, Queue, Subscription
 
-MESSAGES = 200  # in hand at most
-JOBS = 5_000
+PREFETCH = 200  # in hand at most
+MAX_JOBS = 5_000
 SILENCE_SECONDS = 60.0  # then subscribe anew: RabbitMQ can forget a consumer without a word
-PASSING = Backoff(first=0.05, longest=10.0)
-RECONNECT = Backoff(first=0.2, longest=5.0)
-PASSES = (RunAgain, Unavailable, ConnectionError, TimeoutError)
+TRANSIENT_BACKOFF = Backoff(first=0.05, longest=10.0)
+RECONNECT_BACKOFF = Backoff(first=0.2, longest=5.0)
+TRANSIENT = (TransientConflict, Unavailable, ConnectionError, TimeoutError)
 log = structlog.get_logger("sharetally.worker")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,10 +56,10 @@ class JobResult:
 class Outcomes:
     """What became of a batch whose jobs nobody asks about one by one: how many, by job and outcome."""
 
-    numbers: Mapping[tuple[str, str], int]
+    counts: Mapping[tuple[str, str], int]
 
 
-def heard() -> bool:
+def logs_each_job() -> bool:
     """Whether anybody reads a line about each job."""
     return bool(log.is_enabled_for(INFO))
 
@@ -73,14 +73,14 @@ class Consumer(Protocol[T]):
         ...
 
     def decode(self, delivery: Delivery) -> tuple[list[T], list[bytes]]:
-        """The jobs of a message, and the pieces that hold none; `Unworkable` if it holds none at all."""
+        """The jobs of a message, and the pieces that hold none; `MalformedMessage` if it holds none at all."""
         ...
 
     async def handle(self, jobs: Sequence[T]) -> Sequence[JobResult] | Outcomes:
-        """Do all of them in one transaction, or none; where nobody is `heard`, numbers are enough."""
+        """Do all of them in one transaction, or none; where nobody is `logs_each_job`, numbers are enough."""
         ...
 
-    async def set_aside(self, job: T, reason: str) -> JobResult:
+    async def park(self, job: T, reason: str) -> JobResult:
         """Park one job that can never succeed."""
         ...
 
@@ -108,19 +108,19 @@ class Worker(Generic[T]):
         attempt = failures = 0
         while not stop.is_set():
             try:
-                async with self._broker.subscribe(self._consumer.queue.name, prefetch=MESSAGES) as subscription:
+                async with self._broker.subscribe(self._consumer.queue.name, prefetch=PREFETCH) as subscription:
                     attempt = 0
                     await self._consume(subscription, stop)
                 failures = 0
             except BrokerUnavailable as error:
                 attempt += 1
                 log.info("queue lost, trying again", queue=self._consumer.queue.name, reason=error.detail)
-                await _pause(stop, RECONNECT.delay(attempt))
+                await _pause(stop, RECONNECT_BACKOFF.delay(attempt))
             except Exception:
                 # What is in hand was not acknowledged and comes again; nobody but this task would ever consume.
                 failures += 1
                 log.exception("worker_failed", queue=self._consumer.queue.name)
-                await _pause(stop, PASSING.delay(failures))
+                await _pause(stop, TRANSIENT_BACKOFF.delay(failures))
 
     async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Until it is time to stop, or the queue has been silent for long."""
@@ -128,36 +128,38 @@ class Worker(Generic[T]):
             deliveries = await _next_or_stop(subscription, stop, self._silence)
             if not deliveries:
                 return
-            await self._batch(subscription, deliveries, stop)
+            await self._handle_deliveries(subscription, deliveries, stop)
             await subscription.ack(deliveries[-1])
 
-    async def _batch(self, subscription: Subscription, deliveries: Sequence[Delivery], stop: asyncio.Event) -> None:
+    async def _handle_deliveries(
+        self, subscription: Subscription, deliveries: Sequence[Delivery], stop: asyncio.Event
+    ) -> None:
         jobs: list[T] = []
         marks: list[datetime] = []
         for delivery in deliveries:
-            mark = mark_in(delivery.job, delivery.body)
+            mark = parse_marker(delivery.job, delivery.body)
             if mark is not None:
                 marks.append(mark)
             else:
-                jobs += await self._decoded(subscription, delivery)
-        for start in range(0, len(jobs), JOBS):
-            await self._handle(jobs[start : start + JOBS], stop)
+                jobs += await self._decode(subscription, delivery)
+        for start in range(0, len(jobs), MAX_JOBS):
+            await self._handle(jobs[start : start + MAX_JOBS], stop)
         if marks:
-            await self._until_it_passes(lambda: self._outbox.mark(self._consumer.queue.name, max(marks)), stop)
+            await self._retry_transient(lambda: self._outbox.mark(self._consumer.queue.name, max(marks)), stop)
 
-    async def _decoded(self, subscription: Subscription, delivery: Delivery) -> list[T]:
+    async def _decode(self, subscription: Subscription, delivery: Delivery) -> list[T]:
         try:
             jobs, rest = self._consumer.decode(delivery)
         except Exception as error:  # whatever somebody sent us must not come again for ever
-            await self._bury(subscription, delivery, _reason(error))
+            await self._reject(subscription, delivery, _reason(error))
             return []
         for piece in rest:
             part = Delivery(tag=delivery.tag, job=delivery.job, body=piece)
-            await self._bury(subscription, part, "not a job")
+            await self._reject(subscription, part, "not a job")
         return jobs
 
-    async def _bury(self, subscription: Subscription, delivery: Delivery, reason: str) -> None:
-        await subscription.bury(delivery, reason)
+    async def _reject(self, subscription: Subscription, delivery: Delivery, reason: str) -> None:
+        await subscription.reject(delivery, reason)
         self._meter.job(delivery.job, "buried", 0.0)
         log.error(
             "buried",
@@ -170,54 +172,54 @@ class Worker(Generic[T]):
     async def _handle(self, jobs: Sequence[T], stop: asyncio.Event) -> None:
         began = time.perf_counter()
         try:
-            results = await self._until_it_passes(lambda: self._consumer.handle(jobs), stop)
+            results = await self._retry_transient(lambda: self._consumer.handle(jobs), stop)
         except BrokerUnavailable:
             raise
         except Exception as error:  # one of them has a fault, or its consumer has: which one?
-            await self._halve(jobs, error, stop)
+            await self._split(jobs, error, stop)
         else:
-            self._tell(results, time.perf_counter() - began)
+            self._report(results, time.perf_counter() - began)
 
-    async def _halve(self, jobs: Sequence[T], error: Exception, stop: asyncio.Event) -> None:
+    async def _split(self, jobs: Sequence[T], error: Exception, stop: asyncio.Event) -> None:
         """Find the one that fails by itself, and park it."""
         if len(jobs) > 1:
             half = len(jobs) // 2
             await self._handle(jobs[:half], stop)
             await self._handle(jobs[half:], stop)
             return
-        parked = await self._until_it_passes(lambda: self._consumer.set_aside(jobs[0], _reason(error)), stop)
-        self._tell([parked], 0.0)
+        parked = await self._retry_transient(lambda: self._consumer.park(jobs[0], _reason(error)), stop)
+        self._report([parked], 0.0)
 
-    async def _until_it_passes(self, step: Callable[[], Awaitable[R]], stop: asyncio.Event) -> R:
+    async def _retry_transient(self, step: Callable[[], Awaitable[R]], stop: asyncio.Event) -> R:
         attempt = 0
         while True:
             try:
                 return await step()
             except BrokerUnavailable:
                 raise
-            except PASSES as error:
+            except TRANSIENT as error:
                 attempt += 1
                 if stop.is_set():
                     raise BrokerUnavailable("told to stop; what is in hand comes again") from error
                 log.info("trying again", queue=self._consumer.queue.name, attempt=attempt, reason=_reason(error))
-                await _pause(stop, PASSING.delay(attempt))
+                await _pause(stop, TRANSIENT_BACKOFF.delay(attempt))
 
-    def _tell(self, results: Sequence[JobResult] | Outcomes, seconds: float) -> None:
+    def _report(self, results: Sequence[JobResult] | Outcomes, seconds: float) -> None:
         if isinstance(results, Outcomes):
-            self._measure(results.numbers, seconds)
+            self._measure(results.counts, seconds)
             return
         self._measure(Counter((result.job, result.outcome) for result in results), seconds)
         for result in results:
-            if result.error is not None or heard():
-                _say(result, seconds)
+            if result.error is not None or logs_each_job():
+                _log_result(result, seconds)
 
-    def _measure(self, numbers: Mapping[tuple[str, str], int], seconds: float) -> None:
-        each = seconds / max(1, sum(numbers.values()))
-        for (job, outcome), number in numbers.items():
-            self._meter.job(job, outcome, each, number)
+    def _measure(self, counts: Mapping[tuple[str, str], int], seconds: float) -> None:
+        each = seconds / max(1, sum(counts.values()))
+        for (job, outcome), count in counts.items():
+            self._meter.job(job, outcome, each, count)
 
 
-def _say(result: JobResult, seconds: float) -> None:
+def _log_result(result: JobResult, seconds: float) -> None:
     success = result.error is None
     log.log(
         INFO if success else ERROR,
@@ -239,16 +241,16 @@ def _say(result: JobResult, seconds: float) -> None:
 
 def _reason(error: Exception) -> str:
     """Why, as every database can store it."""
-    told = error.detail if isinstance(error, SharetallyError) else ""
-    told = told or f"{type(error).__name__}: {error}"
-    return "".join(sign if sign.isprintable() else "?" for sign in told)
+    text = error.detail if isinstance(error, SharetallyError) else ""
+    text = text or f"{type(error).__name__}: {error}"
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 async def _next_or_stop(subscription: Subscription, stop: asyncio.Event, silence: float) -> list[Delivery]:
     """The next deliveries, or none when it is time to stop or there are none for so long."""
     if stop.is_set():
         return []
-    waiting = asyncio.ensure_future(subscription.next(MESSAGES))
+    waiting = asyncio.ensure_future(subscription.next(PREFETCH))
     ending = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({waiting, ending}, timeout=silence, return_when=asyncio.FIRST_COMPLETED)

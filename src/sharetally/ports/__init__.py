@@ -1,14 +1,16 @@
 """What the flow needs from the world: Protocols and the values that cross them.
 
 Each method says what success and failure are and what a repeated call does. Implementations are in
-`adapters/`; one contract suite per port runs over all of them. `ledger` writes, `outbox` waits, `reading`
-answers and proves, `insight` is what people look at, `database` is all of these; `broker` carries jobs, `channel`
-newest counts; the rest stands `beside` them.
+`adapters/`; one contract suite per port runs over all of them. `ledger` writes, `outbox` waits, `read_store`
+answers and proves, `analytics` is what people look at, `database` is all of these; `broker` carries jobs, `channel`
+newest counts; `cache`, `clock`, `meter`, `platform` and `stop` are what else the flow uses.
 """
 
-from sharetally.ports.beside import Cache, Clock, Meter, Platform, Stop
+from sharetally.ports.analytics import AnalyticsStore, GroupBy, RollupFilter, RollupSum, TopContent
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
+from sharetally.ports.cache import Cache
 from sharetally.ports.channel import Channel, Listener
+from sharetally.ports.clock import Clock
 from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
 from sharetally.ports.deliveries import (
     Claimed,
@@ -21,33 +23,49 @@ from sharetally.ports.deliveries import (
     NewDelivery,
     Target,
 )
-from sharetally.ports.insight import Group, Insight, RollupFilter, RollupSum, TopContent
 from sharetally.ports.ledger import (
-    CallerKey,
-    Counted,
+    CountedBatch,
+    IdempotencyKey,
     Ledger,
-    Locked,
-    References,
-    StoredAnswer,
+    LockedRows,
+    LockSet,
+    StoredResponse,
     Total,
     Transaction,
     Writes,
 )
-from sharetally.ports.outbox import Backlog, EventHead, Outbox, ParkedEvent, Waiting
-from sharetally.ports.reading import AuditFilter, FoundLink, LinkFilter, PlatformStatus, Proving, Reading
-from sharetally.ports.signing_in import Session, SessionStore, SignInCode
+from sharetally.ports.meter import Meter
+from sharetally.ports.outbound import (
+    AddressRefused,
+    ConnectFailed,
+    ExchangeFailed,
+    ExchangeTimedOut,
+    Outbound,
+    OutboundError,
+    OutboundResponse,
+    ResponseTooLarge,
+)
+from sharetally.ports.outbox import Backlog, BacklogReport, EventRef, Outbox, ParkedEvent
+from sharetally.ports.platform import Platform
+from sharetally.ports.quota import Grant, Leases, Usage
+from sharetally.ports.read_store import AuditFilter, LinkFilter, LinkTarget, PlatformStatus, ProofStore, ReadStore
+from sharetally.ports.sessions import Session, SessionStore, SignInCode
+from sharetally.ports.stop import Stop
 
 __all__ = [
+    "AddressRefused",
+    "AnalyticsStore",
     "ApiKey",
     "AuditFilter",
     "Backlog",
+    "BacklogReport",
     "Broker",
     "Cache",
-    "CallerKey",
     "Channel",
     "Claimed",
     "Clock",
-    "Counted",
+    "ConnectFailed",
+    "CountedBatch",
     "Database",
     "Delivery",
     "DeliveryBacklog",
@@ -56,29 +74,37 @@ __all__ = [
     "DeliveryWrites",
     "Due",
     "DueGate",
-    "EventHead",
+    "EventRef",
+    "ExchangeFailed",
+    "ExchangeTimedOut",
     "FeedMessage",
-    "FoundLink",
-    "Group",
+    "Grant",
+    "GroupBy",
     "Headers",
-    "Insight",
+    "IdempotencyKey",
     "KeyStore",
+    "Leases",
     "Ledger",
     "LinkFilter",
+    "LinkTarget",
     "Listener",
-    "Locked",
+    "LockSet",
+    "LockedRows",
     "Message",
     "Meter",
     "NewDelivery",
+    "Outbound",
+    "OutboundError",
+    "OutboundResponse",
     "Outbox",
     "ParkedEvent",
     "Platform",
     "PlatformStatus",
-    "Proving",
+    "ProofStore",
     "Queue",
     "QueueState",
-    "Reading",
-    "References",
+    "ReadStore",
+    "ResponseTooLarge",
     "RollupFilter",
     "RollupSum",
     "Schema",
@@ -86,12 +112,12 @@ __all__ = [
     "SessionStore",
     "SignInCode",
     "Stop",
-    "StoredAnswer",
+    "StoredResponse",
     "Subscription",
     "Target",
     "TopContent",
     "Total",
     "Transaction",
-    "Waiting",
+    "Usage",
     "Writes",
 ]

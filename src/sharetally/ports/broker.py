@@ -80,7 +80,7 @@ class Subscription(Protocol):
         """Acknowledge this delivery and every one before it."""
         ...
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
+    async def reject(self, delivery: Delivery, reason: str) -> None:
         """Copy a message that holds no job to the dead queue; it still has to be acknowledged."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 
@@ -13,19 +13,19 @@ from sharetally.domain.count import Count
 class Listener(Protocol):
     """Who is told; no method waits or raises."""
 
-    def heard(self, counts: Sequence[Count]) -> None:
+    def on_counts(self, counts: Sequence[Count]) -> None:
         """Announced counts, in any order, perhaps twice; of contents that nobody follows too."""
         ...
 
-    def moved(self, contents: Collection[ContentRef]) -> None:
+    def on_changed(self, contents: Collection[ContentRef]) -> None:
         """These have changed, and what they are now is to be read; of contents that nobody follows too."""
         ...
 
-    def made(self, made: Sequence[Made]) -> None:
+    def on_minute_counts(self, minute_counts: Sequence[MinuteCount]) -> None:
         """Shares made since the last such word, of whoever counted them."""
         ...
 
-    def gapped(self) -> None:
+    def on_gap(self) -> None:
         """The channel was away and is back: anything may have been missed."""
         ...
 
@@ -46,11 +46,11 @@ class Channel(Protocol):
         """Leave; repeating is fine."""
         ...
 
-    async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
+    async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
         """Tell who listens; gives up within a short time-out, and a fault is nobody's error."""
         ...
 
-    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+    async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
         """The same where nobody has read what they are now."""
         ...
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from sharetally.ports.analytics import AnalyticsStore
 from sharetally.ports.deliveries import DeliveryStore
-from sharetally.ports.insight import Insight
 from sharetally.ports.ledger import Ledger
 from sharetally.ports.outbox import Outbox
-from sharetally.ports.reading import Proving, Reading
-from sharetally.ports.signing_in import SessionStore
+from sharetally.ports.read_store import ProofStore, ReadStore
+from sharetally.ports.sessions import SessionStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class KeyStore(Protocol):
     """API keys."""
 
     async def add_key(self, key: ApiKey) -> None:
-        """Store a new key; `Conflict` while another that is not revoked has its name, `RunAgain` if one just came."""
+        """Store a new key; `Conflict` while another that is not revoked has its name, `TransientConflict` if one just came."""
         ...
 
     async def keys(self) -> list[ApiKey]:
@@ -48,7 +48,7 @@ class KeyStore(Protocol):
         """One key, revoked or not."""
         ...
 
-    async def note_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
+    async def record_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
         """Note that these keys are in use, unless that was noted within so many seconds."""
         ...
 
@@ -64,7 +64,7 @@ class Schema(Protocol):
         """The revision that the database stands at, None before the first."""
         ...
 
-    async def purge_answers(self, older_than_seconds: float, *, at_most: int) -> int:
+    async def purge_responses(self, older_than_seconds: float, *, at_most: int) -> int:
         """Forget stored answers of Idempotency-Keys that are older, that many in one go; return how many."""
         ...
 
@@ -73,7 +73,7 @@ class Schema(Protocol):
         ...
 
 
-class Database(Ledger, Outbox, Reading, Proving, Insight, KeyStore, SessionStore, Schema, Protocol):
+class Database(Ledger, Outbox, ReadStore, ProofStore, AnalyticsStore, KeyStore, SessionStore, Schema, Protocol):
     """All of it: what a database adapter implements."""
 
     @property

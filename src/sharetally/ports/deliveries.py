@@ -128,7 +128,7 @@ class DeliveryWrites(Protocol):
 
 
 class DeliveryStore(Protocol):
-    """Deliveries in transactions of their own; each method may raise `RunAgain` or `Unavailable`."""
+    """Deliveries in transactions of their own; each method may raise `TransientConflict` or `Unavailable`."""
 
     async def due(self, kinds: Collection[str], since: datetime) -> Due:
         """Which open gates have targets due between `since` and now. Reads only, and locks nothing."""

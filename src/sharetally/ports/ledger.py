@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
-from sharetally.domain.count import Change
+from sharetally.domain.count import CountChange
 from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import RecordKey, ShareRecord
 from sharetally.ports.deliveries import DeliveryWrites
 
 
-class CallerKey(NamedTuple):
+class IdempotencyKey(NamedTuple):
     """An Idempotency-Key and the caller it belongs to."""
 
     caller: str
@@ -28,7 +28,7 @@ class CallerKey(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StoredAnswer:
+class StoredResponse:
     """What was answered under a caller's key: bytes to send again, and the hash of the request."""
 
     request_hash: bytes
@@ -37,16 +37,16 @@ class StoredAnswer:
     body: bytes
 
 
-class References(NamedTuple):
+class LockSet(NamedTuple):
     """Every row that a batch may touch; locked in this order of tables, keys sorted within each."""
 
-    keys: frozenset[CallerKey] = frozenset()
+    keys: frozenset[IdempotencyKey] = frozenset()
     records: frozenset[RecordKey] = frozenset()
     links: frozenset[UUID] = frozenset()
     adjustments: frozenset[str] = frozenset()
 
-    def __or__(self, other: References) -> References:
-        return References(
+    def __or__(self, other: LockSet) -> LockSet:
+        return LockSet(
             keys=self.keys | other.keys,
             records=self.records | other.records,
             links=self.links | other.links,
@@ -55,10 +55,10 @@ class References(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Locked:
+class LockedRows:
     """What stands under the lock: only rows that exist."""
 
-    answers: Mapping[CallerKey, StoredAnswer]
+    responses: Mapping[IdempotencyKey, StoredResponse]
     records: Mapping[RecordKey, ShareRecord]
     links: Mapping[UUID, ShareLink]
     adjustments: Mapping[str, Adjustment]
@@ -68,7 +68,7 @@ class Locked:
 class Writes:
     """What a batch writes: one final state per row, and everything that follows from it."""
 
-    answers: dict[CallerKey, StoredAnswer] = field(default_factory=dict)
+    responses: dict[IdempotencyKey, StoredResponse] = field(default_factory=dict)
     new_records: dict[RecordKey, ShareRecord] = field(default_factory=dict)
     changed_records: dict[RecordKey, ShareRecord] = field(default_factory=dict)
     new_links: dict[UUID, ShareLink] = field(default_factory=dict)
@@ -88,21 +88,21 @@ class Total:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counted:
+class CountedBatch:
     """What one batch counted: how many events by job, the contents that they were about, the shares they made."""
 
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    contents: Set[ContentRef] = frozenset()
-    made: Sequence[Made] = ()
+    event_counts: Mapping[str, int] = field(default_factory=dict)
+    content_items: Set[ContentRef] = frozenset()
+    minute_counts: Sequence[MinuteCount] = ()
 
 
 class Transaction(Protocol):
     """One open transaction at READ COMMITTED; left normally it commits, by an error it rolls back.
 
-    Every method may raise `RunAgain`, `DataRefused` or `Unavailable`; leaving may raise `CommitUnknown`.
+    Any method may raise `TransientConflict`, `DataRejected` or `Unavailable`; leaving may raise `CommitOutcomeUnknown`.
     """
 
-    async def lock(self, references: References) -> Locked:
+    async def lock(self, lock_set: LockSet) -> LockedRows:
         """Lock every referenced row that exists, in the one order that all transactions keep."""
         ...
 
@@ -118,11 +118,11 @@ class Transaction(Protocol):
         """Delete events that this transaction took."""
         ...
 
-    async def move(self, changes: Mapping[ContentRef, Change]) -> dict[ContentRef, Total]:
+    async def move(self, changes: Mapping[ContentRef, CountChange]) -> dict[ContentRef, Total]:
         """Move totals, cells and rollups, contents in sorted order; return the new totals."""
         ...
 
-    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> Counted:
+    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> CountedBatch:
         """Take, burn and move in one go: those of these events that are there, not parked and of these jobs."""
         ...
 

@@ -16,7 +16,7 @@ from sharetally.ports.deliveries import DeliveryBacklog
 from sharetally.ports.ledger import Transaction
 
 
-class EventHead(NamedTuple):
+class EventRef(NamedTuple):
     """What the relay sends of an event: enough to find the row and to announce its content."""
 
     id: UUID
@@ -44,7 +44,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class BacklogReport:
     """What waits in the database, None if it did not tell; messages by queue, where the broker told."""
 
     backlog: Backlog | None = None
@@ -63,11 +63,11 @@ class Outbox(Protocol):
         """Count what waits."""
         ...
 
-    async def waiting_longer_than(self, seconds: float) -> bool:
+    async def has_unburned_older_than(self, seconds: float) -> bool:
         """Whether any event that is not parked was sent so long ago and is still there."""
         ...
 
-    async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventHead]:
+    async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventRef]:
         """Stamp events last sent before then (None: all) as sent now, and return them; another relay gets others."""
         ...
 
@@ -83,7 +83,7 @@ class Outbox(Protocol):
         """Set an event aside with its reason; it stays in the invariant. Repeating changes the reason."""
         ...
 
-    async def park_new(self, event: Event, reason: str) -> None:
+    async def insert_parked(self, event: Event, reason: str) -> None:
         """Write an event that is parked from the start: a job from outside that is none."""
         ...
 
@@ -95,7 +95,7 @@ class Outbox(Protocol):
         """One parked event."""
         ...
 
-    async def unpark(self, ids: Sequence[UUID]) -> list[EventHead]:
+    async def unpark(self, ids: Sequence[UUID]) -> list[EventRef]:
         """Make events pending again and return those that were parked; repeating returns none."""
         ...
 

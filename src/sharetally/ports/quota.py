@@ -1,6 +1,6 @@
 """The window of writes that several processes share.
 
-`web/who/quota_shared.py` leases writes from it in blocks; `adapters/quota_redis.py` keeps it.
+`web/auth/shared_quota.py` leases writes from it in blocks; `adapters/quota_redis.py` keeps it.
 """
 
 from __future__ import annotations

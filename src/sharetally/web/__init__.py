@@ -4,9 +4,9 @@ A request, in the order of the rooms:
 
     serving/    the server: connections, processes, and how they end
     app.py      from a request to an endpoint and back; table.py names all of them
-    who/        who asks, and how often they may
-    schemas/    what goes in and out, as types; bodies.py reads it, answers.py and problems.py say it
-    endpoints/  what each path does, by what parts.py holds
+    auth/       who asks, and how often they may
+    schemas/    what goes in and out, as types; decoding.py reads it, responses.py and problems.py say it
+    endpoints/  what each path does, by what services.py holds
     live/       counts as they move
     documents/  the API described
 """

@@ -15,10 +15,10 @@ from starlette.types import Scope
 
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Unauthenticated
-from sharetally.web.answers import Answer, Streamed
+from sharetally.web.responses import Response, StreamingResponse
 
-BODY = 64 * 1024
-BULK_BODY = 1024 * 1024
+MAX_BODY = 64 * 1024
+MAX_BULK_BODY = 1024 * 1024
 
 
 class Access(StrEnum):
@@ -31,7 +31,7 @@ class Access(StrEnum):
     PUBLIC = "public"
     COUNTS = "counts"
     SIGNED = "signed"
-    KNOWN = "signed, visitors too"
+    SIGNED_OR_VISITOR = "signed, visitors too"
     SHARES = "shares"
     VISITS = "shares or visits"
     ADMIN = "admin"
@@ -45,16 +45,18 @@ class Access(StrEnum):
     @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes of which one is needed; none where no scope is."""
-        return () if self in _UNSCOPED else tuple(self.value.split(" or "))
+        return () if self in _WITHOUT_SCOPE else tuple(self.value.split(" or "))
 
 
-_UNSCOPED = frozenset({Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.KNOWN, Access.OPERATORS, Access.CONSOLE})
+_WITHOUT_SCOPE = frozenset(
+    {Access.PUBLIC, Access.COUNTS, Access.SIGNED, Access.SIGNED_OR_VISITOR, Access.OPERATORS, Access.CONSOLE}
+)
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request, checked as far as types go: `body` and `query` are the endpoint's own."""
 
-    caller: Caller | None
+    optional_caller: Caller | None
     path: Mapping[str, str]
     query: Any
     body: Any
@@ -65,23 +67,23 @@ class Asked(NamedTuple):
     scope: Scope
 
     @property
-    def signed(self) -> Caller:
+    def caller(self) -> Caller:
         """The caller of an endpoint that needs one."""
-        return self.need_caller()
+        return self.require_caller()
 
-    def need_caller(self) -> Caller:
+    def require_caller(self) -> Caller:
         """The caller; `Unauthenticated` where there is none."""
-        if self.caller is None:
+        if self.optional_caller is None:
             raise Unauthenticated("this needs a token: send 'Authorization: Bearer …'")
-        return self.caller
+        return self.optional_caller
 
 
-Handler = Callable[[Any, Asked], Awaitable[Answer | Streamed]]
+Handler = Callable[[Any, Request], Awaitable[Response | StreamingResponse]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """`answers` maps a status to the type of its body (None: no JSON body); `problems` are error codes.
+    """`responses` maps a status to the type of its body (None: no JSON body); `problems` are error codes.
 
     `other_media` are what the same answer may be instead of `media_type`, each with its type.
 
@@ -94,11 +96,11 @@ class Endpoint:
     summary: str
     tag: str
     access: Access
-    answers: Mapping[int, Any]
+    responses: Mapping[int, Any]
     body: Any = None
     query: Any = None
     problems: tuple[str, ...] = ()
     writes: bool = False
-    limit: int = BODY
+    max_body: int = MAX_BODY
     media_type: str = "application/json"
     other_media: Mapping[str, Any] = field(default_factory=dict)

@@ -18,8 +18,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 _FORWARDED_FOR = b"x-forwarded-for"
 _FORWARDED_PROTO = b"x-forwarded-proto"
-_SIGNS_OF_A_PROXY = frozenset({_FORWARDED_FOR, _FORWARDED_PROTO, b"forwarded", b"x-real-ip", b"via"})
-_BELIEVED = "sharetally.forwarded"
+_PROXY_HEADERS = frozenset({_FORWARDED_FOR, _FORWARDED_PROTO, b"forwarded", b"x-real-ip", b"via"})
+_FORWARDED_KEY = "sharetally.forwarded"
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 
 
@@ -29,32 +29,32 @@ def client_address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def block_of(address: str) -> str:
+def address_block(address: str) -> str:
     """What stands for one household or host: an IPv4 address, or the /64 that an IPv6 address chooses itself in."""
-    found = _address(address)
-    if isinstance(found, IPv6Address):
-        return str(IPv6Network((found, 64), strict=False))
-    return str(found or address)
+    parsed = _parse_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((parsed, 64), strict=False))
+    return str(parsed or address)
 
 
-def in_networks(address: str, networks: Sequence[Network]) -> bool:
+def is_in_networks(address: str, networks: Sequence[Network]) -> bool:
     """Whether the address lies in one of the networks; what is no address lies in none."""
-    found = _address(address) if networks else None
-    return found is not None and any(found in network for network in networks)
+    parsed = _parse_address(address) if networks else None
+    return parsed is not None and any(parsed in network for network in networks)
 
 
-def from_networks(scope: Scope, networks: Sequence[Network]) -> bool:
+def is_from_networks(scope: Scope, networks: Sequence[Network]) -> bool:
     """Whether the one who asks sits in one of the networks: for what operators may see.
 
     A request that passed a proxy nobody trusts bears the proxy's address, not its client's, so it is from
     nowhere: else a proxy on this machine would make the whole world look local.
     """
-    if _BELIEVED not in scope and any(name in _SIGNS_OF_A_PROXY for name, _ in scope["headers"]):
+    if _FORWARDED_KEY not in scope and any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
         return False
-    return in_networks(client_address(scope), networks)
+    return is_in_networks(client_address(scope), networks)
 
 
-class BehindProxies:
+class ProxyHeadersMiddleware:
     """Put the client's address and scheme into the scope, as trusted proxies tell them."""
 
     def __init__(self, app: ASGIApp, *, trusted: Sequence[Network]) -> None:
@@ -63,49 +63,49 @@ class BehindProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; a peer that is no trusted proxy is taken as it is."""
-        trusted = scope["type"] != "lifespan" and in_networks(client_address(scope), self._trusted)
-        await self._app(self._as_told(scope) if trusted else scope, receive, send)
+        trusted = scope["type"] != "lifespan" and is_in_networks(client_address(scope), self._trusted)
+        await self._app(self._with_forwarded_client(scope) if trusted else scope, receive, send)
 
-    def _as_told(self, scope: Scope) -> Scope:
-        told = {**scope, _BELIEVED: True}
-        chain = _entries(scope, _FORWARDED_FOR)
-        passed = self._proxies_passed(chain)
+    def _with_forwarded_client(self, scope: Scope) -> Scope:
+        forwarded = {**scope, _FORWARDED_KEY: True}
+        chain = _header_entries(scope, _FORWARDED_FOR)
+        trusted_count = self._count_trusted_proxies(chain)
         if chain:
-            origin = _address(chain[-1 - passed] if passed < len(chain) else chain[0])
-            told["client"] = (str(origin), 0) if origin else None
-        schemes = _entries(scope, _FORWARDED_PROTO)
+            origin = _parse_address(chain[-1 - trusted_count] if trusted_count < len(chain) else chain[0])
+            forwarded["client"] = (str(origin), 0) if origin else None
+        schemes = _header_entries(scope, _FORWARDED_PROTO)
         if schemes:
-            told["scheme"] = _scheme(scope, schemes[max(0, len(schemes) - 1 - passed)])
-        return told
+            forwarded["scheme"] = _scheme(scope, schemes[max(0, len(schemes) - 1 - trusted_count)])
+        return forwarded
 
-    def _proxies_passed(self, chain: Sequence[str]) -> int:
+    def _count_trusted_proxies(self, chain: Sequence[str]) -> int:
         """How many entries at the right end are proxies of ours."""
         for count, entry in enumerate(reversed(chain)):
-            if not in_networks(entry, self._trusted):
+            if not is_in_networks(entry, self._trusted):
                 return count
         return len(chain)
 
 
-def _entries(scope: Scope, name: bytes) -> list[str]:
+def _header_entries(scope: Scope, name: bytes) -> list[str]:
     values = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
     return [entry.strip() for entry in ",".join(values).split(",")] if values else []
 
 
-def _scheme(scope: Scope, told: str) -> str:
+def _scheme(scope: Scope, forwarded: str) -> str:
     current: str = scope.get("scheme", "http")
-    if told not in _WEBSOCKET_SCHEMES:
+    if forwarded not in _WEBSOCKET_SCHEMES:
         return current
-    return _WEBSOCKET_SCHEMES[told] if scope["type"] == "websocket" else told
+    return _WEBSOCKET_SCHEMES[forwarded] if scope["type"] == "websocket" else forwarded
 
 
-def _address(text: str) -> Address | None:
+def _parse_address(text: str) -> Address | None:
     """Read `1.2.3.4`, `1.2.3.4:5678`, `::1` or `[::1]:5678`; IPv4 in IPv6 clothes is IPv4."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ip_address(text)
+        parsed = ip_address(text)
     except ValueError:
         return None
-    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
+    return (isinstance(parsed, IPv6Address) and parsed.ipv4_mapped) or parsed

@@ -20,41 +20,46 @@ def base_path(scope: Scope, root_path: str) -> str:
     return root_path or quote(scope.get("root_path", ""), safe="/~!$&'()*+,;=:@")
 
 
-def told(scope: Scope) -> bytes | str:
+def raw_path(scope: Scope) -> bytes | str:
     """The path as it came; where the server keeps no such thing, the text that it made of it."""
     raw: bytes = scope.get("raw_path") or b""
     return raw or str(scope["path"])
 
 
-def ways(raw_path: bytes | str, mounted: str, root_path: str) -> tuple[str, ...]:
+def mounted_paths(encoded_path: bytes | str, mount_path: str, root_path: str) -> tuple[str, ...]:
     """How the path below this application may be read, still encoded, the likelier way first.
 
-    `raw_path` is as `told`; a host application that has us `mounted` somewhere leaves that in it. Some proxies take
+    `encoded_path` comes from `raw_path`; a host application that mounts us leaves `mount_path` in it. Some proxies take
     ROOT_PATH off and some do not, and it may itself look like a path of ours (`/s`).
     """
-    whole = raw_path.decode("latin-1").partition("?")[0] if isinstance(raw_path, bytes) else quote(raw_path)
-    path = _below(whole, mounted) or whole
-    stripped = _below(path, root_path)
+    full_path = (
+        encoded_path.decode("latin-1").partition("?")[0] if isinstance(encoded_path, bytes) else quote(encoded_path)
+    )
+    path = _strip_prefix(full_path, mount_path) or full_path
+    stripped = _strip_prefix(path, root_path)
     return (path,) if stripped is None else (stripped, path)
 
 
-def _below(path: str, prefix: str) -> str | None:
+def _strip_prefix(path: str, prefix: str) -> str | None:
     """The path without the prefix (decoded, as hosts tell it), or None where it does not stand there."""
     depth = prefix.count("/") + 1
-    pieces = path.split("/")
-    if not prefix or unquote("/".join(pieces[:depth])) != prefix:
+    segments = path.split("/")
+    if not prefix or unquote("/".join(segments[:depth])) != prefix:
         return None
-    return "/" + "/".join(pieces[depth:])
+    return "/" + "/".join(segments[depth:])
 
 
-def segments(path: str) -> tuple[str, ...]:
+def decode_segments(path: str) -> tuple[str, ...]:
     """The pieces between the slashes, decoded; `InvalidRequest` for one that could never be an id."""
-    return tuple(piece if piece.isalnum() and piece.isascii() else _decoded(piece) for piece in path.split("/")[1:])
+    return tuple(
+        segment if segment.isalnum() and segment.isascii() else _decode_segment(segment)
+        for segment in path.split("/")[1:]
+    )
 
 
-def _decoded(piece: str) -> str:
+def _decode_segment(segment: str) -> str:
     try:
-        text = unquote_to_bytes(piece).decode("utf-8")
+        text = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidRequest(("path", "must be UTF-8, percent-encoded")) from None
     if "/" in text or text in (".", ".."):

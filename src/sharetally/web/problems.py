@@ -17,13 +17,13 @@ from sharetally.domain.errors import (
     MethodNotAllowed,
     QueueFull,
     RateLimited,
-    Refused,
+    Rejected,
     Unavailable,
     UnsupportedPlatforms,
     UpgradeRequired,
 )
-from sharetally.web.answers import Answer
-from sharetally.web.who.quota import refusal_fields
+from sharetally.web.auth.quota import rate_limited_fields
+from sharetally.web.responses import Response
 
 STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
     {
@@ -45,48 +45,48 @@ STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
     }
 )
 MEDIA_TYPE = "application/problem+json"
-_PASSES = "the effect may still have happened: ask again after Retry-After, a write with the same Idempotency-Key"
+_RETRY_ADVICE = "the effect may still have happened: ask again after Retry-After, a write with the same Idempotency-Key"
 
 
-def problem(error: Exception, *, root_path: str, request_id: str) -> Answer:
+def problem(error: Exception, *, root_path: str, request_id: str) -> Response:
     """The answer to an error."""
-    code = error.code if isinstance(error, Refused | Unavailable) else "internal"
+    code = error.code if isinstance(error, Rejected | Unavailable) else "internal"
     status, title = STATUS[code]
     body: dict[str, Any] = {
         "type": f"{root_path}/problems/{code}",
         "title": title,
         "status": status,
         "detail": _detail(error, title),
-        **_members(error, request_id),
+        **_extension_members(error, request_id),
     }
-    return Answer(
+    return Response(
         status=status, headers=(("content-type", MEDIA_TYPE), *_headers(error)), body=msgspec.json.encode(body)
     )
 
 
 def _detail(error: Exception, title: str) -> str:
-    if isinstance(error, Refused | QueueFull):
+    if isinstance(error, Rejected | QueueFull):
         return error.detail
-    return _PASSES if isinstance(error, Unavailable) else title
+    return _RETRY_ADVICE if isinstance(error, Unavailable) else title
 
 
-def _members(error: Exception, request_id: str) -> dict[str, Any]:
+def _extension_members(error: Exception, request_id: str) -> dict[str, Any]:
     if isinstance(error, InvalidRequest):
         return {"invalid": [{"path": path, "reason": reason} for path, reason in error.invalid]}
     if isinstance(error, UnsupportedPlatforms):
         return {"unsupported": error.unsupported, "supported": error.supported}
-    return {} if isinstance(error, Refused) else {"requestId": request_id}
+    return {} if isinstance(error, Rejected) else {"requestId": request_id}
 
 
 def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
     if isinstance(error, RateLimited):
-        return refusal_fields(error)
+        return rate_limited_fields(error)
     if isinstance(error, Unavailable):
         return (("retry-after", str(error.retry_after)),)
     if isinstance(error, MethodNotAllowed):
         return (("allow", ", ".join(error.allowed)),)
     if isinstance(error, UpgradeRequired):
         return (("upgrade", error.protocol), ("connection", "upgrade"))
-    if isinstance(error, Refused) and error.code == "unauthenticated":
+    if isinstance(error, Rejected) and error.code == "unauthenticated":
         return (("www-authenticate", 'Bearer realm="sharetally"'),)
     return ()

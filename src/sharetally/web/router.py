@@ -26,32 +26,32 @@ class Router:
 
     def _add(self, endpoint: Endpoint) -> None:
         node, names = self._root, list[str]()
-        for piece in endpoint.path.split("/")[1:]:
-            if piece.startswith("{"):
-                names.append(piece.strip("{}"))
+        for segment in endpoint.path.split("/")[1:]:
+            if segment.startswith("{"):
+                names.append(segment.strip("{}"))
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
-                node = node.fixed.setdefault(piece, _Node())
+                node = node.fixed.setdefault(segment, _Node())
         node.methods[endpoint.method] = (endpoint, tuple(names))
         if endpoint.method == "GET":
             node.methods.setdefault("HEAD", (endpoint, tuple(names)))
 
-    def find(self, method: str, pieces: Sequence[str]) -> tuple[Endpoint, Mapping[str, str]]:
+    def find(self, method: str, segments: Sequence[str]) -> tuple[Endpoint, Mapping[str, str]]:
         """The endpoint and its path parameters; `NotFound` or `MethodNotAllowed`."""
         node, values = self._root, list[str]()
-        for piece in pieces:
-            below = node.fixed.get(piece)
-            if below is None and piece:  # nothing between two slashes is nobody's id
-                below = node.parameter
-                values.append(piece)
-            if below is None:
+        for segment in segments:
+            child = node.fixed.get(segment)
+            if child is None and segment:  # nothing between two slashes is nobody's id
+                child = node.parameter
+                values.append(segment)
+            if child is None:
                 raise NotFound("no such path")
-            node = below
+            node = child
         if not node.methods:
             raise NotFound("no such path")
-        found = node.methods.get(method)
-        if found is None:
+        entry = node.methods.get(method)
+        if entry is None:
             raise MethodNotAllowed(sorted(node.methods))
-        endpoint, names = found
+        endpoint, names = entry
         return endpoint, dict(zip(names, values, strict=True))

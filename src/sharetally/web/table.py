@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from sharetally.web.endpoint import BULK_BODY, Access, Endpoint
-from sharetally.web.endpoints import audit, audit_export, console, counts, links, operating, shares, tokens
-from sharetally.web.live import events as live_events
+from sharetally.web.endpoint import MAX_BULK_BODY, Access, Endpoint
+from sharetally.web.endpoints import audit, audit_export, console, counts, links, operation, shares, tokens
+from sharetally.web.live import event_stream as live_event_stream
 from sharetally.web.schemas import audit as schemas_audit
 from sharetally.web.schemas import console as schemas_console
 from sharetally.web.schemas import counts as schemas_counts
 from sharetally.web.schemas import operation as schemas_operation
 from sharetally.web.schemas import shares as schemas
 from sharetally.web.schemas import tokens as schemas_tokens
-from sharetally.web.table_insight import INSIGHT
-from sharetally.web.table_operation import RUNNING
+from sharetally.web.table_analytics import ANALYTICS_ENDPOINTS
+from sharetally.web.table_operation import OPERATION_ENDPOINTS
 
-_ID_KEYS = ("idempotency-key-reused", "rate-limited", "unavailable")
-_WRITE = ("invalid-request", "too-large", *_ID_KEYS)
+_IDEMPOTENT_WRITE = ("idempotency-key-reused", "rate-limited", "unavailable")
+_WRITE = ("invalid-request", "too-large", *_IDEMPOTENT_WRITE)
 
 _share = partial(Endpoint, tag="Shares")
 _link = partial(Endpoint, tag="Share links")
@@ -34,7 +34,7 @@ def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, 
             handler=shares.share,
             summary="Share on one or more platforms",
             access=Access.VISITS,
-            answers={200: shared, 202: shared},
+            responses={200: shared, 202: shared},
             body=schemas.ShareBody,
             problems=(*_WRITE, "unsupported-platforms", "conflict"),
             writes=True,
@@ -44,8 +44,8 @@ def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, 
             path=f"{base}/share-status",
             handler=shares.status,
             summary="Shared where, by anyone and by the caller",
-            access=Access.KNOWN,
-            answers={200: status},
+            access=Access.SIGNED_OR_VISITOR,
+            responses={200: status},
             problems=("invalid-request", "unavailable"),
         ),
         _share(
@@ -54,8 +54,8 @@ def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, 
             handler=shares.withdraw,
             summary="Withdraw the caller's own share",
             access=Access.VISITS,
-            answers={204: None},
-            problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
+            responses={204: None},
+            problems=("invalid-request", "not-found", "conflict", *_IDEMPOTENT_WRITE),
             writes=True,
         ),
         _share(
@@ -64,8 +64,8 @@ def _share_routes(base: str, shared: object, status: object) -> tuple[Endpoint, 
             handler=shares.retry,
             summary="Try a failed or unknown share again",
             access=Access.SHARES,
-            answers={202: schemas.RetryBody},
-            problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
+            responses={202: schemas.RetryBody},
+            problems=("invalid-request", "not-found", "conflict", *_IDEMPOTENT_WRITE),
             writes=True,
         ),
     )
@@ -80,7 +80,7 @@ _SHARES = (
         handler=shares.platforms,
         summary="The allowed platforms and what each can do",
         access=Access.PUBLIC,
-        answers={200: schemas.Platforms},
+        responses={200: schemas.Platforms},
     ),
 )
 
@@ -91,7 +91,7 @@ _LINKS = (
         handler=links.create,
         summary="Create a share link",
         access=Access.SHARES,
-        answers={201: schemas.Link},
+        responses={201: schemas.Link},
         body=schemas.LinkBody,
         problems=(*_WRITE, "conflict"),
         writes=True,
@@ -99,20 +99,20 @@ _LINKS = (
     _link(
         method="GET",
         path="/share-links",
-        handler=links.listing,
+        handler=links.list_links,
         summary="List share links",
         access=Access.SIGNED,
-        answers={200: schemas.Links},
+        responses={200: schemas.Links},
         query=schemas.LinksQuery,
         problems=("invalid-request", "unavailable"),
     ),
     _link(
         method="GET",
         path="/share-links/{id}",
-        handler=links.read,
+        handler=links.read_link,
         summary="Read a share link",
         access=Access.SIGNED,
-        answers={200: schemas.Link},
+        responses={200: schemas.Link},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
     _link(
@@ -121,7 +121,7 @@ _LINKS = (
         handler=links.patch,
         summary="Change a share link",
         access=Access.SHARES,
-        answers={200: schemas.Link},
+        responses={200: schemas.Link},
         body=schemas.LinkPatch,
         problems=(*_WRITE, "not-found", "conflict"),
         writes=True,
@@ -132,8 +132,8 @@ _LINKS = (
         handler=links.delete,
         summary="Delete a share link",
         access=Access.SHARES,
-        answers={204: None},
-        problems=("invalid-request", "not-found", "conflict", *_ID_KEYS),
+        responses={204: None},
+        problems=("invalid-request", "not-found", "conflict", *_IDEMPOTENT_WRITE),
         writes=True,
     ),
     _link(
@@ -142,7 +142,7 @@ _LINKS = (
         handler=links.follow,
         summary="Follow a short address",
         access=Access.PUBLIC,
-        answers={302: None},
+        responses={302: None},
         problems=("invalid-request", "not-found", "gone", "unavailable"),
     ),
 )
@@ -154,17 +154,17 @@ _COUNTS = (
         handler=counts.count,
         summary="The count of one content",
         access=Access.COUNTS,
-        answers={200: schemas_counts.CountBody, 304: None},
+        responses={200: schemas_counts.CountBody, 304: None},
         query=schemas_counts.CountQuery,
         problems=("invalid-request", "unavailable"),
     ),
     _count(
         method="GET",
         path="/share-links/count/{contentType}/{contentId}/live",
-        handler=live_events.events,
+        handler=live_event_stream.stream_count,
         summary="The count of one content as it moves",
         access=Access.COUNTS,
-        answers={200: schemas_counts.EventText},
+        responses={200: schemas_counts.EventText},
         problems=("invalid-request", "unavailable"),
         media_type="text/event-stream",
     ),
@@ -174,10 +174,10 @@ _COUNTS = (
         handler=counts.counts,
         summary="Counts of up to 200 contents",
         access=Access.COUNTS,
-        answers={200: schemas_counts.Counts},
+        responses={200: schemas_counts.Counts},
         body=schemas_counts.CountsBody,
         problems=("invalid-request", "too-large", "unavailable"),
-        limit=BULK_BODY,
+        max_body=MAX_BULK_BODY,
     ),
     _count(
         method="POST",
@@ -185,7 +185,7 @@ _COUNTS = (
         handler=counts.adjust,
         summary="Correct a count",
         access=Access.ADMIN,
-        answers={202: schemas_counts.JobId},
+        responses={202: schemas_counts.JobId},
         body=schemas_counts.AdjustmentBody,
         problems=(*_WRITE, "job-id-reused"),
         writes=True,
@@ -196,11 +196,11 @@ _COUNTS = (
         handler=counts.adjust_many,
         summary="Correct up to 500 counts, all or none",
         access=Access.ADMIN,
-        answers={202: schemas_counts.JobIds},
+        responses={202: schemas_counts.JobIds},
         body=schemas_counts.AdjustmentsBody,
         problems=(*_WRITE, "job-id-reused"),
         writes=True,
-        limit=BULK_BODY,
+        max_body=MAX_BULK_BODY,
     ),
     _count(
         method="GET",
@@ -208,12 +208,12 @@ _COUNTS = (
         handler=counts.proof,
         summary="Ledger, pending and counted, from one snapshot",
         access=Access.SIGNED,
-        answers={200: schemas_counts.Proof},
+        responses={200: schemas_counts.Proof},
         problems=("invalid-request", "unavailable"),
     ),
 )
 
-_TRAIL = (
+_AUDIT_AND_TOKENS = (
     Endpoint(
         method="GET",
         path="/audit",
@@ -221,7 +221,7 @@ _TRAIL = (
         summary="Who did what: everything with the scope audit, else one's own",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas_audit.AuditLines},
+        responses={200: schemas_audit.AuditLines},
         query=schemas_audit.AuditQuery,
         problems=("invalid-request", "unavailable"),
     ),
@@ -232,7 +232,7 @@ _TRAIL = (
         summary="Lines of the audit as a file, however many",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas_audit.CsvText},
+        responses={200: schemas_audit.CsvText},
         query=schemas_audit.ExportQuery,
         problems=("invalid-request", "unavailable"),
         media_type="text/csv",
@@ -241,11 +241,11 @@ _TRAIL = (
     Endpoint(
         method="GET",
         path="/audit/records/{recordId}",
-        handler=audit.life,
+        handler=audit.history,
         summary="All that happened to one share, link or correction",
         tag="Audit",
         access=Access.SIGNED,
-        answers={200: schemas_audit.RecordLife},
+        responses={200: schemas_audit.RecordHistory},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
     Endpoint(
@@ -255,7 +255,7 @@ _TRAIL = (
         summary="A short token for one's own front end",
         tag="Tokens",
         access=Access.ACT_AS,
-        answers={200: schemas_tokens.Token},
+        responses={200: schemas_tokens.Token},
         body=schemas_tokens.TokenBody,
         problems=("invalid-request", "too-large", "conflict", "unavailable"),
     ),
@@ -266,7 +266,7 @@ _TRAIL = (
         summary="A token for a visitor without an account",
         tag="Tokens",
         access=Access.PUBLIC,
-        answers={200: schemas_tokens.Token},
+        responses={200: schemas_tokens.Token},
         problems=("not-found", "rate-limited"),
     ),
 )
@@ -277,16 +277,16 @@ _CONSOLE = (
         handler=console.sign_in,
         summary="Sign in with the code of a one-time link",
         access=Access.PUBLIC,
-        answers={200: schemas_console.ConsoleSession},
+        responses={200: schemas_console.ConsoleSession},
         body=schemas_console.SignInBody,
         problems=("invalid-request", "unauthenticated", "forbidden", "too-large", "unavailable"),
     ),
     _console(
         method="GET",
-        handler=console.signed_in,
+        handler=console.current_session,
         summary="Who is signed in",
         access=Access.CONSOLE,
-        answers={200: schemas_console.ConsoleSession},
+        responses={200: schemas_console.ConsoleSession},
         problems=("unavailable",),
     ),
     _console(
@@ -294,7 +294,7 @@ _CONSOLE = (
         handler=console.sign_out,
         summary="Sign out",
         access=Access.PUBLIC,
-        answers={204: None},
+        responses={204: None},
         problems=("forbidden", "unavailable"),
     ),
     Endpoint(
@@ -304,39 +304,39 @@ _CONSOLE = (
         summary="How one may sign in",
         tag="Console",
         access=Access.PUBLIC,
-        answers={200: schemas_console.ConsoleOptions},
+        responses={200: schemas_console.ConsoleOptions},
     ),
 )
 
-API = (*_SHARES, *_LINKS, *_COUNTS, *INSIGHT, *_TRAIL, *_CONSOLE, *RUNNING)
+API_ENDPOINTS = (*_SHARES, *_LINKS, *_COUNTS, *ANALYTICS_ENDPOINTS, *_AUDIT_AND_TOKENS, *_CONSOLE, *OPERATION_ENDPOINTS)
 
-OPERATION = (
+PROBE_ENDPOINTS = (
     _operation(
         method="GET",
         path="/health/live",
-        handler=operating.live,
+        handler=operation.live,
         summary="Whether this process turns",
         access=Access.PUBLIC,
-        answers={200: schemas_operation.HealthBody},
+        responses={200: schemas_operation.HealthBody},
     ),
     *(
         _operation(
             method="GET",
             path=path,
-            handler=operating.ready,
+            handler=operation.ready,
             summary="Whether it can do its work; a dead broker or cache degrades and is named",
             access=Access.PUBLIC,
-            answers={200: schemas_operation.HealthBody, 503: schemas_operation.HealthBody},
+            responses={200: schemas_operation.HealthBody, 503: schemas_operation.HealthBody},
         )
         for path in ("/health", "/health/ready")
     ),
     _operation(
         method="GET",
         path="/metrics",
-        handler=operating.metrics,
+        handler=operation.metrics,
         summary="Metrics in Prometheus' text format",
         access=Access.OPERATORS,
-        answers={200: str},
+        responses={200: str},
         problems=("unavailable",),
         media_type="text/plain",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.endpoints import keys, operating, parked
+from sharetally.web.endpoints import keys, operation, parked_jobs
 from sharetally.web.schemas import operation as schemas_operation
 from sharetally.web.schemas.shares import PageQuery
 
@@ -13,48 +13,48 @@ _dead = partial(Endpoint, tag="Parked jobs", access=Access.ADMIN)
 _key = partial(Endpoint, tag="Keys", access=Access.ADMIN)
 _operation = partial(Endpoint, tag="Operation")
 
-RUNNING = (
+OPERATION_ENDPOINTS = (
     _dead(
         method="GET",
         path="/dead",
-        handler=parked.listing,
+        handler=parked_jobs.list_jobs,
         summary="Jobs that were set aside, and deliveries that are dead",
-        answers={200: schemas_operation.DeadJobs},
+        responses={200: schemas_operation.DeadJobs},
         query=PageQuery,
         problems=("invalid-request", "unavailable"),
     ),
     _dead(
         method="GET",
         path="/dead/{id}",
-        handler=parked.read,
+        handler=parked_jobs.read_job,
         summary="A job that was set aside, or a delivery that is dead",
-        answers={200: schemas_operation.DeadJob},
+        responses={200: schemas_operation.DeadJob},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
     _dead(
         method="POST",
         path="/dead/replay",
-        handler=parked.replay,
+        handler=parked_jobs.replay,
         summary="Count parked jobs after all, deliver dead deliveries again; a second time they are not found",
-        answers={200: schemas_operation.DeadResults},
+        responses={200: schemas_operation.DeadResults},
         body=schemas_operation.ReplayBody,
         problems=("invalid-request", "too-large", "unavailable"),
     ),
     _dead(
         method="POST",
         path="/dead/discard",
-        handler=parked.discard,
+        handler=parked_jobs.discard,
         summary="Give them up; adjustments with author and reason cancel what jobs would have counted",
-        answers={200: schemas_operation.DeadResults},
+        responses={200: schemas_operation.DeadResults},
         body=schemas_operation.DiscardBody,
         problems=("invalid-request", "too-large", "unavailable"),
     ),
     _key(
         method="GET",
         path="/keys",
-        handler=keys.listing,
+        handler=keys.list_keys,
         summary="API keys, revoked ones included",
-        answers={200: schemas_operation.Keys},
+        responses={200: schemas_operation.Keys},
         query=PageQuery,
         problems=("invalid-request", "unavailable"),
     ),
@@ -63,16 +63,16 @@ RUNNING = (
         path="/keys",
         handler=keys.create,
         summary="Make an API key; it is shown this once",
-        answers={201: schemas_operation.NewKey},
+        responses={201: schemas_operation.NewKey},
         body=schemas_operation.KeyBody,
         problems=("invalid-request", "conflict", "too-large", "unavailable"),
     ),
     _key(
         method="GET",
         path="/keys/{id}",
-        handler=keys.read,
+        handler=keys.read_key,
         summary="An API key",
-        answers={200: schemas_operation.Key},
+        responses={200: schemas_operation.Key},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
     _key(
@@ -80,25 +80,25 @@ RUNNING = (
         path="/keys/{id}",
         handler=keys.revoke,
         summary="Revoke an API key; it stops within ten seconds",
-        answers={204: None},
+        responses={204: None},
         problems=("invalid-request", "not-found", "unavailable"),
     ),
     _operation(
         method="GET",
         path="/operation/status",
-        handler=operating.status,
+        handler=operation.status,
         summary="What waits, and the last look at everything",
         access=Access.STATUS,
-        answers={200: schemas_operation.OperationStatus},
+        responses={200: schemas_operation.OperationStatus},
         problems=("invalid-request", "unavailable"),
     ),
     _operation(
         method="POST",
         path="/operation/verify",
-        handler=operating.verify,
+        handler=operation.verify,
         summary="Compare all counts with the ledger, one look at a time",
         access=Access.ADMIN,
-        answers={200: schemas_operation.VerifyReport},
+        responses={200: schemas_operation.VerifyReport},
         problems=("invalid-request", "conflict", "unavailable"),
     ),
 )

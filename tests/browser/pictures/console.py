@@ -14,7 +14,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
-from tests.browser.console import EVERYTHING, Sessions
+from tests.browser.console import ALL_SCOPES, Sessions
 from tests.browser.pictures.camera import Camera
 from tests.browser.pictures.filling import PLATFORMS, WEIGHTS, fill
 from tests.browser.site import Site
@@ -23,7 +23,7 @@ from tests.browser.site import Site
 async def take(site: Site, browser: Browser) -> None:
     """Fill the service, then take every view."""
     await fill(site)
-    camera = Camera(browser, storage_state=Sessions(site).state(EVERYTHING))
+    camera = Camera(browser, storage_state=Sessions(site).state(ALL_SCOPES))
     for name, path in views(site):
         await camera.take(f"console-{name}", f"{site.base}/console{path}", there, prepare=minutes)
     await Camera(browser).take("console-sign-in", f"{site.base}/console/sign-in", there)
@@ -31,9 +31,9 @@ async def take(site: Site, browser: Browser) -> None:
 
 def views(site: Site) -> Iterator[tuple[str, str]]:
     """Every view by its name, with something to see."""
-    line = site.ask("GET", "/audit?action=revived&pageSize=1", user="maria", scope="audit")["items"][0]
-    job = site.ask("GET", "/dead", user="maria", scope="admin")["items"][0]
-    link = site.ask("GET", "/share-links?pageSize=1", user="maria")["items"][0]
+    line = site.request("GET", "/audit?action=revived&pageSize=1", user="maria", scope="audit")["items"][0]
+    job = site.request("GET", "/dead", user="maria", scope="admin")["items"][0]
+    link = site.request("GET", "/share-links?pageSize=1", user="maria")["items"][0]
     yield "overview", "?top=PT24H"
     yield "contents", "/content"
     yield "content", "/content/video/marmots-in-spring?span=30d"
@@ -68,10 +68,10 @@ async def minutes(context: BrowserContext) -> None:
 
 
 def _hour() -> Iterator[dict[str, Any]]:
-    dice = random.Random(3)
+    rng = random.Random(3)
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     for ago in range(60):
         for channel, weight in zip((*PLATFORMS, "newsletter"), (*WEIGHTS, 9), strict=True):
             swing = 1 + 0.5 * math.sin((ago + weight) / 7)
             at = (now - timedelta(minutes=ago)).isoformat().replace("+00:00", "Z")
-            yield {"minute": at, "channel": channel, "shares": int(weight / 18 * swing * dice.uniform(0.2, 1.9))}
+            yield {"minute": at, "channel": channel, "shares": int(weight / 18 * swing * rng.uniform(0.2, 1.9))}

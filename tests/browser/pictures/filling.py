@@ -16,9 +16,9 @@ from typing import Any
 
 from sharetally.domain.content import ContentRef
 from tests.browser.site import Site
-from tests.contracts.database_rows import opened, record, share
+from tests.contracts.database_rows import insert_shares, open_database, record
 
-DICE = random.Random(7)
+RNG = random.Random(7)
 CONTENTS = {
     ("video", "marmots-in-spring"): "Marmots in spring",
     ("article", "seven-quiet-hikes"): "Seven quiet hikes, with maps",
@@ -37,37 +37,39 @@ DAYS = 60
 async def fill(site: Site) -> None:
     """Everything that pages show."""
     for (kind, name), title in CONTENTS.items():
-        site.ask("PUT", f"/content/{kind}/{name}", {"title": title}, user="maria", scope="admin")
+        site.request("PUT", f"/content/{kind}/{name}", {"title": title}, user="maria", scope="admin")
     for body in link_bodies():
-        site.ask("POST", "/share-links", body, user="maria")
+        site.request("POST", "/share-links", body, user="maria")
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda asked: site.ask(*asked[:3], user=asked[3]), requests()))
+        list(pool.map(lambda asked: site.request(*asked[:3], user=asked[3]), requests()))
     change_their_minds(site)
     settled(site)
     spread(site)
-    await set_aside(site)
-    site.ask("POST", "/operation/verify", user="maria", scope="admin")
+    await park(site)
+    site.request("POST", "/operation/verify", user="maria", scope="admin")
     for name, scopes in (("web-shop", ["shares", "act-as"]), ("newsletter", ["shares"]), ("reports", ["analytics"])):
-        site.ask("POST", "/keys", {"name": name, "scopes": scopes}, user="maria", scope="admin")
+        site.request("POST", "/keys", {"name": name, "scopes": scopes}, user="maria", scope="admin")
 
 
 def requests() -> Iterator[tuple[str, str, Any, str]]:
     """What people share: the first contents the most."""
     for person in range(PEOPLE):
         for place, (kind, name) in enumerate(CONTENTS):
-            if DICE.random() < 0.9 / (place + 1):
-                picked = {each for each, weight in zip(PLATFORMS, WEIGHTS, strict=True) if DICE.random() * 40 < weight}
+            if RNG.random() < 0.9 / (place + 1):
+                picked = {each for each, weight in zip(PLATFORMS, WEIGHTS, strict=True) if RNG.random() * 40 < weight}
                 if picked:
                     yield "POST", f"/content/{kind}/{name}/share", {"platforms": sorted(picked)}, f"reader-{person}"
 
 
 def change_their_minds(site: Site) -> None:
     """Some take a share back; some of those share again."""
-    for place, line in enumerate(site.ask("GET", "/audit?platform=twitter", user="maria", scope="audit")["items"][:9]):
+    for place, line in enumerate(
+        site.request("GET", "/audit?platform=twitter", user="maria", scope="audit")["items"][:9]
+    ):
         where = f"/content/{line['contentType']}/{line['contentId']}/share"
-        site.ask("DELETE", f"{where}/twitter", user=line["userId"])
+        site.request("DELETE", f"{where}/twitter", user=line["userId"])
         if place % 3 == 0:
-            site.ask("POST", where, {"platforms": ["twitter", "whatsapp"]}, user=line["userId"])
+            site.request("POST", where, {"platforms": ["twitter", "whatsapp"]}, user=line["userId"])
 
 
 def link_bodies() -> Iterator[dict[str, Any]]:
@@ -81,7 +83,7 @@ def link_bodies() -> Iterator[dict[str, Any]]:
 
 def settled(site: Site) -> None:
     """Everything is counted."""
-    while site.ask("GET", "/operation/status", user="maria", scope="admin")["eventsPending"]:
+    while site.request("GET", "/operation/status", user="maria", scope="admin")["eventsPending"]:
         time.sleep(0.1)
 
 
@@ -113,9 +115,9 @@ def spread(site: Site) -> None:
 def when() -> int:
     """Quarters of an hour ago: lately more than long ago, by day more than by night."""
     while True:
-        ago = int(DICE.betavariate(1, 1.6) * DAYS * 96)
+        ago = int(RNG.betavariate(1, 1.6) * DAYS * 96)
         hour = (datetime.now(UTC) - ago * BUCKET).hour
-        if DICE.random() < 0.15 + 0.85 * max(0.0, math.sin((hour - 6) / 16 * math.pi)):
+        if RNG.random() < 0.15 + 0.85 * max(0.0, math.sin((hour - 6) / 16 * math.pi)):
             return ago
 
 
@@ -123,12 +125,12 @@ def _stored(at: datetime, *, like: Any) -> Any:
     return int(at.timestamp() * 1_000_000) if isinstance(like, int) else at.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-async def set_aside(site: Site) -> None:
+async def park(site: Site) -> None:
     """Two jobs that could not be done."""
-    async with opened(f"sqlite:///{site.program.settings['DATA_DIR']}/sharetally.db") as db:
+    async with open_database(f"sqlite:///{site.program.settings['DATA_DIR']}/sharetally.db") as db:
         for name, reason in (
             ("how-bread-rises", "the channel is longer than 64 characters"),
             ("ep-112", "no such record"),
         ):
-            (event,) = await share(db, record(content=ContentRef(type="video", id=name), user_id="reader-7"))
+            (event,) = await insert_shares(db, record(content=ContentRef(type="video", id=name), user_id="reader-7"))
             await db.park(event.id, reason)

@@ -7,27 +7,37 @@ one process and die together. On the database servers, counts are cached in Redi
 
 from __future__ import annotations
 
-from tests.faults.dying import armed, deaths, dies, dies_again, revive
+from tests.faults.failpoints import (
+    count_deaths,
+    failpoint_settings,
+    restart_disarmed,
+    restart_until_death,
+    wait_for_death,
+)
+from tests.faults.harness import FaultHarness
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
 
 PLACE = "subscription.before-ack"
 TIMES = 5
 
 
-async def perform(stage: Stage) -> None:
-    embedded = stage.database == "sqlite"
+async def perform(harness: FaultHarness) -> None:
+    embedded = harness.database == "sqlite"
     often = 30 if embedded else 2  # batches of one process that does everything are many, and small
     if embedded:
-        stage.allow("NotSent", "NoAnswer")
-    shape = stage.shape(cache=not embedded, each=armed("serve" if embedded else "worker-0", PLACE, 5))
-    async with stage.open(shape) as system, stage.load(seconds=30):
+        harness.allow("NotSent", "NoResponse")
+    topology = harness.topology(
+        cache=not embedded, each=failpoint_settings("serve" if embedded else "worker-0", PLACE, 5)
+    )
+    async with harness.open(topology) as system, harness.load(seconds=30):
         role = system.serve if embedded else system.workers[0]
-        await dies(role)
-        for number in range(2, stage.times(TIMES) + 1):
-            await dies_again(role, PLACE, often * number)
-        await revive(system, role)
-        stage.note(f"killed {deaths(role)} times")
+        await wait_for_death(role)
+        for number in range(2, harness.rounds(TIMES) + 1):
+            await restart_until_death(role, PLACE, often * number)
+        await restart_disarmed(system, role)
+        harness.note(f"killed {count_deaths(role)} times")
 
 
-ROW = Row(number=1, title="worker killed after the commit, before the ack", on=ALL, perform=perform, brief="postgresql")
+ROW = Row(
+    number=1, title="worker killed after the commit, before the ack", databases=ALL, perform=perform, brief="postgresql"
+)

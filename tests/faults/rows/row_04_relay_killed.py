@@ -11,44 +11,53 @@ when the process starts, after it was killed while it was sending events.
 
 from __future__ import annotations
 
-from tests.faults.dying import armed, deaths, dies, dies_again, revive
+from tests.faults.failpoints import (
+    count_deaths,
+    failpoint_settings,
+    restart_disarmed,
+    restart_until_death,
+    wait_for_death,
+)
+from tests.faults.harness import FaultHarness
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
 from tests.services.launch import free_port
 
 STAMPED, CONFIRMED = "outbox.after-claim", "broker.after-confirm"
 UNPUBLISHED = "broker.before-publish"
-PATIENCE = 150.0  # seconds until the relay finds that events wait too long
+TIMEOUT = 150.0  # seconds until the relay finds that events wait too long
 
 
-async def perform(stage: Stage) -> None:
-    await (_embedded if stage.database == "sqlite" else _apart)(stage)
+async def perform(harness: FaultHarness) -> None:
+    await (_embedded if harness.database == "sqlite" else _apart)(harness)
 
 
-async def _apart(stage: Stage) -> None:
+async def _apart(harness: FaultHarness) -> None:
     nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
-    shape = stage.shape(each={**armed("relay-0", STAMPED, 1), "serve": {"BROKER_URL": nobody}})
-    async with stage.open(shape) as system:
+    topology = harness.topology(each={**failpoint_settings("relay-0", STAMPED, 1), "serve": {"BROKER_URL": nobody}})
+    async with harness.open(topology) as system:
         relay = system.relays[0]
-        async with stage.load(rate=100):
-            await dies(relay, within=PATIENCE)
+        async with harness.load(rate=100):
+            await wait_for_death(relay, max_seconds=TIMEOUT)
             for place in (CONFIRMED, STAMPED, CONFIRMED):
-                await dies_again(relay, place, 1, within=PATIENCE)
-            await revive(system, relay)
-        stage.note(f"the relay was killed {deaths(relay)} times; nobody else sent anything")
+                await restart_until_death(relay, place, 1, max_seconds=TIMEOUT)
+            await restart_disarmed(system, relay)
+        harness.note(f"the relay was killed {count_deaths(relay)} times; nobody else sent anything")
 
 
-async def _embedded(stage: Stage) -> None:
-    stage.allow("NotSent", "NoAnswer")
-    async with stage.open(stage.shape(each=armed("serve", UNPUBLISHED, 25))) as system, stage.load(seconds=20):
+async def _embedded(harness: FaultHarness) -> None:
+    harness.allow("NotSent", "NoResponse")
+    async with (
+        harness.open(harness.topology(each=failpoint_settings("serve", UNPUBLISHED, 25))) as system,
+        harness.load(seconds=20),
+    ):
         serve = system.serve
-        await dies(serve)  # and leaves events that were never in the queue
+        await wait_for_death(serve)  # and leaves events that were never in the queue
         for place in (STAMPED, CONFIRMED):
-            await dies_again(serve, place, 1)
-        await dies_again(serve, UNPUBLISHED, 25)
-        await dies_again(serve, STAMPED, 1)
-        await revive(system, serve)
-        stage.note(f"killed {deaths(serve)} times, 3 of them while it sent the pending events at its start")
+            await restart_until_death(serve, place, 1)
+        await restart_until_death(serve, UNPUBLISHED, 25)
+        await restart_until_death(serve, STAMPED, 1)
+        await restart_disarmed(system, serve)
+        harness.note(f"killed {count_deaths(serve)} times, 3 of them while it sent the pending events at its start")
 
 
-ROW = Row(number=4, title="relay killed before it sent, and after the confirm", on=ALL, perform=perform)
+ROW = Row(number=4, title="relay killed before it sent, and after the confirm", databases=ALL, perform=perform)

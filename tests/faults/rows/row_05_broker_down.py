@@ -13,38 +13,40 @@ from dataclasses import replace
 
 import aio_pika
 
-from tests.faults.private import AFTER, Private, pending, private_broker
+from tests.faults.harness import FaultHarness
+from tests.faults.private_servers import RECOVERY_LOAD_SECONDS, PrivateServer, count_pending, private_broker
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
 from tests.services.proxy import open_proxy
 
-AWAY = 60.0  # seconds
-AWAY_AGAIN = 15.0
+OUTAGE_SECONDS = 60.0  # seconds
+SECOND_OUTAGE_SECONDS = 15.0
 QUEUES = ("count", "post", "in", "dead")
 
 
-async def perform(stage: Stage) -> None:
-    broker = private_broker(stage)
-    shape = stage.shape(broker=broker.url, cache=True)
-    proxy = await stage.enter_async(open_proxy(broker.url))
-    async with stage.open(replace(shape, broker=proxy.url)) as system, stage.load():
+async def perform(harness: FaultHarness) -> None:
+    broker = private_broker(harness)
+    topology = harness.topology(broker=broker.url, cache=True)
+    proxy = await harness.enter_async(open_proxy(broker.url))
+    async with harness.open(replace(topology, broker=proxy.url)) as system, harness.load():
         await broker.stop()
-        await asyncio.sleep(2.0 if stage.brief else AWAY)
-        missed = await pending(system.database)
+        await asyncio.sleep(2.0 if harness.brief else OUTAGE_SECONDS)
+        missed = await count_pending(system.database)
         assert missed, "nothing was shared while it was away"
         await broker.start()
         await asyncio.sleep(5.0)
         await proxy.cut()
         await broker.stop()
-        await asyncio.sleep(2.0 if stage.brief else AWAY_AGAIN)
+        await asyncio.sleep(2.0 if harness.brief else SECOND_OUTAGE_SECONDS)
         await broker.start()
-        lost = await deleted(broker)
-        await proxy.mend()
-        await asyncio.sleep(AFTER)
-        stage.note(f"{missed} events were pending after a minute; {lost} messages were in the queues that were deleted")
+        lost = await delete_queues(broker)
+        await proxy.restore()
+        await asyncio.sleep(RECOVERY_LOAD_SECONDS)
+        harness.note(
+            f"{missed} events were pending after a minute; {lost} messages were in the queues that were deleted"
+        )
 
 
-async def deleted(broker: Private) -> int:
+async def delete_queues(broker: PrivateServer) -> int:
     """Delete every queue; return how many messages were in them."""
     messages = 0
     async with await aio_pika.connect(broker.url, timeout=10) as connection, connection.channel() as channel:
@@ -58,6 +60,6 @@ async def deleted(broker: Private) -> int:
 ROW = Row(
     number=5,
     title="RabbitMQ stopped for a minute, restarted; again, and its queues deleted while it was down",
-    on=SERVERS,
+    databases=SERVERS,
     perform=perform,
 )

@@ -8,39 +8,39 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.private import AFTER, pending, private_broker
+from tests.faults.harness import FaultHarness
+from tests.faults.private_servers import RECOVERY_LOAD_SECONDS, count_pending, private_broker
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
-from tests.faults.until import until
+from tests.faults.waiting import wait_until
 from tests.oracle.system import System
 
 ALARMED = 40.0  # seconds
-NOTHING = "1"  # byte of memory that it may take before the alarm
-PLENTY = "0.9"  # of all memory
+NO_MEMORY = "1"  # byte of memory that it may take before the alarm
+NORMAL_WATERMARK = "0.9"  # of all memory
 
 
-async def perform(stage: Stage) -> None:
-    broker = private_broker(stage)
-    async with stage.open(stage.shape(broker=broker.url)) as system, stage.load():
+async def perform(harness: FaultHarness) -> None:
+    broker = private_broker(harness)
+    async with harness.open(harness.topology(broker=broker.url)) as system, harness.load():
         await asyncio.sleep(2.0)
-        await broker.control("set_vm_memory_high_watermark", "absolute", NOTHING)
-        await told(system, "broker_blocked")
-        await asyncio.sleep(2.0 if stage.brief else ALARMED)
-        missed = await pending(system.database)
+        await broker.control("set_vm_memory_high_watermark", "absolute", NO_MEMORY)
+        await wait_for_log_event(system, "broker_blocked")
+        await asyncio.sleep(2.0 if harness.brief else ALARMED)
+        missed = await count_pending(system.database)
         assert missed, "everything was counted in spite of the alarm"
-        await broker.control("set_vm_memory_high_watermark", PLENTY)
-        await told(system, "broker_unblocked")
-        await asyncio.sleep(AFTER)
-        stage.note(f"{missed} events were pending when the alarm ended")
+        await broker.control("set_vm_memory_high_watermark", NORMAL_WATERMARK)
+        await wait_for_log_event(system, "broker_unblocked")
+        await asyncio.sleep(RECOVERY_LOAD_SECONDS)
+        harness.note(f"{missed} events were pending when the alarm ended")
 
 
-async def told(system: System, event: str) -> None:
+async def wait_for_log_event(system: System, event: str) -> None:
     """Wait until the API has noticed."""
 
     async def said() -> bool:
         return event in system.serve.log.read_text(errors="replace")
 
-    await until(event, said, within=60.0)
+    await wait_until(event, said, max_seconds=60.0)
 
 
-ROW = Row(number=6, title="memory alarm of the broker: publishers blocked", on=SERVERS, perform=perform)
+ROW = Row(number=6, title="memory alarm of the broker: publishers blocked", databases=SERVERS, perform=perform)

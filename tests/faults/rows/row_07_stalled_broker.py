@@ -10,30 +10,30 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from tests.faults.private import AFTER, pending
+from tests.faults.harness import FaultHarness
+from tests.faults.private_servers import RECOVERY_LOAD_SECONDS, count_pending
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
-from tests.services.proxy import Way, open_proxy
+from tests.services.proxy import Direction, open_proxy
 
 SILENT = 45.0  # seconds; two time-outs of ten and three heartbeats of five fit in
 
 
-async def perform(stage: Stage) -> None:
-    shape = stage.shape()
-    assert shape.broker is not None
-    proxy = await stage.enter_async(open_proxy(shape.broker))
-    async with stage.open(replace(shape, broker=proxy.url)) as system, stage.load():
+async def perform(harness: FaultHarness) -> None:
+    topology = harness.topology()
+    assert topology.broker is not None
+    proxy = await harness.enter_async(open_proxy(topology.broker))
+    async with harness.open(replace(topology, broker=proxy.url)) as system, harness.load():
         await asyncio.sleep(2.0)
-        for number in range(stage.times(3)):
-            proxy.stall(Way.TO_CLIENT, newcomers=False)
+        for number in range(harness.rounds(3)):
+            proxy.stall(Direction.TO_CLIENT, new_connections=False)
             await asyncio.sleep(12.0 + number)  # they have given up, and come over new connections
         proxy.stall()
-        await asyncio.sleep(2.0 if stage.brief else SILENT)
-        missed = await pending(system.database)
+        await asyncio.sleep(2.0 if harness.brief else SILENT)
+        missed = await count_pending(system.database)
         assert missed, "everything was counted over a silent line"
         proxy.release()
-        await asyncio.sleep(AFTER)
-        stage.note(f"{missed} events were pending when the connection came back")
+        await asyncio.sleep(RECOVERY_LOAD_SECONDS)
+        harness.note(f"{missed} events were pending when the connection came back")
 
 
-ROW = Row(number=7, title="confirms cut; the connection stalled without a reset", on=SERVERS, perform=perform)
+ROW = Row(number=7, title="confirms cut; the connection stalled without a reset", databases=SERVERS, perform=perform)

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
+from tests.faults.harness import FaultHarness
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
-from tests.faults.until import until
+from tests.faults.waiting import wait_until
 from tests.services import evaluate
 from tests.services.server import Server
 
@@ -22,12 +22,12 @@ TIMES = 8
 EXCHANGE, QUEUE = "sharetally", "sharetally.count"
 
 
-async def perform(stage: Stage) -> None:
-    shape, broker = stage.shape(), stage.services.broker
-    assert shape.broker is not None
+async def perform(harness: FaultHarness) -> None:
+    topology, broker = harness.topology(), harness.services.broker
+    assert topology.broker is not None
     assert broker is not None
-    host = urlsplit(shape.broker).path.strip("/")
-    async with stage.open(shape), stage.load(), await aio_pika.connect(shape.broker) as connection:
+    host = urlsplit(topology.broker).path.strip("/")
+    async with harness.open(topology), harness.load(), await aio_pika.connect(topology.broker) as connection:
         keys = await bound(broker, host)
         assert keys, "nothing was bound"
 
@@ -35,10 +35,10 @@ async def perform(stage: Stage) -> None:
             return await bound(broker, host) == keys
 
         async with connection.channel() as channel:
-            for _ in range(stage.times(TIMES)):
+            for _ in range(harness.rounds(TIMES)):
                 await unbind(channel, keys)
-                await until("the queue is bound again", again, within=30.0)
-        stage.note(f"{len(keys)} bindings removed {stage.times(TIMES)} times, and restored each time")
+                await wait_until("the queue is bound again", again, max_seconds=30.0)
+        harness.note(f"{len(keys)} bindings removed {harness.rounds(TIMES)} times, and restored each time")
 
 
 async def unbind(channel: AbstractChannel, keys: list[str]) -> None:
@@ -58,4 +58,6 @@ def _resource(host: str, kind: str, name: str) -> str:
     return f'rabbit_misc:r(<<"{host}">>, {kind}, <<"{name}">>)'
 
 
-ROW = Row(number=8, title="the queue unbound: messages are returned", on=SERVERS, perform=perform, brief="postgresql")
+ROW = Row(
+    number=8, title="the queue unbound: messages are returned", databases=SERVERS, perform=perform, brief="postgresql"
+)

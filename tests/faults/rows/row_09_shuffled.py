@@ -12,10 +12,10 @@ import asyncio
 from random import Random
 from urllib.parse import quote
 
-from tests.faults.dealing import TAKES_BACK, TIMES, connected, deal_again, put
+from tests.faults.harness import FaultHarness
+from tests.faults.redelivery import TIMES, UNDOING_JOBS, connect, publish_all, redeliver_shuffled
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
-from tests.journey.asking import Caller
+from tests.journey.caller import Caller
 from tests.oracle.expected import Content
 from tests.oracle.system import System
 
@@ -23,44 +23,44 @@ CONTENT: Content = ("video", "made, taken back, made again")
 USERS = 40
 
 
-async def perform(stage: Stage) -> None:
-    async with stage.open(stage.shape()) as system:
+async def perform(harness: FaultHarness) -> None:
+    async with harness.open(harness.topology()) as system:
         for worker in system.workers:
             assert await worker.stop() == 0
-        async with stage.load(seconds=15):
-            await asyncio.gather(*(_there_and_back(stage, system, number) for number in range(USERS)))
-        cards = await deal_again(system, seed=stage.seed)
+        async with harness.load(seconds=15):
+            await asyncio.gather(*(_there_and_back(harness, system, number) for number in range(USERS)))
+        cards = await redeliver_shuffled(system, seed=harness.seed)
         await system.start(*system.workers)
-        taking = sum(card.jobs for card in cards if card.job == TAKES_BACK)
+        taking = sum(card.jobs for card in cards if card.job == UNDOING_JOBS)
         assert taking >= USERS
-        stage.note(f"{sum(card.jobs for card in cards)} jobs {TIMES} times, {taking} withdrawals before all others")
-        async with stage.load(seconds=10), connected(system) as connection:
-            Random(stage.seed).shuffle(cards)
-            await put(connection, cards)
-        stage.note("all of them once more under load")
+        harness.note(f"{sum(card.jobs for card in cards)} jobs {TIMES} times, {taking} withdrawals before all others")
+        async with harness.load(seconds=10), connect(system) as connection:
+            Random(harness.seed).shuffle(cards)
+            await publish_all(connection, cards)
+        harness.note("all of them once more under load")
 
 
-async def _there_and_back(stage: Stage, system: System, number: int) -> None:
+async def _there_and_back(harness: FaultHarness, system: System, number: int) -> None:
     """Made, taken back, made again; by every second user taken back once more."""
     kind, name = CONTENT
     user = f"again-{number}"
     target, record = f"/content/{kind}/{quote(name)}/share", (CONTENT, "twitter", user)
-    with Caller(system.port, stage.promises.token(user)) as caller:
+    with Caller(system.port, harness.promises.token(user)) as caller:
         for step in range(3 + number % 2):
             if step % 2 == 0:
-                answer = await caller.ask("POST", target, {"platforms": ["twitter"]})
-                stage.promises.expected.share(record, force=False)
+                response = await caller.request("POST", target, {"platforms": ["twitter"]})
+                harness.promises.expected.share(record, force=False)
             else:
-                answer = await caller.ask("DELETE", f"{target}/twitter")
-                stage.promises.expected.withdraw(record)
-            assert answer.status in (200, 204), answer
-            stage.promises.heard("there and back", answer)
+                response = await caller.request("DELETE", f"{target}/twitter")
+                harness.promises.expected.withdraw(record)
+            assert response.status in (200, 204), response
+            harness.promises.record_responses("there and back", response)
 
 
 ROW = Row(
     number=9,
     title="every job delivered five times, shuffled; deletions before creations",
-    on=SERVERS,
+    databases=SERVERS,
     perform=perform,
     brief="mysql",
 )

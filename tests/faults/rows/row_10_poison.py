@@ -15,32 +15,32 @@ from uuid import UUID
 
 import aio_pika
 
-from tests.faults.dealing import connected
+from tests.faults.harness import FaultHarness
+from tests.faults.redelivery import connect
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
 from tests.oracle.expected import Correction
 from tests.oracle.system import System
 
 ROUNDS = 3
 MEGABYTE = 1024 * 1024
-NOBODYS = {"jobId": str(UUID(int=7)), "contentType": "video", "contentId": "poison"}
-FOREIGN = {**NOBODYS, "jobId": "in-1", "shareId": "s-1", "userId": "zoe", "timestamp": "2026-11-20T20:00:00Z"}
+UNKNOWN_CONTENT = {"jobId": str(UUID(int=7)), "contentType": "video", "contentId": "poison"}
+FOREIGN = {**UNKNOWN_CONTENT, "jobId": "in-1", "shareId": "s-1", "userId": "zoe", "timestamp": "2026-11-20T20:00:00Z"}
 JSON = "share_created"
 
 # Routing key and body, and how many pieces of it are buried.
 _INSIDE: tuple[tuple[str, bytes, int], ...] = (
     (JSON, b"\x00\xff neither JSON nor text", 1),
-    (JSON, json.dumps(NOBODYS).encode(), 1),
-    (JSON, json.dumps([7, "job", {**NOBODYS, "jobId": "no id"}, NOBODYS]).encode(), 3),
-    (JSON, json.dumps({"version": 2, "jobs": [NOBODYS]}).encode(), 1),
+    (JSON, json.dumps(UNKNOWN_CONTENT).encode(), 1),
+    (JSON, json.dumps([7, "job", {**UNKNOWN_CONTENT, "jobId": "no id"}, UNKNOWN_CONTENT]).encode(), 3),
+    (JSON, json.dumps({"version": 2, "jobs": [UNKNOWN_CONTENT]}).encode(), 1),
     (JSON, b"[" * 100_000, 1),
-    (JSON, json.dumps([NOBODYS] * 20_000).encode(), 0),
+    (JSON, json.dumps([UNKNOWN_CONTENT] * 20_000).encode(), 0),
     ("share_deleted", b"", 1),
     ("share_deleted", b"[]", 0),
     ("mark.count", b'{"mark": "yesterday"}', 1),
 )
 # The message's type and body: buried, or parked.
-_BURIED: tuple[tuple[str, bytes], ...] = (
+_REJECTED: tuple[tuple[str, bytes], ...] = (
     (JSON, b"not JSON"),
     (JSON, b"[1, 2, 3]"),
     (JSON, json.dumps({**FOREIGN, "reason": "long" * 20_000}).encode()),
@@ -54,42 +54,42 @@ _PARKED: tuple[tuple[str, dict[str, object]], ...] = (
 )
 
 
-async def perform(stage: Stage) -> None:
-    huge = Random(stage.seed).randbytes(8 * MEGABYTE)
+async def perform(harness: FaultHarness) -> None:
+    huge = Random(harness.seed).randbytes(8 * MEGABYTE)
     inside = [*_INSIDE, (JSON, huge, 1)]
-    dead = sum(pieces for _, _, pieces in inside) + len(_BURIED)
-    stage.predict(parked=len(_PARKED) * ROUNDS, dead=dead * ROUNDS)
-    async with stage.open(stage.shape()) as system:
-        async with stage.load(seconds=20), connected(system) as connection:
+    dead = sum(pieces for _, _, pieces in inside) + len(_REJECTED)
+    harness.predict(parked=len(_PARKED) * ROUNDS, dead=dead * ROUNDS)
+    async with harness.open(harness.topology()) as system:
+        async with harness.load(seconds=20), connect(system) as connection:
             channel = await connection.channel(publisher_confirms=True)
             exchange = await channel.get_exchange("sharetally")
             for _ in range(ROUNDS):
                 for key, body, _ in inside:
                     await exchange.publish(aio_pika.Message(body, delivery_mode=2), key)
-                for kind, body in [*_BURIED, *((kind, json.dumps(job).encode()) for kind, job in _PARKED)]:
+                for kind, body in [*_REJECTED, *((kind, json.dumps(job).encode()) for kind, job in _PARKED)]:
                     await _send_in(channel.default_exchange, kind, body)
                 await _send_in(channel.default_exchange, JSON, json.dumps({**FOREIGN, "jobId": "good"}).encode())
                 await asyncio.sleep(0.5)  # so that the rounds meet different batches
         good = Correction(("video", "poison"), "zoe", 1, "", "")
-        stage.promises.expected.correct("good", good)
-        await _reasons(stage, system)
+        harness.promises.expected.correct("good", good)
+        await _reasons(harness, system)
 
 
 async def _send_in(exchange: aio_pika.abc.AbstractExchange, kind: str, body: bytes) -> None:
     await exchange.publish(aio_pika.Message(body, type=kind, delivery_mode=2), "sharetally.in")
 
 
-async def _reasons(stage: Stage, system: System) -> None:
+async def _reasons(harness: FaultHarness, system: System) -> None:
     """Each parked job says why."""
     said = await system.cli("dead", "list", "--json")
     reasons = {job["reason"] for job in said.json()}
     assert len(reasons) == len(_PARKED), reasons
-    stage.note(f"{len(reasons)} reasons for parked jobs: {'; '.join(sorted(reasons))}")
+    harness.note(f"{len(reasons)} reasons for parked jobs: {'; '.join(sorted(reasons))}")
 
 
 ROW = Row(
     number=10,
     title="poison: not JSON, wrong shape, unknown version, huge",
-    on=SERVERS,
+    databases=SERVERS,
     perform=perform,
 )

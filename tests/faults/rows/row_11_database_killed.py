@@ -8,47 +8,47 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.private import AFTER, private_database
+from tests.faults.harness import FaultHarness
+from tests.faults.private_servers import RECOVERY_LOAD_SECONDS, private_database
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
 from tests.oracle.system import System
 
 TIMES = 4
-BETWEEN = 6.0  # seconds under load
-AWAY = 2.0
+LOAD_BETWEEN_SECONDS = 6.0  # seconds under load
+OUTAGE_SECONDS = 2.0
 
 
-async def perform(stage: Stage) -> None:
-    times = stage.times(TIMES)
-    await (_embedded if stage.database == "sqlite" else _server)(stage, times)
-    stage.note(f"killed {times} times")
+async def perform(harness: FaultHarness) -> None:
+    times = harness.rounds(TIMES)
+    await (_embedded if harness.database == "sqlite" else _server)(harness, times)
+    harness.note(f"killed {times} times")
 
 
-async def _embedded(stage: Stage, times: int) -> None:
-    stage.allow("NotSent", "NoAnswer")
-    async with stage.open(stage.shape()) as system, stage.load():
+async def _embedded(harness: FaultHarness, times: int) -> None:
+    harness.allow("NotSent", "NoResponse")
+    async with harness.open(harness.topology()) as system, harness.load():
         for _ in range(times):
-            await asyncio.sleep(BETWEEN)
-            async with stage.blind():
+            await asyncio.sleep(LOAD_BETWEEN_SECONDS)
+            async with harness.pause_verification():
                 await system.serve.kill()
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(OUTAGE_SECONDS)
                 await system.start(system.serve)
-    assert stage.promises.tally.outcomes["NotSent"], "nobody noticed that it was away"
+    assert harness.promises.tally.outcomes["NotSent"], "nobody noticed that it was away"
 
 
-async def _server(stage: Stage, times: int) -> None:
-    stage.allow("503")
-    database = await private_database(stage)
-    async with stage.open(stage.shape(database=database.url, cache=True)) as system, stage.load():
+async def _server(harness: FaultHarness, times: int) -> None:
+    harness.allow("503")
+    database = await private_database(harness)
+    async with harness.open(harness.topology(database=database.url, cache=True)) as system, harness.load():
         for _ in range(times):
-            await asyncio.sleep(BETWEEN)
-            async with stage.blind():
+            await asyncio.sleep(LOAD_BETWEEN_SECONDS)
+            async with harness.pause_verification():
                 await database.kill()
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(OUTAGE_SECONDS)
                 await database.start()
             await _serves(system)
-        await asyncio.sleep(AFTER)
-    assert stage.promises.tally.outcomes["503"], "nobody noticed that it was away"
+        await asyncio.sleep(RECOVERY_LOAD_SECONDS)
+    assert harness.promises.tally.outcomes["503"], "nobody noticed that it was away"
 
 
 async def _serves(system: System) -> None:
@@ -56,4 +56,4 @@ async def _serves(system: System) -> None:
     await asyncio.gather(*(role.ready() for role in system.roles))
 
 
-ROW = Row(number=11, title="database killed with SIGKILL and restarted, under load", on=ALL, perform=perform)
+ROW = Row(number=11, title="database killed with SIGKILL and restarted, under load", databases=ALL, perform=perform)

@@ -16,9 +16,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import asyncmy
 import asyncpg
 
-from tests.faults.private import AFTER, private_database
+from tests.faults.harness import FaultHarness
+from tests.faults.private_servers import RECOVERY_LOAD_SECONDS, private_database
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
 from tests.oracle.system import System
 from tests.oracle.tables import Tables, open_tables
 from tests.oracle.world import HOT
@@ -34,10 +34,10 @@ NONE_LEFT = "no database connection is free or to be had"
 HOT_ROWS = f"WHERE content_type = '{HOT[0]}' AND content_id = '{HOT[1]}' FOR UPDATE"
 
 
-async def perform(stage: Stage) -> None:
-    stage.allow("503")
-    await (_embedded if stage.database == "sqlite" else _server)(stage)
-    stage.note(f"{stage.promises.tally.outcomes['503']} were asked to try again")
+async def perform(harness: FaultHarness) -> None:
+    harness.allow("503")
+    await (_embedded if harness.database == "sqlite" else _server)(harness)
+    harness.note(f"{harness.promises.tally.outcomes['503']} were asked to try again")
 
 
 def told(system: System, *reasons: str) -> None:
@@ -47,28 +47,28 @@ def told(system: System, *reasons: str) -> None:
     assert not missing, f"nobody was told: {missing}"
 
 
-async def _embedded(stage: Stage) -> None:
-    async with stage.open(stage.shape()) as system, stage.load(), open_tables(system.database) as tables:
+async def _embedded(harness: FaultHarness) -> None:
+    async with harness.open(harness.topology()) as system, harness.load(), open_tables(system.database) as tables:
         await asyncio.sleep(2.0)
         async with transaction(tables, "BEGIN IMMEDIATE"):
             await asyncio.sleep(HELD)
-        await asyncio.sleep(AFTER)
+        await asyncio.sleep(RECOVERY_LOAD_SECONDS)
         told(system, AWAY)
 
 
-async def _server(stage: Stage) -> None:
-    database = await private_database(stage)
-    async with stage.open(stage.shape(database=database.url)) as system, stage.load(clients=CLIENTS):
+async def _server(harness: FaultHarness) -> None:
+    database = await private_database(harness)
+    async with harness.open(harness.topology(database=database.url)) as system, harness.load(clients=CLIENTS):
         await asyncio.sleep(2.0)
         await rows_locked(database.url)
         told(system, HELD_ROWS)
-        async with stage.blind():
-            await table_locked(stage, database.url)
-            await asyncio.sleep(AFTER)
+        async with harness.pause_verification():
+            await table_locked(harness, database.url)
+            await asyncio.sleep(RECOVERY_LOAD_SECONDS)
             told(system, HELD_TABLE)
-            await no_connection_left(stage, database.url)
+            await no_connection_left(harness, database.url)
             told(system, NONE_LEFT)
-        await asyncio.sleep(AFTER)
+        await asyncio.sleep(RECOVERY_LOAD_SECONDS)
 
 
 async def rows_locked(url: str) -> None:
@@ -79,10 +79,10 @@ async def rows_locked(url: str) -> None:
         await asyncio.sleep(HELD)
 
 
-async def table_locked(stage: Stage, url: str) -> None:
+async def table_locked(harness: FaultHarness, url: str) -> None:
     """What every reader of a count waits for."""
     async with open_tables(url) as tables:
-        if stage.database == "postgresql":
+        if harness.database == "postgresql":
             async with transaction(tables, "BEGIN"):
                 await tables.run("LOCK TABLE share_totals IN ACCESS EXCLUSIVE MODE")
                 await asyncio.sleep(HELD)
@@ -102,24 +102,24 @@ async def transaction(tables: Tables, begin: str) -> AsyncIterator[None]:
         await tables.run("ROLLBACK")
 
 
-async def no_connection_left(stage: Stage, url: str) -> None:
+async def no_connection_left(harness: FaultHarness, url: str) -> None:
     """Take all that are free, end the service's, and take those too, until it has none."""
     async with AsyncExitStack() as taken:
         mine = [await taken.enter_async_context(open_tables(url))]
-        own = "SELECT pg_backend_pid()" if stage.database == "postgresql" else "SELECT connection_id()"
+        own = "SELECT pg_backend_pid()" if harness.database == "postgresql" else "SELECT connection_id()"
         for _ in range(ROUNDS):
             with suppress(asyncpg.PostgresError, asyncmy.MySQLError, OSError, RuntimeError):  # refused, each in its way
                 while True:
                     mine.append(await taken.enter_async_context(open_tables(url)))
             ids = {(await each.rows(own))[0][0] for each in mine}
-            await ended(stage, mine[0], ids)
-        stage.note(f"another program had all {len(mine)} connections")
+            await ended(harness, mine[0], ids)
+        harness.note(f"another program had all {len(mine)} connections")
         await asyncio.sleep(TAKEN)
 
 
-async def ended(stage: Stage, tables: Tables, mine: set[int]) -> None:
+async def ended(harness: FaultHarness, tables: Tables, mine: set[int]) -> None:
     """End every other connection."""
-    if stage.database == "postgresql":
+    if harness.database == "postgresql":
         listed = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
         end = "SELECT pg_terminate_backend({})"
     else:
@@ -133,6 +133,6 @@ async def ended(stage: Stage, tables: Tables, mine: set[int]) -> None:
 ROW = Row(
     number=13,
     title="locks held for 30 s, the connection pool exhausted, no connection available",
-    on=ALL,
+    databases=ALL,
     perform=perform,
 )

@@ -12,32 +12,32 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from tests.faults.dying import armed, stands_still
+from tests.faults.failpoints import failpoint_settings, wait_until_stopped
+from tests.faults.harness import FaultHarness
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
-from tests.oracle.tables import open_tables, waiting
+from tests.oracle.tables import open_tables, pending_and_parked
 
 INSIDE, AFTER = "ledger.before-commit", "subscription.before-ack"
 STOPPED = 120.0  # seconds
 LOAD = 40.0
 
 
-async def perform(stage: Stage) -> None:
-    each = {**armed("worker-0", INSIDE, 10, ":stop"), **armed("worker-1", AFTER, 10, ":stop")}
-    async with stage.open(stage.shape(workers=3, each=each)) as system, open_tables(system.database) as tables:
+async def perform(harness: FaultHarness) -> None:
+    each = {**failpoint_settings("worker-0", INSIDE, 10, ":stop"), **failpoint_settings("worker-1", AFTER, 10, ":stop")}
+    async with harness.open(harness.topology(workers=3, each=each)) as system, open_tables(system.database) as tables:
         stopped = system.workers[:2]
-        async with stage.load(seconds=LOAD):
-            await asyncio.gather(*map(stands_still, stopped))
+        async with harness.load(seconds=LOAD):
+            await asyncio.gather(*map(wait_until_stopped, stopped))
             began = asyncio.get_running_loop().time()
         await asyncio.sleep(began + STOPPED - asyncio.get_running_loop().time())
-        pending = (await waiting(tables))[0]
+        pending = (await pending_and_parked(tables))[0]
         for worker in stopped:
             worker.signal(signal.SIGCONT)
-        async with stage.load(seconds=5):
+        async with harness.load(seconds=5):
             pass
-        stage.note(
+        harness.note(
             f"two of three workers were stopped for {STOPPED:.0f} s; {pending} events were pending when they continued"
         )
 
 
-ROW = Row(number=14, title="two workers stopped for two minutes, then continued", on=SERVERS, perform=perform)
+ROW = Row(number=14, title="two workers stopped for two minutes, then continued", databases=SERVERS, perform=perform)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tests.faults.clocks import set_clock, told
-from tests.faults.journals import until_answered
+from tests.faults.clocks import clock_offset, set_clock
+from tests.faults.harness import FaultHarness
+from tests.faults.journals import wait_for_responses
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
 from tests.oracle.process import Role
 from tests.oracle.system import System
 from tests.oracle.tables import open_tables
@@ -30,18 +30,20 @@ TIMES = {
 }
 
 
-async def perform(stage: Stage) -> None:
+async def perform(harness: FaultHarness) -> None:
     began = datetime.now(UTC)
-    async with stage.open(stage.shape(servers=2, cache=True)) as system:
-        async with stage.load():
+    async with harness.open(harness.topology(servers=2, cache=True)) as system:
+        async with harness.load():
             for role in (system.workers[0], system.relays[0], system.servers[1]):
                 for off, expected in OFF.items():
                     await _restarted(system, role, off)
-                    await until_answered(system.folder, AT_WORK)
-                    assert abs(told(role) - expected) < NEAR, f"{role.name}: {told(role)} off, not {off}"
+                    await wait_for_responses(system.folder, AT_WORK)
+                    assert abs(clock_offset(role) - expected) < NEAR, (
+                        f"{role.name}: {clock_offset(role)} off, not {off}"
+                    )
                 await _restarted(system, role, None)
         await _all_within(system, began - NEAR, datetime.now(UTC) + NEAR)
-    stage.note("a worker, a relay and a server, each a day ahead and a day behind")
+    harness.note("a worker, a relay and a server, each a day ahead and a day behind")
 
 
 async def _restarted(system: System, role: Role, off: str | None) -> None:
@@ -63,4 +65,4 @@ def _utc(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-ROW = Row(number=16, title="the clock of one process a day off", on=SERVERS, perform=perform)
+ROW = Row(number=16, title="the clock of one process a day off", databases=SERVERS, perform=perform)

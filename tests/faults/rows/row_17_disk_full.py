@@ -10,52 +10,52 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.faults.disks import MIB, Disk, small_disk
-from tests.faults.journals import until_answered
+from tests.faults.harness import FaultHarness
+from tests.faults.journals import wait_for_responses
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
-from tests.oracle.system import Shape, System
+from tests.oracle.system import System, Topology
 from tests.services import fresh_mysql, fresh_postgresql
 from tests.services.mysql import MYSQL
 from tests.services.postgresql import POSTGRESQL
-from tests.services.server import Kind, Server
+from tests.services.server import Server, ServerKind
 
 SIZE = {"sqlite": 64, "postgresql": 256, "mysql": 512}  # MiB
 SPARE = MIB
 REFUSALS = 100
 
 
-async def perform(stage: Stage) -> None:
-    stage.allow("503")
-    disk = stage.enter(small_disk(SIZE[stage.database]))
-    shape, kind, server = _on(stage, disk)
-    async with stage.open(shape) as system, stage.load():
-        await until_answered(system.folder, 200)
-        async with stage.blind():
+async def perform(harness: FaultHarness) -> None:
+    harness.allow("503")
+    disk = harness.enter(small_disk(SIZE[harness.database]))
+    topology, kind, server = _on(harness, disk)
+    async with harness.open(topology) as system, harness.load():
+        await wait_for_responses(system.folder, 200)
+        async with harness.pause_verification():
             disk.fill(SPARE)
-            await until_answered(system.folder, REFUSALS, "503")
+            await wait_for_responses(system.folder, REFUSALS, "503")
             disk.free()
             if kind and server and not kind.answers(server.url):
                 _start_again(server)
-                stage.note("the server ended itself and was started again")
-            await until_answered(system.folder, 200, "200")
+                harness.note("the server ended itself and was started again")
+            await wait_for_responses(system.folder, 200, "200")
         _none_restarted(system)
-    refused = stage.promises.tally.outcomes["503"]
-    stage.note(f"{refused} requests were refused; everything continued when there was space again")
+    refused = harness.promises.tally.outcomes["503"]
+    harness.note(f"{refused} requests were refused; everything continued when there was space again")
 
 
-def _on(stage: Stage, disk: Disk) -> tuple[Shape, Kind | None, Server | None]:
+def _on(harness: FaultHarness, disk: Disk) -> tuple[Topology, ServerKind | None, Server | None]:
     """A system whose database lies on that disk."""
-    if stage.database == "sqlite":
-        return replace(stage.shape(), database=f"sqlite:///{disk.path}/sharetally.db"), None, None
-    kind, fresh = {"postgresql": (POSTGRESQL, fresh_postgresql), "mysql": (MYSQL, fresh_mysql)}[stage.database]
-    server = stage.enter(kind.private())
-    return stage.shape(database=stage.enter(fresh(server.url))), kind, server
+    if harness.database == "sqlite":
+        return replace(harness.topology(), database=f"sqlite:///{disk.path}/sharetally.db"), None, None
+    kind, fresh = {"postgresql": (POSTGRESQL, fresh_postgresql), "mysql": (MYSQL, fresh_mysql)}[harness.database]
+    server = harness.enter(kind.private())
+    return harness.topology(database=harness.enter(fresh(server.url))), kind, server
 
 
 def _start_again(server: Server) -> None:
-    assert server.switch is not None
-    server.switch.stop()
-    server.switch.start()
+    assert server.process is not None
+    server.process.stop()
+    server.process.start()
 
 
 def _none_restarted(system: System) -> None:
@@ -63,4 +63,4 @@ def _none_restarted(system: System) -> None:
     assert not ended, f"ended: {ended}"
 
 
-ROW = Row(number=17, title="the disk of the database full, then freed", on=ALL, perform=perform)
+ROW = Row(number=17, title="the disk of the database full, then freed", databases=ALL, perform=perform)

@@ -7,24 +7,26 @@ connections, but nothing else.
 
 from __future__ import annotations
 
+from tests.faults.harness import FaultHarness
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
 
 TIMES = 1
 
 
-async def perform(stage: Stage) -> None:
-    embedded = stage.database == "sqlite"
+async def perform(harness: FaultHarness) -> None:
+    embedded = harness.database == "sqlite"
     if embedded:
-        stage.allow("NotSent")
+        harness.allow("NotSent")
     restarts = 0
-    async with stage.open(stage.shape(servers=2, cache=not embedded)) as system, stage.load():
+    async with harness.open(harness.topology(servers=2, cache=not embedded)) as system, harness.load():
         for role in system.roles * TIMES:
             code = await role.stop()
             assert code == 0, f"{role.name} ended with {code}"
             await system.start(role)
             restarts += 1
-    stage.note(f"{restarts} restarts; every request that was sent was answered")
+    harness.note(f"{restarts} restarts; every request that was sent was answered")
 
 
-ROW = Row(number=18, title="rolling restart of every process by SIGTERM", on=ALL, perform=perform, brief="sqlite")
+ROW = Row(
+    number=18, title="rolling restart of every process by SIGTERM", databases=ALL, perform=perform, brief="sqlite"
+)

@@ -8,50 +8,50 @@ new version, one after the other.
 from __future__ import annotations
 
 from sharetally.adapters.migrations import HEAD
-from tests.faults.next_version import NEXT, next_version
+from tests.faults.harness import FaultHarness
+from tests.faults.next_version import NEXT_REVISION, next_version
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
 from tests.oracle.client import Client
 from tests.oracle.system import System
 from tests.services.launch import free_port
 
 
-async def perform(stage: Stage) -> None:
-    new = next_version(stage.folder / "next")
-    shape = stage.shape(servers=2, cache=True)
-    async with stage.open(shape) as system, stage.load():
-        await _migrate(stage, system, new)
+async def perform(harness: FaultHarness) -> None:
+    new = next_version(harness.folder / "next")
+    topology = harness.topology(servers=2, cache=True)
+    async with harness.open(topology) as system, harness.load():
+        await _migrate(harness, system, new)
         for role in system.roles:
             assert "ahead" in await _health(role.port), f"{role.name} did not notice"
-        await _old_refuses(System(shape, system.folder, ports=[free_port()]))
+        await _old_refuses(System(topology, system.folder, ports=[free_port()]))
         for role in system.roles:
             assert await role.stop() == 0, role.name
-            role.vary(PYTHONPATH=new)
+            role.set_environment(PYTHONPATH=new)
             await system.start(role)
             assert '"database":{"status":"ok"}' in await _health(role.port)
-    stage.note(f"from {HEAD} to {NEXT} with {len(system.roles)} processes at work, then replaced one by one")
+    harness.note(f"from {HEAD} to {NEXT_REVISION} with {len(system.roles)} processes at work, then replaced one by one")
 
 
-async def _migrate(stage: Stage, system: System, new: str) -> None:
+async def _migrate(harness: FaultHarness, system: System, new: str) -> None:
     """From here on commands are of the new version; between the two nobody may look."""
-    async with stage.blind():
-        system.vary(PYTHONPATH=new)
+    async with harness.pause_verification():
+        system.set_environment(PYTHONPATH=new)
         said = await system.cli("migrate")
-    assert said.out.strip() == f"migrated: {NEXT}", said
+    assert said.out.strip() == f"migrated: {NEXT_REVISION}", said
 
 
 async def _health(port: int) -> str:
     with Client(port) as client:
-        answer = await client.ask("GET", "/health/ready")
-    assert answer.status == 200, answer
-    return answer.body.decode()
+        response = await client.request("GET", "/health/ready")
+    assert response.status == 200, response
+    return response.body.decode()
 
 
 async def _old_refuses(old: System) -> None:
     for command in (["serve", "--port", str(old.port)], ["worker"]):
         said = await old.cli(*command)
         assert said.code == 2, f"{command}: {said}"
-        assert f"stands at revision {NEXT}, this version knows {HEAD}" in said.err
+        assert f"stands at revision {NEXT_REVISION}, this version knows {HEAD}" in said.err
 
 
-ROW = Row(number=19, title="migration under load, old and new processes together", on=SERVERS, perform=perform)
+ROW = Row(number=19, title="migration under load, old and new processes together", databases=SERVERS, perform=perform)

@@ -16,29 +16,29 @@ from uuid import UUID
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
+from tests.faults.harness import FaultHarness
 from tests.faults.row import SERVERS, Row
-from tests.faults.stage import Stage
-from tests.faults.until import until
+from tests.faults.waiting import wait_until
 from tests.oracle.tables import Tables, open_tables
 
-WITHIN = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 STOLEN = 100  # messages at least
 TIMES = 2
 
 
-async def perform(stage: Stage) -> None:
-    shape = stage.shape()
-    assert shape.broker is not None
-    assert shape.database is not None
-    async with stage.open(shape), stage.load(), open_tables(shape.database) as tables:
-        for _ in range(stage.times(TIMES)):
-            lost = await stolen(shape.broker)
-            assert await still_there(tables, lost), "what was thrown away had been counted before"
-            seconds = await until("all are counted", partial(_counted, tables, lost), within=WITHIN)
-            stage.note(f"{len(lost)} jobs thrown away, counted {seconds:.0f} s later")
+async def perform(harness: FaultHarness) -> None:
+    topology = harness.topology()
+    assert topology.broker is not None
+    assert topology.database is not None
+    async with harness.open(topology), harness.load(), open_tables(topology.database) as tables:
+        for _ in range(harness.rounds(TIMES)):
+            lost = await steal_messages(topology.broker)
+            assert await still_pending(tables, lost), "what was thrown away had been counted before"
+            seconds = await wait_until("all are counted", partial(_counted, tables, lost), max_seconds=TIMEOUT)
+            harness.note(f"{len(lost)} jobs thrown away, counted {seconds:.0f} s later")
 
 
-async def stolen(broker: str) -> set[UUID]:
+async def steal_messages(broker: str) -> set[UUID]:
     """Consume beside the workers, acknowledge, and forget; return the ids of the jobs."""
     enough, taken = asyncio.Event(), list[AbstractIncomingMessage]()
 
@@ -60,19 +60,19 @@ def _jobs(message: AbstractIncomingMessage) -> list[dict[str, str]]:
     return [] if (message.routing_key or "").startswith("mark.") else json.loads(message.body)
 
 
-async def still_there(tables: Tables, ids: Collection[UUID]) -> int:
+async def still_pending(tables: Tables, ids: Collection[UUID]) -> int:
     """How many of these events are not counted."""
     waits = {UUID(str(row[0])) for row in await tables.rows("SELECT id FROM events")}
     return len(waits & set(ids))
 
 
 async def _counted(tables: Tables, ids: Collection[UUID]) -> bool:
-    return not await still_there(tables, ids)
+    return not await still_pending(tables, ids)
 
 
 ROW = Row(
     number=21,
     title="messages thrown away by hand while the load never pauses: counted within a minute",
-    on=SERVERS,
+    databases=SERVERS,
     perform=perform,
 )

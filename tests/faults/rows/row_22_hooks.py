@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from tests.faults.harness import FaultHarness
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
-from tests.oracle.client import Answer, Client
+from tests.oracle.client import Client, Response
 from tests.oracle.system import System
 
 NEIGHBOURS = 500
@@ -36,12 +36,12 @@ class Rude:
 '''
 
 
-async def perform(stage: Stage) -> None:
-    shape = replace(stage.shape(), packages=_installed(stage.folder / "packages"))
-    async with stage.open(shape) as system, stage.load(seconds=15, rate=100):
+async def perform(harness: FaultHarness) -> None:
+    topology = replace(harness.topology(), packages=_installed(harness.folder / "packages"))
+    async with harness.open(topology) as system, harness.load(seconds=15, rate=100):
         for number in range(ROUNDS):
-            await _round(stage, system, number)
-        stage.note(f"{ROUNDS} rounds of {NEIGHBOURS} neighbours, 2 slow and 2 raising among them")
+            await _round(harness, system, number)
+        harness.note(f"{ROUNDS} rounds of {NEIGHBOURS} neighbours, 2 slow and 2 raising among them")
 
 
 def _installed(packages: Path) -> Path:
@@ -53,7 +53,7 @@ def _installed(packages: Path) -> Path:
     return packages
 
 
-async def _round(stage: Stage, system: System, number: int) -> None:
+async def _round(harness: FaultHarness, system: System, number: int) -> None:
     """All at once; who is rude stands in the midst of the others."""
     users = [f"neighbour-{place}" for place in range(NEIGHBOURS)]
     for place in (100, 300):
@@ -62,25 +62,25 @@ async def _round(stage: Stage, system: System, number: int) -> None:
         clients = [stack.enter_context(Client(system.port)) for _ in users]
         await asyncio.gather(*(client.connect() for client in clients))
         asked = zip(clients, users, strict=True)
-        answers = await asyncio.gather(*(_share(stage, number, client, user) for client, user in asked))
-    _check(stage, number, users, answers)
+        responses = await asyncio.gather(*(_share(harness, number, client, user) for client, user in asked))
+    _check(harness, number, users, responses)
 
 
-async def _share(stage: Stage, number: int, client: Client, user: str) -> Answer:
-    token = stage.promises.token(user)
-    return await client.ask("POST", f"/videos/hooked-{number}/share", {"platforms": ["twitter"]}, token=token)
+async def _share(harness: FaultHarness, number: int, client: Client, user: str) -> Response:
+    token = harness.promises.token(user)
+    return await client.request("POST", f"/videos/hooked-{number}/share", {"platforms": ["twitter"]}, token=token)
 
 
-def _check(stage: Stage, number: int, users: list[str], answers: list[Answer]) -> None:
-    answered = list(zip(users, answers, strict=True))
-    rude = Counter((user, answer.status) for user, answer in answered if user in (SLOW, RAISING))
+def _check(harness: FaultHarness, number: int, users: list[str], responses: list[Response]) -> None:
+    answered = list(zip(users, responses, strict=True))
+    rude = Counter((user, response.status) for user, response in answered if user in (SLOW, RAISING))
     if rude != {(SLOW, 503): 2, (RAISING, 500): 2}:
-        stage.wrong(f"rude hooks were answered {rude}")
-    for user, answer in answered:
+        harness.fail(f"rude hooks were answered {rude}")
+    for user, response in answered:
         if user not in (SLOW, RAISING):
-            stage.promises.heard("neighbour", answer)
-            if answer.status == 200:
-                stage.promises.expected.share((("video", f"hooked-{number}"), "twitter", user), force=False)
+            harness.promises.record_responses("neighbour", response)
+            if response.status == 200:
+                harness.promises.expected.share((("video", f"hooked-{number}"), "twitter", user), force=False)
 
 
-ROW = Row(number=22, title="a slow hook and a raising hook among 500 neighbours", on=ALL, perform=perform)
+ROW = Row(number=22, title="a slow hook and a raising hook among 500 neighbours", databases=ALL, perform=perform)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from tests.faults.harness import FaultHarness
 from tests.faults.row import ALL, Row
-from tests.faults.stage import Stage
 from tests.oracle.expected import Content
 from tests.oracle.system import System
 from tests.oracle.tables import Tables, open_tables
@@ -23,30 +23,30 @@ Cell = tuple[str, str, str]  # content type, content id, cell
 Drift = dict[Cell, int]
 
 
-async def perform(stage: Stage) -> None:
-    moved, rounds = 0, 1 if stage.brief else ROUNDS
-    async with stage.open(stage.shape(cache=stage.database != "sqlite")) as system:
-        async with stage.load(seconds=8):
-            await _nothing_to_mend(system)
-        quiet = await _quiet(system)
-        async with stage.load():
+async def perform(harness: FaultHarness) -> None:
+    moved, rounds = 0, 1 if harness.brief else ROUNDS
+    async with harness.open(harness.topology(cache=harness.database != "sqlite")) as system:
+        async with harness.load(seconds=8):
+            await _check_nothing_to_repair(system)
+        quiet = await _wait_until_counted(system)
+        async with harness.load():
             for _ in range(rounds):
-                async with stage.blind():
-                    drift = await _move_by_hand(system, quiet)
-                    await _mends(stage, system, drift)
-                await _nothing_to_mend(system)
+                async with harness.pause_verification():
+                    drift = await _corrupt_counts(system, quiet)
+                    await _check_repair(harness, system, drift)
+                await _check_nothing_to_repair(system)
                 moved += len(drift)
-    stage.note(f"{moved} cells changed by hand and repaired, {rounds + 1} repairs with nothing to repair")
+    harness.note(f"{moved} cells changed by hand and repaired, {rounds + 1} repairs with nothing to repair")
 
 
-async def _quiet(system: System) -> list[Content]:
+async def _wait_until_counted(system: System) -> list[Content]:
     """Contents of the first load, of which the second knows nothing."""
     async with open_tables(system.database) as tables:
         totals = await tables.rows("SELECT content_type, content_id FROM share_totals ORDER BY shares DESC LIMIT 200")
     return [(kind, name) for kind, name in totals if _PLAIN.fullmatch(name) and (kind, name) != HOT][:CONTENTS]
 
 
-async def _move_by_hand(system: System, contents: list[Content]) -> Drift:
+async def _corrupt_counts(system: System, contents: list[Content]) -> Drift:
     """What is off afterwards, and by how much."""
     drift: Drift = {}
     async with open_tables(system.database) as tables:
@@ -73,12 +73,12 @@ async def _moved(tables: Tables, kind: str, name: str) -> Drift:
     return drift
 
 
-async def _mends(stage: Stage, system: System, drift: Drift) -> None:
+async def _check_repair(harness: FaultHarness, system: System, drift: Drift) -> None:
     assert await _seen(system) == drift
     said = await system.cli("repair")
     assert said.out.splitlines()[-1] == f"{len(drift)} cells mended", said
     for kind, name, _ in drift:
-        stage.promises.expected.audit["sharetally repair", (kind, name), "", "repaired"] += 1
+        harness.promises.expected.audit["sharetally repair", (kind, name), "", "repaired"] += 1
 
 
 async def _seen(system: System) -> Drift:
@@ -89,9 +89,9 @@ async def _seen(system: System) -> Drift:
     }
 
 
-async def _nothing_to_mend(system: System) -> None:
+async def _check_nothing_to_repair(system: System) -> None:
     said = await system.cli("repair")
     assert said.out == "0 cells mended\n", said
 
 
-ROW = Row(number=23, title="repair while everything is being counted", on=ALL, perform=perform, brief="sqlite")
+ROW = Row(number=23, title="repair while everything is being counted", databases=ALL, perform=perform, brief="sqlite")

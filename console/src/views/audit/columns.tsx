@@ -1,10 +1,10 @@
 /** A line of the audit in a table: on the audit's own page, and beside a content. */
 
-import type { Answer } from "../../api/client";
-import type { Column } from "../../parts/table";
-import { Badge, ContentName, None, When } from "../../parts/told";
+import type { ResponseBody } from "../../api/client";
+import type { Column } from "../../components/table";
+import { Badge, ContentLink, NoValue, Timestamp } from "../../components/values";
 
-export type Line = Answer<"/audit">["items"][number];
+export type Line = ResponseBody<"/audit">["items"][number];
 export const lineId = ({ id }: Line): string => id;
 
 /** `to` leads to the life of the line's record. */
@@ -12,7 +12,7 @@ export function columns(to: (line: Line) => string, withContent = true): readonl
   const content: Column<Line> = {
     head: "Content",
     as: "line",
-    cell: ({ contentType, contentId }) => <ContentName type={contentType} id={contentId} />,
+    cell: ({ contentType, contentId }) => <ContentLink type={contentType} id={contentId} />,
   };
   return [
     {
@@ -20,23 +20,23 @@ export function columns(to: (line: Line) => string, withContent = true): readonl
       as: "lead",
       cell: (line) => (
         <a class="row-link" href={to(line)}>
-          <When at={line.at} />
+          <Timestamp at={line.at} />
           <span class="hidden">, the life of its record</span>
         </a>
       ),
     },
-    { head: "Action", as: "plain", cell: ({ action }) => worded(action) },
+    { head: "Action", as: "plain", cell: ({ action }) => actionLabel(action) },
     { head: "Outcome", as: "plain", cell: ({ status, error }) => <Outcome status={status} error={error} /> },
-    { head: "Platform", as: "plain", cell: ({ platform }) => platform ?? <None /> },
+    { head: "Platform", as: "plain", cell: ({ platform }) => platform ?? <NoValue /> },
     ...(withContent ? [content] : []),
     { head: "User", as: "line", cell: ({ userId, actor }) => <Who user={userId} actor={actor} /> },
   ];
 }
 
-export const worded = (action: string): string => action.replaceAll("_", " ");
+export const actionLabel = (action: string): string => action.replaceAll("_", " ");
 
 export function Outcome({ status, error }: Pick<Line, "status" | "error">) {
-  if (!status) return <None />;
+  if (!status) return <NoValue />;
   return (
     <span title={error ? `${error.code}: ${error.message}` : undefined}>
       <Badge word={status} />

@@ -1,11 +1,11 @@
 /** The audit's filter: every field of it stands in the address. */
 
 import { useState } from "preact/hooks";
-import type { Address } from "../../address";
-import { local } from "../../days";
-import { Field, Select } from "../../parts/field";
-import { Icon } from "../../parts/icon";
-import { useTyped } from "../../typed";
+import type { ViewQuery } from "../../view-query";
+import { localRfc3339 } from "../../dates";
+import { Field, Select } from "../../components/field";
+import { Icon } from "../../components/icon";
+import { useDebouncedText } from "../../debounced-text";
 
 /** The fields, as `GET /audit` and its export name them. */
 export const FIELDS = [
@@ -47,7 +47,7 @@ export function filterOf(query: Readonly<Record<string, string>>): Filter {
   return Object.fromEntries(FIELDS.map((field) => [field, query[field]?.trim() || null])) as Filter;
 }
 
-export function Filters({ address: { query, go } }: { address: Address }) {
+export function Filters({ address: { query, go } }: { address: ViewQuery }) {
   const filter = filterOf(query);
   const used = FIELDS.filter((field) => filter[field]).length;
   const [open, show] = useState(used > 0);
@@ -63,10 +63,10 @@ export function Filters({ address: { query, go } }: { address: Address }) {
         role="search"
         onSubmit={(event) => event.preventDefault()}
       >
-        <Typed label="Content type" value={filter.contentType} set={set("contentType")} />
-        <Typed label="Content id" value={filter.contentId} set={set("contentId")} />
-        <Typed label="User" value={filter.userId} set={set("userId")} />
-        <Typed label="Platform" value={filter.platform} set={set("platform")} />
+        <SearchField label="Content type" value={filter.contentType} set={set("contentType")} />
+        <SearchField label="Content id" value={filter.contentId} set={set("contentId")} />
+        <SearchField label="User" value={filter.userId} set={set("userId")} />
+        <SearchField label="Platform" value={filter.platform} set={set("platform")} />
         <Select
           label="Action"
           value={filter.action ?? ""}
@@ -79,7 +79,7 @@ export function Filters({ address: { query, go } }: { address: Address }) {
           options={[...ANY, ...STATUSES.map(named)]}
           change={set("status")}
         />
-        <Typed label="Request id" value={filter.requestId} set={set("requestId")} />
+        <SearchField label="Request id" value={filter.requestId} set={set("requestId")} />
         <Moment label="From" value={filter.from} set={set("from")} />
         <Moment label="To" value={filter.to} set={set("to")} />
         <button
@@ -98,24 +98,24 @@ export function Filters({ address: { query, go } }: { address: Address }) {
 
 const named = (name: string) => [name, name.replaceAll("_", " ")] as const;
 
-interface TypedProps {
+interface SearchFieldProps {
   readonly label: string;
   readonly value: string | null;
   readonly set: (value: string) => void;
 }
 
-function Typed({ label, value, set }: TypedProps) {
-  const [text, type] = useTyped(value ?? "", (settled) => set(settled.trim()));
+function SearchField({ label, value, set }: SearchFieldProps) {
+  const [text, type] = useDebouncedText(value ?? "", (settled) => set(settled.trim()));
   return <Field type="search" label={label} value={text} change={type} max={160} />;
 }
 
 /** A time here, told to the service with the offset that holds then. While its year is typed it is no time yet. */
-function Moment({ label, value, set }: TypedProps) {
+function Moment({ label, value, set }: SearchFieldProps) {
   const at = new Date(value ?? NaN);
-  const shown = Number.isNaN(at.getTime()) ? "" : local(at).slice(0, 16);
-  const [text, type] = useTyped(shown, (settled) => {
+  const shown = Number.isNaN(at.getTime()) ? "" : localRfc3339(at).slice(0, 16);
+  const [text, type] = useDebouncedText(shown, (settled) => {
     if (!settled) set("");
-    else if (settled >= EARLIEST) set(local(new Date(settled)));
+    else if (settled >= EARLIEST) set(localRfc3339(new Date(settled)));
   });
   return <Field type="datetime-local" label={label} value={text} required change={type} />;
 }

@@ -1,28 +1,28 @@
 /** The audit: who did what, filtered, page by page; a row opens the whole life of its record. */
 
 import { useLocation, useRoute } from "preact-iso/router";
-import { useAddress } from "../../address";
-import { useAsked } from "../../api/asked";
-import { address } from "../../api/client";
-import { Icon } from "../../parts/icon";
-import { Card, Page } from "../../parts/page";
-import { Paging } from "../../parts/paging";
-import { Empty, Failed } from "../../parts/states";
-import { Table } from "../../parts/table";
-import { view } from "../../places";
+import { useViewQuery } from "../../view-query";
+import { useQuery } from "../../api/query";
+import { requestUrl } from "../../api/client";
+import { Icon } from "../../components/icon";
+import { Card, Page } from "../../components/page";
+import { Paging } from "../../components/paging";
+import { Empty, ProblemNotice } from "../../components/states";
+import { Table } from "../../components/table";
+import { view } from "../../urls";
 import { columns, lineId } from "./columns";
 import { filterOf, Filters, type Filter } from "./filters";
-import { Life } from "./life";
+import { RecordHistory } from "./history";
 
 const PAGE = 50;
 
 export function Audit() {
   const { params } = useRoute();
   const { route } = useLocation();
-  const here = useAddress();
+  const here = useViewQuery();
   const { query } = here;
   const filter = filterOf(query);
-  const { data, problem, waiting, again } = useAsked("/audit", {
+  const { data, problem, loading, refetch } = useQuery("/audit", {
     query: { ...filter, startingAfter: query["after"] ?? null, pageSize: PAGE } as object,
   });
   const list = (fields: Record<string, string | null> = {}) => view("audit", { ...query, ...fields });
@@ -32,7 +32,7 @@ export function Audit() {
       <Card label="Audit">
         <Filters address={here} />
         {problem ? (
-          <Failed problem={problem} again={again} />
+          <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Empty
             icon="audit"
@@ -45,7 +45,7 @@ export function Audit() {
               columns={columns(({ recordId: id }) => view(["audit", id], query))}
               rows={data?.items}
               id={lineId}
-              stale={waiting}
+              stale={loading}
               bones={12}
             />
             {data && (
@@ -59,7 +59,7 @@ export function Audit() {
           </>
         )}
       </Card>
-      {recordId && <Life recordId={recordId} close={() => route(list())} />}
+      {recordId && <RecordHistory recordId={recordId} close={() => route(list())} />}
     </Page>
   );
 }
@@ -71,7 +71,7 @@ function Export({ filter }: { filter: Filter }) {
         <a
           key={format}
           class="button"
-          href={address("/audit/export", {}, { format, ...filter })}
+          href={requestUrl("/audit/export", {}, { format, ...filter })}
           download={`audit.${format}`}
         >
           <Icon name="download" />

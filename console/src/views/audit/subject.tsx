@@ -1,15 +1,15 @@
 /** What the life is of, as it stands now: a share, a link, or a correction. */
 
 import type { ComponentChildren } from "preact";
-import type { Answer } from "../../api/client";
+import type { ResponseBody } from "../../api/client";
 import { count, moment } from "../../locale";
-import { Badge, ContentName } from "../../parts/told";
-import { view } from "../../places";
+import { Badge, ContentLink } from "../../components/values";
+import { view } from "../../urls";
 
-type Life = Answer<"/audit/records/{recordId}">;
+type RecordHistory = ResponseBody<"/audit/records/{recordId}">;
 type Fact = readonly [string, ComponentChildren];
 
-export function Subject({ life }: { life: Life }) {
+export function Subject({ life }: { life: RecordHistory }) {
   const { record, link, entries } = life;
   const facts = record ? ofShare(record) : link ? ofLink(link) : ofCorrection(entries);
   return (
@@ -21,9 +21,9 @@ export function Subject({ life }: { life: Life }) {
   );
 }
 
-function ofShare(record: NonNullable<Life["record"]>): readonly Fact[] {
+function ofShare(record: NonNullable<RecordHistory["record"]>): readonly Fact[] {
   return [
-    ["Share of", <ContentName type={record.contentType} id={record.contentId} />],
+    ["Share of", <ContentLink type={record.contentType} id={record.contentId} />],
     ["On", record.platform],
     ["By", <bdi>{record.userId}</bdi>],
     ["Stands", <Badge word={record.status} />],
@@ -35,9 +35,9 @@ function ofShare(record: NonNullable<Life["record"]>): readonly Fact[] {
   ];
 }
 
-function ofLink(link: NonNullable<Life["link"]>): readonly Fact[] {
+function ofLink(link: NonNullable<RecordHistory["link"]>): readonly Fact[] {
   return [
-    ["Link to", <ContentName type={link.contentType} id={link.contentId} />],
+    ["Link to", <ContentLink type={link.contentType} id={link.contentId} />],
     [
       "Address",
       <a href={view(["links", link.id])}>
@@ -51,9 +51,9 @@ function ofLink(link: NonNullable<Life["link"]>): readonly Fact[] {
   ];
 }
 
-function ofCorrection(entries: Life["entries"]): readonly Fact[] {
+function ofCorrection(entries: RecordHistory["entries"]): readonly Fact[] {
   const first = entries[0];
-  return first ? [["Correction of", <ContentName type={first.contentType} id={first.contentId} />]] : [];
+  return first ? [["Correction of", <ContentLink type={first.contentType} id={first.contentId} />]] : [];
 }
 
 function Outside({ to }: { to: string }) {

@@ -1,13 +1,13 @@
 /** What a count is made of: by evidence, channel and campaign. */
 
-import type { Answer } from "../../api/client";
+import type { ResponseBody } from "../../api/client";
 import { colours } from "../../chart/colours";
-import { Bars } from "../../parts/bars";
-import { Card } from "../../parts/page";
-import { Waiting } from "../../parts/states";
+import { Bars } from "../../components/bars";
+import { Card } from "../../components/page";
+import { Skeleton } from "../../components/states";
 
-type Count = Pick<Answer<"/share-links/count/{contentType}/{contentId}">, "breakdown" | "shareCount">;
-const SIDES = [
+type Count = Pick<ResponseBody<"/share-links/count/{contentType}/{contentId}">, "breakdown" | "shareCount">;
+const DIMENSIONS = [
   ["evidence", "By evidence"],
   ["channel", "By channel"],
   ["campaign", "By campaign"],
@@ -17,16 +17,16 @@ const SHOWN = 8;
 export function Breakdown({ known }: { known: Count | undefined }) {
   return (
     <div class="thirds">
-      {SIDES.map(([side, title]) => (
-        <Card key={side} title={title}>
-          {known ? <Side title={title} cells={known.breakdown[side]} whole={known.shareCount} /> : <Waiting rows={7} />}
+      {DIMENSIONS.map(([dimension, title]) => (
+        <Card key={dimension} title={title}>
+          {known ? <Dimension title={title} cells={known.breakdown[dimension]} whole={known.shareCount} /> : <Skeleton rows={7} />}
         </Card>
       ))}
     </div>
   );
 }
 
-function Side({ title, cells, whole }: { title: string; cells: Record<string, number>; whole: number }) {
+function Dimension({ title, cells, whole }: { title: string; cells: Record<string, number>; whole: number }) {
   const sorted = Object.entries(cells).sort((a, b) => b[1] - a[1]);
   if (!sorted.length) return <p class="soft">Nothing yet.</p>;
   const found = colours(sorted.map(([name]) => name));

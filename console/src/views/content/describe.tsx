@@ -1,29 +1,29 @@
 /** Tell a content's title, picture and address; what is left empty is forgotten. */
 
 import { useState } from "preact/hooks";
-import { ask, type Answer } from "../../api/client";
-import { useDoing } from "../../api/doing";
-import { Dialog, Form } from "../../parts/dialog";
-import { Field } from "../../parts/field";
+import { callApi, type ResponseBody } from "../../api/client";
+import { useAction } from "../../api/action";
+import { Dialog, Form } from "../../components/dialog";
+import { Field } from "../../components/field";
 
-type Item = Answer<"/content/{contentType}/{contentId}">;
+type Item = ResponseBody<"/content/{contentType}/{contentId}">;
 
 export function Describe({ item, close, done }: { item: Item; close: () => void; done: () => void }) {
   const { contentType, contentId } = item;
-  const doing = useDoing();
+  const action = useAction();
   const [title, setTitle] = useState(item.title ?? "");
   const [image, setImage] = useState(item.image ?? "");
   const [url, setUrl] = useState(item.urlSource === "own" ? item.url! : "");
   const save = () =>
-    doing.run(async () => {
+    action.run(async () => {
       const body = { title: title.trim() || null, image: image.trim() || null, url: url.trim() || null };
-      await ask("put", "/content/{contentType}/{contentId}", { path: { contentType, contentId }, body });
+      await callApi("put", "/content/{contentType}/{contentId}", { path: { contentType, contentId }, body });
       done();
       close();
     });
   return (
     <Dialog title="What people are shown" close={close}>
-      <Form doing={doing} word="Save" cancel={close} submit={() => void save()}>
+      <Form action={action} word="Save" cancel={close} submit={() => void save()}>
         <Field label="Title" value={title} change={setTitle} max={300} focus />
         <Field
           label="Picture"

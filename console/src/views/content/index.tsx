@@ -1,20 +1,20 @@
 /** Content: find one by the begin of its id or words of its title. */
 
-import { useAddress } from "../../address";
-import { useAsked } from "../../api/asked";
-import type { Answer } from "../../api/client";
+import { useViewQuery } from "../../view-query";
+import { useQuery } from "../../api/query";
+import type { ResponseBody } from "../../api/client";
 import { count } from "../../locale";
-import { Field } from "../../parts/field";
-import { Page, Card } from "../../parts/page";
-import { Paging } from "../../parts/paging";
-import { Empty, Failed } from "../../parts/states";
-import { Table, type Column } from "../../parts/table";
-import { When } from "../../parts/told";
-import { view } from "../../places";
-import { useTyped } from "../../typed";
+import { Field } from "../../components/field";
+import { Page, Card } from "../../components/page";
+import { Paging } from "../../components/paging";
+import { Empty, ProblemNotice } from "../../components/states";
+import { Table, type Column } from "../../components/table";
+import { Timestamp } from "../../components/values";
+import { view } from "../../urls";
+import { useDebouncedText } from "../../debounced-text";
 import { Picture } from "./picture";
 
-type Item = Answer<"/content">["items"][number];
+type Item = ResponseBody<"/content">["items"][number];
 const PAGE = 50;
 const idOf = ({ contentType, contentId }: Item) => `${contentType}:${contentId}`;
 
@@ -39,17 +39,17 @@ const COLUMNS: readonly Column<Item>[] = [
   { head: "Shares", as: "number", cell: ({ shareCount }) => count(shareCount) },
   {
     head: "Title set",
-    cell: ({ updatedAt }) => (updatedAt ? <When at={updatedAt} /> : <span class="soft">never</span>),
+    cell: ({ updatedAt }) => (updatedAt ? <Timestamp at={updatedAt} /> : <span class="soft">never</span>),
   },
 ];
 
 export function Contents() {
-  const { query, to, go } = useAddress();
-  const [words, type] = useTyped(query["query"] ?? "", (text) => go({ query: text, after: null }));
-  const [kind, typeKind] = useTyped(query["type"] ?? "", (text) =>
+  const { query, to, go } = useViewQuery();
+  const [words, type] = useDebouncedText(query["query"] ?? "", (text) => go({ query: text, after: null }));
+  const [kind, typeKind] = useDebouncedText(query["type"] ?? "", (text) =>
     go({ type: text.trim().toLowerCase(), after: null }),
   );
-  const { data, problem, waiting, again } = useAsked("/content", {
+  const { data, problem, loading, refetch } = useQuery("/content", {
     query: {
       query: query["query"]?.trim() || null,
       contentType: query["type"] ?? null,
@@ -73,12 +73,12 @@ export function Contents() {
           <Field type="search" label="Type" value={kind} change={typeKind} max={32} placeholder="video" />
         </form>
         {problem ? (
-          <Failed problem={problem} again={again} />
+          <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Nothing searching={Boolean(query["query"] || query["type"])} />
         ) : (
           <>
-            <Table label="Contents" columns={COLUMNS} rows={data?.items} id={idOf} stale={waiting} />
+            <Table label="Contents" columns={COLUMNS} rows={data?.items} id={idOf} stale={loading} />
             {data && (
               <Paging
                 first={query["after"] ? to({ after: null }) : null}

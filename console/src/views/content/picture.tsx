@@ -1,7 +1,7 @@
 /** A content's picture, or the place where it would be. */
 
 import { useState } from "preact/hooks";
-import { Icon } from "../../parts/icon";
+import { Icon } from "../../components/icon";
 
 export function Picture({ image, large = false }: { image: string | null; large?: boolean }) {
   const [failed, fail] = useState("");

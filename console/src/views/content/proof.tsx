@@ -1,27 +1,27 @@
 /** The proof of one content: counted + waiting = ledger, in one snapshot, cell by cell if one wants to see. */
 
-import { useAsked } from "../../api/asked";
+import { useQuery } from "../../api/query";
 import { count, difference, moment } from "../../locale";
-import { Icon } from "../../parts/icon";
-import { Card } from "../../parts/page";
-import { Failed, Waiting } from "../../parts/states";
-import { Badge } from "../../parts/told";
+import { Icon } from "../../components/icon";
+import { Card } from "../../components/page";
+import { ProblemNotice, Skeleton } from "../../components/states";
+import { Badge } from "../../components/values";
 
 export function Proof({ path }: { path: { contentType: string; contentId: string } }) {
-  const { data, problem, waiting, again } = useAsked("/proof/{contentType}/{contentId}", { path });
+  const { data, problem, loading, refetch } = useQuery("/proof/{contentType}/{contentId}", { path });
   return (
     <Card
       title="Proof"
-      class={waiting && data ? "proof stale" : "proof"}
+      class={loading && data ? "proof stale" : "proof"}
       aside={
-        <button type="button" class="button small" disabled={waiting} onClick={again}>
+        <button type="button" class="button small" disabled={loading} onClick={refetch}>
           <Icon name="again" />
           Prove again
         </button>
       }
     >
-      {problem && <Failed problem={problem} again={again} />}
-      {!data && !problem && <Waiting rows={3} />}
+      {problem && <ProblemNotice problem={problem} retry={refetch} />}
+      {!data && !problem && <Skeleton rows={3} />}
       {data && (
         <>
           <div class="sum">

@@ -1,15 +1,15 @@
 /** Who shared a content: the newest lines of its audit, with the way to all of them. */
 
 import { useEffect } from "preact/hooks";
-import { useAsked } from "../../api/asked";
-import { Card } from "../../parts/page";
-import { Failed } from "../../parts/states";
-import { Table } from "../../parts/table";
-import { view } from "../../places";
+import { useQuery } from "../../api/query";
+import { Card } from "../../components/page";
+import { ProblemNotice } from "../../components/states";
+import { Table } from "../../components/table";
+import { view } from "../../urls";
 import { columns, lineId } from "../audit/columns";
 
 const SHOWN = 10;
-const CALM = 2000;
+const REFETCH_DELAY = 2000;
 
 export function Sharers({
   contentType,
@@ -20,15 +20,15 @@ export function Sharers({
   contentId: string;
   version: number | undefined;
 }) {
-  const { data, problem, again } = useAsked("/audit", { query: { contentType, contentId, pageSize: SHOWN } });
+  const { data, problem, refetch } = useQuery("/audit", { query: { contentType, contentId, pageSize: SHOWN } });
   useEffect(() => {
     if (version === undefined || !data) return;
-    const timer = setTimeout(again, CALM);
+    const timer = setTimeout(refetch, REFETCH_DELAY);
     return () => clearTimeout(timer);
   }, [version]);
   return (
     <Card title="Who shared" aside={<a href={view("audit", { contentType, contentId })}>All in the audit</a>}>
-      {problem && !data && <Failed problem={problem} again={again} />}
+      {problem && !data && <ProblemNotice problem={problem} retry={refetch} />}
       {data?.items.length === 0 && <p class="soft">Nobody yet.</p>}
       {!problem && data?.items.length !== 0 && (
         <Table

@@ -1,14 +1,14 @@
 /** A content's shares over time, in the viewer's time zone. */
 
 import { useMemo } from "preact/hooks";
-import { useAddress } from "../../address";
-import { useAsked } from "../../api/asked";
+import { useViewQuery } from "../../view-query";
+import { useQuery } from "../../api/query";
 import { Chart } from "../../chart/chart";
-import { folded } from "../../chart/fold";
+import { foldSeries } from "../../chart/fold";
 import { count, date, dated, timezone } from "../../locale";
-import { Choice } from "../../parts/field";
-import { Card } from "../../parts/page";
-import { Failed, Waiting } from "../../parts/states";
+import { Choice } from "../../components/field";
+import { Card } from "../../components/page";
+import { ProblemNotice, Skeleton } from "../../components/states";
 
 const SPANS = {
   "1d": { word: "24 hours", interval: "PT24H", bucket: "15m" },
@@ -24,28 +24,28 @@ const GROUPS = [
 const REFRESH = 15_000;
 
 export function Timeline({ contentType, contentId }: { contentType: string; contentId: string }) {
-  const { query, go } = useAddress();
+  const { query, go } = useViewQuery();
   const span: Span = query["span"] && query["span"] in SPANS ? (query["span"] as Span) : "7d";
   const groupBy = query["by"] === "evidence" ? "evidence" : "channel";
   const { interval, bucket, word } = SPANS[span];
-  const { data, problem, waiting, again } = useAsked(
+  const { data, problem, loading, refetch } = useQuery(
     "/analytics/shares",
     { query: { contentType, contentId, interval, bucket, groupBy, timezone } },
     REFRESH,
   );
-  const drawn = useMemo(() => {
+  const chartData = useMemo(() => {
     if (!data) return undefined;
     return {
       at: (data.series[0]?.points ?? []).map(({ at }) => Date.parse(at) / 1000),
-      series: folded(data.series.map(({ name, points }) => ({ name, values: points.map(({ shares }) => shares) }))),
+      series: foldSeries(data.series.map(({ name, points }) => ({ name, values: points.map(({ shares }) => shares) }))),
     };
   }, [data]);
-  const told = (at: number) => (bucket === "day" ? date : dated)(new Date(at * 1000));
+  const formatTime = (at: number) => (bucket === "day" ? date : dated)(new Date(at * 1000));
   const spans = (Object.keys(SPANS) as Span[]).map((name) => [name, SPANS[name].word] as const);
   return (
     <Card
       title="Over time"
-      class={(waiting || problem) && data ? "stale" : ""}
+      class={(loading || problem) && data ? "stale" : ""}
       aside={
         <div class="actions">
           <Choice
@@ -58,20 +58,20 @@ export function Timeline({ contentType, contentId }: { contentType: string; cont
         </div>
       }
     >
-      {problem && !data && <Failed problem={problem} again={again} />}
-      {!problem && !drawn && (
+      {problem && !data && <ProblemNotice problem={problem} retry={refetch} />}
+      {!problem && !chartData && (
         <div class="chart">
-          <Waiting rows={2} />
+          <Skeleton rows={2} />
         </div>
       )}
-      {drawn &&
-        (drawn.at.length ? (
+      {chartData &&
+        (chartData.at.length ? (
           <>
             <Chart
               label={`Shares over ${word}`}
-              at={drawn.at}
-              series={drawn.series}
-              told={told}
+              at={chartData.at}
+              series={chartData.series}
+              formatTime={formatTime}
               all={word}
               empty="Nothing was shared in this time."
             />

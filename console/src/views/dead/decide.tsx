@@ -1,44 +1,44 @@
 /** The question before jobs are replayed or discarded. */
 
 import { useState } from "preact/hooks";
-import { ask } from "../../api/client";
-import { useDoing } from "../../api/doing";
-import { Dialog, Form } from "../../parts/dialog";
-import { Field } from "../../parts/field";
+import { callApi } from "../../api/client";
+import { useAction } from "../../api/action";
+import { Dialog, Form } from "../../components/dialog";
+import { Field } from "../../components/field";
 import type { Outcome } from "./outcomes";
 
-export type Deed = "replay" | "discard";
+export type Decision = "replay" | "discard";
 
 interface Props {
-  readonly deed: Deed;
+  readonly decision: Decision;
   readonly ids: readonly string[];
   readonly close: () => void;
   readonly done: (outcomes: readonly Outcome[]) => void;
 }
 
-export function Decide({ deed, ids, close, done }: Props) {
-  const doing = useDoing();
+export function Decide({ decision, ids, close, done }: Props) {
+  const action = useAction();
   const [reason, setReason] = useState("");
   const jobs = ids.length === 1 ? "this job" : `${ids.length} jobs`;
   const decide = () =>
-    doing.run(async () => {
-      const told =
-        deed === "replay"
-          ? await ask("post", "/dead/replay", { body: { ids: [...ids] } })
-          : await ask("post", "/dead/discard", { body: { ids: [...ids], reason: reason.trim() } });
-      done(told.results);
+    action.run(async () => {
+      const response =
+        decision === "replay"
+          ? await callApi("post", "/dead/replay", { body: { ids: [...ids] } })
+          : await callApi("post", "/dead/discard", { body: { ids: [...ids], reason: reason.trim() } });
+      done(response.results);
     });
   return (
-    <Dialog title={deed === "replay" ? `Replay ${jobs}?` : `Discard ${jobs}?`} close={close}>
+    <Dialog title={decision === "replay" ? `Replay ${jobs}?` : `Discard ${jobs}?`} close={close}>
       <Form
-        doing={doing}
-        word={deed === "replay" ? "Replay" : "Discard"}
-        danger={deed === "discard"}
-        off={deed === "discard" && !reason.trim()}
+        action={action}
+        word={decision === "replay" ? "Replay" : "Discard"}
+        danger={decision === "discard"}
+        off={decision === "discard" && !reason.trim()}
         cancel={close}
         submit={() => void decide()}
       >
-        {deed === "replay" ? (
+        {decision === "replay" ? (
           <p>They become pending again and are sent. However often that happens, each counts once.</p>
         ) : (
           <>

@@ -2,44 +2,44 @@
 
 import { useState } from "preact/hooks";
 import { useLocation, useRoute } from "preact-iso/router";
-import { useAddress } from "../../address";
-import { useAsked } from "../../api/asked";
-import type { Answer } from "../../api/client";
-import { useMay } from "../../api/session";
+import { useViewQuery } from "../../view-query";
+import { useQuery } from "../../api/query";
+import type { ResponseBody } from "../../api/client";
+import { useHasScope } from "../../api/session";
 import { difference } from "../../locale";
-import { Icon } from "../../parts/icon";
-import { Card, Page } from "../../parts/page";
-import { Paging } from "../../parts/paging";
-import { Empty, Failed } from "../../parts/states";
-import { Table, type Column } from "../../parts/table";
-import { ContentName, None, When } from "../../parts/told";
-import { view } from "../../places";
-import { Decide, type Deed } from "./decide";
-import { Letter } from "./letter";
+import { Icon } from "../../components/icon";
+import { Card, Page } from "../../components/page";
+import { Paging } from "../../components/paging";
+import { Empty, ProblemNotice } from "../../components/states";
+import { Table, type Column } from "../../components/table";
+import { ContentLink, NoValue, Timestamp } from "../../components/values";
+import { view } from "../../urls";
+import { Decide, type Decision } from "./decide";
+import { DeadLetter } from "./detail";
 import { Outcomes, type Outcome } from "./outcomes";
 
-type Job = Answer<"/dead">["items"][number];
+type Job = ResponseBody<"/dead">["items"][number];
 const PAGE = 50;
 const idOf = ({ id }: Job) => id;
 
 export function Dead() {
   const { params } = useRoute();
   const { route } = useLocation();
-  const may = useMay();
-  const { query } = useAddress();
-  const { data, problem, waiting, again } = useAsked("/dead", {
+  const hasScope = useHasScope();
+  const { query } = useViewQuery();
+  const { data, problem, loading, refetch } = useQuery("/dead", {
     query: { startingAfter: query["after"] ?? null, pageSize: PAGE },
   });
   const [picked, pick] = useState<ReadonlySet<string>>(new Set());
-  const [deed, decide] = useState<{ deed: Deed; ids: readonly string[] }>();
+  const [decision, decide] = useState<{ decision: Decision; ids: readonly string[] }>();
   const [outcomes, tell] = useState<readonly Outcome[]>([]);
   const list = (fields: Record<string, string | null> = {}) => view("dead", { ...query, ...fields });
-  const here = data?.items.filter(({ id }) => picked.has(id)).map(idOf) ?? [];
+  const pickedHere = data?.items.filter(({ id }) => picked.has(id)).map(idOf) ?? [];
   const done = (results: readonly Outcome[]) => {
     tell(results);
     pick(new Set());
     decide(undefined);
-    again();
+    refetch();
     if (params["id"]) route(list());
   };
   return (
@@ -48,25 +48,25 @@ export function Dead() {
       place="dead"
       lead="Jobs that were set aside. Until you decide, they stay in the proof: nothing is lost."
       actions={
-        may("admin") && (
+        hasScope("admin") && (
           <>
             <button
               type="button"
               class="button"
-              disabled={!here.length}
-              onClick={() => decide({ deed: "discard", ids: here })}
+              disabled={!pickedHere.length}
+              onClick={() => decide({ decision: "discard", ids: pickedHere })}
             >
               <Icon name="trash" />
-              Discard {here.length || ""}
+              Discard {pickedHere.length || ""}
             </button>
             <button
               type="button"
               class="button strong"
-              disabled={!here.length}
-              onClick={() => decide({ deed: "replay", ids: here })}
+              disabled={!pickedHere.length}
+              onClick={() => decide({ decision: "replay", ids: pickedHere })}
             >
               <Icon name="again" />
-              Replay {here.length || ""}
+              Replay {pickedHere.length || ""}
             </button>
           </>
         )
@@ -75,7 +75,7 @@ export function Dead() {
       {outcomes.length > 0 && <Outcomes outcomes={outcomes} close={() => tell([])} />}
       <Card label="Dead letters">
         {problem ? (
-          <Failed problem={problem} again={again} />
+          <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Empty icon="check" title="No dead letters">
             Every job was done, or is on its way.
@@ -87,7 +87,7 @@ export function Dead() {
               columns={columns(data?.items ?? [], picked, pick, query)}
               rows={data?.items}
               id={idOf}
-              stale={waiting}
+              stale={loading}
             />
             {data && (
               <Paging
@@ -101,13 +101,13 @@ export function Dead() {
         )}
       </Card>
       {params["id"] && (
-        <Letter
+        <DeadLetter
           id={params["id"]}
           close={() => route(list())}
-          decide={(wanted, id) => decide({ deed: wanted, ids: [id] })}
+          decide={(wanted, id) => decide({ decision: wanted, ids: [id] })}
         />
       )}
-      {deed && <Decide {...deed} close={() => decide(undefined)} done={done} />}
+      {decision && <Decide {...decision} close={() => decide(undefined)} done={done} />}
     </Page>
   );
 }
@@ -119,7 +119,7 @@ function columns(
   query: Readonly<Record<string, string>>,
 ): readonly Column<Job>[] {
   const all = shown.length > 0 && shown.every(({ id }) => picked.has(id));
-  const turned = (id: string) => {
+  const toggle = (id: string) => {
     const next = new Set(picked);
     if (!next.delete(id)) next.add(id);
     pick(next);
@@ -138,7 +138,7 @@ function columns(
       ),
       cell: ({ id }) => (
         <span class="above">
-          <input type="checkbox" aria-label={`Pick ${id}`} checked={picked.has(id)} onChange={() => turned(id)} />
+          <input type="checkbox" aria-label={`Pick ${id}`} checked={picked.has(id)} onChange={() => toggle(id)} />
         </span>
       ),
     },
@@ -156,10 +156,10 @@ function columns(
       head: "Content",
       as: "line",
       cell: ({ contentType, contentId }) =>
-        contentType ? <ContentName type={contentType} id={contentId} /> : <None />,
+        contentType ? <ContentLink type={contentType} id={contentId} /> : <NoValue />,
     },
     { head: "Moves", as: "number", cell: ({ delta }) => difference(delta) },
     { head: "Attempts", as: "number", cell: ({ attempts }) => attempts },
-    { head: "Since", cell: ({ createdAt }) => <When at={createdAt} /> },
+    { head: "Since", cell: ({ createdAt }) => <Timestamp at={createdAt} /> },
   ];
 }

@@ -1,12 +1,12 @@
 /** What became of each job. */
 
 import { useEffect, useRef } from "preact/hooks";
-import type { Answer } from "../../api/client";
-import { Icon } from "../../parts/icon";
-import { toTop } from "../../parts/page";
-import { Badge } from "../../parts/told";
+import type { ResponseBody } from "../../api/client";
+import { Icon } from "../../components/icon";
+import { toTop } from "../../components/page";
+import { Badge } from "../../components/values";
 
-export type Outcome = Answer<"/dead/replay", "post">["results"][number];
+export type Outcome = ResponseBody<"/dead/replay", "post">["results"][number];
 
 export function Outcomes({ outcomes, close }: { outcomes: readonly Outcome[]; close: () => void }) {
   const heading = useRef<HTMLHeadingElement>(null);

@@ -1,14 +1,14 @@
 /** Make a key: it is shown once, and never again. */
 
 import { useState } from "preact/hooks";
-import { ask, type Answer } from "../../api/client";
-import { useDoing } from "../../api/doing";
-import { Dialog, Form } from "../../parts/dialog";
-import { Field } from "../../parts/field";
-import { Copy } from "../../parts/told";
+import { callApi, type ResponseBody } from "../../api/client";
+import { useAction } from "../../api/action";
+import { Dialog, Form } from "../../components/dialog";
+import { Field } from "../../components/field";
+import { CopyButton } from "../../components/values";
 
-type Made = Answer<"/keys", "post">;
-type Scope = Made["scopes"][number];
+type CreatedKey = ResponseBody<"/keys", "post">;
+type Scope = CreatedKey["scopes"][number];
 
 const SCOPES: readonly (readonly [Scope, string])[] = [
   ["shares", "share, withdraw, make links"],
@@ -19,22 +19,22 @@ const SCOPES: readonly (readonly [Scope, string])[] = [
 ];
 
 export function Create({ close, done }: { close: () => void; done: () => void }) {
-  const doing = useDoing();
+  const action = useAction();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Scope[]>(["shares"]);
-  const [made, show] = useState<Made>();
+  const [createdKey, show] = useState<CreatedKey>();
   const create = () =>
-    doing.run(async () => {
-      show(await ask("post", "/keys", { body: { name: name.trim(), scopes: [...scopes] } }));
+    action.run(async () => {
+      show(await callApi("post", "/keys", { body: { name: name.trim(), scopes: [...scopes] } }));
       done();
     });
-  const turn = (scope: Scope) =>
+  const toggle = (scope: Scope) =>
     setScopes((before) => (before.includes(scope) ? before.filter((each) => each !== scope) : [...before, scope]));
-  if (made) return <Shown made={made} close={close} />;
+  if (createdKey) return <ShowKey createdKey={createdKey} close={close} />;
   return (
     <Dialog title="New key" close={close}>
       <Form
-        doing={doing}
+        action={action}
         word="Create key"
         off={!name.trim() || !scopes.length}
         cancel={close}
@@ -55,7 +55,7 @@ export function Create({ close, done }: { close: () => void; done: () => void })
           <legend>What it may</legend>
           {SCOPES.map(([scope, may]) => (
             <label key={scope} class="check">
-              <input type="checkbox" checked={scopes.includes(scope)} onChange={() => turn(scope)} />
+              <input type="checkbox" checked={scopes.includes(scope)} onChange={() => toggle(scope)} />
               <span>
                 <b>{scope}</b> <span class="soft">{may}</span>
               </span>
@@ -67,15 +67,15 @@ export function Create({ close, done }: { close: () => void; done: () => void })
   );
 }
 
-function Shown({ made, close }: { made: Made; close: () => void }) {
+function ShowKey({ createdKey, close }: { createdKey: CreatedKey; close: () => void }) {
   return (
-    <Dialog title={`Key “${made.name}”`} close={close}>
+    <Dialog title={`Key “${createdKey.name}”`} close={close}>
       <p>Keep it now: it is shown this once, and only its hash is stored.</p>
       <p class="shown-key">
-        <code>{made.key}</code>
+        <code>{createdKey.key}</code>
       </p>
       <div class="buttons">
-        <Copy text={made.key} label="Copy" small={false} />
+        <CopyButton text={createdKey.key} label="Copy" small={false} />
         <button type="button" class="button strong" onClick={close}>
           I have kept it
         </button>

@@ -1,29 +1,29 @@
 /** API keys of servers: who has one, what it may, when it was last used. */
 
 import { useState } from "preact/hooks";
-import { useAddress } from "../../address";
-import { useAsked } from "../../api/asked";
-import { ask, type Answer } from "../../api/client";
-import { useDoing } from "../../api/doing";
-import { useMay } from "../../api/session";
+import { useViewQuery } from "../../view-query";
+import { useQuery } from "../../api/query";
+import { callApi, type ResponseBody } from "../../api/client";
+import { useAction } from "../../api/action";
+import { useHasScope } from "../../api/session";
 import { useNow } from "../../live/hooks";
-import { Dialog, Form } from "../../parts/dialog";
-import { Icon } from "../../parts/icon";
-import { Card, Page } from "../../parts/page";
-import { Paging } from "../../parts/paging";
-import { Empty, Failed } from "../../parts/states";
-import { Table, type Column } from "../../parts/table";
-import { Ago, Badge, When } from "../../parts/told";
+import { Dialog, Form } from "../../components/dialog";
+import { Icon } from "../../components/icon";
+import { Card, Page } from "../../components/page";
+import { Paging } from "../../components/paging";
+import { Empty, ProblemNotice } from "../../components/states";
+import { Table, type Column } from "../../components/table";
+import { RelativeTime, Badge, Timestamp } from "../../components/values";
 import { Create } from "./create";
 
-type Key = Answer<"/keys">["items"][number];
+type Key = ResponseBody<"/keys">["items"][number];
 const PAGE = 50;
 const idOf = ({ id }: Key) => id;
 
 export function Keys() {
-  const may = useMay();
-  const { query, to } = useAddress();
-  const { data, problem, waiting, again } = useAsked("/keys", {
+  const hasScope = useHasScope();
+  const { query, to } = useViewQuery();
+  const { data, problem, loading, refetch } = useQuery("/keys", {
     query: { startingAfter: query["after"] ?? null, pageSize: PAGE },
   });
   const [making, make] = useState(false);
@@ -34,7 +34,7 @@ export function Keys() {
       title="Keys"
       lead="For servers. People sign in."
       actions={
-        may("admin") && (
+        hasScope("admin") && (
           <button type="button" class="button strong" onClick={() => make(true)}>
             <Icon name="plus" />
             New key
@@ -44,14 +44,14 @@ export function Keys() {
     >
       <Card label="Keys">
         {problem ? (
-          <Failed problem={problem} again={again} />
+          <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Empty icon="keys" title="No keys yet">
             A key lets a server of yours use the API.
           </Empty>
         ) : (
           <>
-            <Table label="Keys" columns={columns(now, revoke)} rows={data?.items} id={idOf} stale={waiting} bones={5} />
+            <Table label="Keys" columns={columns(now, revoke)} rows={data?.items} id={idOf} stale={loading} bones={5} />
             {data && (
               <Paging
                 first={query["after"] ? to({ after: null }) : null}
@@ -63,8 +63,8 @@ export function Keys() {
           </>
         )}
       </Card>
-      {making && <Create close={() => make(false)} done={again} />}
-      {revoking && <Revoke held={revoking} close={() => revoke(undefined)} done={again} />}
+      {making && <Create close={() => make(false)} done={refetch} />}
+      {revoking && <Revoke held={revoking} close={() => revoke(undefined)} done={refetch} />}
     </Page>
   );
 }
@@ -82,10 +82,10 @@ function columns(now: number, revoke: (key: Key) => void): readonly Column<Key>[
         </span>
       ),
     },
-    { head: "Created", cell: ({ createdAt }) => <When at={createdAt} /> },
+    { head: "Created", cell: ({ createdAt }) => <Timestamp at={createdAt} /> },
     {
       head: "Last used",
-      cell: ({ lastUsedAt }) => (lastUsedAt ? <Ago at={lastUsedAt} now={now} /> : <span class="soft">never</span>),
+      cell: ({ lastUsedAt }) => (lastUsedAt ? <RelativeTime at={lastUsedAt} now={now} /> : <span class="soft">never</span>),
     },
     {
       head: "Revoke",
@@ -94,7 +94,7 @@ function columns(now: number, revoke: (key: Key) => void): readonly Column<Key>[
       cell: (key) =>
         key.revokedAt ? (
           <span class="soft">
-            revoked <When at={key.revokedAt} />
+            revoked <Timestamp at={key.revokedAt} />
           </span>
         ) : (
           <button type="button" class="button small" aria-label={`Revoke ${key.name}`} onClick={() => revoke(key)}>
@@ -106,16 +106,16 @@ function columns(now: number, revoke: (key: Key) => void): readonly Column<Key>[
 }
 
 function Revoke({ held, close, done }: { held: Key; close: () => void; done: () => void }) {
-  const doing = useDoing();
+  const action = useAction();
   const revoke = () =>
-    doing.run(async () => {
-      await ask("delete", "/keys/{id}", { path: { id: held.id } });
+    action.run(async () => {
+      await callApi("delete", "/keys/{id}", { path: { id: held.id } });
       done();
       close();
     });
   return (
     <Dialog title={`Revoke “${held.name}”?`} close={close}>
-      <Form doing={doing} word="Revoke" danger cancel={close} submit={() => void revoke()}>
+      <Form action={action} word="Revoke" danger cancel={close} submit={() => void revoke()}>
         <p>Whoever uses it is refused within ten seconds. This cannot be undone.</p>
       </Form>
     </Dialog>

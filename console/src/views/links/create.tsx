@@ -2,12 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
-import { ask } from "../../api/client";
-import { useDoing } from "../../api/doing";
-import { Dialog, Form } from "../../parts/dialog";
-import { view } from "../../places";
+import { callApi } from "../../api/client";
+import { useAction } from "../../api/action";
+import { Dialog, Form } from "../../components/dialog";
+import { view } from "../../urls";
 import { bodyOf, Fields, useFields } from "./fields";
-import { Field } from "../../parts/field";
+import { Field } from "../../components/field";
 
 interface Props {
   readonly query: Readonly<Record<string, string>>;
@@ -16,22 +16,22 @@ interface Props {
 }
 
 export function Create({ query, close, done }: Props) {
-  const doing = useDoing();
+  const action = useAction();
   const { route } = useLocation();
   const [contentType, setType] = useState(query["contentType"] ?? "video");
   const [contentId, setId] = useState(query["contentId"] ?? "");
   const [fields, change] = useFields();
   const create = () =>
-    doing.run(async () => {
+    action.run(async () => {
       const { url, ...rest } = bodyOf(fields);
       const body = { contentType: contentType.trim(), contentId: contentId.trim(), ...rest, ...(url ? { url } : {}) };
-      const link = await ask("post", "/share-links", { body });
+      const link = await callApi("post", "/share-links", { body });
       done();
       route(view(["links", link.id]), true);
     });
   return (
     <Dialog title="New link" close={close}>
-      <Form doing={doing} word="Create link" cancel={close} submit={() => void create()}>
+      <Form action={action} word="Create link" cancel={close} submit={() => void create()}>
         <div class="two">
           <Field
             label="Content type"

@@ -1,8 +1,8 @@
 /** What can be said of a link, when it is made and later. */
 
 import { useState } from "preact/hooks";
-import { local } from "../../days";
-import { Field } from "../../parts/field";
+import { localRfc3339 } from "../../dates";
+import { Field } from "../../components/field";
 
 export interface LinkFields {
   readonly url: string;
@@ -19,7 +19,7 @@ export function useFields(known?: Known): [LinkFields, (changed: Partial<LinkFie
     url: known?.url ?? "",
     channelId: known?.channelId ?? "",
     campaignId: known?.campaignId ?? "",
-    expiresAt: known?.expiresAt ? local(new Date(known.expiresAt)).slice(0, 16) : "",
+    expiresAt: known?.expiresAt ? localRfc3339(new Date(known.expiresAt)).slice(0, 16) : "",
   });
   return [fields, (changed) => set((before) => ({ ...before, ...changed }))];
 }
@@ -30,7 +30,7 @@ export function bodyOf({ url, channelId, campaignId, expiresAt }: LinkFields) {
     url: url.trim(),
     channelId: channelId.trim() || null,
     campaignId: campaignId.trim() || null,
-    expiresAt: expiresAt ? local(new Date(expiresAt)) : null,
+    expiresAt: expiresAt ? localRfc3339(new Date(expiresAt)) : null,
   };
 }
 

@@ -1,23 +1,23 @@
 /** Share links: list, create, and one of them with its QR code. */
 
 import { useLocation, useRoute } from "preact-iso/router";
-import { useAddress } from "../../address";
-import { useAsked } from "../../api/asked";
-import type { Answer } from "../../api/client";
-import { useMay } from "../../api/session";
-import { Field } from "../../parts/field";
-import { Icon } from "../../parts/icon";
-import { Card, Page } from "../../parts/page";
-import { Paging } from "../../parts/paging";
-import { Empty, Failed } from "../../parts/states";
-import { Table, type Column } from "../../parts/table";
-import { Clipped, ContentName, Copy, When } from "../../parts/told";
-import { absolute, view } from "../../places";
-import { useTyped } from "../../typed";
+import { useViewQuery } from "../../view-query";
+import { useQuery } from "../../api/query";
+import type { ResponseBody } from "../../api/client";
+import { useHasScope } from "../../api/session";
+import { Field } from "../../components/field";
+import { Icon } from "../../components/icon";
+import { Card, Page } from "../../components/page";
+import { Paging } from "../../components/paging";
+import { Empty, ProblemNotice } from "../../components/states";
+import { Table, type Column } from "../../components/table";
+import { TruncatedText, ContentLink, CopyButton, Timestamp } from "../../components/values";
+import { absolute, view } from "../../urls";
+import { useDebouncedText } from "../../debounced-text";
 import { Create } from "./create";
-import { One } from "./one";
+import { LinkDetail } from "./detail";
 
-type Link = Answer<"/share-links">["items"][number];
+type Link = ResponseBody<"/share-links">["items"][number];
 const PAGE = 50;
 const FIELDS = ["contentType", "contentId", "campaignId", "userId"] as const;
 const idOf = ({ id }: Link) => id;
@@ -33,7 +33,7 @@ function columns(query: Readonly<Record<string, string>>): readonly Column<Link>
             <code>/s/{code}</code>
           </a>
           <span class="above">
-            <Copy text={absolute(shortUrl)} label={`Copy the address of ${code}`} />
+            <CopyButton text={absolute(shortUrl)} label={`Copy the address of ${code}`} />
           </span>
         </span>
       ),
@@ -41,15 +41,15 @@ function columns(query: Readonly<Record<string, string>>): readonly Column<Link>
     {
       head: "Content",
       as: "line",
-      cell: ({ contentType, contentId }) => <ContentName type={contentType} id={contentId} />,
+      cell: ({ contentType, contentId }) => <ContentLink type={contentType} id={contentId} />,
     },
-    { head: "Channel", cell: ({ channelId }) => <Clipped text={channelId} /> },
-    { head: "Campaign", cell: ({ campaignId }) => <Clipped text={campaignId} /> },
-    { head: "Owner", cell: ({ userId }) => <Clipped text={userId} /> },
-    { head: "Created", cell: ({ createdAt }) => <When at={createdAt} /> },
+    { head: "Channel", cell: ({ channelId }) => <TruncatedText text={channelId} /> },
+    { head: "Campaign", cell: ({ campaignId }) => <TruncatedText text={campaignId} /> },
+    { head: "Owner", cell: ({ userId }) => <TruncatedText text={userId} /> },
+    { head: "Created", cell: ({ createdAt }) => <Timestamp at={createdAt} /> },
     {
       head: "Expires",
-      cell: ({ expiresAt }) => (expiresAt ? <When at={expiresAt} /> : <span class="soft none">never</span>),
+      cell: ({ expiresAt }) => (expiresAt ? <Timestamp at={expiresAt} /> : <span class="soft none">never</span>),
     },
   ];
 }
@@ -57,9 +57,9 @@ function columns(query: Readonly<Record<string, string>>): readonly Column<Link>
 export function Links() {
   const { params } = useRoute();
   const { route } = useLocation();
-  const may = useMay();
-  const { query, go } = useAddress();
-  const { data, problem, waiting, again } = useAsked("/share-links", {
+  const hasScope = useHasScope();
+  const { query, go } = useViewQuery();
+  const { data, problem, loading, refetch } = useQuery("/share-links", {
     query: {
       ...Object.fromEntries(FIELDS.map((field) => [field, query["new"] ? null : query[field]?.trim() || null])),
       startingAfter: query["after"] ?? null,
@@ -68,12 +68,12 @@ export function Links() {
   });
   const list = (fields: Record<string, string | null> = {}) => view("links", { ...query, ...fields });
   const filtered = FIELDS.some((field) => query[field]);
-  const mayCreate = may("shares");
+  const mayCreate = hasScope("shares");
   return (
     <Page
       title="Links"
       place="links"
-      lead={may("admin") ? undefined : "Those that you own."}
+      lead={hasScope("admin") ? undefined : "Those that you own."}
       actions={
         mayCreate && (
           <a class="button strong" href={list({ new: "1" })}>
@@ -85,13 +85,13 @@ export function Links() {
     >
       <Card label="Links">
         <form class="filter-grid four" role="search" onSubmit={(event) => event.preventDefault()}>
-          <Typed label="Content type" name="contentType" value={query["contentType"]} go={go} />
-          <Typed label="Content id" name="contentId" value={query["contentId"]} go={go} />
-          <Typed label="Campaign" name="campaignId" value={query["campaignId"]} go={go} />
-          {may("admin") && <Typed label="Owner" name="userId" value={query["userId"]} go={go} />}
+          <SearchField label="Content type" name="contentType" value={query["contentType"]} go={go} />
+          <SearchField label="Content id" name="contentId" value={query["contentId"]} go={go} />
+          <SearchField label="Campaign" name="campaignId" value={query["campaignId"]} go={go} />
+          {hasScope("admin") && <SearchField label="Owner" name="userId" value={query["userId"]} go={go} />}
         </form>
         {problem ? (
-          <Failed problem={problem} again={again} />
+          <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Empty icon="links" title={filtered ? "No link matches" : "No links yet"}>
             {!filtered &&
@@ -99,7 +99,7 @@ export function Links() {
           </Empty>
         ) : (
           <>
-            <Table label="Links" columns={columns(query)} rows={data?.items} id={idOf} stale={waiting} />
+            <Table label="Links" columns={columns(query)} rows={data?.items} id={idOf} stale={loading} />
             {data && (
               <Paging
                 first={query["after"] ? list({ after: null }) : null}
@@ -115,22 +115,22 @@ export function Links() {
         <Create
           query={query}
           close={() => route(list({ new: null, contentType: null, contentId: null }))}
-          done={again}
+          done={refetch}
         />
       )}
-      {params["id"] && <One id={params["id"]} close={() => route(list())} changed={again} />}
+      {params["id"] && <LinkDetail id={params["id"]} close={() => route(list())} changed={refetch} />}
     </Page>
   );
 }
 
-interface TypedProps {
+interface SearchFieldProps {
   readonly label: string;
   readonly name: string;
   readonly value: string | undefined;
   readonly go: (fields: Record<string, string | null>) => void;
 }
 
-function Typed({ label, name, value, go }: TypedProps) {
-  const [text, type] = useTyped(value ?? "", (settled) => go({ [name]: settled.trim(), after: null }));
+function SearchField({ label, name, value, go }: SearchFieldProps) {
+  const [text, type] = useDebouncedText(value ?? "", (settled) => go({ [name]: settled.trim(), after: null }));
   return <Field type="search" label={label} value={text} change={type} max={128} />;
 }

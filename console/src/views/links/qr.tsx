@@ -2,7 +2,7 @@
 
 import { correction, generate } from "lean-qr/nano";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { Icon } from "../../parts/icon";
+import { Icon } from "../../components/icon";
 
 type Code = ReturnType<typeof generate>;
 

@@ -2,31 +2,31 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { ask, type Answer } from "../../api/client";
-import { useAsked } from "../../api/asked";
-import { useDoing } from "../../api/doing";
-import { useMay } from "../../api/session";
+import { callApi, type ResponseBody } from "../../api/client";
+import { useQuery } from "../../api/query";
+import { useAction } from "../../api/action";
+import { useHasScope } from "../../api/session";
 import { useNow } from "../../live/hooks";
 import { count, difference, duration } from "../../locale";
-import { view } from "../../places";
-import { Icon } from "../../parts/icon";
-import { Card } from "../../parts/page";
-import { Failed, Waiting } from "../../parts/states";
-import { Ago } from "../../parts/told";
+import { view } from "../../urls";
+import { Icon } from "../../components/icon";
+import { Card } from "../../components/page";
+import { ProblemNotice, Skeleton } from "../../components/states";
+import { RelativeTime } from "../../components/values";
 
 const REFRESH = 5000;
 const LATE_SECONDS = 30;
 
-type Status = Answer<"/operation/status">;
+type Status = ResponseBody<"/operation/status">;
 type Tone = "good" | "wait" | "bad";
 
 export function Health() {
-  const may = useMay();
-  const { data, problem, again } = useAsked("/operation/status", {}, REFRESH);
+  const hasScope = useHasScope();
+  const { data, problem, refetch } = useQuery("/operation/status", {}, REFRESH);
   return (
     <Card title="Health">
-      {problem && <Failed problem={problem} again={again} />}
-      {!problem && !data && <Waiting rows={5} />}
+      {problem && <ProblemNotice problem={problem} retry={refetch} />}
+      {!problem && !data && <Skeleton rows={5} />}
       {data && (
         <dl class="health">
           <Pending status={data} />
@@ -35,7 +35,7 @@ export function Health() {
           <Drift last={data.lastVerify} />
         </dl>
       )}
-      {data && may("admin") && <Verify again={again} />}
+      {data && hasScope("admin") && <Verify retry={refetch} />}
     </Card>
   );
 }
@@ -92,10 +92,10 @@ function Queues({ status: { queues } }: { status: Status }) {
 }
 
 function Dead({ parked }: { parked: number }) {
-  const may = useMay();
+  const hasScope = useHasScope();
   return (
     <Line name="Dead letters" tone={parked ? "bad" : "good"} value={count(parked)}>
-      {parked > 0 && may("admin") ? <a href={view("dead")}>look at them</a> : parked ? "set aside" : "none"}
+      {parked > 0 && hasScope("admin") ? <a href={view("dead")}>look at them</a> : parked ? "set aside" : "none"}
     </Line>
   );
 }
@@ -111,33 +111,33 @@ function Drift({ last }: { last: Status["lastVerify"] }) {
   }
   return (
     <Line name="Drift" tone={last.drift ? "bad" : "good"} value={difference(last.drift)}>
-      {count(last.contents)} {last.contents === 1 ? "content" : "contents"}, <Ago at={last.at} now={Math.max(now, Date.parse(last.at))} />, in{" "}
+      {count(last.contents)} {last.contents === 1 ? "content" : "contents"}, <RelativeTime at={last.at} now={Math.max(now, Date.parse(last.at))} />, in{" "}
       {duration(last.seconds)}
     </Line>
   );
 }
 
 /** Look at everything now; what was found is told to who cannot see the line change. */
-function Verify({ again }: { again: () => void }) {
-  const doing = useDoing();
+function Verify({ retry }: { retry: () => void }) {
+  const action = useAction();
   const [found, tell] = useState<number>();
   const verify = () =>
-    doing.run(async () => {
-      const { drift } = await ask("post", "/operation/verify");
+    action.run(async () => {
+      const { drift } = await callApi("post", "/operation/verify");
       tell(drift);
-      again();
+      retry();
     });
   return (
     <>
-      {doing.problem && <Failed problem={doing.problem} />}
+      {action.problem && <ProblemNotice problem={action.problem} />}
       <div class="health-verify">
-        <button type="button" class="button" disabled={doing.busy} onClick={() => void verify()}>
+        <button type="button" class="button" disabled={action.busy} onClick={() => void verify()}>
           <Icon name="check" />
-          {doing.busy ? "Verifying…" : "Verify now"}
+          {action.busy ? "Verifying…" : "Verify now"}
         </button>
         <p class="soft">Counted + waiting = ledger, for every cell of every content, in one snapshot.</p>
         <span class="hidden" role="status">
-          {found !== undefined && !doing.busy && `Drift ${found}`}
+          {found !== undefined && !action.busy && `Drift ${found}`}
         </span>
       </div>
     </>

@@ -1,39 +1,39 @@
 /** Overview: what happens now, what happened lately, and whether the service is well. */
 
-import { useMay } from "../../api/session";
-import { useStanding } from "../../live/hooks";
-import { Page } from "../../parts/page";
+import { useHasScope } from "../../api/session";
+import { useConnectionState } from "../../live/hooks";
+import { Page } from "../../components/page";
 import { Health } from "./health";
 import { Minutes } from "./minutes";
 import { Top } from "./top";
 import { Totals } from "./totals";
 
 export function Overview() {
-  const may = useMay();
+  const hasScope = useHasScope();
   return (
-    <Page title="Overview" actions={may("analytics") && <Standing />}>
-      {may("analytics") && (
+    <Page title="Overview" actions={hasScope("analytics") && <ConnectionStatus />}>
+      {hasScope("analytics") && (
         <>
           <Totals />
           <Minutes />
         </>
       )}
       <div class="columns">
-        {may("analytics") && <Top />}
-        {may("analytics", "admin") && <Health />}
+        {hasScope("analytics") && <Top />}
+        {hasScope("analytics", "admin") && <Health />}
       </div>
     </Page>
   );
 }
 
-const WORDS = { connecting: "Connecting", live: "Live", away: "Not live: connecting again" } as const;
+const LABELS = { connecting: "Connecting", live: "Live", away: "Not live: connecting again" } as const;
 
-function Standing() {
-  const standing = useStanding();
+function ConnectionStatus() {
+  const state = useConnectionState();
   return (
-    <span class={`standing ${standing}`} role="status">
+    <span class={`standing ${state}`} role="status">
       <span class="pulse" />
-      {WORDS[standing]}
+      {LABELS[state]}
     </span>
   );
 }

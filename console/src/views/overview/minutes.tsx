@@ -2,20 +2,20 @@
 
 import { useMemo } from "preact/hooks";
 import { Chart } from "../../chart/chart";
-import { folded } from "../../chart/fold";
+import { foldSeries } from "../../chart/fold";
 import type { Series } from "../../chart/stack";
 import { MINUTES, useActivity, useNow, type Activity } from "../../live/hooks";
 import { time } from "../../locale";
-import { Card } from "../../parts/page";
-import { Waiting } from "../../parts/states";
+import { Card } from "../../components/page";
+import { Skeleton } from "../../components/states";
 
-const told = (at: number): string => time(new Date(at * 1000));
+const formatTime = (at: number): string => time(new Date(at * 1000));
 
 export function Minutes() {
   const activity = useActivity();
   const minute = Math.floor(useNow(1000) / 60_000);
   const at = useMemo(
-    () => Array.from({ length: MINUTES }, (_, place) => (minute - MINUTES + 1 + place) * 60),
+    () => Array.from({ length: MINUTES }, (_, index) => (minute - MINUTES + 1 + index) * 60),
     [minute],
   );
   const series = useMemo(() => activity && bySeries(activity, at), [activity, at]);
@@ -26,13 +26,13 @@ export function Minutes() {
           label="Shares per minute over the last hour"
           at={at}
           series={series}
-          told={told}
+          formatTime={formatTime}
           all="Last hour"
           empty="Nothing in the last hour. What comes in shows up here at once."
         />
       ) : (
         <div class="chart">
-          <Waiting rows={2} />
+          <Skeleton rows={2} />
         </div>
       )}
     </Card>
@@ -41,7 +41,7 @@ export function Minutes() {
 
 function bySeries(activity: Activity, at: readonly number[]): Series[] {
   const names = new Set(at.flatMap((second) => [...(activity.get(second * 1000)?.keys() ?? [])]));
-  return folded(
+  return foldSeries(
     [...names].map((name) => ({ name, values: at.map((second) => activity.get(second * 1000)?.get(name) ?? 0) })),
   );
 }

@@ -1,14 +1,14 @@
 /** What is shared most now. */
 
 import { useLocation } from "preact-iso/router";
-import { useAsked } from "../../api/asked";
+import { useQuery } from "../../api/query";
 import { timezone } from "../../locale";
-import { search, view } from "../../places";
-import { Bars } from "../../parts/bars";
-import { Choice } from "../../parts/field";
-import { Card } from "../../parts/page";
-import { Empty, Failed, Waiting } from "../../parts/states";
-import { ContentName } from "../../parts/told";
+import { search, view } from "../../urls";
+import { Bars } from "../../components/bars";
+import { Choice } from "../../components/field";
+import { Card } from "../../components/page";
+import { Empty, ProblemNotice, Skeleton } from "../../components/states";
+import { ContentLink } from "../../components/values";
 
 const REFRESH = 10_000;
 const SPANS = [
@@ -20,7 +20,7 @@ const SPANS = [
 export function Top() {
   const { query, route } = useLocation();
   const interval = SPANS.find(([name]) => name === query["top"])?.[0] ?? "PT1H";
-  const { data, problem, waiting, again } = useAsked(
+  const { data, problem, loading, refetch } = useQuery(
     "/analytics/top",
     { query: { interval, timezone, limit: 8 } },
     REFRESH,
@@ -29,19 +29,19 @@ export function Top() {
   return (
     <Card
       title="Most shared"
-      class={(waiting || problem) && data ? "stale" : ""}
+      class={(loading || problem) && data ? "stale" : ""}
       aside={<Choice label="Most shared within" value={interval} options={SPANS} change={choose} />}
     >
       <div class="top-list">
-        {problem && !data && <Failed problem={problem} again={again} />}
-        {!problem && !data && <Waiting rows={8} />}
+        {problem && !data && <ProblemNotice problem={problem} retry={refetch} />}
+        {!problem && !data && <Skeleton rows={8} />}
         {data?.items.length === 0 && <Empty icon="content" title="Nothing was shared in this time" />}
         {data && data.items.length > 0 && (
           <Bars
             label="Most shared"
             bars={data.items.map(({ contentType, contentId, title, shares }) => ({
               key: `${contentType}/${contentId}`,
-              name: <ContentName type={contentType} id={contentId} title={title} />,
+              name: <ContentLink type={contentType} id={contentId} title={title} />,
               value: shares,
             }))}
           />

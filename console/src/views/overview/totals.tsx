@@ -1,11 +1,11 @@
 /** Today, 7 days, 30 days in the viewer's time zone, each beside the time before it. */
 
 import { useMemo } from "preact/hooks";
-import { useAsked } from "../../api/asked";
+import { useQuery } from "../../api/query";
 import { Spark } from "../../chart/spark";
-import { local, midnight } from "../../days";
+import { localRfc3339, midnight } from "../../dates";
 import { change, compact, count, timezone } from "../../locale";
-import { Failed } from "../../parts/states";
+import { ProblemNotice } from "../../components/states";
 
 const REFRESH = 15_000;
 const DAYS = 60;
@@ -18,11 +18,11 @@ const TILES = [
 export function Totals() {
   const today = midnight().getTime();
   const query = useMemo(
-    () => ({ from: local(midnight(1 - DAYS)), to: local(midnight(1)), bucket: "day" as const, timezone }),
+    () => ({ from: localRfc3339(midnight(1 - DAYS)), to: localRfc3339(midnight(1)), bucket: "day" as const, timezone }),
     [today],
   );
-  const { data, problem, again } = useAsked("/analytics/shares", { query }, REFRESH);
-  if (problem && !data) return <Failed problem={problem} again={again} />;
+  const { data, problem, refetch } = useQuery("/analytics/shares", { query }, REFRESH);
+  if (problem && !data) return <ProblemNotice problem={problem} retry={refetch} />;
   const points = data?.series[0]?.points.map(({ shares }) => shares);
   return (
     <section class={problem ? "tiles stale" : "tiles"} aria-label="Totals">
@@ -45,15 +45,15 @@ function Tile({ name, days, before, points }: TileProps) {
       <p class="figure num" title={now && count(total)}>
         {now ? compact(total) : <span class="bone figure-bone" />}
       </p>
-      <p class="soft">{now ? compared(total, earlier, before) : "\u00a0"}</p>
+      <p class="soft">{now ? comparison(total, earlier, before) : "\u00a0"}</p>
       <Spark values={days === 1 ? (points?.slice(-14) ?? []) : (now ?? [])} />
     </div>
   );
 }
 
-function compared(total: number, earlier: number, before: string): string {
-  const told = `${compact(earlier)} ${before}`;
-  return earlier <= 0 || before === "yesterday" ? told : `${told} · ${change(total / earlier - 1)}`;
+function comparison(total: number, earlier: number, before: string): string {
+  const text = `${compact(earlier)} ${before}`;
+  return earlier <= 0 || before === "yesterday" ? text : `${text} · ${change(total / earlier - 1)}`;
 }
 
 const sum = (values: readonly number[] = []): number => values.reduce((total, value) => total + value, 0);

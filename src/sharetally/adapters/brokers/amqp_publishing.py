@@ -20,16 +20,18 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from sharetally.adapters.brokers.amqp_connection import blocked
-from sharetally.domain.errors import BrokerUnavailable, Unworkable
+from sharetally.adapters.brokers.amqp_connection import publishing_blocked
+from sharetally.domain.errors import BrokerUnavailable, MalformedMessage
 
-ALARM = "RabbitMQ takes no messages: its memory or disk alarm is on"
+ALARM_REASON = "RabbitMQ takes no messages: its memory or disk alarm is on"
 
-_LOOK = 0.25  # seconds between two looks whether the broker blocks us: it says so only after a first publish
+_BLOCKED_CHECK_SECONDS = (
+    0.25  # seconds between two looks whether the broker blocks us: it says so only after a first publish
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """One message and where it goes; a `mandatory` one must reach a queue, and its id is ours to set."""
 
     exchange: str
@@ -39,13 +41,13 @@ class Outgoing:
     mandatory: bool = True
 
 
-class Confirming:
+class ConfirmedChannel:
     """A channel on which every message is confirmed."""
 
     def __init__(self, connection: Connection, channel: Channel) -> None:
         self.connection = connection
         self._channel = channel
-        self._turn = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
 
     @property
     def closing(self) -> asyncio.Future[Any]:
@@ -57,35 +59,35 @@ class Confirming:
         """Whether it is gone."""
         return self._channel.is_closed
 
-    async def send(self, messages: Sequence[Outgoing]) -> None:
+    async def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send all and wait for every confirm.
 
         Raises `PublishError` if one came back, aiormq's error if one was refused or the channel died,
-        `BrokerUnavailable` if the broker blocks, and `Unworkable` if one cannot be encoded; then none was sent.
+        `BrokerUnavailable` if the broker blocks, and `MalformedMessage` if one cannot be encoded; then none was sent.
         Otherwise any message may be there all the same.
         """
-        confirms = await self._write(messages)
-        await self._settle(confirms)
+        confirms = await self._write_messages(messages)
+        await self._wait_for_confirms(confirms)
         errors = [error for confirm in confirms if (error := confirm.exception()) is not None]
         if errors:
             raise next((error for error in errors if isinstance(error, PublishError)), errors[0])
 
-    async def _write(self, messages: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
+    async def _write_messages(self, messages: Sequence[OutgoingMessage]) -> list[asyncio.Future[Any]]:
         channel = self._channel
-        async with self._turn:
-            tagged = list(enumerate(messages, channel.delivery_tag + 1))
+        async with self._write_lock:
+            numbered = list(enumerate(messages, channel.delivery_tag + 1))
             try:
-                frames = [frame for tag, message in tagged for frame in self._frames(tag, message)]
+                frames = [frame for tag, message in numbered for frame in self._frames(tag, message)]
                 encoded = ChannelFrame.marshall(channel.number, frames)
             except Exception as error:  # the message is at fault, not the broker: sending it again would not help
-                raise Unworkable(f"RabbitMQ cannot carry this: {type(error).__name__}: {error}") from error
+                raise MalformedMessage(f"RabbitMQ cannot carry this: {type(error).__name__}: {error}") from error
             await channel.write_queue.put(encoded)
             # Nothing awaits between here and `put`: tags are counted only for what is written, and no
             # confirm can come before it is expected.
             channel.delivery_tag += len(messages)
-            return [self._expect(tag, message) for tag, message in tagged]
+            return [self._register_confirm(tag, message) for tag, message in numbered]
 
-    def _frames(self, tag: int, message: Outgoing) -> Iterator[FrameType]:
+    def _frames(self, tag: int, message: OutgoingMessage) -> Iterator[FrameType]:
         if message.mandatory:
             message.properties.message_id = str(tag)
         body = message.body
@@ -95,23 +97,23 @@ class Confirming:
         for start in range(0, len(body), size):
             yield ContentBody(body[start : start + size])
 
-    def _expect(self, tag: int, message: Outgoing) -> asyncio.Future[Any]:
+    def _register_confirm(self, tag: int, message: OutgoingMessage) -> asyncio.Future[Any]:
         confirm = self._channel.create_future()
         self._channel.confirmations[tag] = confirm
         if message.mandatory:
             # by this aiormq finds the confirm that a returned message fails
-            returning = self._channel.message_id_delivery_tag
-            returning[str(tag)] = tag
-            confirm.add_done_callback(partial(_forget, returning, str(tag)))
+            message_ids = self._channel.message_id_delivery_tag
+            message_ids[str(tag)] = tag
+            confirm.add_done_callback(partial(_forget_message_id, message_ids, str(tag)))
         return confirm
 
-    async def _settle(self, confirms: Sequence[asyncio.Future[Any]]) -> None:
+    async def _wait_for_confirms(self, confirms: Sequence[asyncio.Future[Any]]) -> None:
         pending = set(confirms)
         while pending:
-            _, pending = await asyncio.wait(pending, timeout=_LOOK)
-            if pending and blocked(self.connection):
-                raise BrokerUnavailable(ALARM)
+            _, pending = await asyncio.wait(pending, timeout=_BLOCKED_CHECK_SECONDS)
+            if pending and publishing_blocked(self.connection):
+                raise BrokerUnavailable(ALARM_REASON)
 
 
-def _forget(returning: dict[str, int], message_id: str, _: asyncio.Future[Any]) -> None:
-    returning.pop(message_id, None)
+def _forget_message_id(message_ids: dict[str, int], message_id: str, _: asyncio.Future[Any]) -> None:
+    message_ids.pop(message_id, None)

@@ -16,88 +16,88 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
-from sharetally.adapters.brokers.amqp_connection import reaching
+from sharetally.adapters.brokers.amqp_connection import broker_step
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.ports import Delivery, Headers, Subscription
 
 
 class AmqpSubscription(Subscription):
-    """Deliveries of one queue; `bury` is how a copy gets to the dead queue, `within` each step's seconds."""
+    """Deliveries of one queue; `reject` copies a message to the dead queue, `within` each step's seconds."""
 
     def __init__(
         self,
         channel: AbstractChannel,
         queue: str,
-        bury: Callable[[str, Delivery, str], Awaitable[None]],
+        reject: Callable[[str, Delivery, str], Awaitable[None]],
         *,
         within: float,
     ) -> None:
         self._channel = channel
         self._queue = queue
-        self._bury = bury
+        self._reject = reject
         self._within = within
-        self._here: deque[Delivery] = deque()  # RabbitMQ keeps it within the prefetch
-        self._stirred = asyncio.Event()
-        self._lost: str | None = None
-        self._acked = 0
+        self._received: deque[Delivery] = deque()  # RabbitMQ keeps it within the prefetch
+        self._changed = asyncio.Event()
+        self._closed_reason: str | None = None
+        self._last_acked_tag = 0
 
-    async def begin(self, prefetch: int) -> None:
+    async def start(self, prefetch: int) -> None:
         """Start consuming."""
         self._channel.closing.add_done_callback(self._on_closed)
         self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
-        async with reaching(f"consume {self._queue}", within=self._within):
+        async with broker_step(f"consume {self._queue}", within=self._within):
             await self._channel.basic_qos(prefetch_count=prefetch, global_=False)
             await self._channel.basic_consume(self._queue, self._on_delivery)
 
     async def next(self, at_most: int) -> list[Delivery]:
         """Wait for one delivery, then return it with all that is already here, `at_most`."""
-        while not self._here:
-            self._check_alive()
-            self._stirred.clear()
-            await self._stirred.wait()
-        self._check_alive()
-        return [self._here.popleft() for _ in range(min(at_most, len(self._here)))]
+        while not self._received:
+            self._raise_if_closed()
+            self._changed.clear()
+            await self._changed.wait()
+        self._raise_if_closed()
+        return [self._received.popleft() for _ in range(min(at_most, len(self._received)))]
 
     async def ack(self, last: Delivery) -> None:
         """Acknowledge this delivery and every one before it; repeating changes nothing."""
-        self._check_alive()
-        if last.tag <= self._acked:
+        self._raise_if_closed()
+        if last.tag <= self._last_acked_tag:
             return
-        async with reaching(f"acknowledge on {self._queue}", within=self._within):
+        async with broker_step(f"acknowledge on {self._queue}", within=self._within):
             await self._channel.basic_ack(last.tag, multiple=True)
-        self._acked = last.tag
+        self._last_acked_tag = last.tag
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
+    async def reject(self, delivery: Delivery, reason: str) -> None:
         """Copy a message that holds no job to the dead queue; it still has to be acknowledged."""
-        await self._bury(self._queue, delivery, reason)
+        await self._reject(self._queue, delivery, reason)
 
-    def _check_alive(self) -> None:
-        if self._lost is not None:
-            raise BrokerUnavailable(f"{self._queue}: {self._lost}")
+    def _raise_if_closed(self) -> None:
+        if self._closed_reason is not None:
+            raise BrokerUnavailable(f"{self._queue}: {self._closed_reason}")
 
     async def _on_delivery(self, message: DeliveredMessage) -> None:
         properties = message.header.properties
-        self._here.append(
+        self._received.append(
             Delivery(
                 tag=message.delivery_tag or 0,
                 job=properties.message_type or message.routing_key or "",
                 body=message.body,
                 redelivered=bool(message.redelivered),
-                headers=_texts(properties.headers) if properties.headers else (),
+                headers=_text_headers(properties.headers) if properties.headers else (),
             )
         )
-        self._stirred.set()
+        self._changed.set()
 
     def _on_closed(self, _: asyncio.Future[Any]) -> None:
-        self._end("the connection was lost")
+        self._mark_closed("the connection was lost")
 
     def _on_cancelled(self, _: Basic.Cancel) -> None:
-        self._end("the queue is gone")
+        self._mark_closed("the queue is gone")
 
-    def _end(self, why: str) -> None:
-        self._lost = self._lost or why
-        self._stirred.set()
+    def _mark_closed(self, reason: str) -> None:
+        self._closed_reason = self._closed_reason or reason
+        self._changed.set()
 
 
-def _texts(table: FieldTable) -> Headers:
-    return tuple((name, value) for name, value in table.items() if isinstance(value, str))
+def _text_headers(headers: FieldTable) -> Headers:
+    return tuple((name, value) for name, value in headers.items() if isinstance(value, str))

@@ -15,18 +15,18 @@ from aiormq import ChannelAccessRefused, ChannelPreconditionFailed, Connection
 from aiormq.abc import AbstractChannel
 from pamqp.common import FieldTable
 
-from sharetally.adapters.brokers.amqp_connection import passing_channel, reaching
+from sharetally.adapters.brokers.amqp_connection import broker_step, temporary_channel
 from sharetally.ports import Queue
 
-INSIDE = "sharetally"
-OUTSIDE = "sharetally.events"
-DEAD = "sharetally.dead"
+JOB_EXCHANGE = "sharetally"
+FEED_EXCHANGE = "sharetally.events"
+REJECTED_QUEUE = "sharetally.dead"
 
-_WITHIN = 10.0  # seconds for one declaration: a new quorum queue elects a leader first
+_STEP_TIMEOUT_SECONDS = 10.0  # seconds for one declaration: a new quorum queue elects a leader first
 
 # RabbitMQ 4 drops a message after 20 redeliveries unless told otherwise. "Without limit" is -1 there and "not
 # even once" in 3.x; a limit that is never reached means the same everywhere, and survives an upgrade.
-_NEVER_DROPPED = 2**31 - 1
+_UNLIMITED_DELIVERIES = 2**31 - 1
 
 
 def queue_name(name: str) -> str:
@@ -36,23 +36,26 @@ def queue_name(name: str) -> str:
 
 async def declare(connection: Connection, queues: Sequence[Queue], *, feed: bool) -> None:
     """Make sure that all of it is there; `BrokerUnavailable` if RabbitMQ cannot tell."""
-    await _try(connection, INSIDE, partial(_exchange, name=INSIDE, kind="direct"))
+    await _declare_step(connection, JOB_EXCHANGE, partial(_exchange, name=JOB_EXCHANGE, kind="direct"))
     if feed:
-        await _try(connection, OUTSIDE, partial(_exchange, name=OUTSIDE, kind="topic"))
-    await _try(connection, DEAD, partial(_queue, name=DEAD))
+        await _declare_step(connection, FEED_EXCHANGE, partial(_exchange, name=FEED_EXCHANGE, kind="topic"))
+    await _declare_step(connection, REJECTED_QUEUE, partial(_queue, name=REJECTED_QUEUE))
     for queue in queues:
         name = queue_name(queue.name)
-        await _try(connection, name, partial(_queue, name=name, max_messages=queue.max_messages))
-        await _try(connection, name, partial(_bindings, queue=queue))
+        await _declare_step(connection, name, partial(_queue, name=name, max_messages=queue.max_messages))
+        await _declare_step(connection, name, partial(_bindings, queue=queue))
 
 
-async def _try(connection: Connection, name: str, step: Callable[[AbstractChannel], Awaitable[None]]) -> None:
-    async with passing_channel(connection, within=_WITHIN) as channel, reaching(name, within=_WITHIN):
+async def _declare_step(connection: Connection, name: str, step: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+    async with (
+        temporary_channel(connection, within=_STEP_TIMEOUT_SECONDS) as channel,
+        broker_step(name, within=_STEP_TIMEOUT_SECONDS),
+    ):
         try:
             await step(channel)
-        except (ChannelPreconditionFailed, ChannelAccessRefused) as refusal:
+        except (ChannelPreconditionFailed, ChannelAccessRefused) as error:
             log = structlog.get_logger("sharetally.broker")
-            log.warning("broker_used_as_it_stands", name=name, reason=str(refusal))
+            log.warning("broker_used_as_it_stands", name=name, reason=str(error))
 
 
 async def _exchange(channel: AbstractChannel, *, name: str, kind: str) -> None:
@@ -60,7 +63,7 @@ async def _exchange(channel: AbstractChannel, *, name: str, kind: str) -> None:
 
 
 async def _queue(channel: AbstractChannel, *, name: str, max_messages: int | None = None) -> None:
-    arguments: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": _NEVER_DROPPED}
+    arguments: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": _UNLIMITED_DELIVERIES}
     if max_messages is not None:
         arguments["x-max-length"] = max_messages
     await channel.queue_declare(name, durable=True, arguments=arguments)
@@ -68,4 +71,4 @@ async def _queue(channel: AbstractChannel, *, name: str, max_messages: int | Non
 
 async def _bindings(channel: AbstractChannel, *, queue: Queue) -> None:
     for key in (*queue.jobs, f"mark.{queue.name}"):
-        await channel.queue_bind(queue_name(queue.name), INSIDE, key)
+        await channel.queue_bind(queue_name(queue.name), JOB_EXCHANGE, key)

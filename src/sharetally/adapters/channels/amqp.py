@@ -21,65 +21,72 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
-from sharetally.adapters.brokers.amqp_connection import Address, Lasting, blocked, reaching
-from sharetally.domain.activity import Made
+from sharetally.adapters.brokers.amqp_connection import (
+    BrokerAddress,
+    ReconnectingConnection,
+    broker_step,
+    publishing_blocked,
+)
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.ports import Channel, Listener
 
 EXCHANGE = "sharetally.live"
-_TRANSIENT = 1
-_QUEUE: FieldTable = {"x-queue-type": "classic", "x-max-length": 1_000, "x-message-ttl": 10_000}
+_NOT_PERSISTENT = 1
+_QUEUE_ARGUMENTS: FieldTable = {"x-queue-type": "classic", "x-max-length": 1_000, "x-message-ttl": 10_000}
 
 
-class _Word(msgspec.Struct, array_like=True):
+class _Announcement(msgspec.Struct, array_like=True):
     """What one message says; `contents` are only looked into where somebody follows any."""
 
-    made: tuple[Made, ...]
+    minute_counts: tuple[MinuteCount, ...]
     contents: msgspec.Raw
 
 
 class AmqpChannel(Channel):
-    """RabbitMQ at `url`, and no counts; announcing waits `timeout` seconds at most, any other step `patience`."""
+    """RabbitMQ at `url`, and no counts; announcing waits `timeout` seconds at most, any other step `step_timeout`."""
 
     carries_counts = False
 
-    def __init__(self, url: str, *, timeout: float = 0.5, patience: float = 10.0, heartbeat: int = 5) -> None:
-        address = Address.parse(url, patience=patience, heartbeat=heartbeat)
+    def __init__(self, url: str, *, timeout: float = 0.5, step_timeout: float = 10.0, heartbeat: int = 5) -> None:
+        address = BrokerAddress.parse(url, step_timeout=step_timeout, heartbeat=heartbeat)
         self._timeout = timeout
-        self._patience = patience
-        self._announcing = Lasting(address, "announcing", self._open_channel)
-        self._listening = Lasting(address, "listening", self._consumed)
+        self._step_timeout = step_timeout
+        self._announce_connection = ReconnectingConnection(address, "announcing", self._open_channel)
+        self._listen_connection = ReconnectingConnection(address, "listening", self._open_listener)
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(_Word).decode
-        self._contents = msgspec.msgpack.Decoder(list[ContentRef]).decode
+        self._decode = msgspec.msgpack.Decoder(_Announcement).decode
+        self._decode_contents = msgspec.msgpack.Decoder(list[ContentRef]).decode
         self._followed: set[ContentRef] = set()
         self._listener: Listener | None = None
 
     async def open(self, listener: Listener | None) -> None:
         """Connect, to announce, or else to listen: in no role one process does both."""
         self._listener = listener
-        await (self._announcing if listener is None else self._listening).open()
+        await (self._announce_connection if listener is None else self._listen_connection).open()
 
     async def close(self) -> None:
         """Leave; repeating is fine."""
-        await asyncio.gather(self._announcing.close(), self._listening.close())
+        await asyncio.gather(self._announce_connection.close(), self._listen_connection.close())
 
-    async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
+    async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
         """What moved of it."""
-        await self.announce_moved([count.content for count in counts], made)
+        await self.announce_changed([count.content for count in counts], minute_counts)
 
-    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+    async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
         """One message, whoever hears it."""
-        channel = self._announcing.built
-        if channel is None or blocked(cast(Connection, channel.connection)):
+        channel = self._announce_connection.current
+        if channel is None or publishing_blocked(cast(Connection, channel.connection)):
             return
-        word = self._encode(_Word(made=tuple(made), contents=msgspec.Raw(self._encode(contents))))
+        announcement = self._encode(
+            _Announcement(made=tuple(minute_counts), contents=msgspec.Raw(self._encode(contents)))
+        )
         with suppress(BrokerUnavailable):
-            async with reaching("announce", within=self._timeout):
-                properties = Basic.Properties(delivery_mode=_TRANSIENT)
-                await channel.basic_publish(word, exchange=EXCHANGE, properties=properties)
+            async with broker_step("announce", within=self._timeout):
+                properties = Basic.Properties(delivery_mode=_NOT_PERSISTENT)
+                await channel.basic_publish(announcement, exchange=EXCHANGE, properties=properties)
 
     async def follow(self, contents: Collection[ContentRef]) -> None:
         """Everything is heard anyway."""
@@ -90,36 +97,38 @@ class AmqpChannel(Channel):
         self._followed.difference_update(contents)
 
     async def _open_channel(self, connection: Connection) -> AbstractChannel:
-        async with reaching("open a channel", within=self._patience):
+        async with broker_step("open a channel", within=self._step_timeout):
             channel = await connection.channel(publisher_confirms=False)
             await channel.exchange_declare(EXCHANGE, exchange_type="fanout", durable=True)
         return channel
 
-    async def _consumed(self, connection: Connection) -> AbstractChannel:
+    async def _open_listener(self, connection: Connection) -> AbstractChannel:
         channel = await self._open_channel(connection)
-        channel.on_consumer_cancel_callbacks.add(self._cancelled)
-        async with reaching("listen", within=self._patience):
+        channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        async with broker_step("listen", within=self._step_timeout):
             queue = f"{EXCHANGE}.{uuid4()}"  # not RabbitMQ's `amq.gen-…`: our user may touch what bears our name
-            await channel.queue_declare(queue, exclusive=True, auto_delete=True, arguments=_QUEUE)
+            await channel.queue_declare(queue, exclusive=True, auto_delete=True, arguments=_QUEUE_ARGUMENTS)
             await channel.queue_bind(queue, EXCHANGE, "")
-            await channel.basic_consume(queue, self._on_word, no_ack=True)
+            await channel.basic_consume(queue, self._on_announcement, no_ack=True)
         if self._listener is not None:
-            self._listener.gapped()
+            self._listener.on_gap()
         return channel
 
-    async def _on_word(self, message: DeliveredMessage) -> None:
+    async def _on_announcement(self, message: DeliveredMessage) -> None:
         if self._listener is None:
             return
         try:
-            word = self._decode(message.body)
-            moved = self._followed.intersection(self._contents(word.contents)) if self._followed else None
+            announcement = self._decode(message.body)
+            moved = (
+                self._followed.intersection(self._decode_contents(announcement.contents)) if self._followed else None
+            )
         except msgspec.MsgspecError:
             return  # another version's, or a stranger's
         if moved:
-            self._listener.moved(moved)
-        if word.made:
-            self._listener.made(word.made)
+            self._listener.on_changed(moved)
+        if announcement.minute_counts:
+            self._listener.on_minute_counts(announcement.minute_counts)
 
-    def _cancelled(self, _: Any) -> None:
+    def _on_cancelled(self, _: Any) -> None:
         """Somebody deleted the queue; another connection makes another."""
-        self._listening.drop()
+        self._listen_connection.drop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sharetally.domain.activity import Made
+from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.ports import Channel, Listener
@@ -28,23 +28,23 @@ class MemoryChannel(Channel):
         self._listener = None
         self._followed.clear()
 
-    async def announce(self, counts: Sequence[Count], made: Sequence[Made] = ()) -> None:
+    async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
         """Tell at once."""
         if self._listener is None:
             return
         if followed := [count for count in counts if count.content in self._followed]:
-            self._listener.heard(followed)
-        if made:
-            self._listener.made(made)
+            self._listener.on_counts(followed)
+        if minute_counts:
+            self._listener.on_minute_counts(minute_counts)
 
-    async def announce_moved(self, contents: Sequence[ContentRef], made: Sequence[Made] = ()) -> None:
+    async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
         """Tell at once."""
         if self._listener is None:
             return
         if moved := self._followed.intersection(contents):
-            self._listener.moved(moved)
-        if made:
-            self._listener.made(made)
+            self._listener.on_changed(moved)
+        if minute_counts:
+            self._listener.on_minute_counts(minute_counts)
 
     async def follow(self, contents: Collection[ContentRef]) -> None:
         """Hear of these."""

@@ -1,6 +1,6 @@
 """The verbs that every statement of this package is written in.
 
-A `Driver` speaks to one database over one open connection; a `Flavor` is how that database writes the
+A `Driver` speaks to one database over one open connection; a `Dialect` is how that database writes the
 few things SQL has no common word for. `Connection` joins the two, so that `ledger`, `counting`,
 `outbox`, `reading` and `proving` hold each statement once. Rows are mappings.
 """
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
-from sharetally.adapters.databases.statements import Row, Statements, converted
-from sharetally.domain.errors import DataRefused, RunAgain, Unavailable
+from sharetally.adapters.databases.statements import Row, Statements, convert_rows
+from sharetally.domain.errors import DataRejected, TransientConflict, Unavailable
 
-KEYS_A_STATEMENT = 500
+KEYS_PER_STATEMENT = 500
 
 
-class Part(NamedTuple):
+class RowBatch(NamedTuple):
     """Rows for one table: tuples in the order of the columns, converted for the driver."""
 
     table: sa.Table
@@ -39,23 +39,23 @@ class Driver(Protocol):
         ...
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
-        """Run one of `Flavor.inserts`."""
+        """Run one of `Dialect.inserts`."""
         ...
 
-    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run one of `Flavor.upsert` or `update` for all rows at once."""
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run one of `Dialect.upsert` or `update` for all rows at once."""
         ...
 
     async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
-        """Run what `Flavor.select` wrote for these keys."""
+        """Run what `Dialect.select` wrote for these keys."""
         ...
 
 
-class Flavor(Protocol):
+class Dialect(Protocol):
     """How one database writes what SQL has no common word for."""
 
     @property
-    def dialect(self) -> sa.Dialect:
+    def sa_dialect(self) -> sa.Dialect:
         """Compiles SQLAlchemy statements and converts values."""
         ...
 
@@ -64,7 +64,7 @@ class Flavor(Protocol):
         """All of counting in one statement over ids and job names, where the database can."""
         ...
 
-    def inserts(self, parts: Sequence[Part]) -> Sequence[tuple[str, Sequence[Any]]]:
+    def inserts(self, batches: Sequence[RowBatch]) -> Sequence[tuple[str, Sequence[Any]]]:
         """INSERTs of these rows, in order, each with what `Driver.insert` takes: as few statements as there may be."""
         ...
 
@@ -84,61 +84,61 @@ class Flavor(Protocol):
 class Connection:
     """Statements over one driver."""
 
-    def __init__(self, driver: Driver, flavor: Flavor, statements: Statements) -> None:
+    def __init__(self, driver: Driver, dialect: Dialect, statements: Statements) -> None:
         self.driver = driver
-        self.flavor = flavor
+        self.dialect = dialect
         self._statements = statements
-        self._parts = 0
+        self._savepoint_count = 0
 
     async def rows(self, statement: sa.SelectBase, parameters: Row | None = None) -> list[Row]:
         """Run a SELECT and convert its columns."""
-        sql, arguments, converts = self._statements.compiled(statement, parameters or {})
-        found = await self.driver.fetch(sql, arguments)
-        return converted(found, converts)
+        sql, arguments, converters = self._statements.compile(statement, parameters or {})
+        rows = await self.driver.fetch(sql, arguments)
+        return convert_rows(rows, converters)
 
-    async def kept(self, statement: sa.SelectBase, parameters: Row) -> list[Row]:
+    async def rows_prepared(self, statement: sa.SelectBase, parameters: Row) -> list[Row]:
         """Run a SELECT that is a constant, with these values for its names."""
-        self._statements.keep(statement)
+        self._statements.compile_once(statement)
         return await self.rows(statement, parameters)
 
     async def run(self, statement: sa.Update | sa.Delete | sa.Insert, parameters: Row | None = None) -> int:
         """Run a statement that returns no rows; return how many it touched."""
-        sql, arguments, _ = self._statements.compiled(statement, parameters or {})
+        sql, arguments, _ = self._statements.compile(statement, parameters or {})
         return await self.driver.execute(sql, arguments)
 
-    async def insert(self, *parts: tuple[sa.Table, Sequence[Row]]) -> None:
+    async def insert(self, *batches: tuple[sa.Table, Sequence[Row]]) -> None:
         """Insert rows into tables, in this order; the rows of one table all have the same columns."""
-        bound = [self._part(table, rows) for table, rows in parts if rows]
-        for sql, values in self.flavor.inserts(bound) if bound else ():
+        row_batches = [self._row_batch(table, rows) for table, rows in batches if rows]
+        for sql, values in self.dialect.inserts(row_batches) if row_batches else ():
             await self.driver.insert(sql, values)
 
-    def _part(self, table: sa.Table, rows: Sequence[Row]) -> Part:
+    def _row_batch(self, table: sa.Table, rows: Sequence[Row]) -> RowBatch:
         columns = tuple(rows[0])
-        return Part(table, columns, self._statements.bound(table, columns, rows))
+        return RowBatch(table, columns, self._statements.bind_rows(table, columns, rows))
 
     async def upsert(self, table: sa.Table, rows: Sequence[Row], sets: Mapping[str, str]) -> None:
-        """Insert rows, or change the ones that stand there; see `Flavor.upsert`."""
+        """Insert rows, or change the ones that stand there; see `Dialect.upsert`."""
         if rows:
             columns = tuple(rows[0])
-            sql = self._statements.text(
-                ("upsert", table.name, columns, tuple(sets.items())), lambda: self.flavor.upsert(table, columns, sets)
+            sql = self._statements.cached_sql(
+                ("upsert", table.name, columns, tuple(sets.items())), lambda: self.dialect.upsert(table, columns, sets)
             )
-            await self.driver.many(sql, self._statements.bound(table, columns, rows))
+            await self.driver.execute_many(sql, self._statements.bind_rows(table, columns, rows))
 
     async def update(self, table: sa.Table, key: str, rows: Sequence[Row]) -> None:
         """Set all other columns of the rows with these keys."""
         if rows:
             columns = tuple(name for name in rows[0] if name != key)
-            sql = self._statements.text(
-                ("update", table.name, columns), lambda: self.flavor.update(table, key, columns)
+            sql = self._statements.cached_sql(
+                ("update", table.name, columns), lambda: self.dialect.update(table, key, columns)
             )
-            await self.driver.many(sql, self._statements.bound(table, (*columns, key), rows))
+            await self.driver.execute_many(sql, self._statements.bind_rows(table, (*columns, key), rows))
 
     async def select(
         self,
         table: sa.Table,
         keys: Sequence[str],
-        wanted: Iterable[Sequence[object]],
+        key_values: Iterable[Sequence[object]],
         *,
         lock: bool = False,
         columns: tuple[str, ...] = (),
@@ -147,45 +147,45 @@ class Connection:
 
         Only these columns, where some are named.
         """
-        ordered = sorted(wanted)  # type: ignore[type-var]
+        ordered = sorted(key_values)  # type: ignore[type-var]
         columns = columns or tuple(column.name for column in table.columns)
-        found: list[Row] = []
-        for start in range(0, len(ordered), KEYS_A_STATEMENT):
-            part = ordered[start : start + KEYS_A_STATEMENT]
-            sql = self.flavor.select(table, columns, keys, len(part), lock=lock)
-            bound = self._statements.bound_keys(table, keys, part)
-            found += await self.driver.select(sql, bound)
-        return converted(found, self._statements.results(table))
+        rows: list[Row] = []
+        for start in range(0, len(ordered), KEYS_PER_STATEMENT):
+            chunk = ordered[start : start + KEYS_PER_STATEMENT]
+            sql = self.dialect.select(table, columns, keys, len(chunk), lock=lock)
+            bound_keys = self._statements.bind_keys(table, keys, chunk)
+            rows += await self.driver.select(sql, bound_keys)
+        return convert_rows(rows, self._statements.result_converters(table))
 
     async def delete(self, table: sa.Table, key: str, values: Sequence[object]) -> None:
         """Delete rows by one column."""
-        for start in range(0, len(values), KEYS_A_STATEMENT):
-            await self.run(table.delete().where(table.c[key].in_(values[start : start + KEYS_A_STATEMENT])))
+        for start in range(0, len(values), KEYS_PER_STATEMENT):
+            await self.run(table.delete().where(table.c[key].in_(values[start : start + KEYS_PER_STATEMENT])))
 
-    async def text(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
+    async def rows_of_sql(self, statement: str, parameters: Mapping[str, object]) -> list[Row]:
         """Run SQL with `:name` parameters; rows as the driver gives them."""
-        sql, arguments, _ = self._statements.compiled(sa.text(statement), parameters)
+        sql, arguments, _ = self._statements.compile(sa.text(statement), parameters)
         return await self.driver.fetch(sql, arguments)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that can fail alone; parts may hold parts, each of a name of its own, for MySQL forgets the outer."""
-        self._parts += 1
-        name = f"part_{self._parts}"
+        self._savepoint_count += 1
+        name = f"part_{self._savepoint_count}"
         await self.driver.execute(f"SAVEPOINT {name}")
         try:
             yield
             await self.driver.execute(f"RELEASE SAVEPOINT {name}")  # fails where an error before it was swallowed
         except Exception:
-            await self._back_to(name)
+            await self._rollback_to(name)
             raise
 
-    async def _back_to(self, name: str) -> None:
+    async def _rollback_to(self, name: str) -> None:
         """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself.
 
         A statement of asyncmy's that is cancelled ends the connection, and the transaction with it.
         """
         try:
             await self.driver.execute(f"ROLLBACK TO SAVEPOINT {name}")
-        except (DataRefused, Unavailable) as gone:
-            raise RunAgain("the transaction ended inside its savepoint") from gone
+        except (DataRejected, Unavailable) as error:
+            raise TransientConflict("the transaction ended inside its savepoint") from error

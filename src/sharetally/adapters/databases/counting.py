@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.types import db_micros, db_now
-from sharetally.domain.activity import Made, made
+from sharetally.domain.activity import MinuteCount, count_by_minute
 from sharetally.domain.content import NONE_LABEL, ContentRef
-from sharetally.domain.count import NEVER, Change, fold
+from sharetally.domain.count import EPOCH, CountChange, fold
 from sharetally.domain.event import Event
-from sharetally.ports import Counted, Total
+from sharetally.ports import CountedBatch, Total
 
 CONTENT_KEY = ("content_type", "content_id")
-_CLOCK = sa.select(db_now().label("now"), db_micros().label("micros"))
+_NOW_AND_MICROS = sa.select(db_now().label("now"), db_micros().label("micros"))
 
 _TOTAL_SETS = {
     "shares": "{t}.shares + {shares}",
@@ -48,17 +48,17 @@ class SqlCounting:
         """Delete what was taken."""
         await self._connection.delete(tables.events, "id", ids)
 
-    async def move(self, changes: Mapping[ContentRef, Change]) -> dict[ContentRef, Total]:
+    async def move(self, changes: Mapping[ContentRef, CountChange]) -> dict[ContentRef, Total]:
         """Totals first: whoever moves the same content next waits there, before its cells."""
-        await self._move(changes)
+        await self._apply_changes(changes)
         return await totals_of(self._connection, list(changes))
 
-    async def _move(self, changes: Mapping[ContentRef, Change]) -> None:
-        clock = (await self._connection.rows(_CLOCK))[0]
+    async def _apply_changes(self, changes: Mapping[ContentRef, CountChange]) -> None:
+        clock = (await self._connection.rows(_NOW_AND_MICROS))[0]
         ordered = sorted(changes.items())
-        stamp = {"version": clock["micros"], "changed_at": clock["now"]}
+        version_columns = {"version": clock["micros"], "changed_at": clock["now"]}
         totals = [
-            {**_content(ref), "shares": change.delta, **stamp}
+            {**_content(ref), "shares": change.delta, **version_columns}
             for ref, change in ordered
             if change.delta or change.rollups
         ]
@@ -68,30 +68,34 @@ class SqlCounting:
         rollups = [row for ref, change in ordered for row in _rollups(ref, change)]
         await self._connection.upsert(tables.share_rollups, rollups, _ROLLUP_SETS)
 
-    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> Counted:
+    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> CountedBatch:
         """In one statement where the database can, else step by step."""
-        whole = self._connection.flavor.counting
-        if whole is not None:
-            return _counted(await self._connection.driver.fetch(whole, [ids, sorted(jobs)]))
+        statement = self._connection.dialect.counting
+        if statement is not None:
+            return _counted_of(await self._connection.driver.fetch(statement, [ids, sorted(jobs)]))
         events = [event for event in await self.take(ids) if event.job in jobs]
         if not events:
-            return Counted()
+            return CountedBatch()
         await self.burn([event.id for event in events])
         changes = fold(events)
-        await self._move(changes)
-        return Counted(numbers=Counter(event.job for event in events), contents=changes.keys(), made=made(events))
+        await self._apply_changes(changes)
+        return CountedBatch(
+            event_counts=Counter(event.job for event in events),
+            content_items=changes.keys(),
+            minute_counts=count_by_minute(events),
+        )
 
 
-def _counted(rows: Sequence[Mapping[str, Any]]) -> Counted:
+def _counted_of(rows: Sequence[Mapping[str, Any]]) -> CountedBatch:
     """Of one statement: a row for each job with its number, one for each content, one for each minute and channel."""
-    numbers = {row["job"]: row["number"] for row in rows if row["job"] is not None}
+    event_counts = {row["job"]: row["number"] for row in rows if row["job"] is not None}
     contents = {mapping.content_of(row) for row in rows if row["content_type"] is not None}
     minutes = tuple(
-        Made(minute=row["minute"], channel=row["channel"] or NONE_LABEL, shares=row["number"])
+        MinuteCount(minute=row["minute"], channel=row["channel"] or NONE_LABEL, shares=row["number"])
         for row in rows
         if row["minute"] is not None
     )
-    return Counted(numbers=numbers, contents=contents, made=minutes)
+    return CountedBatch(event_counts=event_counts, content_items=contents, minute_counts=minutes)
 
 
 async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:
@@ -107,21 +111,21 @@ def _content(ref: ContentRef) -> dict[str, Any]:
     return {"content_type": ref.type, "content_id": ref.id}
 
 
-def _cells(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
+def _cells(ref: ContentRef, change: CountChange) -> list[dict[str, Any]]:
     return [
         {
             **_content(ref),
             "dimension": dimension,
             "value": value,
             "shares": shares,
-            "last_at": change.last.get(value, NEVER) if dimension == "platform" else NEVER,
+            "last_at": change.last_shared.get(value, EPOCH) if dimension == "platform" else EPOCH,
         }
         for (dimension, value), shares in sorted(change.cells.items())
         if shares or dimension == "platform"
     ]
 
 
-def _rollups(ref: ContentRef, change: Change) -> list[dict[str, Any]]:
+def _rollups(ref: ContentRef, change: CountChange) -> list[dict[str, Any]]:
     return [
         {
             **_content(ref),

@@ -12,12 +12,12 @@ from __future__ import annotations
 from sharetally.adapters.databases.types import MICROS, NOW
 
 # Jobs may lie about everything but their ids: what is counted, and whether it is ours to count, says the row.
-_HELD = """
+_LOCKED = """
 SELECT e.id FROM (SELECT DISTINCT id FROM unnest($1::uuid[]) AS u (id) ORDER BY id) AS k CROSS JOIN LATERAL (
     SELECT id, job FROM events WHERE id = k.id AND parked_reason IS NULL LIMIT 1 FOR UPDATE
 ) AS e WHERE e.job = ANY ($2::text[])
 """
-_BURNED = """
+_DELETED = """
 DELETE FROM events WHERE id = ANY (ARRAY(SELECT id FROM held))
 RETURNING job, content_type, content_id, at, delta, moved, platform,
     evidence, channel, campaign, from_evidence, from_channel, from_campaign
@@ -75,7 +75,7 @@ ON CONFLICT (content_type, content_id, channel, evidence, bucket) DO UPDATE SET
     made = t.made + excluded.made, withdrawn = t.withdrawn + excluded.withdrawn
 """
 COUNTING = f"""
-WITH held AS MATERIALIZED ({_HELD}), burned AS ({_BURNED}), folded AS MATERIALIZED ({_FOLDED}),
+WITH held AS MATERIALIZED ({_LOCKED}), burned AS ({_DELETED}), folded AS MATERIALIZED ({_FOLDED}),
 totals AS ({_TOTALS}), cells AS ({_CELLS}), rollups AS ({_ROLLUPS})
 SELECT job, NULL AS content_type, NULL AS content_id, NULL AS channel, NULL::timestamptz AS minute,
     sum(number)::bigint AS number FROM folded GROUP BY job

@@ -1,6 +1,6 @@
 """What a database file provides: connections in three states.
 
-`committed` is the frame of every transaction: left normally it commits, by any error it rolls back.
+`in_transaction` is the frame of every transaction: left normally it commits, by any error it rolls back.
 InnoDB undoes only the last statement when a lock is not had in time, so nothing less would do.
 """
 
@@ -10,15 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 
-from sharetally.adapters.databases.connection import Connection, Flavor
-from sharetally.domain.errors import CommitUnknown, DataRefused, RunAgain, SharetallyError, Unavailable
+from sharetally.adapters.databases.connection import Connection, Dialect
+from sharetally.domain.errors import CommitOutcomeUnknown, DataRejected, SharetallyError, TransientConflict, Unavailable
 
 
 class Engine(ABC):
     """One database, opened by URL."""
 
-    flavor: Flavor
-    one_snapshot = True  # whether a long snapshot costs nothing; where it does, contents go in ranges
+    dialect: Dialect
+    allows_long_snapshots = True  # whether a long snapshot costs nothing; where it does, contents go in ranges
 
     @abstractmethod
     async def open(self) -> None:
@@ -29,11 +29,11 @@ class Engine(ABC):
         """Give every connection back; repeating is fine."""
 
     @abstractmethod
-    def reading(self) -> AbstractAsyncContextManager[Connection]:
+    def read_connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for single SELECTs; one that somebody's lock holds up for long is `Unavailable`."""
 
     @abstractmethod
-    def writing(self) -> AbstractAsyncContextManager[Connection]:
+    def write_transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction at READ COMMITTED; committed on leaving, rolled back by an error."""
 
     @abstractmethod
@@ -42,19 +42,19 @@ class Engine(ABC):
 
 
 @contextmanager
-def read_once() -> Iterator[None]:
+def conflicts_as_unavailable() -> Iterator[None]:
     """Nobody runs a read again by himself: one that waits too long for a lock passes, and is told so."""
     try:
         yield
-    except RunAgain as error:
+    except TransientConflict as error:
         raise Unavailable("the database is busy") from error
 
 
 @asynccontextmanager
-async def committed(connection: Connection, begin: str) -> AsyncIterator[None]:
+async def in_transaction(connection: Connection, begin: str) -> AsyncIterator[None]:
     """Begin, and commit or roll back.
 
-    A COMMIT that nobody answered raises `CommitUnknown`, whatever class of error the driver has for that: a batch whose
+    A COMMIT that nobody answered raises `CommitOutcomeUnknown`, whatever class of error the driver has for that: a batch whose
     COMMIT may have arrived must not run again unseen.
     """
     try:
@@ -66,8 +66,8 @@ async def committed(connection: Connection, begin: str) -> AsyncIterator[None]:
         raise
     try:
         await connection.driver.execute("COMMIT")
-    except (RunAgain, DataRefused):  # the database itself said that it rolled back
+    except (TransientConflict, DataRejected):  # the database itself said that it rolled back
         raise
     except Exception as error:
         detail = error.detail if isinstance(error, SharetallyError) else "the database driver failed in COMMIT"
-        raise CommitUnknown(detail) from error
+        raise CommitOutcomeUnknown(detail) from error

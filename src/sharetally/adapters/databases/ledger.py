@@ -21,7 +21,7 @@ from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.delivery_writes import SqlDeliveryWrites
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey
-from sharetally.ports import CallerKey, Locked, References, StoredAnswer, Transaction, Writes
+from sharetally.ports import IdempotencyKey, LockedRows, LockSet, StoredResponse, Transaction, Writes
 
 RECORD_KEY = RecordKey._fields
 
@@ -34,45 +34,49 @@ class SqlTransaction(SqlCounting):
         self._emitted: list[Event] = []
         self._deliveries = SqlDeliveryWrites(connection)
 
-    async def lock(self, references: References) -> Locked:
+    async def lock(self, lock_set: LockSet) -> LockedRows:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
-        answers = await self._answers(references.keys, lock=True)
-        found = await self._locked(tables.share_records, RECORD_KEY, references.records)
-        held = await self._locked(tables.share_links, ("id",), [(link,) for link in references.links])
-        made = await self._locked(tables.adjustments, ("request_key",), [(key,) for key in references.adjustments])
+        answers = await self._answers(lock_set.keys, lock=True)
+        record_rows = await self._lock_rows(tables.share_records, RECORD_KEY, lock_set.records)
+        link_rows = await self._lock_rows(tables.share_links, ("id",), [(link,) for link in lock_set.links])
+        adjustment_rows = await self._lock_rows(
+            tables.adjustments, ("request_key",), [(key,) for key in lock_set.adjustments]
+        )
         # A twin that held these rows may have committed, its key with them, while we waited for them.
-        answers |= await self._answers(references.keys - answers.keys(), lock=False)
-        return Locked(
-            answers=answers,
-            records={record.key: record for record in map(mapping.record_of, found)},
-            links={link.id: link for link in map(mapping.link_of, held)},
-            adjustments={item.request_key: item for item in map(mapping.adjustment_of, made)},
+        answers |= await self._answers(lock_set.keys - answers.keys(), lock=False)
+        return LockedRows(
+            responses=answers,
+            records={record.key: record for record in map(mapping.record_of, record_rows)},
+            links={link.id: link for link in map(mapping.link_of, link_rows)},
+            adjustments={item.request_key: item for item in map(mapping.adjustment_of, adjustment_rows)},
         )
 
-    async def _locked(self, table: sa.Table, key: Sequence[str], wanted: Collection[Sequence[object]]) -> list[Row]:
-        return await self._connection.select(table, key, wanted, lock=True) if wanted else []
+    async def _lock_rows(self, table: sa.Table, key: Sequence[str], keys: Collection[Sequence[object]]) -> list[Row]:
+        return await self._connection.select(table, key, keys, lock=True) if keys else []
 
-    async def _answers(self, keys: Set[CallerKey], *, lock: bool) -> dict[CallerKey, StoredAnswer]:
+    async def _answers(self, keys: Set[IdempotencyKey], *, lock: bool) -> dict[IdempotencyKey, StoredResponse]:
         if not keys:
             return {}
-        rows = await self._connection.select(tables.idempotency_keys, CallerKey._fields, keys, lock=lock)
-        return {CallerKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in rows}
+        rows = await self._connection.select(tables.idempotency_keys, IdempotencyKey._fields, keys, lock=lock)
+        return {IdempotencyKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in rows}
 
     async def write(self, writes: Writes) -> None:
         """Insert what is new, update what changed: all of it is locked, or nobody else's yet."""
         await self._connection.insert(
-            (tables.idempotency_keys, [mapping.answer_row(*answer) for answer in sorted(writes.answers.items())]),
-            (tables.share_records, [mapping.record_row(each) for _, each in sorted(writes.new_records.items())]),
-            (tables.share_links, [mapping.link_row(each) for _, each in sorted(writes.new_links.items())]),
-            (tables.adjustments, [mapping.adjustment_row(each) for _, each in sorted(writes.adjustments.items())]),
+            (tables.idempotency_keys, [mapping.answer_row(*answer) for answer in sorted(writes.responses.items())]),
+            (tables.share_records, [mapping.record_row(row) for _, row in sorted(writes.new_records.items())]),
+            (tables.share_links, [mapping.link_row(row) for _, row in sorted(writes.new_links.items())]),
+            (tables.adjustments, [mapping.adjustment_row(row) for _, row in sorted(writes.adjustments.items())]),
             (tables.share_audit, [mapping.audit_row(entry) for entry in writes.audit]),
             (tables.events, [mapping.event_row(event) for event in writes.events]),
         )
         self._emitted += writes.events
-        changed = [mapping.record_row(each) for _, each in sorted(writes.changed_records.items())]
-        await self._connection.update(tables.share_records, "id", _without(changed, mapping.RECORD_IDENTITY))
-        moved = [mapping.link_row(each) for _, each in sorted(writes.changed_links.items())]
-        await self._connection.update(tables.share_links, "id", moved)
+        record_updates = [mapping.record_row(row) for _, row in sorted(writes.changed_records.items())]
+        await self._connection.update(
+            tables.share_records, "id", _without_columns(record_updates, mapping.RECORD_IDENTITY)
+        )
+        link_updates = [mapping.link_row(row) for _, row in sorted(writes.changed_links.items())]
+        await self._connection.update(tables.share_links, "id", link_updates)
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events."""
@@ -91,7 +95,7 @@ class SqlTransaction(SqlCounting):
 
     async def execute(self, statement: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
         """Run SQL for a hook."""
-        return list(await self._connection.text(statement, parameters))
+        return list(await self._connection.rows_of_sql(statement, parameters))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -105,7 +109,7 @@ class SqlTransaction(SqlCounting):
             raise
 
 
-def _without(rows: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:
+def _without_columns(rows: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in names} for row in rows]
 
 
@@ -117,11 +121,11 @@ class SqlLedger:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Begin."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             yield SqlTransaction(connection)
 
     async def committed(self, audit_ids: Sequence[UUID]) -> bool:
         """Look for our own audit rows; a batch that wrote none changed nothing."""
         statement = sa.select(tables.share_audit.c.id).where(tables.share_audit.c.id.in_(list(audit_ids)[:1]))
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             return bool(await connection.rows(statement))

@@ -12,7 +12,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell, Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import Evidence, ShareRecord, Status
-from sharetally.ports import ApiKey, CallerKey, ParkedEvent, Session, SignInCode, StoredAnswer
+from sharetally.ports import ApiKey, IdempotencyKey, ParkedEvent, Session, SignInCode, StoredResponse
 
 
 def content_of(row: Row) -> ContentRef:
@@ -122,7 +122,7 @@ def event_row(event: Event) -> dict[str, Any]:
         "content_id": event.content.id,
         "at": event.at,
         "delta": event.delta,
-        "moved": event.moved,
+        "moved": event.cell_delta,
         "evidence": to.evidence if to else None,
         "channel": to.channel if to else None,
         "campaign": to.campaign if to else None,
@@ -151,7 +151,7 @@ def event_of(row: Row) -> Event:
         content=content_of(row),
         at=row["at"],
         delta=row["delta"],
-        moved=row["moved"],
+        cell_delta=row["moved"],
         to=_cell(row),
         origin=_cell(row, "from_"),
         platform=row["platform"],
@@ -195,7 +195,7 @@ def adjustment_of(row: Row) -> Adjustment:
     return Adjustment(content=content_of(row), **{name: row[name] for name in names})
 
 
-def answer_row(key: CallerKey, answer: StoredAnswer) -> dict[str, Any]:
+def answer_row(key: IdempotencyKey, answer: StoredResponse) -> dict[str, Any]:
     """A stored answer; the database adds when."""
     return {
         "caller": key.caller,
@@ -207,10 +207,10 @@ def answer_row(key: CallerKey, answer: StoredAnswer) -> dict[str, Any]:
     }
 
 
-def answer_of(row: Row) -> StoredAnswer:
+def answer_of(row: Row) -> StoredResponse:
     """What was answered under a key."""
     headers = tuple((str(name), str(value)) for name, value in json.loads(row["headers"]))
-    return StoredAnswer(request_hash=row["request_hash"], status=row["status"], headers=headers, body=row["body"])
+    return StoredResponse(request_hash=row["request_hash"], status=row["status"], headers=headers, body=row["body"])
 
 
 def key_of(row: Row) -> ApiKey:

@@ -20,32 +20,32 @@ from asyncmy.cursors import DictCursor
 from sqlalchemy.dialects.mysql import asyncmy as dialect
 
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, committed, read_once
-from sharetally.adapters.databases.plain import PlainFlavor, changes
+from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable, in_transaction
+from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
-from sharetally.domain.errors import DataRefused, Misconfigured, RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import ConfigurationError, DataRejected, SharetallyError, TransientConflict, Unavailable
 
-POOL = 10
-ACQUIRE_SECONDS = 5.0
-ANSWER_SECONDS = 30.0
-LONG_SECONDS = 4 * 3600.0  # for a look at everything
-IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
-_WORDS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
+POOL_SIZE = 10
+ACQUIRE_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_SECONDS = 30.0
+LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for a look at everything
+IDLE_TIMEOUT_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
+_FUNCTIONS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
 
 # 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read, 1412 table changed
 # since the snapshot, 3101 rolled back by the group
-_AGAIN = frozenset({1213, 1205, 1062, 3572, 1020, 1412, 3101})
+_CONFLICT_CODES = frozenset({1213, 1205, 1062, 3572, 1020, 1412, 3101})
 # Server gone, not ready yet, shutting down, out of memory or disk, over a limit of the account or of time, read only,
 # killed, not let in, an error in COMMIT
-_AWAY = frozenset(
+_UNAVAILABLE_CODES = frozenset(
     {
         1021, 1023, 1026, 1030, 1037, 1040, 1041, 1045, 1047, 1049, 1053, 1114, 1129, 1130, 1152, 1158, 1159, 1160,
         1161, 1180, 1203, 1226, 1290, 1317, 1836, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 3100, 4031,
     }
 )  # fmt: skip
 # The drivers have one class of error for all of these
-_REFUSED = {
+_CONNECT_ERRORS = {
     1044: "there is no such database, or this user has no right to it",
     1045: "wrong user or password",
     1049: "there is no such database",
@@ -61,43 +61,43 @@ _MARIADB = {
 }
 # MySQL has a warning for each VALUES(x), which the driver would log.
 _MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "more": ", max_error_count = 0"}
-_SESSION = (
+_SESSION_COMMAND = (
     "SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
     "innodb_lock_wait_timeout = 5, lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'{more}"
 )
-_FAULTS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
+_DRIVER_ERRORS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, RuntimeError)
 
 
-def translated(error: BaseException) -> SharetallyError:
+def translate_error(error: BaseException) -> SharetallyError:
     """Say what a driver's error means to us, by its number."""
     number = error.args[0] if isinstance(error, errors.MySQLError) and error.args else None
-    if number in _AGAIN:
-        return RunAgain(str(number))
-    if not isinstance(number, int) or number in _AWAY or isinstance(error, errors.InterfaceError):
+    if number in _CONFLICT_CODES:
+        return TransientConflict(str(number))
+    if not isinstance(number, int) or number in _UNAVAILABLE_CODES or isinstance(error, errors.InterfaceError):
         return Unavailable("the database does not answer")
-    return DataRefused(f"{number}: {type(error).__name__}")
+    return DataRejected(f"{number}: {type(error).__name__}")
 
 
 class MysqlDriver:
     """One asyncmy connection. A statement that is cut short leaves it unusable: it is closed."""
 
-    def __init__(self, connection: Any, patience: float) -> None:
+    def __init__(self, connection: Any, timeout: float) -> None:
         self._connection = connection
-        self._patience = patience
+        self._timeout = timeout
         self.broken = False
 
     async def _run(self, sql: str, arguments: Sequence[object], *, many: bool, fetch: bool) -> Any:
         try:
-            async with asyncio.timeout(self._patience), self._connection.cursor(cursor=DictCursor) as cursor:
-                touched = await (cursor.executemany if many else cursor.execute)(sql, arguments)
-                return await cursor.fetchall() if fetch else touched
-        except _FAULTS as error:
-            fault = translated(error)
-            self.broken = self.broken or isinstance(fault, Unavailable)
-            raise fault from error
+            async with asyncio.timeout(self._timeout), self._connection.cursor(cursor=DictCursor) as cursor:
+                row_count = await (cursor.executemany if many else cursor.execute)(sql, arguments)
+                return await cursor.fetchall() if fetch else row_count
+        except _DRIVER_ERRORS as error:
+            database_error = translate_error(error)
+            self.broken = self.broken or isinstance(database_error, Unavailable)
+            raise database_error from error
         except UnicodeEncodeError as error:  # a lone surrogate
-            raise DataRefused(type(error).__name__) from error
+            raise DataRejected(type(error).__name__) from error
         except BaseException:  # cancelled, or a fault that nobody expects: who knows what is still to be read
             self.broken = True
             raise
@@ -112,9 +112,9 @@ class MysqlDriver:
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
         """Rows of one table."""
-        await self.many(sql, values)
+        await self.execute_many(sql, values)
 
-    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """INSERTs are joined to one statement by the driver."""
         await self._run(sql, rows, many=True, fetch=False)
 
@@ -123,26 +123,26 @@ class MysqlDriver:
         return await self.fetch(sql, [value for key in keys for value in key])
 
 
-class MysqlFlavor(PlainFlavor):
+class MysqlDialect(PortableDialect):
     """ON DUPLICATE KEY UPDATE, FOR UPDATE."""
 
     def __init__(self) -> None:
-        super().__init__(dialect.dialect(), sign="%s", quote="`", rows="{rows}", lock=" FOR UPDATE")
+        super().__init__(dialect.dialect(), placeholder="%s", quote="`", row_list="{rows}", lock=" FOR UPDATE")
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON DUPLICATE KEY UPDATE; VALUES(x) is understood by MySQL and MariaDB alike."""
-        new = {name: f"VALUES({self.name(name)})" for name in columns}
-        rules = changes(sets, table=table.name, new=new, words=_WORDS)
-        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {rules}"
+        new = {name: f"VALUES({self.quote_name(name)})" for name in columns}
+        assignments = set_clause(sets, table=table.name, new=new, functions=_FUNCTIONS)
+        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {assignments}"
 
 
-def arguments_of(url: str) -> dict[str, Any]:
+def connect_arguments(url: str) -> dict[str, Any]:
     """What asyncmy wants to know, from a URL; it takes `?unix_socket=`, `?ssl=true` and `?ssl_ca=FILE`."""
     parts = urlsplit(url)
     database = parts.path.lstrip("/")
     if not database:
-        raise Misconfigured("DATABASE_URL names no database: mysql://user:password@host:3306/database")
-    found: dict[str, Any] = {
+        raise ConfigurationError("DATABASE_URL names no database: mysql://user:password@host:3306/database")
+    options: dict[str, Any] = {
         "host": parts.hostname or "127.0.0.1",
         "port": parts.port or 3306,
         "user": unquote(parts.username or "root"),
@@ -150,51 +150,51 @@ def arguments_of(url: str) -> dict[str, Any]:
         "db": unquote(database),
         "charset": "utf8mb4",
     }
-    return found | _more(dict(parse_qsl(parts.query)))
+    return options | _connect_options(dict(parse_qsl(parts.query)))
 
 
-def _more(query: Mapping[str, str]) -> dict[str, Any]:
+def _connect_options(query: Mapping[str, str]) -> dict[str, Any]:
     """How to reach the server; with TLS its certificate is always checked."""
     unknown = sorted(query.keys() - {"unix_socket", "ssl", "ssl_ca"})
     if unknown:
-        raise Misconfigured(f"DATABASE_URL: unknown {', '.join(unknown)}; there are unix_socket, ssl and ssl_ca")
-    found: dict[str, Any] = {"unix_socket": query["unix_socket"]} if "unix_socket" in query else {}
+        raise ConfigurationError(f"DATABASE_URL: unknown {', '.join(unknown)}; there are unix_socket, ssl and ssl_ca")
+    options: dict[str, Any] = {"unix_socket": query["unix_socket"]} if "unix_socket" in query else {}
     if query.get("ssl") in ("true", "on", "1") or "ssl_ca" in query:
-        found["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
-    return found
+        options["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
+    return options
 
 
 class MysqlEngine(Engine):
     """A pool of asyncmy connections."""
 
     def __init__(self, url: str) -> None:
-        self._arguments = arguments_of(url)
+        self._arguments = connect_arguments(url)
         self._pool: Any = None
-        self.flavor = MysqlFlavor()
-        self._statements = Statements(self.flavor.dialect)
+        self.dialect = MysqlDialect()
+        self._statements = Statements(self.dialect.sa_dialect)
 
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""
         try:
             self._pool = await asyncmy.create_pool(
                 minsize=1,
-                maxsize=POOL,
+                maxsize=POOL_SIZE,
                 autocommit=True,
-                connect_timeout=int(ACQUIRE_SECONDS),
-                init_command=await self._session(),
+                connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS),
+                init_command=await self._session_command(),
                 **self._arguments,
             )
-        except _FAULTS as error:
-            why = _REFUSED.get(error.args[0] if error.args else 0, type(error).__name__)
-            raise Unavailable(f"MySQL does not let us in: {why}") from error
+        except _DRIVER_ERRORS as error:
+            reason = _CONNECT_ERRORS.get(error.args[0] if error.args else 0, type(error).__name__)
+            raise Unavailable(f"MySQL does not let us in: {reason}") from error
 
-    async def _session(self) -> str:
+    async def _session_command(self) -> str:
         """What every connection begins with, in the words of the server that is there."""
-        connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_SECONDS), **self._arguments)
+        connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS), **self._arguments)
         mariadb = "mariadb" in str(connection.get_server_info()).lower()
         connection.close()
-        told = _SESSION.format(**(_MARIADB if mariadb else _MYSQL))
-        return told.format(idle=IDLE_SECONDS)
+        command = _SESSION_COMMAND.format(**(_MARIADB if mariadb else _MYSQL))
+        return command.format(idle=IDLE_TIMEOUT_SECONDS)
 
     async def close(self) -> None:
         """Close every connection, within five seconds."""
@@ -202,8 +202,8 @@ class MysqlEngine(Engine):
         if pool is not None:
             pool.close()
             try:
-                await asyncio.wait_for(pool.wait_closed(), ACQUIRE_SECONDS)
-            except _FAULTS:
+                await asyncio.wait_for(pool.wait_closed(), ACQUIRE_TIMEOUT_SECONDS)
+            except _DRIVER_ERRORS:
                 pool.terminate()
 
     @asynccontextmanager
@@ -212,36 +212,36 @@ class MysqlEngine(Engine):
         if self._pool is None:
             raise Unavailable("the database is closed")
         try:
-            async with asyncio.timeout(ACQUIRE_SECONDS):  # wait_for would lose what comes as it is cancelled
-                raw = await self._pool.acquire()
-        except _FAULTS as error:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):  # wait_for would lose what comes as it is cancelled
+                pooled = await self._pool.acquire()
+        except _DRIVER_ERRORS as error:
             raise Unavailable("no database connection is free or to be had") from error
-        driver = MysqlDriver(raw, LONG_SECONDS if long else ANSWER_SECONDS)
+        driver = MysqlDriver(pooled, LONG_STATEMENT_TIMEOUT_SECONDS if long else STATEMENT_TIMEOUT_SECONDS)
         try:
-            yield Connection(driver, self.flavor, self._statements)
+            yield Connection(driver, self.dialect, self._statements)
         finally:
             if driver.broken:
-                raw.close()
+                pooled.close()
             if self._pool is not None:
-                self._pool.release(raw)
+                self._pool.release(pooled)
 
     @asynccontextmanager
-    async def reading(self, *, long: bool = False) -> AsyncIterator[Connection]:
+    async def read_connection(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """A connection for single SELECTs."""
-        with read_once():
+        with conflicts_as_unavailable():
             async with self.connect(long=long) as connection:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Connection]:
+    async def write_transaction(self) -> AsyncIterator[Connection]:
         """A transaction at READ COMMITTED."""
-        async with self.connect() as connection, committed(connection, "START TRANSACTION"):
+        async with self.connect() as connection, in_transaction(connection, "START TRANSACTION"):
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """One view of everything. The level is set before it: at READ COMMITTED there would be none."""
-        async with self.reading(long=long) as connection:
+        async with self.read_connection(long=long) as connection:
             await connection.driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            async with committed(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
+            async with in_transaction(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
                 yield connection

@@ -20,15 +20,15 @@ from sharetally.adapters.databases.types import db_now
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.event import Event
-from sharetally.ports import Backlog, EventHead, ParkedEvent, Transaction
+from sharetally.ports import Backlog, EventRef, ParkedEvent, Transaction
 
 _EVENTS = tables.events
-_WAITS = _EVENTS.c.parked_reason.is_(None)
+_NOT_PARKED = _EVENTS.c.parked_reason.is_(None)
 _NOW = sa.select(db_now().label("now"))
 _BACKLOG = sa.select(
-    sa.func.count(sa.case((_WAITS, _EVENTS.c.id))).label("pending"),
+    sa.func.count(sa.case((_NOT_PARKED, _EVENTS.c.id))).label("pending"),
     sa.func.count(_EVENTS.c.parked_reason).label("parked"),
-    sa.func.min(sa.case((_WAITS, _EVENTS.c.created_at))).label("oldest"),
+    sa.func.min(sa.case((_NOT_PARKED, _EVENTS.c.created_at))).label("oldest"),
     db_now().label("now"),
 ).select_from(_EVENTS)
 
@@ -40,60 +40,60 @@ class SqlOutbox:
 
     async def now(self) -> datetime:
         """The database's clock."""
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             found: datetime = (await connection.rows(_NOW))[0]["now"]
             return found
 
     async def backlog(self) -> Backlog:
         """Count what waits."""
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             row = (await connection.rows(_BACKLOG))[0]
         oldest = (row["now"] - row["oldest"]).total_seconds() if row["oldest"] else 0.0
         return Backlog(pending=row["pending"], parked=row["parked"], oldest=max(0.0, oldest))
 
-    async def waiting_longer_than(self, seconds: float) -> bool:
+    async def has_unburned_older_than(self, seconds: float) -> bool:
         """Whether anything was sent so long ago and is still there."""
-        before = await self.now() - timedelta(seconds=seconds)
-        statement = sa.select(_EVENTS.c.id).where(_WAITS, _EVENTS.c.sent_at < before).limit(1)
-        async with self._engine.reading() as connection:
+        deadline = await self.now() - timedelta(seconds=seconds)
+        statement = sa.select(_EVENTS.c.id).where(_NOT_PARKED, _EVENTS.c.sent_at < deadline).limit(1)
+        async with self._engine.read_connection() as connection:
             return bool(await connection.rows(statement))
 
-    async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventHead]:
+    async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventRef]:
         """Stamp them as sent now, and return them."""
         columns = (_EVENTS.c.id, _EVENTS.c.job, _EVENTS.c.content_type, _EVENTS.c.content_id)
-        wanted = sa.select(*columns).where(_WAITS, _EVENTS.c.job.in_(list(jobs)))
+        due = sa.select(*columns).where(_NOT_PARKED, _EVENTS.c.job.in_(list(jobs)))
         if sent_before is not None:
-            wanted = wanted.where(_EVENTS.c.sent_at < sent_before)
-        async with self._engine.writing() as connection:
-            rows = await connection.rows(wanted.order_by(_EVENTS.c.id).limit(limit).with_for_update(skip_locked=True))
+            due = due.where(_EVENTS.c.sent_at < sent_before)
+        async with self._engine.write_transaction() as connection:
+            rows = await connection.rows(due.order_by(_EVENTS.c.id).limit(limit).with_for_update(skip_locked=True))
             if rows:
-                stamp = {"sent_at": db_now(), "attempts": _EVENTS.c.attempts + 1}
+                sent_now = {"sent_at": db_now(), "attempts": _EVENTS.c.attempts + 1}
                 await connection.run(
-                    _EVENTS.update().where(_EVENTS.c.id.in_([row["id"] for row in rows])).values(stamp)
+                    _EVENTS.update().where(_EVENTS.c.id.in_([row["id"] for row in rows])).values(sent_now)
                 )
-        return [EventHead(id=row["id"], job=row["job"], content=content_of(row)) for row in rows]
+        return [EventRef(id=row["id"], job=row["job"], content=content_of(row)) for row in rows]
 
     async def marks(self) -> Mapping[str, datetime]:
         """The newest marker of each queue."""
         marks = tables.queue_marks
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             return {row["queue"]: row["marked_at"] for row in await connection.rows(sa.select(marks))}
 
     async def mark(self, queue: str, at: datetime) -> None:
         """Note a marker; the newer of two stays, unless it lies ahead of a clock that was set back."""
-        newer = "{greatest}({t}.marked_at, {marked_at})"
-        sets = {"marked_at": f"CASE WHEN {{t}}.marked_at > {{now}} THEN {{marked_at}} ELSE {newer} END"}
-        async with self._engine.writing() as connection:
+        is_newer = "{greatest}({t}.marked_at, {marked_at})"
+        sets = {"marked_at": f"CASE WHEN {{t}}.marked_at > {{now}} THEN {{marked_at}} ELSE {is_newer} END"}
+        async with self._engine.write_transaction() as connection:
             await connection.upsert(tables.queue_marks, [{"queue": queue, "marked_at": at}], sets)
 
     async def park(self, event_id: UUID, reason: str) -> None:
         """Set an event aside."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             await connection.run(_EVENTS.update().where(_EVENTS.c.id == event_id).values(parked_reason=reason[:500]))
 
-    async def park_new(self, event: Event, reason: str) -> None:
+    async def insert_parked(self, event: Event, reason: str) -> None:
         """Write an event that is parked from the start."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             await connection.insert((_EVENTS, [{**mapping.event_row(event), "parked_reason": reason[:500]}]))
 
     async def parked(self, *, limit: int, after: UUID | None = None) -> list[ParkedEvent]:
@@ -101,28 +101,28 @@ class SqlOutbox:
         statement = sa.select(_EVENTS).where(_EVENTS.c.parked_reason.is_not(None))
         if after is not None:
             statement = statement.where(_EVENTS.c.id < after)
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             rows = await connection.rows(statement.order_by(_EVENTS.c.id.desc()).limit(limit))
         return [mapping.parked_of(row) for row in rows]
 
     async def parked_event(self, event_id: UUID) -> ParkedEvent | None:
         """One of them."""
         statement = sa.select(_EVENTS).where(_EVENTS.c.id == event_id, _EVENTS.c.parked_reason.is_not(None))
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             rows = await connection.rows(statement)
         return mapping.parked_of(rows[0]) if rows else None
 
-    async def unpark(self, ids: Sequence[UUID]) -> list[EventHead]:
+    async def unpark(self, ids: Sequence[UUID]) -> list[EventRef]:
         """Pending again, and stamped as sent now: whoever asked sends them."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             rows = await connection.select(_EVENTS, ("id",), [(each,) for each in set(ids)], lock=True)
-            held = [row for row in rows if row["parked_reason"] is not None]
-            if held:
+            parked_rows = [row for row in rows if row["parked_reason"] is not None]
+            if parked_rows:
                 values = {"parked_reason": None, "sent_at": db_now()}
                 await connection.run(
-                    _EVENTS.update().where(_EVENTS.c.id.in_([row["id"] for row in held])).values(values)
+                    _EVENTS.update().where(_EVENTS.c.id.in_([row["id"] for row in parked_rows])).values(values)
                 )
-        return [EventHead(id=row["id"], job=row["job"], content=content_of(row)) for row in held]
+        return [EventRef(id=row["id"], job=row["job"], content=content_of(row)) for row in parked_rows]
 
     async def discard(
         self,
@@ -132,7 +132,7 @@ class SqlOutbox:
         settle: Callable[[Transaction], Awaitable[None]] | None = None,
     ) -> bool:
         """Delete it and write what cancels it."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             rows = await connection.select(_EVENTS, ("id",), [(event_id,)], lock=True)
             if not rows or rows[0]["parked_reason"] is None:
                 return False

@@ -17,25 +17,25 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from sharetally.adapters.databases.connection import Connection, Part
+from sharetally.adapters.databases.connection import Connection, RowBatch
 from sharetally.adapters.databases.counting_postgresql import COUNTING
-from sharetally.adapters.databases.engine import Engine, committed, read_once
-from sharetally.adapters.databases.postgresql_inserts import Inserts
+from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable, in_transaction
+from sharetally.adapters.databases.postgresql_inserts import InsertBuilder
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
-from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import DataRejected, SharetallyError, TransientConflict, Unavailable
 
-POOL = 10
-ACQUIRE_SECONDS = 5.0
-ANSWER_SECONDS = 30.0
-LONG_SECONDS = 4 * 3600.0  # for a look at everything
-IDLE_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
+POOL_SIZE = 10
+ACQUIRE_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_SECONDS = 30.0
+LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for a look at everything
+IDLE_TIMEOUT_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
 
 # 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
-_AGAIN = frozenset({"40001", "40P01", "55P03", "23505"})
-_AWAY = ("08", "40", "53", "57", "58", "25006", "25P03", "XX001")
+_CONFLICT_CODES = frozenset({"40001", "40P01", "55P03", "23505"})
+_UNAVAILABLE_CODES = ("08", "40", "53", "57", "58", "25006", "25P03", "XX001")
 # The last four come from asyncpg and uvloop when the connection ends in the moment in which it is used
-_FAULTS = (
+_DRIVER_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     OSError,
@@ -46,50 +46,50 @@ _FAULTS = (
     asyncio.InvalidStateError,
 )
 
-_WORDS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
+_FUNCTIONS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
 
 
-def translated(error: BaseException) -> SharetallyError:
+def translate_error(error: BaseException) -> SharetallyError:
     """Say what a driver's error means to us, by its SQLSTATE."""
     state = getattr(error, "sqlstate", None)
-    if state in _AGAIN:
-        return RunAgain(state)
+    if state in _CONFLICT_CODES:
+        return TransientConflict(state)
     if isinstance(error, ValueError):  # asyncpg itself refused an argument
-        return DataRefused(f"22000: {type(error).__name__}")
-    if state is None or state.startswith(_AWAY):
+        return DataRejected(f"22000: {type(error).__name__}")
+    if state is None or state.startswith(_UNAVAILABLE_CODES):
         return Unavailable("the database does not answer")
-    return DataRefused(f"{state}: {type(error).__name__}")
+    return DataRejected(f"{state}: {type(error).__name__}")
 
 
 class PostgresqlDriver:
     """One asyncpg connection. Once it has not answered it is not asked again: each question would wait as long."""
 
-    def __init__(self, connection: asyncpg.Connection, patience: float) -> None:
+    def __init__(self, connection: asyncpg.Connection, timeout: float) -> None:
         self._connection = connection
-        self._patience = patience
+        self._timeout = timeout
         self.broken = False
 
     async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
         """Run a query."""
-        with self._translating():
-            return await self._connection.fetch(sql, *arguments, timeout=self._patience)  # type: ignore[no-any-return]
+        with self._translating_errors():
+            return await self._connection.fetch(sql, *arguments, timeout=self._timeout)  # type: ignore[no-any-return]
 
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Run a statement; its tag ends with the number of rows."""
-        with self._translating():
-            tag = await self._connection.execute(sql, *arguments, timeout=self._patience)
-        last = tag.rsplit(" ", 1)[-1]
-        return int(last) if last.isdigit() else 0
+        with self._translating_errors():
+            command_tag = await self._connection.execute(sql, *arguments, timeout=self._timeout)
+        row_count = command_tag.rsplit(" ", 1)[-1]
+        return int(row_count) if row_count.isdigit() else 0
 
     @contextmanager
-    def _translating(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         if self.broken:
             raise Unavailable("the database did not answer")
         try:
             yield
-        except _FAULTS as error:
+        except _DRIVER_ERRORS as error:
             self.broken = isinstance(error, TimeoutError)
-            raise translated(error) from error
+            raise translate_error(error) from error
         except Exception:
             self.broken = True  # nobody knows in which state this left the connection
             raise
@@ -98,7 +98,7 @@ class PostgresqlDriver:
         """One statement for all tables."""
         await self.execute(sql, values)
 
-    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Send the rows as one array per column."""
         await self.execute(sql, list(zip(*rows, strict=True)))
 
@@ -107,44 +107,46 @@ class PostgresqlDriver:
         return await self.fetch(sql, list(zip(*keys, strict=True)))
 
 
-class PostgresqlFlavor:
+class PostgresqlDialect:
     """`unnest`, ON CONFLICT, FOR UPDATE."""
 
     def __init__(self) -> None:
-        self.dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
+        self.sa_dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
         self.counting: str | None = COUNTING
-        self._inserts = Inserts(self._type)
-        self._selects: dict[tuple[object, ...], str] = {}
+        self._insert_builder = InsertBuilder(self._sql_type)
+        self._cached_selects: dict[tuple[object, ...], str] = {}
 
-    def _type(self, table: sa.Table, name: str) -> str:
-        kind = table.c[name].type.dialect_impl(self.dialect).compile(self.dialect)
-        return re.sub(r"\(\d+\)| COLLATE .*", "", kind)  # a cast to a length would cut
+    def _sql_type(self, table: sa.Table, name: str) -> str:
+        sql_type = table.c[name].type.dialect_impl(self.sa_dialect).compile(self.sa_dialect)
+        return re.sub(r"\(\d+\)| COLLATE .*", "", sql_type)  # a cast to a length would cut
 
     def _arrays(self, table: sa.Table, columns: Sequence[str]) -> str:
-        return ", ".join(f"${place}::{self._type(table, name)}[]" for place, name in enumerate(columns, 1))
+        return ", ".join(f"${position}::{self._sql_type(table, name)}[]" for position, name in enumerate(columns, 1))
 
     def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
         """One array per column."""
-        return f"INSERT INTO {table.name} ({_list(columns)}) SELECT * FROM unnest({self._arrays(table, columns)})"
+        return f"INSERT INTO {table.name} ({_quote_list(columns)}) SELECT * FROM unnest({self._arrays(table, columns)})"
 
-    def inserts(self, parts: Sequence[Part]) -> Sequence[tuple[str, Sequence[Any]]]:
+    def inserts(self, batches: Sequence[RowBatch]) -> Sequence[tuple[str, Sequence[Any]]]:
         """All of it as one statement."""
-        return [self._inserts.together(parts)]
+        return [self._insert_builder.build(batches)]
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON CONFLICT on the primary key."""
-        names = {name: f"excluded.{_quoted(name)}" for name in columns}
-        changes = ", ".join(f"{name} = {rule.format(t=table.name, **_WORDS, **names)}" for name, rule in sets.items())
-        keys = _list([column.name for column in table.primary_key])
-        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
+        names = {name: f"excluded.{_quote(name)}" for name in columns}
+        set_clause = ", ".join(
+            f"{name} = {expression.format(t=table.name, **_FUNCTIONS, **names)}" for name, expression in sets.items()
+        )
+        keys = _quote_list([column.name for column in table.primary_key])
+        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {set_clause}"
 
     def update(self, table: sa.Table, key: str, columns: Sequence[str]) -> str:
         """UPDATE … FROM unnest."""
-        every = (*columns, key)
-        changes = ", ".join(f"{_quoted(name)} = n.{_quoted(name)}" for name in columns)
+        all_columns = (*columns, key)
+        set_clause = ", ".join(f"{_quote(name)} = n.{_quote(name)}" for name in columns)
         return (
-            f"UPDATE {table.name} AS t SET {changes} FROM unnest({self._arrays(table, every)}) "
-            f"AS n({_list(every)}) WHERE t.{key} = n.{key}"
+            f"UPDATE {table.name} AS t SET {set_clause} FROM unnest({self._arrays(table, all_columns)}) "
+            f"AS n({_quote_list(all_columns)}) WHERE t.{key} = n.{key}"
         )
 
     def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
@@ -153,24 +155,26 @@ class PostgresqlFlavor:
         A plain JOIN leaves the way to the planner, which reads the whole table once it takes it for small.
         """
         key = (table.name, columns, keys, lock)
-        text = self._selects.get(key)
+        text = self._cached_selects.get(key)
         if text is None:
-            text = self._selects[key] = self._select(table, columns, keys, lock=lock)
+            text = self._cached_selects[key] = self._select(table, columns, keys, lock=lock)
         return text
 
     def _select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], *, lock: bool) -> str:
-        match = " AND ".join(f"t.{_quoted(name)} = k.{_quoted(name)}" for name in keys)
-        row = f"SELECT {_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1{' FOR UPDATE' if lock else ''}"
-        wanted = f"unnest({self._arrays(table, keys)}) AS k({_list(keys)})"
-        return f"SELECT r.* FROM {wanted} CROSS JOIN LATERAL ({row}) AS r"
+        match = " AND ".join(f"t.{_quote(name)} = k.{_quote(name)}" for name in keys)
+        row = (
+            f"SELECT {_quote_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1{' FOR UPDATE' if lock else ''}"
+        )
+        key_rows = f"unnest({self._arrays(table, keys)}) AS k({_quote_list(keys)})"
+        return f"SELECT r.* FROM {key_rows} CROSS JOIN LATERAL ({row}) AS r"
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return f'"{name}"'
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(_quoted(name) for name in names)
+def _quote_list(names: Sequence[str]) -> str:
+    return ", ".join(_quote(name) for name in names)
 
 
 class PostgresqlEngine(Engine):
@@ -180,9 +184,9 @@ class PostgresqlEngine(Engine):
         self._url = url
         self._pool: asyncpg.Pool | None = None
         self._idle: list[asyncpg.Connection] = []  # taken from the pool, and in nobody's hands
-        self._wanted = 0  # how many wait for one of the pool's
-        self.flavor = PostgresqlFlavor()
-        self._statements = Statements(self.flavor.dialect)
+        self._waiters = 0  # how many wait for one of the pool's
+        self.dialect = PostgresqlDialect()
+        self._statements = Statements(self.dialect.sa_dialect)
 
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""
@@ -190,19 +194,19 @@ class PostgresqlEngine(Engine):
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
-                max_size=POOL,
-                timeout=ACQUIRE_SECONDS,
-                command_timeout=ANSWER_SECONDS,
-                reset=_left_clean,
+                max_size=POOL_SIZE,
+                timeout=ACQUIRE_TIMEOUT_SECONDS,
+                command_timeout=STATEMENT_TIMEOUT_SECONDS,
+                reset=_rollback_open_transaction,
                 server_settings={
                     "application_name": "sharetally",
                     "default_transaction_isolation": "read committed",
                     "lock_timeout": "5000",
-                    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+                    "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_SECONDS}s",
                     "TimeZone": "UTC",
                 },
             )
-        except _FAULTS as error:
+        except _DRIVER_ERRORS as error:
             raise Unavailable(f"PostgreSQL does not let us in: {type(error).__name__}") from error
 
     async def close(self) -> None:
@@ -212,7 +216,7 @@ class PostgresqlEngine(Engine):
         pool, self._pool = self._pool, None
         if pool is not None:
             try:
-                await asyncio.wait_for(pool.close(), ACQUIRE_SECONDS)
+                await asyncio.wait_for(pool.close(), ACQUIRE_TIMEOUT_SECONDS)
             except (TimeoutError, asyncpg.InterfaceError):
                 pool.terminate()
 
@@ -221,60 +225,60 @@ class PostgresqlEngine(Engine):
         """A connection outside any transaction: each statement is its own."""
         if self._pool is None:
             raise Unavailable("the database is closed")
-        driver = await self._at_hand(self._pool)
-        over = PostgresqlDriver(driver, LONG_SECONDS if long else ANSWER_SECONDS)
+        raw = await self._acquire(self._pool)
+        driver = PostgresqlDriver(raw, LONG_STATEMENT_TIMEOUT_SECONDS if long else STATEMENT_TIMEOUT_SECONDS)
         try:
-            yield Connection(over, self.flavor, self._statements)
+            yield Connection(driver, self.dialect, self._statements)
         finally:
-            if over.broken:
-                _end(driver)
-            if self._pool is not None and not self._wanted and _is_idle(driver):
-                self._idle.append(driver)
+            if driver.broken:
+                _terminate(raw)
+            if self._pool is not None and not self._waiters and _is_idle(raw):
+                self._idle.append(raw)
             else:
-                await self._release(driver)
+                await self._release(raw)
 
-    async def _at_hand(self, pool: asyncpg.Pool) -> asyncpg.Connection:
+    async def _acquire(self, pool: asyncpg.Pool) -> asyncpg.Connection:
         """One that was given back a moment ago, else one of the pool's, which makes a task of every return."""
         while self._idle:
-            driver = self._idle.pop()
-            if _is_idle(driver):
-                return driver
-            await self._release(driver)
-        self._wanted += 1
+            raw = self._idle.pop()
+            if _is_idle(raw):
+                return raw
+            await self._release(raw)
+        self._waiters += 1
         try:
-            return await pool.acquire(timeout=ACQUIRE_SECONDS)
-        except _FAULTS as error:
+            return await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        except _DRIVER_ERRORS as error:
             raise Unavailable("no database connection is free or to be had") from error
         finally:
-            self._wanted -= 1
+            self._waiters -= 1
 
-    async def _release(self, driver: asyncpg.Connection) -> None:
+    async def _release(self, raw: asyncpg.Connection) -> None:
         try:
             if self._pool is not None:
-                await self._pool.release(driver)
-        except _FAULTS:
-            _end(driver)
+                await self._pool.release(raw)
+        except _DRIVER_ERRORS:
+            _terminate(raw)
 
     @asynccontextmanager
-    async def reading(self, *, long: bool = False) -> AsyncIterator[Connection]:
+    async def read_connection(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """A connection for single SELECTs."""
-        with read_once():
+        with conflicts_as_unavailable():
             async with self.connect(long=long) as connection:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Connection]:
+    async def write_transaction(self) -> AsyncIterator[Connection]:
         """A transaction at READ COMMITTED. A plan that is kept must not read a table whole once it has grown."""
         begin = "BEGIN; SET LOCAL enable_seqscan = off"
-        async with self.connect() as connection, committed(connection, begin):
+        async with self.connect() as connection, in_transaction(connection, begin):
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """One view of everything, for as long as the block lasts; it locks nothing."""
         async with (
-            self.reading(long=long) as connection,
-            committed(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            self.read_connection(long=long) as connection,
+            in_transaction(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         ):
             yield connection
 
@@ -287,11 +291,11 @@ def _is_idle(connection: asyncpg.Connection) -> bool:
         return False
 
 
-def _end(connection: asyncpg.Connection) -> None:
+def _terminate(connection: asyncpg.Connection) -> None:
     with suppress(asyncpg.InterfaceError):  # it ended by itself, and the pool knows
         connection.terminate()
 
 
-async def _left_clean(connection: asyncpg.Connection) -> None:
+async def _rollback_open_transaction(connection: asyncpg.Connection) -> None:
     if connection.is_in_transaction():
         await connection.execute("ROLLBACK")

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from sharetally.adapters.databases.connection import Part
+from sharetally.adapters.databases.connection import RowBatch
 
 # Columns in which the rows of a batch mostly agree. Of each group all or none: else there were a form for each batch.
-STEADY = (
+CONSTANT_COLUMNS = (
     frozenset(
         {
             "action", "at", "attempt_count", "campaign", "delta", "error_code", "error_message", "external_id",
@@ -25,96 +25,100 @@ STEADY = (
     ),
     frozenset({"content_type", "evidence"}),
 )  # fmt: skip
-FORMS = 200  # kept at most
+MAX_CACHED_FORMS = 200  # kept at most
 
 
-class _Place(NamedTuple):
+class _Param(NamedTuple):
     """Where a column's values travel: `$number`, one for each row or one for all."""
 
-    number: int
-    kind: str
-    array: bool
+    position: int
+    sql_type: str
+    is_array: bool
 
     def __str__(self) -> str:
-        return f"${self.number}::{self.kind}{'[]' if self.array else ''}"
+        return f"${self.position}::{self.sql_type}{'[]' if self.is_array else ''}"
 
 
-class _Freight:
+class _ArgumentPool:
     """What travels: each value or list of values once."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: list[_Place] = []
+        self._params: list[_Param] = []
 
-    def place(self, kind: str, value: object, *, array: bool) -> _Place:
+    def param_for(self, sql_type: str, value: object, *, is_array: bool) -> _Param:
         """Where this travels; `==` of two tuples looks at identity first, so it costs little."""
-        for place, known in zip(self._places, self.values, strict=True):
-            if place.kind == kind and place.array == array and known == value:
-                return place
+        for param, existing in zip(self._params, self.values, strict=True):
+            if param.sql_type == sql_type and param.is_array == is_array and existing == value:
+                return param
         self.values.append(value)
-        made = _Place(len(self.values), kind, array)
-        self._places.append(made)
-        return made
+        param = _Param(len(self.values), sql_type, is_array)
+        self._params.append(param)
+        return param
 
 
-class Inserts:
-    """Writes the statements; `kind` tells a column's type as a cast names it."""
+class InsertBuilder:
+    """Writes the statements; `sql_type` tells a column's type as a cast names it."""
 
-    def __init__(self, kind: Callable[[sa.Table, str], str]) -> None:
-        self._kind = kind
-        self._kinds: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        self._texts: dict[tuple[tuple[object, ...], ...], str] = {}
+    def __init__(self, sql_type: Callable[[sa.Table, str], str]) -> None:
+        self._sql_type = sql_type
+        self._sql_types: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        self._cached_sql: dict[tuple[tuple[object, ...], ...], str] = {}
 
-    def together(self, parts: Sequence[Part]) -> tuple[str, list[Any]]:
+    def build(self, batches: Sequence[RowBatch]) -> tuple[str, list[Any]]:
         """The statement, and its arguments in order."""
-        freight = _Freight()
-        forms = [self._laid(part, freight) for part in parts]
-        key = tuple((part.table.name, part.columns, tuple(form)) for part, form in zip(parts, forms, strict=True))
-        text = self._texts.get(key)
+        pool = _ArgumentPool()
+        param_lists = [self._params_of(batch, pool) for batch in batches]
+        key = tuple(
+            (batch.table.name, batch.columns, tuple(params)) for batch, params in zip(batches, param_lists, strict=True)
+        )
+        text = self._cached_sql.get(key)
         if text is None:
-            if len(self._texts) >= FORMS:
-                self._texts.clear()
-            text = self._texts[key] = _joined([_insert(*each) for each in zip(parts, forms, strict=True)])
-        return text, freight.values
+            if len(self._cached_sql) >= MAX_CACHED_FORMS:
+                self._cached_sql.clear()
+            text = self._cached_sql[key] = _join_inserts(
+                [_insert(*each) for each in zip(batches, param_lists, strict=True)]
+            )
+        return text, pool.values
 
-    def _laid(self, part: Part, freight: _Freight) -> list[_Place]:
-        taken = dict(zip(part.columns, zip(*part.rows, strict=True), strict=True))
-        steady = _steady(taken)
+    def _params_of(self, batch: RowBatch, pool: _ArgumentPool) -> list[_Param]:
+        values_by_column = dict(zip(batch.columns, zip(*batch.rows, strict=True), strict=True))
+        constants = _constant_columns(values_by_column)
         return [
-            freight.place(kind, values[0] if name in steady else values, array=name not in steady)
-            for (name, values), kind in zip(taken.items(), self._kinds_of(part), strict=True)
+            pool.param_for(sql_type, values[0] if name in constants else values, is_array=name not in constants)
+            for (name, values), sql_type in zip(values_by_column.items(), self._sql_types_of(batch), strict=True)
         ]
 
-    def _kinds_of(self, part: Part) -> list[str]:
-        key = (part.table.name, part.columns)
-        found = self._kinds.get(key)
+    def _sql_types_of(self, batch: RowBatch) -> list[str]:
+        key = (batch.table.name, batch.columns)
+        found = self._sql_types.get(key)
         if found is None:
-            found = self._kinds[key] = [self._kind(part.table, name) for name in part.columns]
+            found = self._sql_types[key] = [self._sql_type(batch.table, name) for name in batch.columns]
         return found
 
 
-def _steady(columns: dict[str, tuple[object, ...]]) -> set[str]:
+def _constant_columns(columns: dict[str, tuple[object, ...]]) -> set[str]:
     """The columns of the groups in which all rows agree in every column."""
     found = set[str]()
-    for group in STEADY:
-        there = group & columns.keys()
-        if all(columns[name].count(columns[name][0]) == len(columns[name]) for name in there):
-            found |= there
+    for group in CONSTANT_COLUMNS:
+        present = group & columns.keys()
+        if all(columns[name].count(columns[name][0]) == len(columns[name]) for name in present):
+            found |= present
     return found
 
 
-def _insert(part: Part, form: Sequence[_Place]) -> str:
+def _insert(batch: RowBatch, params: Sequence[_Param]) -> str:
     """INSERT … SELECT of what differs from arrays, of what does not from single values."""
-    named = list(zip(part.columns, form, strict=True))
-    wanted = ", ".join(f'n."{name}"' if place.array else str(place) for name, place in named)
-    arrays = ", ".join(str(place) for _, place in named if place.array)
-    names = ", ".join(f'"{name}"' for name, place in named if place.array)
-    into = ", ".join(f'"{name}"' for name in part.columns)
-    return f"INSERT INTO {part.table.name} ({into}) SELECT {wanted} FROM unnest({arrays}) AS n({names})"
+    pairs = list(zip(batch.columns, params, strict=True))
+    selected = ", ".join(f'n."{name}"' if param.is_array else str(param) for name, param in pairs)
+    arrays = ", ".join(str(param) for _, param in pairs if param.is_array)
+    names = ", ".join(f'"{name}"' for name, param in pairs if param.is_array)
+    columns = ", ".join(f'"{name}"' for name in batch.columns)
+    return f"INSERT INTO {batch.table.name} ({columns}) SELECT {selected} FROM unnest({arrays}) AS n({names})"
 
 
-def _joined(texts: Sequence[str]) -> str:
+def _join_inserts(inserts: Sequence[str]) -> str:
     """Each INSERT but the last in a WITH: all see the same snapshot, and none needs another's rows."""
-    *others, last = texts
-    before = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(others))
-    return f"WITH {before} {last}" if others else last
+    *earlier, last = inserts
+    common_tables = ", ".join(f"w{position} AS ({text})" for position, text in enumerate(earlier))
+    return f"WITH {common_tables} {last}" if earlier else last

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, read_once
+from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
 from sharetally.adapters.databases.types import db_now
 from sharetally.ports import Session, SignInCode
 
@@ -23,22 +23,22 @@ _CODES = tables.console_codes
 _SESSIONS = tables.console_sessions
 
 
-class SqlSessions:
+class SqlSessionStore:
     """Who is signed in, and who may sign in."""
 
     _engine: Engine
 
     async def add_code(self, code: SignInCode) -> None:
         """Store a new code."""
-        async with self._once() as connection:
+        async with self._write_or_unavailable() as connection:
             await connection.insert((_CODES, [mapping.code_row(code)]))
 
     async def redeem(self, digest: bytes, now: datetime, begin: Callable[[SignInCode], Session]) -> Session | None:
         """Use the code up; what anybody may send is looked for without a lock first, beside the writers."""
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             if not await connection.rows(sa.select(_CODES.c.digest).where(_CODES.c.digest == digest.hex())):
                 return None
-        async with self._once() as connection:
+        async with self._write_or_unavailable() as connection:
             rows = await connection.select(_CODES, ("digest",), [(digest.hex(),)], lock=True)
             code = mapping.code_of(rows[0]) if rows else None
             if code is None or code.expires_at <= now:
@@ -50,56 +50,56 @@ class SqlSessions:
 
     async def begin_session(self, session: Session) -> None:
         """Store a new session."""
-        async with self._once() as connection:
+        async with self._write_or_unavailable() as connection:
             await connection.insert((_SESSIONS, [mapping.session_row(session)]))
 
     async def session_by_digest(self, digest: bytes) -> Session | None:
         """The session with this SHA-256."""
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             rows = await connection.rows(sa.select(_SESSIONS).where(_SESSIONS.c.digest == digest.hex()))
         return mapping.session_of(rows[0]) if rows else None
 
-    async def session_seen(self, session_id: UUID, at: datetime) -> None:
+    async def record_session_use(self, session_id: UUID, at: datetime) -> None:
         """Note it, unless somebody noted a later time."""
-        mine = sa.and_(_SESSIONS.c.id == session_id, _SESSIONS.c.seen_at < at)
-        async with self._once() as connection:
-            await connection.run(_SESSIONS.update().where(mine).values(seen_at=at))
+        older = sa.and_(_SESSIONS.c.id == session_id, _SESSIONS.c.seen_at < at)
+        async with self._write_or_unavailable() as connection:
+            await connection.run(_SESSIONS.update().where(older).values(seen_at=at))
 
     async def sessions(self) -> list[Session]:
         """All sessions, newest first."""
         newest = sa.select(_SESSIONS).order_by(_SESSIONS.c.id.desc())
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             return [mapping.session_of(row) for row in await connection.rows(newest)]
 
     async def end_session(self, session_id: UUID) -> bool:
         """Forget a session."""
-        async with self._once() as connection:
+        async with self._write_or_unavailable() as connection:
             return await connection.run(_SESSIONS.delete().where(_SESSIONS.c.id == session_id)) > 0
 
     async def end_sessions_of(self, user_id: str) -> int:
         """Forget what one user has."""
-        async with self._once() as connection:
+        async with self._write_or_unavailable() as connection:
             codes = await connection.run(_CODES.delete().where(_CODES.c.user_id == user_id))
             return codes + await connection.run(_SESSIONS.delete().where(_SESSIONS.c.user_id == user_id))
 
     async def purge_sessions(self, idle_seconds: float, *, at_most: int) -> int:
         """Forget what is past; the time is asked again for a session that was seen meanwhile."""
-        async with self._once() as connection:
+        async with self._write_or_unavailable() as connection:
             now = (await connection.rows(sa.select(db_now().label("now"))))[0]["now"]
-            past = sa.or_(_SESSIONS.c.expires_at < now, _SESSIONS.c.seen_at < now - timedelta(seconds=idle_seconds))
-            ended = await self._purge(connection, _SESSIONS, _SESSIONS.c.id, past, at_most)
+            expired = sa.or_(_SESSIONS.c.expires_at < now, _SESSIONS.c.seen_at < now - timedelta(seconds=idle_seconds))
+            ended = await self._purge(connection, _SESSIONS, _SESSIONS.c.id, expired, at_most)
             return ended + await self._purge(connection, _CODES, _CODES.c.digest, _CODES.c.expires_at < now, at_most)
 
     @staticmethod
     async def _purge(
-        connection: Connection, table: sa.Table, key: sa.Column[object], past: sa.ColumnElement[bool], at_most: int
+        connection: Connection, table: sa.Table, key: sa.Column[object], expired: sa.ColumnElement[bool], at_most: int
     ) -> int:
         """By primary key, so that no row is locked that stays."""
-        found = [row[key.name] for row in await connection.rows(sa.select(key).where(past).limit(at_most))]
-        return await connection.run(table.delete().where(key.in_(found), past)) if found else 0
+        keys = [row[key.name] for row in await connection.rows(sa.select(key).where(expired).limit(at_most))]
+        return await connection.run(table.delete().where(key.in_(keys), expired)) if keys else 0
 
     @asynccontextmanager
-    async def _once(self) -> AsyncIterator[Connection]:
-        with read_once():
-            async with self._engine.writing() as connection:
+    async def _write_or_unavailable(self) -> AsyncIterator[Connection]:
+        with conflicts_as_unavailable():
+            async with self._engine.write_transaction() as connection:
                 yield connection

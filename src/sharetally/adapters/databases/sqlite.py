@@ -18,33 +18,35 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
 
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, committed
-from sharetally.adapters.databases.plain import PlainFlavor, changes
+from sharetally.adapters.databases.engine import Engine, in_transaction
+from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
-from sharetally.domain.errors import DataRefused, RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import DataRejected, SharetallyError, TransientConflict, Unavailable
 
-READERS = 2
-LOG_BYTES = 64 * 1024 * 1024
-_WORDS = {"greatest": "max", "now": NOW["sqlite"], "micros": MICROS["sqlite"]}
-_TWINS = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+READER_COUNT = 2
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+_FUNCTIONS = {"greatest": "max", "now": NOW["sqlite"], "micros": MICROS["sqlite"]}
+_DUPLICATE_KEY_CODES = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 # The last two come before SQLite: a lone surrogate, a number that 64 bits do not hold
-_FAULTS = (sqlite3.Error, UnicodeEncodeError, OverflowError)
+_DRIVER_ERRORS = (sqlite3.Error, UnicodeEncodeError, OverflowError)
 T = TypeVar("T")
 
 
-def translated(error: Exception) -> SharetallyError:
+def translate_error(error: Exception) -> SharetallyError:
     """Say what SQLite's error means to us."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code in _TWINS or code == sqlite3.SQLITE_BUSY_SNAPSHOT:
-        return RunAgain(str(error))
+    if code in _DUPLICATE_KEY_CODES or code == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        return TransientConflict(str(error))
     if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:  # that one is the statement's
-        full = code == sqlite3.SQLITE_FULL
-        return Unavailable("the disk is full" if full else "the database does not answer", retry_after=5 if full else 1)
-    return DataRefused(f"{error.__class__.__name__}: {error}")
+        disk_full = code == sqlite3.SQLITE_FULL
+        return Unavailable(
+            "the disk is full" if disk_full else "the database does not answer", retry_after=5 if disk_full else 1
+        )
+    return DataRejected(f"{error.__class__.__name__}: {error}")
 
 
-class _Thread:
+class _ConnectionThread:
     """One thread and the one connection that lives on it."""
 
     def __init__(self, path: Path) -> None:
@@ -53,20 +55,22 @@ class _Thread:
         self._connection: sqlite3.Connection | None = None
         self._closed = False
 
-    async def call(self, step: Callable[[sqlite3.Connection], T]) -> T:
+    async def call(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run a step there; errors come back translated."""
         loop = asyncio.get_running_loop()
         if self._closed:
             raise Unavailable("the database is closed")
         try:
             # A COMMIT or ROLLBACK that waits for the thread must not be dropped with whoever waits for it.
-            return await asyncio.shield(loop.run_in_executor(self._executor, lambda: step(self._open())))
-        except _FAULTS as error:
-            raise translated(error) from error
+            return await asyncio.shield(
+                loop.run_in_executor(self._executor, lambda: operation(self._opened_connection()))
+            )
+        except _DRIVER_ERRORS as error:
+            raise translate_error(error) from error
 
-    def _open(self) -> sqlite3.Connection:
+    def _opened_connection(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = _connected(self._path)
+            self._connection = _open_connection(self._path)
         return self._connection
 
     async def close(self) -> None:
@@ -78,14 +82,14 @@ class _Thread:
         self._executor.shutdown(wait=False)
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _open_connection(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=True)
     connection.row_factory = sqlite3.Row
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
-        f"journal_size_limit = {LOG_BYTES}",
+        f"journal_size_limit = {WAL_LIMIT_BYTES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
@@ -94,7 +98,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 class SqliteDriver:
     """One connection on its own thread."""
 
-    def __init__(self, thread: _Thread) -> None:
+    def __init__(self, thread: _ConnectionThread) -> None:
         self._thread = thread
 
     async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
@@ -107,9 +111,9 @@ class SqliteDriver:
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
         """Rows of one table."""
-        await self.many(sql, values)
+        await self.execute_many(sql, values)
 
-    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once per row, in one hop to the thread."""
         await self._thread.call(lambda c: c.executemany(sql, rows))
 
@@ -118,38 +122,40 @@ class SqliteDriver:
         return await self.fetch(sql, [value for key in keys for value in key])
 
 
-class SqliteFlavor(PlainFlavor):
+class SqliteDialect(PortableDialect):
     """ON CONFLICT; nothing to lock, for there is one writer."""
 
     def __init__(self) -> None:
-        super().__init__(pysqlite.dialect(), sign="?", quote='"', rows="SELECT * FROM (VALUES {rows})", lock="")
+        super().__init__(
+            pysqlite.dialect(), placeholder="?", quote='"', row_list="SELECT * FROM (VALUES {rows})", lock=""
+        )
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON CONFLICT on the primary key."""
-        new = {name: f"excluded.{self.name(name)}" for name in columns}
-        keys = self.names([column.name for column in table.primary_key])
-        rules = changes(sets, table=table.name, new=new, words=_WORDS)
-        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {rules}"
+        new = {name: f"excluded.{self.quote_name(name)}" for name in columns}
+        keys = self.quote_names([column.name for column in table.primary_key])
+        assignments = set_clause(sets, table=table.name, new=new, functions=_FUNCTIONS)
+        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {assignments}"
 
 
 class SqliteEngine(Engine):
     """The writer behind a lock, the readers in a queue."""
 
-    one_snapshot = False
+    allows_long_snapshots = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.flavor = SqliteFlavor()
-        self._statements = Statements(self.flavor.dialect)
-        self._writer = _Thread(path)
-        self._turn = asyncio.Lock()
-        self._readers: asyncio.Queue[_Thread] = asyncio.Queue()
+        self.dialect = SqliteDialect()
+        self._statements = Statements(self.dialect.sa_dialect)
+        self._writer = _ConnectionThread(path)
+        self._write_lock = asyncio.Lock()
+        self._readers: asyncio.Queue[_ConnectionThread] = asyncio.Queue()
         self._threads = [self._writer]
 
     async def open(self) -> None:
         """Open the file, making it where there is none."""
-        for _ in range(READERS):
-            reader = _Thread(self._path)
+        for _ in range(READER_COUNT):
+            reader = _ConnectionThread(self._path)
             self._threads.append(reader)
             self._readers.put_nowait(reader)
         await self._writer.call(lambda connection: connection.execute("SELECT 1"))
@@ -160,28 +166,28 @@ class SqliteEngine(Engine):
             await thread.close()
         self._threads.clear()
 
-    def _over(self, thread: _Thread) -> Connection:
-        return Connection(SqliteDriver(thread), self.flavor, self._statements)
+    def _connection_on(self, thread: _ConnectionThread) -> Connection:
+        return Connection(SqliteDriver(thread), self.dialect, self._statements)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
+    async def read_connection(self) -> AsyncIterator[Connection]:
         """One of the reading threads."""
         reader = await self._readers.get()
         try:
-            yield self._over(reader)
+            yield self._connection_on(reader)
         finally:
             self._readers.put_nowait(reader)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Connection]:
+    async def write_transaction(self) -> AsyncIterator[Connection]:
         """The writing thread, one transaction at a time."""
-        async with self._turn:
-            connection = self._over(self._writer)
-            async with committed(connection, "BEGIN IMMEDIATE"):
+        async with self._write_lock:
+            connection = self._connection_on(self._writer)
+            async with in_transaction(connection, "BEGIN IMMEDIATE"):
                 yield connection
 
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
         """A read transaction; keep even a `long` one short, for the log grows while it lasts."""
-        async with self.reading() as connection, committed(connection, "BEGIN"):
+        async with self.read_connection() as connection, in_transaction(connection, "BEGIN"):
             yield connection

@@ -11,23 +11,25 @@ import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Row = Mapping[str, Any]
-Convert = Callable[[Any], Any]
+Converter = Callable[[Any], Any]
 
 
-def converted(rows: Sequence[Row], converts: Mapping[str, Convert]) -> list[Row]:
-    if not converts:
+def convert_rows(rows: Sequence[Row], converters: Mapping[str, Converter]) -> list[Row]:
+    if not converters:
         return list(rows)
-    return [{name: converts[name](value) if name in converts else value for name, value in row.items()} for row in rows]
+    return [
+        {name: converters[name](value) if name in converters else value for name, value in row.items()} for row in rows
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Made:
+class _CompiledStatement:
     """A compiled statement; it holds the statement, whose id it is found by."""
 
     statement: sa.ClauseElement
     compiled: SQLCompiler
-    binds: Mapping[str, Convert]
-    results: Mapping[str, Convert]
+    binds: Mapping[str, Converter]
+    results: Mapping[str, Converter]
 
 
 class Statements:
@@ -35,68 +37,75 @@ class Statements:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
-        self._texts: dict[tuple[object, ...], str] = {}
-        self._binds: dict[tuple[str, str], Convert | None] = {}
-        self._kept: dict[int, _Made] = {}
-        self._results: dict[str, Mapping[str, Convert]] = {}
+        self._cached_sql: dict[tuple[object, ...], str] = {}
+        self._table_bind_converters: dict[tuple[str, str], Converter | None] = {}
+        self._compiled_once: dict[int, _CompiledStatement] = {}
+        self._table_result_converters: dict[str, Mapping[str, Converter]] = {}
 
-    def text(self, key: tuple[object, ...], make: Callable[[], str]) -> str:
+    def cached_sql(self, key: tuple[object, ...], make: Callable[[], str]) -> str:
         """Return the statement under this key, made at its first use."""
-        found = self._texts.get(key)
+        found = self._cached_sql.get(key)
         if found is None:
-            found = self._texts[key] = make()
+            found = self._cached_sql[key] = make()
         return found
 
-    def compiled(self, statement: sa.ClauseElement, parameters: Row) -> tuple[str, list[object], Mapping[str, Convert]]:
+    def compile(
+        self, statement: sa.ClauseElement, parameters: Row
+    ) -> tuple[str, list[object], Mapping[str, Converter]]:
         """Return SQL, its arguments in order, and how to convert what it returns."""
-        made = self._kept.get(id(statement)) or self._made(statement)
-        expanded = made.compiled.construct_expanded_state(dict(parameters), escape_names=False)
+        compiled_statement = self._compiled_once.get(id(statement)) or self._compile(statement)
+        expanded = compiled_statement.compiled.construct_expanded_state(dict(parameters), escape_names=False)
         values = expanded.parameters
-        converts = {**made.binds, **expanded.processors}
+        converters = {**compiled_statement.binds, **expanded.processors}
         arguments = [
-            converts[name](values[name]) if name in converts else values[name] for name in expanded.positiontup or ()
+            converters[name](values[name]) if name in converters else values[name]
+            for name in expanded.positiontup or ()
         ]
-        return expanded.statement, arguments, made.results
+        return expanded.statement, arguments, compiled_statement.results
 
-    def keep(self, statement: sa.ClauseElement) -> None:
+    def compile_once(self, statement: sa.ClauseElement) -> None:
         """Compile a statement once and for all: one that is a constant, its values named."""
-        if id(statement) not in self._kept:
-            self._kept[id(statement)] = self._made(statement)
+        if id(statement) not in self._compiled_once:
+            self._compiled_once[id(statement)] = self._compile(statement)
 
-    def _made(self, statement: sa.ClauseElement) -> _Made:
+    def _compile(self, statement: sa.ClauseElement) -> _CompiledStatement:
         compiled = statement.compile(dialect=self._dialect)
         assert isinstance(compiled, SQLCompiler)
-        results = _result_converts(getattr(statement, "selected_columns", ()), self._dialect)
-        binds = _bind_converts(compiled, self._dialect)
-        return _Made(statement=statement, compiled=compiled, binds=binds, results=results)
+        results = _result_converters_of(getattr(statement, "selected_columns", ()), self._dialect)
+        binds = _bind_converters_of(compiled, self._dialect)
+        return _CompiledStatement(statement=statement, compiled=compiled, binds=binds, results=results)
 
-    def bound(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
+    def bind_rows(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""
-        taken = list(map(_taker(columns), rows))
-        converts = [(place, convert) for place, name in enumerate(columns) if (convert := self._bind(table, name))]
-        return [_with(row, converts) for row in taken] if converts else taken
+        tuples = list(map(_row_getter(columns), rows))
+        converters = [
+            (index, converter) for index, name in enumerate(columns) if (converter := self._bind_converter(table, name))
+        ]
+        return [_convert_values(row, converters) for row in tuples] if converters else tuples
 
-    def bound_keys(
+    def bind_keys(
         self, table: sa.Table, columns: Sequence[str], keys: Sequence[Sequence[object]]
     ) -> Sequence[Sequence[object]]:
         """Return keys converted for the driver."""
-        converts = [(place, convert) for place, name in enumerate(columns) if (convert := self._bind(table, name))]
-        return [_with(key, converts) for key in keys] if converts else keys
+        converters = [
+            (index, converter) for index, name in enumerate(columns) if (converter := self._bind_converter(table, name))
+        ]
+        return [_convert_values(key, converters) for key in keys] if converters else keys
 
-    def _bind(self, table: sa.Table, name: str) -> Convert | None:
+    def _bind_converter(self, table: sa.Table, name: str) -> Converter | None:
         key = (table.name, name)
-        if key not in self._binds:
-            self._binds[key] = table.c[name].type.bind_processor(self._dialect)
-        return self._binds[key]
+        if key not in self._table_bind_converters:
+            self._table_bind_converters[key] = table.c[name].type.bind_processor(self._dialect)
+        return self._table_bind_converters[key]
 
-    def results(self, table: sa.Table) -> Mapping[str, Convert]:
+    def result_converters(self, table: sa.Table) -> Mapping[str, Converter]:
         """How to convert the columns of a table."""
-        if table.name not in self._results:
-            self._results[table.name] = _result_converts(table.columns, self._dialect)
-        return self._results[table.name]
+        if table.name not in self._table_result_converters:
+            self._table_result_converters[table.name] = _result_converters_of(table.columns, self._dialect)
+        return self._table_result_converters[table.name]
 
 
-def _taker(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
+def _row_getter(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
     """Takes these columns out of a row; of a single one `itemgetter` would make no tuple."""
     if len(columns) == 1:
         (name,) = columns
@@ -104,19 +113,19 @@ def _taker(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
     return itemgetter(*columns)
 
 
-def _with(row: Sequence[object], converts: Sequence[tuple[int, Convert]]) -> tuple[object, ...]:
+def _convert_values(row: Sequence[object], converters: Sequence[tuple[int, Converter]]) -> tuple[object, ...]:
     values = list(row)
-    for place, convert in converts:
-        values[place] = convert(values[place])
+    for index, converter in converters:
+        values[index] = converter(values[index])
     return tuple(values)
 
 
-def _bind_converts(compiled: Any, dialect: sa.Dialect) -> dict[str, Convert]:
+def _bind_converters_of(compiled: Any, dialect: sa.Dialect) -> dict[str, Converter]:
     """By name; the values of an IN list have names of their own, which SQLAlchemy tells when it expands them."""
     found = {name: bind.type.bind_processor(dialect) for bind, name in compiled.bind_names.items()}
-    return {name: convert for name, convert in found.items() if convert is not None}
+    return {name: converter for name, converter in found.items() if converter is not None}
 
 
-def _result_converts(columns: Iterable[Any], dialect: sa.Dialect) -> Mapping[str, Convert]:
+def _result_converters_of(columns: Iterable[Any], dialect: sa.Dialect) -> Mapping[str, Converter]:
     found = {column.key: column.type.result_processor(dialect, None) for column in columns}
-    return {name: convert for name, convert in found.items() if convert is not None}
+    return {name: converter for name, converter in found.items() if converter is not None}

@@ -5,22 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sharetally.adapters.databases.contents import SqlContents
+from sharetally.adapters.databases.content_items import SqlContentItems
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.keys import SqlKeys, SqlSchema
+from sharetally.adapters.databases.keys import SqlKeyStore, SqlSchema
 from sharetally.adapters.databases.ledger import SqlLedger
-from sharetally.adapters.databases.looks import SqlLooks
 from sharetally.adapters.databases.outbox import SqlOutbox
-from sharetally.adapters.databases.proving import SqlProving
-from sharetally.adapters.databases.reading import SqlReading
+from sharetally.adapters.databases.proof_store import SqlProofStore
+from sharetally.adapters.databases.read_store import SqlReadStore
 from sharetally.adapters.databases.rollups import SqlRollups
-from sharetally.adapters.databases.sessions import SqlSessions
+from sharetally.adapters.databases.sessions import SqlSessionStore
 from sharetally.adapters.databases.stores.deliveries import SqlDeliveries
-from sharetally.domain.errors import Misconfigured
+from sharetally.adapters.databases.verification_runs import SqlVerificationRuns
+from sharetally.domain.errors import ConfigurationError
 
 
 class SqlDatabase(
-    SqlLedger, SqlOutbox, SqlReading, SqlRollups, SqlContents, SqlProving, SqlLooks, SqlKeys, SqlSessions, SqlSchema
+    SqlLedger,
+    SqlOutbox,
+    SqlReadStore,
+    SqlRollups,
+    SqlContentItems,
+    SqlProofStore,
+    SqlVerificationRuns,
+    SqlKeyStore,
+    SqlSessionStore,
+    SqlSchema,
 ):
     """Every part over the same connections."""
 
@@ -37,7 +46,7 @@ class SqlDatabase(
         await self._engine.close()
 
 
-def database(url: str) -> SqlDatabase:
+def database_from_url(url: str) -> SqlDatabase:
     """The database that a URL names; a driver is imported only when it is asked for."""
     return SqlDatabase(_engine(url))
 
@@ -58,10 +67,10 @@ def _engine(url: str) -> Engine:
 
             return MysqlEngine(url)
     except ModuleNotFoundError as error:
-        raise Misconfigured(
+        raise ConfigurationError(
             f"DATABASE_URL needs a driver: pip install 'sharetally[{scheme}]' ({error.name})"
         ) from error
-    raise Misconfigured(f"DATABASE_URL: unknown scheme {scheme!r}; use sqlite, postgresql or mysql")
+    raise ConfigurationError(f"DATABASE_URL: unknown scheme {scheme!r}; use sqlite, postgresql or mysql")
 
 
 def sqlite_path(url: str) -> Path:

@@ -21,7 +21,7 @@ metadata = sa.MetaData(
 )
 
 # Compared byte by byte everywhere: PostgreSQL by column, MySQL and MariaDB by table, SQLite by nature.
-MYSQL: dict[str, Any] = {
+MYSQL_OPTIONS: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_0900_bin",
@@ -31,15 +31,15 @@ MYSQL: dict[str, Any] = {
 }
 
 
-def exact(length: int) -> sa.types.TypeEngine[str]:
+def exact_text(length: int) -> sa.types.TypeEngine[str]:
     """Text that is compared exactly."""
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
-def _content() -> tuple[sa.Column[str], sa.Column[str]]:
+def _content_columns() -> tuple[sa.Column[str], sa.Column[str]]:
     return (
-        sa.Column("content_type", exact(32), nullable=False),
-        sa.Column("content_id", exact(128), nullable=False),
+        sa.Column("content_type", exact_text(32), nullable=False),
+        sa.Column("content_id", exact_text(128), nullable=False),
     )
 
 
@@ -47,33 +47,33 @@ share_records = sa.Table(
     "share_records",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    *_content(),
-    sa.Column("platform", exact(32), nullable=False),
-    sa.Column("user_id", exact(128), nullable=False),
-    sa.Column("status", exact(16), nullable=False),
-    sa.Column("evidence", exact(16), nullable=False),
+    *_content_columns(),
+    sa.Column("platform", exact_text(32), nullable=False),
+    sa.Column("user_id", exact_text(128), nullable=False),
+    sa.Column("status", exact_text(16), nullable=False),
+    sa.Column("evidence", exact_text(16), nullable=False),
     sa.Column("attempt_count", sa.Integer, nullable=False),
-    sa.Column("error_code", exact(64)),
+    sa.Column("error_code", exact_text(64)),
     sa.Column("error_message", sa.String(500)),
     sa.Column("first_shared_at", UtcTime),
     sa.Column("last_shared_at", UtcTime),
-    sa.Column("external_id", exact(255)),
+    sa.Column("external_id", exact_text(255)),
     sa.Column("external_url", sa.String(2048)),
     sa.UniqueConstraint("content_type", "content_id", "platform", "user_id", name="uq_share_records_key"),
     sa.CheckConstraint("status IN ('pending', 'sending', 'success', 'failed', 'unknown', 'withdrawn')", name="status"),
     sa.CheckConstraint("evidence IN ('anonymous', 'declared', 'posted')", name="evidence"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 share_links = sa.Table(
     "share_links",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("code", exact(32), nullable=False),
-    *_content(),
-    sa.Column("user_id", exact(128), nullable=False),
-    sa.Column("channel", exact(64), nullable=False),
-    sa.Column("campaign", exact(64), nullable=False),
+    sa.Column("code", exact_text(32), nullable=False),
+    *_content_columns(),
+    sa.Column("user_id", exact_text(128), nullable=False),
+    sa.Column("channel", exact_text(64), nullable=False),
+    sa.Column("campaign", exact_text(64), nullable=False),
     sa.Column("url", sa.String(2048), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
@@ -83,7 +83,7 @@ share_links = sa.Table(
     sa.UniqueConstraint("code", name="uq_share_links_code"),
     sa.Index("ix_share_links_content", "content_type", "content_id", "id"),
     sa.Index("ix_share_links_user", "user_id", "id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 share_audit = sa.Table(
@@ -92,134 +92,134 @@ share_audit = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("subject_id", Id, nullable=False),
-    *_content(),
-    sa.Column("user_id", exact(160), nullable=False),
-    sa.Column("actor", exact(160), nullable=False),
-    sa.Column("action", exact(32), nullable=False),
-    sa.Column("platform", exact(32)),
-    sa.Column("status", exact(16)),
-    sa.Column("error_code", exact(64)),
+    *_content_columns(),
+    sa.Column("user_id", exact_text(160), nullable=False),
+    sa.Column("actor", exact_text(160), nullable=False),
+    sa.Column("action", exact_text(32), nullable=False),
+    sa.Column("platform", exact_text(32)),
+    sa.Column("status", exact_text(16)),
+    sa.Column("error_code", exact_text(64)),
     sa.Column("error_message", sa.String(500)),
-    sa.Column("request_id", exact(128), nullable=False),
+    sa.Column("request_id", exact_text(128), nullable=False),
     sa.Index("ix_share_audit_content", "content_type", "content_id", "id"),
     sa.Index("ix_share_audit_user", "user_id", "id"),
     sa.Index("ix_share_audit_kind", "platform", "action", "id"),
     sa.Index("ix_share_audit_request", "request_id"),
     sa.Index("ix_share_audit_subject", "subject_id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 events = sa.Table(
     "events",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("job", exact(32), nullable=False),
-    *_content(),
+    sa.Column("job", exact_text(32), nullable=False),
+    *_content_columns(),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("delta", sa.BigInteger, nullable=False),
     sa.Column("moved", sa.BigInteger, nullable=False),
-    sa.Column("evidence", exact(16)),
-    sa.Column("channel", exact(64)),
-    sa.Column("campaign", exact(64)),
-    sa.Column("from_evidence", exact(16)),
-    sa.Column("from_channel", exact(64)),
-    sa.Column("from_campaign", exact(64)),
-    sa.Column("platform", exact(32)),
+    sa.Column("evidence", exact_text(16)),
+    sa.Column("channel", exact_text(64)),
+    sa.Column("campaign", exact_text(64)),
+    sa.Column("from_evidence", exact_text(16)),
+    sa.Column("from_channel", exact_text(64)),
+    sa.Column("from_campaign", exact_text(64)),
+    sa.Column("platform", exact_text(32)),
     sa.Column("share_id", Id),
-    sa.Column("user_id", exact(128)),
-    sa.Column("request_id", exact(128), nullable=False),
+    sa.Column("user_id", exact_text(128)),
+    sa.Column("request_id", exact_text(128), nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     sa.Column("sent_at", UtcTime, nullable=False, server_default=db_now()),
     sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("parked_reason", sa.String(500)),
     sa.Index("ix_events_content", "content_type", "content_id", "delta"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 share_totals = sa.Table(
     "share_totals",
     metadata,
-    *_content(),
+    *_content_columns(),
     sa.Column("shares", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("changed_at", UtcTime, nullable=False),
     sa.PrimaryKeyConstraint("content_type", "content_id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 share_counts = sa.Table(
     "share_counts",
     metadata,
-    *_content(),
-    sa.Column("dimension", exact(16), nullable=False),
-    sa.Column("value", exact(64), nullable=False),
+    *_content_columns(),
+    sa.Column("dimension", exact_text(16), nullable=False),
+    sa.Column("value", exact_text(64), nullable=False),
     sa.Column("shares", sa.BigInteger, nullable=False),
     sa.Column("last_at", UtcTime, nullable=False),
     sa.PrimaryKeyConstraint("content_type", "content_id", "dimension", "value"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 share_rollups = sa.Table(
     "share_rollups",
     metadata,
-    *_content(),
-    sa.Column("channel", exact(64), nullable=False),
-    sa.Column("evidence", exact(16), nullable=False),
+    *_content_columns(),
+    sa.Column("channel", exact_text(64), nullable=False),
+    sa.Column("evidence", exact_text(16), nullable=False),
     sa.Column("bucket", UtcTime, nullable=False),
     sa.Column("made", sa.BigInteger, nullable=False),
     sa.Column("withdrawn", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("content_type", "content_id", "channel", "evidence", "bucket"),
     sa.Index("ix_share_rollups_bucket", "bucket"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 adjustments = sa.Table(
     "adjustments",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("request_key", exact(128), nullable=False),
-    *_content(),
+    sa.Column("request_key", exact_text(128), nullable=False),
+    *_content_columns(),
     sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("evidence", exact(16), nullable=False),
-    sa.Column("channel", exact(64), nullable=False),
-    sa.Column("campaign", exact(64), nullable=False),
-    sa.Column("platform", exact(32)),
+    sa.Column("evidence", exact_text(16), nullable=False),
+    sa.Column("channel", exact_text(64), nullable=False),
+    sa.Column("campaign", exact_text(64), nullable=False),
+    sa.Column("platform", exact_text(32)),
     sa.Column("reason", sa.String(500), nullable=False),
-    sa.Column("actor", exact(160), nullable=False),
+    sa.Column("actor", exact_text(160), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     sa.UniqueConstraint("request_key", name="uq_adjustments_request_key"),
     sa.Index("ix_adjustments_content", "content_type", "content_id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 content_details = sa.Table(
     "content_details",
     metadata,
-    *_content(),
+    *_content_columns(),
     sa.Column("title", sa.String(300)),
     sa.Column("image", sa.String(2048)),
     sa.Column("url", sa.String(2048)),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.PrimaryKeyConstraint("content_type", "content_id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 content_words = sa.Table(
     "content_words",
     metadata,
-    sa.Column("word", exact(64), nullable=False),
-    *_content(),
+    sa.Column("word", exact_text(64), nullable=False),
+    *_content_columns(),
     sa.PrimaryKeyConstraint("word", "content_type", "content_id"),
     sa.Index("ix_content_words_content", "content_type", "content_id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    sa.Column("caller", exact(160), nullable=False),
-    sa.Column("key", exact(255), nullable=False),
+    sa.Column("caller", exact_text(160), nullable=False),
+    sa.Column("key", exact_text(255), nullable=False),
     sa.Column("request_hash", sa.LargeBinary(32), nullable=False),
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("headers", sa.Text, nullable=False),
@@ -227,15 +227,15 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     sa.PrimaryKeyConstraint("caller", "key"),
     sa.Index("ix_idempotency_keys_created_at", "created_at"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 queue_marks = sa.Table(
     "queue_marks",
     metadata,
-    sa.Column("queue", exact(32), primary_key=True),
+    sa.Column("queue", exact_text(32), primary_key=True),
     sa.Column("marked_at", UtcTime, nullable=False),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 api_keys = sa.Table(
@@ -244,51 +244,51 @@ api_keys = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("digest", sa.LargeBinary(32), nullable=False),
-    sa.Column("scopes", exact(255), nullable=False),
+    sa.Column("scopes", exact_text(255), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("revoked_at", UtcTime),
     sa.Column("last_used_at", UtcTime),
-    sa.Column("active_name", exact(64)),  # the name until the key is revoked: no two keys in use have the same
+    sa.Column("active_name", exact_text(64)),  # the name until the key is revoked: no two keys in use have the same
     sa.Index("ix_api_keys_active_name", "active_name", unique=True),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 last_verify = sa.Table(
     "last_verify",
     metadata,
-    sa.Column("name", exact(16), primary_key=True),
+    sa.Column("name", exact_text(16), primary_key=True),
     sa.Column("at", UtcTime),
     sa.Column("contents", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("drift", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("milliseconds", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("busy_until", UtcTime),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 console_codes = sa.Table(
     "console_codes",
     metadata,
-    sa.Column("digest", exact(64), primary_key=True),
-    sa.Column("user_id", exact(128), nullable=False),
-    sa.Column("scopes", exact(255), nullable=False),
+    sa.Column("digest", exact_text(64), primary_key=True),
+    sa.Column("user_id", exact_text(128), nullable=False),
+    sa.Column("scopes", exact_text(255), nullable=False),
     sa.Column("session_seconds", sa.Integer, nullable=False),
     sa.Column("expires_at", UtcTime, nullable=False),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 console_sessions = sa.Table(
     "console_sessions",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("digest", exact(64), nullable=False),
-    sa.Column("user_id", exact(128), nullable=False),
+    sa.Column("digest", exact_text(64), nullable=False),
+    sa.Column("user_id", exact_text(128), nullable=False),
     sa.Column("name", sa.String(128)),
-    sa.Column("scopes", exact(255), nullable=False),
+    sa.Column("scopes", exact_text(255), nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("seen_at", UtcTime, nullable=False),
     sa.Column("expires_at", UtcTime, nullable=False),
     sa.UniqueConstraint("digest", name="uq_console_sessions_digest"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 messages = sa.Table(
@@ -297,24 +297,24 @@ messages = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 delivery_gates = sa.Table(
     "delivery_gates",
     metadata,
-    sa.Column("gate", exact(64), primary_key=True),
+    sa.Column("gate", exact_text(64), primary_key=True),
     sa.Column("closed_until", UtcTime),
     sa.Column("reason", sa.String(500), nullable=False),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 delivery_targets = sa.Table(
     "delivery_targets",
     metadata,
-    sa.Column("kind", exact(32), nullable=False),
-    sa.Column("target", exact(160), nullable=False),
-    sa.Column("gate", exact(64), nullable=False),
+    sa.Column("kind", exact_text(32), nullable=False),
+    sa.Column("target", exact_text(160), nullable=False),
+    sa.Column("gate", exact_text(64), nullable=False),
     sa.Column("failing", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("next_due", UtcTime),
     sa.Column("blocked_until", UtcTime),
@@ -324,18 +324,18 @@ delivery_targets = sa.Table(
     sa.Column("disabled_at", UtcTime),
     sa.PrimaryKeyConstraint("kind", "target"),
     sa.Index("ix_delivery_targets_due", "gate", "failing", "next_due", "kind", "target"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 deliveries = sa.Table(
     "deliveries",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("kind", exact(32), nullable=False),
-    sa.Column("target", exact(160), nullable=False),
-    sa.Column("key", exact(128), nullable=False),
+    sa.Column("kind", exact_text(32), nullable=False),
+    sa.Column("target", exact_text(160), nullable=False),
+    sa.Column("key", exact_text(128), nullable=False),
     sa.Column("message_id", Id, nullable=False),
-    sa.Column("state", exact(16), nullable=False),
+    sa.Column("state", exact_text(16), nullable=False),
     sa.Column("due_at", UtcTime, nullable=False),
     sa.Column("scheduled_at", UtcTime),
     sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
@@ -348,17 +348,17 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_due", "kind", "target", "state", "due_at", "id"),
     sa.Index("ix_deliveries_state", "state", "kind", "due_at", "id"),
     sa.Index("ix_deliveries_message", "message_id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 delivery_log = sa.Table(
     "delivery_log",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("kind", exact(32), nullable=False),
-    sa.Column("target", exact(160), nullable=False),
-    sa.Column("key", exact(128), nullable=False),
-    sa.Column("outcome", exact(16), nullable=False),
+    sa.Column("kind", exact_text(32), nullable=False),
+    sa.Column("target", exact_text(160), nullable=False),
+    sa.Column("key", exact_text(128), nullable=False),
+    sa.Column("outcome", exact_text(16), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("last_error", sa.String(500)),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -366,7 +366,7 @@ delivery_log = sa.Table(
     sa.CheckConstraint("outcome IN ('done', 'discarded', 'cancelled')", name="outcome"),
     sa.Index("ix_delivery_log_target", "kind", "target", "outcome", "finished_at", "id"),
     sa.Index("ix_delivery_log_outcome", "outcome", "finished_at", "id"),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )
 
 delivery_workers = sa.Table(
@@ -377,5 +377,5 @@ delivery_workers = sa.Table(
     sa.Column("version", sa.String(32), nullable=False),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("beat_at", UtcTime, nullable=False),
-    **MYSQL,
+    **MYSQL_OPTIONS,
 )

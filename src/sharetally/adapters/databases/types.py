@@ -98,14 +98,14 @@ class greatest(FunctionElement[int]):  # noqa: N801
     inherit_cache = True
 
 
-class local_number(FunctionElement[int]):  # noqa: N801
+class local_bucket(FunctionElement[int]):  # noqa: N801
     """Which bucket of a clock a moment lies in: (seconds since 1970 + offset) divided by size, rounded down."""
 
     type = sa.BigInteger()
     inherit_cache = True
 
 
-class among(FunctionElement[object]):  # noqa: N801
+class row_in(FunctionElement[object]):  # noqa: N801
     """Whether columns, taken together, are one of these rows; the index over them is used everywhere."""
 
     inherit_cache = True
@@ -126,18 +126,18 @@ MICROS = {
 }
 
 
-def _family(compiler: SQLCompiler) -> str:
+def _dialect_family(compiler: SQLCompiler) -> str:
     return "mysql" if compiler.dialect.name == "mariadb" else compiler.dialect.name
 
 
 @compiles(db_now)
 def _now(element: db_now, compiler: SQLCompiler, **_: object) -> str:
-    return NOW[_family(compiler)]
+    return NOW[_dialect_family(compiler)]
 
 
 @compiles(db_micros)
 def _micros(element: db_micros, compiler: SQLCompiler, **_: object) -> str:
-    return MICROS[_family(compiler)]
+    return MICROS[_dialect_family(compiler)]
 
 
 @compiles(greatest)
@@ -146,23 +146,23 @@ def _greatest(element: greatest, compiler: SQLCompiler, **kw: object) -> str:
     return f"{name}({compiler.process(element.clauses, **kw)})"
 
 
-_SECONDS = {
+_EPOCH_SECONDS = {
     "postgresql": "CAST(extract(epoch FROM {at}) AS bigint)",
     "sqlite": "CAST(strftime('%s', {at}) AS INTEGER)",
     "mysql": "TIMESTAMPDIFF(SECOND, '1970-01-01', {at})",
 }
-_DIVIDED = {"mysql": "DIV"}  # elsewhere the quotient of whole numbers is one itself
+_INTEGER_DIVISION = {"mysql": "DIV"}  # elsewhere the quotient of whole numbers is one itself
 
 
-@compiles(local_number)
-def _local_number(element: local_number, compiler: SQLCompiler, **kw: object) -> str:
+@compiles(local_bucket)
+def _local_bucket(element: local_bucket, compiler: SQLCompiler, **kw: object) -> str:
     at, offset, size = (compiler.process(each, **kw) for each in element.clauses)
-    family = _family(compiler)
-    return f"(({_SECONDS[family].format(at=at)} + {offset}) {_DIVIDED.get(family, '/')} {size})"
+    family = _dialect_family(compiler)
+    return f"(({_EPOCH_SECONDS[family].format(at=at)} + {offset}) {_INTEGER_DIVISION.get(family, '/')} {size})"
 
 
-@compiles(among)
-def _among(element: among, compiler: SQLCompiler, **kw: object) -> str:
+@compiles(row_in)
+def _row_in(element: row_in, compiler: SQLCompiler, **kw: object) -> str:
     """SQLite reads a whole table for IN (VALUES …), and searches for the same in brackets of its own."""
     text: str = compiler.process(element.clauses, **kw)
     return text.replace(" IN (", " IN (SELECT * FROM (", 1) + ")" if compiler.dialect.name == "sqlite" else text

@@ -21,21 +21,21 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sharetally.adapters.databases.store import sqlite_path
-from sharetally.domain.errors import Misconfigured, SharetallyError, Unavailable
+from sharetally.domain.errors import ConfigurationError, SharetallyError, Unavailable
 
-_HERE = Path(__file__).parent
-_LOCK = 727_001_2026
-_WAIT_SECONDS = 120
+_DIRECTORY = Path(__file__).parent
+_ADVISORY_LOCK_ID = 727_001_2026
+_LOCK_TIMEOUT_SECONDS = 120
 
 
-def script() -> ScriptDirectory:
+def script_directory() -> ScriptDirectory:
     """The revisions."""
-    return ScriptDirectory(str(_HERE))
+    return ScriptDirectory(str(_DIRECTORY))
 
 
-def known() -> frozenset[str]:
+def known_revisions() -> frozenset[str]:
     """Every revision that this version knows."""
-    return frozenset(revision.revision for revision in script().walk_revisions())
+    return frozenset(revision.revision for revision in script_directory().walk_revisions())
 
 
 def upgrade(url: str) -> list[str]:
@@ -48,15 +48,17 @@ def upgrade(url: str) -> list[str]:
 def _upgrade_sqlite(url: str) -> list[str]:
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _WAIT_SECONDS, "isolation_level": None})
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": _LOCK_TIMEOUT_SECONDS, "isolation_level": None}
+    )
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
-            ran = _run(connection)
+            applied = _run(connection)
             connection.exec_driver_sql("COMMIT")
             connection.commit()
-            return ran
+            return applied
     except sa.exc.DBAPIError as error:
         raise Unavailable(f"cannot migrate: {_reason(error)}") from error
     finally:
@@ -65,12 +67,12 @@ def _upgrade_sqlite(url: str) -> list[str]:
 
 async def _upgrade_server(url: str) -> list[str]:
     try:
-        engine = await engine_of(url)
+        engine = await create_engine(url)
         try:
             async with engine.connect() as connection:
-                ran = await connection.run_sync(_locked_run)
+                applied = await connection.run_sync(_run_with_lock)
                 await connection.commit()
-                return ran
+                return applied
         finally:
             await engine.dispose()
     except SharetallyError:
@@ -80,19 +82,19 @@ async def _upgrade_server(url: str) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
-    origin = getattr(error, "orig", None) or error
-    return f"{type(origin).__name__}: {origin}".splitlines()[0][:300]
+    driver_error = getattr(error, "orig", None) or error
+    return f"{type(driver_error).__name__}: {driver_error}".splitlines()[0][:300]
 
 
-async def engine_of(url: str) -> AsyncEngine:
+async def create_engine(url: str) -> AsyncEngine:
     """SQLAlchemy's engine over connections made just as the service makes its own."""
     scheme = urlsplit(url).scheme
     if scheme in ("postgresql", "postgres"):
         import asyncpg
 
-        return _over("postgresql+asyncpg", lambda: asyncpg.connect(url))
+        return _engine_with("postgresql+asyncpg", lambda: asyncpg.connect(url))
     if scheme not in ("mysql", "mariadb"):
-        raise Misconfigured(f"DATABASE_URL: unknown scheme {scheme!r}; use sqlite, postgresql or mysql")
+        raise ConfigurationError(f"DATABASE_URL: unknown scheme {scheme!r}; use sqlite, postgresql or mysql")
     return await _mysql_engine(url)
 
 
@@ -100,33 +102,35 @@ async def _mysql_engine(url: str) -> AsyncEngine:
     """A MariaDB has collations of its own, whatever the URL calls it: ask the server what it is."""
     import asyncmy
 
-    from sharetally.adapters.databases.mysql import arguments_of
+    from sharetally.adapters.databases.mysql import connect_arguments
 
-    first = await asyncmy.connect(**arguments_of(url))
-    mariadb = "mariadb" in str(first.get_server_info()).lower()
-    first.close()
-    return _over(f"{'mariadb' if mariadb else 'mysql'}+asyncmy", lambda: asyncmy.connect(**arguments_of(url)))
+    probe = await asyncmy.connect(**connect_arguments(url))
+    mariadb = "mariadb" in str(probe.get_server_info()).lower()
+    probe.close()
+    return _engine_with(
+        f"{'mariadb' if mariadb else 'mysql'}+asyncmy", lambda: asyncmy.connect(**connect_arguments(url))
+    )
 
 
-def _over(dialect: str, connect: Callable[[], Awaitable[Any]]) -> AsyncEngine:
+def _engine_with(dialect: str, connect: Callable[[], Awaitable[Any]]) -> AsyncEngine:
     async def creator(*_: object, **__: object) -> Any:
         return await connect()
 
     return create_async_engine(f"{dialect}://", async_creator=creator, poolclass=sa.NullPool)
 
 
-def _locked_run(connection: sa.Connection) -> list[str]:
+def _run_with_lock(connection: sa.Connection) -> list[str]:
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
         return _run(connection)
     # The second setting: the driver would log what IF EXISTS did not find.
     connection.execute(sa.text("SET time_zone = '+00:00', max_error_count = 0"))
-    if connection.scalar(sa.text("SELECT GET_LOCK('sharetally_migrate', :wait)"), {"wait": _WAIT_SECONDS}) != 1:
-        raise Unavailable(f"cannot migrate: another run has held the lock for {_WAIT_SECONDS} seconds")
+    if connection.scalar(sa.text("SELECT GET_LOCK('sharetally_migrate', :wait)"), {"wait": _LOCK_TIMEOUT_SECONDS}) != 1:
+        raise Unavailable(f"cannot migrate: another run has held the lock for {_LOCK_TIMEOUT_SECONDS} seconds")
     try:
-        ran = _run(connection)
+        applied = _run(connection)
         connection.commit()  # before the lock is let go, or the next run would not see the revision
-        return ran
+        return applied
     finally:
         connection.execute(sa.text("SELECT RELEASE_LOCK('sharetally_migrate')"))
 
@@ -134,7 +138,7 @@ def _locked_run(connection: sa.Connection) -> list[str]:
 def _run(connection: sa.Connection) -> list[str]:
     before = MigrationContext.configure(connection).get_current_revision()
     command.upgrade(_config(connection=connection), "head")
-    return [step.revision for step in reversed(list(script().iterate_revisions("head", before or "base")))]
+    return [step.revision for step in reversed(list(script_directory().iterate_revisions("head", before or "base")))]
 
 
 def print_sql(url: str, out: TextIO) -> None:
@@ -144,7 +148,7 @@ def print_sql(url: str, out: TextIO) -> None:
 
 def _config(**attributes: object) -> Config:
     config = Config(attributes=attributes)
-    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("script_location", str(_DIRECTORY))
     return config
 
 

@@ -7,25 +7,25 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.databases.tables import MYSQL
+from sharetally.adapters.databases.tables import MYSQL_OPTIONS
 
 
-def make_table(name: str, *items: sa.schema.SchemaItem) -> None:
+def create_table_if_missing(name: str, *items: sa.schema.SchemaItem) -> None:
     """Make a table and its indexes, those that are not there yet."""
     indexes = [item for item in items if isinstance(item, sa.Index)]
     rest = [item for item in items if not isinstance(item, sa.Index)]
-    op.create_table(name, *rest, if_not_exists=True, **MYSQL)
+    op.create_table(name, *rest, if_not_exists=True, **MYSQL_OPTIONS)
     for index in indexes:
-        make_index(str(index.name), name, *(str(column) for column in index.expressions))
+        create_index_if_missing(str(index.name), name, *(str(column) for column in index.expressions))
 
 
-def make_index(name: str, table: str, *columns: str, unique: bool = False) -> None:
+def create_index_if_missing(name: str, table: str, *columns: str, unique: bool = False) -> None:
     """Make an index, if it is not there yet."""
     if not _has_index(table, name):
         op.create_index(name, table, list(columns), unique=unique)
 
 
-def add_column(table: str, column: sa.Column[Any]) -> None:
+def add_column_if_missing(table: str, column: sa.Column[Any]) -> None:
     """Add a column, if it is not there yet."""
     if op.get_context().as_sql or column.name not in {each["name"] for each in _columns(table)}:
         op.add_column(table, column)
@@ -40,7 +40,7 @@ def _has_index(table: str, index: str) -> bool:
     return not op.get_context().as_sql and sa.inspect(op.get_bind()).has_index(table, index)
 
 
-def run_whole(statement: str) -> None:
+def execute_statement(statement: str) -> None:
     """Run a statement; where it has semicolons of its own, the client of MySQL has to be told where it ends."""
     context = op.get_context()
     if context.as_sql and ";" in statement and context.dialect.name in ("mysql", "mariadb"):

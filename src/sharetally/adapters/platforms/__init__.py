@@ -15,33 +15,33 @@ from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from types import MappingProxyType, ModuleType
 
-from sharetally.domain.errors import Misconfigured
+from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Platform
 
-GROUP = "sharetally.platforms"
-OF_THEIR_OWN = ("native", "copy")  # on the user's own device: need no allowing, and are shared to only by name
+ENTRY_POINT_GROUP = "sharetally.platforms"
+DEVICE_PLATFORMS = ("native", "copy")  # on the user's own device: need no allowing, and are shared to only by name
 
 
-def shipped() -> dict[str, Platform]:
+def builtin_platforms() -> dict[str, Platform]:
     """The platforms of this folder by name."""
-    platforms = (_only_platform(module) for module in _modules())
+    platforms = (_platform_in(module) for module in _modules())
     return {platform.name: platform for platform in platforms}
 
 
-def found(entries: Iterable[EntryPoint]) -> dict[str, Platform]:
-    """The platforms of these entry points by name; `Misconfigured` names the first that does not hold."""
-    return {entry.name: _made(entry) for entry in entries}
+def load_plugins(entries: Iterable[EntryPoint]) -> dict[str, Platform]:
+    """The platforms of these entry points by name; `ConfigurationError` names the first that does not hold."""
+    return {entry.name: _load(entry) for entry in entries}
 
 
 def available() -> dict[str, Platform]:
     """Every platform of this installation by name."""
-    return shipped() | found(entry_points(group=GROUP))
+    return builtin_platforms() | load_plugins(entry_points(group=ENTRY_POINT_GROUP))
 
 
 def canonical(name: str) -> str:
     """A platform's name as everything else knows it: trimmed, lower case, `x` is `twitter`."""
-    plain = name.strip().lower()
-    return _aliases().get(plain, plain)
+    normalized = name.strip().lower()
+    return _aliases().get(normalized, normalized)
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -50,24 +50,24 @@ def _modules() -> Iterator[ModuleType]:
             yield import_module(f"{__name__}.{module.name}")
 
 
-def _only_platform(module: ModuleType) -> Platform:
-    (kind,) = (kind for kind in vars(module).values() if _is_defined_in(module, kind))
-    platform: Platform = kind()
+def _platform_in(module: ModuleType) -> Platform:
+    (candidate,) = (candidate for candidate in vars(module).values() if _is_defined_in(module, candidate))
+    platform: Platform = candidate()
     return platform
 
 
-def _is_defined_in(module: ModuleType, kind: object) -> bool:
-    return isinstance(kind, type) and kind.__module__ == module.__name__
+def _is_defined_in(module: ModuleType, candidate: object) -> bool:
+    return isinstance(candidate, type) and candidate.__module__ == module.__name__
 
 
-def _made(entry: EntryPoint) -> Platform:
+def _load(entry: EntryPoint) -> Platform:
     try:
         platform: Platform = entry.load()()
         name = platform.name
-    except Exception as fault:  # a stranger's code may fail in any way
-        raise Misconfigured(f"platform {entry.name!r} ({entry.value}) does not load: {fault}") from fault
+    except Exception as error:  # a stranger's code may fail in any way
+        raise ConfigurationError(f"platform {entry.name!r} ({entry.value}) does not load: {error}") from error
     if name != entry.name or name != canonical(name):
-        raise Misconfigured(f"platform {entry.name!r} ({entry.value}) calls itself {name!r}")
+        raise ConfigurationError(f"platform {entry.name!r} ({entry.value}) calls itself {name!r}")
     return platform
 
 

@@ -11,15 +11,15 @@ from urllib.parse import quote
 
 def query(**fields: str) -> str:
     """These fields as a query, in their order; their names need no encoding."""
-    return "&".join([f"{name}={encoded(value)}" for name, value in fields.items() if value])
+    return "&".join([f"{name}={percent_encode(value)}" for name, value in fields.items() if value])
 
 
 @lru_cache(maxsize=1024)
-def encoded(text: str) -> str:
+def percent_encode(text: str) -> str:
     """Percent-encoded, whatever it is; the platforms of one request mostly ask for the same."""
     return quote(text, safe="")
 
 
-def in_one(text: str, url: str) -> str:
+def text_and_url(text: str, url: str) -> str:
     """Text and URL for a place that has one field for both."""
     return f"{text} {url}" if text else url

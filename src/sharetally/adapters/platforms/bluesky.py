@@ -5,7 +5,7 @@ Limit: 300 graphemes, and 3,000 bytes (lexicon app.bsky.feed.post).
 
 from __future__ import annotations
 
-from sharetally.adapters.platforms._intent import in_one, query
+from sharetally.adapters.platforms._intent import query, text_and_url
 from sharetally.ports import Platform
 
 
@@ -19,4 +19,4 @@ class Bluesky(Platform):
 
     def intent(self, *, url: str, text: str) -> str:
         """The composer."""
-        return f"https://bsky.app/intent/compose?{query(text=in_one(text, url))}"
+        return f"https://bsky.app/intent/compose?{query(text=text_and_url(text, url))}"

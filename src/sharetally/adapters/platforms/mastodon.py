@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sharetally.adapters.platforms._intent import in_one, query
+from sharetally.adapters.platforms._intent import query, text_and_url
 from sharetally.ports import Platform
 
 
@@ -24,4 +24,4 @@ class Mastodon(Platform):
 
     def intent(self, *, url: str, text: str) -> str:
         """The instance's composer; who is at home elsewhere signs in there."""
-        return f"https://{self.instance}/share?{query(text=in_one(text, url))}"
+        return f"https://{self.instance}/share?{query(text=text_and_url(text, url))}"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sharetally.adapters.platforms._intent import in_one, query
+from sharetally.adapters.platforms._intent import query, text_and_url
 from sharetally.ports import Platform
 
 
@@ -19,4 +19,4 @@ class Sms(Platform):
 
     def intent(self, *, url: str, text: str) -> str:
         """A new message."""
-        return f"sms:?&{query(body=in_one(text, url))}"
+        return f"sms:?&{query(body=text_and_url(text, url))}"

@@ -5,7 +5,7 @@ Nothing posts there as a user: the business interface writes to people who opted
 
 from __future__ import annotations
 
-from sharetally.adapters.platforms._intent import in_one, query
+from sharetally.adapters.platforms._intent import query, text_and_url
 from sharetally.ports import Platform
 
 
@@ -19,4 +19,4 @@ class WhatsApp(Platform):
 
     def intent(self, *, url: str, text: str) -> str:
         """The choice of a chat, the message in hand."""
-        return f"https://wa.me/?{query(text=in_one(text, url))}"
+        return f"https://wa.me/?{query(text=text_and_url(text, url))}"

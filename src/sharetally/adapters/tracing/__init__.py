@@ -7,10 +7,10 @@
 
 Requests share a transaction, commits share a message, messages share a batch: so a span has several causes,
 and `spans.py` says what that means. All of this is put around the parts by `wiring.py`, and only when TRACES
-asks for it: otherwise there is `Untraced`, which gives each part back as it is, and OpenTelemetry is not imported.
+asks for it: otherwise there is `NoTracing`, which gives each part back as it is, and OpenTelemetry is not imported.
 """
 
-from sharetally.adapters.tracing.opening import open_traces
-from sharetally.adapters.tracing.traces import Route, Traces, Untraced
+from sharetally.adapters.tracing.interface import NoTracing, Route, Tracing
+from sharetally.adapters.tracing.opening import open_tracing
 
-__all__ = ["Route", "Traces", "Untraced", "open_traces"]
+__all__ = ["NoTracing", "Route", "Tracing", "open_tracing"]

@@ -18,14 +18,14 @@ from opentelemetry.trace import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sharetally.adapters.tracing.spans import Spans, failed
-from sharetally.adapters.tracing.traces import Route
+from sharetally.adapters.tracing.interface import Route
+from sharetally.adapters.tracing.spans import Spans, mark_failed
 from sharetally.ports import Headers
 
-LIVE = "/share-links/count/{contentType}/{contentId}/live"
-UNTRACED = frozenset({"/health", "/health/live", "/health/ready", "/metrics", LIVE})
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
-_CONTEXT = frozenset({b"traceparent", b"tracestate"})
+LIVE_ROUTE = "/share-links/count/{contentType}/{contentId}/live"
+UNTRACED_ROUTES = frozenset({"/health", "/health/live", "/health/ready", "/metrics", LIVE_ROUTE})
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
+_TRACE_HEADER_NAMES = frozenset({b"traceparent", b"tracestate"})
 
 
 class TracedHttp:
@@ -39,53 +39,55 @@ class TracedHttp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         route = self._route(scope) if scope["type"] == "http" else None
-        if scope["type"] != "http" or route in UNTRACED:
+        if scope["type"] != "http" or route in UNTRACED_ROUTES:
             return await self._app(scope, receive, send)
         with self._spans.tracer.start_as_current_span(
-            _name(scope, route),
-            self._parent(scope),
+            _span_name(scope, route),
+            self._parent_context(scope),
             SpanKind.SERVER,
             _attributes(scope, route),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            await self._answered(span, scope, receive, send)
+            await self._call_application(span, scope, receive, send)
 
-    async def _answered(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
-        async def told(message: Message) -> None:
+    async def _call_application(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _tell(span, message)
+                _record_response(span, message)
             await send(message)
 
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_recorded)
         except Exception as error:
-            failed(span, error)
+            mark_failed(span, error)
             raise
 
-    def _parent(self, scope: Scope) -> Context:
+    def _parent_context(self, scope: Scope) -> Context:
         """Where a host application has a span for this request, ours is under it; else under the caller's."""
         if get_current_span().get_span_context().is_valid:
             return get_current()
-        return set_span_in_context(NonRecordingSpan(self._spans.context(_carried(scope))), Context())
+        return set_span_in_context(NonRecordingSpan(self._spans.context(_trace_headers(scope))), Context())
 
 
-def _carried(scope: Scope) -> Headers:
+def _trace_headers(scope: Scope) -> Headers:
     return tuple(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name in _CONTEXT
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in scope["headers"]
+        if name in _TRACE_HEADER_NAMES
     )
 
 
-def _name(scope: Scope, route: str | None) -> str:
-    method = scope["method"] if scope["method"] in METHODS else "HTTP"
+def _span_name(scope: Scope, route: str | None) -> str:
+    method = scope["method"] if scope["method"] in KNOWN_METHODS else "HTTP"
     return f"{method} {route}" if route else method
 
 
 def _attributes(scope: Scope, route: str | None) -> dict[str, str | int]:
     server, client = scope.get("server"), scope.get("client")
-    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    found: dict[str, str | int | None] = {
-        "http.request.method": scope["method"] if scope["method"] in METHODS else "_OTHER",
+    user_agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    attributes: dict[str, str | int | None] = {
+        "http.request.method": scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER",
         "http.route": route,
         "url.path": scope["path"],
         "url.scheme": scope.get("scheme", "http"),
@@ -93,12 +95,12 @@ def _attributes(scope: Scope, route: str | None) -> dict[str, str | int]:
         "server.address": server[0] if server else None,
         "server.port": server[1] if server else None,
         "client.address": client[0] if client else None,
-        "user_agent.original": agent.decode("latin-1") or None,
+        "user_agent.original": user_agent.decode("latin-1") or None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _tell(span: Span, message: Message) -> None:
+def _record_response(span: Span, message: Message) -> None:
     status: int = message["status"]
     span.set_attribute("http.response.status_code", status)
     for name, value in message["headers"]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sharetally.adapters.tracing.traces import Traces, Untraced
-from sharetally.domain.errors import Misconfigured
+from sharetally.adapters.tracing.interface import NoTracing, Tracing
+from sharetally.domain.errors import ConfigurationError
 
 
-def open_traces(kind: str, *, role: str) -> Traces:
-    """Traces as the setting TRACES says: `off`, `otlp` or `console`; `Misconfigured` without the packages for it."""
+def open_tracing(kind: str, *, role: str) -> Tracing:
+    """Traces as the setting TRACES says: `off`, `otlp` or `console`; `ConfigurationError` without the packages for it."""
     if kind == "off":
-        return Untraced()
+        return NoTracing()
     try:
-        from sharetally.adapters.tracing.exporting import provider
-        from sharetally.adapters.tracing.traced import Traced
+        from sharetally.adapters.tracing.exporters import provider
+        from sharetally.adapters.tracing.opentelemetry import OpenTelemetryTracing
 
-        return Traced(provider(kind, role=role))
+        return OpenTelemetryTracing(provider(kind, role=role))
     except ModuleNotFoundError as error:
-        raise Misconfigured(f"TRACES needs: pip install 'sharetally[otel]' ({error.name})") from error
+        raise ConfigurationError(f"TRACES needs: pip install 'sharetally[otel]' ({error.name})") from error

@@ -30,7 +30,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from sharetally.domain.errors import SharetallyError
 from sharetally.ports import Headers
 
-REMEMBERED = 100_000  # events that are committed and not yet published, more than the publisher lets wait
+MAX_REMEMBERED_EVENTS = 100_000  # events that are committed and not yet published, more than the publisher lets wait
 Attributes = Mapping[str, str | int]
 
 
@@ -48,18 +48,22 @@ class Spans:
         *,
         causes: Iterable[SpanContext],
         attributes: Attributes,
-        since: int | None = None,
+        started_ns: int | None = None,
     ) -> Span:
-        """A span of these causes; `since` is when it began, nanoseconds, if not now."""
-        known = {(each.trace_id, each.span_id): each for each in causes if each.is_valid}.values()
-        sampled = [each for each in known if each.trace_flags.sampled]
+        """A span of these causes; `started_ns` is when it began, nanoseconds, if not now."""
+        distinct = {
+            (span_context.trace_id, span_context.span_id): span_context
+            for span_context in causes
+            if span_context.is_valid
+        }.values()
+        sampled = [span_context for span_context in distinct if span_context.trace_flags.sampled]
         return self.tracer.start_span(
             name,
-            _under(next(iter(sampled or known), None)),
+            _context_under(next(iter(sampled or distinct), None)),
             kind,
             attributes,
-            links=[Link(each) for each in sampled],
-            start_time=since,
+            links=[Link(span_context) for span_context in sampled],
+            start_time=started_ns,
         )
 
     def headers(self, span: Span, others: Headers = ()) -> Headers:
@@ -70,22 +74,22 @@ class Spans:
 
     def context(self, headers: Headers) -> SpanContext:
         """What the headers say; what they hold that is no context is passed over."""
-        carried = self._propagator.extract(dict(headers), Context())
-        return get_current_span(carried).get_span_context()
+        context = self._propagator.extract(dict(headers), Context())
+        return get_current_span(context).get_span_context()
 
 
-def _under(parent: SpanContext | None) -> Context:
+def _context_under(parent: SpanContext | None) -> Context:
     return set_span_in_context(NonRecordingSpan(parent) if parent else INVALID_SPAN, Context())
 
 
-def failed(span: Span, error: BaseException) -> None:
+def mark_failed(span: Span, error: BaseException) -> None:
     """Mark a span as failed; the text of a foreign error may hold data, so only its kind is told."""
     kind = type(error).__name__
     span.set_attribute("error.type", kind)
     span.set_status(Status(StatusCode.ERROR, error.detail if isinstance(error, SharetallyError) else kind))
 
 
-class Origins:
+class EventOrigins:
     """Which commit wrote an event, until its message is out; the oldest makes room."""
 
     def __init__(self) -> None:
@@ -95,10 +99,10 @@ class Origins:
         """These were written by this commit."""
         for event in events:
             self._commits[event] = commit
-        while len(self._commits) > REMEMBERED:
+        while len(self._commits) > MAX_REMEMBERED_EVENTS:
             self._commits.popitem(last=False)
 
-    def of(self, events: Iterable[UUID]) -> list[SpanContext]:
+    def commits_of(self, events: Iterable[UUID]) -> list[SpanContext]:
         """The commits of these, as far as they are known here."""
         return [self._commits[event] for event in events if event in self._commits]
 

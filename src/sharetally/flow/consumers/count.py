@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from sharetally.domain.activity import made
+from sharetally.domain.activity import count_by_minute
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import fold
 from sharetally.domain.event import COUNTED, Event
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.feed import feed_events
-from sharetally.flow.consumers.heads import by_id, decode_heads, park, result
-from sharetally.flow.worker import JobResult, Outcomes, heard
-from sharetally.ports import Counted, Delivery, EventHead, Ledger, Outbox, Queue, Total
+from sharetally.flow.consumers.refs import by_id, decode_delivery, job_result, park_event
+from sharetally.flow.worker import JobResult, Outcomes, logs_each_job
+from sharetally.ports import CountedBatch, Delivery, EventRef, Ledger, Outbox, Queue, Total
 
 
 class Count:
     """The owner of everything that moves a count.
 
-    `feed` publishes what follows from it; None: nothing does. `told` says whether somebody wants to know what
+    `on_follow_up` publishes what follows; None: nothing does. `wants_results` says whether somebody wants to know what
     became of each job; if not, and without a feed, events are counted where they stand.
     """
 
@@ -36,63 +36,65 @@ class Count:
         ledger: Ledger,
         outbox: Outbox,
         announcer: Announcer,
-        feed: Callable[[Sequence[Event]], None] | None,
-        told: Callable[[], bool] = heard,
+        on_follow_up: Callable[[Sequence[Event]], None] | None,
+        wants_results: Callable[[], bool] = logs_each_job,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._announcer = announcer
-        self._feed = feed
-        self._told = told
+        self._on_follow_up = on_follow_up
+        self._wants_results = wants_results
 
-    def decode(self, delivery: Delivery) -> tuple[list[EventHead], list[bytes]]:
+    def decode(self, delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
         """The jobs of a message."""
-        return decode_heads(delivery)
+        return decode_delivery(delivery)
 
-    async def handle(self, jobs: Sequence[EventHead]) -> Sequence[JobResult] | Outcomes:
+    async def handle(self, jobs: Sequence[EventRef]) -> Sequence[JobResult] | Outcomes:
         """Burn, fold, move; then announce."""
-        return await (self._one_by_one(jobs) if self._feed or self._told() else self._at_once(jobs))
+        return await (
+            self._one_by_one(jobs) if self._on_follow_up or self._wants_results() else self._count_in_database(jobs)
+        )
 
-    async def _at_once(self, jobs: Sequence[EventHead]) -> Outcomes:
+    async def _count_in_database(self, jobs: Sequence[EventRef]) -> Outcomes:
         """Nobody asks what became of each event: it need not leave the database."""
         async with self._ledger.transaction() as tx:
             counted = await tx.count([job.id for job in jobs], COUNTED)
-        await self._announcer.announce({job.content for job in jobs} | counted.contents, counted.made)
+        await self._announcer.announce({job.content for job in jobs} | counted.content_items, counted.minute_counts)
         return _outcomes(jobs, counted)
 
-    async def _one_by_one(self, jobs: Sequence[EventHead]) -> list[JobResult]:
+    async def _one_by_one(self, jobs: Sequence[EventRef]) -> list[JobResult]:
         async with self._ledger.transaction() as tx:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job in COUNTED]
             await tx.burn([event.id for event in events])
             totals = await tx.move(fold(events)) if events else {}
-            follows = feed_events(events, totals) if self._feed else []
-            await tx.emit(follows)
-        if self._feed:
-            self._feed(follows)
-        await self._announcer.announce({job.content for job in jobs} | set(totals), made(events))
+            follow_up = feed_events(events, totals) if self._on_follow_up else []
+            await tx.emit(follow_up)
+        if self._on_follow_up:
+            self._on_follow_up(follow_up)
+        await self._announcer.announce({job.content for job in jobs} | set(totals), count_by_minute(events))
         return _results(jobs, events, totals)
 
-    async def set_aside(self, job: EventHead, reason: str) -> JobResult:
+    async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it: it stays in the invariant as pending."""
-        return await park(self._outbox, job, reason)
+        return await park_event(self._outbox, job, reason)
 
 
-def _outcomes(jobs: Sequence[EventHead], counted: Counted) -> Outcomes:
+def _outcomes(jobs: Sequence[EventRef], counted: CountedBatch) -> Outcomes:
     """What came under a name and was not counted under it had been counted before."""
-    numbers = {(job, "counted"): number for job, number in counted.numbers.items()}
-    for job, came in Counter(job.job for job in jobs).items():
-        missed = came - counted.numbers.get(job, 0)
-        if missed > 0:
-            numbers[job, "duplicate"] = missed
-    return Outcomes(numbers=numbers)
+    counts = {(job, "counted"): count for job, count in counted.event_counts.items()}
+    for job, received in Counter(job.job for job in jobs).items():
+        duplicates = received - counted.event_counts.get(job, 0)
+        if duplicates > 0:
+            counts[job, "duplicate"] = duplicates
+    return Outcomes(counts=counts)
 
 
-def _results(jobs: Sequence[EventHead], events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[JobResult]:
+def _results(jobs: Sequence[EventRef], events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[JobResult]:
     burned = dict(by_id(events))
     found = []
     for job in jobs:
         event = burned.pop(job.id, None)
         total = totals.get(event.content if event else job.content)
         shares = max(total.shares, 0) if total else None
-        found.append(result(job, "counted" if event else "duplicate", event=event, shares=shares))
+        found.append(job_result(job, "counted" if event else "duplicate", event=event, shares=shares))
     return found

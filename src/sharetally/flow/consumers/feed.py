@@ -13,10 +13,10 @@ import msgspec
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.flow.consumers.feed_jobs import feed_job, restored, stored
-from sharetally.flow.consumers.heads import decode_heads, park, settled
+from sharetally.flow.consumers.feed_jobs import feed_job, from_payload, to_payload
+from sharetally.flow.consumers.refs import decode_delivery, done_or_duplicate, park_event
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Broker, Delivery, EventHead, FeedMessage, Ledger, Outbox, Queue, Total
+from sharetally.ports import Broker, Delivery, EventRef, FeedMessage, Ledger, Outbox, Queue, Total
 
 
 def feed_events(events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[Event]:
@@ -33,7 +33,7 @@ def _feed_event(event: Event, shares: int) -> Event:
         share_id=event.share_id,
         user_id=event.user_id,
         request_id=event.request_id,
-        payload=stored(event.job, feed_job(event, shares)),
+        payload=to_payload(event.job, feed_job(event, shares)),
     )
 
 
@@ -47,24 +47,24 @@ class Feed:
         self._outbox = outbox
         self._broker = broker
 
-    def decode(self, delivery: Delivery) -> tuple[list[EventHead], list[bytes]]:
+    def decode(self, delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
         """The jobs of a message."""
-        return decode_heads(delivery)
+        return decode_delivery(delivery)
 
-    async def handle(self, jobs: Sequence[EventHead]) -> list[JobResult]:
+    async def handle(self, jobs: Sequence[EventRef]) -> list[JobResult]:
         """Publish, wait for the confirms, burn."""
         async with self._ledger.transaction() as tx:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_FEED]
             if events:
                 await self._broker.publish_feed([_message(event) for event in events])
                 await tx.burn([event.id for event in events])
-        return settled(jobs, events)
+        return done_or_duplicate(jobs, events)
 
-    async def set_aside(self, job: EventHead, reason: str) -> JobResult:
+    async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""
-        return await park(self._outbox, job, reason)
+        return await park_event(self._outbox, job, reason)
 
 
 def _message(event: Event) -> FeedMessage:
-    name, job = restored(event.payload)
+    name, job = from_payload(event.payload)
     return FeedMessage(job=name, message_id=job.jobId, at=event.at, body=msgspec.json.encode(job))

@@ -57,7 +57,7 @@ class ShareCountUpdate(FeedJob, frozen=True, kw_only=True):
     amount: Annotated[int, Meta(ge=0)]
 
 
-FEED: Mapping[str, type[FeedJob]] = MappingProxyType(
+FEED_JOBS: Mapping[str, type[FeedJob]] = MappingProxyType(
     {
         Job.SHARE_CREATED: ShareCreated,
         Job.SHARE_DELETED: ShareDeleted,
@@ -76,14 +76,14 @@ _named = msgspec.json.Decoder(_Named)
 
 def feed_job(event: Event, shares: int) -> FeedJob:
     """The job that tells of a counted event; `shares` is what stands now."""
-    return FEED[event.job](
+    return FEED_JOBS[event.job](
         jobId=str(event.id),
         shareId=str(event.share_id) if event.share_id else UNSET,
         contentType=event.content.type,
         contentId=event.content.id,
-        userId=_given(event.user_id),
-        channelId=_given(shown_label(event.to.channel) if event.to else None),
-        campaignId=_given(shown_label(event.to.campaign) if event.to else None),
+        userId=_or_unset(event.user_id),
+        channelId=_or_unset(shown_label(event.to.channel) if event.to else None),
+        campaignId=_or_unset(shown_label(event.to.campaign) if event.to else None),
         timestamp=event.at,
         version=VERSION,
         shareCount=max(shares, 0),
@@ -91,7 +91,7 @@ def feed_job(event: Event, shares: int) -> FeedJob:
     )
 
 
-def _given(value: str | None) -> str | UnsetType:
+def _or_unset(value: str | None) -> str | UnsetType:
     return UNSET if value is None else value
 
 
@@ -99,12 +99,12 @@ def _operation(delta: int) -> dict[str, Any]:
     return {"operation": "increment" if delta >= 0 else "decrement", "amount": abs(delta)}
 
 
-def stored(name: str, job: FeedJob) -> str:
+def to_payload(name: str, job: FeedJob) -> str:
     """How it waits on its row."""
     return f'{{"job":"{name}",{msgspec.json.encode(job)[1:].decode()}'
 
 
-def restored(payload: str) -> tuple[str, FeedJob]:
+def from_payload(payload: str) -> tuple[str, FeedJob]:
     """The name and the job that wait on a row."""
     name = _named.decode(payload).job
-    return name, msgspec.json.decode(payload, type=FEED[name])
+    return name, msgspec.json.decode(payload, type=FEED_JOBS[name])

@@ -13,17 +13,17 @@ from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.content import ContentRef
-from sharetally.domain.errors import Refused, Unworkable
+from sharetally.domain.errors import MalformedMessage, Rejected
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.flow.adjusting import Adjust
+from sharetally.flow.adjustments import Adjust
 from sharetally.flow.committer import Committer
-from sharetally.flow.consumers.foreign import InboundJob, adjustment_of, job_of, payload_of, unwrapped
-from sharetally.flow.consumers.heads import decode_heads
+from sharetally.flow.consumers.external import InboundJob, from_payload, to_adjustment, to_payload, unwrap
+from sharetally.flow.consumers.refs import decode_delivery
 from sharetally.flow.worker import JobResult
 from sharetally.ports import Clock, Delivery, Ledger, Outbox, Queue
 
-NOWHERE = ContentRef(type="", id="")
+NO_CONTENT = ContentRef(type="", id="")
 T = TypeVar("T")
 
 
@@ -41,47 +41,47 @@ class Inbound:
     def decode(self, delivery: Delivery) -> tuple[list[InboundJob], list[bytes]]:
         """One job from outside, or the ids of parked ones that are replayed."""
         if delivery.job == Job.SHARE_INBOUND:
-            heads, rest = decode_heads(delivery)
-            return [InboundJob(name="", text="", parked_id=head.id) for head in heads], rest
-        return [unwrapped(delivery)], []
+            refs, rest = decode_delivery(delivery)
+            return [InboundJob(name="", text="", parked_id=ref.id) for ref in refs], rest
+        return [unwrap(delivery)], []
 
     async def handle(self, jobs: Sequence[InboundJob]) -> list[JobResult]:
         """Write each through the committer, which makes one transaction of those that come together."""
-        fresh = await _all(self._counted(job) for job in jobs if job.parked_id is None)
-        return fresh + [await self._replayed(job.parked_id) for job in jobs if job.parked_id is not None]
+        fresh = await _gather_all(self._count(job) for job in jobs if job.parked_id is None)
+        return fresh + [await self._replay(job.parked_id) for job in jobs if job.parked_id is not None]
 
-    async def _counted(self, job: InboundJob) -> JobResult:
-        adjustment = adjustment_of(job)
-        wish = Adjust(adjustments=[adjustment], user_id=adjustment.actor, job=Job(job.name))
+    async def _count(self, job: InboundJob) -> JobResult:
+        adjustment = to_adjustment(job)
+        command = Adjust(adjustments=[adjustment], user_id=adjustment.actor, job=Job(job.name))
         try:
-            await self._committer.submit(wish)
-        except Refused as error:
-            raise Unworkable(error.detail) from error
+            await self._committer.submit(command)
+        except Rejected as error:
+            raise MalformedMessage(error.detail) from error
         return _result(job.name, adjustment.request_key, "done", adjustment)
 
-    async def _replayed(self, event_id: UUID) -> JobResult:
+    async def _replay(self, event_id: UUID) -> JobResult:
         """Count what the row holds, then burn the row; twice is once, by the jobId."""
         async with self._ledger.transaction() as tx:
             taken = await tx.take([event_id])
         if not taken or taken[0].job != Job.SHARE_INBOUND:
             return _result(str(Job.SHARE_INBOUND), str(event_id), "duplicate")
-        done = await self._counted(job_of(taken[0].payload, event_id))
+        done = await self._count(from_payload(taken[0].payload, event_id))
         async with self._ledger.transaction() as tx:
             await tx.burn([event_id])
         return done
 
-    async def set_aside(self, job: InboundJob, reason: str) -> JobResult:
+    async def park(self, job: InboundJob, reason: str) -> JobResult:
         """Park it, on its row if it has one."""
         if job.parked_id is not None:
             await self._outbox.park(job.parked_id, reason)
         else:
-            kept = payload_of(job)
-            event = Event(id=new_id(), job=Job.SHARE_INBOUND, content=NOWHERE, at=self._clock.now(), payload=kept)
-            await self._outbox.park_new(event, reason)
+            kept = to_payload(job)
+            event = Event(id=new_id(), job=Job.SHARE_INBOUND, content=NO_CONTENT, at=self._clock.now(), payload=kept)
+            await self._outbox.insert_parked(event, reason)
         return _result(job.name or str(Job.SHARE_INBOUND), job.job_id, "parked", error=reason)
 
 
-async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def _gather_all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Wait for each to end, and only then raise what the first failed with: nothing goes on beside a second try."""
     done = await asyncio.gather(*works, return_exceptions=True)
     for each in done:
@@ -93,7 +93,7 @@ async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 def _result(
     job: str, job_id: str, outcome: str, adjustment: Adjustment | None = None, *, error: str | None = None
 ) -> JobResult:
-    content = adjustment.content if adjustment else NOWHERE
+    content = adjustment.content if adjustment else NO_CONTENT
     return JobResult(
         job_id=job_id, job=job, outcome=outcome, content_type=content.type, content_id=content.id, error=error
     )

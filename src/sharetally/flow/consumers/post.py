@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sharetally.domain.event import Event, Job
-from sharetally.domain.share import RecordKey, Request
-from sharetally.flow.batch import Batch
-from sharetally.flow.consumers.heads import decode_heads, park, settled
+from sharetally.domain.share import RecordKey, Trigger
+from sharetally.flow.consumers.refs import decode_delivery, done_or_duplicate, park_event
 from sharetally.flow.posting.failing import UNAVAILABLE
-from sharetally.flow.sharing import Ids, take_step
+from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Clock, Delivery, EventHead, Ledger, Outbox, Queue, References
+from sharetally.ports import Clock, Delivery, EventRef, Ledger, LockSet, Outbox, Queue
 
 ACTOR = "sharetally"
 
@@ -30,29 +30,29 @@ class Post:
         self._outbox = outbox
         self._clock = clock
 
-    def decode(self, delivery: Delivery) -> tuple[list[EventHead], list[bytes]]:
+    def decode(self, delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
         """The jobs of a message."""
-        return decode_heads(delivery)
+        return decode_delivery(delivery)
 
-    async def handle(self, jobs: Sequence[EventHead]) -> list[JobResult]:
+    async def handle(self, jobs: Sequence[EventRef]) -> list[JobResult]:
         """Fail each record with its reason, and burn its event."""
         async with self._ledger.transaction() as tx:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_POST]
             keys = {event.id: key_of_post(event) for event in events}
-            rows = Batch(await tx.lock(References(records=frozenset(keys.values()))), self._clock.now())
+            work = UnitOfWork(await tx.lock(LockSet(records=frozenset(keys.values()))), self._clock.now())
             for event in events:
-                self._fail(rows, keys[event.id], event)
-            await tx.write(rows.take_writes())
+                self._fail(work, keys[event.id], event)
+            await tx.write(work.take_writes())
             await tx.burn(list(keys))
-        return settled(jobs, events)
+        return done_or_duplicate(jobs, events)
 
-    def _fail(self, rows: Batch, key: RecordKey, event: Event) -> None:
+    def _fail(self, work: UnitOfWork, key: RecordKey, event: Event) -> None:
         (ids,) = Ids.new(1)
-        take_step(rows, key, Request.REJECT, ids, actor=ACTOR, request_id=event.request_id, failure=UNAVAILABLE)
+        apply_trigger(work, key, Trigger.REJECT, ids, actor=ACTOR, request_id=event.request_id, failure=UNAVAILABLE)
 
-    async def set_aside(self, job: EventHead, reason: str) -> JobResult:
+    async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""
-        return await park(self._outbox, job, reason)
+        return await park_event(self._outbox, job, reason)
 
 
 def key_of_post(event: Event) -> RecordKey:

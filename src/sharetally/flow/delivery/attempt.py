@@ -16,13 +16,13 @@ import structlog
 
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Dead, Delivery, Outcome, Retry, conclude
-from sharetally.domain.errors import RunAgain, SharetallyError, Unavailable
+from sharetally.domain.errors import SharetallyError, TransientConflict, Unavailable
 from sharetally.domain.event import Event
 from sharetally.flow.delivery.handler import Handler
 from sharetally.ports import Clock, Ledger, Meter
 
 STORE_AGAIN = Backoff(first=0.02, longest=5.0)
-TRANSIENT = (RunAgain, Unavailable, ConnectionError, TimeoutError)
+TRANSIENT = (TransientConflict, Unavailable, ConnectionError, TimeoutError)
 log = structlog.get_logger("sharetally.delivery")
 
 

@@ -33,7 +33,7 @@ HOUSEKEEPING_SECONDS = 10.0
 AT_ONCE = 500
 KEEP_SUCCESSES = 1_000  # for each target
 KEEP_FAILURES = timedelta(days=7)
-RECONNECT = Backoff(first=0.2, longest=5.0)
+RECONNECT_BACKOFF = Backoff(first=0.2, longest=5.0)
 log = structlog.get_logger("sharetally.delivery")
 
 
@@ -175,7 +175,7 @@ class DeliveryLoop:
                         self._wake.set()
                         await subscription.ack(nudges[-1])
             attempt += 1
-            await asyncio.sleep(RECONNECT.delay(attempt) or 0.0)
+            await asyncio.sleep(RECONNECT_BACKOFF.delay(attempt) or 0.0)
 
     async def _every(self, seconds: float, step: Callable[[], Awaitable[object]]) -> None:
         while True:

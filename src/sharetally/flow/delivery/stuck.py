@@ -15,7 +15,7 @@ import msgspec
 
 from sharetally.domain.delivery import Delivery
 from sharetally.domain.errors import BrokerUnavailable, NotFound
-from sharetally.flow import dead
+from sharetally.flow import parked_events
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.delivery.nudge import JOB
 from sharetally.flow.jobs import NOT_JSON
@@ -102,7 +102,7 @@ class StuckDeliveries:
 
     async def discard(self, delivery_id: UUID, *, actor: str, reason: str) -> None:
         """Give one up, with what follows from that, in one transaction; `NotFound` if it is not dead or unknown."""
-        dead.check(actor, reason)
+        parked_events.check(actor, reason)
         found = await self._store.stuck_delivery(delivery_id)
         if found is None:
             raise NotFound(f"no dead delivery {delivery_id}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sharetally.domain.share import Failure, RecordKey, Request
-from sharetally.flow.batch import Batch
-from sharetally.flow.sharing import Ids, take_step
-from sharetally.ports import Clock, References, Transaction
+from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.unit_of_work import UnitOfWork
+from sharetally.ports import Clock, LockSet, Transaction
 
 UNAVAILABLE = Failure(code="posting-unavailable", message="this version cannot post to the platform on a user's behalf")
 
@@ -26,10 +26,10 @@ async def fail_post(
     attempt: int | None = None,
 ) -> None:
     """Fail the record if it still waits for its post, and for this attempt where one is named."""
-    rows = Batch(await tx.lock(References(records=frozenset({key}))), clock.now())
+    rows = UnitOfWork(await tx.lock(LockSet(records=frozenset({key}))), clock.now())
     record = rows.record(key)
     if record is None or (attempt is not None and record.attempt_count != attempt):
         return
     (ids,) = Ids.new(1)
-    take_step(rows, key, Request.REJECT, ids, actor=actor, request_id=request_id, failure=failure)
+    apply_trigger(rows, key, Request.REJECT, ids, actor=actor, request_id=request_id, failure=failure)
     await tx.write(rows.take_writes())

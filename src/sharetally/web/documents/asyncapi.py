@@ -13,8 +13,8 @@ import msgspec
 
 from sharetally import __version__
 from sharetally.domain.event import Job
-from sharetally.flow.consumers.feed_jobs import FEED
-from sharetally.web.documents.asyncapi_examples import INWARD_EXAMPLES, OUTWARD_EXAMPLES
+from sharetally.flow.consumers.feed_jobs import FEED_JOBS
+from sharetally.web.documents.asyncapi_examples import FEED_EXAMPLES, INBOUND_EXAMPLES
 from sharetally.web.documents.asyncapi_live import (
     SCHEMAS,
     TYPES,
@@ -23,15 +23,15 @@ from sharetally.web.documents.asyncapi_live import (
     live_operations,
     live_server,
 )
-from sharetally.web.documents.openapi_parameters import REF, told
-from sharetally.web.schemas.events import ForeignCountUpdate, ForeignJob, ForeignShare
+from sharetally.web.documents.openapi_parameters import REF, as_json_schema
+from sharetally.web.schemas.events import ExternalCountUpdate, ExternalJob, ExternalShare
 
 EXCHANGE = "sharetally.events"
 QUEUE = "sharetally.in"
-INWARD: Mapping[str, type[ForeignJob]] = {
-    Job.SHARE_CREATED: ForeignShare,
-    Job.SHARE_DELETED: ForeignShare,
-    Job.SHARE_COUNT_UPDATE: ForeignCountUpdate,
+INBOUND: Mapping[str, type[ExternalJob]] = {
+    Job.SHARE_CREATED: ExternalShare,
+    Job.SHARE_DELETED: ExternalShare,
+    Job.SHARE_COUNT_UPDATE: ExternalCountUpdate,
 }
 _AT_BROKER = [{"$ref": "#/servers/rabbitmq"}]
 _BINDING = {"bindingVersion": "0.3.0"}
@@ -74,16 +74,20 @@ def document(server: str) -> dict[str, Any]:
         },
         "defaultContentType": "application/json",
         "servers": {"rabbitmq": _SERVER, "live": live_server(server)},
-        "channels": {**{_camel(job): _outward(job) for job in FEED}, "in": _inward(), "live": live_channel()},
+        "channels": {
+            **{_camel(job): _feed_channel(job) for job in FEED_JOBS},
+            "in": _inbound_channel(),
+            "live": live_channel(),
+        },
         "operations": {
-            **{f"tell{_title(job)}": _telling(job) for job in FEED},
-            **{f"take{_title(job)}": _taking(job) for job in INWARD},
+            **{f"tell{_title(job)}": _send_operation(job) for job in FEED_JOBS},
+            **{f"take{_title(job)}": _receive_operation(job) for job in INBOUND},
             **live_operations(),
         },
         "components": {
             "messages": {
-                **{_camel(job): _told_message(job) for job in FEED},
-                **{f"foreign{_title(job)}": _taken_message(job) for job in INWARD},
+                **{_camel(job): _feed_message(job) for job in FEED_JOBS},
+                **{f"external{_title(job)}": _inbound_message(job) for job in INBOUND},
                 **live_messages(),
             },
             "schemas": _schemas(),
@@ -112,19 +116,19 @@ def _camel(job: str) -> str:
 # what is told
 
 
-def _outward(job: str) -> dict[str, Any]:
+def _feed_channel(job: str) -> dict[str, Any]:
     exchange = {"name": EXCHANGE, "type": "topic", "durable": True, "autoDelete": False}
     return {
         "address": job,
         "title": job,
-        "description": FEED[job].__doc__,
+        "description": FEED_JOBS[job].__doc__,
         "servers": _AT_BROKER,
         "messages": {_camel(job): _ref("messages", _camel(job))},
         "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, **_BINDING}},
     }
 
 
-def _telling(job: str) -> dict[str, Any]:
+def _send_operation(job: str) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{_camel(job)}"},
@@ -134,10 +138,10 @@ def _telling(job: str) -> dict[str, Any]:
     }
 
 
-def _told_message(job: str) -> dict[str, Any]:
+def _feed_message(job: str) -> dict[str, Any]:
     about = "Properties: `message_id` is the `jobId`, `timestamp` that of the job in whole seconds, `type` its name."
     return {
-        **_message(job, FEED[job].__name__, OUTWARD_EXAMPLES[job]),
+        **_message(job, FEED_JOBS[job].__name__, FEED_EXAMPLES[job]),
         "description": about,
         "x-amqp-properties": {
             "content_type": "application/json",
@@ -152,9 +156,9 @@ def _told_message(job: str) -> dict[str, Any]:
 # what is taken
 
 
-def _inward() -> dict[str, Any]:
+def _inbound_channel() -> dict[str, Any]:
     queue = {"name": QUEUE, "durable": True, "exclusive": False, "autoDelete": False}
-    names = [f"foreign{_title(job)}" for job in INWARD]
+    names = [f"external{_title(job)}" for job in INBOUND]
     return {
         "address": QUEUE,
         "title": "Jobs from other services",
@@ -165,18 +169,18 @@ def _inward() -> dict[str, Any]:
     }
 
 
-def _taking(job: str) -> dict[str, Any]:
+def _receive_operation(job: str) -> dict[str, Any]:
     return {
         "action": "receive",
         "channel": {"$ref": "#/channels/in"},
         "summary": f"Count a `{job}` of another service.",
-        "messages": [{"$ref": f"#/channels/in/messages/foreign{_title(job)}"}],
+        "messages": [{"$ref": f"#/channels/in/messages/external{_title(job)}"}],
         "bindings": {"amqp": {"ack": True, **_BINDING}},
     }
 
 
-def _taken_message(job: str) -> dict[str, Any]:
-    return _message(job, INWARD[job].__name__, INWARD_EXAMPLES[job])
+def _inbound_message(job: str) -> dict[str, Any]:
+    return _message(job, INBOUND[job].__name__, INBOUND_EXAMPLES[job])
 
 
 # both
@@ -199,6 +203,6 @@ def _ref(kind: str, name: str) -> dict[str, str]:
 
 
 def _schemas() -> dict[str, Any]:
-    kinds = [*FEED.values(), ForeignShare, ForeignCountUpdate, *TYPES]
+    kinds = [*FEED_JOBS.values(), ExternalShare, ExternalCountUpdate, *TYPES]
     _, found = msgspec.json.schema_components(kinds, ref_template=REF)
-    return {**told(found), **SCHEMAS}
+    return {**as_json_schema(found), **SCHEMAS}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from sharetally.web.documents.asyncapi_live_examples import HEARD_EXAMPLES, SAID_EXAMPLES
-from sharetally.web.documents.openapi_answers import PROBLEM
+from sharetally.web.documents.asyncapi_live_examples import CLIENT_MESSAGE_EXAMPLES, SERVER_MESSAGE_EXAMPLES
+from sharetally.web.documents.openapi_responses import PROBLEM
 from sharetally.web.schemas.counts import CountBody
 from sharetally.web.schemas.live import ActivityBody, LiveMessage
 
@@ -32,8 +32,8 @@ One WebSocket for up to 1,000 contents. A count is told as it stands when one be
 changes, always absolute, at most ten times a second; versions only rise. A credential comes in the headers of the \
 handshake or in the field `token`, and is needed where counts are not public, and for `activity`.
 """
-_SAID = "liveSaid"
-_HEARD = {
+_CLIENT_MESSAGE = "liveSaid"
+_SERVER_MESSAGES = {
     "liveCount": ("CountBody", "A content's count, as it stands at first, then as it moves."),
     "liveActivity": ("ActivityBody", "After `subscribe` of `activity`: the last hour, then the minutes that changed."),
     "liveError": ("LiveError", "What could not be done."),
@@ -43,17 +43,17 @@ _HEARD = {
 def live_server(address: str) -> dict[str, Any]:
     """Where the WebSocket is; `address` is this service's, or its path alone where PUBLIC_URL does not tell."""
     url = urlsplit(address)
-    found: dict[str, Any] = {
+    server: dict[str, Any] = {
         "host": url.netloc or "{host}",
         "protocol": "wss" if url.scheme == "https" else "ws",
         "protocolVersion": "13",
         "description": "This service itself.",
     }
     if path := url.path.rstrip("/"):
-        found["pathname"] = path
+        server["pathname"] = path
     if not url.netloc:
-        found["variables"] = {"host": {"default": "localhost:8000", "description": "PUBLIC_URL tells it, where set."}}
-    return found
+        server["variables"] = {"host": {"default": "localhost:8000", "description": "PUBLIC_URL tells it, where set."}}
+    return server
 
 
 def live_channel() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def live_channel() -> dict[str, Any]:
         "title": "Live counts",
         "description": _ABOUT,
         "servers": [{"$ref": "#/servers/live"}],
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (_SAID, *_HEARD)},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (_CLIENT_MESSAGE, *_SERVER_MESSAGES)},
         "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
     }
 
@@ -71,8 +71,13 @@ def live_channel() -> dict[str, Any]:
 def live_operations() -> dict[str, Any]:
     """What the service takes and tells there."""
     return {
-        "takeLiveSaid": _operation("receive", _SAID, "Follow contents or the activity, follow no longer, say who."),
-        **{f"tell{name[:1].upper()}{name[1:]}": _operation("send", name, about) for name, (_, about) in _HEARD.items()},
+        "takeLiveSaid": _operation(
+            "receive", _CLIENT_MESSAGE, "Follow contents or the activity, follow no longer, say who."
+        ),
+        **{
+            f"tell{name[:1].upper()}{name[1:]}": _operation("send", name, about)
+            for name, (_, about) in _SERVER_MESSAGES.items()
+        },
     }
 
 
@@ -88,10 +93,14 @@ def _operation(action: str, message: str, summary: str) -> dict[str, Any]:
 def live_messages() -> dict[str, Any]:
     """What clients say, and each kind that they hear."""
     about = "`token`, `unsubscribe` and `subscribe`, in one message or several; obeyed in this order."
-    heard = {
-        name: _message(name, schema, about, {name: HEARD_EXAMPLES[name]}) for name, (schema, about) in _HEARD.items()
+    server_messages = {
+        name: _message(name, schema, about, {name: SERVER_MESSAGE_EXAMPLES[name]})
+        for name, (schema, about) in _SERVER_MESSAGES.items()
     }
-    return {_SAID: _message(_SAID, "LiveMessage", about, SAID_EXAMPLES), **heard}
+    return {
+        _CLIENT_MESSAGE: _message(_CLIENT_MESSAGE, "LiveMessage", about, CLIENT_MESSAGE_EXAMPLES),
+        **server_messages,
+    }
 
 
 def _message(name: str, schema: str, about: str, examples: Mapping[str, Any]) -> dict[str, Any]:

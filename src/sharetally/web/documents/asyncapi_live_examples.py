@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _CONTENT = {"contentType": "video", "contentId": "dQw4w9WgXcQ"}
-SAID_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+CLIENT_MESSAGE_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "token": {"token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"},
     "subscribe": {"subscribe": [_CONTENT, {**_CONTENT, "contentId": "abc", "version": 1_795_206_647_627_000}]},
     "unsubscribe": {"unsubscribe": [_CONTENT]},
@@ -14,7 +14,7 @@ SAID_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "unsubscribeActivity": {"unsubscribe": "activity"},
     "several": {"unsubscribe": [_CONTENT], "subscribe": [{**_CONTENT, "contentId": "abc"}]},
 }
-HEARD_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+SERVER_MESSAGE_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "liveCount": {
         **_CONTENT,
         "shareCount": 42,

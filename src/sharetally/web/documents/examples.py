@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from sharetally.web.schemas import analytics as schemas_analytics
 from sharetally.web.schemas import audit as schemas_audit
 from sharetally.web.schemas import console as schemas_console
 from sharetally.web.schemas import counts as schemas_counts
-from sharetally.web.schemas import insight as schemas_insight
 from sharetally.web.schemas import operation as schemas_operation
 from sharetally.web.schemas import shares as schemas
 from sharetally.web.schemas import tokens as schemas_tokens
@@ -67,7 +67,7 @@ _COUNT = {
 }
 _ADJUST = {"operation": "increment", "amount": 3, "reason": "import from the old counter", "jobId": "import-1"}
 _CELL = {"cell": "total", "ledger": 42, "pending": 1, "counted": 41, "drift": 0}
-_LINE = {
+_AUDIT_LINE = {
     "id": _ID,
     "at": _AT,
     "userId": "user-42",
@@ -100,15 +100,15 @@ _RECORD = {
     "externalId": None,
     "externalUrl": None,
 }
-_MOVES = {"made": 12, "withdrawn": 2, "shares": 10}
-_POINT = {"at": "2026-11-20T00:00:00+01:00", **_MOVES}
-_TOLD = {
+_TOTALS = {"made": 12, "withdrawn": 2, "shares": 10}
+_POINT = {"at": "2026-11-20T00:00:00+01:00", **_TOTALS}
+_DETAILS = {
     "title": "How we count",
     "image": "https://shop.example/articles/123.png",
     "url": "https://shop.example/articles/123",
 }
-_ITEM = {**_CONTENT, **_TOLD, "urlSource": "own", "shareCount": 42, "updatedAt": _AT}
-_DEAD = {
+_CONTENT_ITEM = {**_CONTENT, **_DETAILS, "urlSource": "own", "shareCount": 42, "updatedAt": _AT}
+_DEAD_JOB = {
     "id": _ID,
     "job": "share_created",
     **_CONTENT,
@@ -133,7 +133,7 @@ _KEY = {
     "lastUsedAt": _AT,
     "revokedAt": None,
 }
-_LOOK = {"at": _AT, "contents": 1200, "drift": 0, "seconds": 0.42}
+_VERIFICATION = {"at": _AT, "contents": 1200, "drift": 0, "seconds": 0.42}
 _PLATFORM = {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280}
 
 EXAMPLES: Mapping[Any, Any] = MappingProxyType(
@@ -165,28 +165,28 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "asOf": _AT,
             "cells": [_CELL],
         },
-        schemas_insight.SharesOverTime: {
+        schemas_analytics.SharesOverTime: {
             "from": "2026-11-20T00:00:00+01:00",
             "to": "2026-11-21T00:00:00+01:00",
             "bucket": "day",
             "timezone": "Europe/Berlin",
             "groupBy": "channel",
-            "total": _MOVES,
-            "series": [{"name": "twitter", **_MOVES, "points": [_POINT]}],
+            "total": _TOTALS,
+            "series": [{"name": "twitter", **_TOTALS, "points": [_POINT]}],
         },
-        schemas_insight.Top: {"items": [{**_CONTENT, **_TOLD, **_MOVES, "shareCount": 42}]},
-        schemas_insight.ContentBody: _TOLD,
-        schemas_insight.ContentItem: _ITEM,
-        schemas_insight.Contents: {"items": [_ITEM], "next": "article:123"},
-        schemas_audit.AuditLines: {"items": [_LINE], "next": _ID},
+        schemas_analytics.Top: {"items": [{**_CONTENT, **_DETAILS, **_TOTALS, "shareCount": 42}]},
+        schemas_analytics.ContentBody: _DETAILS,
+        schemas_analytics.ContentItem: _CONTENT_ITEM,
+        schemas_analytics.Contents: {"items": [_CONTENT_ITEM], "next": "article:123"},
+        schemas_audit.AuditLines: {"items": [_AUDIT_LINE], "next": _ID},
         schemas_audit.CsvText: f"{','.join(_COLUMNS)}\r\n{_ID},{_AT},user-42,user-42,shared,twitter,video,{_VIDEO},"
         "success,,,b2f1c0d4e5,0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40\r\n",
-        schemas_audit.JsonLines: f"{json.dumps(_LINE, separators=(',', ':'))}\n",
-        schemas_audit.RecordLife: {"record": _RECORD, "link": None, "entries": [_LINE]},
+        schemas_audit.JsonLines: f"{json.dumps(_AUDIT_LINE, separators=(',', ':'))}\n",
+        schemas_audit.RecordHistory: {"record": _RECORD, "link": None, "entries": [_AUDIT_LINE]},
         schemas_tokens.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
         schemas_tokens.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
-        schemas_operation.DeadJob: _DEAD,
-        schemas_operation.DeadJobs: {"items": [_DEAD], "next": None},
+        schemas_operation.DeadJob: _DEAD_JOB,
+        schemas_operation.DeadJobs: {"items": [_DEAD_JOB], "next": None},
         schemas_operation.ReplayBody: {"ids": [_ID]},
         schemas_operation.DiscardBody: {"ids": [_ID], "reason": "sent twice by the old shop"},
         schemas_operation.DeadResults: {"results": [{"id": _ID, "outcome": "replayed", "detail": "sent"}]},
@@ -199,9 +199,9 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "eventOldestSeconds": 0.1,
             "eventsParked": 1,
             "queues": [{"queue": "count", "depth": 2}],
-            "lastVerify": _LOOK,
+            "lastVerify": _VERIFICATION,
         },
-        schemas_operation.VerifyReport: {**_LOOK, "drifted": []},
+        schemas_operation.VerifyReport: {**_VERIFICATION, "drifted": []},
         schemas_operation.HealthBody: {
             "status": "degraded",
             "checks": {

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from sharetally import __version__
+from sharetally.web.auth.sessions import COOKIE
 from sharetally.web.documents.examples import EXAMPLES
-from sharetally.web.documents.openapi_answers import PROBLEM, TEXTS, answers
-from sharetally.web.documents.openapi_parameters import REF, parameters, told
+from sharetally.web.documents.openapi_parameters import REF, as_json_schema, parameters
+from sharetally.web.documents.openapi_responses import PROBLEM, TEXTS, responses
 from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.who.sessions import COOKIE
 
 _ABOUT = """\
 JSON in, JSON out; times are RFC 3339 in UTC; ids are compared exactly. Unknown fields and parameters are \
@@ -71,11 +71,11 @@ def document(endpoints: Sequence[Endpoint], *, server: str) -> dict[str, Any]:
 
 def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(_types(endpoints), ref_template=REF)
-    return {**told(found), "Problem": PROBLEM}
+    return {**as_json_schema(found), "Problem": PROBLEM}
 
 
 def _types(endpoints: Iterable[Endpoint]) -> list[Any]:
-    named = [kind for endpoint in endpoints for kind in (endpoint.body, *endpoint.answers.values())]
+    named = [kind for endpoint in endpoints for kind in (endpoint.body, *endpoint.responses.values())]
     return list(dict.fromkeys(kind for kind in named if kind not in (None, *TEXTS)))
 
 
@@ -95,7 +95,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "description": _ACCESS[endpoint.access],
         "tags": [endpoint.tag],
         "parameters": parameters(endpoint),
-        "responses": answers(endpoint),
+        "responses": responses(endpoint),
         "security": _security(endpoint),
     }
     if endpoint.body is not None:
@@ -107,7 +107,7 @@ _ACCESS = {
     Access.PUBLIC: "For everybody.",
     Access.COUNTS: "For everybody, unless PUBLIC_COUNTS is off; then for any token.",
     Access.SIGNED: "For any token but a visitor's.",
-    Access.KNOWN: "For any token, a visitor's too.",
+    Access.SIGNED_OR_VISITOR: "For any token, a visitor's too.",
     Access.SHARES: "Needs the scope `shares`.",
     Access.VISITS: "Needs the scope `shares`, or `visits`, which visitors have.",
     Access.ADMIN: "Needs the scope `admin`.",

@@ -23,7 +23,7 @@ _Platform = Annotated[
     ),
 ]
 _Code = Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,64}$", description="Of a link, or of a record.")]
-_IN_PATH: dict[str, Any] = {
+_PATH_SCHEMAS: dict[str, Any] = {
     "contentType": ContentType,
     "contentId": Id,
     "videoId": Id,
@@ -52,20 +52,22 @@ def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [*_in_path(endpoint), *_in_query(endpoint), *_in_headers(endpoint)]
 
 
-def told(schema: Any) -> Any:
+def as_json_schema(schema: Any) -> Any:
     """A schema as JSON Schema has it: a pattern ends in `$`, and a description stands beside the schema."""
     if isinstance(schema, dict):
-        return {key: _pattern(each) if key == "pattern" else told(each) for key, each in schema.items()}
-    return [told(each) for each in schema] if isinstance(schema, list) else schema
+        return {key: _pattern(each) if key == "pattern" else as_json_schema(each) for key, each in schema.items()}
+    return [as_json_schema(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _pattern(value: Any) -> Any:
-    return value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else told(value)
+    return (
+        value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else as_json_schema(value)
+    )
 
 
 def _in_path(endpoint: Endpoint) -> list[dict[str, Any]]:
     names = re.findall(r"{(\w+)}", endpoint.path)
-    return [_parameter(name, "path", msgspec.json.schema(_IN_PATH[name]), _EXAMPLES[name]) for name in names]
+    return [_parameter(name, "path", msgspec.json.schema(_PATH_SCHEMAS[name]), _EXAMPLES[name]) for name in names]
 
 
 def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -83,7 +85,7 @@ def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
     if endpoint.media_type == "text/event-stream":
         schema = {"type": "string", "pattern": "^[0-9]{1,19}$", "description": _ABOUT_LAST}
         found.append(_parameter("Last-Event-ID", "header", schema, "1795190400000000"))
-    if 304 in endpoint.answers:
+    if 304 in endpoint.responses:
         schema = {"type": "string", "description": _ABOUT_TAG}
         found.append(_parameter("If-None-Match", "header", schema, '"1795190400000000"'))
     return found
@@ -91,7 +93,7 @@ def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _parameter(name: str, where: str, schema: dict[str, Any], example: str | None = None) -> dict[str, Any]:
     """One parameter; what its schema says of it stands where readers of documents look."""
-    plain = {key: value for key, value in told(schema).items() if key not in ("description", "examples")}
+    plain = {key: value for key, value in as_json_schema(schema).items() if key not in ("description", "examples")}
     found = {"name": name, "in": where, "required": where == "path", "schema": plain}
     if "description" in schema:
         found["description"] = schema["description"]

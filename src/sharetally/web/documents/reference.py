@@ -11,32 +11,32 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from sharetally.web.documents.reference_types import fields, kind, prose, row, table
+from sharetally.web.documents.reference_types import fields, prose, row, table, type_text
 
-Found = Mapping[str, Any]
+Document = Mapping[str, Any]
 
 
-def reference(found: Found) -> str:
+def reference(document: Document) -> str:
     """The body of the page."""
-    return f'{_contents(found)}<main class="reference">{_head(found)}{_groups(found)}{_types(found)}</main>'
+    return f'{_contents(document)}<main class="reference">{_head(document)}{_groups(document)}{_types(document)}</main>'
 
 
-def _operations(found: Found, tag: str) -> Iterator[tuple[str, str, Found]]:
-    for path, methods in found["paths"].items():
+def _operations(document: Document, tag: str) -> Iterator[tuple[str, str, Document]]:
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if tag in operation["tags"]:
                 yield method, path, operation
 
 
-def _contents(found: Found) -> str:
-    groups = [_group_contents(found, tag["name"]) for tag in found["tags"]]
+def _contents(document: Document) -> str:
+    groups = [_group_contents(document, tag["name"]) for tag in document["tags"]]
     return f'<nav aria-label="Contents"><a class="name" href="#top">Sharetally</a>{"".join(groups)}</nav>'
 
 
-def _group_contents(found: Found, tag: str) -> str:
+def _group_contents(document: Document, tag: str) -> str:
     items = [
         f'<li><a href="#{operation["operationId"]}">{_method(method)}<span>{_breakable(path)}</span></a></li>'
-        for method, path, operation in _operations(found, tag)
+        for method, path, operation in _operations(document, tag)
     ]
     return f'<h2><a href="#{_anchor(tag)}">{escape(tag)}</a></h2><ul>{"".join(items)}</ul>'
 
@@ -53,94 +53,94 @@ def _method(method: str) -> str:
     return f'<b class="method {method}">{method.upper()}</b>'
 
 
-def _head(found: Found) -> str:
-    info = found["info"]
+def _head(document: Document) -> str:
+    info = document["info"]
     about = "".join(f"<p>{prose(part)}</p>" for part in info["description"].split("\n\n"))
     schemes = [
-        (f"<code>{escape(_sent(scheme))}</code>", prose(scheme["description"]))
-        for scheme in found["components"]["securitySchemes"].values()
+        (f"<code>{escape(_header_example(scheme))}</code>", prose(scheme["description"]))
+        for scheme in document["components"]["securitySchemes"].values()
     ]
     return (
         f'<header id="top"><h1>{escape(info["title"])}</h1><p class="lead">{escape(info["summary"])}</p>'
-        f'<p><small>Version {escape(info["version"])} · <a href="openapi.json">OpenAPI {found["openapi"]}</a> · '
+        f'<p><small>Version {escape(info["version"])} · <a href="openapi.json">OpenAPI {document["openapi"]}</a> · '
         '<a href="asyncapi.json">AsyncAPI 3.0</a> · '
-        f"paths below <code>{escape(found['servers'][0]['url'])}</code></small></p>{about}"
+        f"paths below <code>{escape(document['servers'][0]['url'])}</code></small></p>{about}"
         f"<h3>Who asks</h3>{table(('Header', 'Holds'), schemes)}</header>"
     )
 
 
-def _sent(scheme: Found) -> str:
+def _header_example(scheme: Document) -> str:
     if scheme["type"] == "http":
         return "Authorization: Bearer …"
     return f"Cookie: {scheme['name']}=…" if scheme["in"] == "cookie" else f"{scheme['name']}: …"
 
 
-def _groups(found: Found) -> str:
-    return "".join(_group(found, tag) for tag in found["tags"])
+def _groups(document: Document) -> str:
+    return "".join(_group(document, tag) for tag in document["tags"])
 
 
-def _group(found: Found, tag: Found) -> str:
+def _group(document: Document, tag: Document) -> str:
     name = escape(tag["name"])
-    operations = "".join(_operation(found, *each) for each in _operations(found, tag["name"]))
+    operations = "".join(_operation(document, *each) for each in _operations(document, tag["name"]))
     return f'<h2 id="{_anchor(name)}">{name}</h2><p class="lead">{prose(tag["description"])}</p>{operations}'
 
 
-def _operation(found: Found, method: str, path: str, operation: Found) -> str:
+def _operation(document: Document, method: str, path: str, operation: Document) -> str:
     return (
         f'<section id="{operation["operationId"]}"><h3>{_method(method)} <code>{escape(path)}</code></h3>'
         f"<p>{prose(operation['summary'])}. {prose(operation['description'])}</p>"
-        f"{_parameters(operation)}{_body(found, operation)}{_answers(operation)}{_problems(operation)}"
+        f"{_parameters(operation)}{_body(document, operation)}{_responses(operation)}{_problems(operation)}"
         f"{_example(method, path, operation)}</section>"
     )
 
 
-def _parameters(operation: Found) -> str:
+def _parameters(operation: Document) -> str:
     rows = []
     for each in operation["parameters"]:
         name, what, about = row(
-            each["name"], each["schema"], needed=each["required"], about=each.get("description", "")
+            each["name"], each["schema"], required=each["required"], about=each.get("description", "")
         )
         rows.append((f"{name}<br><small>{each['in']}</small>", what, about))
     return f"<h4>Parameters</h4>{table(('Name', 'Is', 'About'), rows)}" if rows else ""
 
 
-def _body(found: Found, operation: Found) -> str:
+def _body(document: Document, operation: Document) -> str:
     if "requestBody" not in operation:
         return ""
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     name = schema["$ref"].rsplit("/", 1)[1]
-    whole = found["components"]["schemas"][name]
+    whole = document["components"]["schemas"][name]
     return f"<h4>Body</h4><p>{prose(whole['description'])}</p>{fields(whole)}"
 
 
-def _well(status: str) -> bool:
+def _is_success(status: str) -> bool:
     return status < "400"
 
 
-def _answers(operation: Found) -> str:
+def _responses(operation: Document) -> str:
     rows = [
-        (status, _content(answer), prose(answer["description"]) + _headers(answer))
-        for status, answer in sorted(operation["responses"].items())
-        if _well(status) or "application/problem+json" not in answer.get("content", {})
+        (status, _content(response), prose(response["description"]) + _headers(response))
+        for status, response in sorted(operation["responses"].items())
+        if _is_success(status) or "application/problem+json" not in response.get("content", {})
     ]
     return f"<h4>Answers</h4>{table(('Status', 'Body', 'About'), rows)}"
 
 
-def _content(answer: Found) -> str:
-    return ", ".join(kind(media["schema"]) for media in answer.get("content", {}).values()) or "none"
+def _content(response: Document) -> str:
+    return ", ".join(type_text(media["schema"]) for media in response.get("content", {}).values()) or "none"
 
 
-def _headers(answer: Found) -> str:
-    named = [name for name in answer["headers"] if name != "X-Request-Id"]
+def _headers(response: Document) -> str:
+    named = [name for name in response["headers"] if name != "X-Request-Id"]
     return (
         "<br><small>with " + ", ".join(f"<code>{escape(name)}</code>" for name in named) + "</small>" if named else ""
     )
 
 
-def _problems(operation: Found) -> str:
+def _problems(operation: Document) -> str:
     rows = []
-    for status, answer in sorted(operation["responses"].items()):
-        media = answer.get("content", {}).get("application/problem+json")
+    for status, response in sorted(operation["responses"].items()):
+        media = response.get("content", {}).get("application/problem+json")
         for code, example in media["examples"].items() if media else ():
             rows.append(
                 (status, f'<a href="problems/{code}"><code>{code}</code></a>', prose(example["value"]["title"]))
@@ -148,17 +148,17 @@ def _problems(operation: Found) -> str:
     return f"<details><summary>Errors</summary>{table(('Status', 'Code', 'About'), rows)}</details>"
 
 
-def _example(method: str, path: str, operation: Found) -> str:
-    asked = f'<pre class="asked" tabindex="0">{escape(_curl(method, path, operation))}</pre>'
-    for answer in operation["responses"].values():
-        for media in answer.get("content", {}).values():
+def _example(method: str, path: str, operation: Document) -> str:
+    request = f'<pre class="request" tabindex="0">{escape(_curl(method, path, operation))}</pre>'
+    for response in operation["responses"].values():
+        for media in response.get("content", {}).values():
             if "example" in media:
-                said = escape(_shown(media["example"]))
-                return f'<h4>For example</h4>{asked}<pre tabindex="0">{said}</pre>'
-    return f"<h4>For example</h4>{asked}"
+                example = escape(_formatted(media["example"]))
+                return f'<h4>For example</h4>{request}<pre tabindex="0">{example}</pre>'
+    return f"<h4>For example</h4>{request}"
 
 
-def _curl(method: str, path: str, operation: Found) -> str:
+def _curl(method: str, path: str, operation: Document) -> str:
     for each in operation["parameters"]:
         if each["in"] == "path":
             path = path.replace(f"{{{each['name']}}}", quote(each["example"], safe=""))
@@ -171,14 +171,14 @@ def _curl(method: str, path: str, operation: Found) -> str:
     return " \\\n  ".join(lines)
 
 
-def _shown(example: object) -> str:
+def _formatted(example: object) -> str:
     return example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
 
 
-def _types(found: Found) -> str:
+def _types(document: Document) -> str:
     shown = [
         f'<section id="{escape(name)}"><h3><code>{escape(name)}</code></h3>'
         f"<p>{prose(schema.get('description', ''))}</p>{fields(schema)}</section>"
-        for name, schema in sorted(found["components"]["schemas"].items())
+        for name, schema in sorted(document["components"]["schemas"].items())
     ]
     return f'<h2 id="types">Types</h2>{"".join(shown)}'

@@ -22,19 +22,19 @@ def prose(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def kind(schema: Schema) -> str:
+def type_text(schema: Schema) -> str:
     """What a value is."""
     if "$ref" in schema:
         name = escape(name_of(schema))
         return f'<a href="#{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(kind(each) for each in schema["anyOf"])
+        return " or ".join(type_text(each) for each in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
     if "items" in schema:
-        return f"list of {kind(schema['items'])}"
+        return f"list of {type_text(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), Mapping):
-        return f"map of {kind(schema['additionalProperties'])}"
+        return f"map of {type_text(schema['additionalProperties'])}"
     plain = escape(str(schema.get("type", "any")))
     return f"{plain}, {escape(schema['format'])}" if "format" in schema else plain
 
@@ -46,15 +46,15 @@ def name_of(schema: Schema) -> str:
 
 def limits(schema: Schema) -> str:
     """Within which limits a value is, and what it is if it is left out."""
-    one = _one(schema)
-    told = [found for bounds in _BOUNDS if (found := _between(one, *bounds))]
+    one = _non_null(schema)
+    limit_texts = [found for bounds in _BOUNDS if (found := _bounds(one, *bounds))]
     if "pattern" in one:
-        told.append(_pattern(one["pattern"]))
+        limit_texts.append(_pattern(one["pattern"]))
     if "enum" in one.get("not", {}):
-        told.append("not " + " or ".join(f"<code>{escape(each)}</code>" for each in one["not"]["enum"]))
+        limit_texts.append("not " + " or ".join(f"<code>{escape(each)}</code>" for each in one["not"]["enum"]))
     if schema.get("default") is not None:
-        told.append(f"else <code>{escape(_plain(schema['default']))}</code>")
-    return "; ".join(told)
+        limit_texts.append(f"else <code>{escape(_formatted(schema['default']))}</code>")
+    return "; ".join(limit_texts)
 
 
 def _pattern(pattern: str) -> str:
@@ -64,13 +64,13 @@ def _pattern(pattern: str) -> str:
     return "no control characters but tabs and line breaks" if pattern == PROSE else "no control characters"
 
 
-def _one(schema: Schema) -> Schema:
+def _non_null(schema: Schema) -> Schema:
     """Of what may be null, what it is when it is not."""
     real = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     return real[0] if len(real) == 1 else schema
 
 
-def _between(schema: Schema, low: str, high: str, single: str, several: str) -> str:
+def _bounds(schema: Schema, low: str, high: str, single: str, several: str) -> str:
     least, most = schema.get(low), schema.get(high)
     if least is None and most is None:
         return ""
@@ -82,23 +82,23 @@ def _between(schema: Schema, low: str, high: str, single: str, several: str) -> 
     return f"{words} {unit}".rstrip()
 
 
-def _plain(value: object) -> str:
+def _formatted(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value) or "''"
 
 
 def fields(schema: Schema) -> str:
     """The fields of an object, as a table."""
-    needed = set(schema.get("required", ()))
-    rows = [row(name, each, needed=name in needed) for name, each in schema.get("properties", {}).items()]
+    required = set(schema.get("required", ()))
+    rows = [row(name, each, required=name in required) for name, each in schema.get("properties", {}).items()]
     return table(("Field", "Is", "About"), rows)
 
 
-def row(name: str, schema: Schema, *, needed: bool, about: str = "") -> Sequence[str]:
+def row(name: str, schema: Schema, *, required: bool, about: str = "") -> Sequence[str]:
     """One field or parameter."""
-    must = "" if needed else ' <small class="maybe">optional</small>'
-    text = about or str(schema.get("description") or _one(schema).get("description", ""))
+    must = "" if required else ' <small class="maybe">optional</small>'
+    text = about or str(schema.get("description") or _non_null(schema).get("description", ""))
     words = [part for part in (prose(text), f"<small>{limits(schema)}</small>" if limits(schema) else "") if part]
-    return f"<code>{escape(name)}</code>{must}", kind(schema), "<br>".join(words)
+    return f"<code>{escape(name)}</code>{must}", type_text(schema), "<br>".join(words)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,43 +9,43 @@ from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Forbidden, NotFound
 from sharetally.domain.share import ShareRecord
 from sharetally.ports import AuditFilter
-from sharetally.web.answers import Answer, json_answer
-from sharetally.web.bodies import utc
-from sharetally.web.endpoint import Asked
-from sharetally.web.endpoints.links import shown_link
-from sharetally.web.endpoints.paging import page_of, starting_after
-from sharetally.web.parts import Parts, path_id
-from sharetally.web.schemas.audit import AuditLine, AuditLines, AuditQuery, AuditWhich, RecordBody, RecordLife
+from sharetally.web.decoding import to_utc
+from sharetally.web.endpoint import Request
+from sharetally.web.endpoints.links import link_body
+from sharetally.web.endpoints.pagination import split_page, starting_after
+from sharetally.web.responses import Response, json_response
+from sharetally.web.schemas.audit import AuditFilterQuery, AuditLine, AuditLines, AuditQuery, RecordBody, RecordHistory
 from sharetally.web.schemas.shares import ErrorBody
+from sharetally.web.services import Services, id_from_path
 
-LIFE = 1_000  # lines of one record that are shown
+MAX_HISTORY = 1_000  # lines of one record that are shown
 
 
-async def audit(parts: Parts, asked: Asked) -> Answer:
+async def audit(services: Services, request: Request) -> Response:
     """Who did what: everything with the scope `audit`, else one's own."""
-    query: AuditQuery = asked.query
-    wanted = which_lines(parts, asked.signed, query)
-    found = await parts.reading.audit(wanted, limit=query.pageSize + 1, after=starting_after(query))
-    items, following = page_of(found, query.pageSize)
-    return json_answer(200, AuditLines(items=[shown_line(entry) for entry in items], next=following))
+    query: AuditQuery = request.query
+    criteria = audit_filter(services, request.caller, query)
+    entries = await services.reads.audit(criteria, limit=query.pageSize + 1, after=starting_after(query))
+    items, following = split_page(entries, query.pageSize)
+    return json_response(200, AuditLines(items=[audit_line_body(entry) for entry in items], next=following))
 
 
-def which_lines(parts: Parts, caller: Caller, query: AuditWhich) -> AuditFilter:
+def audit_filter(services: Services, caller: Caller, query: AuditFilterQuery) -> AuditFilter:
     """What the query asks for, as far as the caller may see it."""
     return AuditFilter(
         content_type=query.contentType or None,
         content_id=query.contentId or None,
-        platform=parts.canonical(query.platform) if query.platform is not UNSET else None,
-        user_id=_whose(caller, query.userId or None),
+        platform=services.canonical_platform(query.platform) if query.platform is not UNSET else None,
+        user_id=_visible_user(caller, query.userId or None),
         status=query.status or None,
         action=query.action or None,
-        start=utc(query.start, "from"),
-        end=utc(query.end, "to"),
+        start=to_utc(query.start, "from"),
+        end=to_utc(query.end, "to"),
         request_id=query.requestId or None,
     )
 
 
-def _whose(caller: Caller, user_id: str | None) -> str | None:
+def _visible_user(caller: Caller, user_id: str | None) -> str | None:
     if caller.may("audit"):
         return user_id
     if user_id is not None and user_id != caller.user_id:
@@ -53,7 +53,7 @@ def _whose(caller: Caller, user_id: str | None) -> str | None:
     return caller.user_id
 
 
-def shown_line(entry: AuditEntry) -> AuditLine:
+def audit_line_body(entry: AuditEntry) -> AuditLine:
     """A line as callers see it."""
     failed = entry.error_code is not None or entry.error_message is not None
     return AuditLine(
@@ -72,23 +72,23 @@ def shown_line(entry: AuditEntry) -> AuditLine:
     )
 
 
-async def life(parts: Parts, asked: Asked) -> Answer:
+async def history(services: Services, request: Request) -> Response:
     """A share, link or correction as it stands, and all that happened to it; one's own without the scope `audit`."""
-    subject = path_id(asked, "recordId")
-    wanted = AuditFilter(subject_id=subject, user_id=_whose(asked.signed, None))
-    entries = await parts.reading.audit(wanted, limit=LIFE, after=None)
+    subject = id_from_path(request, "recordId")
+    criteria = AuditFilter(subject_id=subject, user_id=_visible_user(request.caller, None))
+    entries = await services.reads.audit(criteria, limit=MAX_HISTORY, after=None)
     if not entries:
         raise NotFound("nothing happened to this id, or not to one of yours")
-    record, link = await parts.reading.record(subject), await parts.reading.link(subject)
-    body = RecordLife(
-        record=_record(record) if record else None,
-        link=shown_link(parts, link) if link else None,
-        entries=[shown_line(entry) for entry in reversed(entries)],
+    record, link = await services.reads.record(subject), await services.reads.link(subject)
+    body = RecordHistory(
+        record=_record_body(record) if record else None,
+        link=link_body(services, link) if link else None,
+        entries=[audit_line_body(entry) for entry in reversed(entries)],
     )
-    return json_answer(200, body)
+    return json_response(200, body)
 
 
-def _record(record: ShareRecord) -> RecordBody:
+def _record_body(record: ShareRecord) -> RecordBody:
     failed = record.error_code is not None or record.error_message is not None
     return RecordBody(
         id=str(record.id),

@@ -19,97 +19,103 @@ import msgspec
 from starlette.types import Receive
 
 from sharetally.domain.audit import AuditEntry
-from sharetally.ports import AuditFilter, Reading
-from sharetally.web.answers import Streamed, Write
-from sharetally.web.endpoint import Asked
-from sharetally.web.endpoints.audit import shown_line, which_lines
-from sharetally.web.parts import Parts
+from sharetally.ports import AuditFilter, ReadStore
+from sharetally.web.endpoint import Request
+from sharetally.web.endpoints.audit import audit_filter, audit_line_body
+from sharetally.web.responses import StreamingResponse, WriteChunk
+from sharetally.web.services import Services
 
-PAGE = 1_000  # lines read at once
-FORMULA = re.compile(r"^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])")  # where one would begin
+PAGE_SIZE = 1_000  # lines read at once
+FORMULA_START = re.compile(r"^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])")  # where one would begin
 COLUMNS = (
     *("id", "at", "userId", "actor", "action", "platform", "contentType", "contentId"),
     *("status", "errorCode", "errorMessage", "requestId", "recordId"),
 )
 _lines = msgspec.json.Encoder().encode_lines
-Form = Callable[[Sequence[AuditEntry]], bytes]
+EncodePage = Callable[[Sequence[AuditEntry]], bytes]
 
 
-async def export(parts: Parts, asked: Asked) -> Streamed:
+async def export(services: Services, request: Request) -> StreamingResponse:
     """All lines that the filter lets through, newest first."""
-    as_csv = asked.query.format == "csv"
-    which = which_lines(parts, asked.signed, asked.query)
-    first = await _page(parts.reading, which, None)  # what cannot be had is said while there is a status to say it with
-    file = _File(parts.reading, which, first, written=_csv if as_csv else _json)
+    as_csv = request.query.format == "csv"
+    criteria = audit_filter(services, request.caller, request.query)
+    first = await _read_page(
+        services.reads, criteria, None
+    )  # what cannot be had is said while there is a status to say it with
+    file = _Export(services.reads, criteria, first, encode_page=_encode_csv if as_csv else _encode_json_lines)
     media = "text/csv; charset=utf-8; header=present" if as_csv else "application/x-ndjson"
-    name = f"audit-{parts.clock.now():%Y%m%dT%H%M%SZ}.{asked.query.format}"
+    name = f"audit-{services.clock.now():%Y%m%dT%H%M%SZ}.{request.query.format}"
     headers = (
         ("content-type", media),
         ("content-disposition", f'attachment; filename="{name}"'),
         ("cache-control", "no-store"),
     )
-    return Streamed(status=200, headers=headers, write=file.write)
+    return StreamingResponse(status=200, headers=headers, write=file.write)
 
 
-class _File:
+class _Export:
     """One export; the first page is read already."""
 
-    def __init__(self, reading: Reading, which: AuditFilter, first: Sequence[AuditEntry], *, written: Form) -> None:
-        self._reading = reading
-        self._which = which
-        self._page = first
-        self._written = written
+    def __init__(
+        self, reads: ReadStore, criteria: AuditFilter, first: Sequence[AuditEntry], *, encode_page: EncodePage
+    ) -> None:
+        self._reads = reads
+        self._filter = criteria
+        self._read_page = first
+        self._encode_page = encode_page
 
-    async def write(self, receive: Receive, send: Write) -> None:
+    async def write(self, receive: Receive, send: WriteChunk) -> None:
         """Until the last line, or until the client leaves."""
-        left = asyncio.create_task(_left(receive))
+        client_left = asyncio.create_task(_client_left(receive))
         try:
-            if self._written is _csv:
-                await send(_rows([COLUMNS]))
-            while self._page and not left.done():
-                await send(self._written(self._page))
-                whole = len(self._page) == PAGE
-                self._page = await _page(self._reading, self._which, self._page[-1].id) if whole else []
+            if self._encode_page is _encode_csv:
+                await send(_csv_rows([COLUMNS]))
+            while self._read_page and not client_left.done():
+                await send(self._encode_page(self._read_page))
+                is_full_page = len(self._read_page) == PAGE_SIZE
+                self._read_page = (
+                    await _read_page(self._reads, self._filter, self._read_page[-1].id) if is_full_page else []
+                )
         finally:
-            left.cancel()
+            client_left.cancel()
 
 
-async def _page(reading: Reading, which: AuditFilter, after: UUID | None) -> Sequence[AuditEntry]:
-    return await reading.audit(which, limit=PAGE, after=after)
+async def _read_page(reads: ReadStore, criteria: AuditFilter, after: UUID | None) -> Sequence[AuditEntry]:
+    return await reads.audit(criteria, limit=PAGE_SIZE, after=after)
 
 
-async def _left(receive: Receive) -> None:
+async def _client_left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _json(entries: Sequence[AuditEntry]) -> bytes:
-    return _lines([shown_line(entry) for entry in entries])
+def _encode_json_lines(entries: Sequence[AuditEntry]) -> bytes:
+    return _lines([audit_line_body(entry) for entry in entries])
 
 
-def _csv(entries: Sequence[AuditEntry]) -> bytes:
-    return _rows([[_cell(value) for value in _values(entry)] for entry in entries])
+def _encode_csv(entries: Sequence[AuditEntry]) -> bytes:
+    return _csv_rows([[_csv_cell(value) for value in _column_values(entry)] for entry in entries])
 
 
-def _rows(rows: Sequence[Sequence[str]]) -> bytes:
+def _csv_rows(rows: Sequence[Sequence[str]]) -> bytes:
     """RFC 4180: commas, quotes where needed, CRLF."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
-def _values(entry: AuditEntry) -> tuple[object, ...]:
+def _column_values(entry: AuditEntry) -> tuple[object, ...]:
     return (
-        *(entry.id, _time(entry.at), entry.user_id, entry.actor, entry.action, entry.platform),
+        *(entry.id, _rfc3339(entry.at), entry.user_id, entry.actor, entry.action, entry.platform),
         *(entry.content.type, entry.content.id, entry.status, entry.error_code, entry.error_message),
         *(entry.request_id, entry.subject_id),
     )
 
 
-def _time(at: datetime) -> str:
+def _rfc3339(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def _cell(value: object) -> str:
+def _csv_cell(value: object) -> str:
     text = "" if value is None else str(value)
-    return FORMULA.sub("'", text)
+    return FORMULA_START.sub("'", text)

@@ -20,15 +20,15 @@ from urllib.parse import parse_qsl
 import structlog
 
 from sharetally.domain.errors import Forbidden, SharetallyError, Unauthenticated, Unavailable
-from sharetally.web.answers import Answer
-from sharetally.web.endpoint import Access, Asked, Endpoint
+from sharetally.web.auth import sign_in_cookie
+from sharetally.web.auth.oidc import OidcProvider, SignInAttempt
+from sharetally.web.auth.tokens import user_fault
+from sharetally.web.endpoint import Access, Endpoint, Request
 from sharetally.web.endpoints.html import html_page
-from sharetally.web.parts import Parts
-from sharetally.web.who import attempts
-from sharetally.web.who.oidc import Attempt, Provider
-from sharetally.web.who.tokens import user_fault
+from sharetally.web.responses import Response
+from sharetally.web.services import Services
 
-NAMES = ("name", "preferred_username", "email")
+NAME_CLAIMS = ("name", "preferred_username", "email")
 MAX_CODE = 4096
 _ERROR = re.compile(r"[a-z_]{1,64}")
 _HEADERS = (("cache-control", "no-store"), ("referrer-policy", "no-referrer"))
@@ -36,15 +36,15 @@ log = structlog.get_logger("sharetally.oidc")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OpenId:
+class OidcSignIn:
     """The provider, and what its claims mean here: `scopes` by group."""
 
-    provider: Provider
+    provider: OidcProvider
     user_claim: str
     groups_claim: str
     scopes: Mapping[str, frozenset[str]]
 
-    def user(self, claims: Mapping[str, object]) -> str:
+    def user_id(self, claims: Mapping[str, object]) -> str:
         """The user's id; `Forbidden` if the claim is none."""
         found = claims.get(self.user_claim)
         if self.user_claim == "email" and claims.get("email_verified") is not True:
@@ -55,10 +55,10 @@ class OpenId:
             )
         return found
 
-    def granted(self, claims: Mapping[str, object]) -> frozenset[str]:
+    def granted_scopes(self, claims: Mapping[str, object]) -> frozenset[str]:
         """What their groups may; `Forbidden` if that is nothing."""
-        told = claims.get(self.groups_claim)
-        groups = [told] if isinstance(told, str) else told if isinstance(told, list) else []
+        claim = claims.get(self.groups_claim)
+        groups = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
         if self.groups_claim == "email" and claims.get("email_verified") is not True:
             groups = []
         mapped = [self.scopes[group] for group in groups if isinstance(group, str) and group in self.scopes]
@@ -68,70 +68,76 @@ class OpenId:
         return granted
 
 
-async def leave(known: OpenId, parts: Parts, asked: Asked) -> Answer:
+async def start_sign_in(oidc: OidcSignIn, services: Services, request: Request) -> Response:
     """Off to the provider."""
     try:
-        told = _told(asked)
-        page = attempts.own_page(told.get("return", attempts.HOME), parts.places.root_path)
-        cookie, attempt = attempts.begin(page)
-        url = await known.provider.sign_in_url(attempt, anew=told.get("prompt") == "login")
+        query = _query(request)
+        page = sign_in_cookie.safe_return_page(
+            query.get("return", sign_in_cookie.HOME_PAGE), services.url_policy.root_path
+        )
+        cookie, attempt = sign_in_cookie.begin_sign_in(page)
+        url = await oidc.provider.sign_in_url(attempt, force_login=query.get("prompt") == "login")
     except SharetallyError as error:
-        return _failed(parts, asked, error)
-    kept = attempts.COOKIE.set(asked.scope, parts.places.public_url, cookie, seconds=attempts.SECONDS)
-    return Answer(status=302, headers=(("location", url), kept, *_HEADERS))
+        return _error_page(services, request, error)
+    cookie_header = sign_in_cookie.COOKIE.set(
+        request.scope, services.url_policy.public_url, cookie, seconds=sign_in_cookie.LIFETIME_SECONDS
+    )
+    return Response(status=302, headers=(("location", url), cookie_header, *_HEADERS))
 
 
-async def come_back(known: OpenId, parts: Parts, asked: Asked) -> Answer:
+async def finish_sign_in(oidc: OidcSignIn, services: Services, request: Request) -> Response:
     """Back from the provider; the attempt is over, whatever came of it."""
-    over = attempts.COOKIE.clear(asked.scope, parts.places.public_url)
+    clear_cookie = sign_in_cookie.COOKIE.clear(request.scope, services.url_policy.public_url)
     try:
-        attempt, page = _resumed(parts, asked)
-        claims = await known.provider.claims(await _code(known, asked), attempt, wanted=known.groups_claim)
-        session, cookie = await parts.sessions.begin(
-            asked.scope, known.user(claims), known.granted(claims), name=_name(claims)
+        attempt, page = _resume(services, request)
+        claims = await oidc.provider.claims(
+            await _authorization_code(oidc, request), attempt, required_claim=oidc.groups_claim
+        )
+        session, cookie = await services.sessions.begin(
+            request.scope, oidc.user_id(claims), oidc.granted_scopes(claims), name=_display_name(claims)
         )
     except SharetallyError as error:
-        return _failed(parts, asked, error, over)
+        return _error_page(services, request, error, clear_cookie)
     log.info("signed in to the console", user=session.user_id, scopes=sorted(session.scopes), by="openid")
-    return _lead_on(parts, page, cookie, over)
+    return _continue_page(services, page, cookie, clear_cookie)
 
 
-def _told(asked: Asked) -> Mapping[str, str]:
+def _query(request: Request) -> Mapping[str, str]:
     """The query; what comes twice is told by nobody."""
     try:
-        pairs = parse_qsl(asked.scope["query_string"].decode("ascii"), max_num_fields=50, errors="strict")
+        pairs = parse_qsl(request.scope["query_string"].decode("ascii"), max_num_fields=50, errors="strict")
     except ValueError:
         return {}
     return dict(pairs) if len(dict(pairs)) == len(pairs) else {}
 
 
-def _resumed(parts: Parts, asked: Asked) -> tuple[Attempt, str]:
+def _resume(services: Services, request: Request) -> tuple[SignInAttempt, str]:
     """The sign-in that this browser began, if it is the one that the provider speaks of."""
-    begun = attempts.resume(attempts.COOKIE.read(asked.scope, parts.places.public_url))
-    state = _told(asked).get("state", "")
-    if begun is None or not hmac.compare_digest(begun[0].state.encode(), state.encode()):
-        raise _NotBegun
-    return begun
+    resumed = sign_in_cookie.resume_sign_in(sign_in_cookie.COOKIE.read(request.scope, services.url_policy.public_url))
+    state = _query(request).get("state", "")
+    if resumed is None or not hmac.compare_digest(resumed[0].state.encode(), state.encode()):
+        raise _UnknownAttempt
+    return resumed
 
 
-async def _code(known: OpenId, asked: Asked) -> str:
-    told = _told(asked)
-    await known.provider.check_sender(told.get("iss"))
-    error = told.get("error")
+async def _authorization_code(oidc: OidcSignIn, request: Request) -> str:
+    query = _query(request)
+    await oidc.provider.check_issuer(query.get("iss"))
+    error = query.get("error")
     if error is not None:
         raise _Declined(error if _ERROR.fullmatch(error) else "an error")
-    code = told.get("code", "")
+    code = query.get("code", "")
     if not 1 <= len(code) <= MAX_CODE:
         raise Unauthenticated("the provider sent no code")
     return code
 
 
-def _name(claims: Mapping[str, object]) -> str | None:
-    told = (claims.get(name) for name in NAMES)
-    return next((each for each in told if isinstance(each, str) and each.isprintable() and each.strip()), None)
+def _display_name(claims: Mapping[str, object]) -> str | None:
+    names = (claims.get(name) for name in NAME_CLAIMS)
+    return next((each for each in names if isinstance(each, str) and each.isprintable() and each.strip()), None)
 
 
-class _NotBegun(Unauthenticated):
+class _UnknownAttempt(Unauthenticated):
     """Another browser began it, or none did."""
 
 
@@ -142,33 +148,33 @@ class _Declined(Unauthenticated):
 # pages
 
 
-def _lead_on(parts: Parts, page: str, *cookies: tuple[str, str]) -> Answer:
-    target = escape(parts.places.root_path + page)
+def _continue_page(services: Services, page: str, *cookies: tuple[str, str]) -> Response:
+    target = escape(services.url_policy.root_path + page)
     body = f'<h1>Signed in</h1><p><a href="{target}">Go on to the console</a></p>'
     head = f'<meta http-equiv="refresh" content="0;url={target}">'
-    return _page(parts, 200, "Signed in", body, *cookies, head=head)
+    return _page(services, 200, "Signed in", body, *cookies, head=head)
 
 
-def _failed(parts: Parts, asked: Asked, error: SharetallyError, *cookies: tuple[str, str]) -> Answer:
-    status, title, text = _explained(error)
+def _error_page(services: Services, request: Request, error: SharetallyError, *cookies: tuple[str, str]) -> Response:
+    status, title, text = _explain(error)
     log.warning("nobody was signed in to the console", reason=error.detail or type(error).__name__, status=status)
-    root = escape(parts.places.root_path)
+    root = escape(services.url_policy.root_path)
     again = f'<a href="{root}/console/sign-in/oidc">Try again</a>'
     if isinstance(error, Forbidden):
         again = f'<a href="{root}/console/sign-in/oidc?prompt=login">Use another account</a>'
     body = (
         f"<p><small>Signing in to the console</small></p><h1>{escape(title)}</h1><p>{escape(text)}</p>"
         f'<p>{again} · <a href="{root}/console/sign-in">Other ways to sign in</a></p>'
-        f"<p><small>Request {escape(asked.request_id)}</small></p>"
+        f"<p><small>Request {escape(request.request_id)}</small></p>"
     )
     retry = (("retry-after", str(error.retry_after)),) if isinstance(error, Unavailable) else ()
-    return _page(parts, status, title, body, *cookies, *retry)
+    return _page(services, status, title, body, *cookies, *retry)
 
 
-def _explained(error: SharetallyError) -> tuple[int, str, str]:
+def _explain(error: SharetallyError) -> tuple[int, str, str]:
     """Status, title and what to do; nothing that the provider wrote is repeated but a code."""
     match error:
-        case _NotBegun():
+        case _UnknownAttempt():
             text = "It was begun in another browser, was finished before, or took longer than ten minutes."
             return 400, "This sign-in cannot be finished", text
         case _Declined():
@@ -184,22 +190,27 @@ def _explained(error: SharetallyError) -> tuple[int, str, str]:
     return 502, "The answer does not hold", text
 
 
-def _page(parts: Parts, status: int, title: str, body: str, *headers: tuple[str, str], head: str = "") -> Answer:
-    answer = html_page(parts.places.root_path, title, f'<main class="problem">{body}</main>', head=head)
-    return answer._replace(status=status, headers=(*answer.headers, *_HEADERS, *headers))
+def _page(
+    services: Services, status: int, title: str, body: str, *headers: tuple[str, str], head: str = ""
+) -> Response:
+    response = html_page(services.url_policy.root_path, title, f'<main class="problem">{body}</main>', head=head)
+    return response._replace(status=status, headers=(*response.headers, *_HEADERS, *headers))
 
 
-def sign_in_endpoints(known: OpenId) -> tuple[Endpoint, ...]:
+def sign_in_endpoints(oidc: OidcSignIn) -> tuple[Endpoint, ...]:
     """For people, like the pages of `pages.py`: not part of the OpenAPI document."""
     return tuple(
         Endpoint(
             method="GET",
             path=path,
-            handler=partial(handler, known),
+            handler=partial(handler, oidc),
             summary="",
             tag="",
             access=Access.PUBLIC,
-            answers={200: None},
+            responses={200: None},
         )
-        for path, handler in (("/console/sign-in/oidc", leave), ("/console/sign-in/oidc/callback", come_back))
+        for path, handler in (
+            ("/console/sign-in/oidc", start_sign_in),
+            ("/console/sign-in/oidc/callback", finish_sign_in),
+        )
     )

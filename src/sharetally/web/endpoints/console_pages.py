@@ -13,9 +13,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from sharetally.domain.errors import NotFound
-from sharetally.web.answers import Answer, page
-from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
-from sharetally.web.parts import Parts
+from sharetally.web.endpoint import Access, Endpoint, Handler, Request
+from sharetally.web.responses import Response, document_response
+from sharetally.web.services import Services
 
 VIEWS = (
     "/console",
@@ -40,9 +40,9 @@ HEADERS = (
     ("cross-origin-opener-policy", "same-origin"),
     ("referrer-policy", "no-referrer"),
 )
-_FOR_EVER = ("cache-control", "public, max-age=31536000, immutable")
+_IMMUTABLE = ("cache-control", "public, max-age=31536000, immutable")
 _NO_CACHE = ("cache-control", "no-cache")
-_TYPES = {
+_MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -64,61 +64,61 @@ def console_endpoints(built: Traversable | None = None) -> tuple[Endpoint, ...]:
     built = built or files("sharetally.web").joinpath("static", "console")
     index = built.joinpath("index.html")
     text = index.read_text("utf-8") if index.is_file() else None
-    shown = _index(text) if text else _not_built
-    assets = {each.name: _File(each, _FOR_EVER) for each in _listed(built.joinpath("assets"))}
-    beside = {name: built.joinpath(name) for name in ("mark.svg", "licences.txt")}
+    index_page = _index_handler(text) if text else _not_built_handler
+    assets = {each.name: _StaticFile(each, _IMMUTABLE) for each in _list_files(built.joinpath("assets"))}
+    other_files = {name: built.joinpath(name) for name in ("mark.svg", "licences.txt")}
     return (
-        *(_endpoint(path, shown) for path in VIEWS),
-        _endpoint("/console/{nowhere}", _index(text, status=404) if text else _not_built),
-        _endpoint("/console/assets/{file}", _asset(assets)),
+        *(_endpoint(path, index_page) for path in VIEWS),
+        _endpoint("/console/{nowhere}", _index_handler(text, status=404) if text else _not_built_handler),
+        _endpoint("/console/assets/{file}", _file_handler(assets)),
         *(
-            _endpoint(f"/console/{name}", _asset({"": _File(found, _NO_CACHE)}))
-            for name, found in beside.items()
-            if found.is_file()
+            _endpoint(f"/console/{name}", _file_handler({"": _StaticFile(files_by_name, _NO_CACHE)}))
+            for name, files_by_name in other_files.items()
+            if files_by_name.is_file()
         ),
     )
 
 
 def _endpoint(path: str, handler: Handler) -> Endpoint:
     return Endpoint(
-        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, answers={200: None}
+        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, responses={200: None}
     )
 
 
-def _listed(folder: Traversable) -> list[Traversable]:
+def _list_files(folder: Traversable) -> list[Traversable]:
     return [each for each in folder.iterdir() if each.is_file()] if folder.is_dir() else []
 
 
-def _index(text: str, status: int = 200) -> Handler:
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        here = escape(f"{parts.places.root_path}/console/")
-        shown = page(text.replace('="./', f'="{here}'), _TYPES["html"], _NO_CACHE, *HEADERS)
-        return shown._replace(status=status)
+def _index_handler(text: str, status: int = 200) -> Handler:
+    async def handler(services: Services, request: Request) -> Response:
+        base_url = escape(f"{services.url_policy.root_path}/console/")
+        index_page = document_response(text.replace('="./', f'="{base_url}'), _MEDIA_TYPES["html"], _NO_CACHE, *HEADERS)
+        return index_page._replace(status=status)
 
     return handler
 
 
-async def _not_built(parts: Parts, asked: Asked) -> Answer:
-    body = _NOT_BUILT.format(root=escape(parts.places.root_path))
-    return page(body, _TYPES["html"], _NO_CACHE, *HEADERS)._replace(status=503)
+async def _not_built_handler(services: Services, request: Request) -> Response:
+    body = _NOT_BUILT.format(root=escape(services.url_policy.root_path))
+    return document_response(body, _MEDIA_TYPES["html"], _NO_CACHE, *HEADERS)._replace(status=503)
 
 
-class _File:
+class _StaticFile:
     """A file as it is sent, and what is sent to those who take gzip."""
 
-    def __init__(self, found: Traversable, caching: tuple[str, str]) -> None:
-        body = found.read_bytes()
+    def __init__(self, files_by_name: Traversable, caching: tuple[str, str]) -> None:
+        body = files_by_name.read_bytes()
         headers = (caching, ("vary", "accept-encoding"), *HEADERS)
-        self.plain = page(body, _TYPES[found.name.rsplit(".", 1)[1]], *headers)
-        packed = gzip.compress(body, mtime=0)
-        self.packed = self.plain._replace(headers=(*self.plain.headers, ("content-encoding", "gzip")), body=packed)
+        self.plain = document_response(body, _MEDIA_TYPES[files_by_name.name.rsplit(".", 1)[1]], *headers)
+        gzipped = gzip.compress(body, mtime=0)
+        self.gzipped = self.plain._replace(headers=(*self.plain.headers, ("content-encoding", "gzip")), body=gzipped)
 
 
-def _asset(found: dict[str, _File]) -> Handler:
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        file = found.get(asked.path.get("file", ""))
+def _file_handler(files_by_name: dict[str, _StaticFile]) -> Handler:
+    async def handler(services: Services, request: Request) -> Response:
+        file = files_by_name.get(request.path.get("file", ""))
         if file is None:
             raise NotFound("no such file")
-        return file.packed if "gzip" in asked.headers.get("accept-encoding", "") else file.plain
+        return file.gzipped if "gzip" in request.headers.get("accept-encoding", "") else file.plain
 
     return handler

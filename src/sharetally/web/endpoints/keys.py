@@ -8,58 +8,60 @@ import structlog
 
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.errors import InvalidRequest, NotFound
-from sharetally.flow.again import again
+from sharetally.flow.retry import retry_transaction
 from sharetally.ports import ApiKey
-from sharetally.web.answers import Answer, json_answer, no_content
-from sharetally.web.endpoint import Asked
-from sharetally.web.endpoints.paging import page_of, starting_after
-from sharetally.web.parts import Parts, path_id
+from sharetally.web.auth.credentials import new_key
+from sharetally.web.endpoint import Request
+from sharetally.web.endpoints.pagination import split_page, starting_after
+from sharetally.web.responses import Response, json_response, no_content
 from sharetally.web.schemas.operation import Key, Keys, NewKey
-from sharetally.web.who.identity import new_key
+from sharetally.web.services import Services, id_from_path
 
-_FRESH = ("cache-control", "no-store")
+_NO_STORE = ("cache-control", "no-store")
 log = structlog.get_logger("sharetally.keys")
 
 
-async def listing(parts: Parts, asked: Asked) -> Answer:
+async def list_keys(services: Services, request: Request) -> Response:
     """Newest first; there are few, so a page is cut from all of them."""
-    after, size = starting_after(asked.query), asked.query.pageSize
-    found = [key for key in await parts.keys.keys() if after is None or key.id < after]
-    items, following = page_of(found[: size + 1], size)
-    return json_answer(200, Keys(items=[Key(**_shown(key)) for key in items], next=following), _FRESH)
+    after, size = starting_after(request.query), request.query.pageSize
+    found = [key for key in await services.key_store.keys() if after is None or key.id < after]
+    items, following = split_page(found[: size + 1], size)
+    return json_response(200, Keys(items=[Key(**_key_fields(key)) for key in items], next=following), _NO_STORE)
 
 
-async def read(parts: Parts, asked: Asked) -> Answer:
+async def read_key(services: Services, request: Request) -> Response:
     """One key."""
-    key_id = path_id(asked)
-    found = await parts.keys.key(key_id)
+    key_id = id_from_path(request)
+    found = await services.key_store.key(key_id)
     if found is None:
         raise NotFound(f"no key {key_id}")
-    return json_answer(200, Key(**_shown(found)), _FRESH)
+    return json_response(200, Key(**_key_fields(found)), _NO_STORE)
 
 
-async def create(parts: Parts, asked: Asked) -> Answer:
+async def create(services: Services, request: Request) -> Response:
     """A new key, whose text is in this answer alone."""
-    scopes = set(asked.body.scopes)
-    if len(scopes) < len(asked.body.scopes):
+    scopes = set(request.body.scopes)
+    if len(scopes) < len(request.body.scopes):
         raise InvalidRequest(("scopes", "must be each there once"))
-    plain, key = new_key(asked.body.name, scopes, clock=parts.clock)
-    await again(lambda: parts.keys.add_key(key))
-    log.warning("an API key was made", key=str(key.id), name=key.name, scopes=sorted(key.scopes), by=asked.signed.actor)
-    location = ("location", f"{parts.places.root_path}/keys/{key.id}")
-    return json_answer(201, NewKey(key=plain, **_shown(key)), location, _FRESH)
+    secret, key = new_key(request.body.name, scopes, clock=services.clock)
+    await retry_transaction(lambda: services.key_store.add_key(key))
+    log.warning(
+        "an API key was made", key=str(key.id), name=key.name, scopes=sorted(key.scopes), by=request.caller.actor
+    )
+    location = ("location", f"{services.url_policy.root_path}/keys/{key.id}")
+    return json_response(201, NewKey(key=secret, **_key_fields(key)), location, _NO_STORE)
 
 
-async def revoke(parts: Parts, asked: Asked) -> Answer:
+async def revoke(services: Services, request: Request) -> Response:
     """An end to it; it stops within ten seconds. Repeating changes nothing."""
-    key_id = path_id(asked)
-    if not await again(lambda: parts.keys.revoke_key(key_id)):
+    key_id = id_from_path(request)
+    if not await retry_transaction(lambda: services.key_store.revoke_key(key_id)):
         raise NotFound(f"no key {key_id}")
-    log.warning("an API key was revoked", key=str(key_id), by=asked.signed.actor)
+    log.warning("an API key was revoked", key=str(key_id), by=request.caller.actor)
     return no_content()
 
 
-def _shown(key: ApiKey) -> dict[str, Any]:
+def _key_fields(key: ApiKey) -> dict[str, Any]:
     return {
         "id": str(key.id),
         "name": key.name,

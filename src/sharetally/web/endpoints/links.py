@@ -13,53 +13,55 @@ from sharetally.domain.content import ContentRef, shown_label, stored_label
 from sharetally.domain.errors import Forbidden, Gone, InvalidRequest, NotFound
 from sharetally.domain.ids import from_base62
 from sharetally.domain.link import LINK_CODE_LENGTH, ShareLink
-from sharetally.flow.linking import CreateLink, DeleteLink, PatchLink, may_touch
+from sharetally.flow.links import CreateLink, DeleteLink, PatchLink, may_edit
 from sharetally.ports import LinkFilter
-from sharetally.web.answers import Answer, json_answer, no_content
-from sharetally.web.bodies import utc
-from sharetally.web.endpoint import Asked
-from sharetally.web.endpoints.paging import page_of, starting_after
-from sharetally.web.parts import Parts, checked_content
+from sharetally.web.decoding import to_utc
+from sharetally.web.endpoint import Request
+from sharetally.web.endpoints.pagination import split_page, starting_after
+from sharetally.web.responses import Response, json_response, no_content
 from sharetally.web.schemas.shares import Link, LinkPatch, Links
+from sharetally.web.services import Services, validated_content
 
 
-async def create(parts: Parts, asked: Asked) -> Answer:
+async def create(services: Services, request: Request) -> Response:
     """Hand out a link."""
-    body = asked.body
-    content = checked_content(body.contentType, body.contentId)
-    wish = CreateLink(
+    body = request.body
+    content = validated_content(body.contentType, body.contentId)
+    command = CreateLink(
         content=content,
-        caller=asked.signed,
-        url=_target(parts, content, body.url),
+        caller=request.caller,
+        url=_target(services, content, body.url),
         channel=stored_label(body.channelId),
         campaign=stored_label(body.campaignId),
-        expires_at=utc(body.expiresAt, "expiresAt"),
-        request_id=asked.request_id,
+        expires_at=to_utc(body.expiresAt, "expiresAt"),
+        request_id=request.request_id,
     )
-    if parts.hooks:
-        await parts.hooks.before_create(wish.draft(parts.clock.now()))
-    return await parts.commit(asked, wish, lambda link: _created(parts, link))
+    if services.hooks:
+        await services.hooks.before_create(command.draft(services.clock.now()))
+    return await services.commit(request, command, lambda link: _created_response(services, link))
 
 
-def _target(parts: Parts, content: ContentRef, url: str | None) -> str:
+def _target(services: Services, content: ContentRef, url: str | None) -> str:
     if url is not None:
-        return parts.places.check_target(url, "url")
-    found = parts.places.content_url(content)
-    if found is None:
+        return services.url_policy.check_target(url, "url")
+    changes = services.url_policy.content_url(content)
+    if changes is None:
         raise InvalidRequest(("url", f"is needed: CONTENT_URLS does not say where a {content.type} lives"))
-    return found
+    return changes
 
 
-def _created(parts: Parts, link: ShareLink) -> Answer:
-    return json_answer(201, shown_link(parts, link), ("location", f"{parts.places.root_path}/share-links/{link.id}"))
+def _created_response(services: Services, link: ShareLink) -> Response:
+    return json_response(
+        201, link_body(services, link), ("location", f"{services.url_policy.root_path}/share-links/{link.id}")
+    )
 
 
-def shown_link(parts: Parts, link: ShareLink) -> Link:
+def link_body(services: Services, link: ShareLink) -> Link:
     """A link as callers see it."""
     return Link(
         id=str(link.id),
         code=link.code,
-        shortUrl=parts.places.short_url(link.code),
+        shortUrl=services.url_policy.short_url(link.code),
         contentType=link.content.type,
         contentId=link.content.id,
         userId=link.user_id,
@@ -72,57 +74,57 @@ def shown_link(parts: Parts, link: ShareLink) -> Link:
     )
 
 
-async def read(parts: Parts, asked: Asked) -> Answer:
+async def read_link(services: Services, request: Request) -> Response:
     """One link of the caller's own, or any for an admin."""
-    link = await _found(parts, asked)
+    link = await _visible_link(services, request)
     if link is None:
         raise NotFound("no such share link")
-    return json_answer(200, shown_link(parts, link))
+    return json_response(200, link_body(services, link))
 
 
-async def patch(parts: Parts, asked: Asked) -> Answer:
+async def patch(services: Services, request: Request) -> Response:
     """Change what the patch names."""
-    fields = _fields(parts, asked.body)
-    wish = PatchLink(link_id=_link_id(asked), caller=asked.signed, fields=fields, request_id=asked.request_id)
-    return await parts.commit(asked, wish, lambda link: json_answer(200, shown_link(parts, link)))
+    fields = _changed_fields(services, request.body)
+    command = PatchLink(link_id=_link_id(request), caller=request.caller, fields=fields, request_id=request.request_id)
+    return await services.commit(request, command, lambda link: json_response(200, link_body(services, link)))
 
 
-def _fields(parts: Parts, body: LinkPatch) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _changed_fields(services: Services, body: LinkPatch) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
     if body.url is not UNSET:
-        found["url"] = parts.places.check_target(body.url, "url")
+        changes["url"] = services.url_policy.check_target(body.url, "url")
     if body.channelId is not UNSET:
-        found["channel"] = stored_label(body.channelId)
+        changes["channel"] = stored_label(body.channelId)
     if body.campaignId is not UNSET:
-        found["campaign"] = stored_label(body.campaignId)
+        changes["campaign"] = stored_label(body.campaignId)
     if body.expiresAt is not UNSET:
-        found["expires_at"] = utc(body.expiresAt, "expiresAt")
-    return found
+        changes["expires_at"] = to_utc(body.expiresAt, "expiresAt")
+    return changes
 
 
-async def delete(parts: Parts, asked: Asked) -> Answer:
+async def delete(services: Services, request: Request) -> Response:
     """Delete a link: it no longer counts."""
-    if parts.hooks and (link := await _found(parts, asked)):
-        await parts.hooks.before_delete(link)
-    wish = DeleteLink(link_id=_link_id(asked), caller=asked.signed, request_id=asked.request_id)
-    return await parts.commit(asked, wish, lambda _: no_content())
+    if services.hooks and (link := await _visible_link(services, request)):
+        await services.hooks.before_delete(link)
+    command = DeleteLink(link_id=_link_id(request), caller=request.caller, request_id=request.request_id)
+    return await services.commit(request, command, lambda _: no_content())
 
 
-async def listing(parts: Parts, asked: Asked) -> Answer:
+async def list_links(services: Services, request: Request) -> Response:
     """The caller's own links, or any for an admin, newest first."""
-    query = asked.query
-    wanted = LinkFilter(
+    query = request.query
+    criteria = LinkFilter(
         content_type=query.contentType or None,
         content_id=query.contentId or None,
-        user_id=_whose(asked.signed, query.userId or None),
+        user_id=_visible_user(request.caller, query.userId or None),
         campaign=stored_label(query.campaignId) if query.campaignId is not UNSET else None,
     )
-    found = await parts.reading.links(wanted, limit=query.pageSize + 1, after=starting_after(query))
-    items, following = page_of(found, query.pageSize)
-    return json_answer(200, Links(items=[shown_link(parts, link) for link in items], next=following))
+    changes = await services.reads.links(criteria, limit=query.pageSize + 1, after=starting_after(query))
+    items, following = split_page(changes, query.pageSize)
+    return json_response(200, Links(items=[link_body(services, link) for link in items], next=following))
 
 
-def _whose(caller: Caller, user_id: str | None) -> str | None:
+def _visible_user(caller: Caller, user_id: str | None) -> str | None:
     if caller.may("admin"):
         return user_id
     if user_id is not None and user_id != caller.user_id:
@@ -130,41 +132,41 @@ def _whose(caller: Caller, user_id: str | None) -> str | None:
     return caller.user_id
 
 
-async def _found(parts: Parts, asked: Asked) -> ShareLink | None:
-    link = await parts.reading.link(_link_id(asked))
-    visible = link is not None and link.deleted_at is None and may_touch(asked.signed, link)
+async def _visible_link(services: Services, request: Request) -> ShareLink | None:
+    link = await services.reads.link(_link_id(request))
+    visible = link is not None and link.deleted_at is None and may_edit(request.caller, link)
     return link if visible else None
 
 
-def _link_id(asked: Asked) -> UUID:
+def _link_id(request: Request) -> UUID:
     try:
-        return UUID(asked.path["id"])
+        return UUID(request.path["id"])
     except ValueError:
         raise NotFound("no such share link") from None
 
 
-async def follow(parts: Parts, asked: Asked) -> Answer:
+async def follow(services: Services, request: Request) -> Response:
     """Go where a short address leads: a link's target, or the content of a record's own address."""
-    code = asked.path["code"]
+    code = request.path["code"]
     if len(code) == LINK_CODE_LENGTH:
-        return _to(await _link_target(parts, code))
+        return _redirect(await _link_target(services, code))
     record_id = from_base62(code)
-    record = await parts.reading.record(record_id) if record_id else None
-    target = parts.places.content_url(record.content) if record else None
+    record = await services.reads.record(record_id) if record_id else None
+    target = services.url_policy.content_url(record.content) if record else None
     if target is None:
         raise NotFound("no such link")
-    return _to(target)
+    return _redirect(target)
 
 
-async def _link_target(parts: Parts, code: str) -> str:
-    found = await parts.queries.link(code)
-    if found is None:
+async def _link_target(services: Services, code: str) -> str:
+    changes = await services.queries.link(code)
+    if changes is None:
         raise NotFound("no such link")
-    if found.expired or found.deleted:
-        raise Gone("this link has expired" if found.expired else "this link was deleted")
-    return found.url
+    if changes.expired or changes.deleted:
+        raise Gone("this link has expired" if changes.expired else "this link was deleted")
+    return changes.url
 
 
-def _to(target: str) -> Answer:
+def _redirect(target: str) -> Response:
     ascii_only = target if target.isascii() else "".join(each if each.isascii() else quote(each) for each in target)
-    return Answer(status=302, headers=(("location", ascii_only), ("cache-control", "private, no-store")))
+    return Response(status=302, headers=(("location", ascii_only), ("cache-control", "private, no-store")))

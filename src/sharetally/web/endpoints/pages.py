@@ -11,40 +11,40 @@ from typing import Any
 import msgspec
 
 from sharetally.domain.errors import NotFound, UpgradeRequired
-from sharetally.web.answers import Answer, page
 from sharetally.web.documents.asyncapi import document as asyncapi
 from sharetally.web.documents.openapi import document
 from sharetally.web.documents.reference import reference
 from sharetally.web.documents.reference_types import prose
-from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
+from sharetally.web.endpoint import Access, Endpoint, Handler, Request
 from sharetally.web.endpoints.console_pages import console_endpoints
 from sharetally.web.endpoints.html import CSP, html_page
 from sharetally.web.endpoints.widget import widget_endpoints
-from sharetally.web.parts import Parts
 from sharetally.web.problems import STATUS
+from sharetally.web.responses import Response, document_response
+from sharetally.web.services import Services
 
-_TYPES = {
+_MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
 _STATIC = ("demo.css", "demo.js", "page.css", "icon.svg")
-_SERVERS = 8  # documents kept: one for each address that the service is asked under
+_CACHED_DOCUMENTS = 8  # documents kept: one for each address that the service is asked under
 
 
 def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     """Endpoints for people; they are not part of the OpenAPI document."""
 
-    @lru_cache(maxsize=_SERVERS)
-    def described(server: str) -> dict[str, Any]:
+    @lru_cache(maxsize=_CACHED_DOCUMENTS)
+    def openapi_document(server: str) -> dict[str, Any]:
         return document(api, server=server)
 
     return (
-        _endpoint("/openapi.json", _openapi(described)),
-        _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=_SERVERS)(asyncapi))),
-        _endpoint("/docs", _docs(described)),
-        _endpoint("/live", _live),
+        _endpoint("/openapi.json", _openapi(openapi_document)),
+        _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=_CACHED_DOCUMENTS)(asyncapi))),
+        _endpoint("/docs", _docs(openapi_document)),
+        _endpoint("/live", _upgrade_required),
         _endpoint("/problems/{code}", _problem_page),
         _endpoint("/demo", _file("demo.html")),
         *(_endpoint(f"/{name}", _file(name)) for name in _STATIC),
@@ -55,67 +55,75 @@ def page_endpoints(api: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
 
 def _endpoint(path: str, handler: Handler) -> Endpoint:
     return Endpoint(
-        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, answers={200: None}
+        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, responses={200: None}
     )
 
 
 def _file(name: str) -> Handler:
     body = files("sharetally.web").joinpath("static", name).read_bytes()
-    answer = page(body, _TYPES[name.rsplit(".", 1)[1]], CSP, ("cache-control", "no-cache"))
+    response = document_response(body, _MEDIA_TYPES[name.rsplit(".", 1)[1]], CSP, ("cache-control", "no-cache"))
 
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        return answer
-
-    return handler
-
-
-Described = Callable[[str], dict[str, Any]]
-
-
-def _server(parts: Parts) -> str:
-    return parts.places.public_url or parts.places.root_path
-
-
-def _openapi(described: Described) -> Handler:
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        body = msgspec.json.encode(described(_server(parts)))
-        return page(body, "application/json", ("access-control-allow-origin", "*"))
+    async def handler(services: Services, request: Request) -> Response:
+        return response
 
     return handler
 
 
-def _asyncapi(made: Described) -> Handler:
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        return page(msgspec.json.encode(made(_server(parts))), "application/json", ("access-control-allow-origin", "*"))
+DocumentFor = Callable[[str], dict[str, Any]]
+
+
+def _server(services: Services) -> str:
+    return services.url_policy.public_url or services.url_policy.root_path
+
+
+def _openapi(openapi_document: DocumentFor) -> Handler:
+    async def handler(services: Services, request: Request) -> Response:
+        body = msgspec.json.encode(openapi_document(_server(services)))
+        return document_response(body, "application/json", ("access-control-allow-origin", "*"))
 
     return handler
 
 
-def _docs(described: Described) -> Handler:
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        return html_page(parts.places.root_path, "Sharetally: the HTTP API", reference(described(_server(parts))))
+def _asyncapi(asyncapi_document: DocumentFor) -> Handler:
+    async def handler(services: Services, request: Request) -> Response:
+        return document_response(
+            msgspec.json.encode(asyncapi_document(_server(services))),
+            "application/json",
+            ("access-control-allow-origin", "*"),
+        )
 
     return handler
 
 
-async def _live(parts: Parts, asked: Asked) -> Answer:
+def _docs(openapi_document: DocumentFor) -> Handler:
+    async def handler(services: Services, request: Request) -> Response:
+        return html_page(
+            services.url_policy.root_path, "Sharetally: the HTTP API", reference(openapi_document(_server(services)))
+        )
+
+    return handler
+
+
+async def _upgrade_required(services: Services, request: Request) -> Response:
     """What asks for it without WebSocket; `app.py` serves what asks with it."""
     raise UpgradeRequired("websocket", "a WebSocket: open it with a WebSocket client; a proxy must pass on Upgrade")
 
 
-async def _problem_page(parts: Parts, asked: Asked) -> Answer:
-    code = asked.path["code"]
+async def _problem_page(services: Services, request: Request) -> Response:
+    code = request.path["code"]
     if code not in STATUS:
         raise NotFound("no such problem")
     status, title = STATUS[code]
     head = f"<p><small>HTTP {status} · <code>{escape(code)}</code></small></p><h1>{escape(title)}</h1>"
     back = '<p><a href="../docs">The HTTP API</a></p>'
     return html_page(
-        parts.places.root_path, title, f'<main class="problem">{head}<p>{prose(MEANING[code])}</p>{back}</main>'
+        services.url_policy.root_path,
+        title,
+        f'<main class="problem">{head}<p>{prose(PROBLEM_MEANINGS[code])}</p>{back}</main>',
     )
 
 
-MEANING = {
+PROBLEM_MEANINGS = {
     "invalid-request": "A field is missing, unknown, of the wrong type or too long. The member `invalid` names each.",
     "unsupported-platforms": "At least one platform is not allowed here. Nothing of the request was written.",
     "unauthenticated": "Send a token or an API key that holds, as `Authorization: Bearer …`.",

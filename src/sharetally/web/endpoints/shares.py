@@ -9,12 +9,11 @@ from msgspec import UNSET
 from sharetally.domain.content import ContentRef, id_fault, prose_fault
 from sharetally.domain.errors import InvalidRequest, NotFound, SharetallyError, UnsupportedPlatforms
 from sharetally.domain.ids import new_id, to_base62
-from sharetally.domain.share import Evidence, Request, ShareRecord, Status
+from sharetally.domain.share import Evidence, ShareRecord, Status, Trigger
 from sharetally.flow.queries import ShareStatus
 from sharetally.flow.sharing import Retry, Share, ShareResult, Withdraw
-from sharetally.web.answers import Answer, json_answer, no_content
-from sharetally.web.endpoint import Asked
-from sharetally.web.parts import Parts, content_of
+from sharetally.web.endpoint import Request
+from sharetally.web.responses import Response, json_response, no_content
 from sharetally.web.schemas.shares import (
     ContentShares,
     ContentStatus,
@@ -28,71 +27,74 @@ from sharetally.web.schemas.shares import (
     VideoShares,
     VideoStatus,
 )
+from sharetally.web.services import Services, content_from_path
 
 
-async def share(parts: Parts, asked: Asked) -> Answer:
+async def share(services: Services, request: Request) -> Response:
     """Record a share on each platform, and answer where to share it."""
     try:
-        return await _share(parts, asked)
+        return await _share(services, request)
     except SharetallyError as error:
-        parts.meter.share_error("", error.code)
+        services.meter.share_error("", error.code)
         raise
 
 
-async def _share(parts: Parts, asked: Asked) -> Answer:
-    content, body = content_of(asked), asked.body
-    platforms = _checked(parts, body)
-    await _may(parts, asked, content, platforms)
-    wish = Share(
+async def _share(services: Services, request: Request) -> Response:
+    content, body = content_from_path(request), request.body
+    platforms = _validate(services, body)
+    await _check_hooks(services, request, content, platforms)
+    command = Share(
         content=content,
-        caller=asked.signed,
+        caller=request.caller,
         platforms=platforms,
-        request=Request.FORCE if body.force else Request.DECLARE,
-        request_id=asked.request_id,
+        trigger=Trigger.FORCE if body.force else Trigger.DECLARE,
+        request_id=request.request_id,
     )
-    answer = await parts.commit(asked, wish, lambda results: _shared(parts, asked, content, results))
-    for result in wish.results:
-        parts.meter.shares(result.record.platform, body.mode, result.record.status.value)
-    return answer
+    response = await services.commit(
+        request, command, lambda results: _share_response(services, request, content, results)
+    )
+    for result in command.results:
+        services.meter.shares(result.record.platform, body.mode, result.record.status.value)
+    return response
 
 
-def _checked(parts: Parts, body: ShareBody) -> list[str]:
+def _validate(services: Services, body: ShareBody) -> list[str]:
     if body.mode == "server_post":
         raise InvalidRequest(("mode", "server_post is not available yet; use track_only"))
     if body.text and (fault := prose_fault(body.text)):
         raise InvalidRequest(("text", fault))
     if body.url is not UNSET:
-        parts.places.check_target(body.url, "url")
-    return named_platforms(parts, body)
+        services.url_policy.check_target(body.url, "url")
+    return requested_platforms(services, body)
 
 
-def named_platforms(parts: Parts, body: ShareBody) -> list[str]:
+def requested_platforms(services: Services, body: ShareBody) -> list[str]:
     """The platforms asked for, each once, in the order asked; all of SHARE_PLATFORMS where none is named."""
     if body.platforms is UNSET:
-        return _default_platforms(parts)
-    names = list(dict.fromkeys(parts.canonical(name) for name in body.platforms))
-    unknown = [name for name in names if name not in parts.platforms and name not in parts.own_platforms]
+        return _default_platforms(services)
+    names = list(dict.fromkeys(services.canonical_platform(name) for name in body.platforms))
+    unknown = [name for name in names if name not in services.platforms and name not in services.device_platforms]
     if unknown:
-        raise UnsupportedPlatforms(unknown, list(parts.platforms))
+        raise UnsupportedPlatforms(unknown, list(services.platforms))
     return names
 
 
-def _default_platforms(parts: Parts) -> list[str]:
-    names = [name for name in parts.platforms if name not in parts.own_platforms]
+def _default_platforms(services: Services) -> list[str]:
+    names = [name for name in services.platforms if name not in services.device_platforms]
     if not names:
         raise InvalidRequest(("platforms", "is needed: none of SHARE_PLATFORMS is shared to without being named"))
     return names
 
 
-async def _may(parts: Parts, asked: Asked, content: ContentRef, platforms: Sequence[str]) -> None:
-    if not parts.hooks:
+async def _check_hooks(services: Services, request: Request, content: ContentRef, platforms: Sequence[str]) -> None:
+    if not services.hooks:
         return
-    caller = asked.signed
-    standing = await parts.reading.records_of(content, caller.user_id)
+    caller = request.caller
+    existing = await services.reads.user_records(content, caller.user_id)
     for platform in platforms:
-        await parts.hooks.may_share(caller.user_id, content, platform)
-        if platform not in standing:
-            await parts.hooks.before_create(_draft(content, platform, caller.user_id))
+        await services.hooks.may_share(caller.user_id, content, platform)
+        if platform not in existing:
+            await services.hooks.before_create(_draft(content, platform, caller.user_id))
 
 
 def _draft(content: ContentRef, platform: str, user_id: str) -> ShareRecord:
@@ -107,53 +109,57 @@ def _draft(content: ContentRef, platform: str, user_id: str) -> ShareRecord:
     )
 
 
-def _shared(parts: Parts, asked: Asked, content: ContentRef, results: Sequence[ShareResult]) -> Answer:
-    shown = [_result(parts, asked.body, each) for each in results]
-    pending = any(each.status in ("pending", "sending") for each in shown)
-    named: VideoShares | ContentShares
-    if "videoId" in asked.path:
-        named = VideoShares(video_id=content.id, mode=asked.body.mode, results=shown)
+def _share_response(
+    services: Services, request: Request, content: ContentRef, results: Sequence[ShareResult]
+) -> Response:
+    bodies = [_result_body(services, request.body, each) for each in results]
+    pending = any(each.status in ("pending", "sending") for each in bodies)
+    response_body: VideoShares | ContentShares
+    if "videoId" in request.path:
+        response_body = VideoShares(video_id=content.id, mode=request.body.mode, results=bodies)
     else:
-        named = ContentShares(contentType=content.type, contentId=content.id, mode=asked.body.mode, results=shown)
-    return json_answer(202 if pending else 200, named)
+        response_body = ContentShares(
+            contentType=content.type, contentId=content.id, mode=request.body.mode, results=bodies
+        )
+    return json_response(202 if pending else 200, response_body)
 
 
-def _result(parts: Parts, body: ShareBody, result: ShareResult) -> ShareResultBody:
+def _result_body(services: Services, body: ShareBody, result: ShareResult) -> ShareResultBody:
     record = result.record
     return ShareResultBody(
         platform=record.platform,
         status=record.status.value,  # type: ignore[arg-type]
         alreadyShared=result.already_shared,
         evidence=record.evidence.value,
-        shareUrl=_share_url(parts, body, record),
+        shareUrl=_share_url(services, body, record),
     )
 
 
-def _share_url(parts: Parts, body: ShareBody, record: ShareRecord) -> str | None:
+def _share_url(services: Services, body: ShareBody, record: ShareRecord) -> str | None:
     """The platform's share page around the record's short link, or around the content's own address."""
-    address = parts.places.content_url(record.content)
-    if parts.places.public_url and address:
-        address = parts.places.short_url(to_base62(record.id))
+    address = services.url_policy.content_url(record.content)
+    if services.url_policy.public_url and address:
+        address = services.url_policy.short_url(to_base62(record.id))
     elif body.url is not UNSET:
         address = body.url
     if address is None:
         return None
-    platform = parts.platforms.get(record.platform) or parts.own_platforms[record.platform]
+    platform = services.platforms.get(record.platform) or services.device_platforms[record.platform]
     return platform.intent(url=address, text=body.text) or address
 
 
-async def status(parts: Parts, asked: Asked) -> Answer:
+async def status(services: Services, request: Request) -> Response:
     """Every allowed platform, and those on the user's own device once shared: by anyone, by the caller, when last."""
-    content = content_of(asked)
-    names = list(dict.fromkeys((*parts.platforms, *parts.own_platforms)))
-    found = await parts.queries.share_status(content, asked.signed.user_id, names)
-    shown = [_status(each) for each in found if each.platform in parts.platforms or each.status.shares > 0]
-    if "videoId" in asked.path:
-        return json_answer(200, VideoStatus(video_id=content.id, platforms=shown))
-    return json_answer(200, ContentStatus(contentType=content.type, contentId=content.id, platforms=shown))
+    content = content_from_path(request)
+    names = list(dict.fromkeys((*services.platforms, *services.device_platforms)))
+    found = await services.queries.share_status(content, request.caller.user_id, names)
+    bodies = [_status_body(each) for each in found if each.platform in services.platforms or each.status.shares > 0]
+    if "videoId" in request.path:
+        return json_response(200, VideoStatus(video_id=content.id, platforms=bodies))
+    return json_response(200, ContentStatus(contentType=content.type, contentId=content.id, platforms=bodies))
 
 
-def _status(found: ShareStatus) -> PlatformStatusBody:
+def _status_body(found: ShareStatus) -> PlatformStatusBody:
     shares, mine = max(found.status.shares, 0), found.mine
     failed = mine is not None and mine.error_code is not None
     return PlatformStatusBody(
@@ -167,41 +173,44 @@ def _status(found: ShareStatus) -> PlatformStatusBody:
     )
 
 
-async def withdraw(parts: Parts, asked: Asked) -> Answer:
+async def withdraw(services: Services, request: Request) -> Response:
     """Take back the caller's own share."""
-    content, platform = content_of(asked), _platform(parts, asked)
-    if parts.hooks:
-        mine = (await parts.reading.records_of(content, asked.signed.user_id)).get(platform)
+    content, platform = content_from_path(request), _platform_from_path(services, request)
+    if services.hooks:
+        mine = (await services.reads.user_records(content, request.caller.user_id)).get(platform)
         if mine is not None and mine.live:
-            await parts.hooks.before_delete(mine)
-    wish = Withdraw(content=content, caller=asked.signed, platform=platform, request_id=asked.request_id)
-    return await parts.commit(asked, wish, lambda _: no_content())
+            await services.hooks.before_delete(mine)
+    command = Withdraw(content=content, caller=request.caller, platform=platform, request_id=request.request_id)
+    return await services.commit(request, command, lambda _: no_content())
 
 
-async def retry(parts: Parts, asked: Asked) -> Answer:
+async def retry(services: Services, request: Request) -> Response:
     """Try a failed or unknown post again."""
-    wish = Retry(
-        content=content_of(asked), caller=asked.signed, platform=_platform(parts, asked), request_id=asked.request_id
+    command = Retry(
+        content=content_from_path(request),
+        caller=request.caller,
+        platform=_platform_from_path(services, request),
+        request_id=request.request_id,
     )
-    return await parts.commit(asked, wish, _retried)
+    return await services.commit(request, command, _retry_response)
 
 
-def _retried(record: ShareRecord) -> Answer:
+def _retry_response(record: ShareRecord) -> Response:
     body = RetryBody(platform=record.platform, status="pending", attemptCount=record.attempt_count)
-    return json_answer(202, body)
+    return json_response(202, body)
 
 
-def _platform(parts: Parts, asked: Asked) -> str:
+def _platform_from_path(services: Services, request: Request) -> str:
     """The platform in the path; a record of one that is no longer allowed can still be withdrawn."""
-    name = asked.path["platform"]
+    name = request.path["platform"]
     if id_fault(name) or len(name) > 32:
         raise NotFound("no such platform")
-    return parts.canonical(name)
+    return services.canonical_platform(name)
 
 
-async def platforms(parts: Parts, asked: Asked) -> Answer:
+async def platforms(services: Services, request: Request) -> Response:
     """What is allowed, and what each platform can do."""
-    shown = [
+    bodies = [
         PlatformBody(
             platform=each.name,
             label=each.label,
@@ -209,6 +218,6 @@ async def platforms(parts: Parts, asked: Asked) -> Answer:
             server_post=each.server_post,
             textLimit=each.text_limit,
         )
-        for each in parts.platforms.values()
+        for each in services.platforms.values()
     ]
-    return json_answer(200, Platforms(platforms=shown))
+    return json_response(200, Platforms(platforms=bodies))

@@ -15,16 +15,16 @@ from importlib.resources import files
 
 import msgspec
 
-from sharetally.web.answers import Answer
-from sharetally.web.endpoint import Access, Asked, Endpoint, Handler
-from sharetally.web.endpoints.squeeze import squeezed
-from sharetally.web.parts import Parts
+from sharetally.web.endpoint import Access, Endpoint, Handler, Request
+from sharetally.web.endpoints.minify import minify
+from sharetally.web.responses import Response
+from sharetally.web.services import Services
 
 VERSION = "1.0.0"
 SCRIPT = "share-buttons.js"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "zh")
-FOREVER = "public, max-age=31536000, immutable"
-A_WHILE = "public, max-age=600"  # seconds until browsers ask again, by the ETag
+IMMUTABLE = "public, max-age=31536000, immutable"
+SHORT_CACHE = "public, max-age=600"  # seconds until browsers ask again, by the ETag
 _FOLDER = files("sharetally.web").joinpath("static", "widget")
 _HEADERS = (
     ("access-control-allow-origin", "*"),
@@ -37,11 +37,11 @@ def widget_endpoints() -> Iterator[Endpoint]:
     """Everything under `/widget/`."""
     scripts = dict(_scripts())
     for version, body in scripts.items():
-        yield _endpoint(f"{version}/{SCRIPT}", _file(body, "text/javascript; charset=utf-8", FOREVER))
-    yield _endpoint(SCRIPT, _file(scripts[VERSION], "text/javascript; charset=utf-8", A_WHILE))
-    yield _endpoint("integrity.json", _file(_integrity(scripts), "application/json", A_WHILE))
+        yield _endpoint(f"{version}/{SCRIPT}", _file(body, "text/javascript; charset=utf-8", IMMUTABLE))
+    yield _endpoint(SCRIPT, _file(scripts[VERSION], "text/javascript; charset=utf-8", SHORT_CACHE))
+    yield _endpoint("integrity.json", _file(_integrity_document(scripts), "application/json", SHORT_CACHE))
     for name in ("platforms.json", *(f"labels/{language}.json" for language in LANGUAGES)):
-        yield _endpoint(name, _file(_FOLDER.joinpath(name).read_bytes(), "application/json", A_WHILE))
+        yield _endpoint(name, _file(_FOLDER.joinpath(name).read_bytes(), "application/json", SHORT_CACHE))
 
 
 def integrity(body: bytes) -> str:
@@ -51,13 +51,13 @@ def integrity(body: bytes) -> str:
 
 def _scripts() -> Iterator[tuple[str, bytes]]:
     """Version -> the bytes that are served."""
-    yield VERSION, squeezed(_FOLDER.joinpath(SCRIPT).read_text("utf-8")).encode()
+    yield VERSION, minify(_FOLDER.joinpath(SCRIPT).read_text("utf-8")).encode()
     for file in _FOLDER.iterdir():
         if file.name.startswith("share-buttons-"):
             yield file.name.removeprefix("share-buttons-").removesuffix(".js"), file.read_bytes()
 
 
-def _integrity(scripts: dict[str, bytes]) -> bytes:
+def _integrity_document(scripts: dict[str, bytes]) -> bytes:
     shown = {
         version: {"path": f"{version}/{SCRIPT}", "integrity": integrity(body)} for version, body in scripts.items()
     }
@@ -67,24 +67,24 @@ def _integrity(scripts: dict[str, bytes]) -> bytes:
 def _endpoint(name: str, handler: Handler) -> Endpoint:
     path = f"/widget/{name}"
     return Endpoint(
-        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, answers={200: None}
+        method="GET", path=path, handler=handler, summary="", tag="", access=Access.PUBLIC, responses={200: None}
     )
 
 
-def _file(body: bytes, media_type: str, keep: str) -> Handler:
+def _file(body: bytes, media_type: str, cache_control: str) -> Handler:
     tag = f'W/"{sha256(body).hexdigest()[:32]}"'
-    common = (*_HEADERS, ("cache-control", keep), ("etag", tag))
-    plain = Answer(status=200, headers=(*common, ("content-type", media_type)), body=body)
-    small = Answer(
+    common = (*_HEADERS, ("cache-control", cache_control), ("etag", tag))
+    plain = Response(status=200, headers=(*common, ("content-type", media_type)), body=body)
+    gzipped = Response(
         status=200,
         headers=(*plain.headers, ("content-encoding", "gzip")),
         body=gzip.compress(body, 9, mtime=0),
     )
-    same = Answer(status=304, headers=common)
+    not_modified = Response(status=304, headers=common)
 
-    async def handler(parts: Parts, asked: Asked) -> Answer:
-        if tag in asked.headers.get("if-none-match", ""):
-            return same
-        return small if "gzip" in asked.headers.get("accept-encoding", "") else plain
+    async def handler(services: Services, request: Request) -> Response:
+        if tag in request.headers.get("if-none-match", ""):
+            return not_modified
+        return gzipped if "gzip" in request.headers.get("accept-encoding", "") else plain
 
     return handler

@@ -11,48 +11,48 @@ from starlette.types import Scope
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, Unauthenticated
-from sharetally.web.parts import Parts
+from sharetally.web.services import Services
 
 TOKEN_SECONDS = 10.0  # for the token, where nothing is public
 CHECK_SECONDS = 5.0  # between two looks whether a credential still holds
 
 
-class Credentials:
+class LiveCredentials:
     """Of one connection."""
 
-    def __init__(self, parts: Parts, scope: Scope) -> None:
-        self._callers = parts.callers
-        self._public = parts.public_counts
+    def __init__(self, services: Services, scope: Scope) -> None:
+        self._authenticator = services.authenticator
+        self._public = services.public_counts
         self._scope = scope
         self._caller: Caller | None = None
-        self._due = 0.0
+        self._check_at = 0.0
 
     @property
-    def due(self) -> float | None:
+    def check_at(self) -> float | None:
         """The loop's time of the next look; never for who needs no credential and has none."""
-        return None if self._public and self._caller is None else self._due
+        return None if self._public and self._caller is None else self._check_at
 
     async def check(self) -> None:
         """Look whether they hold; whoever needs one and has none has ten seconds to send it."""
         now = asyncio.get_running_loop().time()
-        before, self._caller = self._caller, await self._callers.if_any(self._scope)
+        before, self._caller = self._caller, await self._authenticator.authenticate_if_present(self._scope)
         if self._caller is None and before is not None:
             raise Unauthenticated("the session has ended")
-        if self._caller is None and not self._public and self._due > 0.0:
+        if self._caller is None and not self._public and self._check_at > 0.0:
             raise Unauthenticated('send {"token": "…"} first')
-        self._due = now + (TOKEN_SECONDS if self._caller is None else CHECK_SECONDS)
+        self._check_at = now + (TOKEN_SECONDS if self._caller is None else CHECK_SECONDS)
 
-    async def take(self, token: str) -> None:
+    async def use_token(self, token: str) -> None:
         """Be this one from now on."""
         try:
             scope = {**self._scope, "headers": [(b"authorization", b"Bearer " + token.encode("ascii"))]}
         except UnicodeEncodeError:
             raise Unauthenticated("the credential is malformed") from None
-        self._caller = await self._callers.of(scope)
+        self._caller = await self._authenticator.authenticate(scope)
         self._scope = scope
-        self._due = asyncio.get_running_loop().time() + CHECK_SECONDS
+        self._check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
 
-    def need(self, scope: str | None = None) -> None:
+    def require(self, scope: str | None = None) -> None:
         """`Unauthenticated` or `Forbidden` unless counts, or what needs this scope, may be told."""
         if self._caller is None and (scope is not None or not self._public):
             raise Unauthenticated('this needs a token: send {"token": "…"} first')

@@ -9,22 +9,22 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from sharetally.web.schemas.fields import (
-    Address,
     ContentType,
     Evidence,
     Id,
-    In,
-    Moment,
-    Out,
+    OffsetDateTime,
     PlatformName,
+    RequestModel,
+    ResponseModel,
     Status,
-    Time,
+    UriReference,
+    UtcDateTime,
     Uuid,
 )
 from sharetally.web.schemas.shares import ErrorBody, Link, PageSize, StartingAfter
 
 
-class AuditWhich(In, rename={"start": "from", "end": "to"}, frozen=True):
+class AuditFilterQuery(RequestModel, rename={"start": "from", "end": "to"}, frozen=True):
     """Which lines of the audit; `from` is included, `to` is not."""
 
     contentType: ContentType | UnsetType = UNSET
@@ -33,19 +33,19 @@ class AuditWhich(In, rename={"start": "from", "end": "to"}, frozen=True):
     userId: Annotated[str, Meta(min_length=1, max_length=160)] | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     action: Annotated[str, Meta(min_length=1, max_length=32, examples=["shared"])] | UnsetType = UNSET
-    start: Moment | UnsetType = UNSET
-    end: Moment | UnsetType = UNSET
+    start: OffsetDateTime | UnsetType = UNSET
+    end: OffsetDateTime | UnsetType = UNSET
     requestId: Annotated[str, Meta(min_length=1, max_length=128)] | UnsetType = UNSET
 
 
-class AuditQuery(AuditWhich, frozen=True):
+class AuditQuery(AuditFilterQuery, frozen=True):
     """A page of which lines."""
 
     pageSize: PageSize = 50
     startingAfter: StartingAfter | UnsetType = UNSET
 
 
-class ExportQuery(AuditWhich, frozen=True):
+class ExportQuery(AuditFilterQuery, frozen=True):
     """All of which lines, and how they are written."""
 
     format: Annotated[Literal["csv", "jsonl"], Meta(description="CSV for spreadsheets, or one JSON object a line.")] = (
@@ -61,11 +61,11 @@ class JsonLines(str):
     """A line of the audit each, newest first."""
 
 
-class AuditLine(Out, frozen=True):
+class AuditLine(ResponseModel, frozen=True):
     """Who did what, when, with which outcome."""
 
     id: Uuid
-    at: Time
+    at: UtcDateTime
     userId: Annotated[str, Meta(description="Whose share it is.")]
     actor: Annotated[str, Meta(description="Who acted: the user, or `key:<name>` for them.")]
     action: str
@@ -78,14 +78,14 @@ class AuditLine(Out, frozen=True):
     recordId: Annotated[Uuid, Meta(description="The record, link or correction.")]
 
 
-class AuditLines(Out, frozen=True):
+class AuditLines(ResponseModel, frozen=True):
     """A page of the audit, newest first."""
 
     items: list[AuditLine]
     next: Uuid | None
 
 
-class RecordBody(Out, frozen=True):
+class RecordBody(ResponseModel, frozen=True):
     """A share record as it stands."""
 
     id: Uuid
@@ -97,13 +97,13 @@ class RecordBody(Out, frozen=True):
     evidence: Evidence
     attemptCount: int
     error: ErrorBody | None
-    firstSharedAt: Time | None
-    lastSharedAt: Time | None
+    firstSharedAt: UtcDateTime | None
+    lastSharedAt: UtcDateTime | None
     externalId: str | None
-    externalUrl: Address | None
+    externalUrl: UriReference | None
 
 
-class RecordLife(Out, frozen=True):
+class RecordHistory(ResponseModel, frozen=True):
     """What a `recordId` of the audit stands for, and all that happened to it.
 
     `record` is a share, `link` a share link; both are null for a correction.

@@ -9,12 +9,22 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from sharetally.domain.adjustment import MAX_AMOUNT, MAX_JOB_ID, MAX_REASON
-from sharetally.web.schemas.fields import LINE, PROSE, ContentType, Id, In, Label, Out, Shares, Time
+from sharetally.web.schemas.fields import (
+    LINE,
+    PROSE,
+    ContentType,
+    Id,
+    Label,
+    RequestModel,
+    ResponseModel,
+    ShareCount,
+    UtcDateTime,
+)
 
 Cells = dict[str, Annotated[int, Meta(ge=1)]]
 
 
-class Breakdown(Out, frozen=True):
+class Breakdown(ResponseModel, frozen=True):
     """Cells that are not zero; of channels and campaigns the 50 largest and `other`."""
 
     evidence: Cells
@@ -22,22 +32,22 @@ class Breakdown(Out, frozen=True):
     campaign: Cells
 
 
-class CountBody(Out, frozen=True):
+class CountBody(ResponseModel, frozen=True):
     """A content's count; `version` rises with every change, `asOf` is the time of the last one."""
 
     contentType: str
     contentId: str
-    shareCount: Shares
+    shareCount: ShareCount
     breakdown: Breakdown
     version: Annotated[int, Meta(ge=0)]
-    asOf: Time | None
+    asOf: UtcDateTime | None
 
 
 class EventText(str):
     """A stream of events, each with a count."""
 
 
-class CountQuery(In, frozen=True):
+class CountQuery(RequestModel, frozen=True):
     """How exact."""
 
     consistent: Annotated[
@@ -45,26 +55,26 @@ class CountQuery(In, frozen=True):
     ] = False
 
 
-class ContentName(In, frozen=True):
+class ContentName(RequestModel, frozen=True):
     """A content."""
 
     contentType: ContentType
     contentId: Id
 
 
-class CountsBody(In, frozen=True):
+class CountsBody(RequestModel, frozen=True):
     """Contents to count."""
 
     contents: Annotated[list[ContentName], Meta(max_length=200)]
 
 
-class Counts(Out, frozen=True):
+class Counts(ResponseModel, frozen=True):
     """Counts in the order asked."""
 
     counts: list[CountBody]
 
 
-class AdjustmentBody(In, kw_only=True, frozen=True):
+class AdjustmentBody(RequestModel, kw_only=True, frozen=True):
     """A correction of one content's count."""
 
     operation: Literal["increment", "decrement"]
@@ -98,25 +108,25 @@ class NamedAdjustment(AdjustmentBody, kw_only=True, frozen=True):
     contentId: Id
 
 
-class AdjustmentsBody(In, frozen=True):
+class AdjustmentsBody(RequestModel, frozen=True):
     """Corrections that are all written, or none."""
 
     adjustments: Annotated[list[NamedAdjustment], Meta(min_length=1, max_length=500)]
 
 
-class JobId(Out, frozen=True):
+class JobId(ResponseModel, frozen=True):
     """The job that counts the correction."""
 
     jobId: str
 
 
-class JobIds(Out, frozen=True):
+class JobIds(ResponseModel, frozen=True):
     """The jobs that count the corrections, in order."""
 
     jobIds: list[str]
 
 
-class CellBody(Out, frozen=True):
+class CellBody(ResponseModel, frozen=True):
     """One cell: counted + pending - ledger = drift."""
 
     cell: str
@@ -126,7 +136,7 @@ class CellBody(Out, frozen=True):
     drift: int
 
 
-class Proof(Out, frozen=True):
+class Proof(ResponseModel, frozen=True):
     """The total and every cell of one content, from one snapshot."""
 
     contentType: str
@@ -135,5 +145,5 @@ class Proof(Out, frozen=True):
     pending: Annotated[int, Meta(description="Committed, and not yet counted.")]
     counted: int
     drift: Annotated[int, Meta(description="counted + pending - ledger: 0, or something is broken.")]
-    asOf: Time
+    asOf: UtcDateTime
     cells: list[CellBody]

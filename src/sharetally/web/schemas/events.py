@@ -1,4 +1,4 @@
-"""What other services may put into `sharetally.in`, as types: who reads it is `flow/consumers/foreign.py`."""
+"""What other services may put into `sharetally.in`, as types: who reads it is `flow/consumers/external.py`."""
 
 # ruff: noqa: N815
 
@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Meta
 
 from sharetally.domain.adjustment import MAX_AMOUNT, MAX_JOB_ID, MAX_REASON
-from sharetally.web.schemas.fields import LINE, PROSE, ContentType, Id, Label, Moment
+from sharetally.web.schemas.fields import LINE, PROSE, ContentType, Id, Label, OffsetDateTime
 
 _Operation = Literal["increment", "decrement"]
 _Text = Annotated[str, Meta(extra_json_schema={"pattern": PROSE})]
 
 
-class ForeignJob(msgspec.Struct, frozen=True, kw_only=True):
+class ExternalJob(msgspec.Struct, frozen=True, kw_only=True):
     """What all of them have; other fields are ignored."""
 
     jobId: Annotated[
@@ -30,7 +30,7 @@ class ForeignJob(msgspec.Struct, frozen=True, kw_only=True):
     ]
     contentType: ContentType
     contentId: Id
-    timestamp: Moment
+    timestamp: OffsetDateTime
     channelId: Label | None = None
     campaignId: Label | None = None
     reason: (
@@ -40,7 +40,7 @@ class ForeignJob(msgspec.Struct, frozen=True, kw_only=True):
     actor: Annotated[Id, Meta(description="The adjustment's author, else the user.")] | None = None
 
 
-class ForeignShare(ForeignJob, frozen=True, kw_only=True):
+class ExternalShare(ExternalJob, frozen=True, kw_only=True):
     """`share_created` counts one more, `share_deleted` one less."""
 
     shareId: _Text
@@ -49,7 +49,7 @@ class ForeignShare(ForeignJob, frozen=True, kw_only=True):
     amount: Literal[1] = 1
 
 
-class ForeignCountUpdate(ForeignJob, frozen=True, kw_only=True):
+class ExternalCountUpdate(ExternalJob, frozen=True, kw_only=True):
     """`share_count_update` counts `amount` more or less."""
 
     operation: _Operation

@@ -21,11 +21,11 @@ PROSE = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 ABOUT_ID = "1 to 128 code points, no control characters, no `/`, not `.` or `..`; compared exactly."
 
 
-class In(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A body or query that takes no field it does not know."""
 
 
-class Out(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseModel(msgspec.Struct, frozen=True, kw_only=True):
     """An answer."""
 
 
@@ -77,7 +77,7 @@ Url = Annotated[
         extra_json_schema={"format": "uri", "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\]+$"},
     ),
 ]
-Moment = Annotated[
+OffsetDateTime = Annotated[
     datetime,
     Meta(
         tz=True,
@@ -110,13 +110,13 @@ WebUrl = Annotated[
 # what goes out
 
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"}, examples=["0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"])]
-Time = Annotated[datetime, Meta(description="RFC 3339, UTC.", examples=["2026-11-20T12:34:56.123456Z"])]
-LocalTime = Annotated[
+UtcDateTime = Annotated[datetime, Meta(description="RFC 3339, UTC.", examples=["2026-11-20T12:34:56.123456Z"])]
+LocalDateTime = Annotated[
     datetime,
     Meta(description="RFC 3339, with the offset of the asked time zone.", examples=["2026-11-20T00:00:00+01:00"]),
 ]
-Shares = Annotated[int, Meta(ge=0, examples=[42])]
-Address = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
+ShareCount = Annotated[int, Meta(ge=0, examples=[42])]
+UriReference = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
 Status = Literal["pending", "sending", "success", "failed", "unknown", "withdrawn"]
 LiveStatus = Literal["pending", "sending", "success", "failed", "unknown"]
 Evidence = Literal["anonymous", "declared", "posted"]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from sharetally.domain.adjustment import MAX_REASON
-from sharetally.web.schemas.fields import LABEL, PROSE, In, Out, Shares, Time, Uuid
+from sharetally.web.schemas.fields import LABEL, PROSE, RequestModel, ResponseModel, ShareCount, UtcDateTime, Uuid
 
 Scope = Literal["shares", "audit", "analytics", "admin", "act-as"]
 _JobId = Annotated[str, Meta(min_length=36, max_length=36, extra_json_schema={"format": "uuid"})]
@@ -19,7 +19,7 @@ _JobIds = Annotated[list[_JobId], Meta(min_length=1, max_length=500, description
 # parked jobs
 
 
-class JobCell(Out, frozen=True):
+class JobCell(ResponseModel, frozen=True):
     """A cell of the breakdown; null for no channel or campaign."""
 
     evidence: str
@@ -27,7 +27,7 @@ class JobCell(Out, frozen=True):
     campaignId: str | None
 
 
-class DeadJob(Out, rename={"origin": "from"}, frozen=True):
+class DeadJob(ResponseModel, rename={"origin": "from"}, frozen=True):
     """A job that was set aside, or a delivery that is dead. A job moves `moved` shares between `from` and `to`."""
 
     id: Uuid
@@ -40,7 +40,7 @@ class DeadJob(Out, rename={"origin": "from"}, frozen=True):
     origin: JobCell | None
     reason: Annotated[str, Meta(description="Why it was set aside.")]
     attempts: int
-    createdAt: Time
+    createdAt: UtcDateTime
     recordId: Uuid | None
     userId: str | None
     platform: str | None
@@ -58,20 +58,20 @@ class DeadJob(Out, rename={"origin": "from"}, frozen=True):
     ) = UNSET
 
 
-class DeadJobs(Out, frozen=True):
+class DeadJobs(ResponseModel, frozen=True):
     """A page of jobs that were set aside, newest first."""
 
     items: list[DeadJob]
     next: Uuid | None
 
 
-class ReplayBody(In, frozen=True):
+class ReplayBody(RequestModel, frozen=True):
     """Which jobs are to be counted after all."""
 
     ids: _JobIds
 
 
-class DiscardBody(In, frozen=True):
+class DiscardBody(RequestModel, frozen=True):
     """Which jobs are given up, and why."""
 
     ids: _JobIds
@@ -83,7 +83,7 @@ class DiscardBody(In, frozen=True):
     ]
 
 
-class DeadResult(Out, omit_defaults=True, frozen=True):
+class DeadResult(ResponseModel, omit_defaults=True, frozen=True):
     """What became of one: `not-found` is not parked (any more), `failed` may be tried again."""
 
     id: Uuid
@@ -91,7 +91,7 @@ class DeadResult(Out, omit_defaults=True, frozen=True):
     detail: str | UnsetType = UNSET
 
 
-class DeadResults(Out, frozen=True):
+class DeadResults(ResponseModel, frozen=True):
     """What became of each, in the order asked."""
 
     results: list[DeadResult]
@@ -100,15 +100,15 @@ class DeadResults(Out, frozen=True):
 # keys
 
 
-class Key(Out, frozen=True):
+class Key(ResponseModel, frozen=True):
     """An API key; the key itself is not stored."""
 
     id: Uuid
     name: str
     scopes: list[Scope]
-    createdAt: Time
-    lastUsedAt: Annotated[Time, Meta(description="To the minute.")] | None
-    revokedAt: Time | None
+    createdAt: UtcDateTime
+    lastUsedAt: Annotated[UtcDateTime, Meta(description="To the minute.")] | None
+    revokedAt: UtcDateTime | None
 
 
 class NewKey(Key, frozen=True):
@@ -117,14 +117,14 @@ class NewKey(Key, frozen=True):
     key: Annotated[str, Meta(examples=["stk_…"])]
 
 
-class Keys(Out, frozen=True):
+class Keys(ResponseModel, frozen=True):
     """A page of keys, newest first, revoked ones included."""
 
     items: list[Key]
     next: Uuid | None
 
 
-class KeyBody(In, frozen=True):
+class KeyBody(RequestModel, frozen=True):
     """Whose key it is, and what it may."""
 
     name: Annotated[
@@ -136,33 +136,33 @@ class KeyBody(In, frozen=True):
 # the service
 
 
-class LastVerify(Out, frozen=True):
+class LastVerify(ResponseModel, frozen=True):
     """The last look at everything, by whichever process; `drift` 0 is right."""
 
-    at: Time
-    contents: Shares
-    drift: Shares
+    at: UtcDateTime
+    contents: ShareCount
+    drift: ShareCount
     seconds: float
 
 
-class QueueDepth(Out, frozen=True):
+class QueueDepth(ResponseModel, frozen=True):
     """Messages that are ready in a queue."""
 
     queue: str
     depth: int
 
 
-class OperationStatus(Out, frozen=True):
+class OperationStatus(ResponseModel, frozen=True):
     """What waits; `queues` is null where the broker does not tell."""
 
-    eventsPending: Shares
+    eventsPending: ShareCount
     eventOldestSeconds: Annotated[float, Meta(description="Age of the oldest pending event.")]
-    eventsParked: Shares
+    eventsParked: ShareCount
     queues: list[QueueDepth] | None
     lastVerify: LastVerify | None
 
 
-class DriftedCell(Out, frozen=True):
+class DriftedCell(ResponseModel, frozen=True):
     """A cell that is off: counted + pending is not what the ledger says."""
 
     contentType: str
@@ -173,17 +173,17 @@ class DriftedCell(Out, frozen=True):
     ledger: int
 
 
-class VerifyReport(Out, frozen=True):
+class VerifyReport(ResponseModel, frozen=True):
     """What a look at everything found."""
 
-    at: Time
-    contents: Shares
-    drift: Shares
+    at: UtcDateTime
+    contents: ShareCount
+    drift: ShareCount
     seconds: float
     drifted: Annotated[list[DriftedCell], Meta(description="1,000 cells at most.")]
 
 
-class CheckBody(Out, omit_defaults=True, frozen=True):
+class CheckBody(ResponseModel, omit_defaults=True, frozen=True):
     """How one thing that the service needs is.
 
     `ahead`: the database was migrated for a newer version; this process goes on working.
@@ -193,7 +193,7 @@ class CheckBody(Out, omit_defaults=True, frozen=True):
     detail: str | UnsetType = UNSET
 
 
-class HealthBody(Out, omit_defaults=True, frozen=True):
+class HealthBody(ResponseModel, omit_defaults=True, frozen=True):
     """How this process is: `degraded` does its work, `unavailable` cannot."""
 
     status: Literal["ok", "degraded", "unavailable"]

@@ -11,28 +11,28 @@ from msgspec import UNSET, Meta, UnsetType
 
 from sharetally.web.schemas.fields import (
     PROSE,
-    Address,
     ContentType,
     Evidence,
     Id,
-    In,
     Label,
     LiveStatus,
-    Moment,
-    Out,
+    OffsetDateTime,
     PlatformName,
-    Shares,
+    RequestModel,
+    ResponseModel,
+    ShareCount,
     Status,
-    Time,
+    UriReference,
     Url,
     UserId,
+    UtcDateTime,
     Uuid,
 )
 
 Mode = Literal["track_only", "server_post"]
 
 
-class NoQuery(In, frozen=True):
+class NoQuery(RequestModel, frozen=True):
     """Takes no parameters."""
 
 
@@ -42,7 +42,7 @@ StartingAfter = Annotated[
 ]
 
 
-class PageQuery(In, frozen=True):
+class PageQuery(RequestModel, frozen=True):
     """Paging: `startingAfter` is the `next` of the page before."""
 
     pageSize: PageSize = 50
@@ -52,7 +52,7 @@ class PageQuery(In, frozen=True):
 # shares
 
 
-class ShareBody(In, frozen=True):
+class ShareBody(RequestModel, frozen=True):
     """A share on one or more platforms; without `platforms`, on all of SHARE_PLATFORMS."""
 
     platforms: (
@@ -71,7 +71,7 @@ class ShareBody(In, frozen=True):
     url: Url | UnsetType = UNSET
 
 
-class ShareResultBody(Out, frozen=True):
+class ShareResultBody(ResponseModel, frozen=True):
     """One platform's outcome."""
 
     platform: str
@@ -84,7 +84,7 @@ class ShareResultBody(Out, frozen=True):
     shareUrl: Annotated[str | None, Meta(description="The platform's share page to open, or the bare link.")]
 
 
-class VideoShares(Out, frozen=True):
+class VideoShares(ResponseModel, frozen=True):
     """The outcome of a share of a video, in the order asked."""
 
     video_id: str
@@ -92,7 +92,7 @@ class VideoShares(Out, frozen=True):
     results: list[ShareResultBody]
 
 
-class ContentShares(Out, frozen=True):
+class ContentShares(ResponseModel, frozen=True):
     """The outcome of a share of any content, in the order asked."""
 
     contentType: str
@@ -101,33 +101,33 @@ class ContentShares(Out, frozen=True):
     results: list[ShareResultBody]
 
 
-class ErrorBody(Out, frozen=True):
+class ErrorBody(ResponseModel, frozen=True):
     """Why a share failed."""
 
     code: Annotated[str, Meta(examples=["rejected"])]
     message: Annotated[str, Meta(examples=["The platform said no."])]
 
 
-class PlatformStatusBody(Out, omit_defaults=True, frozen=True):
+class PlatformStatusBody(ResponseModel, omit_defaults=True, frozen=True):
     """One platform: shared by anyone, and by the caller."""
 
     platform: str
     shared: bool
-    shareCount: Shares
+    shareCount: ShareCount
     sharedByMe: bool
-    lastSharedAt: Time | UnsetType = UNSET
+    lastSharedAt: UtcDateTime | UnsetType = UNSET
     myStatus: Status | UnsetType = UNSET
     myError: ErrorBody | UnsetType = UNSET
 
 
-class VideoStatus(Out, frozen=True):
+class VideoStatus(ResponseModel, frozen=True):
     """Every allowed platform in the configured order."""
 
     video_id: str
     platforms: list[PlatformStatusBody]
 
 
-class ContentStatus(Out, frozen=True):
+class ContentStatus(ResponseModel, frozen=True):
     """Every allowed platform in the configured order."""
 
     contentType: str
@@ -135,7 +135,7 @@ class ContentStatus(Out, frozen=True):
     platforms: list[PlatformStatusBody]
 
 
-class RetryBody(Out, frozen=True):
+class RetryBody(ResponseModel, frozen=True):
     """The share that will be tried again."""
 
     platform: str
@@ -143,7 +143,7 @@ class RetryBody(Out, frozen=True):
     attemptCount: Annotated[int, Meta(ge=1)]
 
 
-class PlatformBody(Out, frozen=True):
+class PlatformBody(ResponseModel, frozen=True):
     """An allowed platform and what it can do."""
 
     platform: str
@@ -153,7 +153,7 @@ class PlatformBody(Out, frozen=True):
     textLimit: Annotated[int | None, Meta(description="Longest text in the platform's own measure.")]
 
 
-class Platforms(Out, frozen=True):
+class Platforms(ResponseModel, frozen=True):
     """The platforms of SHARE_PLATFORMS, in their order; `native` and `copy` need not be among them."""
 
     platforms: list[PlatformBody]
@@ -162,7 +162,7 @@ class Platforms(Out, frozen=True):
 # share links
 
 
-class LinkBody(In, frozen=True):
+class LinkBody(RequestModel, frozen=True):
     """A link to hand out; without `url`, CONTENT_URLS decides where it leads."""
 
     contentType: ContentType
@@ -170,36 +170,36 @@ class LinkBody(In, frozen=True):
     url: Url | None = None
     channelId: Label | None = None
     campaignId: Label | None = None
-    expiresAt: Moment | None = None
+    expiresAt: OffsetDateTime | None = None
 
 
-class LinkPatch(In, frozen=True):
+class LinkPatch(RequestModel, frozen=True):
     """A JSON merge patch (RFC 7396): only what is there changes; null takes away."""
 
     url: Url | UnsetType = UNSET
     channelId: Label | UnsetType | None = UNSET
     campaignId: Label | UnsetType | None = UNSET
-    expiresAt: Moment | UnsetType | None = UNSET
+    expiresAt: OffsetDateTime | UnsetType | None = UNSET
 
 
-class Link(Out, frozen=True):
+class Link(ResponseModel, frozen=True):
     """A share link."""
 
     id: Uuid
     code: str
-    shortUrl: Address
+    shortUrl: UriReference
     contentType: str
     contentId: str
     userId: str
     channelId: str | None
     campaignId: str | None
-    url: Address
-    createdAt: Time
-    updatedAt: Time
-    expiresAt: Time | None
+    url: UriReference
+    createdAt: UtcDateTime
+    updatedAt: UtcDateTime
+    expiresAt: UtcDateTime | None
 
 
-class Links(Out, frozen=True):
+class Links(ResponseModel, frozen=True):
     """A page of links, newest first."""
 
     items: list[Link]

@@ -8,12 +8,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from sharetally.web.schemas.fields import In, Out, Time, UserId
+from sharetally.web.schemas.fields import RequestModel, ResponseModel, UserId, UtcDateTime
 
 _SCOPE = "(shares|audit|analytics|admin)"
 
 
-class TokenBody(In, frozen=True):
+class TokenBody(RequestModel, frozen=True):
     """Whom the token is for, what it may, and for how long."""
 
     userId: UserId
@@ -29,9 +29,9 @@ class TokenBody(In, frozen=True):
     ttl: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 300
 
 
-class Token(Out, frozen=True):
+class Token(ResponseModel, frozen=True):
     """A token for one's own front end."""
 
     token: str
     scope: str
-    expiresAt: Time
+    expiresAt: UtcDateTime

@@ -17,14 +17,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 LINGER_SECONDS = 1.0
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """uvicorn's, with a gentler end."""
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for a while."""
-        self._part_if_idle()
+        self._close_if_idle()
 
-    def last_call(self) -> None:
+    def drain(self) -> None:
         """The server is ending: the request in hand is the last, if its answer can still say so."""
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server has waited long enough for another request."""
         if self.cycle is None or self.cycle.response_complete:
-            self._part_if_idle()
+            self._close_if_idle()
         else:
             self.cycle.keep_alive = False
 
@@ -41,23 +41,23 @@ class Connection(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         self.parser = None  # type: ignore[assignment]
 
-    def _part_if_idle(self) -> None:
-        if self.transport.is_closing() or _holds_unread(self.transport):
+    def _close_if_idle(self) -> None:
+        if self.transport.is_closing() or _has_unread_bytes(self.transport):
             return
         self._unset_keepalive_if_required()
         self.connections.discard(self)
         self.parser = None  # type: ignore[assignment]  # as uvicorn itself does: it holds on to us
-        Parting(self.transport, self.connections)
+        HalfClosed(self.transport, self.connections)
 
 
-def _holds_unread(transport: asyncio.Transport) -> bool:
+def _has_unread_bytes(transport: asyncio.Transport) -> bool:
     """Whether something arrived that the loop has not come to yet."""
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
-class Parting(asyncio.Protocol):
+class HalfClosed(asyncio.Protocol):
     """The rest of a connection on which we have said our last: hears the other side out, for a second at most."""
 
     def __init__(self, transport: asyncio.Transport, connections: set[Any]) -> None:
@@ -70,7 +70,7 @@ class Parting(asyncio.Protocol):
     def shutdown(self) -> None:
         """It is ending already."""
 
-    last_call = shutdown
+    drain = shutdown
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Both sides are done."""

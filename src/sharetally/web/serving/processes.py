@@ -34,24 +34,24 @@ class _Process(multiprocess.Process):
         return self._server
 
 
-class Processes(multiprocess.Multiprocess):
+class Supervisor(multiprocess.Multiprocess):
     """uvicorn's supervisor, over our `Server`."""
 
     def __init__(self, config: uvicorn.Config, sockets: Sequence[socket]) -> None:
         super().__init__(config, list(sockets))
         for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, self._told_to_end)
+            signal.signal(each, self._handle_stop_signal)
 
-    def _told_to_end(self, number: int, frame: FrameType | None) -> None:
+    def _handle_stop_signal(self, number: int, frame: FrameType | None) -> None:
         for each in self.sockets:
             each.close()
         self.signal_queue.append(number)
 
     def init_processes(self) -> None:
         """Start as many as were asked for."""
-        self.processes += [each for each in [self._started() for _ in range(self.processes_num)] if each]
+        self.processes += [each for each in [self._start_process() for _ in range(self.processes_num)] if each]
 
-    def _started(self) -> _Process | None:
+    def _start_process(self) -> _Process | None:
         """One more, unless we were told to end: then there is no socket to give to it."""
         process = _Process(self.config, self.sockets)
         with suppress(OSError, ValueError):
@@ -60,7 +60,7 @@ class Processes(multiprocess.Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Start what died again; give up if one cannot even start."""
-        for place, process in enumerate(self.processes):
+        for index, process in enumerate(self.processes):
             if self.signal_queue or self.should_exit.is_set() or process.is_alive(self._patience):
                 continue
             process.kill()
@@ -68,12 +68,12 @@ class Processes(multiprocess.Multiprocess):
             log.error("a serving process died", exit_code=process.exitcode)
             if process.exitcode == STARTUP_FAILURE:
                 return self.should_exit.set()
-            self.processes[place] = self._started() or process
+            self.processes[index] = self._start_process() or process
 
     def restart_all(self) -> None:
         """One after the other: the new one serves before the old one ends."""
-        for place, old in enumerate(self.processes):
-            new = self._started()
+        for index, old in enumerate(self.processes):
+            new = self._start_process()
             if new is None:
                 return None
             if not new.wait_until_ready(START_SECONDS, self.should_exit):
@@ -82,7 +82,7 @@ class Processes(multiprocess.Multiprocess):
                 return new.join()
             old.terminate()
             old.join()
-            self.processes[place] = new
+            self.processes[index] = new
 
     @property
     def _patience(self) -> float:
@@ -91,4 +91,4 @@ class Processes(multiprocess.Multiprocess):
     def handle_ttin(self) -> None:
         """One more."""
         self.processes_num += 1
-        self.processes += [each for each in [self._started()] if each]
+        self.processes += [each for each in [self._start_process()] if each]

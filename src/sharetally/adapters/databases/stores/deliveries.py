@@ -93,16 +93,16 @@ class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
 
     async def due(self, kinds: Collection[str], since: datetime) -> Due:
         """Read only, on a connection that never waits for the writers."""
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             now = await now_of(connection)
-            rows = await connection.kept(DUE, {"kinds": sorted(kinds), "since": since, "now": now})
+            rows = await connection.rows_prepared(DUE, {"kinds": sorted(kinds), "since": since, "now": now})
         return Due(now=now, gates=[DueGate(gate=row["gate"], failing=bool(row["failing"])) for row in rows])
 
     async def claim(self, worker: UUID, gate: DueGate, kinds: Collection[str], since: datetime, slots: int) -> Claimed:
         """Lock due targets that nobody else is claiming, then take what their free places and our slots allow."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
-            found = await connection.kept(
+            found = await connection.rows_prepared(
                 CLAIM,
                 {
                     "gate": gate.gate,
@@ -128,14 +128,14 @@ class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
 
     async def register(self, worker: UUID, version: str) -> None:
         """A worker begins at 0."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             row = {"id": worker, "beats": 0, "version": version[:32], "started_at": now, "beat_at": now}
             await connection.insert((_W, [row]))
 
     async def heartbeat(self, worker: UUID) -> bool:
         """One update for all leases of the worker."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             beat = _W.update().where(_W.c.id == worker).values(beats=_W.c.beats + 1, beat_at=now)
             return await connection.run(beat) == 1
@@ -143,14 +143,14 @@ class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
     async def heartbeats(self) -> Mapping[UUID, int]:
         """Workers, and whoever holds a lease without being one any more."""
         leases = sa.select(D.c.worker).where(D.c.state == DeliveryState.SENDING.value).distinct()
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             holders = await connection.rows(leases)
             workers = await connection.rows(sa.select(_W.c.id, _W.c.beats))
         return {row["worker"]: -1 for row in holders} | {row["id"]: row["beats"] for row in workers}
 
     async def take_over(self, worker: UUID, beats: int) -> int:
         """Deleting the worker decides: one that beats again finds that it is gone."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             gone = await connection.run(_W.delete().where(_W.c.id == worker, _W.c.beats == beats))
             if not gone and await connection.rows(sa.select(_W.c.id).where(_W.c.id == worker)):
                 return 0
@@ -173,7 +173,7 @@ class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
     async def leave(self, worker: UUID) -> None:
         """Whoever holds a lease stays, to be taken over."""
         held = sa.select(D.c.id).where(D.c.state == DeliveryState.SENDING.value, D.c.worker == worker).limit(1)
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             if not await connection.rows(held):
                 await connection.run(_W.delete().where(_W.c.id == worker))
 
@@ -181,20 +181,20 @@ class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
 
     async def close_gate(self, gate: str, reason: str, until: datetime | None = None) -> None:
         """One row that every claimer reads first."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             row = {"gate": gate, "closed_until": until, "reason": reason[:500]}
             await connection.upsert(_G, [row], {"closed_until": "{closed_until}", "reason": "{reason}"})
 
     async def open_gate(self, gate: str) -> None:
         """No row, no lock."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             await connection.run(_G.delete().where(_G.c.gate == gate))
 
     async def reschedule(self) -> int:
         """Look at every target that waits, a hundred in one transaction; nothing to do while no time is ahead."""
         moved, after = 0, ("", "")
         while (page := await self._waiting_targets(after)) is not None:
-            async with self._engine.writing() as connection:
+            async with self._engine.write_transaction() as connection:
                 moved += await _shift(connection, page)
             after = page[-1]
         return moved
@@ -202,7 +202,7 @@ class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
     async def _waiting_targets(self, after: tuple[str, str]) -> list[tuple[str, str]] | None:
         kind, name = after
         later = sa.or_(T.c.kind > kind, sa.and_(T.c.kind == kind, T.c.target > name))
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             now = await now_of(connection)
             if not await _is_ahead(connection, now):
                 return None

@@ -57,16 +57,16 @@ class SqlDeliveryLists:
         """The targets know how many rows of theirs wait; the others are counted by index."""
         counts: list[DeliveryCount] = []
         oldest: dict[str, float] = {}
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             now = await now_of(connection)
-            for row in await connection.kept(_OPEN, {}):
+            for row in await connection.rows_prepared(_OPEN, {}):
                 kind = row["kind"]
                 counts.append(DeliveryCount(kind, DeliveryState.WAITING, int(row["waiting"])))
                 counts.append(DeliveryCount(kind, DeliveryState.SENDING, int(row["sending"])))
-                (first,) = await connection.kept(_OLDEST, {"state": DeliveryState.WAITING.value, "kind": kind})
+                (first,) = await connection.rows_prepared(_OLDEST, {"state": DeliveryState.WAITING.value, "kind": kind})
                 due = (now - first["due_at"]).total_seconds() if first["due_at"] else 0.0
                 oldest[kind] = max(0.0, due)
-            closed = {(row["kind"], row["state"]): row["number"] for row in await connection.kept(_CLOSED, {})}
+            closed = {(row["kind"], row["state"]): row["number"] for row in await connection.rows_prepared(_CLOSED, {})}
         ended = (DeliveryState.DEAD, DeliveryState.UNKNOWN, DeliveryState.CANCELLED)
         counts += [DeliveryCount(kind, state, closed.get((kind, state.value), 0)) for kind in oldest for state in ended]
         return DeliveryBacklog(counts=counts, oldest_due=oldest)
@@ -76,19 +76,19 @@ class SqlDeliveryLists:
         statement = WITH_PAYLOAD.where(D.c.state.in_(STUCK))
         if after is not None:
             statement = statement.where(D.c.id < after)
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             rows = await connection.rows(statement.order_by(D.c.id.desc()).limit(limit))
         return [delivery_of(row, row["payload"]) for row in rows]
 
     async def stuck_delivery(self, delivery_id: UUID) -> Delivery | None:
         """One of them."""
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             rows = await connection.rows(WITH_PAYLOAD.where(D.c.id == delivery_id, D.c.state.in_(STUCK)))
         return delivery_of(rows[0], rows[0]["payload"]) if rows else None
 
     async def replay(self, ids: Sequence[UUID], *, over: timedelta = timedelta()) -> list[UUID]:
         """The row of the key is opened again; a target that is disabled has to be enabled first."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             known = await connection.select(D, ("id",), [(each,) for each in set(ids)])
             targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in known])
             open_targets = {key: row for key, row in targets.items() if row["disabled_at"] is None}
@@ -118,7 +118,7 @@ class SqlDeliveryLists:
 
     async def enable(self, kind: str, target: str) -> bool:
         """It has room again; what was turned dead stays so until somebody replays it."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             targets = await lock_targets(connection, [(kind, target)])
             now = await now_of(connection)
             for row in targets.values():
@@ -130,11 +130,11 @@ class SqlDeliveryLists:
     async def expire_disabled(self, at_most: int) -> int:
         """One target in one transaction, so that its lock is never held for long."""
         wanted = sa.select(T.c.kind, T.c.target).where(T.c.disabled_at.is_not(None), T.c.waiting > 0).limit(1)
-        async with self._engine.reading() as connection:
+        async with self._engine.read_connection() as connection:
             found = await connection.rows(wanted)
         if not found:
             return 0
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in found])
             now, expired = await now_of(connection), list[UUID]()
             for target in targets.values():
@@ -148,7 +148,7 @@ class SqlDeliveryLists:
 
     async def purge(self, *, failures_older_than: timedelta, at_most: int) -> int:
         """Old failures first, then one page of messages; the next call goes on with the page after it."""
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             old = (_L.c.outcome.in_(["discarded", "cancelled"]), _L.c.finished_at < now - failures_older_than)
             lines = [row["id"] for row in await connection.rows(sa.select(_L.c.id).where(*old).limit(at_most))]
@@ -171,7 +171,7 @@ class SqlDeliveryLists:
         """By the index that has them in their order."""
         done = sa.select(_L.c.id).where(_L.c.kind == kind, _L.c.target == target, _L.c.outcome == "done")
         older = done.order_by(_L.c.finished_at.desc(), _L.c.id.desc()).offset(keep).limit(at_most)
-        async with self._engine.writing() as connection:
+        async with self._engine.write_transaction() as connection:
             ids = [row["id"] for row in await connection.rows(older)]
             await connection.delete(_L, "id", ids)
         return len(ids)

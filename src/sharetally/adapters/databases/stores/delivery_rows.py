@@ -42,7 +42,7 @@ WITH_PAYLOAD = sa.select(D, M.c.payload).select_from(D.outerjoin(M, M.c.id == D.
 
 async def now_of(connection: Connection) -> datetime:
     """The database's clock."""
-    now: datetime = (await connection.kept(_NOW, {}))[0]["now"]
+    now: datetime = (await connection.rows_prepared(_NOW, {}))[0]["now"]
     return now
 
 
@@ -67,7 +67,9 @@ async def store_targets(connection: Connection, targets: Iterable[TargetRow]) ->
 async def first_waiting(connection: Connection, target: TargetRow, at_most: int) -> Sequence[Row]:
     """The waiting deliveries of a locked target that are due first."""
     parameters = {name: target[name] for name in TARGET_KEY}
-    return await connection.kept(_WAITING, {**parameters, "state": DeliveryState.WAITING.value, "at_most": at_most})
+    return await connection.rows_prepared(
+        _WAITING, {**parameters, "state": DeliveryState.WAITING.value, "at_most": at_most}
+    )
 
 
 def claimable_from(target: TargetRow, due_at: datetime | None, now: datetime) -> datetime | None:
@@ -90,8 +92,8 @@ def text_of(error: str) -> str:
 
 def log_row(row: Row, outcome: str, now: datetime, error: str | None) -> dict[str, Any]:
     """The line of the log that a delivery leaves behind."""
-    kept = {name: row[name] for name in ("id", "kind", "target", "key", "attempts", "created_at")}
-    return {**kept, "outcome": outcome, "last_error": error, "finished_at": now}
+    rows_prepared = {name: row[name] for name in ("id", "kind", "target", "key", "attempts", "created_at")}
+    return {**rows_prepared, "outcome": outcome, "last_error": error, "finished_at": now}
 
 
 def delivery_of(row: Row, payload: str | None) -> Delivery:

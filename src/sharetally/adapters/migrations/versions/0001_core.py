@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.databases.tables import exact_text
 from sharetally.adapters.databases.types import Id, UtcTime, db_now
-from sharetally.adapters.migrations.audit_triggers import append_only
-from sharetally.adapters.migrations.steps import make_table, run_whole
+from sharetally.adapters.migrations.audit_triggers import append_only_triggers
+from sharetally.adapters.migrations.steps import create_table_if_missing, execute_statement
 
 revision = "0001"
 down_revision = None
@@ -21,7 +21,9 @@ depends_on = None
 
 
 def _content() -> tuple[sa.Column[str], sa.Column[str]]:
-    return sa.Column("content_type", exact(32), nullable=False), sa.Column("content_id", exact(128), nullable=False)
+    return sa.Column("content_type", exact_text(32), nullable=False), sa.Column(
+        "content_id", exact_text(128), nullable=False
+    )
 
 
 def upgrade() -> None:
@@ -35,20 +37,20 @@ def upgrade() -> None:
 
 
 def _ledger() -> None:
-    make_table(
+    create_table_if_missing(
         "share_records",
         sa.Column("id", Id, primary_key=True),
         *_content(),
-        sa.Column("platform", exact(32), nullable=False),
-        sa.Column("user_id", exact(128), nullable=False),
-        sa.Column("status", exact(16), nullable=False),
-        sa.Column("evidence", exact(16), nullable=False),
+        sa.Column("platform", exact_text(32), nullable=False),
+        sa.Column("user_id", exact_text(128), nullable=False),
+        sa.Column("status", exact_text(16), nullable=False),
+        sa.Column("evidence", exact_text(16), nullable=False),
         sa.Column("attempt_count", sa.Integer, nullable=False),
-        sa.Column("error_code", exact(64)),
+        sa.Column("error_code", exact_text(64)),
         sa.Column("error_message", sa.String(500)),
         sa.Column("first_shared_at", UtcTime),
         sa.Column("last_shared_at", UtcTime),
-        sa.Column("external_id", exact(255)),
+        sa.Column("external_id", exact_text(255)),
         sa.Column("external_url", sa.String(2048)),
         sa.UniqueConstraint("content_type", "content_id", "platform", "user_id", name="uq_share_records_key"),
         sa.CheckConstraint(
@@ -57,14 +59,14 @@ def _ledger() -> None:
         ),
         sa.CheckConstraint("evidence IN ('declared', 'posted')", name="ck_share_records_evidence"),
     )
-    make_table(
+    create_table_if_missing(
         "share_links",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("code", exact(32), nullable=False),
+        sa.Column("code", exact_text(32), nullable=False),
         *_content(),
-        sa.Column("user_id", exact(128), nullable=False),
-        sa.Column("channel", exact(64), nullable=False),
-        sa.Column("campaign", exact(64), nullable=False),
+        sa.Column("user_id", exact_text(128), nullable=False),
+        sa.Column("channel", exact_text(64), nullable=False),
+        sa.Column("campaign", exact_text(64), nullable=False),
         sa.Column("url", sa.String(2048), nullable=False),
         sa.Column("created_at", UtcTime, nullable=False),
         sa.Column("updated_at", UtcTime, nullable=False),
@@ -75,18 +77,18 @@ def _ledger() -> None:
         sa.Index("ix_share_links_content", "content_type", "content_id", "id"),
         sa.Index("ix_share_links_user", "user_id", "id"),
     )
-    make_table(
+    create_table_if_missing(
         "adjustments",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("request_key", exact(128), nullable=False),
+        sa.Column("request_key", exact_text(128), nullable=False),
         *_content(),
         sa.Column("amount", sa.BigInteger, nullable=False),
-        sa.Column("evidence", exact(16), nullable=False),
-        sa.Column("channel", exact(64), nullable=False),
-        sa.Column("campaign", exact(64), nullable=False),
-        sa.Column("platform", exact(32)),
+        sa.Column("evidence", exact_text(16), nullable=False),
+        sa.Column("channel", exact_text(64), nullable=False),
+        sa.Column("campaign", exact_text(64), nullable=False),
+        sa.Column("platform", exact_text(32)),
         sa.Column("reason", sa.String(500), nullable=False),
-        sa.Column("actor", exact(160), nullable=False),
+        sa.Column("actor", exact_text(160), nullable=False),
         sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
         sa.UniqueConstraint("request_key", name="uq_adjustments_request_key"),
         sa.Index("ix_adjustments_content", "content_type", "content_id"),
@@ -94,46 +96,46 @@ def _ledger() -> None:
 
 
 def _audit() -> None:
-    make_table(
+    create_table_if_missing(
         "share_audit",
         sa.Column("id", Id, primary_key=True),
         sa.Column("at", UtcTime, nullable=False),
         sa.Column("subject_id", Id, nullable=False),
         *_content(),
-        sa.Column("user_id", exact(160), nullable=False),
-        sa.Column("actor", exact(160), nullable=False),
-        sa.Column("action", exact(32), nullable=False),
-        sa.Column("platform", exact(32)),
-        sa.Column("status", exact(16)),
-        sa.Column("error_code", exact(64)),
+        sa.Column("user_id", exact_text(160), nullable=False),
+        sa.Column("actor", exact_text(160), nullable=False),
+        sa.Column("action", exact_text(32), nullable=False),
+        sa.Column("platform", exact_text(32)),
+        sa.Column("status", exact_text(16)),
+        sa.Column("error_code", exact_text(64)),
         sa.Column("error_message", sa.String(500)),
-        sa.Column("request_id", exact(128), nullable=False),
+        sa.Column("request_id", exact_text(128), nullable=False),
         sa.Index("ix_share_audit_content", "content_type", "content_id", "id"),
         sa.Index("ix_share_audit_user", "user_id", "id"),
     )
-    for statement in append_only(op.get_context().dialect.name):
-        run_whole(statement)
+    for statement in append_only_triggers(op.get_context().dialect.name):
+        execute_statement(statement)
 
 
 def _events() -> None:
-    make_table(
+    create_table_if_missing(
         "events",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("job", exact(32), nullable=False),
+        sa.Column("job", exact_text(32), nullable=False),
         *_content(),
         sa.Column("at", UtcTime, nullable=False),
         sa.Column("delta", sa.BigInteger, nullable=False),
         sa.Column("moved", sa.BigInteger, nullable=False),
-        sa.Column("evidence", exact(16)),
-        sa.Column("channel", exact(64)),
-        sa.Column("campaign", exact(64)),
-        sa.Column("from_evidence", exact(16)),
-        sa.Column("from_channel", exact(64)),
-        sa.Column("from_campaign", exact(64)),
-        sa.Column("platform", exact(32)),
+        sa.Column("evidence", exact_text(16)),
+        sa.Column("channel", exact_text(64)),
+        sa.Column("campaign", exact_text(64)),
+        sa.Column("from_evidence", exact_text(16)),
+        sa.Column("from_channel", exact_text(64)),
+        sa.Column("from_campaign", exact_text(64)),
+        sa.Column("platform", exact_text(32)),
         sa.Column("share_id", Id),
-        sa.Column("user_id", exact(128)),
-        sa.Column("request_id", exact(128), nullable=False),
+        sa.Column("user_id", exact_text(128)),
+        sa.Column("request_id", exact_text(128), nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
         sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
         sa.Column("sent_at", UtcTime, nullable=False, server_default=db_now()),
@@ -141,15 +143,15 @@ def _events() -> None:
         sa.Column("parked_reason", sa.String(500)),
         sa.Index("ix_events_content", "content_type", "content_id", "delta"),
     )
-    make_table(
+    create_table_if_missing(
         "queue_marks",
-        sa.Column("queue", exact(32), primary_key=True),
+        sa.Column("queue", exact_text(32), primary_key=True),
         sa.Column("marked_at", UtcTime, nullable=False),
     )
 
 
 def _counts() -> None:
-    make_table(
+    create_table_if_missing(
         "share_totals",
         *_content(),
         sa.Column("shares", sa.BigInteger, nullable=False),
@@ -157,20 +159,20 @@ def _counts() -> None:
         sa.Column("changed_at", UtcTime, nullable=False),
         sa.PrimaryKeyConstraint("content_type", "content_id"),
     )
-    make_table(
+    create_table_if_missing(
         "share_counts",
         *_content(),
-        sa.Column("dimension", exact(16), nullable=False),
-        sa.Column("value", exact(64), nullable=False),
+        sa.Column("dimension", exact_text(16), nullable=False),
+        sa.Column("value", exact_text(64), nullable=False),
         sa.Column("shares", sa.BigInteger, nullable=False),
         sa.Column("last_at", UtcTime, nullable=False),
         sa.PrimaryKeyConstraint("content_type", "content_id", "dimension", "value"),
     )
-    make_table(
+    create_table_if_missing(
         "share_rollups",
         *_content(),
-        sa.Column("channel", exact(64), nullable=False),
-        sa.Column("evidence", exact(16), nullable=False),
+        sa.Column("channel", exact_text(64), nullable=False),
+        sa.Column("evidence", exact_text(16), nullable=False),
         sa.Column("bucket", UtcTime, nullable=False),
         sa.Column("made", sa.BigInteger, nullable=False),
         sa.Column("withdrawn", sa.BigInteger, nullable=False),
@@ -186,10 +188,10 @@ def _leave_room() -> None:
 
 
 def _house() -> None:
-    make_table(
+    create_table_if_missing(
         "idempotency_keys",
-        sa.Column("caller", exact(160), nullable=False),
-        sa.Column("key", exact(255), nullable=False),
+        sa.Column("caller", exact_text(160), nullable=False),
+        sa.Column("key", exact_text(255), nullable=False),
         sa.Column("request_hash", sa.LargeBinary(32), nullable=False),
         sa.Column("status", sa.Integer, nullable=False),
         sa.Column("headers", sa.Text, nullable=False),
@@ -197,12 +199,12 @@ def _house() -> None:
         sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
         sa.PrimaryKeyConstraint("caller", "key"),
     )
-    make_table(
+    create_table_if_missing(
         "api_keys",
         sa.Column("id", Id, primary_key=True),
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("digest", sa.LargeBinary(32), nullable=False),
-        sa.Column("scopes", exact(255), nullable=False),
+        sa.Column("scopes", exact_text(255), nullable=False),
         sa.Column("created_at", UtcTime, nullable=False),
         sa.Column("revoked_at", UtcTime),
     )

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.databases.tables import exact_text
 from sharetally.adapters.databases.types import Id, UtcTime
-from sharetally.adapters.migrations.steps import make_table
+from sharetally.adapters.migrations.steps import create_table_if_missing
 
 revision = "0004"
 down_revision = "0003"
@@ -33,21 +33,21 @@ def upgrade() -> None:
 def _made_anew() -> None:
     """SQLite changes no constraint: the rows move into a new table, in the transaction of the whole migration."""
     op.rename_table("share_records", "share_records_before")
-    make_table(
+    create_table_if_missing(
         "share_records",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("content_type", exact(32), nullable=False),
-        sa.Column("content_id", exact(128), nullable=False),
-        sa.Column("platform", exact(32), nullable=False),
-        sa.Column("user_id", exact(128), nullable=False),
-        sa.Column("status", exact(16), nullable=False),
-        sa.Column("evidence", exact(16), nullable=False),
+        sa.Column("content_type", exact_text(32), nullable=False),
+        sa.Column("content_id", exact_text(128), nullable=False),
+        sa.Column("platform", exact_text(32), nullable=False),
+        sa.Column("user_id", exact_text(128), nullable=False),
+        sa.Column("status", exact_text(16), nullable=False),
+        sa.Column("evidence", exact_text(16), nullable=False),
         sa.Column("attempt_count", sa.Integer, nullable=False),
-        sa.Column("error_code", exact(64)),
+        sa.Column("error_code", exact_text(64)),
         sa.Column("error_message", sa.String(500)),
         sa.Column("first_shared_at", UtcTime),
         sa.Column("last_shared_at", UtcTime),
-        sa.Column("external_id", exact(255)),
+        sa.Column("external_id", exact_text(255)),
         sa.Column("external_url", sa.String(2048)),
         sa.UniqueConstraint("content_type", "content_id", "platform", "user_id", name="uq_share_records_key"),
         sa.CheckConstraint(

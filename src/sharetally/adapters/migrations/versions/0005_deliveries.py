@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.databases.tables import exact
+from sharetally.adapters.databases.tables import exact_text
 from sharetally.adapters.databases.types import Id, UtcTime, db_now
-from sharetally.adapters.migrations.steps import make_table
+from sharetally.adapters.migrations.steps import create_table_if_missing
 
 revision = "0005"
 down_revision = "0004"
@@ -21,23 +21,23 @@ depends_on = None
 
 def upgrade() -> None:
     """Add tables; a process of the version before goes on and never looks at them."""
-    make_table(
+    create_table_if_missing(
         "messages",
         sa.Column("id", Id, primary_key=True),
         sa.Column("payload", sa.Text, nullable=False),
         sa.Column("created_at", UtcTime, nullable=False, server_default=db_now()),
     )
-    make_table(
+    create_table_if_missing(
         "delivery_gates",
-        sa.Column("gate", exact(64), primary_key=True),
+        sa.Column("gate", exact_text(64), primary_key=True),
         sa.Column("closed_until", UtcTime),
         sa.Column("reason", sa.String(500), nullable=False),
     )
-    make_table(
+    create_table_if_missing(
         "delivery_targets",
-        sa.Column("kind", exact(32), nullable=False),
-        sa.Column("target", exact(160), nullable=False),
-        sa.Column("gate", exact(64), nullable=False),
+        sa.Column("kind", exact_text(32), nullable=False),
+        sa.Column("target", exact_text(160), nullable=False),
+        sa.Column("gate", exact_text(64), nullable=False),
         sa.Column("failing", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
         sa.Column("next_due", UtcTime),
         sa.Column("blocked_until", UtcTime),
@@ -48,14 +48,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "target"),
         sa.Index("ix_delivery_targets_due", "gate", "failing", "next_due", "kind", "target"),
     )
-    make_table(
+    create_table_if_missing(
         "deliveries",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("kind", exact(32), nullable=False),
-        sa.Column("target", exact(160), nullable=False),
-        sa.Column("key", exact(128), nullable=False),
+        sa.Column("kind", exact_text(32), nullable=False),
+        sa.Column("target", exact_text(160), nullable=False),
+        sa.Column("key", exact_text(128), nullable=False),
         sa.Column("message_id", Id, nullable=False),
-        sa.Column("state", exact(16), nullable=False),
+        sa.Column("state", exact_text(16), nullable=False),
         sa.Column("due_at", UtcTime, nullable=False),
         sa.Column("scheduled_at", UtcTime),
         sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
@@ -71,13 +71,13 @@ def upgrade() -> None:
         sa.Index("ix_deliveries_state", "state", "kind", "due_at", "id"),
         sa.Index("ix_deliveries_message", "message_id"),
     )
-    make_table(
+    create_table_if_missing(
         "delivery_log",
         sa.Column("id", Id, primary_key=True),
-        sa.Column("kind", exact(32), nullable=False),
-        sa.Column("target", exact(160), nullable=False),
-        sa.Column("key", exact(128), nullable=False),
-        sa.Column("outcome", exact(16), nullable=False),
+        sa.Column("kind", exact_text(32), nullable=False),
+        sa.Column("target", exact_text(160), nullable=False),
+        sa.Column("key", exact_text(128), nullable=False),
+        sa.Column("outcome", exact_text(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("last_error", sa.String(500)),
         sa.Column("created_at", UtcTime, nullable=False),
@@ -86,7 +86,7 @@ def upgrade() -> None:
         sa.Index("ix_delivery_log_target", "kind", "target", "outcome", "finished_at", "id"),
         sa.Index("ix_delivery_log_outcome", "outcome", "finished_at", "id"),
     )
-    make_table(
+    create_table_if_missing(
         "delivery_workers",
         sa.Column("id", Id, primary_key=True),
         sa.Column("beats", sa.BigInteger, nullable=False),

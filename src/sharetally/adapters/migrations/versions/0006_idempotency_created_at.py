@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from sharetally.adapters.migrations.steps import make_index
+from sharetally.adapters.migrations.steps import create_index_if_missing
 
 revision = "0006"
 down_revision = "0005"
@@ -20,7 +20,7 @@ _NAME, _TABLE = "ix_idempotency_keys_created_at", "idempotency_keys"
 
 def upgrade() -> None:
     """Add the index; a process of the version before goes on as it did."""
-    make_index(_NAME, _TABLE, "created_at")
+    create_index_if_missing(_NAME, _TABLE, "created_at")
 
 
 def downgrade() -> None:

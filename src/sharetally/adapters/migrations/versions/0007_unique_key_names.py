@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.databases.tables import exact
-from sharetally.adapters.migrations.steps import add_column, make_index
+from sharetally.adapters.databases.tables import exact_text
+from sharetally.adapters.migrations.steps import add_column_if_missing, create_index_if_missing
 
 revision = "0007"
 down_revision = "0006"
@@ -35,9 +35,9 @@ def upgrade() -> None:
 
     Keys that share a name already go on working, and so does a process of the version before, which leaves it empty.
     """
-    add_column(_TABLE, sa.Column(_COLUMN, exact(64)))
+    add_column_if_missing(_TABLE, sa.Column(_COLUMN, exact_text(64)))
     op.execute(_CLAIM)
-    make_index(_NAME, _TABLE, _COLUMN, unique=True)
+    create_index_if_missing(_NAME, _TABLE, _COLUMN, unique=True)
 
 
 def downgrade() -> None:

@@ -1,0 +1,71 @@
+/** What a view asked for: the last answer stays while the next one is on its way, so that nothing jumps. */
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { requestUrl, callApi, Problem, type ResponseBody, type PathsOf, type Request } from "./client";
+
+export interface QueryResult<T> {
+  readonly data: T | undefined;
+  readonly problem: Problem | undefined;
+  /** Nothing to show yet, or what is shown belongs to an earlier question. */
+  readonly loading: boolean;
+  readonly refetch: () => void;
+}
+
+interface State<T> {
+  readonly about: string;
+  readonly where: string;
+  readonly data?: T | undefined;
+  readonly problem?: Problem | undefined;
+}
+
+/** Ask when the address changes, and every `every` milliseconds while the page is seen. Null asks nothing. */
+export function useQuery<P extends PathsOf<"get">>(
+  template: P | null,
+  request: Request<P, "get"> = {},
+  every = 0,
+): QueryResult<ResponseBody<P>> {
+  const about = template === null ? "" : requestUrl(template, request.path);
+  const where = template === null ? "" : requestUrl(template, request.path, request.query ?? {});
+  const [state, set] = useState<State<ResponseBody<P>>>({ about, where: "" });
+  const [turn, setTurn] = useState(0);
+  const running = useRef<AbortController | undefined>(undefined);
+  const refetch = useCallback(() => setTurn((before) => before + 1), []);
+
+  useEffect(() => {
+    if (template === null) return;
+    const control = new AbortController();
+    running.current = control;
+    callApi("get", template, { ...request, signal: control.signal }).then(
+      (data) => {
+        if (control.signal.aborted) return;
+        running.current = undefined;
+        set({ about, where, data });
+      },
+      (problem: unknown) => {
+        if (control.signal.aborted) return;
+        running.current = undefined;
+        if (!(problem instanceof Problem)) throw problem;
+        set((before) => ({ about, where, problem, data: before.about === about ? before.data : undefined }));
+      },
+    );
+    return () => {
+      running.current = undefined;
+      control.abort();
+    };
+  }, [where, turn]);
+
+  useEffect(() => {
+    if (!every) return;
+    // What takes longer than a turn is waited for, or it would never be seen.
+    const timer = setInterval(() => document.hidden || running.current || refetch(), every);
+    return () => clearInterval(timer);
+  }, [every, refetch]);
+
+  const same = state.about === about;
+  return {
+    data: same ? state.data : undefined,
+    problem: state.where === where ? state.problem : undefined,
+    loading: template !== null && state.where !== where,
+    refetch,
+  };
+}

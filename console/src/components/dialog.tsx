@@ -1,0 +1,87 @@
+/** A question over the page: the browser's own dialog, which keeps the focus inside and closes on Escape. */
+
+import type { ComponentChildren } from "preact";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import type { Action } from "../api/action";
+import { Icon } from "./icon";
+import { ProblemNotice } from "./states";
+
+interface DialogProps {
+  readonly title: string;
+  readonly close: () => void;
+  readonly wide?: boolean;
+  /** A sheet at the page's edge, for reading beside a list. */
+  readonly sheet?: boolean;
+  readonly children: ComponentChildren;
+}
+
+export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const name = useId();
+  const left = useRef(false);
+  useLayoutEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => {
+      left.current = true;
+      shown?.close(); // what was focused before gets the focus again; taken off the page it would be lost
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class={`${sheet ? "sheet" : ""} ${wide ? "wide" : ""}`}
+      aria-labelledby={name}
+      onClose={() => left.current || close()}
+      onClick={(event) => event.target === dialog.current && dialog.current?.close()}
+    >
+      <div class="dialog">
+        <header>
+          <h2 id={name} tabIndex={-1} autofocus={sheet}>
+            {title}
+          </h2>
+          <button type="button" class="button small quiet" aria-label="Close" onClick={() => dialog.current?.close()}>
+            <Icon name="close" />
+          </button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+interface FormProps {
+  readonly action: Action;
+  readonly word: string;
+  readonly danger?: boolean;
+  readonly off?: boolean;
+  readonly cancel?: (() => void) | undefined;
+  readonly submit: () => void;
+  readonly children?: ComponentChildren;
+}
+
+/** Fields, what was refused, and the two buttons. */
+export function Form({ action, word, danger, off, cancel, submit, children }: FormProps) {
+  return (
+    <form
+      class="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      {children}
+      {action.problem && <ProblemNotice problem={action.problem} />}
+      <div class="buttons">
+        {cancel && (
+          <button type="button" class="button" onClick={cancel}>
+            Cancel
+          </button>
+        )}
+        <button type="submit" class={`button ${danger ? "danger" : "strong"}`} disabled={off || action.busy}>
+          {action.busy ? "One moment…" : word}
+        </button>
+      </div>
+    </form>
+  );
+}

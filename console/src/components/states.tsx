@@ -1,0 +1,57 @@
+/** What stands where data will be, is not, or could not be had. */
+
+import type { ComponentChildren } from "preact";
+import type { Problem } from "../api/client";
+import { Icon, type IconName } from "./icon";
+
+/** Grey lines of the height of what is coming. */
+export function Skeleton({ rows = 3 }: { rows?: number }) {
+  return (
+    <div class="waiting" role="status" aria-label="Loading">
+      {Array.from({ length: rows }, (_, row) => (
+        <span key={row} class={`bone w${row % 4}`} />
+      ))}
+    </div>
+  );
+}
+
+interface EmptyProps {
+  readonly icon: IconName;
+  readonly title: string;
+  readonly children?: ComponentChildren;
+}
+
+export function Empty({ icon, title, children }: EmptyProps) {
+  return (
+    <div class="empty">
+      <span class="empty-mark">
+        <Icon name={icon} />
+      </span>
+      <p class="empty-title">{title}</p>
+      {children && <div class="soft">{children}</div>}
+    </div>
+  );
+}
+
+/** A refusal, with a way on. */
+export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: () => void }) {
+  return (
+    <div class="failed" role="alert">
+      <Icon name="warning" />
+      <div>
+        <p>{problem.detail}</p>
+        {problem.invalid.map(({ path, reason }) => (
+          <p key={path} class="soft">
+            <code>{path}</code> {reason}
+          </p>
+        ))}
+      </div>
+      {retry && (
+        <button type="button" class="button small" onClick={retry}>
+          <Icon name="again" />
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,25 @@
+"""A database for the length of one command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sharetally.adapters.clock import DatabaseClock
+from sharetally.adapters.databases.store import database_from_url
+from sharetally.ports import Database
+from sharetally.settings import Settings
+from sharetally.wiring import check_database_exists, check_schema
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[tuple[Database, DatabaseClock]]:
+    check_database_exists(settings)
+    store, clock = database_from_url(settings.database_url), DatabaseClock()
+    await store.open()
+    try:
+        await check_schema(await store.revision())
+        await clock.measure(store)
+        yield store, clock
+    finally:
+        await store.close()

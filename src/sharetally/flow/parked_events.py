@@ -1,0 +1,128 @@
+"""What was set aside: replayed once its cause is mended, or discarded with an author and a reason.
+
+Replaying makes the event pending and sends it. Discarding deletes it and writes, in the same transaction,
+the adjustments that cancel it cell by cell, so that the invariant holds before and after. A discarded post fails
+its record, which would stay pending for ever otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from sharetally.domain.adjustment import MAX_REASON, Adjustment
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.content import prose_fault
+from sharetally.domain.errors import BrokerUnavailable, InvalidRequest, NotFound
+from sharetally.domain.event import Cell, Event, Job
+from sharetally.domain.ids import new_id
+from sharetally.domain.share import Action
+from sharetally.flow.consumers.post import key_of_post
+from sharetally.flow.jobs import to_messages
+from sharetally.flow.posting.failing import discarded, fail_post
+from sharetally.ports import Broker, Clock, Outbox, Transaction
+
+MAX_ACTOR = 128  # characters
+AT_ONCE = 5_000  # events in one transaction of `replay_all`
+
+
+class Replayed(NamedTuple):
+    """Which are pending again, and whether they were sent; if not, the relay sends them within a minute."""
+
+    ids: frozenset[UUID]
+    sent: bool
+
+
+async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> Replayed:
+    """Those of these that are parked: pending again, and sent if the broker is there."""
+    refs = await outbox.unpark(ids)
+    found = frozenset(ref.id for ref in refs)
+    if not refs or broker is None:
+        return Replayed(found, sent=False)
+    try:
+        await broker.publish(list(to_messages(refs)))
+    except BrokerUnavailable:
+        return Replayed(found, sent=False)
+    return Replayed(found, sent=True)
+
+
+async def replay_all(outbox: Outbox, broker: Broker | None) -> AsyncIterator[Replayed]:
+    """Everything that is parked, newest first, however much it is: `AT_ONCE` events in each step.
+
+    What is parked again meanwhile is left for the next call, so this ends also where the cause was not mended.
+    """
+    after: UUID | None = None
+    while parked := await outbox.parked(limit=AT_ONCE, after=after):
+        after = parked[-1].event.id
+        yield await replay(outbox, broker, [each.event.id for each in parked])
+
+
+async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
+    """Delete a parked event; return the adjustments that cancel it. `NotFound` if it is not parked."""
+    check_author_and_reason(actor, reason)
+    parked = await outbox.parked_event(event_id)
+    if parked is None:
+        raise NotFound(f"no parked job {event_id}")
+    event, settle = parked.event, None
+    if event.job == Job.SHARE_POST:
+
+        async def settle(tx: Transaction) -> None:
+            """Nothing else would ever move the record on."""
+            failure, request_id = discarded(reason), event.request_id
+            await fail_post(tx, key_of_post(event), failure, clock=clock, actor=actor, request_id=request_id)
+
+    lines = _cancelling_adjustments(event, actor, reason)
+    if not await outbox.discard(event_id, lines, _audit_entry(event, clock, actor, reason), settle):
+        raise NotFound(f"no parked job {event_id}")
+    return lines
+
+
+def check_author_and_reason(actor: str, reason: str) -> None:
+    """`InvalidRequest` unless author and reason are told, and fit."""
+    texts = {"author": (actor, MAX_ACTOR), "reason": (reason, MAX_REASON)}
+    for name, (text, longest) in texts.items():
+        if not 1 <= len(text.strip()) <= len(text) <= longest:
+            raise InvalidRequest((name, f"must be 1 to {longest} characters"))
+        if fault := prose_fault(text):
+            raise InvalidRequest((name, fault))
+
+
+def _cancelling_adjustments(event: Event, actor: str, reason: str) -> list[Adjustment]:
+    lines = []
+    if event.to is not None and event.cell_delta:
+        lines.append(
+            _adjustment(event, event.to, -event.cell_delta, event.platform if event.delta else None, actor, reason)
+        )
+    if event.origin is not None and event.cell_delta:
+        lines.append(_adjustment(event, event.origin, event.cell_delta, None, actor, reason))
+    return lines
+
+
+def _adjustment(event: Event, cell: Cell, amount: int, platform: str | None, actor: str, reason: str) -> Adjustment:
+    return Adjustment(
+        id=new_id(),
+        request_key=f"discard:{event.id}:{'+' if amount > 0 else '-'}",
+        content=event.content,
+        amount=amount,
+        channel=cell.channel,
+        campaign=cell.campaign,
+        reason=reason,
+        actor=actor,
+        evidence=cell.evidence,
+        platform=platform,
+    )
+
+
+def _audit_entry(event: Event, clock: Clock, actor: str, reason: str) -> AuditEntry:
+    return AuditEntry(
+        id=new_id(),
+        at=clock.now(),
+        subject_id=event.share_id or event.id,
+        content=event.content,
+        user_id=event.user_id or actor,
+        actor=actor,
+        action=Action.DISCARDED.value,
+        error_message=reason,
+        request_id=event.request_id,
+    )

@@ -1,0 +1,42 @@
+"""The mend: every cell that is off is moved to what the ledger says, under load too, and the audit says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.ids import new_id
+from sharetally.domain.proof import CellProof
+from sharetally.domain.share import Action
+from sharetally.ports import Clock, ProofStore
+
+
+async def repair(
+    proofs: ProofStore,
+    clock: Clock,
+    *,
+    actor: str,
+    on_repaired: Callable[[CellProof, int], None],
+    dry_run: bool = False,
+) -> int:
+    """Look at everything and mend what is off; tells each cell and what was added. Returns how many cells."""
+    result = await proofs.verify(None, lambda _: None)
+    repaired = 0
+    for cell in result.drifted:
+        amount = -cell.drift if dry_run else await proofs.repair(cell, _audit_entry(cell, clock, actor))
+        on_repaired(cell, amount)
+        repaired += amount != 0
+    return repaired
+
+
+def _audit_entry(cell: CellProof, clock: Clock, actor: str) -> AuditEntry:
+    return AuditEntry(
+        id=new_id(),
+        at=clock.now(),
+        subject_id=new_id(),
+        content=cell.content,
+        user_id=actor,
+        actor=actor,
+        action=Action.REPAIRED.value,
+        error_message=f"{cell.dimension} {cell.value or '-'}: drift {cell.drift}",
+    )

@@ -1,0 +1,182 @@
+"""The rows of one transaction in memory, while wishes are folded over them.
+
+Wishes are applied in the order of their arrival; each sees what the earlier ones did. A wish that is
+refused leaves no trace. In the end one final state per row is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+from sharetally.domain.adjustment import Adjustment
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.errors import IdempotencyKeyReused
+from sharetally.domain.event import Event
+from sharetally.domain.link import ShareLink
+from sharetally.domain.share import RecordKey, ShareRecord
+from sharetally.ports import IdempotencyKey, LockedRows, LockSet, NewDelivery, StoredResponse, Writes
+
+Entity = ShareRecord | ShareLink
+K = TypeVar("K")
+V = TypeVar("V")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Command(Protocol[T_co]):
+    """What one request wants of the ledger. Applying may happen more than once; ids are made before."""
+
+    def lock_set(self) -> LockSet:
+        """Every row it may touch."""
+        ...
+
+    def apply(self, work: UnitOfWork) -> T_co:
+        """Fold it in and return the outcome, or raise `Refused`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdempotentCommand:
+    """An Idempotency-Key, what was asked under it, and how the outcome is answered in bytes."""
+
+    key: IdempotencyKey
+    request_hash: bytes
+    render: Callable[[object], StoredResponse]
+
+
+class EntityChange(NamedTuple):
+    """A record or link before (None: it is new) and after."""
+
+    before: Entity | None
+    after: Entity
+
+
+class UnitOfWork:
+    """The unit of work. `now` is the database's clock, one moment for the whole batch."""
+
+    def __init__(self, locked: LockedRows, now: datetime) -> None:
+        self.now = now
+        self._responses = dict(locked.responses)
+        self._records = dict(locked.records)
+        self._links = dict(locked.links)
+        self._adjustments = dict(locked.adjustments)
+        self._stored_records = set(locked.records)
+        self._stored_links = set(locked.links)
+        self._writes = Writes()
+        self._deliveries: list[NewDelivery] = []
+        self._undo: list[Callable[[], object]] = []
+        self._changes: list[EntityChange] = []
+
+    # what stands
+
+    def record(self, key: RecordKey) -> ShareRecord | None:
+        """The record under this key."""
+        return self._records.get(key)
+
+    def link(self, link_id: UUID) -> ShareLink | None:
+        """The link with this id."""
+        return self._links.get(link_id)
+
+    def adjustment(self, request_key: str) -> Adjustment | None:
+        """The adjustment under this job id."""
+        return self._adjustments.get(request_key)
+
+    def stored_response(self, idempotent: IdempotentCommand) -> StoredResponse | None:
+        """What was answered under this key; another request under it is refused."""
+        stored = self._responses.get(idempotent.key)
+        if stored is not None and stored.request_hash != idempotent.request_hash:
+            raise IdempotencyKeyReused("this Idempotency-Key was used for another request; take a new one")
+        return stored
+
+    # what changes
+
+    def put_record(self, record: ShareRecord) -> None:
+        """The record as it stands from now on."""
+        key = record.key
+        self._changes.append(EntityChange(before=self._records.get(key), after=record))
+        self._set(self._records, key, record)
+        target = self._writes.changed_records if key in self._stored_records else self._writes.new_records
+        self._set(target, key, record)
+
+    def put_link(self, link: ShareLink) -> None:
+        """The link as it stands from now on."""
+        self._changes.append(EntityChange(before=self._links.get(link.id), after=link))
+        self._set(self._links, link.id, link)
+        target = self._writes.changed_links if link.id in self._stored_links else self._writes.new_links
+        self._set(target, link.id, link)
+
+    def add_adjustment(self, adjustment: Adjustment) -> None:
+        """A new line of the ledger."""
+        self._set(self._adjustments, adjustment.request_key, adjustment)
+        self._set(self._writes.adjustments, adjustment.request_key, adjustment)
+
+    def put_response(self, key: IdempotencyKey, answer: StoredResponse) -> None:
+        """What a twin will be answered."""
+        self._set(self._responses, key, answer)
+        self._set(self._writes.responses, key, answer)
+
+    def audit(self, entry: AuditEntry) -> None:
+        """A line of the audit."""
+        self._writes.audit.append(entry)
+        self._undo.append(self._writes.audit.pop)
+
+    def event(self, event: Event) -> None:
+        """A token to be burned."""
+        self._writes.events.append(event)
+        self._undo.append(self._writes.events.pop)
+
+    def deliver(self, delivery: NewDelivery) -> None:
+        """What leaves for the outside world once this is committed."""
+        self._deliveries.append(delivery)
+        self._undo.append(self._deliveries.pop)
+
+    def _set(self, rows: MutableMapping[K, V], key: K, value: V) -> None:
+        before = rows.get(key)
+        self._undo.append(lambda: _restore(rows, key, before))
+        rows[key] = value
+
+    def begin_command(self) -> list[EntityChange]:
+        """From here on it is one wish; returns the entities that it will have changed."""
+        self._undo.clear()
+        self._changes = []
+        return self._changes
+
+    def undo_command(self) -> None:
+        """Take back what this wish did."""
+        for undo in reversed(self._undo):
+            undo()
+
+    def take_writes(self) -> Writes:
+        """What is to be written now; what comes later sees these rows as stored."""
+        writes, self._writes = self._writes, Writes()
+        records, links = set(writes.new_records), set(writes.new_links)
+        self._stored_records |= records
+        self._stored_links |= links
+        self._undo.append(lambda: self._stored_records.difference_update(records))
+        self._undo.append(lambda: self._stored_links.difference_update(links))
+        return writes
+
+    def take_deliveries(self) -> list[NewDelivery]:
+        """What is to be delivered: written last of all, for its targets come last in the order of locks."""
+        deliveries, self._deliveries = self._deliveries, []
+        return deliveries
+
+
+def _restore(rows: MutableMapping[K, V], key: K, before: V | None) -> None:
+    if before is None:
+        rows.pop(key, None)
+    else:
+        rows[key] = before
+
+
+def merge_lock_sets(parts: list[LockSet]) -> LockSet:
+    """All references of a batch."""
+    return LockSet(
+        keys=frozenset().union(*(part.keys for part in parts)),
+        records=frozenset().union(*(part.records for part in parts)),
+        links=frozenset().union(*(part.links for part in parts)),
+        adjustments=frozenset().union(*(part.adjustments for part in parts)),
+    )

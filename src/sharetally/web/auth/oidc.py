@@ -1,0 +1,260 @@
+"""An OpenID provider, as its client sees it: where to send people, and who came back.
+
+The code flow of OpenID Connect Core 1.0 with PKCE (RFC 7636, S256), `state`, `nonce` and the provider's `iss`
+(RFC 9207). What the provider says of itself is fetched by discovery, kept for ten minutes, and used on while it is
+away. An ID token counts if its signature holds by the provider's own keys, and it is for this client and this very
+sign-in. `Unavailable` is a provider that does not answer, `Unauthenticated` one whose answer does not hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import structlog
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from sharetally.domain.errors import Unauthenticated, Unavailable
+from sharetally.ports import Clock
+from sharetally.ports.outbound import Outbound, OutboundResponse
+from sharetally.web.auth.fetch import FETCH_ERRORS, fetch_url, is_secure_url, require_secure_url
+from sharetally.web.auth.jwks import JwksKeySource, jwks_over_http
+from sharetally.web.auth.tokens import LEEWAY, SignatureVerifier
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+MAX_AGE = 600.0  # seconds until the provider is asked about itself again
+MIN_RETRY_INTERVAL = 5.0  # seconds between two tries at least
+# what a provider signs with keys that it publishes; never a secret that both know
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+log = structlog.get_logger("sharetally.oidc")
+T = TypeVar("T")
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider says of itself (OpenID Connect Discovery 1.0, 3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class _Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    id_token: str
+    access_token: str | None = None
+
+
+class _Error(msgspec.Struct, frozen=True, kw_only=True):
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientConfig:
+    """Who we are to the provider; without a `secret` we are a public client, which PKCE suffices for."""
+
+    issuer: str
+    client_id: str
+    secret: str | None
+    redirect_uri: str
+    scope: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignInAttempt:
+    """The secrets of one sign-in; only the browser that began it knows them, and the provider some."""
+
+    state: str
+    nonce: str
+    verifier: str
+    challenge: str
+
+
+class OidcProvider:
+    """One provider; asked for nothing before somebody signs in."""
+
+    def __init__(
+        self, client: ClientConfig, *, outbound: Outbound, clock: Clock, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        require_secure_url(client.issuer, "OIDC_ISSUER")
+        self.client = client
+        self._outbound = outbound
+        self._clock = clock
+        self._now = now
+        self._discovered: tuple[Metadata, SignatureVerifier] | None = None
+        self._refreshed_at = -MAX_AGE
+        self._tried_at = -MAX_AGE
+        self._lock = asyncio.Lock()
+
+    async def sign_in_url(self, attempt: SignInAttempt, *, force_login: bool = False) -> str:
+        """Where to send who wants to sign in; `force_login` asks them who they are though the provider knows them."""
+        metadata, _ = await self._metadata_and_verifier()
+        split = urlsplit(metadata.authorization_endpoint)
+        parameters = {
+            "response_type": "code",
+            "client_id": self.client.client_id,
+            "redirect_uri": self.client.redirect_uri,
+            "scope": self.client.scope,
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
+            **({"prompt": "login"} if force_login else {}),
+        }
+        query = urlencode([*parse_qsl(split.query, keep_blank_values=True), *parameters.items()], quote_via=quote)
+        return urlunsplit((split.scheme, split.netloc, split.path, query, ""))
+
+    async def check_issuer(self, iss: str | None) -> None:
+        """`Unauthenticated` if another provider than ours sent them back (RFC 9207, 2.4)."""
+        metadata, _ = await self._metadata_and_verifier()
+        if iss != metadata.issuer and (iss is not None or metadata.authorization_response_iss_parameter_supported):
+            raise _rejected("the answer is from another issuer")
+
+    async def claims(self, code: str, attempt: SignInAttempt, *, required_claim: str) -> Mapping[str, object]:
+        """Who signed in; what the ID token lacks of the `required_claim` claim is asked of the userinfo endpoint."""
+        metadata, signatures = await self._metadata_and_verifier()
+        tokens = await self._exchange_code(metadata, code, attempt)
+        claims = await self._verify_id_token(signatures, tokens.id_token, attempt)
+        if required_claim in claims or metadata.userinfo_endpoint is None or tokens.access_token is None:
+            return claims
+        return {**await self._fetch_userinfo(metadata.userinfo_endpoint, tokens.access_token, claims), **claims}
+
+    async def check(self) -> None:
+        """Whether it answers, and publishes keys that we could use; for `doctor`."""
+        metadata = _decode(await self._request(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
+        self._check_metadata(metadata)
+        try:
+            await jwks_over_http(metadata.jwks_uri, self._outbound)()
+        except FETCH_ERRORS as error:
+            raise Unavailable(f"the OpenID provider's keys cannot be had ({error})"[:200]) from None
+
+    # what it says of itself
+
+    async def _metadata_and_verifier(self) -> tuple[Metadata, SignatureVerifier]:
+        if self._discovered is None or self._now() - self._refreshed_at >= MAX_AGE:
+            await self._refresh_metadata(requested_at=self._now())
+        if self._discovered is None:
+            raise Unavailable("the OpenID provider does not answer just now", retry_after=5)
+        return self._discovered
+
+    async def _refresh_metadata(self, *, requested_at: float) -> None:
+        async with self._lock:
+            if self._tried_at >= requested_at or self._now() - self._tried_at < MIN_RETRY_INTERVAL:
+                return
+            self._tried_at = self._now()
+            try:
+                metadata = _decode(await self._request(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
+                self._check_metadata(metadata)
+            except (Unavailable, Unauthenticated) as error:
+                log.warning("the OpenID provider could not be asked", reason=error.detail)
+                return
+            finally:
+                self._tried_at = self._now()
+            if self._discovered is None or self._discovered[0] != metadata:
+                keys = JwksKeySource(fetch=jwks_over_http(metadata.jwks_uri, self._outbound))
+                self._discovered = metadata, SignatureVerifier(dict.fromkeys(ALGORITHMS, keys))
+            self._refreshed_at = self._now()
+
+    def _check_metadata(self, metadata: Metadata) -> None:
+        if metadata.issuer != self.client.issuer:
+            raise _rejected("the provider calls itself by another issuer than OIDC_ISSUER")
+        named = (metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri)
+        if not all(map(is_secure_url, (*named, metadata.userinfo_endpoint or metadata.jwks_uri))):
+            raise _rejected("the provider names an address that is not https")
+
+    # who came back
+
+    async def _exchange_code(self, metadata: Metadata, code: str, attempt: SignInAttempt) -> _Tokens:
+        client = self.client
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": client.redirect_uri,
+            "code_verifier": attempt.verifier,
+        }
+        headers: dict[str, str] = {}
+        if client.secret is not None and "client_secret_basic" in metadata.token_endpoint_auth_methods_supported:
+            headers["Authorization"] = _basic_auth(client.client_id, client.secret)
+        else:
+            form["client_id"] = client.client_id
+            form |= {"client_secret": client.secret} if client.secret is not None else {}
+        return _decode(await self._request(metadata.token_endpoint, form=form, headers=headers), _Tokens)
+
+    async def _verify_id_token(
+        self, signatures: SignatureVerifier, token: str, attempt: SignInAttempt
+    ) -> Mapping[str, object]:
+        """What an ID token must be (OpenID Connect Core 1.0, 3.1.3.7)."""
+        options: dict[str, jwt.ClaimsOption] = {
+            "iss": {"essential": True, "value": self.client.issuer},
+            "aud": {"essential": True, "value": self.client.client_id},
+            "nonce": {"essential": True, "value": attempt.nonce},
+            **{name: {"essential": True} for name in ("sub", "exp", "iat")},
+        }
+        try:
+            claims, _ = await signatures.verify(token)
+            now = int(self._clock.now().timestamp())
+            jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY, **options).validate(claims)
+        except Unauthenticated as error:
+            raise _rejected(error.detail) from None
+        except (JoseError, OverflowError, TypeError, ValueError) as error:
+            raise _rejected(
+                f"the ID token does not hold: {type(error).__name__} {getattr(error, 'claim', '')}"
+            ) from None
+        several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        if claims.get("azp", self.client.client_id) != self.client.client_id or (several and "azp" not in claims):
+            raise _rejected("the ID token is meant for another client")
+        return claims
+
+    async def _fetch_userinfo(self, url: str, access_token: str, claims: Mapping[str, object]) -> Mapping[str, object]:
+        response = await self._request(url, headers={"Authorization": f"Bearer {access_token}"})
+        userinfo: dict[str, object] = _decode(response, dict[str, object])
+        if userinfo.get("sub") != claims["sub"]:
+            raise _rejected("the userinfo endpoint tells of somebody else")
+        return userinfo
+
+    async def _request(
+        self, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> OutboundResponse:
+        try:
+            response = await fetch_url(self._outbound, url, form=form, headers=headers)
+        except FETCH_ERRORS as error:
+            raise Unavailable(f"the OpenID provider does not answer ({error})"[:200], retry_after=5) from None
+        if response.status >= 500 or response.status == 429:
+            raise Unavailable(f"the OpenID provider answered {response.status}", retry_after=5)
+        if response.status != 200:
+            raise _rejected(f"the provider answered {response.status} {_error_code(response)}")
+        return response
+
+
+def _error_code(response: OutboundResponse) -> str:
+    """The error's code, if the answer has one (RFC 6749, 5.2)."""
+    try:
+        return msgspec.json.decode(response.body, type=_Error).error[:64]
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _decode(response: OutboundResponse, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.body, type=kind)
+    except (ValueError, RecursionError):
+        raise _rejected("the provider's answer is not what OpenID Connect says") from None
+
+
+def _rejected(reason: str) -> Unauthenticated:
+    return Unauthenticated(reason)
+
+
+def _basic_auth(client_id: str, secret: str) -> str:
+    """Both encoded before they are joined (RFC 6749, 2.3.1)."""
+    pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"

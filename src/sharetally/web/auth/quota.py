@@ -1,0 +1,116 @@
+"""How many writes a user may make, as one process counts them: a sliding window.
+
+Stands between identity and the flow. What counts is the counter of this fixed window plus that of the one
+before, weighted by the part of it that a sliding window would still see: constant memory for each user, a
+microsecond a write. `shared_quota.py` does the same for several processes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeAlias
+
+from sharetally.domain.errors import RateLimited
+from sharetally.ports.quota import Usage
+
+MAX_USERS = 100_000
+HeaderFields: TypeAlias = tuple[tuple[str, str], ...]  # of an answer; names are lower case
+
+
+class QuotaState(NamedTuple):
+    """What is left after a write: `remaining` of `limit` writes; `reset` and `window` in seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+    window: int
+
+
+class Quota(Protocol):
+    """Counts the writes of each user."""
+
+    async def spend(self, key: str) -> QuotaState | None:
+        """Take one write of this user; None where nothing is limited. Raises `RateLimited`."""
+        ...
+
+
+def rate_limit_fields(state: QuotaState) -> HeaderFields:
+    """The fields of draft-ietf-httpapi-ratelimit-headers for an answer."""
+    return (
+        ("ratelimit", f'"writes";r={state.remaining};t={state.reset}'),
+        ("ratelimit-policy", f'"writes";q={state.limit};w={state.window}'),
+    )
+
+
+def rate_limited_fields(rate_limited: RateLimited) -> HeaderFields:
+    """The fields of a refusal, `Retry-After` among them."""
+    state = QuotaState(
+        limit=rate_limited.limit, remaining=0, reset=rate_limited.retry_after, window=rate_limited.window
+    )
+    return (("retry-after", str(rate_limited.retry_after)), *rate_limit_fields(state))
+
+
+class UnlimitedQuota:
+    """Nothing is limited, nothing is counted."""
+
+    async def spend(self, key: str) -> None:
+        """Cost nothing."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Window:
+    index: int
+    current: int = 0
+    before: int = 0
+
+
+class LocalQuota:
+    """The window of this process alone; of more than `capacity` users the longest idle are forgotten."""
+
+    def __init__(
+        self, *, limit: int, window: int, now: Callable[[], float] = time.monotonic, capacity: int = MAX_USERS
+    ) -> None:
+        self._limit = limit
+        self._window = window
+        self._now = now
+        self._capacity = capacity
+        self._windows: OrderedDict[str, _Window] = OrderedDict()
+
+    async def spend(self, key: str) -> QuotaState:
+        """Take one write of this user, or raise `RateLimited`."""
+        index, seconds = divmod(self._now(), self._window)
+        user_window = self._current_window(key, int(index))
+        usage = Usage(current=user_window.current, before=user_window.before, elapsed=seconds / self._window)
+        free = usage.free(self._limit)
+        if not free:
+            raise rate_limited(self._limit, self._window, usage.wait(self._limit) * self._window)
+        user_window.current += 1
+        reset = math.ceil(self._window - seconds)
+        return QuotaState(limit=self._limit, remaining=free - 1, reset=reset, window=self._window)
+
+    def _current_window(self, key: str, index: int) -> _Window:
+        user_window = self._windows.get(key)
+        if user_window is None:
+            self._evict_idle(index)
+            user_window = self._windows[key] = _Window(index=index)
+        elif user_window.index != index:
+            user_window.before = user_window.current if user_window.index == index - 1 else 0
+            user_window.index, user_window.current = index, 0
+        self._windows.move_to_end(key)
+        return user_window
+
+    def _evict_idle(self, index: int) -> None:
+        # two go for one that comes, so what is idle shrinks away without anybody sweeping
+        for _ in range(min(2, len(self._windows))):
+            oldest = next(iter(self._windows.values()))
+            if oldest.index < index - 1 or len(self._windows) >= self._capacity:
+                self._windows.popitem(last=False)
+
+
+def rate_limited(limit: int, window: int, wait: float) -> RateLimited:
+    """The refusal; after its whole seconds one more write is surely free, rounding errors included."""
+    return RateLimited(retry_after=max(1, math.floor(wait + 0.001) + 1), limit=limit, window=window)

@@ -1,0 +1,96 @@
+"""The limit of `quota.py` for several processes: one window that they share, leased in blocks.
+
+A process leases writes of a user in blocks that grow with what it serves, so most writes ask nobody, and
+all processes together never grant more than the limit. What is leased and not spent is lost at the end of
+the fixed window. While the shared window cannot be reached, writes go on under the process's own window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sharetally.ports.quota import Grant, Leases
+from sharetally.web.auth.quota import MAX_USERS, LocalQuota, QuotaState, rate_limited
+
+_LEASES_PER_LIMIT = 20  # a lease is at most this part of the limit
+
+
+@dataclass(kw_only=True, slots=True)
+class _Lease:
+    granted: int = 0
+    left: int = 0
+    ends: float = 0.0
+    unleased: int = 0
+    refused_until: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class SharedQuota:
+    """Spend what was leased; lease again when it is used up or its window is over."""
+
+    def __init__(self, *, limit: int, window: int, leases: Leases, now: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._window = window
+        self._leases = leases
+        self._now = now
+        self._fallback = LocalQuota(limit=limit, window=window, now=now)
+        self._leases_by_key: OrderedDict[str, _Lease] = OrderedDict()
+
+    async def spend(self, key: str) -> QuotaState:
+        """Take one write of this user, or raise `RateLimited`."""
+        lease = self._lease(key)
+        if not self._has_writes(lease):
+            async with lease.lock:
+                if not self._has_writes(lease) and not await self._renew(key, lease):
+                    return await self._fallback.spend(key)
+        return self._take_write(lease)
+
+    def _lease(self, key: str) -> _Lease:
+        lease = self._leases_by_key.get(key)
+        if lease is None:
+            self._evict_idle()
+            lease = self._leases_by_key[key] = _Lease()
+        self._leases_by_key.move_to_end(key)
+        return lease
+
+    def _evict_idle(self) -> None:
+        for _ in range(min(2, len(self._leases_by_key))):
+            oldest = next(iter(self._leases_by_key.values()))
+            if oldest.ends < self._now() or len(self._leases_by_key) >= MAX_USERS:
+                self._leases_by_key.popitem(last=False)
+
+    def _has_writes(self, lease: _Lease) -> bool:
+        now = self._now()
+        if now < lease.refused_until:
+            raise rate_limited(self._limit, self._window, lease.refused_until - now)
+        return lease.left > 0 and now < lease.ends
+
+    async def _renew(self, key: str, lease: _Lease) -> bool:
+        """Lease twice what the last lease served; False while the shared window cannot be reached."""
+        wanted = min(max(1, self._limit // _LEASES_PER_LIMIT), max(1, 2 * (lease.granted - lease.left)))
+        grant = await self._leases.lease(key, wanted=wanted, limit=self._limit, window=self._window)
+        if grant is None:
+            return False
+        self._apply_grant(lease, grant)
+        return True
+
+    def _apply_grant(self, lease: _Lease, grant: Grant) -> None:
+        now = self._now()
+        lease.granted = lease.left = grant.granted
+        lease.ends = now + (1 - grant.usage.elapsed) * self._window
+        lease.unleased = grant.usage.free(self._limit)
+        if not grant.granted:
+            wait = grant.usage.wait(self._limit) * self._window
+            lease.refused_until = now + wait
+            raise rate_limited(self._limit, self._window, wait)
+
+    def _take_write(self, lease: _Lease) -> QuotaState:
+        lease.left -= 1
+        reset = max(1, math.ceil(lease.ends - self._now()))
+        remaining = lease.left + lease.unleased
+        return QuotaState(limit=self._limit, remaining=remaining, reset=reset, window=self._window)

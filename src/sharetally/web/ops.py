@@ -1,0 +1,225 @@
+"""Whether this process is well, and what it has counted: what operators and their tools ask.
+
+`live` says that the process turns. `ready` looks: without its database at a schema that it knows a
+role can do nothing, and that is 503; without broker or cache it does its work, late or slower, and says so.
+A schema that was migrated under it, for the version that follows, only has more than it needs: it says so too,
+or a migration would take every process of the old version out of service at once.
+Nothing here tells more than names and fixed words: no address, no credential, no text of an error. Relay
+and worker serve this alone, on OPS_PORT; the API answers with the same functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sharetally.domain.errors import ConfigurationError, Forbidden, MethodNotAllowed, NotFound, SharetallyError
+from sharetally.ports import Broker, Cache, Schema, Stop
+from sharetally.web.network import Network, is_from_networks
+from sharetally.web.problems import problem
+from sharetally.web.responses import NOSNIFF, Response, json_response
+
+TIMEOUT_SECONDS = 1.0
+log = structlog.get_logger("sharetally.health")
+T = TypeVar("T")
+
+Report = dict[str, Any]
+Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
+"""Metrics as text, and their media type."""
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_NO_STORE = ("cache-control", "no-store")
+_OK: Report = {"status": "ok"}
+_AHEAD: Report = {"status": "ahead", "detail": "migrated for a newer version; this one goes on, update it soon"}
+
+
+class Health:
+    """Looks at what a role needs; however many ask at once, one look answers them."""
+
+    def __init__(
+        self,
+        database: Schema,
+        broker: Broker,
+        cache: Cache,
+        *,
+        known_revision: Callable[[str], bool],
+        ahead: Callable[[str], bool],
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._cache = cache
+        self._known_revision = known_revision
+        self._ahead = ahead
+        self._running_check: asyncio.Task[tuple[bool, Report]] | None = None
+
+    def live(self) -> Report:
+        """A process that answers is alive."""
+        return {"status": "ok"}
+
+    async def ready(self) -> tuple[bool, Report]:
+        """Whether it can do its work, and how each thing it needs is; within a second."""
+        if self._running_check is None or self._running_check.done():
+            self._running_check = asyncio.create_task(self._check_all())
+        return await asyncio.shield(self._running_check)
+
+    async def _check_all(self) -> tuple[bool, Report]:
+        database, cache = await asyncio.gather(self._check_database(), self._check_cache())
+        checks = {"database": database, "broker": self._check_broker(), "cache": cache}
+        if database["status"] == "down":
+            return False, {"status": "unavailable", "checks": checks}
+        healthy = all(check["status"] == "ok" for check in checks.values())
+        return True, {"status": "ok" if healthy else "degraded", "checks": checks}
+
+    async def _check_database(self) -> Report:
+        in_time, revision = await _within_timeout(self._database.revision())
+        if not in_time:
+            return _down("does not answer")
+        if revision is None:
+            return _down("holds no tables yet; run: sharetally migrate")
+        if self._ahead(revision):
+            return _AHEAD
+        if not self._known_revision(revision):
+            return _down("holds a schema that this version does not know; run: sharetally migrate, or update")
+        return _OK
+
+    def _check_broker(self) -> Report:
+        return _OK if self._broker.connected else _down("not connected; events wait in the database")
+
+    async def _check_cache(self) -> Report:
+        _, alive = await _within_timeout(self._cache.ping())
+        return _OK if alive else _down("does not answer; counts come from the database")
+
+
+def _down(detail: str) -> Report:
+    return {"status": "down", "detail": detail}
+
+
+async def _within_timeout(response: Awaitable[T]) -> tuple[bool, T | None]:
+    """Whether there was an answer in time, and the answer."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return True, await response
+    except Exception as error:  # whatever is wrong there, the one who asks must hear that it is down
+        log.debug("no answer", reason=str(error) or type(error).__name__)
+        return False, None
+
+
+def liveness_response(health: Health) -> Response:
+    """`/health/live`."""
+    return json_response(200, health.live(), _NO_STORE)
+
+
+async def readiness_response(health: Health) -> Response:
+    """`/health/ready` and `/health`."""
+    ready, report = await health.ready()
+    return json_response(200 if ready else 503, report, _NO_STORE)
+
+
+async def metrics_response(exposition: Exposition) -> Response:
+    """`/metrics`; whoever calls this has looked whether they may see it."""
+    body, media_type = await exposition()
+    return Response(status=200, headers=(("content-type", media_type), _NO_STORE), body=body)
+
+
+# relay and worker: a small application of their own
+
+
+def ops_app(health: Health, exposition: Exposition, *, networks: Sequence[Network]) -> ASGIApp:
+    """`/health`, `/health/live`, `/health/ready` for everybody, `/metrics` for OPS_NETWORKS."""
+
+    async def metrics(scope: Scope) -> Response:
+        if not is_from_networks(scope, networks):
+            raise Forbidden("metrics are for the addresses in OPS_NETWORKS")
+        return await metrics_response(exposition)
+
+    async def respond(scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD"):
+            raise MethodNotAllowed(["GET", "HEAD"])
+        match scope["path"]:
+            case "/health/live":
+                return liveness_response(health)
+            case "/health" | "/health/ready":
+                return await readiness_response(health)
+            case "/metrics":
+                return await metrics(scope)
+        raise NotFound("no such path; there are /health, /health/live, /health/ready and /metrics")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await respond(scope)
+        except SharetallyError as error:
+            response = problem(error, root_path="", request_id="")
+        await _send(send, response, head=scope["method"] == "HEAD")
+
+    return app
+
+
+async def _send(send: Send, response: Response, *, head: bool) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    headers += [NOSNIFF, (b"content-length", str(len(response.body)).encode())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else response.body})
+
+
+def ops_hosts(networks: Sequence[Network]) -> tuple[str, ...]:
+    """Where to listen: on this machine alone, unless OPS_NETWORKS names somebody beyond it; then on all addresses."""
+    if not all(network.is_loopback for network in networks):
+        return "0.0.0.0", "::"  # noqa: S104
+    return ("127.0.0.1", "::1") if any(network.version == 6 for network in networks) else ("127.0.0.1",)
+
+
+async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
+    """Serve until told to stop; `ConfigurationError` if the port is taken."""
+    listeners = _listen(hosts, port)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _OpsServer(config)
+    serving = asyncio.create_task(server.serve(sockets=listeners))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        server.should_exit = True
+        await serving
+
+
+def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """A socket for each of these; a machine without IPv6 listens on IPv4 alone."""
+    with ExitStack() as stack:
+        listeners = list[socket.socket]()
+        for host in hosts:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                listeners.append(stack.enter_context(socket.create_server((host, port), family=family)))
+            except OSError as error:
+                if family == socket.AF_INET6 and error.errno in _NO_IPV6:
+                    continue
+                shown = f"[{host}]" if ":" in host else host
+                raise ConfigurationError(f"OPS_PORT: cannot listen on {shown}:{port}: {error.strerror}") from error
+        stack.pop_all()  # the server closes them
+        return listeners
+
+
+class _OpsServer(uvicorn.Server):
+    """A server whose role listens to signals itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the handlers as they are."""
+        yield

@@ -1,0 +1,48 @@
+"""What goes back: a status, headers and bytes, ready before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+from starlette.types import Receive
+
+JSON = ("content-type", "application/json")
+NOSNIFF = (b"x-content-type-options", b"nosniff")  # on every answer: what it is called is what it is
+_encode = msgspec.json.Encoder().encode
+
+
+class Response(NamedTuple):
+    """A whole answer; header names are lower case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+def json_response(status: int, value: object, *headers: tuple[str, str]) -> Response:
+    """A JSON answer; times are written in RFC 3339, UTC."""
+    return Response(status=status, headers=(JSON, *headers), body=_encode(value))
+
+
+def no_content() -> Response:
+    """204."""
+    return Response(status=204)
+
+
+def document_response(body: bytes | str, media_type: str, *headers: tuple[str, str]) -> Response:
+    """A document for people or tools."""
+    raw = body.encode() if isinstance(body, str) else body
+    return Response(status=200, headers=(("content-type", media_type), *headers), body=raw)
+
+
+WriteChunk = Callable[[bytes], Awaitable[None]]
+
+
+class StreamingResponse(NamedTuple):
+    """An answer that is made while it is sent: `write` gets what says whether the client left, and what sends."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    write: Callable[[Receive, WriteChunk], Awaitable[None]]

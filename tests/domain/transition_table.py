@@ -1,0 +1,68 @@
+"""The transition table as the requirements have it, written down here without a look at the code.
+
+Rows are what stands, columns what is asked, cells the words of `MEANS`. Only a live success counts, so only
+steps into and out of it carry a job that moves the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sharetally.domain.event import Job
+from sharetally.domain.share import Action, Reply, Status, Trigger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a request is answered, what stands afterwards, what the audit says, and which job or post follows."""
+
+    reply: Reply
+    status: Status | None = None
+    action: Action | None = None
+    job: Job | None = None
+    posts: bool = False
+
+
+def done(status: Status, action: Action, job: Job | None = None, *, posts: bool = False) -> Expected:
+    return Expected(reply=Reply.DONE, status=status, action=action, job=job, posts=posts)
+
+
+MEANS = {
+    # nothing is written
+    "same": Expected(reply=Reply.UNCHANGED),
+    "404": Expected(reply=Reply.NOT_FOUND),
+    "409": Expected(reply=Reply.CONFLICT),
+    # the user said so
+    "share": done(Status.SUCCESS, Action.SHARED, Job.SHARE_CREATED),
+    "again": done(Status.SUCCESS, Action.RESHARED, Job.SHARE_UPDATED),
+    "revive": done(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED),
+    "take back": done(Status.WITHDRAWN, Action.WITHDRAWN, Job.SHARE_DELETED),
+    # the server posts
+    "order": done(Status.PENDING, Action.REQUESTED, posts=True),
+    "reorder": done(Status.PENDING, Action.RETRIED, posts=True),
+    "send": done(Status.SENDING, Action.SENDING),
+    "posted": done(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED),
+    "proven": done(Status.SUCCESS, Action.POSTED, Job.SHARE_UPDATED),
+    "fail": done(Status.FAILED, Action.FAILED),
+    "lose": done(Status.UNKNOWN, Action.UNKNOWN),
+}
+
+MATRIX = """
+            | declare | force  | post  | withdraw  | retry   | begin | confirm | reject | lose
+  nothing   | share   | share  | order | 404       | 404     | 404   | 404     | 404    | 404
+  pending   | same    | same   | same  | 404       | 409     | send  | 409     | fail   | 409
+  sending   | same    | same   | same  | 404       | 409     | 409   | posted  | fail   | lose
+  success   | same    | again  | same  | take back | 409     | 409   | proven  | 409    | 409
+  failed    | share   | share  | order | 404       | reorder | 409   | 409     | 409    | 409
+  unknown   | share   | share  | same  | 404       | reorder | 409   | posted  | 409    | 409
+  withdrawn | revive  | revive | order | 404       | 409     | 409   | 409     | 409    | 409
+"""
+
+
+def cells() -> Iterator[tuple[Status | None, Trigger, str]]:
+    """Every cell: what stands (None: nothing), what is asked, and the word in the cell."""
+    head, *rows = [[word.strip() for word in line.split("|")] for line in MATRIX.strip("\n").splitlines()]
+    for state, *words in rows:
+        for asked, word in zip(head[1:], words, strict=True):
+            yield None if state == "nothing" else Status(state), Trigger(asked), word

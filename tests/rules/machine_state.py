@@ -1,0 +1,22 @@
+"""What all rules stand on: the service, the model, and what was seen."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from typing import ClassVar
+
+from hypothesis.stateful import RuleBasedStateMachine
+
+from tests.rules.harness import ServiceHarness
+from tests.rules.model import Model
+
+
+class MachineState(RuleBasedStateMachine):
+    """`harness` is set by whoever runs the machine. `order_unknown`: some things happened in an unknown order."""
+
+    harness: ClassVar[ServiceHarness]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model(name=token_hex(4))
+        self.order_unknown = False
