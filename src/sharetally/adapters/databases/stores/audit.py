@@ -64,12 +64,8 @@ class SqlAuditStore(AuditStore):
             elif selects:
                 found = sa.union_all(*(sa.select(each.subquery()) for each in selects)).subquery()
                 rows = await connection.rows(sa.select(found).order_by(found.c.id.desc()).limit(limit))
-        return [_entry_of(row) for row in rows]
-
-
-def _entry_of(row: Row) -> AuditEntry:
-    values = {name: row[name] for name in row.keys() if name not in ("content_type", "content_id")}  # noqa: SIM118
-    return AuditEntry(content=mapping.content_of(row), **values)
+        names = [name for name in AuditEntry._fields if name != "content"]
+        return [AuditEntry(content=mapping.content_of(row), **{name: row[name] for name in names}) for row in rows]
 
 
 def branch_statement(

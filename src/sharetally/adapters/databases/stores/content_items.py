@@ -15,7 +15,6 @@ from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import CONTENT_KEY
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.content_scopes import only_content
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.content import ContentRef
@@ -79,15 +78,14 @@ async def details_of(connection: Connection, contents: Sequence[ContentRef]) -> 
     keys = {(ref.type, ref.id) for ref in contents}
     values = {mapping.content_of(row): row for row in await connection.select(_DETAILS, CONTENT_KEY, keys)}
     totals = {mapping.content_of(row): row for row in await connection.select(_TOTALS, CONTENT_KEY, keys)}
-    return [_details_of(ref, values.get(ref), totals.get(ref)) for ref in contents]
-
-
-def _details_of(content: ContentRef, values: Row | None, total: Row | None) -> ContentDetails:
-    shares = max(0, total["shares"]) if total is not None else 0
-    if values is None:
-        return ContentDetails(content=content, shares=shares)
     names = ("title", "image", "url", "updated_at")
-    return ContentDetails(content=content, shares=shares, **{name: values[name] for name in names})
+    found: list[ContentDetails] = []
+    for ref in contents:
+        total, row = totals.get(ref), values.get(ref)
+        shares = max(0, total["shares"]) if total is not None else 0
+        described = {name: row[name] for name in names} if row is not None else {}
+        found.append(ContentDetails(content=ref, shares=shares, **described))
+    return found
 
 
 async def _content_types(connection: Connection) -> list[str]:

@@ -44,19 +44,19 @@ def _same_content(left: Any, right: Any) -> Any:
     return sa.and_(left.c.content_type == right.c.content_type, left.c.content_id == right.c.content_id)
 
 
-def _select_by_platform() -> sa.CompoundSelect[Any]:
-    c, e = tables.share_counts, tables.events
-    stored_cells = sa.select(c.c.value.label("platform"), c.c.shares, c.c.last_at).where(
-        bound_content(c), c.c.dimension == "platform"
-    )
-    shared = sa.func.max(sa.case((e.c.delta >= 0, e.c.at)))
-    pending = sa.select(e.c.platform, sa.func.sum(e.c.delta), shared).where(bound_content(e), e.c.platform.is_not(None))
-    return sa.union_all(stored_cells, pending.group_by(e.c.platform))
-
-
 _STORED = _select_stored(bound_content)
 _EXACT = _select_exact(bound_content)
-_BY_PLATFORM = _select_by_platform()
+_CELLS, _EVENTS = tables.share_counts, tables.events
+_BY_PLATFORM = sa.union_all(
+    sa.select(_CELLS.c.value.label("platform"), _CELLS.c.shares, _CELLS.c.last_at).where(
+        bound_content(_CELLS), _CELLS.c.dimension == "platform"
+    ),
+    sa.select(
+        _EVENTS.c.platform, sa.func.sum(_EVENTS.c.delta), sa.func.max(sa.case((_EVENTS.c.delta >= 0, _EVENTS.c.at)))
+    )
+    .where(bound_content(_EVENTS), _EVENTS.c.platform.is_not(None))
+    .group_by(_EVENTS.c.platform),
+)
 
 
 class SqlCountStore(CountStore):
