@@ -148,13 +148,13 @@ def oidc_sign_in(settings: Settings, outbound: Outbound, clock: DatabaseClock) -
 
 def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
     settings, db = core.settings, core.database
-    keys, verification = ApiKeyCache(db), VerificationRunner(db)
+    keys, verification = ApiKeyCache(db.keys), VerificationRunner(proof=db.proof, runs=db.verification_runs)
     core.start(keys.run(), "keys")
     core.start(verification.run(), "looking")
     credentials = CredentialAuthenticator(
         tokens=_verifier(core), keys=keys, signer=token_signer(settings, core.clock), clock=core.clock
     )
-    sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
+    sessions = Sessions(db.sessions, clock=core.clock, public_url=settings.public_url)
     authenticator = Authenticator(credentials=credentials, sessions=sessions)
     urls = UrlPolicy(public_url=settings.public_url, content_urls=settings.content_urls, link_hosts=settings.link_hosts)
     shareable = Platforms(allowed=allowed_platforms(settings), device=device_platforms(), canonical=platforms.canonical)
@@ -165,15 +165,23 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
         Sharing(
             committer=core.committer,
             queries=core.queries,
-            reads=db,
+            shares=db.shares,
             hooks=core.hooks,
             platforms=shareable,
             urls=urls,
             meter=core.meter,
         ),
-        Links(committer=core.committer, queries=core.queries, reads=db, hooks=core.hooks, urls=urls, clock=core.clock),
+        Links(
+            committer=core.committer,
+            queries=core.queries,
+            links=db.links,
+            shares=db.shares,
+            hooks=core.hooks,
+            urls=urls,
+            clock=core.clock,
+        ),
         CountReader(queries=core.queries, responses=CountResponseCache()),
-        ProofReader(store=db),
+        ProofReader(store=db.proof),
         LiveCounts(
             live=core.live,
             authenticator=authenticator,
@@ -181,13 +189,13 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
             cors_origins=settings.cors_origins,
             public_url=settings.public_url,
         ),
-        ShareAnalytics(analytics=Analytics(store=db, clock=core.clock), urls=urls),
-        ContentItems(store=db, urls=urls),
-        AuditReader(reads=db, platforms=shareable, urls=urls, clock=core.clock),
+        ShareAnalytics(analytics=Analytics(store=db.analytics, clock=core.clock), urls=urls),
+        ContentItems(store=db.content_items, urls=urls),
+        AuditReader(store=db.audit, shares=db.shares, links=db.links, platforms=shareable, urls=urls, clock=core.clock),
         TokenIssuers(credentials=credentials, visitors=_visitor_tokens(core)),
         ConsoleSignIn(sessions=sessions, oidc_enabled=settings.oidc_issuer is not None, public_url=settings.public_url),
-        DeadLetters(outbox=db, stuck=stuck, broker=core.broker, clock=core.clock),
-        ApiKeys(store=db, clock=core.clock),
+        DeadLetters(events=db.events, stuck=stuck, broker=core.broker, clock=core.clock),
+        ApiKeys(store=db.keys, clock=core.clock),
         Operation(
             health=core.health,
             exposition=core.exposition,

@@ -78,7 +78,7 @@ async def test_a_server_error_marks_its_span(api: Api, spans: SpanRecorder, monk
     async def away(*_: object) -> None:
         raise Unavailable("away")
 
-    monkeypatch.setattr(api.database, "counts", away)
+    monkeypatch.setattr(api.database.counts, "stored", away)
     assert (await api.request("GET", "/share-links/count/video/abc?consistent=false")).status == 503
     [span] = spans.exporter.get_finished_spans()
     assert (span.status.status_code, attributes_under(span, "error.")) == (StatusCode.ERROR, {"error.type": "503"})

@@ -70,9 +70,9 @@ def configure_within_host() -> None:
 def _for_the_host(logger: logging.Logger, level: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
     """The event and what belongs to it as one text, without secrets; the host's formatter does the rest."""
     exception = _exception_of(event.pop("exc_info", None))
-    fields = build_line(logger.name, level, event)
-    fields = {name: value for name, value in fields.items() if name not in ("time", "level", "logger", "event")}
-    text = " ".join([fields["event"], *(f"{name}={value!r}" for name, value in fields.items())])
+    line = build_line(logger.name, level, event)
+    fields = {name: value for name, value in line.items() if name not in ("time", "level", "logger", "event")}
+    text = " ".join([line["event"], *(f"{name}={value!r}" for name, value in fields.items())])
     return (text,), {"exc_info": exception}
 
 

@@ -23,7 +23,7 @@ from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink, may
 from sharetally.flow.queries import Queries
 from sharetally.flow.unit_of_work import IdempotentCommand
 from sharetally.flow.urls import UrlPolicy
-from sharetally.ports import Clock, LinkFilter, ReadStore, StoredResponse
+from sharetally.ports import Clock, LinkFilter, LinkStore, ShareStore, StoredResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,8 @@ class Links:
 
     committer: Committer
     queries: Queries
-    reads: ReadStore
+    links: LinkStore
+    shares: ShareStore
     hooks: Hooks
     urls: UrlPolicy
     clock: Clock
@@ -91,7 +92,7 @@ class Links:
             if criteria.user_id is not None and criteria.user_id != caller.user_id:
                 raise Forbidden("other people's links need the scope admin")
             criteria = replace(criteria, user_id=caller.user_id)
-        return await self.reads.links(criteria, limit=limit, after=after)
+        return await self.links.page(criteria, limit=limit, after=after)
 
     async def change(
         self,
@@ -134,13 +135,13 @@ class Links:
                 raise Gone("this link has expired" if link.expired else "this link was deleted")
             return link.url
         record_id = from_base62(code)
-        record = await self.reads.record(record_id) if record_id else None
+        record = await self.shares.by_id(record_id) if record_id else None
         target = self.urls.content_url(record.content) if record else None
         if target is None:
             raise NotFound("no such link")
         return target
 
     async def _visible_link(self, link_id: UUID, caller: Caller) -> ShareLink | None:
-        link = await self.reads.link(link_id)
+        link = await self.links.by_id(link_id)
         visible = link is not None and link.deleted_at is None and may_edit(caller, link)
         return link if visible else None

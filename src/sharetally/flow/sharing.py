@@ -22,7 +22,7 @@ from sharetally.flow.queries import Queries, ShareStatus
 from sharetally.flow.share_commands import Retry, Share, ShareResult, Withdraw
 from sharetally.flow.unit_of_work import IdempotentCommand
 from sharetally.flow.urls import UrlPolicy
-from sharetally.ports import Meter, ReadStore, StoredResponse
+from sharetally.ports import Meter, ShareStore, StoredResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ class Sharing:
 
     committer: Committer
     queries: Queries
-    reads: ReadStore
+    shares: ShareStore
     hooks: Hooks
     platforms: Platforms
     urls: UrlPolicy
@@ -86,7 +86,7 @@ class Sharing:
             self.urls.check_target(wanted.url)
         platforms = self.platforms.requested(wanted.platforms)
         if self.hooks:
-            existing = await self.reads.user_records(wanted.content, user_id)
+            existing = await self.shares.of_user(wanted.content, user_id)
             for platform in platforms:
                 await self.hooks.may_share(user_id, wanted.content, platform)
                 if platform not in existing:
@@ -114,7 +114,7 @@ class Sharing:
         """Take back the caller's own share; `NotFound` if there is none."""
         platform = self.platforms.existing(platform)
         if self.hooks:
-            mine = (await self.reads.user_records(content, caller.user_id)).get(platform)
+            mine = (await self.shares.of_user(content, caller.user_id)).get(platform)
             if mine is not None and mine.live:
                 await self.hooks.before_delete(mine)
         command = Withdraw(content=content, caller=caller, platform=platform, request_id=request_id)

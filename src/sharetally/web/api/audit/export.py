@@ -19,7 +19,7 @@ import msgspec
 from starlette.types import Receive
 
 from sharetally.domain.audit import AuditEntry
-from sharetally.ports import AuditFilter, ReadStore
+from sharetally.ports import AuditFilter, AuditStore
 from sharetally.web.api.audit.handlers import AuditReader, audit_filter, audit_line_body
 from sharetally.web.api.audit.schemas import ExportQuery
 from sharetally.web.endpoint import NoBody, NoPath, Request
@@ -39,8 +39,8 @@ async def export(reader: AuditReader, request: Request[NoPath, ExportQuery, NoBo
     """All lines that the filter lets through, newest first."""
     as_csv = request.query.format == "csv"
     criteria = audit_filter(reader, request.caller, request.query)
-    first = await _read_page(reader.reads, criteria, None)  # an error is reported while there is a status to send
-    file = _Export(reader.reads, criteria, first, encode_page=_encode_csv if as_csv else _encode_json_lines)
+    first = await _read_page(reader.store, criteria, None)  # an error is reported while there is a status to send
+    file = _Export(reader.store, criteria, first, encode_page=_encode_csv if as_csv else _encode_json_lines)
     media = "text/csv; charset=utf-8; header=present" if as_csv else "application/x-ndjson"
     name = f"audit-{reader.clock.now():%Y%m%dT%H%M%SZ}.{request.query.format}"
     headers = (
@@ -55,9 +55,9 @@ class _Export:
     """One export; the first page is read already."""
 
     def __init__(
-        self, reads: ReadStore, criteria: AuditFilter, first: Sequence[AuditEntry], *, encode_page: EncodePage
+        self, store: AuditStore, criteria: AuditFilter, first: Sequence[AuditEntry], *, encode_page: EncodePage
     ) -> None:
-        self._reads = reads
+        self._store = store
         self._filter = criteria
         self._read_page = first
         self._encode_page = encode_page
@@ -72,14 +72,14 @@ class _Export:
                 await send(self._encode_page(self._read_page))
                 is_full_page = len(self._read_page) == PAGE_SIZE
                 self._read_page = (
-                    await _read_page(self._reads, self._filter, self._read_page[-1].id) if is_full_page else []
+                    await _read_page(self._store, self._filter, self._read_page[-1].id) if is_full_page else []
                 )
         finally:
             client_left.cancel()
 
 
-async def _read_page(reads: ReadStore, criteria: AuditFilter, after: UUID | None) -> Sequence[AuditEntry]:
-    return await reads.audit(criteria, limit=PAGE_SIZE, after=after)
+async def _read_page(store: AuditStore, criteria: AuditFilter, after: UUID | None) -> Sequence[AuditEntry]:
+    return await store.page(criteria, limit=PAGE_SIZE, after=after)
 
 
 async def _client_left(receive: Receive) -> None:

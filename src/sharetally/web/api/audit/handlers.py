@@ -12,7 +12,7 @@ from sharetally.domain.errors import Forbidden, NotFound
 from sharetally.domain.share import ShareRecord
 from sharetally.flow.platforms import Platforms
 from sharetally.flow.urls import UrlPolicy
-from sharetally.ports import AuditFilter, Clock, ReadStore
+from sharetally.ports import AuditFilter, AuditStore, Clock, LinkStore, ShareStore
 from sharetally.web.api.audit.schemas import (
     AuditFilterQuery,
     AuditLine,
@@ -36,7 +36,9 @@ MAX_HISTORY = 1_000  # lines of one record that are shown
 class AuditReader:
     """Reads the audit."""
 
-    reads: ReadStore
+    store: AuditStore
+    shares: ShareStore
+    links: LinkStore
     platforms: Platforms
     urls: UrlPolicy
     clock: Clock
@@ -46,7 +48,7 @@ async def audit(reader: AuditReader, request: Request[NoPath, AuditQuery, NoBody
     """Who did what: everything with the scope `audit`, otherwise only the caller's own lines."""
     query = request.query
     criteria = audit_filter(reader, request.caller, query)
-    entries = await reader.reads.audit(criteria, limit=query.pageSize + 1, after=starting_after(query))
+    entries = await reader.store.page(criteria, limit=query.pageSize + 1, after=starting_after(query))
     items, following = split_page(entries, query.pageSize)
     return json_response(200, AuditLines(items=[audit_line_body(entry) for entry in items], next=following))
 
@@ -97,10 +99,10 @@ async def history(reader: AuditReader, request: Request[RecordPath, NoQuery, NoB
     """A share, link or correction with its history; without the scope `audit` only the caller's own."""
     subject = parse_path_id(request.path.record_id)
     criteria = AuditFilter(subject_id=subject, user_id=_visible_user(request.caller, None))
-    entries = await reader.reads.audit(criteria, limit=MAX_HISTORY, after=None)
+    entries = await reader.store.page(criteria, limit=MAX_HISTORY, after=None)
     if not entries:
         raise NotFound("nothing happened to this id, or not to one of yours")
-    record, link = await reader.reads.record(subject), await reader.reads.link(subject)
+    record, link = await reader.shares.by_id(subject), await reader.links.by_id(subject)
     body = RecordHistory(
         record=_record_body(record) if record else None,
         link=link_body(link, reader.urls, request.root_path) if link else None,

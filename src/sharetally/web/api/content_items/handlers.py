@@ -9,7 +9,7 @@ from sharetally.domain.content_details import ContentDetails, query_words
 from sharetally.domain.errors import InvalidRequest
 from sharetally.flow.retry import retry_transaction
 from sharetally.flow.urls import UrlPolicy, url_fault
-from sharetally.ports import AnalyticsStore
+from sharetally.ports import ContentItemStore
 from sharetally.web.api.content_items.schemas import ContentBody, ContentItem, Contents, ContentsQuery
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request
 from sharetally.web.parameters import ContentPath, validated_content
@@ -22,7 +22,7 @@ _NO_STORE = ("cache-control", "no-store")
 class ContentItems:
     """What is known about content items, and where they are."""
 
-    store: AnalyticsStore
+    store: ContentItemStore
     urls: UrlPolicy
 
 
@@ -61,8 +61,8 @@ async def list_contents(items: ContentItems, request: Request[NoPath, ContentsQu
     """Content items whose id begins with the query or whose title contains its words."""
     query = request.query
     wanted = query.query or ""
-    found = await items.store.contents(
-        begin=wanted,
+    found = await items.store.search(
+        id_prefix=wanted,
         words=query_words(wanted),
         content_type=query.contentType or None,
         limit=query.pageSize + 1,

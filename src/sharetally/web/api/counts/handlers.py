@@ -126,7 +126,7 @@ def _adjustment(actor: str, content: ContentRef, body: AdjustmentBody) -> Adjust
 async def proof(proofs: ProofReader, request: Request[ContentPath, NoQuery, NoBody]) -> Response:
     """Ledger, pending and counted side by side, from one snapshot."""
     content = request.path.content
-    cells, at = await proofs.store.proof(content)
+    cells, at = await proofs.store.cells(content)
     nothing = CellProof(content=content, dimension="total", value="", counted=0, pending=0, ledger=0)
     total = next((cell for cell in cells if cell.dimension == "total"), nothing)
     body = Proof(

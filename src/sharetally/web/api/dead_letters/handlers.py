@@ -13,7 +13,7 @@ from sharetally.domain.event import Cell
 from sharetally.flow import parked_events
 from sharetally.flow.delivery.stuck import StuckDeliveries, about
 from sharetally.flow.retry import retry_transaction
-from sharetally.ports import Broker, Clock, Outbox, ParkedEvent
+from sharetally.ports import Broker, Clock, EventStore, ParkedEvent
 from sharetally.web.api.dead_letters.schemas import (
     DeadJob,
     DeadJobs,
@@ -34,7 +34,7 @@ _NO_STORE = ("cache-control", "no-store")
 class DeadLetters:
     """Parked events and deliveries that will not arrive."""
 
-    outbox: Outbox
+    events: EventStore
     stuck: StuckDeliveries
     broker: Broker
     clock: Clock
@@ -43,7 +43,7 @@ class DeadLetters:
 async def list_jobs(dead: DeadLetters, request: Request[NoPath, PageQuery, NoBody]) -> Response:
     """Newest first."""
     size, after = request.query.pageSize, starting_after(request.query)
-    parked = [_job_body(each) for each in await dead.outbox.parked(limit=size + 1, after=after)]
+    parked = [_job_body(each) for each in await dead.events.parked(limit=size + 1, after=after)]
     stuck = [_shown_delivery(each) for each in await dead.stuck.newest(limit=size + 1, after=after)]
     found = sorted([*parked, *stuck], key=lambda each: UUID(each.id), reverse=True)
     more = found[size - 1].id if len(found) > size else None
@@ -53,7 +53,7 @@ async def list_jobs(dead: DeadLetters, request: Request[NoPath, PageQuery, NoBod
 async def read_job(dead: DeadLetters, request: Request[IdPath, NoQuery, NoBody]) -> Response:
     """One parked job or dead delivery."""
     job_id = request.path.uuid
-    if (parked := await dead.outbox.parked_event(job_id)) is not None:
+    if (parked := await dead.events.parked_by_id(job_id)) is not None:
         return json_response(200, _job_body(parked), _NO_STORE)
     if (delivery := await dead.stuck.find(job_id)) is not None:
         return json_response(200, _shown_delivery(delivery), _NO_STORE)
@@ -115,7 +115,7 @@ def _cell_body(cell: Cell | None) -> JobCell | None:
 async def replay(dead: DeadLetters, request: Request[NoPath, NoQuery, ReplayBody]) -> Response:
     """Make parked jobs pending again and send them; make dead deliveries due again."""
     ids = _unique_ids(request.body.ids)
-    found = await retry_transaction(lambda: parked_events.replay(dead.outbox, dead.broker, ids))
+    found = await retry_transaction(lambda: parked_events.replay(dead.events, dead.broker, ids))
     rest = [each for each in ids if each not in found.ids]
     waiting = await retry_transaction(lambda: dead.stuck.replay(rest, dead.broker)) if rest else []
     details = dict.fromkeys(found.ids, "sent" if found.sent else "the relay sends it within a minute")
@@ -142,7 +142,7 @@ async def discard(dead: DeadLetters, request: Request[NoPath, NoQuery, DiscardBo
 async def _discard_one(dead: DeadLetters, job_id: UUID, actor: str, reason: str) -> DeadResult:
     try:
         lines = await retry_transaction(
-            lambda: parked_events.discard(dead.outbox, dead.clock, job_id, actor=actor, reason=reason)
+            lambda: parked_events.discard(dead.events, dead.clock, job_id, actor=actor, reason=reason)
         )
     except NotFound:
         return await _discarded_delivery(dead, job_id, actor, reason)

@@ -32,7 +32,7 @@ class ApiKeys:
 async def list_keys(keys: ApiKeys, request: Request[NoPath, PageQuery, NoBody]) -> Response:
     """Newest first; there are few keys, so a page is a part of the whole list."""
     after, size = starting_after(request.query), request.query.pageSize
-    found = [key for key in await keys.store.keys() if after is None or key.id < after]
+    found = [key for key in await keys.store.all() if after is None or key.id < after]
     items, following = split_page(found[: size + 1], size)
     return json_response(200, Keys(items=[Key(**_key_fields(key)) for key in items], next=following), _NO_STORE)
 
@@ -40,7 +40,7 @@ async def list_keys(keys: ApiKeys, request: Request[NoPath, PageQuery, NoBody]) 
 async def read_key(keys: ApiKeys, request: Request[IdPath, NoQuery, NoBody]) -> Response:
     """One key."""
     key_id = request.path.uuid
-    found = await keys.store.key(key_id)
+    found = await keys.store.by_id(key_id)
     if found is None:
         raise NotFound(f"no key {key_id}")
     return json_response(200, Key(**_key_fields(found)), _NO_STORE)
@@ -52,7 +52,7 @@ async def create(keys: ApiKeys, request: Request[NoPath, NoQuery, KeyBody]) -> R
     if len(scopes) < len(request.body.scopes):
         raise InvalidRequest(("scopes", "must not contain a scope twice"))
     secret, key = new_key(request.body.name, scopes, clock=keys.clock)
-    await retry_transaction(lambda: keys.store.add_key(key))
+    await retry_transaction(lambda: keys.store.add(key))
     log.warning(
         "an API key was made", key=str(key.id), name=key.name, scopes=sorted(key.scopes), by=request.caller.actor
     )
@@ -63,7 +63,7 @@ async def create(keys: ApiKeys, request: Request[NoPath, NoQuery, KeyBody]) -> R
 async def revoke(keys: ApiKeys, request: Request[IdPath, NoQuery, NoBody]) -> Response:
     """Revoke a key, which stops working within ten seconds. Repeating changes nothing."""
     key_id = request.path.uuid
-    if not await retry_transaction(lambda: keys.store.revoke_key(key_id)):
+    if not await retry_transaction(lambda: keys.store.revoke(key_id)):
         raise NotFound(f"no key {key_id}")
     log.warning("an API key was revoked", key=str(key_id), by=request.caller.actor)
     return no_content()
