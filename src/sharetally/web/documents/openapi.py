@@ -19,31 +19,31 @@ _ABOUT = """\
 JSON in, JSON out; times are RFC 3339 in UTC; ids are compared exactly. Unknown fields and parameters are \
 refused. A body has at most 64 KiB, on the bulk routes 1 MiB.
 
-Every answer carries `X-Request-Id`: the one that was sent, if it matches `[A-Za-z0-9._:-]{1,128}`, else a new \
+Every response carries `X-Request-Id`: the one that was sent, if it matches `[A-Za-z0-9._:-]{1,128}`, else a new \
 one; and `X-Content-Type-Options: nosniff`. Every write takes an `Idempotency-Key`. Errors are RFC 9457 problems, \
 whose `type` is a page of this service.
 
 Lists are newest first, `pageSize` at a time; `next` is what `startingAfter` takes, and null on the last page.
 
-Counts of many contents are told as they move over the WebSocket `/live`; who asks for it without WebSocket is \
-answered by 426, `upgrade-required`. Its messages, and what is told and taken over RabbitMQ, stand in \
-`/asyncapi.json` (AsyncAPI 3.0).
+The WebSocket `/live` sends the counts of many content items whenever they change; a request for it without WebSocket \
+is answered by 426, `upgrade-required`. `/asyncapi.json` (AsyncAPI 3.0) describes its messages and those that this \
+service sends and receives over RabbitMQ.
 """
 _ABOUT_COOKIE = """\
-A session of the console, for its own pages; `__Host-` stands before the name where the service is reached by https. \
-What changes something must come from the same origin with the header `X-Sharetally-Console: 1`."""
+A session of the console, for its own pages. The name has the prefix `__Host-` if the service is reached by https. \
+Requests that change something must come from the same origin and have the header `X-Sharetally-Console: 1`."""
 _TAGS = {
-    "Shares": "Who shared what where: recorded, withdrawn, tried again.",
-    "Share links": "Short addresses to hand out; each is a share of its content.",
+    "Shares": "Record, withdraw and retry shares, and see who shared what where.",
+    "Share links": "Short addresses to hand out. Each one counts as a share of its content item.",
     "Counts": "Exact counts, their breakdown, their corrections and their proof.",
-    "Analytics": "Shares over time and the most shared; they agree with the counts to the last share.",
-    "Contents": "What people are shown of a content beside its count, and how it is found.",
+    "Analytics": "Shares over time, and the most shared content items. They agree with the counts to the last share.",
+    "Contents": "The titles, pictures and addresses of content items, and how to find them.",
     "Audit": "Who did what, when, with which outcome.",
     "Tokens": "For servers that have users of their own.",
     "Console": "Signing in to the console, by a cookie that only its own pages can use.",
-    "Parked jobs": "Jobs that cannot be counted as they are, until somebody decides.",
+    "Parked jobs": "Jobs that cannot be counted as they are until somebody decides about them.",
     "Keys": "API keys, for servers.",
-    "Operation": "For whoever runs this service.",
+    "Operation": "For those who run this service.",
 }
 
 
@@ -105,11 +105,11 @@ def _operation(endpoint: AnyEndpoint) -> dict[str, Any]:
 
 _ACCESS = {
     Access.PUBLIC: "For everybody.",
-    Access.PUBLIC_COUNTS: "For everybody, unless PUBLIC_COUNTS is off; then for any token.",
+    Access.PUBLIC_COUNTS: "For everybody; if PUBLIC_COUNTS is off, for any token.",
     Access.ANY_TOKEN: "For any token but a visitor's.",
-    Access.VISITORS_TOO: "For any token, a visitor's too.",
-    Access.OPERATORS: "For addresses in OPS_NETWORKS; else it needs the scope `admin`.",
-    Access.CONSOLE: "For who is signed in to the console.",
+    Access.VISITORS_TOO: "For any token, including a visitor's.",
+    Access.OPERATORS: "For addresses in OPS_NETWORKS; others need the scope `admin`.",
+    Access.CONSOLE: "For people who are signed in to the console.",
 }
 
 

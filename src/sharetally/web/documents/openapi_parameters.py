@@ -10,9 +10,9 @@ from sharetally.web.endpoint import AnyEndpoint
 
 REF = "#/components/schemas/{name}"
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-_ABOUT_KEY = "The same key again gets the stored answer, for 24 hours at least; another request under it is 422."
-_ABOUT_TAG = "An `ETag` that is known; if it still holds the answer is 304."
-_ABOUT_LAST = "The version that is known: the first event is the next other one. Browsers send it by themselves."
+_ABOUT_KEY = "A repeated key gets the stored response for at least 24 hours; with another request it gets 422."
+_ABOUT_TAG = "An `ETag` that the client has; if it is still current, the response is 304."
+_ABOUT_LAST = "The version that the client has; the first event is the next other one. Browsers send it automatically."
 
 
 def parameters(endpoint: AnyEndpoint) -> list[dict[str, Any]]:

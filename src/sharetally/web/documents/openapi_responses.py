@@ -15,10 +15,10 @@ TEXTS = (str, EventText, CsvText, JsonLines)
 _DESCRIPTIONS = {
     200: "OK",
     201: "Created",
-    202: "Accepted: it is on its way",
+    202: "Accepted: it will be counted or posted",
     204: "Done",
-    302: "Where it leads",
-    304: "Not changed",
+    302: "Redirect to the target",
+    304: "Not modified",
     503: "Not ready",
 }
 PROBLEM: dict[str, Any] = {
@@ -33,7 +33,7 @@ PROBLEM: dict[str, Any] = {
         },
         "title": {"type": "string"},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "One sentence about this very case."},
+        "detail": {"type": "string", "description": "One sentence about this case."},
         "invalid": {
             "type": "array",
             "description": "With `invalid-request`: each field and what is wrong with it.",
@@ -53,7 +53,7 @@ PROBLEM: dict[str, Any] = {
             "description": "With `unsupported-platforms`: the names that are.",
             "items": {"type": "string"},
         },
-        "requestId": {"type": "string", "description": "With 500 and 503: what to look for in the log."},
+        "requestId": {"type": "string", "description": "With 500 and 503: the id to look for in the log."},
     },
 }
 _MEMBERS: dict[str, dict[str, Any]] = {
@@ -106,23 +106,23 @@ def _example(code: str) -> dict[str, Any]:
 
 
 def _headers(endpoint: AnyEndpoint, status: int) -> dict[str, Any]:
-    found = {"X-Request-Id": "The caller's own, if it is sane, else one made here."}
+    found = {"X-Request-Id": "The caller's own id if it is acceptable, otherwise a new one."}
     if status in (201, 302):
-        found["Location"] = "Where it is."
+        found["Location"] = "Its address."
     if status == 200 and endpoint.other_media:
         found["Content-Disposition"] = "A name for the file."
     if status in (200, 304) and 304 in endpoint.responses:
-        found["ETag"] = "The version, to ask again with `If-None-Match`; not with `consistent`."
+        found["ETag"] = "The version, for `If-None-Match` in the next request; absent with `consistent`."
         found["Cache-Control"] = "`no-cache`, or `no-store` with `consistent`."
     if status == 200 and endpoint.media_type == "text/event-stream":
         found["X-Accel-Buffering"] = "`no`: nginx passes each event on at once."
     if endpoint.path == "/console/session" and endpoint.method != "GET" and status < 300:
-        found["Set-Cookie"] = "The session; empty, once it has ended."
+        found["Set-Cookie"] = "The session; empty after it has ended."
     if status == 401:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.responses.get(503) is None):
         found["Retry-After"] = "Seconds to wait."
     if status == 429 or (endpoint.writes and status < 500) or (endpoint.path == "/tokens/visitor" and status == 200):
-        found["RateLimit"] = "Writes that are left, and seconds until they are more; missing where none are limited."
-        found["RateLimit-Policy"] = "Writes in a window of so many seconds."
+        found["RateLimit"] = "Writes that remain, and seconds until there are more; absent if writes are not limited."
+        found["RateLimit-Policy"] = "The allowed writes and their time window in seconds."
     return {name: {"description": about, "schema": {"type": "string"}} for name, about in found.items()}
