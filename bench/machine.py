@@ -22,10 +22,10 @@ PROGRAMS = {
 
 
 def describe_machine() -> dict[str, str]:
-    """Name -> value, in the order in which they are told."""
+    """Names and values, in the order in which the page shows them."""
     found = {
         "cores": str(os.cpu_count()),
-        "GiB of memory": str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEBIBYTE // 1024),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // MEBIBYTE // 1024} GiB",
         "Python": platform.python_version(),
     }
     found |= {name: _version(*command) for name, command in PROGRAMS.items()}
@@ -34,7 +34,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def _package(name: str) -> str:
-    """What is compared with is installed for the benchmark alone."""
+    """The version of a package; the reference packages are installed only for the benchmark."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -55,7 +55,7 @@ async def sustained_rate(side: Side, seconds: int, notes: list[str]) -> float:
     waited = await wait_until_drained(side)
     notes.append(
         f"{side.name}: {load.rate:,.0f} accepted/s for {load.seconds:.0f} s, backlog {before:,} -> {after:,} shares"
-        + (f", counted {waited:.1f} s later" if after else "")
+        + (f", all counted {waited:.1f} s later" if after else "")
     )
     return (load.answers - left / PLATFORMS) / load.seconds
 
