@@ -260,8 +260,8 @@ async def test_each_kind_of_drift_is_reported_and_repaired(db: SqlDatabase, kind
     assert drift_of(verdict) == wanted
     assert verdict.drift == sum(map(abs, wanted.values()))
     lines = [audit_entry(action=Action.REPAIRED.value, actor="ops") for _ in verdict.drifted]
-    mended = [await db.repair(cell, line) for cell, line in zip(verdict.drifted, lines, strict=True)]
-    assert mended == [-cell.drift for cell in verdict.drifted]
+    repaired = [await db.repair(cell, line) for cell, line in zip(verdict.drifted, lines, strict=True)]
+    assert repaired == [-cell.drift for cell in verdict.drifted]
     assert (await verify_content(db)).drifted == ()
     told = await db.audit(AuditFilter(action="repaired"), limit=20, after=None)
     assert {each.id for each in told} == {each.id for each in lines}
@@ -333,8 +333,8 @@ async def test_a_repair_during_counting_loses_nothing(db: SqlDatabase) -> None:
     assert len(drifted) == 5
     batches = [await insert_shares(db, record(user_id=f"u{n}"), link()) for n in range(40)]
     counting = [count_events(db, batch) for batch in batches]
-    mending = [retry_transient(lambda cell=cell: db.repair(cell, audit_entry())) for cell in drifted]  # type: ignore[misc]
-    done = await asyncio.gather(*counting[:20], *mending, *counting[20:])
+    repairing = [retry_transient(lambda cell=cell: db.repair(cell, audit_entry())) for cell in drifted]  # type: ignore[misc]
+    done = await asyncio.gather(*counting[:20], *repairing, *counting[20:])
     assert [each for each in done if isinstance(each, int)] == [-cell.drift for cell in drifted]
     assert await verify_content(db) == VerificationResult(content_items=2, drifted=())
     assert (await db.counts([VIDEO]))[0].shares == 13 + 80

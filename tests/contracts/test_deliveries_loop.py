@@ -260,11 +260,11 @@ async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: 
     (written,) = await enqueue(db, new())
     await claim(db, killed)
     for _ in range(int(LAPSE_SECONDS // 5)):
-        assert await watch.look(own) == 0
+        assert await watch.take_over_lapsed(own) == 0
         clock.now += 5
-    assert await watch.look(own) == 1
+    assert await watch.take_over_lapsed(own) == 1
     assert await states(db) == {written.id: "waiting"}
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
 
 
 async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_does(
@@ -278,7 +278,7 @@ async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_do
     (delivery,) = await claim(db, lease.worker)
     for step in range(30):
         wall.ahead = timedelta(hours=(-1) ** step * step)
-        assert await watch.look(await registered(db)) == 0
+        assert await watch.take_over_lapsed(await registered(db)) == 0
         assert await lease.renew()
         clock.now += 5
     assert await finish(db, delivery, lease.worker, Done())
@@ -291,11 +291,11 @@ async def test_a_watcher_that_could_not_look_begins_anew(stage: Harness) -> None
     worker, own = await registered(db), await registered(db)
     await enqueue(db, new())
     await claim(db, worker)
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
     clock.now += 10 * LAPSE_SECONDS
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
     clock.now += 5
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
 
 
 async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stage: Harness) -> None:
