@@ -1,4 +1,4 @@
-"""`python -m bench`: measure rows against their references, print the table, and write the page if told to."""
+"""`python -m bench`: measure rows and their references, print the table, and write the page with `--write`."""
 
 from __future__ import annotations
 

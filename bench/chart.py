@@ -49,7 +49,7 @@ def bar_end(told: Mapping[str, Any], ratio: float) -> float:
 
 
 def x(value: float) -> float:
-    """Where a value stands."""
+    """The x coordinate of a value."""
     share = math.log(min(MOST, max(LEAST, value)) / LEAST) / math.log(MOST / LEAST)
     return LEFT + share * (WIDTH - LEFT - RIGHT)
 

@@ -1,7 +1,7 @@
-"""What rows run on: private servers that start when the first row asks for them, and end with the run.
+"""What rows run on: private servers that start when the first row needs them and end with the run.
 
-Each row has databases and virtual hosts of its own on them. The limit that several rows are measured against
-(pgbench with its best number of clients) is looked for once.
+Each row has its own databases and virtual hosts on them. The limit with which several rows are compared (pgbench
+with its best number of clients) is determined once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.services.redis import REDIS
 from tests.services.server import Server
 
 T = TypeVar("T")
-# Rate limits stay on: they are part of what a request costs. Nobody here comes near them.
+# Rate limits stay on, because they are part of the cost of a request. No row comes near them.
 SETTINGS = {"LOG_LEVEL": "warning", "JWT_SECRET": SECRET}
 PROCESSES = 2
 

@@ -49,7 +49,7 @@ def _version(name: str, option: str) -> str:
 
 
 def _rabbitmq() -> str:
-    """By its package: asking the program itself would start a node's worth of Erlang."""
+    """The version of the package: RabbitMQ itself would have to start an Erlang node to tell."""
     if shutil.which("dpkg-query") is None:
         return "not known"
     command = ["dpkg-query", "-W", "-f=${Version}", "rabbitmq-server"]

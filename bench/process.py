@@ -1,4 +1,4 @@
-"""A process that a row needs beside Sharetally: started in a session of its own, ready, ended with its row."""
+"""A process that a row needs in addition to Sharetally: in its own session, ready when used, ended with its row."""
 
 from __future__ import annotations
 

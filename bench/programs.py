@@ -33,7 +33,7 @@ def _path(name: str) -> str | None:
 
 
 async def run_program(name: str, *arguments: str) -> str:
-    """Run one of them to its end and return what it said."""
+    """Run one of them to its end and return its output."""
     process = await asyncio.create_subprocess_exec(
         find_program(name), *arguments, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

@@ -22,7 +22,7 @@ bearer = HTTPBearer()
 
 
 def user_of(request: Request, sent: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> str:
-    """Who asks, by the token's signature."""
+    """The caller, by the token's signature."""
     settings: Settings = request.app.state.settings
     try:
         claims = jwt.decode(sent.credentials, settings.jwt_secret, algorithms=["HS256"], options={"require": ["sub"]})

@@ -65,7 +65,7 @@ class CountResponse(BaseModel):
 
 
 class ShareCreatedJob(BaseModel):
-    """The second document's event; `delta` tells creation from deletion."""
+    """The second document's event; `delta` distinguishes creation from deletion."""
 
     jobId: str
     shareId: str

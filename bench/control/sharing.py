@@ -63,7 +63,7 @@ def _audit(record: VideoShareRecord) -> VideoShareAudit:
 
 
 async def create_link(sessions: Sessions, events: Events, user_id: str, wanted: LinkRequest) -> ShareLink:
-    """Store it, then tell."""
+    """Store the share, then publish its event."""
     link = ShareLink(
         code=token_urlsafe(8),
         content_type=wanted.contentType,

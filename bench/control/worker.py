@@ -22,7 +22,7 @@ log = logging.getLogger("control.worker")
 
 
 class Worker:
-    """Counts what the service tells."""
+    """Counts the events that the service publishes."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._sessions = sessions
@@ -54,7 +54,7 @@ def _first(job: ShareCreatedJob) -> Insert:
 
 
 async def work(settings: Settings) -> None:
-    """Until told to stop."""
+    """Count until asked to stop."""
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)

@@ -1,7 +1,8 @@
-"""An audit as the years leave it: some contents and people have most of the lines, some kinds have hardly any.
+"""An audit after years of use: some content items and people have most of the lines, some kinds have hardly any.
 
-Line number i happened at i's place in ninety days. Of a hundred lines thirty are about one content and twenty by
-one person; a platform has one of ten thousand, an action one of a hundred thousand. The indexes are made at the end.
+The lines are spread evenly over ninety days, in the order of their numbers. Of a hundred lines, thirty are about one
+content item and twenty by one person; one platform has one line in ten thousand, one action one in a hundred
+thousand. The indexes are created at the end.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Shares that are written and not counted: records and their events on a PostgreSQL that Sharetally runs on.
+"""Shares that are written but not counted: records and their events in the PostgreSQL database of a Sharetally.
 
-They are what a commit leaves behind; publishing their jobs and counting them is left to whoever measures it.
+They are what commits leave behind; the caller publishes their jobs and has them counted.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ _COUNT = re.compile(rb'"contentId":"([^"]+)","shareCount":(\d+)')
 class LiveLoad:
     """`clients` follow all `contents`; `shares` of them follow each other, a share each `pause` seconds.
 
-    `one_by_one` each waits until all have seen the one before, and `pause` seconds more.
-    The first `warm` shares are not timed. Of `stuck` more clients nothing is ever read. `pid` is who serves.
+    With `one_by_one`, each share waits until all clients have seen the one before, and `pause` seconds more.
+    The first `warm` shares are not timed. Nothing is ever read from `stuck` more clients. `pid` is the server's.
     """
 
     port: int
@@ -66,7 +66,7 @@ class LiveClients:
         self.timed: dict[bytes, int] = dict.fromkeys(self.names, 0)  # shares of it before these are not timed
         self.before: dict[bytes, int] = {}
         self.sights: list[tuple[float, bytes, int, int]] = []
-        self.read: dict[bytes, tuple[bytes, int]] = {}  # a frame is the same for all: what it says
+        self.read: dict[bytes, tuple[bytes, int]] = {}  # the payload of a frame, which is the same for all clients
         self.expected = 0
         self.arrived = 0
         self.last = 0.0
@@ -163,7 +163,7 @@ class Follower(asyncio.Protocol):
 
 
 async def connected(crowd: LiveClients, port: int, clients: int) -> list[asyncio.BaseTransport]:
-    """So many clients, each told how everything stands."""
+    """The given number of clients; each has received all present counts."""
     loop, found = asyncio.get_running_loop(), list[asyncio.BaseTransport]()
     for start in range(0, clients, AT_ONCE):
         ready = [loop.create_future() for _ in range(min(AT_ONCE, clients - start))]

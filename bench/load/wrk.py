@@ -38,7 +38,7 @@ async def wrk(port: int, script: str, *arguments: str, seconds: int, clients: in
 
 
 def parse_output(out: str) -> Load:
-    """What wrk said."""
+    """What wrk reported."""
     if re.search(r"Non-2xx|Socket errors", out):
         raise LoadFailed(f"wrk met errors: {' '.join(out.split())[-300:]}")
     match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)\b", out)

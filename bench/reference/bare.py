@@ -20,7 +20,7 @@ SERVER_HEADERS = ("date", "content-length", "transfer-encoding", "connection")
 
 
 def app() -> ASGIApp:
-    """Answers whatever is asked with the one answer."""
+    """Answers every request with the same response."""
     told = json.loads(Path(os.environ[ANSWER]).read_text())
     body = told["body"].encode("latin-1")
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told["headers"]]

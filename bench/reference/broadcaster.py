@@ -1,6 +1,6 @@
-"""A bare round to many: a process that, when it is posted to, writes one frame to all who are connected, at once.
+"""A bare round to many clients: on a POST, this process writes one frame to all connected clients at once.
 
-Nothing is kept, counted, checked or told together: this is what the kernel and one core need for so many clients.
+Nothing is stored, counted, checked or coalesced: this is what the kernel and one core need for so many clients.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One row's work for two databases: the first page of the audit through each of many filters.
+"""A row for two databases: the first page of the audit with each of many filters.
 
-The figure is that of the slowest filter: what is slow for one auditor is slow. Each filter is asked several times and
-its median counts, as the second look of somebody who searches; the very first is in the notes.
+The result is that of the slowest filter, because an auditor waits for that one. Each filter is run several times and
+its median counts, like the second search of an auditor; the very first run is in the notes.
 """
 
 from __future__ import annotations

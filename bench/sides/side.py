@@ -1,7 +1,7 @@
-"""What is asked of a running system: take shares, say how much is not counted yet, count all of it.
+"""What rows need from a running system: accept shares, report how many are not counted yet, count all of them.
 
-A rate that is `sustained_rate` is that of requests which were accepted and, by the end, counted: as far as the
-backlog grew meanwhile, requests do not count.
+A `sustained_rate` is that of requests that were accepted and, by the end, counted: requests by which the backlog grew
+do not count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ratios go pair by pair; their median stands against the target."""
+"""Ratios are computed pair by pair; their median is compared with the target."""
 
 from __future__ import annotations
 

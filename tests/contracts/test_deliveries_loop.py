@@ -305,7 +305,7 @@ async def test_deliveries_that_come_together_all_leave_once(stage: Harness) -> N
 
 
 class Monotonic:
-    """A monotonic clock that moves when it is told to."""
+    """A monotonic clock that moves only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -374,7 +374,7 @@ async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stag
 
 
 async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Harness) -> None:
-    """Killed in the middle of an attempt: whoever takes over sends it again, and only that outcome is stored."""
+    """A worker is killed during an attempt: another one sends it again, and only that outcome is stored."""
     killed = await registered(stage.db)
     (written,) = await enqueue(stage.db, new())
     await claim(stage.db, killed)
