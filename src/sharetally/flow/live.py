@@ -24,7 +24,7 @@ from sharetally.domain.errors import SharetallyError, Unavailable
 from sharetally.flow.activity import Activity
 from sharetally.flow.queries import Queries
 from sharetally.flow.subscriptions import Follower, Topic, Update
-from sharetally.ports import Channel, Clock, Listener, ReadStore
+from sharetally.ports import Channel, Clock, CountStore, Listener
 
 INTERVAL = 0.1  # minimum seconds between two updates of one content item
 CHECK_SECONDS = 1.0  # seconds between two checks of which content items to release or to read
@@ -68,14 +68,14 @@ class Live(Listener):
         *,
         channel: Channel,
         queries: Queries,
-        reads: ReadStore,
+        counts: CountStore,
         clock: Clock,
         max_clients: int,
         on_client_count: Callable[[int], None],
     ) -> None:
         self._channel = channel
         self._queries = queries
-        self._reads = reads
+        self._counts = counts
         self._on_client_count = on_client_count  # called with the number of clients whenever it changes
         self._max_clients = max_clients
         self._followed: dict[ContentRef, _Followed] = {}
@@ -220,7 +220,7 @@ class Live(Listener):
         while chunk := list(islice(remaining, MAX_PER_STATEMENT)):
             self._set_read_at(chunk, now)  # before the read: a change that arrives during the read causes another one
             try:
-                counts = await self._reads.counts(chunk)
+                counts = await self._counts.stored(chunk)
             except SharetallyError as error:
                 log.info("not read again", contents=len(contents), reason=error.detail)
                 return self._set_read_at(chunk, OVERDUE)

@@ -14,7 +14,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.share import ShareRecord
 from sharetally.flow.coalescer import Coalescer
-from sharetally.ports import Cache, LinkTarget, PlatformStatus, ReadStore
+from sharetally.ports import Cache, CountStore, LinkStore, LinkTarget, PlatformStatus, ShareStore
 
 MAX_PER_STATEMENT = 200  # content items in one statement
 
@@ -31,12 +31,13 @@ class ShareStatus:
 class Queries:
     """The queries for counts, short links and share statuses."""
 
-    def __init__(self, *, reads: ReadStore, cache: Cache | None) -> None:
-        self._reads = reads
+    def __init__(self, *, counts: CountStore, links: LinkStore, shares: ShareStore, cache: Cache | None) -> None:
+        self._counts = counts
+        self._shares = shares
         self._cache = cache
         self._cached = Coalescer(self._load_cached, max_keys=MAX_PER_STATEMENT)
         self._exact = Coalescer(self._load_exact, max_keys=MAX_PER_STATEMENT)
-        self._links = Coalescer(lambda codes: self._reads.links_by_code(codes), max_keys=MAX_PER_STATEMENT)
+        self._targets = Coalescer(links.targets, max_keys=MAX_PER_STATEMENT)
 
     async def count(self, content: ContentRef) -> Count:
         """The count from the cache, otherwise from the database."""
@@ -48,7 +49,7 @@ class Queries:
 
     async def link(self, code: str) -> LinkTarget | None:
         """The target of a short link at some moment after this call began."""
-        return await self._links.get(code)
+        return await self._targets.get(code)
 
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
         """The counts in the order of `contents`, from the cache, otherwise from the database."""
@@ -60,18 +61,18 @@ class Queries:
         found = {content: count for content, count in zip(contents, cached, strict=True) if count is not None}
         missing = sorted(content for content in contents if content not in found)
         if missing:
-            counts = await self._reads.counts(missing)
+            counts = await self._counts.stored(missing)
             if self._cache:
                 await self._cache.put(counts)
             found |= {count.content: count for count in counts}
         return found
 
     async def _load_exact(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
-        return {count.content: count for count in await self._reads.consistent(contents)}
+        return {count.content: count for count in await self._counts.exact(contents)}
 
     async def share_status(self, content: ContentRef, user_id: str, platforms: Sequence[str]) -> list[ShareStatus]:
         """The status of each platform, in the order of `platforms`; exact as soon as a change is committed."""
-        status = await self._reads.platform_status(content)
-        mine = await self._reads.user_records(content, user_id)
+        status = await self._counts.by_platform(content)
+        mine = await self._shares.of_user(content, user_id)
         nobody = PlatformStatus(shares=0, last_shared_at=None)
         return [ShareStatus(platform=name, status=status.get(name, nobody), mine=mine.get(name)) for name in platforms]

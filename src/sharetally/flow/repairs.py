@@ -15,7 +15,7 @@ from sharetally.ports import Clock, ProofStore
 
 
 async def repair(
-    proofs: ProofStore,
+    proof: ProofStore,
     clock: Clock,
     *,
     actor: str,
@@ -26,10 +26,10 @@ async def repair(
 
     `on_repaired` is called with each such cell and the amount that was added to it. With `dry_run` nothing is changed.
     """
-    result = await proofs.verify(None, lambda _: None)
+    result = await proof.verify(None, lambda _: None)
     repaired = 0
     for cell in result.drifted:
-        amount = -cell.drift if dry_run else await proofs.repair(cell, _audit_entry(cell, clock, actor))
+        amount = -cell.drift if dry_run else await proof.repair(cell, _audit_entry(cell, clock, actor))
         on_repaired(cell, amount)
         repaired += amount != 0
     return repaired

@@ -17,7 +17,7 @@ import structlog
 from sharetally.domain.errors import Conflict, SharetallyError, Unavailable
 from sharetally.domain.proof import VerificationResult, VerificationRun
 from sharetally.flow.retry import retry_transaction
-from sharetally.ports import ProofStore
+from sharetally.ports import ProofStore, VerificationRunStore
 
 LEASE_SECONDS = 60.0  # after a process has died during a run, others can begin one this much later
 log = structlog.get_logger("sharetally.verify")
@@ -34,8 +34,9 @@ class VerificationReport:
 class VerificationRunner:
     """Performs verification runs in its own task, `run`."""
 
-    def __init__(self, proofs: ProofStore) -> None:
-        self._proofs = proofs
+    def __init__(self, *, proof: ProofStore, runs: VerificationRunStore) -> None:
+        self._proof = proof
+        self._runs = runs
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[VerificationReport]] = []
 
@@ -48,7 +49,7 @@ class VerificationRunner:
 
     async def last_run(self) -> VerificationRun | None:
         """The last verification run of any process."""
-        return await self._proofs.last_run()
+        return await self._runs.last()
 
     async def run(self) -> None:
         """Perform a verification run whenever a caller waits for one, until cancelled."""
@@ -81,30 +82,30 @@ class VerificationRunner:
                 future.set_exception(outcome)
 
     async def _verify(self) -> VerificationReport:
-        if not await retry_transaction(lambda: self._proofs.extend_run_lease(LEASE_SECONDS)):
+        if not await retry_transaction(lambda: self._runs.extend_lease(LEASE_SECONDS)):
             raise Conflict("another process is verifying; GET /operation/status will show its result")
         lease = asyncio.create_task(self._extend_lease())
         try:
-            return await verify_all(self._proofs)
+            return await verify_all(self._proof, self._runs)
         finally:
             lease.cancel()
             with suppress(SharetallyError):  # the lease then expires by itself
-                await self._proofs.extend_run_lease(0, renew=True)
+                await self._runs.extend_lease(0, renew=True)
 
     async def _extend_lease(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 4)
             try:
-                await self._proofs.extend_run_lease(LEASE_SECONDS, renew=True)
+                await self._runs.extend_lease(LEASE_SECONDS, renew=True)
             except SharetallyError:
                 continue
             except Exception:
                 log.exception("verification_hold_failed")
 
 
-async def verify_all(proofs: ProofStore) -> VerificationReport:
+async def verify_all(proof: ProofStore, runs: VerificationRunStore) -> VerificationReport:
     """Verify every content item and store the run."""
     began = time.monotonic()
-    result = await proofs.verify(None, lambda _: None)
+    result = await proof.verify(None, lambda _: None)
     seconds = time.monotonic() - began
-    return VerificationReport(run=await retry_transaction(lambda: proofs.record_run(result, seconds)), result=result)
+    return VerificationReport(run=await retry_transaction(lambda: runs.record(result, seconds)), result=result)
