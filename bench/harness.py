@@ -81,7 +81,7 @@ class BenchHarness:
         return self._stack.enter_context(server)
 
     def cached(self, name: str, make: Callable[[ExitStack], T]) -> T:
-        """Something that several rows use, made once."""
+        """Something that several rows use and that is created once."""
         if name not in self._kept:
             self._kept[name] = make(self._stack)
         return self._kept[name]  # type: ignore[return-value]
@@ -115,7 +115,7 @@ class BenchHarness:
         """Give a database Sharetally's schema."""
         from sharetally.adapters.migrations import runner
 
-        with ThreadPoolExecutor(max_workers=1) as apart:  # it runs a loop of its own
+        with ThreadPoolExecutor(max_workers=1) as apart:  # because it runs its own event loop
             apart.submit(runner.upgrade, url).result()
 
     @asynccontextmanager
@@ -127,6 +127,6 @@ class BenchHarness:
 
 @contextmanager
 def open_harness(options: Options) -> Iterator[BenchHarness]:
-    """Nothing is started yet; everything that will be ends here."""
+    """The harness of a run. Servers start when they are needed, and everything that was started ends here."""
     with ExitStack() as stack:
         yield BenchHarness(options, stack)

@@ -1,4 +1,4 @@
-"""What a run was made on: processors, memory, and the versions of everything that takes part."""
+"""The machine of a run: processors, memory, and the versions of everything that takes part."""
 
 from __future__ import annotations
 

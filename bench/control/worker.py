@@ -1,4 +1,4 @@
-"""The worker: one message, one UPDATE, one ack; as many messages at work as are prefetched."""
+"""The worker: one message, one UPDATE, one ack; as many messages in progress as are prefetched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Worker:
         self._sessions = sessions
 
     async def on_message(self, message: AbstractIncomingMessage) -> None:
-        """Count it and ack it; whatever goes wrong, it is requeued, as the document has it."""
+        """Count it and ack it; on any error it is requeued, as the document requires."""
         try:
             await self._count(ShareCreatedJob.model_validate_json(message.body))
         except Exception:

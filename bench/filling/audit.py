@@ -20,8 +20,8 @@ from sharetally.adapters.databases.tables import share_audit
 from tests.services.server import run_in_thread
 
 SPAN = timedelta(days=90)
-PIECE = 1_000_000  # lines a transaction on MariaDB
-ODD = 7_919  # a prime, so that what is frequent lies everywhere
+PIECE = 1_000_000  # lines per transaction on MariaDB
+ODD = 7_919  # a prime, so that frequent values are spread everywhere
 COMMON = """
 CASE WHEN i * {odd} % 100 < 30 THEN 'video' ELSE {pick_type} END AS kind,
 CASE WHEN i * {odd} % 100 < 30 THEN 'hot' ELSE CONCAT('c', i * 31 % 20000) END AS content,
@@ -67,7 +67,7 @@ def _numbers(lines: int) -> dict[str, object]:
 
 
 def _indexes(kind: str) -> Iterator[tuple[str, str]]:
-    """How each is dropped and made; the order is that of their names."""
+    """How each index is dropped and created, in the order of their names."""
     dialect = sa.make_url(kind).get_dialect()()
     for index in sorted(share_audit.indexes, key=lambda each: str(each.name)):
         place = " ON share_audit" if dialect.name == "mysql" else ""
