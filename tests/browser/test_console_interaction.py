@@ -61,7 +61,7 @@ async def test_focus_stays_in_the_table_when_its_button_is_removed(console: Cons
     await page.get_by_role("button", name="New key").click()
     await page.get_by_label("Name", exact=True).fill(video)
     await page.get_by_role("button", name="Create key").click()
-    await page.get_by_role("button", name="I have kept it").click()
+    await page.get_by_role("button", name="I have copied it").click()
     await page.get_by_role("button", name=f"Revoke {video}").click()
     await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(page.get_by_role("row", name=video)).to_contain_text("revoked")

@@ -1,4 +1,4 @@
-/** A question over the page: the browser's own dialog, which keeps the focus inside and closes on Escape. */
+/** A modal dialog: the browser's own element, which keeps the focus inside and closes on Escape. */
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
@@ -10,7 +10,7 @@ interface DialogProps {
   readonly title: string;
   readonly close: () => void;
   readonly wide?: boolean;
-  /** A sheet at the page's edge, for reading beside a list. */
+  /** Show it as a sheet at the edge of the page, next to a list. */
   readonly sheet?: boolean;
   readonly children: ComponentChildren;
 }
@@ -24,7 +24,7 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
     shown?.showModal();
     return () => {
       left.current = true;
-      shown?.close(); // what was focused before gets the focus again; taken off the page it would be lost
+      shown?.close(); // returns the focus to where it was; removing the open dialog from the page would lose it
     };
   }, []);
   return (
@@ -60,7 +60,7 @@ interface FormProps {
   readonly children?: ComponentChildren;
 }
 
-/** Fields, what was refused, and the two buttons. */
+/** A form: its fields, the error of the last attempt, and two buttons. */
 export function Form({ action, word, danger, off, cancel, submit, children }: FormProps) {
   return (
     <form

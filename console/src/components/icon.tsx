@@ -1,4 +1,4 @@
-/** Icons of our own, drawn on a grid of 20 with one stroke. */
+/** Our own icons, drawn with one stroke width on a grid of 20 by 20. */
 
 const PATHS = {
   overview: "M3 17V9M8 17V4M13 17v-6M18 17V7",
@@ -37,7 +37,7 @@ export function Icon({ name }: { name: IconName }) {
   );
 }
 
-/** Four strokes and the one across: a tally. */
+/** The logo: four strokes with one across them, a tally. */
 export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">

@@ -1,4 +1,4 @@
-/** The audit: who did what, filtered, page by page; a row opens the whole life of its record. */
+/** The audit: who did what, filtered, page by page; a row opens the history of its record. */
 
 import { useLocation, useRoute } from "preact-iso/router";
 import { useViewQuery } from "../../view-query";

@@ -1,4 +1,4 @@
-/** One content: its count as it moves, what it is made of, when it came, who shared it, and the proof. */
+/** One content: its live count, the breakdown, the shares over time, who shared it, and the proof. */
 
 import { useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";

@@ -1,4 +1,4 @@
-/** A content's picture, or the place where it would be. */
+/** The picture of a content, or a placeholder. */
 
 import { useState } from "preact/hooks";
 import { Icon } from "../../components/icon";

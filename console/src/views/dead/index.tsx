@@ -1,4 +1,4 @@
-/** Dead letters: what could not be counted or posted, why, and what to do with it: one, or many. */
+/** Dead letters: the jobs that could not be counted or posted, why, and the actions on one or many of them. */
 
 import { useState } from "preact/hooks";
 import { useLocation, useRoute } from "preact-iso/router";
@@ -46,7 +46,7 @@ export function Dead() {
     <Page
       title="Dead letters"
       place="dead"
-      lead="Jobs that were set aside. Until you decide, they stay in the proof: nothing is lost."
+      lead="Jobs that were parked. They stay in the proof until you decide, so nothing is lost."
       actions={
         hasScope("admin") && (
           <>
@@ -78,7 +78,7 @@ export function Dead() {
           <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Empty icon="check" title="No dead letters">
-            Every job was done, or is on its way.
+            Every job has been processed or is on its way.
           </Empty>
         ) : (
           <>
@@ -131,14 +131,14 @@ function columns(
       title: (
         <input
           type="checkbox"
-          aria-label="Pick all on this page"
+          aria-label="Select all on this page"
           checked={all}
           onChange={() => pick(new Set(all ? [] : shown.map(idOf)))}
         />
       ),
       cell: ({ id }) => (
         <span class="above">
-          <input type="checkbox" aria-label={`Pick ${id}`} checked={picked.has(id)} onChange={() => toggle(id)} />
+          <input type="checkbox" aria-label={`Select ${id}`} checked={picked.has(id)} onChange={() => toggle(id)} />
         </span>
       ),
     },

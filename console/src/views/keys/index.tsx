@@ -1,4 +1,4 @@
-/** API keys of servers: who has one, what it may, when it was last used. */
+/** The API keys of servers: their names, their scopes, and when they were last used. */
 
 import { useState } from "preact/hooks";
 import { useViewQuery } from "../../view-query";
@@ -32,7 +32,7 @@ export function Keys() {
   return (
     <Page
       title="Keys"
-      lead="For servers. People sign in."
+      lead="Keys are for servers; people sign in."
       actions={
         hasScope("admin") && (
           <button type="button" class="button strong" onClick={() => make(true)}>
@@ -116,7 +116,7 @@ function Revoke({ held, close, done }: { held: Key; close: () => void; done: () 
   return (
     <Dialog title={`Revoke “${held.name}”?`} close={close}>
       <Form action={action} word="Revoke" danger cancel={close} submit={() => void revoke()}>
-        <p>Whoever uses it is refused within ten seconds. This cannot be undone.</p>
+        <p>Requests with this key are refused within ten seconds. This cannot be undone.</p>
       </Form>
     </Dialog>
   );

@@ -77,7 +77,7 @@ function Read({ link, edit, remove }: { link: Link; edit: () => void; remove: ()
         {hasScope("audit") && (
           <a class="button" href={view(["audit", link.id])}>
             <Icon name="audit" />
-            Its life
+            History
           </a>
         )}
         {hasScope("shares") && (
