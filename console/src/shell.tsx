@@ -76,7 +76,7 @@ function SignedInUser() {
         title="Sign out"
         onClick={() => void signOut()}
       >
-        <Icon name="leave" />
+        <Icon name="sign-out" />
       </button>
     </div>
   );

@@ -88,12 +88,12 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 
 /** Changes with the colour scheme of the system, after which the canvas must be redrawn. */
 function useScheme(): boolean {
-  const [dark, set] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  const [isDark, setDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
   useEffect(() => {
     const query = matchMedia("(prefers-color-scheme: dark)");
-    const turned = () => set(query.matches);
-    query.addEventListener("change", turned);
-    return () => query.removeEventListener("change", turned);
+    const onChange = () => setDark(query.matches);
+    query.addEventListener("change", onChange);
+    return () => query.removeEventListener("change", onChange);
   }, []);
-  return dark;
+  return isDark;
 }

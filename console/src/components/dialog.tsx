@@ -18,12 +18,12 @@ interface DialogProps {
 export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const name = useId();
-  const left = useRef(false);
+  const isUnmounted = useRef(false);
   useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
     return () => {
-      left.current = true;
+      isUnmounted.current = true;
       shown?.close(); // returns the focus to where it was; removing the open dialog from the page would lose it
     };
   }, []);
@@ -32,7 +32,7 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
       ref={dialog}
       class={`${sheet ? "sheet" : ""} ${wide ? "wide" : ""}`}
       aria-labelledby={name}
-      onClose={() => left.current || close()}
+      onClose={() => isUnmounted.current || close()}
       onClick={(event) => event.target === dialog.current && dialog.current?.close()}
     >
       <div class="dialog">
@@ -52,16 +52,16 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
 
 interface FormProps {
   readonly action: Action;
-  readonly word: string;
+  readonly submitLabel: string;
   readonly danger?: boolean;
-  readonly off?: boolean;
+  readonly submitDisabled?: boolean;
   readonly cancel?: (() => void) | undefined;
   readonly submit: () => void;
   readonly children?: ComponentChildren;
 }
 
 /** A form: its fields, the error of the last attempt, and two buttons. */
-export function Form({ action, word, danger, off, cancel, submit, children }: FormProps) {
+export function Form({ action, submitLabel, danger, submitDisabled, cancel, submit, children }: FormProps) {
   return (
     <form
       class="form"
@@ -78,8 +78,8 @@ export function Form({ action, word, danger, off, cancel, submit, children }: Fo
             Cancel
           </button>
         )}
-        <button type="submit" class={`button ${danger ? "danger" : "strong"}`} disabled={off || action.busy}>
-          {action.busy ? "One moment…" : word}
+        <button type="submit" class={`button ${danger ? "danger" : "strong"}`} disabled={submitDisabled || action.busy}>
+          {action.busy ? "One moment…" : submitLabel}
         </button>
       </div>
     </form>

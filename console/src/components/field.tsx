@@ -19,17 +19,17 @@ interface Props {
   readonly placeholder?: string;
   readonly focus?: boolean;
   readonly list?: string;
-  readonly off?: boolean;
+  readonly disabled?: boolean;
 }
 
-export function Field({ label, value, change, help, type = "text", lines, max, focus, list, off, ...rest }: Props) {
+export function Field({ label, value, change, help, type = "text", lines, max, focus, list, disabled, ...rest }: Props) {
   const id = useId();
   const shared = {
     id,
     value,
     maxLength: max,
     autoFocus: focus,
-    disabled: off,
+    disabled,
     autoComplete: "off",
     spellcheck: false,
     "aria-describedby": help ? `${id}-help` : undefined,

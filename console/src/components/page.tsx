@@ -9,26 +9,26 @@ interface Props {
   readonly lead?: ComponentChildren;
   readonly actions?: ComponentChildren;
   /** Identifies the page: a sheet that opens over the page changes the URL, but not this. */
-  readonly place?: string;
+  readonly pageId?: string;
   readonly children: ComponentChildren;
 }
 
 let shown = "";
 
-export function Page({ title, lead, actions, place, children }: Props) {
+export function Page({ title, lead, actions, pageId, children }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const { path } = useLocation();
-  const here = place ?? path;
+  const currentPage = pageId ?? path;
   useEffect(() => {
     if (title.trim()) document.title = `${title} · Sharetally`;
   }, [title]);
   useEffect(() => {
-    if (shown && shown !== here) heading.current?.focus({ preventScroll: true });
-    shown = here;
-  }, [here]);
+    if (shown && shown !== currentPage) heading.current?.focus({ preventScroll: true });
+    shown = currentPage;
+  }, [currentPage]);
   useLayoutEffect(() => {
     // The router scrolls to the top after each change of the URL; under a sheet, the page must keep its position.
-    if (shown !== here) return;
+    if (shown !== currentPage) return;
     const { scrollY } = window;
     queueMicrotask(() => scrollTo(0, scrollY));
   }, [path]);

@@ -48,7 +48,7 @@ export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: ()
       </div>
       {retry && (
         <button type="button" class="button small" onClick={retry}>
-          <Icon name="again" />
+          <Icon name="retry" />
           Try again
         </button>
       )}

@@ -28,16 +28,16 @@ interface Props<T> {
   readonly marked?: string | undefined;
   /** The rows belong to an earlier request. */
   readonly stale?: boolean;
-  readonly bones?: number;
+  readonly skeletonRows?: number;
 }
 
-export function Table<T>({ label, columns, rows, id, marked, stale = false, bones = 8 }: Props<T>) {
+export function Table<T>({ label, columns, rows, id, marked, stale = false, skeletonRows = 8 }: Props<T>) {
   const region = useRef<HTMLDivElement>(null);
-  const held = region.current?.contains(document.activeElement);
+  const hadFocus = region.current?.contains(document.activeElement);
   useLayoutEffect(() => {
-    if (held && document.activeElement === document.body) region.current?.focus({ preventScroll: true });
+    if (hadFocus && document.activeElement === document.body) region.current?.focus({ preventScroll: true });
   });
-  if (!rows) return <Skeleton rows={bones} />;
+  if (!rows) return <Skeleton rows={skeletonRows} />;
   return (
     <div
       ref={region}

@@ -24,7 +24,7 @@ export function SignIn() {
   const { url, query, route } = useLocation();
   const { signIn } = useSession();
   const action = useAction();
-  const [code, write] = useState("");
+  const [code, setCode] = useState("");
   const { data: options } = useQuery("/console/options");
   const returnTo = returnTarget(query, url);
 
@@ -58,8 +58,8 @@ export function SignIn() {
         <p class="soft">
           Run <code>sharetally console</code> where the service runs. It prints a link that works once, for ten minutes.
         </p>
-        <Form action={action} word="Sign in" off={!code.trim()} submit={() => void submitCode(code)}>
-          <Field label="Link or code" value={code} change={write} required max={2048} placeholder="Paste it here" />
+        <Form action={action} submitLabel="Sign in" submitDisabled={!code.trim()} submit={() => void submitCode(code)}>
+          <Field label="Link or code" value={code} change={setCode} required max={2048} placeholder="Paste it here" />
         </Form>
       </div>
     </main>

@@ -52,16 +52,11 @@ class StandardError:
         # Not through Python's text layer: it keeps what it cannot write, and fails again when the process ends.
         remaining = memoryview(data)
         while remaining:
-            _wait_until_writable(descriptor, 0.0 if self._lost_lines else self._write_timeout)
+            if hasattr(select, "poll"):
+                poll = select.poll()
+                poll.register(descriptor, select.POLLOUT)
+                if not poll.poll(0 if self._lost_lines else self._write_timeout * 1000):
+                    raise BlockingIOError("the reader of standard error is too slow")
             written = os.write(descriptor, remaining[:_PIPE_BUFFER_BYTES])
             remaining = remaining[written:]
             self._partial_line = bool(remaining)
-
-
-def _wait_until_writable(descriptor: int, seconds: float) -> None:
-    if not hasattr(select, "poll"):
-        return
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    if not poll.poll(seconds * 1000):
-        raise BlockingIOError("the reader of standard error is too slow")

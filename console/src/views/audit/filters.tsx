@@ -50,11 +50,11 @@ export function filterOf(query: Readonly<Record<string, string>>): Filter {
 export function Filters({ address: { query, go } }: { address: ViewQuery }) {
   const filter = filterOf(query);
   const used = FIELDS.filter((field) => filter[field]).length;
-  const [open, show] = useState(used > 0);
+  const [open, setOpen] = useState(used > 0);
   const set = (field: string) => (value: string) => go({ [field]: value, after: null });
   return (
     <div class="audit-filters">
-      <button type="button" class="button small filter-toggle" aria-expanded={open} onClick={() => show(!open)}>
+      <button type="button" class="button small filter-toggle" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name="sliders" />
         Filter{used > 0 && ` (${used})`}
       </button>

@@ -23,7 +23,7 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
     });
   return (
     <Dialog title="Content details" close={close}>
-      <Form action={action} word="Save" cancel={close} submit={() => void save()}>
+      <Form action={action} submitLabel="Save" cancel={close} submit={() => void save()}>
         <Field label="Title" value={title} change={setTitle} max={300} focus />
         <Field
           label="Picture"

@@ -4,11 +4,11 @@ import { useState } from "preact/hooks";
 import { Icon } from "../../components/icon";
 
 export function Picture({ image, large = false }: { image: string | null; large?: boolean }) {
-  const [failed, fail] = useState("");
+  const [failedImage, setFailedImage] = useState("");
   return (
     <span class={large ? "picture large" : "picture"}>
-      {image && image !== failed ? (
-        <img src={image} alt="" loading="lazy" referrerpolicy="no-referrer" onError={() => fail(image)} />
+      {image && image !== failedImage ? (
+        <img src={image} alt="" loading="lazy" referrerpolicy="no-referrer" onError={() => setFailedImage(image)} />
       ) : (
         <Icon name="content" />
       )}

@@ -15,7 +15,7 @@ export function Proof({ path }: { path: { contentType: string; contentId: string
       class={loading && data ? "proof stale" : "proof"}
       aside={
         <button type="button" class="button small" disabled={loading} onClick={refetch}>
-          <Icon name="again" />
+          <Icon name="retry" />
           Prove again
         </button>
       }

@@ -36,7 +36,7 @@ export function Sharers({
           columns={columns((line) => view(["audit", line.recordId]), false)}
           rows={data?.items}
           id={lineId}
-          bones={5}
+          skeletonRows={5}
         />
       )}
     </Card>

@@ -32,9 +32,9 @@ export function Decide({ decision, ids, close, done }: Props) {
     <Dialog title={decision === "replay" ? `Replay ${jobs}?` : `Discard ${jobs}?`} close={close}>
       <Form
         action={action}
-        word={decision === "replay" ? "Replay" : "Discard"}
+        submitLabel={decision === "replay" ? "Replay" : "Discard"}
         danger={decision === "discard"}
-        off={decision === "discard" && !reason.trim()}
+        submitDisabled={decision === "discard" && !reason.trim()}
         cancel={close}
         submit={() => void decide()}
       >

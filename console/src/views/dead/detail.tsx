@@ -40,7 +40,7 @@ export function DeadLetter({ id, close, decide }: Props) {
               Discard
             </button>
             <button type="button" class="button strong" onClick={() => decide("replay", id)}>
-              <Icon name="again" />
+              <Icon name="retry" />
               Replay
             </button>
           </div>

@@ -22,10 +22,10 @@ export function Create({ close, done }: { close: () => void; done: () => void })
   const action = useAction();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Scope[]>(["shares"]);
-  const [createdKey, show] = useState<CreatedKey>();
+  const [createdKey, setCreatedKey] = useState<CreatedKey>();
   const create = () =>
     action.run(async () => {
-      show(await callApi("post", "/keys", { body: { name: name.trim(), scopes: [...scopes] } }));
+      setCreatedKey(await callApi("post", "/keys", { body: { name: name.trim(), scopes: [...scopes] } }));
       done();
     });
   const toggle = (scope: Scope) =>
@@ -35,8 +35,8 @@ export function Create({ close, done }: { close: () => void; done: () => void })
     <Dialog title="New key" close={close}>
       <Form
         action={action}
-        word="Create key"
-        off={!name.trim() || !scopes.length}
+        submitLabel="Create key"
+        submitDisabled={!name.trim() || !scopes.length}
         cancel={close}
         submit={() => void create()}
       >

@@ -31,7 +31,7 @@ export function Create({ query, close, done }: Props) {
     });
   return (
     <Dialog title="New link" close={close}>
-      <Form action={action} word="Create link" cancel={close} submit={() => void create()}>
+      <Form action={action} submitLabel="Create link" cancel={close} submit={() => void create()}>
         <div class="two">
           <Field
             label="Content type"

@@ -72,7 +72,7 @@ export function Links() {
   return (
     <Page
       title="Links"
-      place="links"
+      pageId="links"
       lead={hasScope("admin") ? undefined : "The links that you own."}
       actions={
         mayCreate && (

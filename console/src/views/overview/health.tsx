@@ -120,11 +120,10 @@ function Drift({ last }: { last: Status["lastVerify"] }) {
 /** Starts a verification run; its result is also announced to screen readers. */
 function Verify({ retry }: { retry: () => void }) {
   const action = useAction();
-  const [found, tell] = useState<number>();
+  const [drift, setDrift] = useState<number>();
   const verify = () =>
     action.run(async () => {
-      const { drift } = await callApi("post", "/operation/verify");
-      tell(drift);
+      setDrift((await callApi("post", "/operation/verify")).drift);
       retry();
     });
   return (
@@ -137,7 +136,7 @@ function Verify({ retry }: { retry: () => void }) {
         </button>
         <p class="soft">Counted + waiting = ledger, for every cell of every content, in one snapshot.</p>
         <span class="hidden" role="status">
-          {found !== undefined && !action.busy && `Drift ${found}`}
+          {drift !== undefined && !action.busy && `Drift ${drift}`}
         </span>
       </div>
     </>

@@ -64,17 +64,6 @@ class ConfirmedChannel:
         may have arrived all the same: `PublishError` if one was returned, aiormq's error if one was refused or the
         channel was lost, `BrokerUnavailable` if RabbitMQ blocks publishing.
         """
-        confirms = await self._write_messages(messages)
-        pending = set(confirms)
-        while pending:
-            _, pending = await asyncio.wait(pending, timeout=_BLOCKED_CHECK_SECONDS)
-            if pending and publishing_blocked(self.connection):
-                raise BrokerUnavailable(ALARM_REASON)
-        errors = [error for confirm in confirms if (error := confirm.exception()) is not None]
-        if errors:
-            raise next((error for error in errors if isinstance(error, PublishError)), errors[0])
-
-    async def _write_messages(self, messages: Sequence[OutgoingMessage]) -> list[asyncio.Future[Any]]:
         channel = self._channel
         async with self._write_lock:
             numbered = list(enumerate(messages, channel.delivery_tag + 1))
@@ -87,7 +76,15 @@ class ConfirmedChannel:
             # Nothing may await from here to the end of the lock: tags count only what was written, and each confirm
             # must be registered before it can arrive.
             channel.delivery_tag += len(messages)
-            return [self._register_confirm(tag, message) for tag, message in numbered]
+            confirms = [self._register_confirm(tag, message) for tag, message in numbered]
+        pending = set(confirms)
+        while pending:
+            _, pending = await asyncio.wait(pending, timeout=_BLOCKED_CHECK_SECONDS)
+            if pending and publishing_blocked(self.connection):
+                raise BrokerUnavailable(ALARM_REASON)
+        faults = [fault for confirm in confirms if (fault := confirm.exception()) is not None]
+        if faults:
+            raise next((fault for fault in faults if isinstance(fault, PublishError)), faults[0])
 
     def _frames(self, tag: int, message: OutgoingMessage) -> Iterator[FrameType]:
         if message.mandatory:

@@ -39,12 +39,8 @@ def known_revisions() -> frozenset[str]:
 
 def upgrade(url: str) -> list[str]:
     """Upgrade the database to the newest revision; return the revisions that were run."""
-    if urlsplit(url).scheme == "sqlite":
-        return _upgrade_sqlite(url)
-    return asyncio.run(_upgrade_server(url))
-
-
-def _upgrade_sqlite(url: str) -> list[str]:
+    if urlsplit(url).scheme != "sqlite":
+        return asyncio.run(_upgrade_server(url))
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = sa.create_engine(
