@@ -51,7 +51,7 @@ async def test_a_line_opens_the_life_of_its_record(site: Site, console: Console,
     site.share(video)
     site.request("DELETE", f"/videos/{video}/share/twitter", user="somebody")
     page = await console(f"/console/audit?contentId={video}", viewport=WIDE)
-    await page.get_by_role("link", name="the life of its record").first.click()
+    await page.get_by_role("link", name="the history of its record").first.click()
     life = page.get_by_role("dialog", name="The history of a record")
     steps = life.get_by_role("list", name="Changes").get_by_role("listitem")
     await expect(steps).to_have_count(2)

@@ -41,12 +41,12 @@ class TopicListener:
         self._task: asyncio.Task[None] | None = None
         self._logged_away = False
 
-    async def open(self, topics: Iterable[bytes], on_message: OnMessage, gapped: Callable[[], None]) -> None:
+    async def open(self, topics: Iterable[bytes], on_message: OnMessage, on_gap: Callable[[], None]) -> None:
         """Start the task that connects, and reconnects for as long as the server is unavailable."""
         self._topics.update(dict.fromkeys(topics))
         if self._task is None:
             self._task = asyncio.create_task(
-                self._reconnect_forever(on_message, gapped), name="sharetally-redis-listening"
+                self._reconnect_forever(on_message, on_gap), name="sharetally-redis-listening"
             )
 
     async def close(self) -> None:
@@ -74,13 +74,13 @@ class TopicListener:
                 async with asyncio.timeout(_SUBSCRIBE_TIMEOUT_SECONDS):
                     await self._send(self._connection, b"UNSUBSCRIBE", topics)
 
-    async def _reconnect_forever(self, on_message: OnMessage, gapped: Callable[[], None]) -> None:
+    async def _reconnect_forever(self, on_message: OnMessage, on_gap: Callable[[], None]) -> None:
         failures = 0
         clock = asyncio.get_running_loop().time
         while True:
             started = clock()
             try:
-                await self._listen(on_message, gapped)
+                await self._listen(on_message, on_gap)
             except _REDIS_ERRORS as error:
                 if not self._logged_away:
                     self._logged_away = True
@@ -92,14 +92,14 @@ class TopicListener:
             pause = _BACKOFF.delay(failures) or _BACKOFF.longest
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
-    async def _listen(self, on_message: OnMessage, gapped: Callable[[], None]) -> None:
+    async def _listen(self, on_message: OnMessage, on_gap: Callable[[], None]) -> None:
         connection = self._connect()
         try:
             async with asyncio.timeout(self._silence_timeout):
                 await connection.connect()  # type: ignore[no-untyped-call]
             self._connection = connection
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._subscribe_all(connection, gapped))
+                group.create_task(self._subscribe_all(connection, on_gap))
                 await self._read_messages(connection, on_message)
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
@@ -111,13 +111,13 @@ class TopicListener:
             with suppress(*_REDIS_ERRORS):
                 await connection.disconnect(nowait=True)
 
-    async def _subscribe_all(self, connection: AbstractConnection, gapped: Callable[[], None]) -> None:
+    async def _subscribe_all(self, connection: AbstractConnection, on_gap: Callable[[], None]) -> None:
         async with asyncio.timeout(self._silence_timeout):
             await self._subscribe(connection, list(self._topics))
         if self._logged_away:
             self._logged_away = False
             log.info("channel_back")
-        gapped()
+        on_gap()
 
     async def _subscribe(self, connection: AbstractConnection, topics: Sequence[bytes]) -> None:
         for start in range(0, len(topics), _TOPICS_PER_COMMAND):

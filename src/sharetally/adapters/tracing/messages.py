@@ -14,7 +14,7 @@ from uuid import UUID
 
 from opentelemetry.trace import Span, SpanContext, SpanKind, get_current_span
 
-from sharetally.adapters.tracing.spans import EventOrigins, Spans, mark_failed
+from sharetally.adapters.tracing.spans import Attributes, EventOrigins, Spans, mark_failed
 from sharetally.domain.errors import MalformedMessage
 from sharetally.flow.jobs import decode_refs
 from sharetally.ports import Broker, FeedMessage, Message, Queue, QueueState, Subscription
@@ -55,13 +55,16 @@ class TracedBroker(Broker):
         spans: list[Span | None] = []
         published = []
         for message in messages:
-            jobs = _event_ids(message)
-            published += jobs
+            events = _event_ids(message)
+            published += events
             if message.job.startswith("mark."):
                 spans.append(None)
-                continue
-            attributes = self._attributes(JOB_EXCHANGE, message.job, message.body) | {"sharetally.jobs": len(jobs)}
-            spans.append(self._start_span(JOB_EXCHANGE, message.job, self._origins.commits_of(jobs), attributes))
+            else:
+                spans.append(
+                    self._start_span(
+                        JOB_EXCHANGE, message, self._origins.commits_of(events), {"sharetally.jobs": len(events)}
+                    )
+                )
         with _end_spans(spans):
             traced = zip(messages, spans, strict=True)
             await self._broker.publish([self._with_context(message, span) for message, span in traced])
@@ -70,11 +73,10 @@ class TracedBroker(Broker):
     async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
         """Publish to the feed, each message within a span."""
         causes = [get_current_span().get_span_context()]
-        spans: list[Span | None] = []
-        for message in messages:
-            attributes = self._attributes(FEED_EXCHANGE, message.job, message.body)
-            attributes["messaging.message.id"] = message.message_id
-            spans.append(self._start_span(FEED_EXCHANGE, message.job, causes, attributes))
+        spans = [
+            self._start_span(FEED_EXCHANGE, message, causes, {"messaging.message.id": message.message_id})
+            for message in messages
+        ]
         with _end_spans(spans):
             traced = zip(messages, spans, strict=True)
             await self._broker.publish_feed([self._with_context(message, span) for message, span in traced])
@@ -91,19 +93,22 @@ class TracedBroker(Broker):
         return message if span is None else replace(message, headers=self._spans.headers(span, message.headers))
 
     def _start_span(
-        self, exchange: str, job: str, causes: Sequence[SpanContext], attributes: dict[str, str | int]
+        self, exchange: str, message: Message | FeedMessage, causes: Sequence[SpanContext], attributes: Attributes
     ) -> Span:
-        return self._spans.start(f"send {exchange}:{job}", SpanKind.PRODUCER, causes=causes, attributes=attributes)
-
-    def _attributes(self, exchange: str, job: str, body: bytes) -> dict[str, str | int]:
-        return {
-            "messaging.system": messaging_system(self._broker),
-            "messaging.operation.name": "send",
-            "messaging.operation.type": "send",
-            "messaging.destination.name": f"{exchange}:{job}",
-            "messaging.rabbitmq.destination.routing_key": job,
-            "messaging.message.body.size": len(body),
-        }
+        return self._spans.start(
+            f"send {exchange}:{message.job}",
+            SpanKind.PRODUCER,
+            causes=causes,
+            attributes={
+                "messaging.system": messaging_system(self._broker),
+                "messaging.operation.name": "send",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": f"{exchange}:{message.job}",
+                "messaging.rabbitmq.destination.routing_key": message.job,
+                "messaging.message.body.size": len(message.body),
+                **attributes,
+            },
+        )
 
 
 def messaging_system(broker: Broker) -> str:
