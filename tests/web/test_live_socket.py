@@ -281,7 +281,7 @@ async def test_an_expired_credential_closes_the_connection(make_api: MakeApi, mo
         await client.receive()
         (key,) = await api.database.keys()
         monkeypatch.setattr("sharetally.web.auth.credentials.ApiKeyCache._look_up", _revoked)
-        monkeypatch.setattr("sharetally.web.auth.remembered.Remembered.get", lambda *_: None)
+        monkeypatch.setattr("sharetally.domain.expiring.ExpiringCache.get", lambda *_: None)
         assert key.name == "till"
         await client.receive_error("unauthenticated")
         assert await client.wait_closed() == 1008

@@ -1,9 +1,10 @@
 """Logging: one format for every line that this process writes, whether from us or from a library.
 
-Each role calls `configure` once before it opens anything. On a terminal the lines are for people; otherwise each line
-is a JSON object with `time` (UTC, microseconds), `level`, `logger`, `event` and then the fields of the event, such as
-`requestId` while a request is served. An exception is written as the field `exception`. Secrets are masked, calls
-below the level cost almost nothing, and no line can block or break the service.
+Each role calls `configure` once before it opens anything; where the service is mounted in another application, which
+owns the handlers and levels of the process, `configure_within_host` takes its place. On a terminal the lines are for
+people; otherwise each line is a JSON object with `time` (UTC, microseconds), `level`, `logger`, `event` and then the
+fields of the event, such as `requestId` while a request is served. An exception is written as the field `exception`.
+Secrets are masked, calls below the level cost almost nothing, and no line can block or break the service.
 """
 
 from __future__ import annotations
@@ -63,6 +64,30 @@ def configure(level: str = "info", format: str | None = None) -> None:  # noqa: 
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(level_number, logging.INFO))
+
+
+def configure_within_host() -> None:
+    """Pass our log lines to the standard library's loggers named `sharetally.…`.
+
+    Their handlers and levels belong to the host application and stay unchanged. If the host has configured structlog,
+    our lines go through its configuration.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[merge_contextvars, _render_for_host],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=lambda name="sharetally": logging.getLogger(name),
+            cache_logger_on_first_use=True,
+        )
+
+
+def _render_for_host(logger: logging.Logger, level: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
+    """The last processor within a host: it renders event and fields as one text without secrets."""
+    exception = _exception_of(event.pop("exc_info", None))
+    line = build_line(logger.name, level, event)
+    fields = {name: value for name, value in line.items() if name not in ("time", "level", "logger", "event")}
+    text = " ".join([line["event"], *(f"{name}={value!r}" for name, value in fields.items())])
+    return (text,), {"exc_info": exception}
 
 
 def build_line(logger: str, level: str, event: Mapping[str, Any]) -> Line:

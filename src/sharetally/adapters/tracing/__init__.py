@@ -11,6 +11,7 @@ service in tracing only if TRACES asks for it. Otherwise `NoTracing` returns eac
 not imported.
 """
 
-from sharetally.adapters.tracing.interface import NoTracing, Route, Tracing, open_tracing
+from sharetally.adapters.tracing.interface import NoTracing, Route, Tracing
+from sharetally.adapters.tracing.opening import open_tracing
 
 __all__ = ["NoTracing", "Route", "Tracing", "open_tracing"]
