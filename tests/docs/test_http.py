@@ -23,7 +23,7 @@ WHO = {
     Access.OPERATORS: "operators",
     Access.CONSOLE: "session",
 }
-# the page tells once that these come from every route that is not for anybody
+# the page says once that every route that is not public can return these
 EVERYWHERE = {"invalid-request", "unauthenticated", "forbidden"}
 
 
