@@ -14,8 +14,9 @@ import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.databases.store import SqlDatabase
-from sharetally.flow.announce import Announcer
-from sharetally.flow.consumers.count import Count
+from sharetally.flow.counting.announce import Announcer
+from sharetally.flow.counting.count import Count
+from sharetally.flow.counting.reactions import Reactions
 from sharetally.flow.jobs import to_messages
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import JobResult, Outcomes, Worker
@@ -233,7 +234,11 @@ class Treadmill(Count):
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(
-            ledger=harness.db, outbox=harness.db, announcer=Announcer(reads=harness.db, cache=None), on_follow_up=None
+            ledger=harness.db,
+            outbox=harness.db,
+            announcer=Announcer(reads=harness.db, cache=None),
+            reactions=Reactions(meter=harness.meter),
+            on_follow_up=harness.publisher.take,
         )
         self._broker = harness.broker
 
@@ -278,7 +283,11 @@ class Held(Count):
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(
-            ledger=harness.db, outbox=harness.db, announcer=Announcer(reads=harness.db, cache=None), on_follow_up=None
+            ledger=harness.db,
+            outbox=harness.db,
+            announcer=Announcer(reads=harness.db, cache=None),
+            reactions=Reactions(meter=harness.meter),
+            on_follow_up=harness.publisher.take,
         )
         self.holds, self.go = asyncio.Event(), asyncio.Event()
 

@@ -129,6 +129,10 @@ class PrometheusMeter(Meter):
             job,
             LabelBound(unlisted_values=MAX_UNLISTED_VALUES),
         )
+        self._reaction_errors = BoundedSeries(
+            self._counter("reaction_errors_total", "Reactions that failed and were switched off.", "reaction"),
+            LabelBound(unlisted_values=MAX_UNLISTED_VALUES),
+        )
         seconds = self._histogram("job_seconds", "Seconds a job took, its share of a batch.", _SECONDS_BUCKETS, "job")
         self._job_seconds = BoundedSeries(seconds, job)
         attempts = self._histogram("delivery_seconds", "Seconds an attempt to deliver took.", _SECONDS_BUCKETS, "kind")
@@ -163,6 +167,10 @@ class PrometheusMeter(Meter):
         self._jobs[job, outcome].inc(count)
         if seconds > 0:
             self._job_seconds[(job,)].observe_many(seconds, count)
+
+    def reaction_error(self, reaction: str) -> None:
+        """A reaction that failed and was switched off."""
+        self._reaction_errors[(reaction,)].inc()
 
     def delivery(self, kind: str, seconds: float) -> None:
         """One attempt to deliver something outside."""

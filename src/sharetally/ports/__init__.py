@@ -25,6 +25,7 @@ from sharetally.ports.deliveries import (
 )
 from sharetally.ports.ledger import (
     CountedBatch,
+    CountedEvent,
     IdempotencyKey,
     Ledger,
     LockedRows,
@@ -66,6 +67,7 @@ __all__ = [
     "Clock",
     "ConnectFailed",
     "CountedBatch",
+    "CountedEvent",
     "Database",
     "Delivery",
     "DeliveryBacklog",

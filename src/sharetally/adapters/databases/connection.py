@@ -59,9 +59,11 @@ class Dialect(Protocol):
         """Compiles SQLAlchemy statements and converts values."""
         ...
 
-    @property
-    def counting(self) -> str | None:
-        """All of counting in one statement over ids and job names, where the database can."""
+    def counting(self, *, each_event: bool) -> str | None:
+        """All of counting in one statement over ids and job names, where the database can.
+
+        With `each_event` it returns the counted events and the new totals, too.
+        """
         ...
 
     def inserts(self, batches: Sequence[RowBatch]) -> Sequence[tuple[str, Sequence[Any]]]:

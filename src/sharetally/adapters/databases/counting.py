@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from sharetally.domain.activity import MinuteCount, count_by_minute
 from sharetally.domain.content import NONE_LABEL, ContentRef
 from sharetally.domain.count import EPOCH, CountChange, fold
 from sharetally.domain.event import Event
-from sharetally.ports import CountedBatch, Total
+from sharetally.ports import CountedBatch, CountedEvent, Total
 
 CONTENT_KEY = ("content_type", "content_id")
 _NOW_AND_MICROS = sa.select(db_now().label("now"), db_micros().label("micros"))
@@ -68,9 +69,9 @@ class SqlCounting:
         rollups = [row for ref, change in ordered for row in _rollups(ref, change)]
         await self._connection.upsert(tables.share_rollups, rollups, _ROLLUP_SETS)
 
-    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> CountedBatch:
+    async def count(self, ids: Sequence[UUID], jobs: Collection[str], *, each_event: bool = False) -> CountedBatch:
         """In one statement where the database can, else step by step."""
-        statement = self._connection.dialect.counting
+        statement = self._connection.dialect.counting(each_event=each_event)
         if statement is not None:
             return _counted_of(await self._connection.driver.fetch(statement, [ids, sorted(jobs)]))
         events = [event for event in await self.take(ids) if event.job in jobs]
@@ -79,23 +80,45 @@ class SqlCounting:
         await self.burn([event.id for event in events])
         changes = fold(events)
         await self._apply_changes(changes)
-        return CountedBatch(
+        counted = CountedBatch(
             event_counts=Counter(event.job for event in events),
             content_items=changes.keys(),
             minute_counts=count_by_minute(events),
         )
+        if not each_event:
+            return counted
+        totals = await totals_of(self._connection, list(changes))
+        return replace(
+            counted,
+            events=[CountedEvent(event.id, event.job, event.content, event.request_id) for event in events],
+            shares={content: total.shares for content, total in totals.items()},
+        )
 
 
 def _counted_of(rows: Sequence[Mapping[str, Any]]) -> CountedBatch:
-    """Of one statement: a row for each job with its number, one for each content, one for each minute and channel."""
-    event_counts = {row["job"]: row["number"] for row in rows if row["job"] is not None}
-    contents = {mapping.content_of(row) for row in rows if row["content_type"] is not None}
-    minutes = tuple(
-        MinuteCount(minute=row["minute"], channel=row["channel"] or NONE_LABEL, shares=row["number"])
-        for row in rows
-        if row["minute"] is not None
+    """The rows of the one statement: each is a counted event, a job, a content item, or a minute and channel."""
+    event_counts: dict[str, int] = {}
+    contents: dict[ContentRef, int | None] = {}
+    minutes: list[MinuteCount] = []
+    events: list[CountedEvent] = []
+    for row in rows:
+        if row["id"] is not None:
+            events.append(CountedEvent(row["id"], row["job"], mapping.content_of(row), row["request_id"]))
+        elif row["job"] is not None:
+            event_counts[row["job"]] = row["number"]
+        elif row["content_type"] is not None:
+            contents[mapping.content_of(row)] = row["number"]
+        else:
+            minutes.append(
+                MinuteCount(minute=row["minute"], channel=row["channel"] or NONE_LABEL, shares=row["number"])
+            )
+    return CountedBatch(
+        event_counts=event_counts,
+        content_items=contents.keys(),
+        minute_counts=tuple(minutes),
+        events=events,
+        shares={content: shares for content, shares in contents.items() if shares is not None},
     )
-    return CountedBatch(event_counts=event_counts, content_items=contents, minute_counts=minutes)
 
 
 async def totals_of(connection: Connection, contents: Sequence[ContentRef]) -> dict[ContentRef, Total]:

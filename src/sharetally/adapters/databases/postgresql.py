@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
 from sharetally.adapters.databases.connection import Connection, RowBatch
-from sharetally.adapters.databases.counting_postgresql import COUNTING
+from sharetally.adapters.databases.counting_postgresql import COUNTING, COUNTING_EACH_EVENT
 from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable, in_transaction
 from sharetally.adapters.databases.postgresql_inserts import InsertBuilder
 from sharetally.adapters.databases.statements import Row, Statements
@@ -112,9 +112,12 @@ class PostgresqlDialect:
 
     def __init__(self) -> None:
         self.sa_dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
-        self.counting: str | None = COUNTING
         self._insert_builder = InsertBuilder(self._sql_type)
         self._cached_selects: dict[tuple[object, ...], str] = {}
+
+    def counting(self, *, each_event: bool) -> str | None:
+        """One statement, see `counting_postgresql`."""
+        return COUNTING_EACH_EVENT if each_event else COUNTING
 
     def _sql_type(self, table: sa.Table, name: str) -> str:
         sql_type = table.c[name].type.dialect_impl(self.sa_dialect).compile(self.sa_dialect)
