@@ -22,9 +22,9 @@ from sqlalchemy.dialects import mysql as dialects
 from sqlalchemy.schema import CreateTable
 
 from sharetally.adapters.databases import mapping, mysql
-from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, in_transaction
-from sharetally.adapters.databases.statements import Row, Statements
+from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.statements import Binding, Row, Statements, unchanged
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations.runner import print_sql
@@ -81,8 +81,10 @@ NOT_MYSQL = {
 }
 CLOCK = {"now": datetime(2026, 11, 20, 12, tzinfo=UTC).replace(tzinfo=None), "micros": 1, "contents": 0}
 BACKLOG = {**CLOCK, "pending": 0, "parked": 0, "oldest": None}
+UNBOUND = Binding(id=unchanged, time=unchanged)
 EVENT = {
-    **mapping.event_row(created_event(record())), "id": bytes(16), "at": CLOCK["now"], "share_id": None,
+    **dict(zip(mapping.EVENT_COLUMNS, mapping.event_row(created_event(record()), UNBOUND), strict=True)),
+    "id": bytes(16), "at": CLOCK["now"], "share_id": None,
     "sent_at": CLOCK["now"], "created_at": CLOCK["now"], "attempts": 0, "parked_reason": "poison",
 }  # fmt: skip
 API_KEY = {"id": bytes(16), "revoked_at": None}

@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import RowBatch
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import SqlTransaction
 from sharetally.adapters.databases.mapping import content_of
@@ -94,7 +95,8 @@ class SqlOutbox:
     async def insert_parked(self, event: Event, reason: str) -> None:
         """Write an event that is parked from the start."""
         async with self._engine.write_transaction() as connection:
-            await connection.insert((_EVENTS, [{**mapping.event_row(event), "parked_reason": reason[:500]}]))
+            row = (*mapping.event_row(event, connection.bind), reason[:500])
+            await connection.insert_rows(RowBatch(_EVENTS, (*mapping.EVENT_COLUMNS, "parked_reason"), [row]))
 
     async def parked(self, *, limit: int, after: UUID | None = None) -> list[ParkedEvent]:
         """Newest first."""
@@ -139,6 +141,9 @@ class SqlOutbox:
             if settle is not None:
                 await settle(SqlTransaction(connection))
             await connection.delete(_EVENTS, "id", [event_id])
-            await connection.insert((tables.adjustments, [mapping.adjustment_row(item) for item in adjustments]))
-            await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))
+            lines = [mapping.adjustment_row(item, connection.bind) for item in adjustments]
+            await connection.insert_rows(
+                RowBatch(tables.adjustments, mapping.ADJUSTMENT_COLUMNS, lines),
+                RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [mapping.audit_row(audit, connection.bind)]),
+            )
         return True

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, RowBatch
 from sharetally.adapters.databases.counting import CONTENT_KEY
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.statements import Row
@@ -235,7 +235,8 @@ class SqlProofStore:
             )
             if amount:
                 await _correct_cell(connection, drifted, amount)
-                await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))
+                row = mapping.audit_row(audit, connection.bind)
+                await connection.insert_rows(RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [row]))
         return amount
 
     async def reset_after_restore(self) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from sharetally.adapters.databases.types import Id, UtcTime
+
 Row = Mapping[str, Any]
 Converter = Callable[[Any], Any]
 
@@ -20,6 +22,19 @@ def convert_rows(rows: Sequence[Row], converters: Mapping[str, Converter]) -> li
     return [
         {name: converters[name](value) if name in converters else value for name, value in row.items()} for row in rows
     ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Binding:
+    """How a driver takes the two types of values that databases store differently."""
+
+    id: Converter
+    time: Converter
+
+
+def unchanged(value: Any) -> Any:
+    """For a driver that takes the value as it is."""
+    return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +52,9 @@ class Statements:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
+        self.bind = Binding(
+            id=Id().bind_processor(dialect) or unchanged, time=UtcTime().bind_processor(dialect) or unchanged
+        )
         self._cached_sql: dict[tuple[object, ...], str] = {}
         self._table_bind_converters: dict[tuple[str, str], Converter | None] = {}
         self._compiled_once: dict[int, _CompiledStatement] = {}

@@ -16,9 +16,10 @@ from uuid import UUID
 from sharetally.domain.activity import count_by_minute
 from sharetally.domain.count import fold
 from sharetally.domain.event import COUNTED, Event
-from sharetally.flow.consumers.refs import decode_delivery, park_event
+from sharetally.flow.consumers.refs import park_event
 from sharetally.flow.counting.announce import Announcer
 from sharetally.flow.counting.reactions import Reactions
+from sharetally.flow.jobs import decode_refs
 from sharetally.flow.worker import JobResult, Outcomes, logs_each_job
 from sharetally.ports import CountedBatch, CountedEvent, Delivery, EventRef, Ledger, Outbox, Queue, Transaction
 
@@ -51,7 +52,7 @@ class Count:
 
     def decode(self, delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
         """The jobs of a message."""
-        return decode_delivery(delivery)
+        return decode_refs(delivery)
 
     async def handle(self, jobs: Sequence[EventRef]) -> Sequence[JobResult] | Outcomes:
         """Count the batch, publish what follows, and announce the new counts."""

@@ -50,13 +50,8 @@ class Reactions:
     """The reactions of one process that are still enabled."""
 
     def __init__(self, reactions: Sequence[Reaction] = (), *, meter: Meter) -> None:
-        self._enabled = list(reactions)
+        self.enabled = list(reactions)  # while there are none, counting needs no single events
         self._meter = meter
-
-    @property
-    def enabled(self) -> Sequence[Reaction]:
-        """Those that still run; while there are none, counting needs no single events."""
-        return self._enabled
 
     async def write(
         self, tx: Transaction, counted: Sequence[Event], totals: Mapping[ContentRef, Total]
@@ -66,7 +61,7 @@ class Reactions:
         Raises only `TransientConflict` and `Unavailable` of the database.
         """
         written: list[Event] = []
-        for reaction in tuple(self._enabled):
+        for reaction in tuple(self.enabled):
             try:
                 follow_ups = reaction.react(counted, totals)
                 check_follow_ups(reaction, counted, follow_ups)
@@ -87,7 +82,7 @@ class Reactions:
         return written
 
     def _switch_off(self, reaction: Reaction, error: Exception) -> None:
-        self._enabled.remove(reaction)
+        self.enabled.remove(reaction)
         self._meter.reaction_error(reaction.name)
         log.error("reaction switched off", reaction=reaction.name, reason=str(error), exc_info=error)
 
