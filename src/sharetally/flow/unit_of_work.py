@@ -155,7 +155,7 @@ class UnitOfWork:
 
     def _set(self, rows: MutableMapping[K, V], key: K, value: V) -> None:
         before = rows.get(key)
-        self._undo.append(lambda: _restore(rows, key, before))
+        self._undo.append(lambda: rows.pop(key, None) if before is None else rows.update({key: before}))
         rows[key] = value
 
     def begin_command(self) -> list[EntityChange]:
@@ -183,13 +183,6 @@ class UnitOfWork:
         """Return the deliveries; they are written last, because their targets come last in the order of locks."""
         deliveries, self._deliveries = self._deliveries, []
         return deliveries
-
-
-def _restore(rows: MutableMapping[K, V], key: K, before: V | None) -> None:
-    if before is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = before
 
 
 def merge_lock_sets(parts: list[LockSet]) -> LockSet:

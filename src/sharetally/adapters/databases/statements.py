@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -95,7 +94,7 @@ class Statements:
 
     def bind_rows(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""
-        tuples = list(map(_row_getter(columns), rows))
+        tuples = [tuple(row[name] for name in columns) for row in rows]
         converters = [
             (index, converter) for index, name in enumerate(columns) if (converter := self._bind_converter(table, name))
         ]
@@ -121,14 +120,6 @@ class Statements:
         if table.name not in self._table_result_converters:
             self._table_result_converters[table.name] = _result_converters_of(table.columns, self._dialect)
         return self._table_result_converters[table.name]
-
-
-def _row_getter(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
-    """Takes these columns out of a row; of a single one `itemgetter` would make no tuple."""
-    if len(columns) == 1:
-        (name,) = columns
-        return lambda row: (row[name],)
-    return itemgetter(*columns)
 
 
 def _convert_values(row: Sequence[object], converters: Sequence[tuple[int, Converter]]) -> tuple[object, ...]:

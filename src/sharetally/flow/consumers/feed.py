@@ -63,15 +63,16 @@ class Feed:
         async with self._ledger.transaction() as tx:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_FEED]
             if events:
-                await self._broker.publish_feed([_message(event) for event in events])
+                jobs_of_events = [(event, *from_payload(event.payload)) for event in events]
+                await self._broker.publish_feed(
+                    [
+                        FeedMessage(job=name, message_id=job.jobId, at=event.at, body=msgspec.json.encode(job))
+                        for event, name, job in jobs_of_events
+                    ]
+                )
                 await tx.burn([event.id for event in events])
         return done_or_duplicate(jobs, events)
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""
         return await park_event(self._outbox, job, reason)
-
-
-def _message(event: Event) -> FeedMessage:
-    name, job = from_payload(event.payload)
-    return FeedMessage(job=name, message_id=job.jobId, at=event.at, body=msgspec.json.encode(job))
