@@ -18,7 +18,7 @@ from bench.alternate import alternate, figure
 from bench.filling import audit
 from bench.harness import BenchHarness
 from bench.row import Measurement, Row
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.ports import AuditFilter
 
 FEW = 10_000
@@ -81,7 +81,7 @@ async def _audit(harness: BenchHarness, kind: str, lines: int) -> AsyncIterator[
 async def random_line(store: SqlDatabase) -> tuple[UUID, str, UUID]:
     """A line from the middle of the ninety days: its id, its request and its subject."""
     middle = datetime.now(UTC) - audit.SPAN / 2
-    line = (await store.audit(AuditFilter(end=middle), limit=1, after=None))[0]
+    line = (await store.audit.page(AuditFilter(end=middle), limit=1, after=None))[0]
     return line.id, line.request_id, line.subject_id
 
 
@@ -137,7 +137,7 @@ async def _pages(
 
 async def _page(store: SqlDatabase, wanted: AuditFilter, after: UUID | None) -> float:
     began = time.perf_counter()
-    await store.audit(wanted, limit=PAGE, after=after)
+    await store.audit.page(wanted, limit=PAGE, after=after)
     return (time.perf_counter() - began) * MILLISECONDS
 
 

@@ -15,7 +15,7 @@ import uvicorn
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.none import NoCache
-from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
 from sharetally.adapters.migrations import HEAD
@@ -24,7 +24,7 @@ from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.delivery.nudge import QUEUE as DELIVERIES
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
-from sharetally.web.ops import Health, ops_app, ops_host, serve_ops
+from sharetally.web.ops import Health, ops_app, ops_hosts, serve_ops
 from sharetally.web.serving.connection import HttpConnection
 from sharetally.web.serving.server import Server
 from sharetally.web.serving.websocket import WebSocketConnection
@@ -49,7 +49,7 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
     asyncio.run(_check_database(settings))
     with suppress(KeyboardInterrupt):
         if processes > 1:
-            _serve_many(server_config("sharetally.asgi:create_app", host, port, processes))
+            _serve_many(server_config("sharetally.asgi:create_served_app", host, port, processes))
         else:
             _serve_one(settings, host, port, _welcome_printer(settings, host, port) if welcome else None)
 
@@ -63,12 +63,12 @@ def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], Non
 
 async def _check_database(settings: Settings) -> None:
     check_database_exists(settings)
-    store = database_from_url(settings.database_url)
-    await store.open()
+    database = database_from_url(settings.database_url)
+    await database.open()
     try:
-        await check_schema(await store.revision())
+        await check_schema(await database.schema.revision())
     finally:
-        await store.close()
+        await database.close()
 
 
 def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.Config:
@@ -162,31 +162,31 @@ async def _running_role(settings: Settings, role: str) -> AsyncIterator[tuple[Co
     async with Core(settings, role=role) as core:
         if settings.ops_port is not None:
             app = ops_app(core.health, core.exposition, networks=settings.ops_networks)
-            host = ops_host(settings.ops_networks)
-            core.start(serve_ops(app, settings.ops_port, stop, host=host), "ops")
+            hosts = ops_hosts(settings.ops_networks)
+            core.start(serve_ops(app, settings.ops_port, stop, hosts=hosts), "ops")
         yield core, stop
     if core.broken:
         sys.exit(1)
 
 
 @asynccontextmanager
-async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
+async def drift_watch(settings: Settings, database: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
     """What `verify --every` needs: metrics on OPS_PORT, and to be told when to end."""
     configure(settings.log_level, settings.log_format)
     stop, meter, no_broker = _stop_on_signals(), open_meter(None, "verify"), MemoryBroker()
     await no_broker.open(())
 
     async def exposition() -> tuple[bytes, str]:
-        return await meter.exposition(store, no_broker, ())
+        return await meter.exposition(database.events, no_broker, ())
 
     async with asyncio.TaskGroup() as group:
         if settings.ops_port is not None:
             app = ops_app(
-                Health(store, no_broker, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
+                Health(database.schema, no_broker, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
                 exposition,
                 networks=settings.ops_networks,
             )
-            group.create_task(serve_ops(app, settings.ops_port, stop, host=ops_host(settings.ops_networks)))
+            group.create_task(serve_ops(app, settings.ops_port, stop, hosts=ops_hosts(settings.ops_networks)))
         yield meter, stop
 
 

@@ -7,10 +7,10 @@ from typing import cast
 
 from sharetally.adapters.metrics import PrometheusMeter
 from sharetally.domain.errors import Unavailable
-from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue, QueueState
+from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, EventStore, Queue, QueueState
 
 
-class FakeOutbox:
+class FakeEventStore:
     """Has a backlog only: None fails as a database that is away does. Counts how often it was asked."""
 
     def __init__(self, backlog: Backlog | None = None, *, hangs: bool = False) -> None:
@@ -57,7 +57,7 @@ class FakeDeliveries:
 
 async def scrape(
     meter: PrometheusMeter,
-    outbox: FakeOutbox | None = None,
+    events: FakeEventStore | None = None,
     broker: FakeBroker | None = None,
     deliveries: FakeDeliveries | None = None,
 ) -> str:
@@ -65,6 +65,8 @@ async def scrape(
     broker = broker or FakeBroker()
     queues = [Queue(name=name, jobs=()) for name in broker.depths]
     store = cast(DeliveryStore, deliveries) if deliveries else None
-    body, media_type = await meter.exposition(cast(Outbox, outbox or FakeOutbox()), cast(Broker, broker), queues, store)
+    body, media_type = await meter.exposition(
+        cast(EventStore, events or FakeEventStore()), cast(Broker, broker), queues, store
+    )
     assert media_type == "text/plain; version=0.0.4; charset=utf-8"
     return body.decode()

@@ -23,7 +23,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects.mysql import MEDIUMBLOB, TINYBLOB
 
-from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.database import sqlite_path
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.migrations.runner import create_engine, known_revisions, print_sql, script_directory, upgrade

@@ -67,7 +67,7 @@ async def parked(site: Site, video: str) -> Event:
     """A share whose job was set aside."""
     async with open_database(f"sqlite:///{site.program.settings['DATA_DIR']}/sharetally.db") as db:
         (event,) = await insert_shares(db, record(content=ContentRef(type="video", id=video)))
-        await db.park(event.id, "a poison")
+        await db.events.park(event.id, "a poison")
     return event
 
 

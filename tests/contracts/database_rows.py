@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
@@ -60,7 +60,7 @@ async def open_database(url: str) -> AsyncIterator[SqlDatabase]:
 async def open_empty_database(url: str) -> AsyncIterator[SqlDatabase]:
     """An open database at the head, without a row."""
     async with open_database(url) as db:
-        if await db.revision() is None:
+        if await db.schema.revision() is None:
             await asyncio.to_thread(upgrade, url)
         else:
             await _empty(db, urlsplit(url).scheme)
@@ -74,7 +74,7 @@ async def _empty(db: SqlDatabase, scheme: str) -> None:
     if scheme == "postgresql":
         aside, back = (f"ALTER TABLE share_audit {word} TRIGGER USER" for word in ("DISABLE", "ENABLE"))
         audit = [aside, "DELETE FROM share_audit", back]
-    elif not await db.audit(AuditFilter(), limit=1, after=None):
+    elif not await db.audit.page(AuditFilter(), limit=1, after=None):
         audit = []
     async with db.transaction() as tx:
         for statement in (*others, *audit):

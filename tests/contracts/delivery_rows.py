@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.stores import deliveries, delivery_lists, delivery_rows, delivery_writes
 from sharetally.domain.delivery import Delivery, Outcome
 from sharetally.domain.ids import new_id
@@ -111,7 +111,7 @@ async def insert_waiting(
 ) -> None:
     """Many waiting rows at once, past the code that would write them one by one."""
     d, t, m = tables.deliveries, tables.delivery_targets, tables.messages
-    message, now = new_id(), await db.now()
+    message, now = new_id(), await db.events.now()
     due = now + due_in
     async with db._engine.write_transaction() as connection:
         await connection.insert((m, [{"id": message, "payload": "{}"}]))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.domain.count import fold
 from sharetally.domain.errors import CommitOutcomeUnknown, ConfigurationError, TransientConflict, Unavailable
 from sharetally.ports import LockSet, Transaction, Writes
@@ -141,11 +141,11 @@ async def test_closing_again_is_fine(db: SqlDatabase) -> None:
 async def test_a_closed_database_refuses_calls(db: SqlDatabase) -> None:
     await db.close()
     with pytest.raises(Unavailable):
-        await db.now()
+        await db.events.now()
     with pytest.raises(Unavailable):
         await write_rows(db, Writes(new_records=records_by_key(record())))
     with pytest.raises(Unavailable):
-        await db.verify(None, lambda _: None)
+        await db.proof.verify(None, lambda _: None)
 
 
 # gone in the middle
@@ -230,11 +230,11 @@ async def test_waiting_for_a_connection_times_out(db: SqlDatabase, monkeypatch: 
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_TIMEOUT_SECONDS", 0.2)
     with pytest.raises(Unavailable):
-        await db.now()
+        await db.events.now()
     monkeypatch.undo()
     done.set()
     await keeping
-    await db.now()
+    await db.events.now()
 
 
 @on_servers
@@ -258,10 +258,10 @@ async def test_a_lock_timeout_of_a_read_is_transient(db: SqlDatabase, url: str) 
     await insert_shares(db, record())
     async with open_tables(url) as other:
         await other.run(*HOLD[url.split(":")[0]])
-        readings = (db.counts([VIDEO]), db.verify(VIDEO, lambda _: None))
+        readings = (db.counts.stored([VIDEO]), db.proof.verify(VIDEO, lambda _: None))
         told = await asyncio.gather(*readings, return_exceptions=True)
         assert [type(each) for each in told] == [Unavailable, Unavailable], told
-    assert (await db.verify(VIDEO, lambda _: None)).drift == 0
+    assert (await db.proof.verify(VIDEO, lambda _: None)).drift == 0
 
 
 @on_servers
@@ -309,7 +309,7 @@ async def test_an_abandoned_transaction_releases_its_locks(url: str, monkeypatch
         with pytest.raises(Unavailable):
             await vanishes(vanished)
         await counts(vanished)
-        assert (await other.counts([VIDEO]))[0].shares == 2
+        assert (await other.counts.stored([VIDEO]))[0].shares == 2
 
 
 @on_servers
@@ -318,7 +318,7 @@ async def test_a_dead_connection_is_waited_for_once(url: str, monkeypatch: pytes
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 2.0)
     async with open_empty_database(url), open_proxy(url) as proxy, open_database(proxy.url) as db:
-        await db.now()
+        await db.events.now()
         proxy.stall()
         with pytest.raises(Unavailable):
             async with asyncio.timeout(3.9):
@@ -333,8 +333,8 @@ async def test_a_full_verification_has_no_time_limit(url: str, monkeypatch: pyte
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 0.5)
     async with open_proxy(url) as proxy, open_database(proxy.url) as db:
-        await db.now()
+        await db.events.now()
         proxy.throttle(5_000, Direction.TO_SERVER)  # such a statement has 6 KB
         with pytest.raises(Unavailable):
-            await db.verify(VIDEO, lambda _: None)
-        assert (await db.verify(None, lambda _: None)).content_items == 1
+            await db.proof.verify(VIDEO, lambda _: None)
+        assert (await db.proof.verify(None, lambda _: None)).content_items == 1

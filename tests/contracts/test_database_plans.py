@@ -10,16 +10,17 @@ import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.audit_search import Branch, branch_statement
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting_postgresql import COUNTING
+from sharetally.adapters.databases.database import sqlite_path
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
-from sharetally.adapters.databases.proof_store import any_of, only_content, proof_cells
 from sharetally.adapters.databases.sqlite import SqliteEngine
 from sharetally.adapters.databases.statements import Row, Statements
-from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.stores.audit import Branch, branch_statement
+from sharetally.adapters.databases.stores.cells import cells
+from sharetally.adapters.databases.stores.content_scopes import any_of, only_content
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
@@ -142,7 +143,7 @@ async def test_postgresql_finds_rows_by_index(populated: Populated) -> None:
         plan = await explain_select(engine, tables.events, ("id",), ids)
         assert "Index Scan using events_pkey" in plan
     for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
-        plan = await explain(engine, proof_cells(scope, ledger=False))
+        plan = await explain(engine, cells(scope, ledger=False))
         assert "ix_events_content" in plan
         assert "Seq Scan on events" not in plan
 
@@ -186,7 +187,7 @@ async def test_mariadb_finds_rows_by_index_in_its_order(populated: Populated) ->
         assert "'key': 'PRIMARY'" in plan
         assert "'type': 'ALL'" not in plan
     for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
-        plan = await explain(engine, proof_cells(scope, ledger=False))
+        plan = await explain(engine, cells(scope, ledger=False))
         scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
         assert len(scans) == 2
         assert all("'key': 'ix_events_content'" in line for line in scans)
@@ -209,7 +210,7 @@ async def test_sqlite_searches_by_index(url: str) -> None:
         plan = await explain_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "SEARCH events USING INDEX" in plan
     for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
-        plan = await explain(engine, proof_cells(scope, ledger=False))
+        plan = await explain(engine, cells(scope, ledger=False))
         for table in ("events", "share_totals", "share_counts", "share_rollups"):
             assert f"SEARCH {table} USING" in plan
             assert f"SCAN {table}" not in plan
@@ -242,7 +243,7 @@ async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.
             return await whole(self, statement, parameters)
 
         monkeypatch.setattr(Connection, "run", explains)
-        assert await db.purge_responses(3600, at_most=3) == 3
+        assert await db.responses.purge(3600, at_most=3) == 3
     (plan,) = plans
     assert PLAN_OF_A_PURGE[url.split(":")[0]] in plan, plan
     assert "ix_idempotency_keys_created_at" in plan, plan

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
@@ -77,7 +77,7 @@ async def run_committer(
     """One process: a committer over this database, or over a ledger in front of it."""
     told = Hooks(hooks, seconds=hook_seconds)
     clock, meter, published = DatabaseClock(), CommitSizeMeter(), list[Event]()
-    await clock.measure(db)
+    await clock.measure(db.events)
     committer = Committer(ledger=ledger or db, clock=clock, hooks=told, meter=meter, on_committed=published.extend)
     running = asyncio.create_task(committer.run())
     try:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.errors import CommitOutcomeUnknown, TransientConflict, Unavailable
 from sharetally.flow import committer
@@ -86,7 +86,7 @@ async def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
 
 
 async def lines(db: SqlDatabase) -> int:
-    return len(await db.audit(AuditFilter(), limit=100, after=None))
+    return len(await db.audit.page(AuditFilter(), limit=100, after=None))
 
 
 # the reply to COMMIT
@@ -152,7 +152,7 @@ async def test_a_deadlocked_commit_is_retried_with_the_same_ids(db: SqlDatabase)
         ((result,),) = await asyncio.gather(work.committer.submit(share()))
     assert not result.already_shared
     assert ledger.begun == 6
-    assert await db.user_records(VIDEO, "anna") == {"twitter": result.record}
+    assert await db.shares.of_user(VIDEO, "anna") == {"twitter": result.record}
     assert [event.share_id for event in work.published] == [result.record.id]
     assert await lines(db) == 1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.errors import Conflict, DataRejected, NotFound, Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
@@ -145,10 +145,10 @@ async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = 
         assert already_shared_flags(outcomes) == [False] * 6
         assert {event.user_id for event in work.published} == set(NEIGHBOURS)
     assert await noted(db) == NEIGHBOURS
-    assert await db.user_records(VIDEO, "berta") == {}
-    assert {line.user_id for line in await db.audit(AuditFilter(), limit=50, after=None)} == set(NEIGHBOURS)
-    assert (await db.verify(None, lambda _: None)).drifted == ()
-    assert (await db.consistent([VIDEO]))[0].shares == 6
+    assert await db.shares.of_user(VIDEO, "berta") == {}
+    assert {line.user_id for line in await db.audit.page(AuditFilter(), limit=50, after=None)} == set(NEIGHBOURS)
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
+    assert (await db.counts.exact([VIDEO]))[0].shares == 6
     assert isinstance(refused, Exception)
     return refused
 
@@ -231,7 +231,7 @@ async def test_hook_events_commit_and_roll_back_with_their_request(db: SqlDataba
         await gather_outcomes(work.committer.submit(share(user)) for user in told)
         published = {(event.job, event.user_id) for event in work.published}
     assert published == {("share_created", "anna"), ("told", "anna")}
-    assert (await db.backlog()).pending == 2
+    assert (await db.events.backlog()).pending == 2
 
 
 async def test_a_rejected_command_runs_no_hook(db: SqlDatabase) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sharetally.adapters.caches.memory import MemoryCache
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.postgresql import PostgresqlDriver
-from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import TransientConflict
 from sharetally.domain.event import Event, Job
@@ -70,8 +70,8 @@ def count(db: SqlDatabase) -> Count:
 def counter(db: SqlDatabase, cache: MemoryCache | None = None, *reactions: Reaction, logs_jobs: bool = True) -> Count:
     return Count(
         ledger=db,
-        outbox=db,
-        announcer=Announcer(reads=db, cache=cache),
+        events=db.events,
+        announcer=Announcer(counts=db.counts, cache=cache),
         reactions=Reactions(reactions, meter=RecordingMeter()),
         on_follow_up=lambda _: None,
         wants_results=lambda: logs_jobs,
@@ -93,23 +93,23 @@ def outcomes(results: Sequence[JobResult]) -> list[str]:
 
 
 async def total(db: SqlDatabase, content: ContentRef = VIDEO) -> int:
-    return (await db.counts([content]))[0].shares
+    return (await db.counts.stored([content]))[0].shares
 
 
 async def proven(db: SqlDatabase) -> bool:
-    return (await db.verify(None, lambda _: None)).drifted == ()
+    return (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
 async def test_an_event_is_counted_once(db: SqlDatabase, count: Count) -> None:
     events = await insert_shares(db, record(), record(user_id="bert", platform="whatsapp"), link(channel="mail"))
     assert outcomes(await results(count, heads(*events))) == ["counted"] * 3
     assert outcomes(await results(count, heads(*events))) == ["duplicate"] * 3
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert found.shares == 3
     assert found.evidence == {"declared": 2, "link": 1}
     assert found.channel == {"twitter": 1, "whatsapp": 1, "mail": 1}
     assert await proven(db)
-    assert (await db.backlog()).pending == 0
+    assert (await db.events.backlog()).pending == 0
 
 
 async def test_twice_in_one_batch_is_once(db: SqlDatabase, count: Count) -> None:
@@ -157,7 +157,7 @@ async def test_another_owners_events_are_left_alone(db: SqlDatabase, count: Coun
     post = created_event(record(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, payload="twitter")
     await write_rows(db, Writes(events=[post]))
     assert outcomes(await results(count, heads(post))) == ["duplicate"]
-    assert (await db.backlog()).pending == 1
+    assert (await db.events.backlog()).pending == 1
 
 
 async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> None:
@@ -165,7 +165,7 @@ async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> N
     await count.park(to_ref(event), "looks odd")
     assert outcomes(await results(count, heads(event))) == ["duplicate"]
     assert await total(db) == 0
-    (parked,) = await db.parked(limit=10)
+    (parked,) = await db.events.parked(limit=10)
     assert (parked.event, parked.reason) == (event, "looks odd")
     assert await proven(db)
 
@@ -176,7 +176,7 @@ async def test_a_reshare_changes_only_the_last_shared_time(db: SqlDatabase, coun
     again = created_event(stands, job=Job.SHARE_UPDATED, delta=0, cell_delta=0, at=AT + timedelta(hours=1))
     await write_rows(db, Writes(events=[again]))
     await count.handle(heads(again, *events))
-    status = (await db.platform_status(VIDEO))["twitter"]
+    status = (await db.counts.by_platform(VIDEO))["twitter"]
     assert (status.shares, status.last_shared_at) == (1, AT + timedelta(hours=1))
     assert await total(db) == 1
     assert await proven(db)
@@ -189,7 +189,7 @@ async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> Non
     cache = MemoryCache()
     await cache.open()
     await counter(db, cache).handle(heads(event))
-    assert await cache.get([VIDEO]) == await db.counts([VIDEO])
+    assert await cache.get([VIDEO]) == await db.counts.stored([VIDEO])
     await cache.close()
 
 
@@ -268,8 +268,8 @@ async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
             ("share_deleted", "duplicate"): 1,
         }
     )
-    assert [found.shares for found in await db.counts([VIDEO, ARTICLE])] == [1, 1]
-    assert await cache.get([VIDEO, ARTICLE]) == await db.counts([VIDEO, ARTICLE])
+    assert [found.shares for found in await db.counts.stored([VIDEO, ARTICLE])] == [1, 1]
+    assert await cache.get([VIDEO, ARTICLE]) == await db.counts.stored([VIDEO, ARTICLE])
     await cache.close()
 
 
@@ -301,11 +301,11 @@ async def test_five_times_each_and_shuffled(db: SqlDatabase, url: str, seed: int
             parts = (batches[0::3], batches[1::3], batches[2::3])
             counters = (counter(db), counter(other), counter(other))
             await asyncio.gather(*(deliver(who, part) for who, part in zip(counters, parts, strict=True)))
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert found.channel == {name: shares for name, shares in channels.items() if shares > 0}
     assert found.shares == sum(channels.values())
     assert found.evidence["declared"] == channels["twitter"]
-    assert (await db.backlog()).pending == 0
+    assert (await db.events.backlog()).pending == 0
     assert await proven(db)
 
 
@@ -321,6 +321,6 @@ async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str
         jobs = heads(confirmed, made)
         found_by = await asyncio.gather(*(results(counter(each), jobs) for each in (db, other, db)))
     assert sorted(outcomes([one for some in found_by for one in some])) == ["counted"] * 2 + ["duplicate"] * 4
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert (found.shares, found.evidence) == (1, {"posted": 1})
     assert await proven(db)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import ConfigurationError
 from sharetally.domain.event import Event, Job
@@ -86,8 +86,8 @@ class CountingWithReactions:
         self.reactions = Reactions(reactions, meter=self.meter)
         self._count = Count(
             ledger=db,
-            outbox=db,
-            announcer=Announcer(reads=db, cache=None),
+            events=db.events,
+            announcer=Announcer(counts=db.counts, cache=None),
             reactions=self.reactions,
             on_follow_up=self.published.extend,
             wants_results=lambda: True,
@@ -99,10 +99,10 @@ class CountingWithReactions:
         return [result.outcome for result in results]  # type: ignore[union-attr]
 
     async def shares(self, content: ContentRef = VIDEO) -> int:
-        return (await self.db.counts([content]))[0].shares
+        return (await self.db.counts.stored([content]))[0].shares
 
     async def waiting(self) -> int:
-        return (await self.db.backlog()).pending
+        return (await self.db.events.backlog()).pending
 
 
 async def test_follow_ups_are_written_with_the_count_and_published(db: SqlDatabase) -> None:
@@ -164,7 +164,7 @@ async def test_a_broken_reaction_is_switched_off_and_the_batch_is_counted(
     assert await counting.waiting() == 2
     await counting.count(*await insert_shares(db, record(user_id="cora")))
     assert (await counting.shares(), broken.calls, sound.calls) == (3, 1, 2)
-    assert (await db.verify(None, lambda _: None)).drifted == ()
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
 @on_sqlite

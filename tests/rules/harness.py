@@ -76,7 +76,7 @@ class ServiceHarness:
 
     def waiting(self, contents: Sequence[Content]) -> list[EventRef]:
         """Everything that is not counted or posted yet, oldest first."""
-        heads = self.run(self.apis[0].database.claim(sorted(self._owners), None, ALL))
+        heads = self.run(self.apis[0].database.events.claim(sorted(self._owners), None, ALL))
         mine = (head for head in heads if (head.content.type, head.content.id) in contents)
         return sorted(mine, key=lambda head: head.id)
 
@@ -126,7 +126,7 @@ class ServiceHarness:
                 assert isinstance(api.core.broker, MemoryBroker)
                 await api.core.broker.join()
                 await end()
-            return await self.apis[0].database.verify(None, lambda _: None)
+            return await self.apis[0].database.proof.verify(None, lambda _: None)
 
         return self.run(settled())
 

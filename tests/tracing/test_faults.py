@@ -12,8 +12,8 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span, use_span
 from starlette.types import Receive, Scope, Send
 
 from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.tracing import open_tracing
 from sharetally.adapters.tracing.exporters import provider_without_exporter
-from sharetally.adapters.tracing.interface import open_tracing
 from sharetally.adapters.tracing.opentelemetry import OpenTelemetryTracing
 from sharetally.domain.errors import ConfigurationError, Unavailable
 from sharetally.flow.committer import Committer
@@ -78,7 +78,7 @@ async def test_a_server_error_marks_its_span(api: Api, spans: SpanRecorder, monk
     async def away(*_: object) -> None:
         raise Unavailable("away")
 
-    monkeypatch.setattr(api.database, "counts", away)
+    monkeypatch.setattr(api.database.counts, "stored", away)
     assert (await api.request("GET", "/share-links/count/video/abc?consistent=false")).status == 503
     [span] = spans.exporter.get_finished_spans()
     assert (span.status.status_code, attributes_under(span, "error.")) == (StatusCode.ERROR, {"error.type": "503"})

@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Message
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import Writes
@@ -157,7 +157,7 @@ class Api:
     async def key(self, name: str, *scopes: str) -> str:
         """A new API key's text."""
         plain, key = new_key(name, set(scopes), clock=DatabaseClock())
-        await self.database.add_key(key)
+        await self.database.keys.add(key)
         return plain
 
     async def request(

@@ -21,7 +21,7 @@ CROSS_ORIGIN: Mapping[str, str] = {"sec-fetch-site": "cross-site", "origin": "ht
 async def create_sign_in_link(api: Api, user: str = "mara", *scopes: str, seconds: int = 3600) -> str:
     """The code of a fresh one-time link."""
     plain, code = new_sign_in_code(user, set(scopes or ALL_SCOPES), session_seconds=seconds, now=api.core.clock.now())
-    await api.database.add_code(code)
+    await api.database.sessions.add_code(code)
     return plain
 
 

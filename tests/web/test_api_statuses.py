@@ -244,15 +244,15 @@ async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint
         raise Unavailable
 
     async with make_api() as api:
-        monkeypatch.setattr(type(api.database), "revision", revision)
+        monkeypatch.setattr(type(api.database.schema), "revision", revision)
         return await ask(api, endpoint)
 
 
 async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api(counting=False) as api:
         await api.share("abc", "twitter")
-        (event,) = await api.database.claim(["share_created"], None, 1)
-        await api.database.park(event.id, "poison")
+        (event,) = await api.database.events.claim(["share_created"], None, 1)
+        await api.database.events.park(event.id, "poison")
         return await api.request(endpoint.method, endpoint.path.format(id=event.id), scope=EVERYTHING)
 
 
@@ -269,9 +269,15 @@ async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -
         return await api.request(endpoint.method, endpoint.path.format(**made), scope=EVERYTHING)
 
 
+async def name_in_use(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+    async with make_api() as api:
+        await ask(api, endpoint)
+        return await ask(api, endpoint)
+
+
 async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        assert await api.database.extend_run_lease(60)
+        assert await api.database.verification_runs.extend_lease(60)
         return await ask(api, endpoint)
 
 
@@ -303,6 +309,7 @@ RECIPES: dict[Any, Recipe] = {
     ("GET", "/keys/{id}", 200): of_key,
     ("DELETE", "/keys/{id}", 204): of_key,
     ("POST", "/operation/verify", 409): verification_running,
+    ("POST", "/keys", 409): name_in_use,
     **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
     **{
         ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)

@@ -279,9 +279,9 @@ async def test_an_expired_credential_closes_the_connection(make_api: MakeApi, mo
     async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port), connect_live(port) as client:
         await client.send(token=await api.key("till", "shares"), subscribe=[content_fields("video/abc")])
         await client.receive()
-        (key,) = await api.database.keys()
+        (key,) = await api.database.keys.all()
         monkeypatch.setattr("sharetally.web.auth.credentials.ApiKeyCache._look_up", _revoked)
-        monkeypatch.setattr("sharetally.web.auth.remembered.Remembered.get", lambda *_: None)
+        monkeypatch.setattr("sharetally.domain.expiring.ExpiringCache.get", lambda *_: None)
         assert key.name == "till"
         await client.receive_error("unauthenticated")
         assert await client.wait_closed() == 1008

@@ -27,13 +27,13 @@ class FakeStore:
         self.seen: list[datetime] = []
         self.away = False
 
-    async def session_by_digest(self, digest: bytes) -> Session | None:
+    async def by_digest(self, digest: bytes) -> Session | None:
         self.looked_up += 1
         if self.away:
             raise Unavailable
         return self.stored.get(digest)
 
-    async def record_session_use(self, session_id: UUID, at: datetime) -> None:
+    async def record_use(self, session_id: UUID, at: datetime) -> None:
         if self.away:
             raise Unavailable
         self.seen.append(at)

@@ -25,7 +25,7 @@ from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
 from sharetally.adapters.metrics_labels import MAX_UNLISTED_VALUES, BoundedSeries, BulkHistogram, LabelBound
 from sharetally.domain.event import Job
-from sharetally.ports import BacklogReport, Broker, DeliveryStore, Meter, Outbox, Queue
+from sharetally.ports import BacklogReport, Broker, DeliveryStore, EventStore, Meter, Queue
 
 _BATCH_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS_BUCKETS = (
@@ -197,16 +197,16 @@ class PrometheusMeter(Meter):
         return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode=mode)
 
     async def waiting(
-        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
     ) -> BacklogReport:
         """What waits, seen within the last second, however many ask."""
-        return await self._backlog_probe.measure(outbox, broker, queues, deliveries)
+        return await self._backlog_probe.measure(events, broker, queues, deliveries)
 
     async def exposition(
-        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
     ) -> tuple[bytes, str]:
         """Everything in Prometheus' text format, and its media type; what cannot be had is left out."""
-        waiting = await self._backlog_probe.measure(outbox, broker, queues, deliveries)
+        waiting = await self._backlog_probe.measure(events, broker, queues, deliveries)
         source = self._registry if self._directory is None else scrape.SharedFiles(self._directory)
         return await asyncio.to_thread(self._render, source, waiting), scrape.MEDIA_TYPE
 

@@ -23,7 +23,7 @@ from sharetally.domain.errors import SharetallyError, Unavailable
 from sharetally.flow.activity import Activity
 from sharetally.flow.queries import Queries
 from sharetally.flow.subscriptions import Follower, Topic, Update
-from sharetally.ports import Channel, Clock, Listener, ReadStore
+from sharetally.ports import Channel, Clock, CountStore, Listener
 
 INTERVAL = 0.1  # seconds between two words about one content
 CHECK_SECONDS = 1.0  # seconds between two looks at what is to be let go or read
@@ -64,14 +64,14 @@ class Live(Listener):
         *,
         channel: Channel,
         queries: Queries,
-        reads: ReadStore,
+        counts: CountStore,
         clock: Clock,
         max_clients: int,
         on_client_count: Callable[[int], None],
     ) -> None:
         self._channel = channel
         self._queries = queries
-        self._reads = reads
+        self._counts = counts
         self._on_client_count = on_client_count  # how many clients there are
         self._max_clients = max_clients
         self._followed: dict[ContentRef, _Followed] = {}
@@ -212,7 +212,7 @@ class Live(Listener):
         while some := list(islice(rest, MAX_PER_STATEMENT)):
             self._set_read_at(some, now)  # before: what moves meanwhile is read once more
             try:
-                counts = await self._reads.counts(some)
+                counts = await self._counts.stored(some)
             except SharetallyError as error:
                 log.info("not read again", contents=len(contents), reason=error.detail)
                 return self._set_read_at(some, OVERDUE)

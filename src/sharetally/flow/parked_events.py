@@ -21,7 +21,7 @@ from sharetally.domain.share import Action
 from sharetally.flow.consumers.post import key_of_post
 from sharetally.flow.jobs import to_messages
 from sharetally.flow.posting.failing import discarded, fail_post
-from sharetally.ports import Broker, Clock, Outbox, Transaction
+from sharetally.ports import Broker, Clock, EventStore, Transaction
 
 MAX_ACTOR = 128  # characters
 AT_ONCE = 5_000  # events in one transaction of `replay_all`
@@ -34,9 +34,9 @@ class Replayed(NamedTuple):
     sent: bool
 
 
-async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> Replayed:
+async def replay(events: EventStore, broker: Broker | None, ids: Sequence[UUID]) -> Replayed:
     """Those of these that are parked: pending again, and sent if the broker is there."""
-    refs = await outbox.unpark(ids)
+    refs = await events.unpark(ids)
     found = frozenset(ref.id for ref in refs)
     if not refs or broker is None:
         return Replayed(found, sent=False)
@@ -47,21 +47,21 @@ async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> 
     return Replayed(found, sent=True)
 
 
-async def replay_all(outbox: Outbox, broker: Broker | None) -> AsyncIterator[Replayed]:
+async def replay_all(events: EventStore, broker: Broker | None) -> AsyncIterator[Replayed]:
     """Everything that is parked, newest first, however much it is: `AT_ONCE` events in each step.
 
     What is parked again meanwhile is left for the next call, so this ends also where the cause was not mended.
     """
     after: UUID | None = None
-    while parked := await outbox.parked(limit=AT_ONCE, after=after):
+    while parked := await events.parked(limit=AT_ONCE, after=after):
         after = parked[-1].event.id
-        yield await replay(outbox, broker, [each.event.id for each in parked])
+        yield await replay(events, broker, [each.event.id for each in parked])
 
 
-async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
+async def discard(events: EventStore, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
     """Delete a parked event; return the adjustments that cancel it. `NotFound` if it is not parked."""
     check_author_and_reason(actor, reason)
-    parked = await outbox.parked_event(event_id)
+    parked = await events.parked_by_id(event_id)
     if parked is None:
         raise NotFound(f"no parked job {event_id}")
     event, settle = parked.event, None
@@ -73,7 +73,7 @@ async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, r
             await fail_post(tx, key_of_post(event), failure, clock=clock, actor=actor, request_id=request_id)
 
     lines = _cancelling_adjustments(event, actor, reason)
-    if not await outbox.discard(event_id, lines, _audit_entry(event, clock, actor, reason), settle):
+    if not await events.discard(event_id, lines, _audit_entry(event, clock, actor, reason), settle):
         raise NotFound(f"no parked job {event_id}")
     return lines
 

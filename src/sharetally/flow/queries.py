@@ -14,7 +14,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.share import ShareRecord
 from sharetally.flow.coalescer import Coalescer
-from sharetally.ports import Cache, LinkTarget, PlatformStatus, ReadStore
+from sharetally.ports import Cache, CountStore, LinkStore, LinkTarget, PlatformStatus, ShareStore
 
 MAX_PER_STATEMENT = 200  # contents in one statement
 
@@ -31,12 +31,13 @@ class ShareStatus:
 class Queries:
     """The reading half of the service."""
 
-    def __init__(self, *, reads: ReadStore, cache: Cache | None) -> None:
-        self._reads = reads
+    def __init__(self, *, counts: CountStore, links: LinkStore, shares: ShareStore, cache: Cache | None) -> None:
+        self._counts = counts
+        self._shares = shares
         self._cache = cache
-        self._cached = Coalescer(self._counts, max_keys=MAX_PER_STATEMENT)
-        self._exact = Coalescer(self._consistent, max_keys=MAX_PER_STATEMENT)
-        self._links = Coalescer(self._by_code, max_keys=MAX_PER_STATEMENT)
+        self._cached = Coalescer(self._cached_counts, max_keys=MAX_PER_STATEMENT)
+        self._exact = Coalescer(self._exact_counts, max_keys=MAX_PER_STATEMENT)
+        self._targets = Coalescer(links.targets, max_keys=MAX_PER_STATEMENT)
 
     async def count(self, content: ContentRef) -> Count:
         """From the cache, else from the database."""
@@ -48,36 +49,30 @@ class Queries:
 
     async def link(self, code: str) -> LinkTarget | None:
         """What a short address leads to, as it stands at some moment after this call began."""
-        return await self._links.get(code)
+        return await self._targets.get(code)
 
     async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
         """In the order asked, from the cache, else from the database."""
         return await self._cached.get_all(contents)
 
-    async def _counts(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
-        """What the cache does not have is read and cached."""
+    async def _cached_counts(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
+        """Reads from the database what the cache does not have, and caches it."""
         cached = await self._cache.get(contents) if self._cache else [None] * len(contents)
         found = {content: hit for content, hit in zip(contents, cached, strict=True) if hit is not None}
         missing = sorted(content for content in contents if content not in found)
-        return found | {count.content: count for count in await self._read(missing)}
-
-    async def _consistent(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
-        return {count.content: count for count in await self._reads.consistent(contents)}
-
-    async def _by_code(self, codes: Sequence[str]) -> Mapping[str, LinkTarget | None]:
-        return await self._reads.links_by_code(codes)
-
-    async def _read(self, contents: Sequence[ContentRef]) -> list[Count]:
-        if not contents:
-            return []
-        counts = await self._reads.counts(contents)
+        if not missing:
+            return found
+        counts = await self._counts.stored(missing)
         if self._cache:
             await self._cache.put(counts)
-        return counts
+        return found | {count.content: count for count in counts}
+
+    async def _exact_counts(self, contents: Sequence[ContentRef]) -> Mapping[ContentRef, Count]:
+        return {count.content: count for count in await self._counts.exact(contents)}
 
     async def share_status(self, content: ContentRef, user_id: str, platforms: Sequence[str]) -> list[ShareStatus]:
         """Each of these platforms, in their order, exact at once."""
-        status = await self._reads.platform_status(content)
-        mine = await self._reads.user_records(content, user_id)
+        status = await self._counts.by_platform(content)
+        mine = await self._shares.of_user(content, user_id)
         nobody = PlatformStatus(shares=0, last_shared_at=None)
         return [ShareStatus(platform=name, status=status.get(name, nobody), mine=mine.get(name)) for name in platforms]

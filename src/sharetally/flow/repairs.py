@@ -12,7 +12,7 @@ from sharetally.ports import Clock, ProofStore
 
 
 async def repair(
-    proofs: ProofStore,
+    proof: ProofStore,
     clock: Clock,
     *,
     actor: str,
@@ -20,10 +20,10 @@ async def repair(
     dry_run: bool = False,
 ) -> int:
     """Look at everything and mend what is off; tells each cell and what was added. Returns how many cells."""
-    result = await proofs.verify(None, lambda _: None)
+    result = await proof.verify(None, lambda _: None)
     repaired = 0
     for cell in result.drifted:
-        amount = -cell.drift if dry_run else await proofs.repair(cell, _audit_entry(cell, clock, actor))
+        amount = -cell.drift if dry_run else await proof.repair(cell, _audit_entry(cell, clock, actor))
         on_repaired(cell, amount)
         repaired += amount != 0
     return repaired

@@ -16,7 +16,7 @@ import structlog
 from sharetally.domain.errors import Conflict, SharetallyError, Unavailable
 from sharetally.domain.proof import VerificationResult, VerificationRun
 from sharetally.flow.retry import retry_transaction
-from sharetally.ports import ProofStore
+from sharetally.ports import ProofStore, VerificationRunStore
 
 LEASE_SECONDS = 60.0  # how long others wait for a process that died over a look
 log = structlog.get_logger("sharetally.verify")
@@ -33,8 +33,9 @@ class VerificationReport:
 class VerificationRunner:
     """Takes looks in a task of its own, `run`."""
 
-    def __init__(self, proofs: ProofStore) -> None:
-        self._proofs = proofs
+    def __init__(self, *, proof: ProofStore, runs: VerificationRunStore) -> None:
+        self._proof = proof
+        self._runs = runs
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[VerificationReport]] = []
 
@@ -47,7 +48,7 @@ class VerificationRunner:
 
     async def last_run(self) -> VerificationRun | None:
         """The last look of any process."""
-        return await self._proofs.last_run()
+        return await self._runs.last()
 
     async def run(self) -> None:
         """Look whenever somebody waits, until cancelled."""
@@ -80,30 +81,30 @@ class VerificationRunner:
                 future.set_exception(outcome)
 
     async def _verify(self) -> VerificationReport:
-        if not await retry_transaction(lambda: self._proofs.extend_run_lease(LEASE_SECONDS)):
+        if not await retry_transaction(lambda: self._runs.extend_lease(LEASE_SECONDS)):
             raise Conflict("another process looks just now; GET /operation/status will have what it finds")
         lease = asyncio.create_task(self._extend_lease())
         try:
-            return await verify_all(self._proofs)
+            return await verify_all(self._proof, self._runs)
         finally:
             lease.cancel()
             with suppress(SharetallyError):  # then it ends by itself
-                await self._proofs.extend_run_lease(0, renew=True)
+                await self._runs.extend_lease(0, renew=True)
 
     async def _extend_lease(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 4)
             try:
-                await self._proofs.extend_run_lease(LEASE_SECONDS, renew=True)
+                await self._runs.extend_lease(LEASE_SECONDS, renew=True)
             except SharetallyError:
                 continue
             except Exception:
                 log.exception("verification_hold_failed")
 
 
-async def verify_all(proofs: ProofStore) -> VerificationReport:
+async def verify_all(proof: ProofStore, runs: VerificationRunStore) -> VerificationReport:
     """Look at everything, and note what was found."""
     began = time.monotonic()
-    result = await proofs.verify(None, lambda _: None)
+    result = await proof.verify(None, lambda _: None)
     seconds = time.monotonic() - began
-    return VerificationReport(run=await retry_transaction(lambda: proofs.record_run(result, seconds)), result=result)
+    return VerificationReport(run=await retry_transaction(lambda: runs.record(result, seconds)), result=result)

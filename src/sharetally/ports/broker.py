@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from sharetally.ports.outbox import EventRef
+from sharetally.ports.events import EventRef
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Names and texts that travel beside a body, such as `traceparent`; a few short ones."""

@@ -11,9 +11,10 @@ and worker serve this alone, on OPS_PORT; the API answers with the same function
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -33,6 +34,7 @@ T = TypeVar("T")
 Report = dict[str, Any]
 Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
 """Metrics as text, and their media type."""
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _NO_STORE = ("cache-control", "no-store")
 _OK: Report = {"status": "ok"}
 _AHEAD: Report = {"status": "ahead", "detail": "migrated for a newer version; this one goes on, update it soon"}
@@ -43,14 +45,14 @@ class Health:
 
     def __init__(
         self,
-        database: Schema,
+        schema: Schema,
         broker: Broker,
         cache: Cache,
         *,
         known_revision: Callable[[str], bool],
         ahead: Callable[[str], bool],
     ) -> None:
-        self._database = database
+        self._schema = schema
         self._broker = broker
         self._cache = cache
         self._known_revision = known_revision
@@ -76,7 +78,7 @@ class Health:
         return True, {"status": "ok" if healthy else "degraded", "checks": checks}
 
     async def _check_database(self) -> Report:
-        in_time, revision = await _within_timeout(self._database.revision())
+        in_time, revision = await _within_timeout(self._schema.revision())
         if not in_time:
             return _down("does not answer")
         if revision is None:
@@ -166,14 +168,16 @@ async def _send(send: Send, response: Response, *, head: bool) -> None:
     await send({"type": "http.response.body", "body": b"" if head else response.body})
 
 
-def ops_host(networks: Sequence[Network]) -> str:
-    """Where to listen: on this machine alone, unless OPS_NETWORKS names somebody beyond it."""
-    return "127.0.0.1" if all(network.is_loopback for network in networks) else "0.0.0.0"  # noqa: S104
+def ops_hosts(networks: Sequence[Network]) -> tuple[str, ...]:
+    """Where to listen: on this machine alone, unless OPS_NETWORKS names somebody beyond it; then on all addresses."""
+    if not all(network.is_loopback for network in networks):
+        return "0.0.0.0", "::"  # noqa: S104
+    return ("127.0.0.1", "::1") if any(network.version == 6 for network in networks) else ("127.0.0.1",)
 
 
-async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, host: str = "127.0.0.1") -> None:
+async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
     """Serve until told to stop; `ConfigurationError` if the port is taken."""
-    listener = _listen(host, port)
+    listeners = _listen(hosts, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -185,7 +189,7 @@ async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, host: str = "127.0.0
         timeout_graceful_shutdown=1,
     )
     server = _OpsServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -195,11 +199,21 @@ async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, host: str = "127.0.0
         await serving
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise ConfigurationError(f"OPS_PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """A socket for each of these; a machine without IPv6 listens on IPv4 alone."""
+    with ExitStack() as stack:
+        listeners = list[socket.socket]()
+        for host in hosts:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                listeners.append(stack.enter_context(socket.create_server((host, port), family=family)))
+            except OSError as error:
+                if family == socket.AF_INET6 and error.errno in _NO_IPV6:
+                    continue
+                shown = f"[{host}]" if ":" in host else host
+                raise ConfigurationError(f"OPS_PORT: cannot listen on {shown}:{port}: {error.strerror}") from error
+        stack.pop_all()  # the server closes them
+        return listeners
 
 
 class _OpsServer(uvicorn.Server):

@@ -133,4 +133,4 @@ async def park(site: Site) -> None:
             ("ep-112", "no such record"),
         ):
             (event,) = await insert_shares(db, record(content=ContentRef(type="video", id=name), user_id="reader-7"))
-            await db.park(event.id, reason)
+            await db.events.park(event.id, reason)

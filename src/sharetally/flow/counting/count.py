@@ -21,7 +21,7 @@ from sharetally.flow.counting.announce import Announcer
 from sharetally.flow.counting.reactions import Reactions
 from sharetally.flow.jobs import decode_refs
 from sharetally.flow.worker import JobResult, Outcomes, logs_each_job
-from sharetally.ports import CountedBatch, CountedEvent, Delivery, EventRef, Ledger, Outbox, Queue, Transaction
+from sharetally.ports import CountedBatch, CountedEvent, Delivery, EventRef, EventStore, Ledger, Queue, Transaction
 
 
 class Count:
@@ -37,14 +37,14 @@ class Count:
         self,
         *,
         ledger: Ledger,
-        outbox: Outbox,
+        events: EventStore,
         announcer: Announcer,
         reactions: Reactions,
         on_follow_up: Callable[[Sequence[Event]], None],
         wants_results: Callable[[], bool] = logs_each_job,
     ) -> None:
         self._ledger = ledger
-        self._outbox = outbox
+        self._events = events
         self._announcer = announcer
         self._reactions = reactions
         self._on_follow_up = on_follow_up
@@ -86,7 +86,7 @@ class Count:
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it: it stays in the invariant as pending."""
-        return await park_event(self._outbox, job, reason)
+        return await park_event(self._events, job, reason)
 
 
 def _outcomes(jobs: Sequence[EventRef], counted: CountedBatch) -> Outcomes:

@@ -78,7 +78,7 @@ class StuckDeliveries:
 
     async def find(self, delivery_id: UUID) -> Delivery | None:
         """One of them."""
-        return await self._store.stuck_delivery(delivery_id)
+        return await self._store.stuck_by_id(delivery_id)
 
     async def replay(self, ids: Sequence[UUID], broker: Broker | None) -> list[UUID]:
         """Make them wait again, 500 in one transaction, and nudge a worker if the broker is there."""
@@ -103,7 +103,7 @@ class StuckDeliveries:
     async def discard(self, delivery_id: UUID, *, actor: str, reason: str) -> None:
         """Give one up, with what follows from that, in one transaction; `NotFound` if it is not dead or unknown."""
         parked_events.check_author_and_reason(actor, reason)
-        found = await self._store.stuck_delivery(delivery_id)
+        found = await self._store.stuck_by_id(delivery_id)
         if found is None:
             raise NotFound(f"no dead delivery {delivery_id}")
         async with self._ledger.transaction() as tx:
