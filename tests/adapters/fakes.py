@@ -1,4 +1,4 @@
-"""Stand-ins for what a scrape asks: they answer, fail, or never answer."""
+"""Stand-ins for what a scrape reads: they answer, fail, or never answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, Ev
 
 
 class FakeEventStore:
-    """Has a backlog only: None fails as a database that is away does. Counts how often it was asked."""
+    """Has only a backlog: None fails like a database that is unavailable. Counts how often it was read."""
 
     def __init__(self, backlog: Backlog | None = None, *, hangs: bool = False) -> None:
         self.now = backlog
@@ -29,7 +29,7 @@ class FakeEventStore:
 
 
 class FakeBroker:
-    """Has the depths of queues only: None cannot be told, below zero is a fault."""
+    """Has only the depths of queues: None means unknown; a negative depth raises an error."""
 
     def __init__(self, **depths: int | None) -> None:
         self.depths = depths

@@ -173,7 +173,7 @@ async def test_a_missing_platform_is_labelled_none(meter: PrometheusMeter) -> No
     assert value(text, "sharetally_share_errors_total", platform="none", reason="unsupported-platforms") == 2
 
 
-# what has to be asked for
+# what has to be requested
 
 
 async def test_backlog_series_come_from_database_and_broker(meter: PrometheusMeter) -> None:
@@ -411,7 +411,7 @@ def test_a_new_process_with_the_number_of_a_dead_one_starts_without_its_live_cli
 
 
 def test_every_gauge_that_processes_add_up_is_one_of_the_living(meter: PrometheusMeter) -> None:
-    """`sum`, `min`, `max` and `all` would keep what a killed process said last."""
+    """`sum`, `min`, `max` and `all` would keep the last value of a process that was killed."""
     gauges = [each for each in meter._registry._collector_to_names if isinstance(each, Gauge)]
     meter.drift(0, datetime.now(UTC))
     modes = {each._name: each._multiprocess_mode for each in gauges}

@@ -114,7 +114,7 @@ def faults(statement: str) -> list[str]:
 
 
 class FakeDriver:
-    """Writes down what it is asked to send; there is an event, a key and a drift for who looks, nothing else."""
+    """Records the statements that it should send; each query finds an event, a key and a drift, and nothing else."""
 
     def __init__(self, sent: list[str]) -> None:
         self._sent = sent
@@ -156,7 +156,7 @@ class FakeEngine(Engine):
         self._statements = Statements(self.dialect.sa_dialect)
 
     async def open(self) -> None:
-        """Nobody to connect to."""
+        """There is no server to connect to."""
 
     async def close(self) -> None:
         """Nothing to give back."""
@@ -247,7 +247,7 @@ async def test_session_settings_match_the_server_version(
     begun: list[str] = []
 
     class FakeServer:
-        """Tells its version."""
+        """Reports its version."""
 
         def get_server_info(self) -> str:
             return version

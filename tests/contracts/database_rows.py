@@ -68,7 +68,7 @@ async def open_empty_database(url: str) -> AsyncIterator[SqlDatabase]:
 
 
 async def _empty(db: SqlDatabase, scheme: str) -> None:
-    """The audit does not let go of its lines unasked: PostgreSQL sets its triggers aside, MariaDB truncates."""
+    """The audit protects its lines: PostgreSQL needs its triggers disabled, MariaDB truncates."""
     others = [f"DELETE FROM {name}" for name in tables.metadata.tables if name != "share_audit"]
     audit = ["TRUNCATE share_audit"]
     if scheme == "postgresql":
@@ -189,7 +189,7 @@ def deleted_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
 
 
 def moved_event(of: ShareRecord | ShareLink, origin: Cell, **changes: Any) -> Event:
-    """The token of a share that left `origin` for where it stands now."""
+    """The event of a share that moved from `origin` to its present cell."""
     return created_event(
         of, job=Job.SHARE_UPDATED, delta=0, cell_delta=1, origin=origin, **{"platform": None, **changes}
     )
@@ -249,7 +249,7 @@ async def count_events(db: SqlDatabase, events: Sequence[Event]) -> Mapping[Cont
 
 
 async def retry_transient(step: Callable[[], Awaitable[T]]) -> T:
-    """Run until nobody stands in the way; at most as often as the committer would."""
+    """Run until there is no conflict; at most as often as the committer would."""
     for _ in range(20):
         try:
             return await step()

@@ -59,14 +59,14 @@ async def finish(db: SqlDatabase, delivery: Delivery, worker: UUID, outcome: Out
 
 
 async def states(db: SqlDatabase) -> dict[UUID, str]:
-    """Delivery -> where it is, as the table tells; what is finished is not in it."""
+    """The state of each delivery in the table; finished ones are not in it."""
     d = tables.deliveries
     async with db._engine.read_connection() as connection:
         return {row["id"]: row["state"] for row in await connection.rows(sa.select(d.c.id, d.c.state))}
 
 
 async def logged(db: SqlDatabase) -> dict[UUID, str]:
-    """Delivery -> its outcome, as the log tells."""
+    """The outcome of each delivery in the log."""
     log = tables.delivery_log
     async with db._engine.read_connection() as connection:
         return {row["id"]: row["outcome"] for row in await connection.rows(sa.select(log.c.id, log.c.outcome))}

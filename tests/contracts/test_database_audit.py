@@ -1,4 +1,4 @@
-"""The audit lets nothing go and changes nothing, whoever asks, but for the erasure of a person."""
+"""The audit never deletes or changes a line, whoever tries it; the only exception is the erasure of a person."""
 
 from __future__ import annotations
 

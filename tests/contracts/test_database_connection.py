@@ -65,7 +65,7 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken, so that nobody else gets it, and on which nobody listens."""
+    """A port that is taken, so that nothing else gets it, and on which nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
@@ -266,7 +266,7 @@ async def test_a_lock_timeout_of_a_read_is_transient(db: SqlDatabase, url: str) 
 
 @on_servers
 async def test_a_statement_timeout_is_transient(db: SqlDatabase, url: str) -> None:
-    """As an operator may set it; nothing is wrong with what was asked."""
+    """As an operator may set it; the statement itself is correct."""
     kind = url.split(":")[0]
 
     async def takes_too_long() -> None:
@@ -290,7 +290,7 @@ async def test_a_reply_that_never_comes_times_out(db: SqlDatabase, url: str, mon
 
 @on_servers
 async def test_an_abandoned_transaction_releases_its_locks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that lost its power or its line tells nobody; its locks would stay for hours."""
+    """A host that loses power or network closes no connection; its locks would be held for hours."""
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.IDLE_TIMEOUT_SECONDS", 1)
     changes = fold([created_event(record())])

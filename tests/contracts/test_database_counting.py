@@ -1,4 +1,4 @@
-"""The counter's half of a transaction: take, burn, move, emit. A token counts once, whoever comes how often."""
+"""The counting half of a transaction: take, burn, move, emit. An event counts once, however often it is taken."""
 
 from __future__ import annotations
 

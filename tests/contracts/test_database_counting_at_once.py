@@ -78,7 +78,7 @@ async def read_everything(db: SqlDatabase) -> list[list[tuple[object, ...]]]:
 
 
 def random_day(rng: random.Random) -> list[Event]:
-    """Every kind of event there is, on several contents and over some hours; some move nothing at all."""
+    """Events of every kind, on several content items and over some hours; some change nothing."""
     contents = [VIDEO, ARTICLE, *(ContentRef(type="video", id=f"v{number}") for number in range(5))]
     events = random_history(rng)[0].events
     for number in range(40):

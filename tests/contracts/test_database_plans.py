@@ -56,7 +56,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def populated(url: str) -> AsyncIterator[Populated]:
-    """Many records of a few hundred contents, all with their events, and the planner knows."""
+    """Many records of a few hundred content items, all with their events, and up-to-date statistics for the planner."""
     records = [record(content=_content(number), user_id=f"user {number}") for number in range(ROWS)]
     events = [created_event(each) for each in records]
     kind = url.split(":")[0]
@@ -74,7 +74,7 @@ def _content(number: int) -> ContentRef:
 
 
 def _lines(records: Sequence[ShareRecord]) -> list[AuditEntry]:
-    """Withdrawn are only those on facebook, and hardly any failed: what PostgreSQL cannot tell from each alone."""
+    """Only facebook records are withdrawn, and hardly any failed: single-column statistics do not show this."""
     found = []
     for number, each in enumerate(records):
         kind = {"platform": "facebook", "action": "withdrawn", "status": "withdrawn"} if number % 4 == 0 else {}
@@ -155,7 +155,7 @@ async def test_postgresql_finds_rows_by_index(populated: Populated) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_postgresql_plans_for_large_tables_while_they_are_small(url: str) -> None:
-    """A plan is kept: one that reads the whole table, made while it was empty, would be used when it no longer is."""
+    """Plans are cached: a full scan planned while the table was empty would still be used when it is full."""
     async with open_empty_database(url):
         engine = PostgresqlEngine(url)
         await engine.open()
@@ -199,7 +199,7 @@ async def test_mariadb_finds_rows_by_index_in_its_order(populated: Populated) ->
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_sqlite_searches_by_index(url: str) -> None:
-    """It needs no rows to tell: without statistics the form of the statement decides."""
+    """This needs no rows: without statistics, the form of the statement decides."""
     async with open_empty_database(url):
         engine = SqliteEngine(sqlite_path(url))
         await engine.open()
@@ -226,7 +226,7 @@ PLAN_OF_A_PURGE = {"sqlite": "SEARCH idempotency_keys USING", "postgresql": "Ind
 
 @pytest.mark.parametrize("url", DATABASES, indirect=True)
 async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most of them are not old: a purge that reads them all falls behind whoever stores more."""
+    """Most of them are recent: a purge that reads all of them is slower than the writers."""
     answers = [StoredResponse(request_hash=bytes(32), status=status, headers=(), body=b"{}") for status in (200, 201)]
     stored = {IdempotencyKey(caller="anna", key=str(each)): answers[each < 10] for each in range(2_000)}
     plans = list[str]()

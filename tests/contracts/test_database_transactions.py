@@ -317,7 +317,7 @@ async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
     assert [await db.shares.by_id(each.id) for each in (outer, inner, last)] == [outer, None, last]
 
 
-# a COMMIT that nobody answered
+# a COMMIT without a reply
 
 
 async def test_committed_is_told_by_any_line_of_the_audit(db: SqlDatabase) -> None:

@@ -1,4 +1,4 @@
-"""Leases do not trust clocks: a worker whose counter stands still loses them, and its late outcome is ignored."""
+"""Leases do not depend on clocks: a worker whose counter stops loses them, and its late outcome is ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares over time, on every database: as a model says that asks the zone of each quarter of an hour by itself."""
+"""Shares over time on every database, compared with a model that asks the time zone about each quarter of an hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contents with their titles: kept, replaced, and found by the begin of an id or by words."""
+"""Content items with their titles: stored, replaced, and found by the beginning of an id or by words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The invariant, looked at and repaired: counted + pending = ledger, cell by cell, on a database that is in use."""
+"""The invariant, checked and repaired: counted + pending = ledger, cell by cell, on a database that is in use."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def count_all(db: SqlDatabase) -> None:
 
 
 async def seed_everything(db: SqlDatabase) -> None:
-    """VIDEO: two records, a link, a correction of 10, all counted; ARTICLE beside it, in order."""
+    """VIDEO: two records, a link and an adjustment of 10, all counted; ARTICLE is correct too."""
     await insert_shares(db, record(), record(user_id="berta", platform="email"), link(channel="x", campaign="summer"))
     await insert_shares(db, record(content=ARTICLE))
     await correct(db, 10)
@@ -288,7 +288,7 @@ async def test_a_wrong_event_delta_is_detected(db: SqlDatabase) -> None:
     assert drift_of(await verify_content(db)) == {("total", ""): 4, ("platform", "twitter"): 4}
 
 
-# the mend
+# the repair
 
 
 async def broken_total(db: SqlDatabase, amount: int) -> CellProof:

@@ -1,4 +1,4 @@
-"""Every series is told with its type and labels, and no other is."""
+"""Every series is documented with its type and labels, and no others are."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ VIDEO = ContentRef(type="video", id="abc")
 
 
 class RecordingMeter(Meter):
-    """Remembers how many jobs had which outcome, and how many wishes each commit."""
+    """Remembers how many jobs had which outcome, and how many commands each commit had."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -180,7 +180,7 @@ async def open_harness(db: SqlDatabase, broker: Broker, *, hooks: Sequence[objec
 
 @asynccontextmanager
 async def run_in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """These run beside the test; one that breaks fails it."""
+    """Run these while the test runs; if one fails, the test fails."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -195,7 +195,7 @@ async def run_in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[
 
 @asynccontextmanager
 async def run_workers(*workers: Worker[Any] | DeliveryLoop) -> AsyncIterator[asyncio.Event]:
-    """These work beside the test, and are told to stop at its end; the event stops them earlier."""
+    """Run these workers while the test runs and stop them at its end; the event stops them earlier."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
     try:
@@ -210,7 +210,7 @@ async def run_workers(*workers: Worker[Any] | DeliveryLoop) -> AsyncIterator[asy
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what nobody announces."""
+    """Wait for a condition that nothing announces."""
     async with asyncio.timeout(TIMEOUT):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Announcing: the newest count gets to the cache, an older one never over it, and a fault harms nobody."""
+"""Announcing: the newest count reaches the cache, an older one never replaces it, and a fault affects nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def cache() -> AsyncIterator[MemoryCache]:
 
 
 class Hesitant:
-    """Reads at once, and tells only when it may."""
+    """Reads at once, and announces only when it is allowed to."""
 
     def __init__(self, db: SqlDatabase) -> None:
         self._db = db
@@ -80,7 +80,7 @@ async def test_what_stands_is_cached(db: SqlDatabase, cache: MemoryCache) -> Non
 
 
 async def test_a_late_announcement_never_overwrites_a_newer_count(db: SqlDatabase, cache: MemoryCache) -> None:
-    """Read before another's count, told after it: the lower version stays out."""
+    """Read before another count and announced after it: the lower version is ignored."""
     await count_events(db, await insert_shares(db, record()))
     late = Hesitant(db)
     telling = asyncio.create_task(Announcer(counts=cast(CountStore, late), cache=cache).announce([VIDEO]))

@@ -1,4 +1,4 @@
-"""The group commit over real databases: exactly one of many finds nothing there, and nobody pays for another."""
+"""The group commit on real databases: exactly one of many creates the record, and no command fails for another."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ async def test_draining_an_idle_committer_returns_immediately(db: SqlDatabase) -
 
 
 async def test_nobody_is_left_waiting_when_it_is_stopped(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped in the middle of a commit: its wishes are in doubt, those behind it were not written."""
+    """Stopped during a commit: the outcome of its commands is unknown, and those waiting behind it were not written."""
     monkeypatch.setattr(committer, "MAX_BATCH", 3)
     async with run_committer(db) as work:
         waiting = [asyncio.create_task(work.committer.submit(share(f"user {each}"))) for each in range(5)]

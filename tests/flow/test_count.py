@@ -183,7 +183,7 @@ async def test_a_reshare_changes_only_the_last_shared_time(db: SqlDatabase, coun
 
 
 async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> None:
-    """The worker that counted it died before it told anybody."""
+    """The worker that counted it died before it announced the count."""
     (event,) = await insert_shares(db, record())
     await counter(db).handle(heads(event))
     cache = MemoryCache()
@@ -251,7 +251,7 @@ async def test_postgresql_counts_in_one_statement_though_each_job_is_logged(
 
 
 async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
-    """Nobody reads a line about each job: the database counts by itself, and tells how many."""
+    """Nobody reads a log line for each job: the database counts by itself and returns how many."""
     cache = MemoryCache()
     await cache.open()
     quiet = counter(db, cache, logs_jobs=False)
@@ -311,7 +311,7 @@ async def test_five_times_each_and_shuffled(db: SqlDatabase, url: str, seed: int
 
 @pytest.mark.parametrize("url", SERVERS, indirect=True)
 async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str) -> None:
-    """A move, here from declared to posted, is one event: whoever comes first, the total stays."""
+    """A move, here from declared to posted, is one event: in any order of counting, the total stays."""
     posted = record(evidence=Evidence.POSTED)
     made = created_event(posted._replace(evidence=Evidence.DECLARED))
     assert made.to is not None

@@ -72,7 +72,7 @@ async def harness(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Harness]:
 
 @pytest.fixture
 async def listener(amqp_url: str, harness: Harness) -> AsyncIterator[AbstractChannel]:
-    """A foreign service whose queue `heard` is bound to everything."""
+    """An external service whose queue `heard` is bound to everything."""
     async with open_channel(amqp_url) as channel:
         await channel.queue_declare("heard", durable=True)
         await channel.queue_bind("heard", "sharetally.events", "#")
@@ -87,7 +87,7 @@ def feed(harness: Harness) -> Feed:
 
 
 async def counted_and_told(harness: Harness, *events: Event) -> None:
-    """Count these, and tell what follows."""
+    """Count these, and return the feed's messages."""
     async with run_workers(harness.worker(harness.count(feed=True)), harness.worker(feed(harness))):
         await harness.send(*events)
         await wait_until(lambda: _burned(harness, *events))

@@ -1,4 +1,4 @@
-"""Jobs from other services: each counted once per jobId; what is none is parked with its reason, or buried."""
+"""Jobs from other services: each is counted once per jobId; an invalid one is parked with its reason, or rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub: one upstream for each content, what is lost is read again, what nobody follows is let go, and its bounds."""
+"""The hub: one subscription per content item, rereading what was lost, releasing what is not followed, and limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 
 
 class RecordingChannel(MemoryChannel):
-    """Remembers what was asked of it; a word can get lost."""
+    """Remembers its calls; a message can get lost."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FakeCountStore:
 
 @dataclass
 class ManualClock:
-    """A clock that moves when told."""
+    """A clock that moves only when a test sets it."""
 
     at: datetime = NOW
 
@@ -103,7 +103,7 @@ async def harness() -> AsyncIterator[HubHarness]:
 
 
 class Client:
-    """What it heard, by content."""
+    """The counts that it received, by content item."""
 
     def __init__(self) -> None:
         self.heard: list[int] = []

@@ -1,6 +1,6 @@
-"""Tasks that run for the life of a process: an exception that nobody expects does not end them.
+"""Tasks that run as long as a process: an unexpected exception does not end them.
 
-A library raises classes that it documents nowhere, most of all while a connection is ending. Each task here meets such
+Libraries raise classes that they do not document, especially while a connection is closing. Each task here meets such
 a fault once, reports it, and does its work the next time; otherwise the fault would end the whole process.
 """
 

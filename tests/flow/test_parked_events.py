@@ -1,4 +1,4 @@
-"""What was set aside: replayed once its cause is mended, or given up with an author and a reason. Nothing drifts."""
+"""Parked events: replayed once the cause is fixed, or discarded with an author and a reason. Nothing drifts."""
 
 from __future__ import annotations
 

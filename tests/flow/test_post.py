@@ -55,7 +55,7 @@ async def seeded(db: SqlDatabase, status: Status) -> ShareRecord:
 
 
 async def asked(db: SqlDatabase, of: ShareRecord) -> Event:
-    """The token of a post that was asked for."""
+    """The event of a requested post."""
     job = created_event(of, job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, platform=None, payload=of.platform)
     await write_rows(db, Writes(events=[job]))
     return job

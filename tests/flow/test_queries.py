@@ -1,4 +1,4 @@
-"""Counts as they are asked for: cached where they may be, exact where they must be."""
+"""Queries for counts: from the cache where that is allowed, exact where it is required."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def test_what_is_committed_and_not_yet_counted_is_in_it(db: SqlDatabase) -
 
 
 class Slow:
-    """Answers a question when it is let; `asked` are the contents of each, `faults` are raised in turn."""
+    """Answers a query when it is allowed to; `asked` holds the contents of each, `faults` are raised in turn."""
 
     def __init__(self) -> None:
         self.asked: list[list[ContentRef]] = []

@@ -296,7 +296,7 @@ async def _marked(harness: Harness) -> bool:
 
 
 class Held(Count):
-    """Counts, once it is let go."""
+    """Counts once it is allowed to continue."""
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(

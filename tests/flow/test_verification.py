@@ -1,4 +1,4 @@
-"""Looks at everything, asked for by many: one at a time, and what it finds is noted."""
+"""Verification runs on request of many callers: one run at a time, and its result is stored."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ CREATED = str(Job.SHARE_CREATED)
 
 
 class RecordingConsumer:
-    """A consumer that notes what it is handed.
+    """A consumer that records what it gets.
 
     While `open` is not set it waits in the middle; `faults` are raised in turn; what is in `poison` always fails.
     """

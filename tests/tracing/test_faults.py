@@ -1,4 +1,4 @@
-"""What fails is seen as failed, what is no share is not traced, and memory carries context as RabbitMQ does."""
+"""Failures appear as failures, requests that are no shares are not traced, and memory carries context like RabbitMQ."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The whole service in this process, asked as a server would ask it: raw paths, raw bodies, raw headers.
+"""The whole service in this process, called as a server would call it: raw paths, raw bodies, raw headers.
 
-`start_api` gives an `Api` over a database of its own: the application as `serve` would run it, with the `memory:`
-broker, relay and worker inside. `request` sends one request and gives what came back; `problem` and `HttpResponse.json`
-look at it. What is not said otherwise is asked by anna, with a token that has the scope `shares`.
+`start_api` gives an `Api` with its own database: the application as `serve` would run it, with the `memory:` broker,
+relay and worker inside. `request` sends one request and returns the response; `problem` and `HttpResponse.json`
+inspect it. Unless a test says otherwise, the caller is anna, with a token that has the scope `shares`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.oracle.tokens import token_signer
 from tests.web.forging import with_secret
 
 SECRET = "a secret that is long enough for every test"
-CLIENT = ("203.0.113.9", 40000)  # an address that is nobody's friend
+CLIENT = ("203.0.113.9", 40000)  # an address without any privileges
 TIMEOUT = 20.0
 EMPTY = b""
 LEAKED = re.compile(r"sql|postgres|maria|disk|table|column|connection|127\.0\.0\.1|errno|python|\.db", re.IGNORECASE)
@@ -92,7 +92,7 @@ async def call(
     root_path: str = "",
     client: tuple[str, int] | None = CLIENT,
 ) -> HttpResponse:
-    """One request to any ASGI application; `target` is what stands in the request line, still encoded."""
+    """One request to any ASGI application; `target` is the request line's target, still encoded."""
     scope = _scope(method, target) | {"headers": list(headers), "root_path": root_path, "client": client}
     sent: list[Message] = []
     waiting = [

@@ -1,4 +1,4 @@
-"""Who asks: credentials, scopes on every route, tokens for one's own front end, and limits."""
+"""Callers: credentials, the scopes of every route, tokens for one's own front end, and limits."""
 
 from __future__ import annotations
 

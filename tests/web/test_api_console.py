@@ -304,7 +304,7 @@ class _Seconds:
         return self.at
 
 
-# what is told to everybody
+# what everybody may see
 
 
 async def test_how_one_may_sign_in(make_api: MakeApi) -> None:

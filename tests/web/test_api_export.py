@@ -80,7 +80,7 @@ async def test_everybody_exports_their_own(any_api: Api, video: str) -> None:
 
 
 class Reader:
-    """Asks for an export and takes what comes; counts it, and may leave."""
+    """Requests an export and reads what arrives; counts it, and may leave early."""
 
     def __init__(self, api: Api, *, keep: bool = False, leave_after: int | None = None) -> None:
         self._api = api

@@ -1,4 +1,4 @@
-"""When something below is away or broken: answers that tell nothing of it, nothing lost, well again after."""
+"""When something is unavailable or broken: answers reveal nothing of it, nothing is lost, and the service recovers."""
 
 from __future__ import annotations
 

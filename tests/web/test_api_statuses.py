@@ -28,7 +28,7 @@ EVERY = (*API_ENDPOINTS, *PROBE_ENDPOINTS)
 DOCUMENT = document(EVERY, server="")
 PATH = {"videoId": "abc", "contentType": "video", "contentId": "abc", "platform": "twitter", "code": "aB3dE5fG7h"}
 PATH["id"] = PATH["recordId"] = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
-ALWAYS = {"x-content-type-options"}  # told once, in the description of the whole
+ALWAYS = {"x-content-type-options"}  # documented once, in the description of the whole API
 LINK = {"contentType": "video", "contentId": "abc"}
 EVERYTHING = "shares audit analytics admin"
 Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[HttpResponse]]

@@ -1,4 +1,4 @@
-"""Who asks: each credential in each place it may stand, and everything that is not one."""
+"""Callers: each credential in each place where it is allowed, and everything that is not a credential."""
 
 from __future__ import annotations
 

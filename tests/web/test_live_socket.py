@@ -1,4 +1,4 @@
-"""`/live`: the count as it stands, then as it moves; who may, how much, and how it ends."""
+"""`/live`: the present count and then every change; permissions, limits, and how a connection ends."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ async def test_a_client_that_never_reads_is_closed_and_others_are_told(
 
 
 def _much(number: int, version: int) -> Count:
-    """A count that takes some kilobytes to tell."""
+    """A count whose message takes some kilobytes."""
     campaigns = {f"{place:064}": version for place in range(50)}
     return Count(
         content=ContentRef("video", str(number)),

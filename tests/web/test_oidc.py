@@ -1,4 +1,4 @@
-"""A provider that lies, stalls or talks too much: nobody gets in by it, and nothing of it comes through to people."""
+"""A provider that lies, stalls or sends too much: nobody can sign in by it, and nothing that it sends is shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLIENT = "the client"
 
 
 class RogueProvider:
-    """A provider under a test's control: `metadata`, `claims` and `sign` change what it says, `answers` replace it."""
+    """A provider under a test's control: `metadata`, `claims` and `sign` change its data, `answers` replace them."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.issuer = server.url_for("").rstrip("/")
@@ -143,7 +143,7 @@ async def try_sign_in(api: Api, rogue: RogueProvider) -> HttpResponse:
 
 
 async def refused(api: Api, response: HttpResponse, status: int) -> None:
-    """A page for people, without a word of the provider's; and nobody is signed in."""
+    """A readable page that contains nothing from the provider; and nobody is signed in."""
     assert response.status == status, response
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "__Host-sharetally-sign-in=;" in response.headers["set-cookie"], "the attempt is over"

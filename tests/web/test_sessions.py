@@ -1,4 +1,4 @@
-"""How long a session holds, by a clock that stands until it is moved."""
+"""How long a session is valid, by a clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 class FakeStore:
-    """One session in memory; counts what is asked of it, and can be away."""
+    """One session in memory; counts its calls, and can be unavailable."""
 
     def __init__(self) -> None:
         self.stored: dict[bytes, Session] = {}

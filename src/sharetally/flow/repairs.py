@@ -1,4 +1,7 @@
-"""The mend: every cell that is off is moved to what the ledger says, under load too, and the audit says why."""
+"""Repair: every cell with drift is changed to the value that the ledger gives, and the audit records why.
+
+A repair is safe while shares are being made and counted.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ async def repair(
     on_repaired: Callable[[CellProof, int], None],
     dry_run: bool = False,
 ) -> int:
-    """Look at everything and mend what is off; tells each cell and what was added. Returns how many cells."""
+    """Verify every content item and repair each cell that has drift; return how many cells were changed.
+
+    `on_repaired` is called with each such cell and the amount that was added to it. With `dry_run` nothing is changed.
+    """
     result = await proof.verify(None, lambda _: None)
     repaired = 0
     for cell in result.drifted:

@@ -52,7 +52,7 @@ async def fill(site: Site) -> None:
 
 
 def requests() -> Iterator[tuple[str, str, Any, str]]:
-    """What people share: the first contents the most."""
+    """The content items that people share; the first ones are shared most."""
     for person in range(PEOPLE):
         for place, (kind, name) in enumerate(CONTENTS):
             if RNG.random() < 0.9 / (place + 1):
