@@ -15,7 +15,7 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
-from sharetally.flow.consumers.count import Count
+from sharetally.flow.counting.count import Count
 from sharetally.flow.jobs import to_messages
 from sharetally.ports import EventRef
 

@@ -1,16 +1,29 @@
-"""Sharetally: every share, counted exactly once, and provably so while it runs.
+"""Sharetally: every share is counted exactly once, and this can be proved while the service runs.
 
-The journey of a share, in the order of the files:
+The journey of a share, in the order of the files that it runs through, with SQLite and the broker in memory:
 
-    web/api/shares/handlers.py  a request comes in
-    flow/sharing.py          what a share may do; it becomes a command
-    flow/share_commands.py   what the command does to a record, by the table in domain/share.py
-    flow/committer.py        all waiting wishes, one transaction: record, audit, event
-    flow/publisher.py        the events go to the broker; flow/relay.py sends what got lost
-    flow/worker.py           takes them out again, in batches
-    flow/consumers/count.py  burns each event and moves its count, in one transaction
-    flow/announce.py         the new count goes to the cache and the channel; flow/queries.py answers with it
-    flow/live.py             every page that follows the content sees it move
+    asgi.py                             the ASGI application
+    web/app.py                          finds the endpoint, checks the caller and the limits, sends the response
+    web/api/shares/handlers.py          translates the request, and the outcome into a response
+    flow/sharing.py                     decides what a share may do, and makes it a command
+    flow/share_commands.py              the command: it changes a user's record by the table in domain/share.py
+    domain/share.py                     the table: from which status a trigger leads where, and what that counts
+    flow/committer.py                   all waiting commands become one transaction
+    flow/unit_of_work.py                the rows of that transaction in memory: record, audit, event
+    adapters/databases/ledger.py        locks these rows and writes them
+    adapters/databases/mapping.py       how they become tuples, in the order of their columns
+    adapters/databases/connection.py    the statements of all databases
+    adapters/databases/sqlite.py        the driver: here the share is written
+    flow/publisher.py                   the committed events go to the broker; flow/relay.py sends again what got lost
+    flow/jobs.py                        what travels: the id of an event and its content item
+    adapters/brokers/memory.py          the broker
+    flow/worker.py                      takes jobs from the broker, in batches
+    flow/counting/count.py              burns each event and moves its count, in one transaction
+    domain/count.py                     a batch of events becomes one change per content item
+    adapters/databases/counting.py      writes these changes: here the share is counted
+
+After that, flow/counting/announce.py puts the new count into the cache and sends it to flow/live.py, from where every
+page that follows the content item gets it. flow/queries.py answers whoever asks for the count.
 """
 
 __version__ = "0.1.0"

@@ -31,12 +31,14 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Tracing, open_tracing
 from sharetally.domain.errors import ConfigurationError, SharetallyError
+from sharetally.domain.event import COUNTED
 from sharetally.flow.adjustments import Adjustments
-from sharetally.flow.announce import Announcer
-from sharetally.flow.consumers.count import Count
-from sharetally.flow.consumers.feed import Feed
+from sharetally.flow.consumers.feed import Feed, FeedReaction
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
+from sharetally.flow.counting.announce import Announcer
+from sharetally.flow.counting.count import Count
+from sharetally.flow.counting.reactions import Reaction, Reactions
 from sharetally.flow.delivery.attempt import Attempts
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.delivery.loop import DeliveryLoop
@@ -56,6 +58,7 @@ from sharetally.web.ops import Health
 
 HOOKS_GROUP = "sharetally.hooks"
 CONSUMERS_GROUP = "sharetally.consumers"
+REACTIONS_GROUP = "sharetally.reactions"
 DRAIN_SECONDS = 5.0
 CLOCK_SYNC_SECONDS = 30.0
 MAX_CLOCK_SKEW = timedelta(hours=36)
@@ -112,7 +115,9 @@ class Core:
             on_client_count=self.meter.live,
         )
         self._serves_live_counts = role == "serve"
+        self.reactions = Reactions(create_reactions(settings), meter=self.meter)
         self.consumers = self._create_consumers()
+        check_reactions(self.reactions.enabled, [consumer.queue for consumer in self.consumers])
         self.queues: Sequence[Queue] = [*(consumer.queue for consumer in self.consumers), DELIVERIES]
         self.health = Health(
             self.database.schema,
@@ -206,7 +211,11 @@ class Core:
         announcer = Announcer(counts=self.database.counts, cache=self.cache, channel=self.channel)
         consumers: list[Consumer[Any]] = [
             Count(
-                ledger=ledger, events=events, announcer=announcer, on_follow_up=self.publisher.take if feed else None
+                ledger=ledger,
+                events=events,
+                announcer=announcer,
+                reactions=self.reactions,
+                on_follow_up=self.publisher.take,
             ),
             Post(ledger=ledger, events=events, clock=self.clock),
             Inbound(ledger=ledger, events=events, adjustments=self.adjustments, clock=self.clock),
@@ -243,6 +252,24 @@ class Core:
     async def exposition(self) -> tuple[bytes, str]:
         """All metrics, and their media type."""
         return await self.meter.exposition(self.database.events, self.broker, self.queues, self.database.deliveries)
+
+
+def create_reactions(settings: Settings) -> list[Reaction]:
+    """The feed, if it is on, and the reactions of installed packages in the order of their names."""
+    installed = [entry.load() for entry in sorted(entry_points(group=REACTIONS_GROUP), key=lambda e: e.name)]
+    builtin: list[Reaction] = [FeedReaction()] if settings.event_feed else []
+    return builtin + [reaction() if isinstance(reaction, type) else reaction for reaction in installed]
+
+
+def check_reactions(reactions: Sequence[Reaction], queues: Sequence[Queue]) -> None:
+    """Refuse a reaction whose events nobody would ever consume: they would stay pending for ever."""
+    consumed = {job for queue in queues for job in queue.jobs} - COUNTED
+    for reaction in reactions:
+        if unknown := sorted(set(reaction.jobs) - consumed):
+            raise ConfigurationError(
+                f"the reaction {reaction.name} returns events of the job {', '.join(unknown)}, which no consumer owns: "
+                f"install the consumer in the entry point group {CONSUMERS_GROUP}"
+            )
 
 
 def _external_jobs() -> tuple[str, ...]:

@@ -70,6 +70,7 @@ async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: P
     meter.shares("twitter", "track_only", "success")
     meter.share_error("twitter", "forbidden")
     meter.job("share_created", "counted", 0.01)
+    meter.reaction_error("feed")
     meter.batch(1)
     meter.statement("lock", 0.001)
     meter.drift(0, datetime(2026, 11, 20, tzinfo=UTC))
@@ -88,6 +89,7 @@ async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: P
         "sharetally_queue_depth": {"queue"},
         "sharetally_jobs": {"job", "outcome"},
         "sharetally_job_seconds": {"job"},
+        "sharetally_reaction_errors": {"reaction"},
         "sharetally_commit_batch_size": set(),
         "sharetally_db_seconds": {"statement"},
         "sharetally_live_subscribers": set(),

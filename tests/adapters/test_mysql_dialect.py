@@ -22,10 +22,10 @@ from sqlalchemy.dialects import mysql as dialects
 from sqlalchemy.schema import CreateTable
 
 from sharetally.adapters.databases import mapping, mysql
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, in_transaction
 from sharetally.adapters.databases.database import SqlDatabase
-from sharetally.adapters.databases.engine import Engine, in_transaction
-from sharetally.adapters.databases.statements import Row, Statements
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.statements import Binding, Row, Statements, unchanged
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations.runner import print_sql
 from sharetally.domain.calendar import build_grid
@@ -79,10 +79,12 @@ NOT_MYSQL = {
     "a name in double quotes": r'"[a-z_]+"',
     "a placeholder of another driver": r"\?|\$\d",
 }
-CLOCK = {"now": datetime(2026, 11, 20, 12, tzinfo=UTC).replace(tzinfo=None), "micros": 1, "contents": 0}
+CLOCK = {"now": datetime(2026, 11, 20, 12, tzinfo=UTC).replace(tzinfo=None), "micros": 1}
 BACKLOG = {**CLOCK, "pending": 0, "parked": 0, "oldest": None}
+UNBOUND = Binding(id=unchanged, time=unchanged)
 EVENT = {
-    **mapping.event_row(created_event(record())), "id": bytes(16), "at": CLOCK["now"], "share_id": None,
+    **dict(zip(mapping.EVENT_COLUMNS, mapping.event_row(created_event(record()), UNBOUND), strict=True)),
+    "id": bytes(16), "at": CLOCK["now"], "share_id": None,
     "sent_at": CLOCK["now"], "created_at": CLOCK["now"], "attempts": 0, "parked_reason": "poison",
 }  # fmt: skip
 API_KEY = {"id": bytes(16), "revoked_at": None}
@@ -97,7 +99,7 @@ BROKEN: list[Row] = [
 ANSWERS: dict[str, list[Row]] = {
     "AS oldest": [BACKLOG],
     "AS now": [CLOCK],
-    "AS contents": [CLOCK],
+    "count(*) AS n": [{"n": 0}],
     "AS ledger": BROKEN,
     "SKIP LOCKED": [EVENT],
     "FROM events WHERE `id`": [EVENT],

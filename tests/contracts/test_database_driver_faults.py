@@ -8,8 +8,7 @@ from typing import cast
 
 import pytest
 
-from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import in_transaction
+from sharetally.adapters.databases.connection import Connection, in_transaction
 from sharetally.adapters.databases.postgresql import PostgresqlDriver
 from sharetally.domain.errors import CommitOutcomeUnknown, DataRejected, SharetallyError, TransientConflict, Unavailable
 

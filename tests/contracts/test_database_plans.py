@@ -14,7 +14,6 @@ from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.database import sqlite_path
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.ledger import RECORD_KEY
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
 from sharetally.adapters.databases.sqlite import SqliteEngine
@@ -26,7 +25,7 @@ from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
-from sharetally.domain.share import ShareRecord
+from sharetally.domain.share import RecordKey, ShareRecord
 from sharetally.ports import AuditFilter, IdempotencyKey, StoredResponse, Writes
 from tests.contracts.database_rows import (
     DATABASES,
@@ -138,7 +137,7 @@ async def test_postgresql_finds_rows_by_index(populated: Populated) -> None:
     engine, records, events = populated
     for number in (1, 40, 500):
         keys = [each.key for each in records[:: ROWS // number]]
-        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RecordKey._fields, keys)
         assert "Index Scan using uq_share_records_key" in plan
         ids = [(each.id,) for each in events[:number]]
         plan = await explain_select(engine, tables.events, ("id",), ids)
@@ -162,7 +161,7 @@ async def test_postgresql_plans_for_large_tables_while_they_are_small(url: str) 
         await engine.open()
     for number in (1, 40, 500):
         keys = [record(user_id=f"user {each}").key for each in range(number)]
-        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RecordKey._fields, keys)
         assert "uq_share_records_key" in plan
         plan = await explain_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "events_pkey" in plan
@@ -179,7 +178,7 @@ async def test_mariadb_finds_rows_by_index_in_its_order(populated: Populated) ->
     engine, records, events = populated
     for number in (2, 40, 500):
         keys = [each.key for each in records[:: ROWS // number]]
-        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RecordKey._fields, keys)
         assert "'type': 'range'" in plan
         assert "'key': 'uq_share_records_key'" in plan
         assert len(plan.splitlines()) == 1
@@ -206,7 +205,7 @@ async def test_sqlite_searches_by_index(url: str) -> None:
         await engine.open()
     for number in (1, 40):
         keys = [record(user_id=f"user {each}").key for each in range(number)]
-        plan = await explain_select(engine, tables.share_records, RECORD_KEY, keys)
+        plan = await explain_select(engine, tables.share_records, RecordKey._fields, keys)
         assert "SEARCH share_records USING INDEX" in plan
         plan = await explain_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "SEARCH events USING INDEX" in plan

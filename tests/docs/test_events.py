@@ -7,10 +7,10 @@ import pytest
 from sharetally.adapters.databases.tables import metadata
 from sharetally.domain.event import COUNTED, Job
 from sharetally.domain.share import Action
-from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
+from sharetally.flow.counting.count import Count
 from tests.docs.pages import REFERENCE, codes, prose, rows
 
 OWNERS = (Count, Post, Inbound, Feed)

@@ -25,6 +25,7 @@ async def _exposed() -> dict[str, tuple[str, set[str]]]:
     meter.batch(1)
     meter.statement("commit", 0.001)
     meter.job(Job.SHARE_CREATED, "counted", 0.001)
+    meter.reaction_error("feed")
     meter.delivery("post", 0.001)
     meter.drift(0, datetime.now(UTC))
     backlog = FakeEventStore(Backlog(pending=0, parked=0, oldest=0.0))

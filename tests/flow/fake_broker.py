@@ -10,8 +10,8 @@ import msgspec
 from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.domain.event import Event
-from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.post import Post
+from sharetally.flow.counting.count import Count
 from sharetally.flow.relay import Relay
 from sharetally.ports import Broker, Message, QueueState
 from tests.flow.harness import FutureDatabase

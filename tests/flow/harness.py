@@ -28,12 +28,13 @@ from sharetally.domain.errors import Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.share import Trigger
 from sharetally.flow.adjustments import Adjustments
-from sharetally.flow.announce import Announcer
 from sharetally.flow.committer import Committer
-from sharetally.flow.consumers.count import Count
-from sharetally.flow.consumers.feed import Feed
+from sharetally.flow.consumers.feed import Feed, FeedReaction
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
+from sharetally.flow.counting.announce import Announcer
+from sharetally.flow.counting.count import Count
+from sharetally.flow.counting.reactions import Reactions
 from sharetally.flow.delivery.attempt import Attempts
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.delivery.loop import DeliveryLoop
@@ -59,6 +60,7 @@ class RecordingMeter(Meter):
     def __init__(self) -> None:
         self.batches: list[int] = []
         self.jobs: Counter[tuple[str, str]] = Counter()
+        self.reaction_errors: list[str] = []
 
     def shares(self, platform: str, mode: str, status: str, number: int = 1) -> None:
         """Not looked at."""
@@ -75,6 +77,10 @@ class RecordingMeter(Meter):
 
     def delivery(self, kind: str, seconds: float) -> None:
         """Not looked at."""
+
+    def reaction_error(self, reaction: str) -> None:
+        """Kept."""
+        self.reaction_errors.append(reaction)
 
     def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
         """Counted by name and outcome."""
@@ -102,11 +108,13 @@ class Harness:
     def count(self, *, feed: bool = False) -> Count:
         """The counter, without a cache."""
         announcer = Announcer(counts=self.db.counts, cache=None)
+        reactions = Reactions([FeedReaction()] if feed else [], meter=self.meter)
         return Count(
             ledger=self.db,
             events=self.db.events,
             announcer=announcer,
-            on_follow_up=self.publisher.take if feed else None,
+            reactions=reactions,
+            on_follow_up=self.publisher.take,
         )
 
     def inbound(self) -> Inbound:

@@ -49,6 +49,9 @@ class CommitSizeMeter(Meter):
     def delivery(self, kind: str, seconds: float) -> None:
         """Not looked at."""
 
+    def reaction_error(self, reaction: str) -> None:
+        """Not looked at."""
+
     def job(self, job: str, outcome: str, seconds: float, number: int = 1) -> None:
         """Not looked at."""
 

@@ -16,7 +16,7 @@ from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import Unavailable
-from sharetally.flow.announce import MAX_PER_STATEMENT, Announcer
+from sharetally.flow.counting.announce import MAX_PER_STATEMENT, Announcer
 from sharetally.ports import CountStore
 from tests.contracts.database_rows import ARTICLE, VIDEO, count_events, insert_shares, open_empty_database, record
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.databases.database import SqlDatabase
+from sharetally.adapters.databases.postgresql import PostgresqlDriver
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import TransientConflict
 from sharetally.domain.event import Event, Job
+from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence
-from sharetally.flow.announce import Announcer
-from sharetally.flow.consumers.count import Count
+from sharetally.flow.counting.announce import Announcer
+from sharetally.flow.counting.count import Count
+from sharetally.flow.counting.reactions import Reaction, Reactions
 from sharetally.flow.jobs import to_ref
 from sharetally.flow.worker import JobResult, Outcomes
-from sharetally.ports import EventRef, Writes
+from sharetally.ports import EventRef, Total, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
@@ -40,6 +45,7 @@ from tests.contracts.database_rows import (
     records_by_key,
     write_rows,
 )
+from tests.flow.harness import RecordingMeter
 from tests.flow.random_history import random_history
 
 pytestmark = pytest.mark.anyio
@@ -61,9 +67,15 @@ def count(db: SqlDatabase) -> Count:
     return counter(db)
 
 
-def counter(db: SqlDatabase, cache: MemoryCache | None = None) -> Count:
-    announcer = Announcer(counts=db.counts, cache=cache)
-    return Count(ledger=db, events=db.events, announcer=announcer, on_follow_up=None)
+def counter(db: SqlDatabase, cache: MemoryCache | None = None, *reactions: Reaction, logs_jobs: bool = True) -> Count:
+    return Count(
+        ledger=db,
+        events=db.events,
+        announcer=Announcer(counts=db.counts, cache=cache),
+        reactions=Reactions(reactions, meter=RecordingMeter()),
+        on_follow_up=lambda _: None,
+        wants_results=lambda: logs_jobs,
+    )
 
 
 def heads(*events: Event) -> list[EventRef]:
@@ -181,12 +193,68 @@ async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> Non
     await cache.close()
 
 
+class NoReaction:
+    """Looks at every event, and lets nothing follow."""
+
+    name = "nothing"
+    jobs: tuple[str, ...] = ()
+
+    def react(self, counted: Sequence[Event], totals: Mapping[ContentRef, Total]) -> Sequence[Event]:
+        return []
+
+
+async def test_every_way_of_counting_gives_the_same_results(db: SqlDatabase) -> None:
+    """In one statement where the database can, or event by event for a reaction: the lines in the log are the same."""
+    found = []
+    for reactions in [(), (NoReaction(),)]:
+        count = counter(db, None, *reactions)
+        video, article = (ContentRef(type="video", id=new_id().hex) for _ in range(2))
+        first, second = await insert_shares(db, link(content=video), link(content=article))
+        reshared = created_event(record(), job=Job.SHARE_UPDATED, delta=0, cell_delta=0, content=article)
+        await write_rows(db, Writes(events=[reshared]))
+        told = await results(count, heads(first, second))
+        told = [*told, *await results(count, heads(reshared, second, first))]
+        names = {str(event.id): name for name, event in (("1", first), ("2", second), ("r", reshared))}
+        contents = {video.id: "video", article.id: "article"}
+        found.append([replace(x, job_id=names[x.job_id], content_id=contents[x.content_id]) for x in told])
+    assert found[0] == found[1]
+    assert [(x.job_id, x.outcome, x.share_count) for x in found[0]] == [
+        ("1", "counted", 1),
+        ("2", "counted", 1),
+        ("r", "counted", 1),
+        ("2", "duplicate", 1),
+        ("1", "duplicate", None),
+    ]
+
+
+async def test_postgresql_counts_in_one_statement_though_each_job_is_logged(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    fetch, execute = PostgresqlDriver.fetch, PostgresqlDriver.execute
+
+    async def recorded_fetch(driver: PostgresqlDriver, sql: str, arguments: Sequence[object]) -> list[Any]:
+        statements.append(sql)
+        return await fetch(driver, sql, arguments)
+
+    async def recorded_execute(driver: PostgresqlDriver, sql: str, arguments: Sequence[object] = ()) -> int:
+        statements.append(sql)
+        return await execute(driver, sql, arguments)
+
+    async with open_empty_database(postgresql_url) as db:
+        events = await insert_shares(db, record(), link(content=ARTICLE))
+        count = counter(db, logs_jobs=True)
+        monkeypatch.setattr(PostgresqlDriver, "fetch", recorded_fetch)
+        monkeypatch.setattr(PostgresqlDriver, "execute", recorded_execute)
+        assert outcomes(await results(count, heads(*events))) == ["counted", "counted"]
+    assert [sql.split()[0] for sql in statements] == ["BEGIN;", "WITH", "COMMIT"]
+
+
 async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
     """Nobody reads a log line for each job: the database counts by itself and returns how many."""
     cache = MemoryCache()
     await cache.open()
-    announcer = Announcer(counts=db.counts, cache=cache)
-    quiet = Count(ledger=db, events=db.events, announcer=announcer, on_follow_up=None, wants_results=lambda: False)
+    quiet = counter(db, cache, logs_jobs=False)
     events = await insert_shares(db, record(), record(user_id="bert"), link(content=ARTICLE))
     withdrawn = deleted_event(record(id=events[1].share_id, user_id="bert"))
     gone = deleted_event(record(user_id="cora"))

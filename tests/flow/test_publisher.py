@@ -28,6 +28,7 @@ class Gate:
     """A broker that lets nothing through until it is opened, or that is away; what it got is in `sent`."""
 
     def __init__(self, *, away: bool = False) -> None:
+        self.volatile = False
         self.sent: list[Message] = []
         self.away = away
         self.asked = 0

@@ -14,8 +14,9 @@ import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.databases.database import SqlDatabase
-from sharetally.flow.announce import Announcer
-from sharetally.flow.consumers.count import Count
+from sharetally.flow.counting.announce import Announcer
+from sharetally.flow.counting.count import Count
+from sharetally.flow.counting.reactions import Reactions
 from sharetally.flow.jobs import to_messages
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import JobResult, Outcomes, Worker
@@ -251,7 +252,8 @@ class Treadmill(Count):
             ledger=harness.db,
             events=harness.db.events,
             announcer=Announcer(counts=harness.db.counts, cache=None),
-            on_follow_up=None,
+            reactions=Reactions(meter=harness.meter),
+            on_follow_up=harness.publisher.take,
         )
         self._broker = harness.broker
 
@@ -301,7 +303,8 @@ class Held(Count):
             ledger=harness.db,
             events=harness.db.events,
             announcer=Announcer(counts=harness.db.counts, cache=None),
-            on_follow_up=None,
+            reactions=Reactions(meter=harness.meter),
+            on_follow_up=harness.publisher.take,
         )
         self.holds, self.go = asyncio.Event(), asyncio.Event()
 

@@ -22,7 +22,7 @@ from sharetally.domain.event import Event, Job
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import TABLE, Status, Trigger
 from sharetally.flow import link_commands, sharing
-from sharetally.flow.announce import Announcer
+from sharetally.flow.counting.announce import Announcer
 from sharetally.flow.queries import Queries
 from sharetally.flow.share_commands import Share, ShareResult
 from sharetally.flow.unit_of_work import UnitOfWork

@@ -120,6 +120,10 @@ class PrometheusMeter(Meter):
             self._histogram("db_seconds", "Seconds in the database per step.", _SECONDS_BUCKETS, "statement"),
             LabelBound(),
         )
+        self._reaction_errors = BoundedSeries(
+            self._counter("reaction_errors_total", "Reactions that failed and were switched off.", "reaction"),
+            LabelBound(),
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sharetally_{name}", text, labels, registry=self._registry)
@@ -148,6 +152,10 @@ class PrometheusMeter(Meter):
         self._jobs[job, outcome].inc(count)
         if seconds > 0:
             self._job_seconds[(job,)].observe_many(seconds, count)
+
+    def reaction_error(self, reaction: str) -> None:
+        """A reaction that failed and was switched off."""
+        self._reaction_errors[(reaction,)].inc()
 
     def delivery(self, kind: str, seconds: float) -> None:
         """Record the seconds that one attempt to deliver took."""

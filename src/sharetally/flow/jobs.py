@@ -1,10 +1,13 @@
-"""How jobs travel inside: a JSON array per message, each job an id and the content to announce again."""
+"""How jobs travel from a commit to the worker: as JSON arrays, each job an event's id and its content item.
+
+The id finds the event's row; the content item is announced again if the row is gone. A broker inside this process
+carries the `EventRef` objects themselves, so that nothing is encoded only to be decoded again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +17,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import EPOCH
 from sharetally.domain.errors import MalformedMessage
 from sharetally.domain.event import Event
-from sharetally.ports import EventRef, Message
+from sharetally.ports import Delivery, EventRef, Message
 
 JOBS_PER_MESSAGE = 500
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested a thousand times
@@ -41,19 +44,19 @@ def to_ref(event: Event) -> EventRef:
     return EventRef(id=event.id, job=str(event.job), content=event.content)
 
 
-def to_messages(refs: Iterable[EventRef]) -> Iterator[Message]:
-    """One message per job name, cut at `JOBS_PER_MESSAGE`."""
-    ordered = sorted(refs, key=lambda ref: ref.job)
-    for job, group in groupby(ordered, key=lambda ref: ref.job):
-        same = list(group)
+def to_messages(refs: Iterable[EventRef], *, encoded: bool = True) -> Iterator[Message]:
+    """One message per job name, cut at `JOBS_PER_MESSAGE`; a broker inside this process needs nothing encoded."""
+    by_job: dict[str, list[EventRef]] = {}
+    for ref in refs:
+        by_job.setdefault(ref.job, []).append(ref)
+    for job, same in sorted(by_job.items()):
         for start in range(0, len(same), JOBS_PER_MESSAGE):
-            yield Message(job=job, body=_encode(same[start : start + JOBS_PER_MESSAGE]))
-
-
-def _encode(refs: Sequence[EventRef]) -> bytes:
-    return msgspec.json.encode(
-        [_Job(jobId=ref.id, contentType=ref.content.type, contentId=ref.content.id) for ref in refs]
-    )
+            part = same[start : start + JOBS_PER_MESSAGE]
+            if not encoded:
+                yield Message(job=job, body=b"", refs=part)
+                continue
+            jobs = [_Job(jobId=ref.id, contentType=ref.content.type, contentId=ref.content.id) for ref in part]
+            yield Message(job=job, body=msgspec.json.encode(jobs))
 
 
 def marker_message(queue: str, at: datetime) -> Message:
@@ -72,27 +75,26 @@ def parse_marker(job: str, body: bytes) -> datetime | None:
     return at if at > EPOCH else None
 
 
-def decode_refs(job: str, body: bytes) -> tuple[list[EventRef], list[bytes]]:
+def decode_refs(message: Message | Delivery) -> tuple[list[EventRef], list[bytes]]:
     """The jobs of a message, and the pieces that hold none; `MalformedMessage` if it is no list at all."""
+    if message.refs:
+        return list(message.refs), []
+    rest: list[bytes] = []
     try:
-        return _to_refs(job, _jobs.decode(body)), []
+        jobs = _jobs.decode(message.body)
     except NOT_JSON:
-        return _decode_one_by_one(job, body)
-
-
-def _to_refs(job: str, found: Iterable[_Job]) -> list[EventRef]:
-    """Many jobs of a message are about the same content."""
-    contents: dict[tuple[str, str], ContentRef] = {}
+        jobs, rest = _decode_one_by_one(message.body)
+    contents: dict[tuple[str, str], ContentRef] = {}  # many jobs of a message are about the same content item
     refs = list[EventRef]()
-    for each in found:
+    for each in jobs:
         key = each.contentType, each.contentId
         content = contents.get(key) or contents.setdefault(key, ContentRef(type=key[0], id=key[1]))
-        refs.append(EventRef(id=each.jobId, job=job, content=content))
-    return refs
+        refs.append(EventRef(id=each.jobId, job=message.job, content=content))
+    return refs, rest
 
 
-def _decode_one_by_one(job: str, body: bytes) -> tuple[list[EventRef], list[bytes]]:
-    """Where something is wrong, what is right is done all the same."""
+def _decode_one_by_one(body: bytes) -> tuple[list[_Job], list[bytes]]:
+    """Where something is wrong, all that is right is done all the same."""
     try:
         pieces = _pieces.decode(body)
     except NOT_JSON as error:
@@ -103,4 +105,4 @@ def _decode_one_by_one(job: str, body: bytes) -> tuple[list[EventRef], list[byte
             found.append(_job.decode(piece))
         except NOT_JSON:
             rest.append(bytes(piece))
-    return _to_refs(job, found), rest
+    return found, rest

@@ -95,7 +95,8 @@ class Publisher:
         if not batch:
             return
         try:
-            await self._broker.publish(list(to_messages(ref for waiting in batch for ref in waiting.refs)))
+            refs = [ref for waiting in batch for ref in waiting.refs]
+            await self._broker.publish(list(to_messages(refs, encoded=not self._broker.volatile)))
         except BrokerUnavailable as error:
             log.debug("not published", jobs=_job_count(batch), reason=error.detail)
             self._waiting.extendleft(reversed(batch))

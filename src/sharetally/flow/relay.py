@@ -97,7 +97,7 @@ class Relay:
     async def _send(self, queue: Queue, before: datetime | None) -> int:
         sent = 0
         while refs := await self._events.claim(queue.jobs, before, MAX_PER_CLAIM):
-            await self._broker.publish(list(to_messages(refs)))
+            await self._broker.publish(list(to_messages(refs, encoded=not self._broker.volatile)))
             sent += len(refs)
             if len(refs) < MAX_PER_CLAIM:
                 break

@@ -1,7 +1,7 @@
-"""The rows of one transaction in memory, while wishes are folded over them.
+"""The unit of work: the rows of one transaction in memory, while commands are applied to them.
 
-Wishes are applied in the order of their arrival; each sees what the earlier ones did. A wish that is
-refused leaves no trace. In the end one final state per row is written.
+Commands are applied in the order of their arrival; each sees what the earlier ones did. A command that is refused
+leaves no trace. In the end, one final state per row is written.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
@@ -27,24 +27,44 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Command(Protocol[T_co]):
-    """What one request wants of the ledger. Applying may happen more than once; ids are made before."""
+    """What one request wants from the ledger. It may be applied more than once, so its ids are made before."""
 
     def lock_set(self) -> LockSet:
         """Every row it may touch."""
         ...
 
     def apply(self, work: UnitOfWork) -> T_co:
-        """Fold it in and return the outcome, or raise `Refused`."""
+        """Change the rows and return the outcome, or raise `Rejected`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IdempotentCommand:
-    """An Idempotency-Key, what was asked under it, and how the outcome is answered in bytes."""
+    """An Idempotency-Key, the hash of the request that came with it, and how its outcome becomes a response."""
 
     key: IdempotencyKey
     request_hash: bytes
     render: Callable[[object], StoredResponse]
+
+
+class StoredOnce:
+    """A command under an Idempotency-Key: applied once, its response is stored and returned to every repetition."""
+
+    def __init__(self, command: Command[Any], idempotent: IdempotentCommand) -> None:
+        self._command = command
+        self._idempotent = idempotent
+
+    def lock_set(self) -> LockSet:
+        """The rows of the command, and the key."""
+        return self._command.lock_set() | LockSet(keys=frozenset({self._idempotent.key}))
+
+    def apply(self, work: UnitOfWork) -> StoredResponse:
+        """Return the stored response, or apply the command and store its response."""
+        stored = work.stored_response(self._idempotent)
+        if stored is None:
+            stored = self._idempotent.render(self._command.apply(work))
+            work.put_response(self._idempotent.key, stored)
+        return stored
 
 
 class EntityChange(NamedTuple):
@@ -55,7 +75,7 @@ class EntityChange(NamedTuple):
 
 
 class UnitOfWork:
-    """The unit of work. `now` is the database's clock, one moment for the whole batch."""
+    """What the commands of a batch see and change. `now` is the database's clock, one moment for the whole batch."""
 
     def __init__(self, locked: LockedRows, now: datetime) -> None:
         self.now = now
@@ -70,7 +90,7 @@ class UnitOfWork:
         self._undo: list[Callable[[], object]] = []
         self._changes: list[EntityChange] = []
 
-    # what stands
+    # what is read
 
     def record(self, key: RecordKey) -> ShareRecord | None:
         """The record under this key."""
@@ -85,16 +105,16 @@ class UnitOfWork:
         return self._adjustments.get(request_key)
 
     def stored_response(self, idempotent: IdempotentCommand) -> StoredResponse | None:
-        """What was answered under this key; another request under it is refused."""
+        """The response stored under this key; another request under it is refused."""
         stored = self._responses.get(idempotent.key)
         if stored is not None and stored.request_hash != idempotent.request_hash:
             raise IdempotencyKeyReused("this Idempotency-Key was used for another request; take a new one")
         return stored
 
-    # what changes
+    # what is changed
 
     def put_record(self, record: ShareRecord) -> None:
-        """The record as it stands from now on."""
+        """Set the new state of a record."""
         key = record.key
         self._changes.append(EntityChange(before=self._records.get(key), after=record))
         self._set(self._records, key, record)
@@ -102,55 +122,55 @@ class UnitOfWork:
         self._set(target, key, record)
 
     def put_link(self, link: ShareLink) -> None:
-        """The link as it stands from now on."""
+        """Set the new state of a link."""
         self._changes.append(EntityChange(before=self._links.get(link.id), after=link))
         self._set(self._links, link.id, link)
         target = self._writes.changed_links if link.id in self._stored_links else self._writes.new_links
         self._set(target, link.id, link)
 
     def add_adjustment(self, adjustment: Adjustment) -> None:
-        """A new line of the ledger."""
+        """Add an adjustment to the ledger."""
         self._set(self._adjustments, adjustment.request_key, adjustment)
         self._set(self._writes.adjustments, adjustment.request_key, adjustment)
 
     def put_response(self, key: IdempotencyKey, answer: StoredResponse) -> None:
-        """What a twin will be answered."""
+        """Store the response that repetitions of the request will get."""
         self._set(self._responses, key, answer)
         self._set(self._writes.responses, key, answer)
 
     def audit(self, entry: AuditEntry) -> None:
-        """A line of the audit."""
+        """Add a line to the audit."""
         self._writes.audit.append(entry)
         self._undo.append(self._writes.audit.pop)
 
     def event(self, event: Event) -> None:
-        """A token to be burned."""
+        """Add an event that a consumer will burn."""
         self._writes.events.append(event)
         self._undo.append(self._writes.events.pop)
 
     def deliver(self, delivery: NewDelivery) -> None:
-        """What leaves for the outside world once this is committed."""
+        """Add a delivery to the outside world, sent once this is committed."""
         self._deliveries.append(delivery)
         self._undo.append(self._deliveries.pop)
 
     def _set(self, rows: MutableMapping[K, V], key: K, value: V) -> None:
         before = rows.get(key)
-        self._undo.append(lambda: _restore(rows, key, before))
+        self._undo.append(lambda: rows.pop(key, None) if before is None else rows.update({key: before}))
         rows[key] = value
 
     def begin_command(self) -> list[EntityChange]:
-        """From here on it is one wish; returns the entities that it will have changed."""
+        """Start the next command; returns the list to which its changes of records and links are added."""
         self._undo.clear()
         self._changes = []
         return self._changes
 
     def undo_command(self) -> None:
-        """Take back what this wish did."""
+        """Take back what this command did."""
         for undo in reversed(self._undo):
             undo()
 
     def take_writes(self) -> Writes:
-        """What is to be written now; what comes later sees these rows as stored."""
+        """Return what is to be written now; from here on these rows count as stored."""
         writes, self._writes = self._writes, Writes()
         records, links = set(writes.new_records), set(writes.new_links)
         self._stored_records |= records
@@ -160,20 +180,13 @@ class UnitOfWork:
         return writes
 
     def take_deliveries(self) -> list[NewDelivery]:
-        """What is to be delivered: written last of all, for its targets come last in the order of locks."""
+        """Return the deliveries; they are written last, because their targets come last in the order of locks."""
         deliveries, self._deliveries = self._deliveries, []
         return deliveries
 
 
-def _restore(rows: MutableMapping[K, V], key: K, before: V | None) -> None:
-    if before is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = before
-
-
 def merge_lock_sets(parts: list[LockSet]) -> LockSet:
-    """All references of a batch."""
+    """All rows that a batch may touch."""
     return LockSet(
         keys=frozenset().union(*(part.keys for part in parts)),
         records=frozenset().union(*(part.records for part in parts)),

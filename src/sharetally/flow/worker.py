@@ -1,9 +1,9 @@
 """Takes jobs from one queue to the consumer that owns them.
 
-Batches grow to 5,000 jobs while the queue has more; one batch is in flight; the broker is told only after
-the commit. What passes (deadlock, database away) is tried again with growing pauses and nothing is
-acknowledged meanwhile. What fails by itself is found by halving the batch, and parked alone with its
-reason. Only bytes that hold no job are buried.
+Batches grow to 5,000 jobs while the queue has more. One batch is in flight, and messages are acknowledged only after
+the commit. After a transient fault (a deadlock, a lost database) the batch is tried again with growing pauses, and
+nothing is acknowledged meanwhile. A job that always fails is found by splitting the batch in half, and is parked alone
+with its reason. Only bytes that hold no job are rejected.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sharetally.domain.errors import BrokerUnavailable, SharetallyError, Transie
 from sharetally.flow.jobs import parse_marker
 from sharetally.ports import Broker, Delivery, EventStore, Meter, Queue, Subscription
 
-PREFETCH = 200  # in hand at most
+PREFETCH = 200  # unacknowledged messages, at most
 MAX_JOBS = 5_000
-SILENCE_SECONDS = 60.0  # then subscribe anew: RabbitMQ can forget a consumer without a word
+SILENCE_SECONDS = 60.0  # then subscribe anew: RabbitMQ can lose a consumer without reporting it
 TRANSIENT_BACKOFF = Backoff(first=0.05, longest=10.0)
 RECONNECT_BACKOFF = Backoff(first=0.2, longest=5.0)
 TRANSIENT = (TransientConflict, Unavailable, ConnectionError, TimeoutError)
@@ -54,13 +54,13 @@ class JobResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcomes:
-    """What became of a batch whose jobs nobody asks about one by one: how many, by job and outcome."""
+    """How many jobs of a batch had which outcome, where the result of each job is not wanted."""
 
     counts: Mapping[tuple[str, str], int]
 
 
 def logs_each_job() -> bool:
-    """Whether anybody reads a line about each job."""
+    """Whether each job is logged."""
     return bool(log.is_enabled_for(INFO))
 
 
@@ -77,7 +77,7 @@ class Consumer(Protocol[T]):
         ...
 
     async def handle(self, jobs: Sequence[T]) -> Sequence[JobResult] | Outcomes:
-        """Do all of them in one transaction, or none; where nobody is `logs_each_job`, numbers are enough."""
+        """Handle all of them in one transaction, or none; unless each job is logged, `Outcomes` are enough."""
         ...
 
     async def park(self, job: T, reason: str) -> JobResult:
@@ -117,13 +117,13 @@ class Worker(Generic[T]):
                 log.info("queue lost, trying again", queue=self._consumer.queue.name, reason=error.detail)
                 await _pause(stop, RECONNECT_BACKOFF.delay(attempt))
             except Exception:
-                # What is in hand was not acknowledged and comes again; nobody but this task would ever consume.
+                # Nothing was acknowledged, so all of it is delivered again; no other task would consume this queue.
                 failures += 1
                 log.exception("worker_failed", queue=self._consumer.queue.name)
                 await _pause(stop, TRANSIENT_BACKOFF.delay(failures))
 
     async def _consume(self, subscription: Subscription, stop: asyncio.Event) -> None:
-        """Until it is time to stop, or the queue has been silent for long."""
+        """Consume until it is time to stop, or the queue has been silent for long."""
         while True:
             deliveries = await _next_or_stop(subscription, stop, self._silence)
             if not deliveries:
@@ -150,7 +150,7 @@ class Worker(Generic[T]):
     async def _decode(self, subscription: Subscription, delivery: Delivery) -> list[T]:
         try:
             jobs, rest = self._consumer.decode(delivery)
-        except Exception as error:  # whatever somebody sent us must not come again for ever
+        except Exception as error:  # a malformed message must not be delivered again for ever
             await self._reject(subscription, delivery, _reason(error))
             return []
         for piece in rest:
@@ -175,7 +175,7 @@ class Worker(Generic[T]):
             results = await self._retry_transient(lambda: self._consumer.handle(jobs), stop)
         except BrokerUnavailable:
             raise
-        except Exception as error:  # one of them has a fault, or its consumer has: which one?
+        except Exception as error:  # a job has a fault, or the consumer has: which job?
             await self._split(jobs, error, stop)
         else:
             self._report(results, time.perf_counter() - began)
@@ -211,7 +211,22 @@ class Worker(Generic[T]):
         self._measure(Counter((result.job, result.outcome) for result in results), seconds)
         for result in results:
             if result.error is not None or logs_each_job():
-                _log_result(result, seconds)
+                log.log(
+                    INFO if result.error is None else ERROR,
+                    "job",
+                    jobId=result.job_id,
+                    job=result.job,
+                    outcome=result.outcome,
+                    success=result.error is None,
+                    processingTime=round(seconds * 1000, 3),
+                    data={
+                        "contentType": result.content_type,
+                        "contentId": result.content_id,
+                        "shareCount": result.share_count,
+                    },
+                    requestId=result.request_id,
+                    **({} if result.error is None else {"error": result.error}),
+                )
 
     def _measure(self, counts: Mapping[tuple[str, str], int], seconds: float) -> None:
         each = seconds / max(1, sum(counts.values()))
@@ -219,28 +234,8 @@ class Worker(Generic[T]):
             self._meter.job(job, outcome, each, count)
 
 
-def _log_result(result: JobResult, seconds: float) -> None:
-    success = result.error is None
-    log.log(
-        INFO if success else ERROR,
-        "job",
-        jobId=result.job_id,
-        job=result.job,
-        outcome=result.outcome,
-        success=success,
-        processingTime=round(seconds * 1000, 3),
-        data={
-            "contentType": result.content_type,
-            "contentId": result.content_id,
-            "shareCount": result.share_count,
-        },
-        requestId=result.request_id,
-        **({} if success else {"error": result.error}),
-    )
-
-
 def _reason(error: Exception) -> str:
-    """Why, as every database can store it."""
+    """The reason as text that every database can store."""
     text = error.detail if isinstance(error, SharetallyError) else ""
     text = text or f"{type(error).__name__}: {error}"
     return "".join(character if character.isprintable() else "?" for character in text)

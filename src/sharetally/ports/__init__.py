@@ -29,6 +29,7 @@ from sharetally.ports.events import Backlog, BacklogReport, EventRef, EventStore
 from sharetally.ports.keys import ApiKey, KeyStore
 from sharetally.ports.ledger import (
     CountedBatch,
+    CountedEvent,
     IdempotencyKey,
     Ledger,
     LockedRows,
@@ -77,6 +78,7 @@ __all__ = [
     "ContentItemStore",
     "CountStore",
     "CountedBatch",
+    "CountedEvent",
     "Database",
     "Delivery",
     "DeliveryBacklog",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from sharetally.ports.events import EventRef
+
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Names and texts that travel beside a body, such as `traceparent`; a few short ones."""
 
@@ -26,11 +28,15 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One message inside: routing key `job` (or `mark.<queue>`), body a JSON array of jobs."""
+    """One message of our own: routing key `job` (or `mark.<queue>`), body a JSON array of jobs.
+
+    For a broker inside this process, `refs` are the jobs themselves, and the body is empty.
+    """
 
     job: str
     body: bytes
     headers: Headers = ()
+    refs: Sequence[EventRef] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +54,7 @@ class FeedMessage:
 class Delivery:
     """A message in hand. `tag` grows with arrival within one consumer; `job` is its routing key or type.
 
-    Of its headers those are told that are text.
+    Only headers that are text are kept. `refs` are as in `Message`.
     """
 
     tag: int
@@ -56,6 +62,7 @@ class Delivery:
     body: bytes
     redelivered: bool = False
     headers: Headers = ()
+    refs: Sequence[EventRef] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,13 +87,27 @@ class Total:
     changed_at: datetime
 
 
+class CountedEvent(NamedTuple):
+    """As much of a counted event as the log line of its job shows."""
+
+    id: UUID
+    job: str
+    content: ContentRef
+    request_id: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CountedBatch:
-    """What one batch counted: how many events by job, the contents that they were about, the shares they made."""
+    """What one batch counted: how many events by job, the content items they were about, the shares they made.
+
+    Only where each event was asked for: the events themselves, and the new total of each of their content items.
+    """
 
     event_counts: Mapping[str, int] = field(default_factory=dict)
     content_items: Set[ContentRef] = frozenset()
     minute_counts: Sequence[MinuteCount] = ()
+    events: Sequence[CountedEvent] = ()
+    shares: Mapping[ContentRef, int] = field(default_factory=dict)
 
 
 class Transaction(Protocol):
@@ -122,8 +136,11 @@ class Transaction(Protocol):
         """Move totals, cells and rollups, contents in sorted order; return the new totals."""
         ...
 
-    async def count(self, ids: Sequence[UUID], jobs: Collection[str]) -> CountedBatch:
-        """Take, burn and move in one go: those of these events that are there, not parked and of these jobs."""
+    async def count(self, ids: Sequence[UUID], jobs: Collection[str], *, each_event: bool = False) -> CountedBatch:
+        """Take, burn and move in one go: those of these events that are there, not parked and of these jobs.
+
+        With `each_event` the result lists the events and the new totals, too.
+        """
         ...
 
     async def emit(self, events: Sequence[Event]) -> None:

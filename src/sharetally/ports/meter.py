@@ -28,6 +28,10 @@ class Meter(Protocol):
         """One attempt to deliver something outside."""
         ...
 
+    def reaction_error(self, reaction: str) -> None:
+        """A reaction that failed and was switched off."""
+        ...
+
     def job(self, job: str, outcome: str, seconds: float, count: int = 1) -> None:
         """Jobs handled: `counted`, `duplicate`, `parked`, `failed`; `seconds` of each."""
         ...

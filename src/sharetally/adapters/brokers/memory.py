@@ -1,9 +1,9 @@
-"""The broker inside one process: the embedded default, and what tests of the flow run on.
+"""The broker inside one process: the embedded default, and the broker that tests of the flow run on.
 
-It stands where RabbitMQ stands: `flow/publisher.py` and `flow/relay.py` put messages in, `flow/worker.py`
-takes them out. What it guarantees is the same: order within a queue, at least once, what a consumer leaves
-unacknowledged comes again, first in line. It is bounded: a full queue refuses, as a broker without memory
-does, and the relay sends again. What it holds dies with the process; the event rows do not.
+It takes the place of RabbitMQ: `flow/publisher.py` and `flow/relay.py` put messages in, `flow/worker.py` takes them
+out. It guarantees the same: order within a queue, and delivery at least once. What a consumer leaves unacknowledged
+is delivered again, before all others. The queues are bounded: a full queue refuses, and the relay sends again later.
+The messages die with the process; the rows of the events do not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RejectedMessage:
 
 
 class MemoryBroker(Broker):
-    """Queues of this process; each holds `capacity_messages`, those in a consumer's hands included."""
+    """Queues of this process; each holds `capacity_messages`, unacknowledged ones included."""
 
     def __init__(self, *, capacity_messages: int = 10_000) -> None:
         self._capacity_messages = capacity_messages
@@ -59,27 +59,35 @@ class MemoryBroker(Broker):
         """Make the queues; those that are there keep their messages."""
         for queue in queues:
             self._queues.setdefault(queue.name, _MemoryQueue())
-        self._routes = self._routes_of(queues)
+        self._routes = {}
+        for queue in queues:
+            for key in (*queue.jobs, f"mark.{queue.name}"):
+                self._routes.setdefault(key, []).append(self._queues[queue.name])
         self._open = True
 
     async def close(self) -> None:
-        """Leave; whoever waits for a delivery is told. Repeating is fine."""
+        """Close; whoever waits for a delivery gets `BrokerUnavailable`. Repeating is fine."""
         self._open = False
         self._changed.notify()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Put all messages in line, or none: `BrokerUnavailable` if one has no queue or no room."""
+        """Queue all messages, or none: `BrokerUnavailable` if one has no queue or no room."""
         self._check_open()
-        destinations = [self._queues_for(message) for message in messages]
-        self._check_capacity(Counter(memory_queue for memory_queues in destinations for memory_queue in memory_queues))
-        for message, memory_queues in zip(messages, destinations, strict=True):
-            for memory_queue in memory_queues:
+        additions: Counter[_MemoryQueue] = Counter()
+        for message in messages:
+            if message.job not in self._routes:
+                raise BrokerUnavailable(f"no queue takes {message.job}")
+            additions.update(self._routes[message.job])
+        if any(memory_queue.size + number > self._capacity_messages for memory_queue, number in additions.items()):
+            raise BrokerUnavailable("a queue is full")
+        for message in messages:
+            for memory_queue in self._routes[message.job]:
                 memory_queue.ready.append(_QueuedMessage(message=message))
         self._changed.notify()
 
     async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
-        """Nobody outside can listen: always `BrokerUnavailable`."""
-        raise BrokerUnavailable("the memory broker has no outside feed")
+        """No other service can listen: always `BrokerUnavailable`."""
+        raise BrokerUnavailable("the memory broker has no feed")
 
     @asynccontextmanager
     async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator[Subscription]:
@@ -106,41 +114,25 @@ class MemoryBroker(Broker):
         await self._changed.wait_until(lambda: all(memory_queue.size == 0 for memory_queue in self._queues.values()))
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition that publishing, acknowledging or leaving may bring about, or for the end."""
+        """Wait for a condition that publishing, acknowledging or leaving may fulfil, or for the end."""
         await self._changed.wait_until(lambda: condition() or not self._open)
         self._check_open()
 
     def notify(self) -> None:
-        """Let everybody who waits look again."""
+        """Let everybody who waits check their condition again."""
         self._changed.notify()
 
     def add_rejected(self, rejected: RejectedMessage) -> None:
-        """Keep it for whoever asks; the oldest makes room."""
+        """Keep it in `rejected`; the oldest makes room."""
         self._rejected.append(rejected)
-
-    def _routes_of(self, queues: Sequence[Queue]) -> dict[str, list[_MemoryQueue]]:
-        routes: dict[str, list[_MemoryQueue]] = {}
-        for queue in queues:
-            for key in (*queue.jobs, f"mark.{queue.name}"):
-                routes.setdefault(key, []).append(self._queues[queue.name])
-        return routes
-
-    def _queues_for(self, message: Message) -> list[_MemoryQueue]:
-        if memory_queues := self._routes.get(message.job):
-            return memory_queues
-        raise BrokerUnavailable(f"no queue takes {message.job}")
 
     def _check_open(self) -> None:
         if not self._open:
             raise BrokerUnavailable("the memory broker is closed")
 
-    def _check_capacity(self, additions: Counter[_MemoryQueue]) -> None:
-        if any(memory_queue.size + messages > self._capacity_messages for memory_queue, messages in additions.items()):
-            raise BrokerUnavailable("a queue is full")
-
 
 class _Consumer(Subscription):
-    """One consumer's hands: what it took and has not acknowledged, in the order of its tags."""
+    """One consumer: what it took and has not acknowledged, in the order of its tags."""
 
     def __init__(self, broker: MemoryBroker, queue: str, memory_queue: _MemoryQueue, prefetch: int) -> None:
         self._broker = broker
@@ -153,7 +145,24 @@ class _Consumer(Subscription):
     async def next(self, at_most: int) -> list[Delivery]:
         """Wait for one delivery, then return it with all that is already here, `at_most`."""
         await self._broker.wait_until(lambda: self._available(at_most) > 0)
-        return [self._deliver_next() for _ in range(self._available(at_most))]
+        deliveries = []
+        for _ in range(self._available(at_most)):
+            queued = self._memory_queue.ready.popleft()
+            self._last_tag += 1
+            self._unacked.append((self._last_tag, queued))
+            self._memory_queue.unacked += 1
+            message = queued.message
+            deliveries.append(
+                Delivery(
+                    tag=self._last_tag,
+                    job=message.job,
+                    body=message.body,
+                    redelivered=queued.redelivered,
+                    headers=message.headers,
+                    refs=message.refs,
+                )
+            )
+        return deliveries
 
     async def ack(self, last: Delivery) -> None:
         """Forget this delivery and every one before it; repeating changes nothing."""
@@ -168,7 +177,7 @@ class _Consumer(Subscription):
         self._broker.add_rejected(RejectedMessage(queue=self._queue, message=message, reason=reason))
 
     def requeue(self) -> None:
-        """Put what is in hand back in line, before all others and in its order."""
+        """Put what was not acknowledged back into the queue, before all others and in its order."""
         self._memory_queue.unacked -= len(self._unacked)
         while self._unacked:
             _, queued = self._unacked.pop()
@@ -177,24 +186,10 @@ class _Consumer(Subscription):
     def _available(self, at_most: int) -> int:
         return min(at_most, len(self._memory_queue.ready), self._prefetch - len(self._unacked))
 
-    def _deliver_next(self) -> Delivery:
-        queued = self._memory_queue.ready.popleft()
-        self._last_tag += 1
-        self._unacked.append((self._last_tag, queued))
-        self._memory_queue.unacked += 1
-        message = queued.message
-        return Delivery(
-            tag=self._last_tag,
-            job=message.job,
-            body=message.body,
-            redelivered=queued.redelivered,
-            headers=message.headers,
-        )
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _QueuedMessage:
-    """A message in line, and whether a consumer had it before."""
+    """A message in a queue, and whether a consumer had it before."""
 
     message: Message
     redelivered: bool = False
@@ -214,7 +209,7 @@ class _MemoryQueue:
 
 
 class _ChangeSignal:
-    """Wakes all who wait on a condition, each time something changed that could bring it about."""
+    """Wakes all who wait for a condition, each time something changed that could fulfil it."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -223,7 +218,7 @@ class _ChangeSignal:
         self._event.set()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        # No await stands between the look and the wait: no change can slip in between.
+        # No await stands between the check and the wait, so no change can go unnoticed.
         while not condition():
             self._event.clear()
             await self._event.wait()

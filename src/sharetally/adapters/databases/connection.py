@@ -1,20 +1,20 @@
-"""The verbs that every statement of this package is written in.
+"""The operations that every statement of this package is written in.
 
-A `Driver` speaks to one database over one open connection; a `Dialect` is how that database writes the
-few things SQL has no common word for. `Connection` joins the two, so that `ledger`, `counting`,
-`outbox`, `reading` and `proving` hold each statement once. Rows are mappings.
+A `Driver` talks to one database over one open connection; a `Dialect` writes what the databases write differently.
+`Connection` joins the two, so that each store contains its statements once. Rows that are read are mappings. Rows
+that are written many at a time are built once, as tuples of what the driver takes (`RowBatch`).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
 from sharetally.adapters.databases.statements import Row, Statements, convert_rows
-from sharetally.domain.errors import DataRejected, TransientConflict, Unavailable
+from sharetally.domain.errors import CommitOutcomeUnknown, DataRejected, SharetallyError, TransientConflict, Unavailable
 
 KEYS_PER_STATEMENT = 500
 
@@ -59,9 +59,11 @@ class Dialect(Protocol):
         """Compiles SQLAlchemy statements and converts values."""
         ...
 
-    @property
-    def counting(self) -> str | None:
-        """All of counting in one statement over ids and job names, where the database can."""
+    def counting(self, *, each_event: bool) -> str | None:
+        """All of counting in one statement over ids and job names, where the database can.
+
+        With `each_event` it returns the counted events and the new totals, too.
+        """
         ...
 
     def inserts(self, batches: Sequence[RowBatch]) -> Sequence[tuple[str, Sequence[Any]]]:
@@ -87,6 +89,7 @@ class Connection:
     def __init__(self, driver: Driver, dialect: Dialect, statements: Statements) -> None:
         self.driver = driver
         self.dialect = dialect
+        self.bind = statements.bind
         self._statements = statements
         self._savepoint_count = 0
 
@@ -106,33 +109,47 @@ class Connection:
         sql, arguments, _ = self._statements.compile(statement, parameters or {})
         return await self.driver.execute(sql, arguments)
 
-    async def insert(self, *batches: tuple[sa.Table, Sequence[Row]]) -> None:
-        """Insert rows into tables, in this order; the rows of one table all have the same columns."""
-        row_batches = [self._row_batch(table, rows) for table, rows in batches if rows]
-        for sql, values in self.dialect.inserts(row_batches) if row_batches else ():
-            await self.driver.insert(sql, values)
+    async def insert_rows(self, *batches: RowBatch) -> None:
+        """Insert rows into tables, in this order: in one statement where the database can, else one per table."""
+        if filled := [batch for batch in batches if batch.rows]:
+            for sql, values in self.dialect.inserts(filled):
+                await self.driver.insert(sql, values)
 
-    def _row_batch(self, table: sa.Table, rows: Sequence[Row]) -> RowBatch:
-        columns = tuple(rows[0])
-        return RowBatch(table, columns, self._statements.bind_rows(table, columns, rows))
+    async def upsert_rows(self, batch: RowBatch, sets: Mapping[str, str]) -> None:
+        """Insert rows, or change the ones that exist; see `Dialect.upsert`."""
+        if batch.rows:
+            sql = self._statements.cached_sql(
+                ("upsert", batch.table.name, batch.columns, *sets.items()),
+                lambda: self.dialect.upsert(batch.table, batch.columns, sets),
+            )
+            await self.driver.execute_many(sql, batch.rows)
+
+    async def update_rows(self, batch: RowBatch) -> None:
+        """Set the columns of the rows whose key is the last of the columns."""
+        if batch.rows:
+            *columns, key = batch.columns
+            sql = self._statements.cached_sql(
+                ("update", batch.table.name, batch.columns), lambda: self.dialect.update(batch.table, key, columns)
+            )
+            await self.driver.execute_many(sql, batch.rows)
+
+    async def insert(self, *batches: tuple[sa.Table, Sequence[Row]]) -> None:
+        """Insert rows that are mappings; the rows of one table all have the same columns."""
+        await self.insert_rows(*(self._row_batch(table, tuple(rows[0]), rows) for table, rows in batches if rows))
 
     async def upsert(self, table: sa.Table, rows: Sequence[Row], sets: Mapping[str, str]) -> None:
-        """Insert rows, or change the ones that stand there; see `Dialect.upsert`."""
+        """Insert rows that are mappings, or change the ones that exist."""
         if rows:
-            columns = tuple(rows[0])
-            sql = self._statements.cached_sql(
-                ("upsert", table.name, columns, tuple(sets.items())), lambda: self.dialect.upsert(table, columns, sets)
-            )
-            await self.driver.execute_many(sql, self._statements.bind_rows(table, columns, rows))
+            await self.upsert_rows(self._row_batch(table, tuple(rows[0]), rows), sets)
 
     async def update(self, table: sa.Table, key: str, rows: Sequence[Row]) -> None:
-        """Set all other columns of the rows with these keys."""
+        """Set all other columns of the rows with these keys, from mappings."""
         if rows:
             columns = tuple(name for name in rows[0] if name != key)
-            sql = self._statements.cached_sql(
-                ("update", table.name, columns), lambda: self.dialect.update(table, key, columns)
-            )
-            await self.driver.execute_many(sql, self._statements.bind_rows(table, (*columns, key), rows))
+            await self.update_rows(self._row_batch(table, (*columns, key), rows))
+
+    def _row_batch(self, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row]) -> RowBatch:
+        return RowBatch(table, columns, self._statements.bind_rows(table, columns, rows))
 
     async def select(
         self,
@@ -189,3 +206,27 @@ class Connection:
             await self.driver.execute(f"ROLLBACK TO SAVEPOINT {name}")
         except (DataRejected, Unavailable) as error:
             raise TransientConflict("the transaction ended inside its savepoint") from error
+
+
+@asynccontextmanager
+async def in_transaction(connection: Connection, begin: str) -> AsyncIterator[None]:
+    """Begin; commit when the block is left normally, roll back after any error.
+
+    Nothing less than a rollback would do: InnoDB undoes only the last statement when a lock is not had in time. A
+    COMMIT that nobody answered raises `CommitOutcomeUnknown`, whatever class of error the driver has for that: a
+    batch whose COMMIT may have arrived must not run again unseen.
+    """
+    try:
+        await connection.driver.execute(begin)  # in here, for one that is cancelled may have begun
+        yield
+    except BaseException:
+        with suppress(Exception):  # without a connection there is no transaction either
+            await connection.driver.execute("ROLLBACK")
+        raise
+    try:
+        await connection.driver.execute("COMMIT")
+    except (TransientConflict, DataRejected):  # the database itself said that it rolled back
+        raise
+    except Exception as error:
+        detail = error.detail if isinstance(error, SharetallyError) else "the database driver failed in COMMIT"
+        raise CommitOutcomeUnknown(detail) from error

@@ -1,10 +1,10 @@
-"""PostgreSQL counts a batch in one statement: no event leaves the database, no sum comes back to it.
+"""PostgreSQL counts a batch in one statement: no event leaves the database, and no sum is sent back to it.
 
     held -> burned -> folded -> totals -> cells -> rollups
 
-It does what `domain.count.fold` and `SqlCounting` do step by step, and tests hold the two against each other.
-The order of the steps is forced, for PostgreSQL promises none: each step reads from the one before it. A
-cell that another counter made since this statement began is found by ON CONFLICT, seen by the snapshot or not.
+The statement does what `domain.count.fold` and `SqlCounting` do step by step; a test compares the two. Each step
+reads from the step before it, because PostgreSQL promises no other order between them. ON CONFLICT finds a cell
+that another counter has created since this statement began, even if the snapshot does not show it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SELECT e.id FROM (SELECT DISTINCT id FROM unnest($1::uuid[]) AS u (id) ORDER BY 
 """
 _DELETED = """
 DELETE FROM events WHERE id = ANY (ARRAY(SELECT id FROM held))
-RETURNING job, content_type, content_id, at, delta, moved, platform,
+RETURNING id, request_id, job, content_type, content_id, at, delta, moved, platform,
     evidence, channel, campaign, from_evidence, from_channel, from_campaign
 """
 # However many events there are on one content, from here on they are a few rows.
@@ -38,7 +38,7 @@ SELECT content_type, content_id, sum(delta), (SELECT {MICROS["postgresql"]}), (S
 FROM folded GROUP BY 1, 2 HAVING sum(delta) <> 0 OR bool_or(moves) ORDER BY 1, 2
 ON CONFLICT (content_type, content_id) DO UPDATE SET shares = t.shares + excluded.shares,
     version = greatest(t.version + 1, excluded.version), changed_at = excluded.changed_at
-RETURNING 1
+RETURNING content_type, content_id, shares
 """
 _CELLS = """
 INSERT INTO share_counts AS t (content_type, content_id, dimension, value, shares, last_at)
@@ -74,14 +74,34 @@ GROUP BY 1, 2, 3, 4, 5 HAVING sum(made) <> 0 OR sum(withdrawn) <> 0 ORDER BY 1, 
 ON CONFLICT (content_type, content_id, channel, evidence, bucket) DO UPDATE SET
     made = t.made + excluded.made, withdrawn = t.withdrawn + excluded.withdrawn
 """
-COUNTING = f"""
+_STEPS = f"""
 WITH held AS MATERIALIZED ({_LOCKED}), burned AS ({_DELETED}), folded AS MATERIALIZED ({_FOLDED}),
 totals AS ({_TOTALS}), cells AS ({_CELLS}), rollups AS ({_ROLLUPS})
-SELECT job, NULL AS content_type, NULL AS content_id, NULL AS channel, NULL::timestamptz AS minute,
-    sum(number)::bigint AS number FROM folded GROUP BY job
-UNION ALL SELECT DISTINCT NULL, content_type, content_id, NULL, NULL::timestamptz, 0 FROM folded
-UNION ALL SELECT NULL, NULL, NULL, channel, minute, sum(moved)::bigint FROM (
+"""
+_EVENTS_BY_JOB = """
+SELECT NULL::uuid AS id, job, NULL AS content_type, NULL AS content_id, NULL AS channel, NULL::timestamptz AS minute,
+    NULL AS request_id, sum(number)::bigint AS number FROM folded GROUP BY job
+"""
+_CONTENT_ITEMS = """
+SELECT DISTINCT NULL::uuid, NULL, content_type, content_id, NULL, NULL::timestamptz, NULL, NULL::bigint FROM folded
+"""
+_SHARES_BY_MINUTE = """
+SELECT NULL::uuid, NULL, NULL, NULL, channel, minute, NULL, sum(moved)::bigint FROM (
     SELECT channel, moved, date_bin('1 minute', at, TIMESTAMPTZ 'epoch') AS minute FROM burned
     WHERE moved > 0 AND evidence IS NOT NULL AND from_evidence IS NULL
 ) AS made GROUP BY channel, minute
 """
+# The total of a content item that no event moved was not returned by `totals`, and is read.
+_CONTENT_ITEMS_WITH_TOTALS = """
+SELECT NULL::uuid, NULL, content_type, content_id, NULL, NULL::timestamptz, NULL, coalesce(totals.shares, (
+    SELECT shares FROM share_totals AS t WHERE t.content_type = c.content_type AND t.content_id = c.content_id
+)) FROM (SELECT DISTINCT content_type, content_id FROM folded) AS c LEFT JOIN totals USING (content_type, content_id)
+"""
+_EACH_EVENT = """
+SELECT id, job, content_type, content_id, NULL, NULL::timestamptz, request_id, NULL::bigint FROM burned
+"""
+COUNTING = f"{_STEPS} {_EVENTS_BY_JOB} UNION ALL {_CONTENT_ITEMS} UNION ALL {_SHARES_BY_MINUTE}"
+COUNTING_EACH_EVENT = (
+    f"{_STEPS} {_EVENTS_BY_JOB} UNION ALL {_CONTENT_ITEMS_WITH_TOTALS} UNION ALL {_SHARES_BY_MINUTE} "
+    f"UNION ALL {_EACH_EVENT}"
+)

@@ -1,17 +1,13 @@
-"""What a database file provides: connections in three states.
-
-`in_transaction` is the frame of every transaction: left normally it commits, by any error it rolls back.
-InnoDB undoes only the last statement when a lock is not had in time, so nothing less would do.
-"""
+"""What each of `sqlite.py`, `postgresql.py` and `mysql.py` provides: connections for reading, writing and snapshots."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
 from sharetally.adapters.databases.connection import Connection, Dialect
-from sharetally.domain.errors import CommitOutcomeUnknown, DataRejected, SharetallyError, TransientConflict, Unavailable
+from sharetally.domain.errors import TransientConflict, Unavailable
 
 
 class Engine(ABC):
@@ -43,31 +39,8 @@ class Engine(ABC):
 
 @contextmanager
 def conflicts_as_unavailable() -> Iterator[None]:
-    """Nobody runs a read again by himself: one that waits too long for a lock passes, and is told so."""
+    """A read is not tried again: one that waits too long for a lock ends as `Unavailable`."""
     try:
         yield
     except TransientConflict as error:
         raise Unavailable("the database is busy") from error
-
-
-@asynccontextmanager
-async def in_transaction(connection: Connection, begin: str) -> AsyncIterator[None]:
-    """Begin, and commit or roll back.
-
-    A COMMIT that nobody answered raises `CommitOutcomeUnknown`, whatever class of error the driver has for that: a
-    batch whose COMMIT may have arrived must not run again unseen.
-    """
-    try:
-        await connection.driver.execute(begin)  # in here, for one that is cancelled may have begun
-        yield
-    except BaseException:
-        with suppress(Exception):  # without a connection there is no transaction either
-            await connection.driver.execute("ROLLBACK")
-        raise
-    try:
-        await connection.driver.execute("COMMIT")
-    except (TransientConflict, DataRejected):  # the database itself said that it rolled back
-        raise
-    except Exception as error:
-        detail = error.detail if isinstance(error, SharetallyError) else "the database driver failed in COMMIT"
-        raise CommitOutcomeUnknown(detail) from error

@@ -1,29 +1,25 @@
-"""The transaction: lock and write, steps 1, 3, 4 and 5 of the committer; the counter's are in `counting`.
+"""The transaction: what the committer locks and writes; what counting does with it is in `counting.py`.
 
-Tables are touched in one order and rows in the order of their keys, so that two transactions meet at
-the first row that both want and the later one waits there.
+Tables are touched in one order, and rows in the order of their keys. So two transactions that want the same rows meet
+at the first of them, and the later one waits there instead of causing a deadlock.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, RowBatch
 from sharetally.adapters.databases.counting import SqlCounting
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.delivery_writes import SqlDeliveryWrites
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, StoredResponse, Transaction, Writes
-
-RECORD_KEY = RecordKey._fields
 
 
 class SqlTransaction(SqlCounting):
@@ -32,60 +28,75 @@ class SqlTransaction(SqlCounting):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._emitted: list[Event] = []
-        self._deliveries = SqlDeliveryWrites(connection)
+        self._deliveries: SqlDeliveryWrites | None = None
 
     async def lock(self, lock_set: LockSet) -> LockedRows:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
-        answers = await self._answers(lock_set.keys, lock=True)
-        record_rows = await self._lock_rows(tables.share_records, RECORD_KEY, lock_set.records)
-        link_rows = await self._lock_rows(tables.share_links, ("id",), [(link,) for link in lock_set.links])
-        adjustment_rows = await self._lock_rows(
-            tables.adjustments, ("request_key",), [(key,) for key in lock_set.adjustments]
+        select = self._connection.select
+        responses: dict[IdempotencyKey, StoredResponse] = {}
+        if lock_set.keys:
+            rows = await select(tables.idempotency_keys, IdempotencyKey._fields, lock_set.keys, lock=True)
+            responses = dict(map(mapping.response_of, rows))
+        records = await select(tables.share_records, RecordKey._fields, lock_set.records, lock=True)
+        links = await select(tables.share_links, ("id",), [(link,) for link in lock_set.links], lock=True)
+        adjustments = await select(
+            tables.adjustments, ("request_key",), [(key,) for key in lock_set.adjustments], lock=True
         )
-        # A twin that held these rows may have committed, its key with them, while we waited for them.
-        answers |= await self._answers(lock_set.keys - answers.keys(), lock=False)
+        if missing := lock_set.keys - responses.keys():
+            # A twin that held these rows may have committed, its key with them, while we waited for them.
+            responses |= map(
+                mapping.response_of, await select(tables.idempotency_keys, IdempotencyKey._fields, missing)
+            )
         return LockedRows(
-            responses=answers,
-            records={record.key: record for record in map(mapping.record_of, record_rows)},
-            links={link.id: link for link in map(mapping.link_of, link_rows)},
-            adjustments={item.request_key: item for item in map(mapping.adjustment_of, adjustment_rows)},
+            responses=responses,
+            records={record.key: record for record in map(mapping.record_of, records)},
+            links={link.id: link for link in map(mapping.link_of, links)},
+            adjustments={item.request_key: item for item in map(mapping.adjustment_of, adjustments)},
         )
-
-    async def _lock_rows(self, table: sa.Table, key: Sequence[str], keys: Collection[Sequence[object]]) -> list[Row]:
-        return await self._connection.select(table, key, keys, lock=True) if keys else []
-
-    async def _answers(self, keys: Set[IdempotencyKey], *, lock: bool) -> dict[IdempotencyKey, StoredResponse]:
-        if not keys:
-            return {}
-        rows = await self._connection.select(tables.idempotency_keys, IdempotencyKey._fields, keys, lock=lock)
-        return {IdempotencyKey(caller=row["caller"], key=row["key"]): mapping.answer_of(row) for row in rows}
 
     async def write(self, writes: Writes) -> None:
         """Insert what is new, update what changed: all of it is locked, or nobody else's yet."""
-        await self._connection.insert(
-            (tables.idempotency_keys, [mapping.answer_row(*answer) for answer in sorted(writes.responses.items())]),
-            (tables.share_records, [mapping.record_row(row) for _, row in sorted(writes.new_records.items())]),
-            (tables.share_links, [mapping.link_row(row) for _, row in sorted(writes.new_links.items())]),
-            (tables.adjustments, [mapping.adjustment_row(row) for _, row in sorted(writes.adjustments.items())]),
-            (tables.share_audit, [mapping.audit_row(entry) for entry in writes.audit]),
-            (tables.events, [mapping.event_row(event) for event in writes.events]),
+        bind = self._connection.bind
+        new_records = [mapping.record_row(record, bind) for _, record in sorted(writes.new_records.items())]
+        new_links = [mapping.link_row(link, bind) for _, link in sorted(writes.new_links.items())]
+        await self._connection.insert_rows(
+            RowBatch(
+                tables.idempotency_keys,
+                mapping.RESPONSE_COLUMNS,
+                [mapping.response_row(*response) for response in sorted(writes.responses.items())],
+            ),
+            RowBatch(tables.share_records, mapping.RECORD_COLUMNS, new_records),
+            RowBatch(tables.share_links, mapping.LINK_COLUMNS, new_links),
+            RowBatch(
+                tables.adjustments,
+                mapping.ADJUSTMENT_COLUMNS,
+                [mapping.adjustment_row(line, bind) for _, line in sorted(writes.adjustments.items())],
+            ),
+            RowBatch(
+                tables.share_audit, mapping.AUDIT_COLUMNS, [mapping.audit_row(entry, bind) for entry in writes.audit]
+            ),
+            self._event_rows(writes.events),
         )
         self._emitted += writes.events
-        record_updates = [mapping.record_row(row) for _, row in sorted(writes.changed_records.items())]
-        await self._connection.update(
-            tables.share_records, "id", _without_columns(record_updates, mapping.RECORD_IDENTITY)
-        )
-        link_updates = [mapping.link_row(row) for _, row in sorted(writes.changed_links.items())]
-        await self._connection.update(tables.share_links, "id", link_updates)
+        changed_records = [mapping.record_changes(record, bind) for _, record in sorted(writes.changed_records.items())]
+        await self._connection.update_rows(RowBatch(tables.share_records, mapping.RECORD_CHANGES, changed_records))
+        changed_links = [mapping.link_row(link, bind) for _, link in sorted(writes.changed_links.items())]
+        await self._connection.update_rows(RowBatch(tables.share_links, mapping.LINK_COLUMNS, changed_links))
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events."""
-        await self._connection.insert((tables.events, [mapping.event_row(event) for event in events]))
+        await self._connection.insert_rows(self._event_rows(events))
         self._emitted += events
+
+    def _event_rows(self, events: Sequence[Event]) -> RowBatch:
+        bind = self._connection.bind
+        return RowBatch(tables.events, mapping.EVENT_COLUMNS, [mapping.event_row(event, bind) for event in events])
 
     @property
     def deliveries(self) -> SqlDeliveryWrites:
         """Deliveries in this transaction."""
+        if self._deliveries is None:
+            self._deliveries = SqlDeliveryWrites(self._connection)
         return self._deliveries
 
     @property
@@ -107,10 +118,6 @@ class SqlTransaction(SqlCounting):
         except BaseException:
             del self._emitted[before:]
             raise
-
-
-def _without_columns(rows: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name not in names} for row in rows]
 
 
 class SqlLedger:

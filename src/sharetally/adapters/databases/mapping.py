@@ -1,11 +1,13 @@
-"""Rows to values and back, for the tables that a transaction writes. What only a store reads is converted there."""
+"""Values to rows and back, for the tables that a transaction writes. What only a store reads is converted there.
+
+Rows that are written are built once, as tuples of what the driver takes.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from sharetally.adapters.databases.statements import Row
+from sharetally.adapters.databases.statements import Binding, Row
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
@@ -14,33 +16,57 @@ from sharetally.domain.link import ShareLink
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import IdempotencyKey, StoredResponse
 
+Values = tuple[object, ...]
+NO_CELL = (None, None, None)
+RECORD_CHANGES = (
+    "status", "evidence", "attempt_count", "error_code", "error_message", "first_shared_at", "last_shared_at",
+    "external_id", "external_url", "id",
+)  # fmt: skip
+RECORD_COLUMNS = ("content_type", "content_id", "platform", "user_id", *RECORD_CHANGES)
+LINK_COLUMNS = (
+    "code", "content_type", "content_id", "user_id", "channel", "campaign", "url", "created_at", "updated_at",
+    "expires_at", "record_id", "deleted_at", "id",
+)  # fmt: skip
+AUDIT_COLUMNS = (
+    "id", "at", "subject_id", "content_type", "content_id", "user_id", "actor", "action", "platform", "status",
+    "error_code", "error_message", "request_id",
+)  # fmt: skip
+EVENT_COLUMNS = (
+    "id", "job", "content_type", "content_id", "at", "delta", "moved", "evidence", "channel", "campaign",
+    "from_evidence", "from_channel", "from_campaign", "platform", "share_id", "user_id", "request_id", "payload",
+)  # fmt: skip
+ADJUSTMENT_COLUMNS = (
+    "id", "request_key", "content_type", "content_id", "amount", "evidence", "channel", "campaign", "platform",
+    "reason", "actor",
+)  # fmt: skip
+RESPONSE_COLUMNS = ("caller", "key", "request_hash", "status", "headers", "body")
+
 
 def content_of(row: Row) -> ContentRef:
     """The content that a row is about."""
     return ContentRef(type=row["content_type"], id=row["content_id"])
 
 
-def record_row(record: ShareRecord) -> dict[str, Any]:
-    """A record as it is stored."""
-    return {
-        "id": record.id,
-        "content_type": record.content.type,
-        "content_id": record.content.id,
-        "platform": record.platform,
-        "user_id": record.user_id,
-        "status": record.status.value,
-        "evidence": record.evidence.value,
-        "attempt_count": record.attempt_count,
-        "error_code": record.error_code,
-        "error_message": record.error_message,
-        "first_shared_at": record.first_shared_at,
-        "last_shared_at": record.last_shared_at,
-        "external_id": record.external_id,
-        "external_url": record.external_url,
-    }
+def record_changes(record: ShareRecord, bind: Binding) -> Values:
+    """What may change of a record, in the order of `RECORD_CHANGES`."""
+    return (
+        record.status.value,
+        record.evidence.value,
+        record.attempt_count,
+        record.error_code,
+        record.error_message,
+        bind.time(record.first_shared_at),
+        bind.time(record.last_shared_at),
+        record.external_id,
+        record.external_url,
+        bind.id(record.id),
+    )
 
 
-RECORD_IDENTITY = frozenset({"content_type", "content_id", "platform", "user_id"})
+def record_row(record: ShareRecord, bind: Binding) -> Values:
+    """A record as it is stored, in the order of `RECORD_COLUMNS`."""
+    content = record.content
+    return (content.type, content.id, record.platform, record.user_id, *record_changes(record, bind))
 
 
 def record_of(row: Row) -> ShareRecord:
@@ -62,23 +88,23 @@ def record_of(row: Row) -> ShareRecord:
     )
 
 
-def link_row(link: ShareLink) -> dict[str, Any]:
-    """A link as it is stored."""
-    return {
-        "id": link.id,
-        "code": link.code,
-        "content_type": link.content.type,
-        "content_id": link.content.id,
-        "user_id": link.user_id,
-        "channel": link.channel,
-        "campaign": link.campaign,
-        "url": link.url,
-        "created_at": link.created_at,
-        "updated_at": link.updated_at,
-        "expires_at": link.expires_at,
-        "record_id": link.record_id,
-        "deleted_at": link.deleted_at,
-    }
+def link_row(link: ShareLink, bind: Binding) -> Values:
+    """A link as it is stored, in the order of `LINK_COLUMNS`."""
+    return (
+        link.code,
+        link.content.type,
+        link.content.id,
+        link.user_id,
+        link.channel,
+        link.campaign,
+        link.url,
+        bind.time(link.created_at),
+        bind.time(link.updated_at),
+        bind.time(link.expires_at),
+        bind.id(link.record_id),
+        bind.time(link.deleted_at),
+        bind.id(link.id),
+    )
 
 
 def link_of(row: Row) -> ShareLink:
@@ -87,48 +113,43 @@ def link_of(row: Row) -> ShareLink:
     return ShareLink(content=content_of(row), **values)
 
 
-def audit_row(entry: AuditEntry) -> dict[str, Any]:
-    """A line of the audit as it is stored."""
-    return {
-        "id": entry.id,
-        "at": entry.at,
-        "subject_id": entry.subject_id,
-        "content_type": entry.content.type,
-        "content_id": entry.content.id,
-        "user_id": entry.user_id,
-        "actor": entry.actor,
-        "action": entry.action,
-        "platform": entry.platform,
-        "status": entry.status,
-        "error_code": entry.error_code,
-        "error_message": entry.error_message,
-        "request_id": entry.request_id,
-    }
+def audit_row(entry: AuditEntry, bind: Binding) -> Values:
+    """A line of the audit as it is stored, in the order of `AUDIT_COLUMNS`."""
+    return (
+        bind.id(entry.id),
+        bind.time(entry.at),
+        bind.id(entry.subject_id),
+        entry.content.type,
+        entry.content.id,
+        entry.user_id,
+        entry.actor,
+        entry.action,
+        entry.platform,
+        entry.status,
+        entry.error_code,
+        entry.error_message,
+        entry.request_id,
+    )
 
 
-def event_row(event: Event) -> dict[str, Any]:
-    """An event as it is stored; the database adds when."""
-    to, origin = event.to, event.origin
-    return {
-        "id": event.id,
-        "job": str(event.job),
-        "content_type": event.content.type,
-        "content_id": event.content.id,
-        "at": event.at,
-        "delta": event.delta,
-        "moved": event.cell_delta,
-        "evidence": to.evidence if to else None,
-        "channel": to.channel if to else None,
-        "campaign": to.campaign if to else None,
-        "from_evidence": origin.evidence if origin else None,
-        "from_channel": origin.channel if origin else None,
-        "from_campaign": origin.campaign if origin else None,
-        "platform": event.platform,
-        "share_id": event.share_id,
-        "user_id": event.user_id,
-        "request_id": event.request_id,
-        "payload": event.payload,
-    }
+def event_row(event: Event, bind: Binding) -> Values:
+    """An event as it is stored, in the order of `EVENT_COLUMNS`; the database adds when."""
+    return (
+        bind.id(event.id),
+        str(event.job),
+        event.content.type,
+        event.content.id,
+        bind.time(event.at),
+        event.delta,
+        event.cell_delta,
+        *(event.to or NO_CELL),
+        *(event.origin or NO_CELL),
+        event.platform,
+        bind.id(event.share_id),
+        event.user_id,
+        event.request_id,
+        event.payload,
+    )
 
 
 def _cell(row: Row, prefix: str = "") -> Cell | None:
@@ -156,21 +177,21 @@ def event_of(row: Row) -> Event:
     )
 
 
-def adjustment_row(adjustment: Adjustment) -> dict[str, Any]:
-    """An adjustment as it is stored; the database adds when."""
-    return {
-        "id": adjustment.id,
-        "request_key": adjustment.request_key,
-        "content_type": adjustment.content.type,
-        "content_id": adjustment.content.id,
-        "amount": adjustment.amount,
-        "evidence": adjustment.evidence,
-        "channel": adjustment.channel,
-        "campaign": adjustment.campaign,
-        "platform": adjustment.platform,
-        "reason": adjustment.reason,
-        "actor": adjustment.actor,
-    }
+def adjustment_row(adjustment: Adjustment, bind: Binding) -> Values:
+    """An adjustment as it is stored, in the order of `ADJUSTMENT_COLUMNS`; the database adds when."""
+    return (
+        bind.id(adjustment.id),
+        adjustment.request_key,
+        adjustment.content.type,
+        adjustment.content.id,
+        adjustment.amount,
+        adjustment.evidence,
+        adjustment.channel,
+        adjustment.campaign,
+        adjustment.platform,
+        adjustment.reason,
+        adjustment.actor,
+    )
 
 
 def adjustment_of(row: Row) -> Adjustment:
@@ -179,19 +200,20 @@ def adjustment_of(row: Row) -> Adjustment:
     return Adjustment(content=content_of(row), **{name: row[name] for name in names})
 
 
-def answer_row(key: IdempotencyKey, answer: StoredResponse) -> dict[str, Any]:
-    """A stored answer; the database adds when."""
-    return {
-        "caller": key.caller,
-        "key": key.key,
-        "request_hash": answer.request_hash,
-        "status": answer.status,
-        "headers": json.dumps(answer.headers),
-        "body": answer.body,
-    }
+def response_row(key: IdempotencyKey, response: StoredResponse) -> Values:
+    """A stored response, in the order of `RESPONSE_COLUMNS`; the database adds when."""
+    return (
+        key.caller,
+        key.key,
+        response.request_hash,
+        response.status,
+        json.dumps(response.headers),
+        response.body,
+    )
 
 
-def answer_of(row: Row) -> StoredResponse:
-    """What was answered under a key."""
+def response_of(row: Row) -> tuple[IdempotencyKey, StoredResponse]:
+    """The response that is stored under a key."""
     headers = tuple((str(name), str(value)) for name, value in json.loads(row["headers"]))
-    return StoredResponse(request_hash=row["request_hash"], status=row["status"], headers=headers, body=row["body"])
+    response = StoredResponse(request_hash=row["request_hash"], status=row["status"], headers=headers, body=row["body"])
+    return IdempotencyKey(caller=row["caller"], key=row["key"]), response

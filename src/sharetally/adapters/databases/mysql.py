@@ -19,8 +19,8 @@ from asyncmy import errors
 from asyncmy.cursors import DictCursor
 from sqlalchemy.dialects.mysql import asyncmy as dialect
 
-from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable, in_transaction
+from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
 from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW

@@ -18,11 +18,14 @@ class PortableDialect:
 
     def __init__(self, sa_dialect: sa.Dialect, *, placeholder: str, quote: str, row_list: str, lock: str) -> None:
         self.sa_dialect = sa_dialect
-        self.counting: str | None = None
         self._placeholder = placeholder
         self._quote = quote
         self._row_list = row_list
         self._lock = lock
+
+    def counting(self, *, each_event: bool) -> str | None:
+        """None: these databases cannot change rows within a WITH."""
+        return None
 
     def quote_name(self, column: str) -> str:
         """A quoted name."""

@@ -17,9 +17,9 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from sharetally.adapters.databases.connection import Connection, RowBatch
-from sharetally.adapters.databases.counting_postgresql import COUNTING
-from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable, in_transaction
+from sharetally.adapters.databases.connection import Connection, RowBatch, in_transaction
+from sharetally.adapters.databases.counting_postgresql import COUNTING, COUNTING_EACH_EVENT
+from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
 from sharetally.adapters.databases.postgresql_inserts import InsertBuilder
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
@@ -112,9 +112,12 @@ class PostgresqlDialect:
 
     def __init__(self) -> None:
         self.sa_dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
-        self.counting: str | None = COUNTING
         self._insert_builder = InsertBuilder(self._sql_type)
         self._cached_selects: dict[tuple[object, ...], str] = {}
+
+    def counting(self, *, each_event: bool) -> str | None:
+        """One statement, see `counting_postgresql`."""
+        return COUNTING_EACH_EVENT if each_event else COUNTING
 
     def _sql_type(self, table: sa.Table, name: str) -> str:
         sql_type = table.c[name].type.dialect_impl(self.sa_dialect).compile(self.sa_dialect)
@@ -150,23 +153,19 @@ class PostgresqlDialect:
         )
 
     def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
-        """Look each key up by itself, in the order in which they come; the text is the same for any count.
+        """Look each key up by itself, in the given order; the text is the same for any count.
 
-        A plain JOIN leaves the way to the planner, which reads the whole table once it takes it for small.
+        With a plain JOIN the planner would read the whole table once it takes it for small.
         """
         key = (table.name, columns, keys, lock)
-        text = self._cached_selects.get(key)
-        if text is None:
-            text = self._cached_selects[key] = self._select(table, columns, keys, lock=lock)
-        return text
-
-    def _select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], *, lock: bool) -> str:
-        match = " AND ".join(f"t.{_quote(name)} = k.{_quote(name)}" for name in keys)
-        row = (
-            f"SELECT {_quote_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1{' FOR UPDATE' if lock else ''}"
-        )
-        key_rows = f"unnest({self._arrays(table, keys)}) AS k({_quote_list(keys)})"
-        return f"SELECT r.* FROM {key_rows} CROSS JOIN LATERAL ({row}) AS r"
+        if key not in self._cached_selects:
+            match = " AND ".join(f"t.{_quote(name)} = k.{_quote(name)}" for name in keys)
+            row = f"SELECT {_quote_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1"
+            key_rows = f"unnest({self._arrays(table, keys)}) AS k({_quote_list(keys)})"
+            self._cached_selects[key] = (
+                f"SELECT r.* FROM {key_rows} CROSS JOIN LATERAL ({row}{' FOR UPDATE' if lock else ''}) AS r"
+            )
+        return self._cached_selects[key]
 
 
 def _quote(name: str) -> str:

@@ -1,8 +1,8 @@
-"""PostgreSQL: the new rows of a batch, in however many tables, as ONE statement.
+"""PostgreSQL: the new rows of a batch, in any number of tables, as ONE statement.
 
-What it costs to send rows is what it costs to send their values. So where all rows of a table agree (the same
-moment, the same action, no error) the value travels once, and a column that stands in two tables (the content
-of a record and of its audit) travels once for both. There are few forms of such a statement; each is kept.
+Sending rows costs what sending their values costs. So where all rows of a table have the same value (the same time,
+the same action, no error) it is sent once, and a column that two tables have in common (the content item of a record
+and of its audit) is sent once for both. Such a statement has few forms; each is cached.
 """
 
 from __future__ import annotations
@@ -76,25 +76,22 @@ class InsertBuilder:
         if text is None:
             if len(self._cached_sql) >= MAX_CACHED_FORMS:
                 self._cached_sql.clear()
-            text = self._cached_sql[key] = _join_inserts(
-                [_insert(*each) for each in zip(batches, param_lists, strict=True)]
-            )
+            # Each INSERT but the last in a WITH: all see the same snapshot, and none needs another's rows.
+            *earlier, last = [_insert(*each) for each in zip(batches, param_lists, strict=True)]
+            common_tables = ", ".join(f"w{position} AS ({insert})" for position, insert in enumerate(earlier))
+            text = self._cached_sql[key] = f"WITH {common_tables} {last}" if earlier else last
         return text, pool.values
 
     def _params_of(self, batch: RowBatch, pool: _ArgumentPool) -> list[_Param]:
         values_by_column = dict(zip(batch.columns, zip(*batch.rows, strict=True), strict=True))
         constants = _constant_columns(values_by_column)
+        key = (batch.table.name, batch.columns)
+        if key not in self._sql_types:
+            self._sql_types[key] = [self._sql_type(batch.table, name) for name in batch.columns]
         return [
             pool.param_for(sql_type, values[0] if name in constants else values, is_array=name not in constants)
-            for (name, values), sql_type in zip(values_by_column.items(), self._sql_types_of(batch), strict=True)
+            for (name, values), sql_type in zip(values_by_column.items(), self._sql_types[key], strict=True)
         ]
-
-    def _sql_types_of(self, batch: RowBatch) -> list[str]:
-        key = (batch.table.name, batch.columns)
-        found = self._sql_types.get(key)
-        if found is None:
-            found = self._sql_types[key] = [self._sql_type(batch.table, name) for name in batch.columns]
-        return found
 
 
 def _constant_columns(columns: dict[str, tuple[object, ...]]) -> set[str]:
@@ -115,10 +112,3 @@ def _insert(batch: RowBatch, params: Sequence[_Param]) -> str:
     names = ", ".join(f'"{name}"' for name, param in pairs if param.is_array)
     columns = ", ".join(f'"{name}"' for name in batch.columns)
     return f"INSERT INTO {batch.table.name} ({columns}) SELECT {selected} FROM unnest({arrays}) AS n({names})"
-
-
-def _join_inserts(inserts: Sequence[str]) -> str:
-    """Each INSERT but the last in a WITH: all see the same snapshot, and none needs another's rows."""
-    *earlier, last = inserts
-    common_tables = ", ".join(f"w{position} AS ({text})" for position, text in enumerate(earlier))
-    return f"WITH {common_tables} {last}" if earlier else last

@@ -1,14 +1,14 @@
 """SQLite on the standard library's driver: one writer thread, two readers, one process.
 
-Durable and quick enough: WAL, synchronous FULL, BEGIN IMMEDIATE, a log bounded at 64 MiB. Two writing
-processes would starve each other, so whoever starts a second one is told no (see `wiring`).
+Durable and fast enough: WAL, synchronous FULL, BEGIN IMMEDIATE, a log bounded at 64 MiB. Two writing processes would
+starve each other, so a second one is refused (see `wiring`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
 
-from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.engine import Engine, in_transaction
+from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
 from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
@@ -46,8 +46,8 @@ def translate_error(error: Exception) -> SharetallyError:
     return DataRejected(f"{error.__class__.__name__}: {error}")
 
 
-class _ConnectionThread:
-    """One thread and the one connection that lives on it."""
+class SqliteDriver:
+    """One connection on a thread of its own. Its methods return what the thread will have done once it is awaited."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -55,23 +55,41 @@ class _ConnectionThread:
         self._connection: sqlite3.Connection | None = None
         self._closed = False
 
+    def fetch(self, sql: str, arguments: Sequence[object]) -> Coroutine[Any, Any, list[Row]]:
+        """Run a query."""
+        return self.call(lambda c: [dict(row) for row in c.execute(sql, arguments).fetchall()])
+
+    def execute(self, sql: str, arguments: Sequence[object] = ()) -> Coroutine[Any, Any, int]:
+        """Run a statement."""
+        return self.call(lambda c: c.execute(sql, arguments).rowcount)
+
+    def insert(self, sql: str, values: Sequence[Any]) -> Coroutine[Any, Any, None]:
+        """Insert rows into one table."""
+        return self.execute_many(sql, values)
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> Coroutine[Any, Any, None]:
+        """Run a statement once per row, all of them with one visit to the thread."""
+        return self.call(lambda c: c.executemany(sql, rows).close())
+
+    def select(self, sql: str, keys: Sequence[Sequence[object]]) -> Coroutine[Any, Any, list[Row]]:
+        """Send the keys one after another."""
+        return self.fetch(sql, [value for key in keys for value in key])
+
     async def call(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a step there; errors come back translated."""
-        loop = asyncio.get_running_loop()
+        """Run a step on the thread; errors come back translated."""
         if self._closed:
             raise Unavailable("the database is closed")
+
+        def run() -> T:
+            if self._connection is None:
+                self._connection = open_connection(self._path)
+            return operation(self._connection)
+
         try:
             # A COMMIT or ROLLBACK that waits for the thread must not be dropped with whoever waits for it.
-            return await asyncio.shield(
-                loop.run_in_executor(self._executor, lambda: operation(self._opened_connection()))
-            )
+            return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._executor, run))
         except _DRIVER_ERRORS as error:
             raise translate_error(error) from error
-
-    def _opened_connection(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = _open_connection(self._path)
-        return self._connection
 
     async def close(self) -> None:
         """Close the connection, then end the thread."""
@@ -82,7 +100,8 @@ class _ConnectionThread:
         self._executor.shutdown(wait=False)
 
 
-def _open_connection(path: Path) -> sqlite3.Connection:
+def open_connection(path: Path) -> sqlite3.Connection:
+    """A durable connection: WAL, synchronous FULL."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=True)
     connection.row_factory = sqlite3.Row
     for pragma in (
@@ -93,33 +112,6 @@ def _open_connection(path: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
-
-
-class SqliteDriver:
-    """One connection on its own thread."""
-
-    def __init__(self, thread: _ConnectionThread) -> None:
-        self._thread = thread
-
-    async def fetch(self, sql: str, arguments: Sequence[object]) -> list[Row]:
-        """Run a query."""
-        return await self._thread.call(lambda c: [dict(row) for row in c.execute(sql, arguments).fetchall()])
-
-    async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
-        """Run a statement."""
-        return await self._thread.call(lambda c: c.execute(sql, arguments).rowcount)
-
-    async def insert(self, sql: str, values: Sequence[Any]) -> None:
-        """Rows of one table."""
-        await self.execute_many(sql, values)
-
-    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a statement once per row, in one hop to the thread."""
-        await self._thread.call(lambda c: c.executemany(sql, rows))
-
-    async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
-        """Send the keys one after another."""
-        return await self.fetch(sql, [value for key in keys for value in key])
 
 
 class SqliteDialect(PortableDialect):
@@ -144,50 +136,41 @@ class SqliteEngine(Engine):
     allows_long_snapshots = False
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self.dialect = SqliteDialect()
-        self._statements = Statements(self.dialect.sa_dialect)
-        self._writer = _ConnectionThread(path)
+        statements = Statements(self.dialect.sa_dialect)
+        self._drivers = [SqliteDriver(path) for _ in range(1 + READER_COUNT)]
+        self._writer, *readers = (Connection(driver, self.dialect, statements) for driver in self._drivers)
         self._write_lock = asyncio.Lock()
-        self._readers: asyncio.Queue[_ConnectionThread] = asyncio.Queue()
-        self._threads = [self._writer]
+        self._readers: asyncio.Queue[Connection] = asyncio.Queue()
+        for reader in readers:
+            self._readers.put_nowait(reader)
 
     async def open(self) -> None:
         """Open the file, making it where there is none."""
-        for _ in range(READER_COUNT):
-            reader = _ConnectionThread(self._path)
-            self._threads.append(reader)
-            self._readers.put_nowait(reader)
-        await self._writer.call(lambda connection: connection.execute("SELECT 1"))
+        await self._writer.driver.execute("SELECT 1")
 
     async def close(self) -> None:
         """Close all connections; the last one folds the log into the file."""
-        for thread in reversed(self._threads):
-            await thread.close()
-        self._threads.clear()
-
-    def _connection_on(self, thread: _ConnectionThread) -> Connection:
-        return Connection(SqliteDriver(thread), self.dialect, self._statements)
+        for driver in reversed(self._drivers):
+            await driver.close()
 
     @asynccontextmanager
     async def read_connection(self) -> AsyncIterator[Connection]:
-        """One of the reading threads."""
+        """One of the readers."""
         reader = await self._readers.get()
         try:
-            yield self._connection_on(reader)
+            yield reader
         finally:
             self._readers.put_nowait(reader)
 
     @asynccontextmanager
     async def write_transaction(self) -> AsyncIterator[Connection]:
-        """The writing thread, one transaction at a time."""
-        async with self._write_lock:
-            connection = self._connection_on(self._writer)
-            async with in_transaction(connection, "BEGIN IMMEDIATE"):
-                yield connection
+        """The writer, one transaction at a time."""
+        async with self._write_lock, in_transaction(self._writer, "BEGIN IMMEDIATE"):
+            yield self._writer
 
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
-        """A read transaction; keep even a `long` one short, for the log grows while it lasts."""
+        """A read transaction; keep even a `long` one short, because the log grows while it lasts."""
         async with self.read_connection() as connection, in_transaction(connection, "BEGIN"):
             yield connection

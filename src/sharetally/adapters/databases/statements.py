@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from sharetally.adapters.databases.types import Id, UtcTime
 
 Row = Mapping[str, Any]
 Converter = Callable[[Any], Any]
@@ -20,6 +21,19 @@ def convert_rows(rows: Sequence[Row], converters: Mapping[str, Converter]) -> li
     return [
         {name: converters[name](value) if name in converters else value for name, value in row.items()} for row in rows
     ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Binding:
+    """How a driver takes the two types of values that databases store differently."""
+
+    id: Converter
+    time: Converter
+
+
+def unchanged(value: Any) -> Any:
+    """For a driver that takes the value as it is."""
+    return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +51,9 @@ class Statements:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
+        self.bind = Binding(
+            id=Id().bind_processor(dialect) or unchanged, time=UtcTime().bind_processor(dialect) or unchanged
+        )
         self._cached_sql: dict[tuple[object, ...], str] = {}
         self._table_bind_converters: dict[tuple[str, str], Converter | None] = {}
         self._compiled_once: dict[int, _CompiledStatement] = {}
@@ -77,7 +94,7 @@ class Statements:
 
     def bind_rows(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
         """Return the rows as tuples in the order of the columns, converted for the driver."""
-        tuples = list(map(_row_getter(columns), rows))
+        tuples = [tuple(row[name] for name in columns) for row in rows]
         converters = [
             (index, converter) for index, name in enumerate(columns) if (converter := self._bind_converter(table, name))
         ]
@@ -103,14 +120,6 @@ class Statements:
         if table.name not in self._table_result_converters:
             self._table_result_converters[table.name] = _result_converters_of(table.columns, self._dialect)
         return self._table_result_converters[table.name]
-
-
-def _row_getter(columns: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
-    """Takes these columns out of a row; of a single one `itemgetter` would make no tuple."""
-    if len(columns) == 1:
-        (name,) = columns
-        return lambda row: (row[name],)
-    return itemgetter(*columns)
 
 
 def _convert_values(row: Sequence[object], converters: Sequence[tuple[int, Converter]]) -> tuple[object, ...]:

@@ -118,7 +118,7 @@ def messaging_system(broker: Broker) -> str:
 
 def _event_ids(message: Message) -> list[UUID]:
     try:
-        return [ref.id for ref in decode_refs(message.job, message.body)[0]]
+        return [ref.id for ref in decode_refs(message)[0]]
     except MalformedMessage:  # a marker
         return []
 

@@ -1,7 +1,7 @@
-"""The outside feed: each counted event as the requirement document's job, one message each.
+"""The feed: each counted event is published to other services as the requirement document's job, one message each.
 
-The event row that carries it is written in the transaction that counts, and burned after the broker has
-confirmed: at least once, in the document's words, with `version` and the new `shareCount` added.
+`FeedReaction` writes an event that carries the job, in the transaction that counts. `Feed` burns that event after the
+broker has confirmed the message: at least once, in the document's words, plus `version` and the new `shareCount`.
 """
 
 from __future__ import annotations
@@ -19,26 +19,33 @@ from sharetally.flow.worker import JobResult
 from sharetally.ports import Broker, Delivery, EventRef, EventStore, FeedMessage, Ledger, Queue, Total
 
 
-def feed_events(events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[Event]:
-    """One event per counted event, its payload the document's job."""
-    return [_feed_event(event, totals[event.content].shares if event.content in totals else 0) for event in events]
+class FeedReaction:
+    """Lets one event of the feed follow each counted event; its payload is the job that is published."""
 
+    name = "feed"
+    jobs = (str(Job.SHARE_FEED),)
 
-def _feed_event(event: Event, shares: int) -> Event:
-    return Event(
-        id=new_id(),
-        job=Job.SHARE_FEED,
-        content=event.content,
-        at=event.at,
-        share_id=event.share_id,
-        user_id=event.user_id,
-        request_id=event.request_id,
-        payload=to_payload(event.job, feed_job(event, shares)),
-    )
+    def react(self, counted: Sequence[Event], totals: Mapping[ContentRef, Total]) -> Sequence[Event]:
+        """The events of the feed, with the new count of each content item."""
+        return [
+            Event(
+                id=new_id(),
+                job=Job.SHARE_FEED,
+                content=event.content,
+                at=event.at,
+                share_id=event.share_id,
+                user_id=event.user_id,
+                request_id=event.request_id,
+                payload=to_payload(
+                    event.job, feed_job(event, totals[event.content].shares if event.content in totals else 0)
+                ),
+            )
+            for event in counted
+        ]
 
 
 class Feed:
-    """The owner of what goes outside."""
+    """The owner of the feed's events."""
 
     queue = Queue(name="feed", jobs=(str(Job.SHARE_FEED),))
 
@@ -56,15 +63,16 @@ class Feed:
         async with self._ledger.transaction() as tx:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_FEED]
             if events:
-                await self._broker.publish_feed([_message(event) for event in events])
+                jobs_of_events = [(event, *from_payload(event.payload)) for event in events]
+                await self._broker.publish_feed(
+                    [
+                        FeedMessage(job=name, message_id=job.jobId, at=event.at, body=msgspec.json.encode(job))
+                        for event, name, job in jobs_of_events
+                    ]
+                )
                 await tx.burn([event.id for event in events])
         return done_or_duplicate(jobs, events)
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""
         return await park_event(self._events, job, reason)
-
-
-def _message(event: Event) -> FeedMessage:
-    name, job = from_payload(event.payload)
-    return FeedMessage(job=name, message_id=job.jobId, at=event.at, body=msgspec.json.encode(job))

@@ -40,15 +40,12 @@ class Post:
             events = [event for event in await tx.take([job.id for job in jobs]) if event.job == Job.SHARE_POST]
             keys = {event.id: key_of_post(event) for event in events}
             work = UnitOfWork(await tx.lock(LockSet(records=frozenset(keys.values()))), self._clock.now())
-            for event in events:
-                self._fail(work, keys[event.id], event)
+            for event, ids in zip(events, Ids.new(len(events)), strict=True):
+                key, request_id = keys[event.id], event.request_id
+                apply_trigger(work, key, Trigger.REJECT, ids, actor=ACTOR, request_id=request_id, failure=UNAVAILABLE)
             await tx.write(work.take_writes())
             await tx.burn(list(keys))
         return done_or_duplicate(jobs, events)
-
-    def _fail(self, work: UnitOfWork, key: RecordKey, event: Event) -> None:
-        (ids,) = Ids.new(1)
-        apply_trigger(work, key, Trigger.REJECT, ids, actor=ACTOR, request_id=event.request_id, failure=UNAVAILABLE)
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""

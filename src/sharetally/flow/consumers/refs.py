@@ -13,7 +13,7 @@ from sharetally.ports import Delivery, EventRef, EventStore
 
 def decode_delivery(delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
     """The jobs of an inside message."""
-    return decode_refs(delivery.job, delivery.body)
+    return decode_refs(delivery)
 
 
 async def park_event(events: EventStore, ref: EventRef, reason: str) -> JobResult:

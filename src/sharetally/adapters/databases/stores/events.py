@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.connection import RowBatch
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import SqlTransaction
 from sharetally.adapters.databases.statements import Row
@@ -97,9 +98,9 @@ class SqlEventStore(EventStore):
 
     async def add_parked(self, event: Event, reason: str) -> None:
         """Insert the event together with the reason."""
-        row = {**mapping.event_row(event), "parked_reason": reason[:MAX_REASON]}
         async with self._engine.write_transaction() as connection:
-            await connection.insert((_EVENTS, [row]))
+            row = (*mapping.event_row(event, connection.bind), reason[:MAX_REASON])
+            await connection.insert_rows(RowBatch(_EVENTS, (*mapping.EVENT_COLUMNS, "parked_reason"), [row]))
 
     async def parked(self, *, limit: int, after: UUID | None = None) -> list[ParkedEvent]:
         """Read backwards from `after`: ids rise with the time of creation."""
@@ -143,8 +144,11 @@ class SqlEventStore(EventStore):
             if settle is not None:
                 await settle(SqlTransaction(connection))
             await connection.delete(_EVENTS, "id", [event_id])
-            await connection.insert((tables.adjustments, [mapping.adjustment_row(item) for item in adjustments]))
-            await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))
+            lines = [mapping.adjustment_row(item, connection.bind) for item in adjustments]
+            await connection.insert_rows(
+                RowBatch(tables.adjustments, mapping.ADJUSTMENT_COLUMNS, lines),
+                RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [mapping.audit_row(audit, connection.bind)]),
+            )
         return True
 
 

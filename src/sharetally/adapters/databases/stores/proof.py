@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, RowBatch
 from sharetally.adapters.databases.counting import CONTENT_KEY
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.statements import Row
@@ -80,7 +80,8 @@ class SqlProofStore(ProofStore):
             amount = next((-cell.drift for cell in same_cell), 0)
             if amount:
                 await _add_to_cell(connection, drifted, amount)
-                await connection.insert((tables.share_audit, [mapping.audit_row(audit)]))
+                row = mapping.audit_row(audit, connection.bind)
+                await connection.insert_rows(RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [row]))
         return amount
 
     async def reset_after_restore(self) -> int:

@@ -1,7 +1,7 @@
-"""Puts the newest absolute counts where readers look first and tells who listens, once per counted batch.
+"""Puts the newest absolute counts into the cache and sends them to live clients, once per counted batch.
 
-Counts carry their version, and a lower one never overwrites a higher one: announcements may come late,
-twice or in any order. The cache comes first: who hears nothing yet finds there what was told before.
+Counts carry their version, and a lower one never overwrites a higher one, so announcements may come late, twice or in
+any order. The cache comes first: a client that starts to listen only now finds there what was announced before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = structlog.get_logger("sharetally.announce")
 
 
 class Announcer:
-    """Reads what stands after the commit, caches it and tells it."""
+    """Reads the counts after the commit, caches them and sends them to the channel."""
 
     def __init__(self, *, counts: CountStore, cache: Cache | None, channel: Channel | None = None) -> None:
         self._counts = counts
@@ -28,7 +28,7 @@ class Announcer:
         self._channel = channel
 
     async def announce(self, contents: Iterable[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """A fault here loses nothing: cached counts end within a minute, followed ones are read again."""
+        """A fault here loses nothing: cached counts expire within a minute, and followed ones are read again."""
         if self._cache is None and self._channel is None:
             return
         wanted = sorted(contents)
@@ -37,13 +37,10 @@ class Announcer:
             return
         try:
             for start in range(0, len(wanted), MAX_PER_STATEMENT):
-                await self._tell(wanted[start : start + MAX_PER_STATEMENT], minute_counts if start == 0 else ())
+                counts = await self._counts.stored(wanted[start : start + MAX_PER_STATEMENT])
+                if self._cache is not None:
+                    await self._cache.put(counts)
+                if self._channel is not None:
+                    await self._channel.announce(counts, minute_counts if start == 0 else ())
         except SharetallyError as error:
             log.info("not announced", contents=len(wanted), reason=error.detail)
-
-    async def _tell(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount]) -> None:
-        counts = await self._counts.stored(contents)
-        if self._cache is not None:
-            await self._cache.put(counts)
-        if self._channel is not None:
-            await self._channel.announce(counts, minute_counts)
