@@ -1,1 +1,1 @@
-"""One suite a port, run over every adapter that implements it."""
+"""One suite for each port, run for every adapter that implements the port."""

@@ -1,4 +1,4 @@
-"""What the database suites share: a database at the head, legal values, and the steps of writers and counters."""
+"""What the database suites share: a migrated database, valid values, and the steps of writers and counters."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ VIDEO = ContentRef(type="video", id="abc")
 ARTICLE = ContentRef(type="article", id="abc")
 AT = datetime(2026, 11, 20, 12, 34, 56, 123456, tzinfo=UTC)
 DATABASES = ("sqlite", "postgresql", "mysql")
-SERVERS = ("postgresql", "mysql")  # the databases that more than one writer may write to
+SERVERS = ("postgresql", "mysql")  # the databases to which several processes can write
 
 
 def database_url_for(request: pytest.FixtureRequest, folder: Path) -> str:
-    """A file of the test's own, or the database of its module on a server; the fixture's parameter says which."""
+    """A file for this test, or the database of its module on a server, as the fixture's parameter says."""
     if request.param == "sqlite":
         return f"sqlite:///{folder}/sharetally.db"
     url: str = request.getfixturevalue(f"module_{request.param}_url")
@@ -47,7 +47,7 @@ def database_url_for(request: pytest.FixtureRequest, folder: Path) -> str:
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[SqlDatabase]:
-    """The database as one more process sees it."""
+    """A connection to the same database, as another process would have."""
     db = database_from_url(url)
     await db.open()
     try:
@@ -58,7 +58,7 @@ async def open_database(url: str) -> AsyncIterator[SqlDatabase]:
 
 @asynccontextmanager
 async def open_empty_database(url: str) -> AsyncIterator[SqlDatabase]:
-    """An open database at the head, without a row."""
+    """An open, migrated database without rows."""
     async with open_database(url) as db:
         if await db.schema.revision() is None:
             await asyncio.to_thread(upgrade, url)
@@ -117,7 +117,7 @@ def link(**changes: Any) -> ShareLink:
 
 
 def adjustment(amount: int = 5, **changes: Any) -> Adjustment:
-    """A correction of VIDEO's count."""
+    """An adjustment of VIDEO's count."""
     made = new_id()
     stands = Adjustment(
         id=made,
@@ -133,7 +133,7 @@ def adjustment(amount: int = 5, **changes: Any) -> Adjustment:
 
 
 def audit_entry(**changes: Any) -> AuditEntry:
-    """A line of the audit about VIDEO."""
+    """An audit line about VIDEO."""
     stands = AuditEntry(
         id=new_id(),
         at=AT,
@@ -150,7 +150,7 @@ def audit_entry(**changes: Any) -> AuditEntry:
 
 
 def session(**changes: Any) -> Session:
-    """Anna's session in the console, of an hour."""
+    """A session of anna's in the console that is valid for an hour."""
     stands = Session(
         id=new_id(),
         digest=token_bytes(32),
@@ -165,7 +165,7 @@ def session(**changes: Any) -> Session:
 
 
 def created_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
-    """The token of a share that was made."""
+    """The event of a share that was made."""
     by_record = isinstance(of, ShareRecord)
     stands = Event(
         id=new_id(),
@@ -184,7 +184,7 @@ def created_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
 
 
 def deleted_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
-    """The token of a share that was withdrawn."""
+    """The event of a share that was withdrawn."""
     return created_event(of, job=Job.SHARE_DELETED, delta=-1, cell_delta=-1, **changes)
 
 
@@ -196,7 +196,7 @@ def moved_event(of: ShareRecord | ShareLink, origin: Cell, **changes: Any) -> Ev
 
 
 def adjusted_event(of: Adjustment) -> Event:
-    """The token of a correction."""
+    """The event of an adjustment."""
     return Event(
         id=new_id(),
         job=Job.SHARE_COUNT_UPDATE,
@@ -222,13 +222,13 @@ def links_by_id(*links: ShareLink) -> dict[Any, ShareLink]:
 
 
 async def write_rows(db: SqlDatabase, writes: Writes) -> None:
-    """Write in a transaction of its own."""
+    """Write in its own transaction."""
     async with db.transaction() as tx:
         await tx.write(writes)
 
 
 async def insert_shares(db: SqlDatabase, *shares: ShareRecord | ShareLink) -> list[Event]:
-    """Write new shares with their tokens, not counted yet."""
+    """Write new shares with their events, not counted yet."""
     records = [each for each in shares if isinstance(each, ShareRecord)]
     links = [each for each in shares if isinstance(each, ShareLink)]
     events = [created_event(each) for each in shares]
@@ -237,7 +237,7 @@ async def insert_shares(db: SqlDatabase, *shares: ShareRecord | ShareLink) -> li
 
 
 async def count_events(db: SqlDatabase, events: Sequence[Event]) -> Mapping[ContentRef, Total]:
-    """Burn tokens and move what they say, as the counter does; a deadlock runs it again."""
+    """Burn events and move the counts as the counter does; retried after a deadlock."""
 
     async def once() -> Mapping[ContentRef, Total]:
         async with db.transaction() as tx:
@@ -259,13 +259,13 @@ async def retry_transient(step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def execute_sql(db: SqlDatabase, statement: str, **parameters: object) -> list[Mapping[str, object]]:
-    """Plain SQL in a transaction of its own."""
+    """Execute plain SQL in its own transaction."""
     async with db.transaction() as tx:
         return await tx.execute(statement, parameters)
 
 
 async def query_int(db: SqlDatabase, statement: str, **parameters: object) -> int:
-    """The single number that a query answers."""
+    """The single number that a query returns."""
     (row,) = await execute_sql(db, statement, **parameters)
     (value,) = row.values()
     assert isinstance(value, int)

@@ -1,4 +1,4 @@
-"""What the suites about deliveries share: deliveries written and claimed, and a database clock that jumps."""
+"""What the delivery suites share: deliveries written and claimed, and a database clock that jumps."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ HOOK = Target("hook", "shop", "hook")
 
 
 def new(target: Target = HOOK, **changes: Any) -> NewDelivery:
-    """A delivery that is due at once, with a key and a message of its own."""
+    """A delivery that is due at once, with its own key and message."""
     made = new_id()
     values = {"id": made, "target": target, "key": str(made), "message_id": new_id(), "payload": '{"a": 1}'}
     return NewDelivery(**{**values, **changes})
 
 
 async def enqueue(db: SqlDatabase, *wanted: NewDelivery) -> list[NewDelivery]:
-    """Write them in a transaction of their own; returns those that were written."""
+    """Write them in their own transaction; returns those that were written."""
     async with db.transaction() as tx:
         written = set(await tx.deliveries.enqueue(wanted))
     return [each for each in wanted if each.id in written]
 
 
 async def registered(db: SqlDatabase) -> UUID:
-    """A new worker."""
+    """Register a new worker."""
     worker = new_id()
     await db.deliveries.register(worker, "1.0")
     return worker
 
 
 async def claim(db: SqlDatabase, worker: UUID, *, slots: int = 100, since: datetime = EPOCH) -> list[Delivery]:
-    """Everything that is due, gate by gate, as far as the slots go."""
+    """Claim everything that is due, gate by gate, as far as the slots allow."""
     found: list[Delivery] = []
     for gate in (await db.deliveries.due(KINDS, since)).gates:
         found += (await db.deliveries.claim(worker, gate, KINDS, since, slots - len(found))).deliveries
@@ -53,7 +53,7 @@ async def claim(db: SqlDatabase, worker: UUID, *, slots: int = 100, since: datet
 
 
 async def finish(db: SqlDatabase, delivery: Delivery, worker: UUID, outcome: Outcome) -> bool:
-    """Store an outcome in a transaction of its own."""
+    """Store an outcome in its own transaction."""
     async with db.transaction() as tx:
         return await tx.deliveries.finish(delivery, worker, outcome)
 
@@ -73,7 +73,7 @@ async def logged(db: SqlDatabase) -> dict[UUID, str]:
 
 
 async def consistent(db: SqlDatabase) -> bool:
-    """Whether what the targets say of their rows is what the rows say."""
+    """Whether the targets agree with their rows."""
     d, t = tables.deliveries, tables.delivery_targets
     async with db._engine.read_connection() as connection:
         rows = await connection.rows(
@@ -93,7 +93,7 @@ async def consistent(db: SqlDatabase) -> bool:
 
 
 class JumpingClock:
-    """The database's clock as all statements about deliveries see it, `ahead` of the real one."""
+    """The database's clock, as all statements about deliveries see it, is `ahead` of the real one."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
@@ -109,7 +109,7 @@ class JumpingClock:
 async def insert_waiting(
     db: SqlDatabase, *, targets: Sequence[Target], rows_each: int, due_in: timedelta, failing: bool
 ) -> None:
-    """Many waiting rows at once, past the code that would write them one by one."""
+    """Insert many waiting rows at once, without the code that would write them one by one."""
     d, t, m = tables.deliveries, tables.delivery_targets, tables.messages
     message, now = new_id(), await db.events.now()
     due = now + due_in

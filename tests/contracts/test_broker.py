@@ -1,4 +1,4 @@
-"""What a broker promises, on every broker there is.
+"""The contract of a broker, tested on every broker.
 
 What only RabbitMQ can do or suffer is in `test_broker_amqp.py`.
 """
@@ -43,7 +43,7 @@ def created_messages(*bodies: str) -> list[Message]:
 
 
 async def take(subscription: Subscription, number: int) -> list[Delivery]:
-    """Exactly so many deliveries."""
+    """Receive exactly so many deliveries."""
     deliveries: list[Delivery] = []
     async with asyncio.timeout(TIMEOUT):
         while len(deliveries) < number:
@@ -101,7 +101,7 @@ async def test_a_queue_takes_its_own_jobs_and_markers(broker: Broker) -> None:
 async def test_headers_travel_with_their_message(broker: Broker) -> None:
     headers = (("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("other", "é"))
     await broker.publish([Message(job="share_created", body=b"headed", headers=headers), *created_messages("plain")])
-    for _ in range(2):  # what comes again has them too
+    for _ in range(2):  # redelivered messages have them too
         async with broker.subscribe("count", prefetch=10) as subscription:
             headed, plain = await take(subscription, 2)
         assert sorted(headed.headers) == sorted(headers)

@@ -60,7 +60,7 @@ async def broker(proxy: Proxy) -> AsyncIterator[AmqpBroker]:
 
 @pytest.fixture
 async def raw(amqp_url: str) -> AsyncIterator[AbstractChannel]:
-    """A foreign service's channel."""
+    """The channel of an external service."""
     connection = await aiormq.connect(amqp_url)
     yield await connection.channel()
     await connection.close()
@@ -86,7 +86,7 @@ async def wait_for_connected(broker: Broker, *, connected: bool) -> None:
 
 
 async def publishes_again(broker: Broker, body: str) -> None:
-    """Publish as the relay does: again, until it works."""
+    """Publish as the relay does: repeat until it works."""
     async with asyncio.timeout(TIMEOUT):
         while True:
             try:
@@ -96,7 +96,7 @@ async def publishes_again(broker: Broker, body: str) -> None:
 
 
 async def drain(broker: Broker, number: int) -> list[str]:
-    """Subscribe as the worker does: again, until it works; take so many and acknowledge them."""
+    """Subscribe as the worker does: repeat until it works; receive so many and acknowledge them."""
     async with asyncio.timeout(TIMEOUT):
         while True:
             try:
@@ -129,7 +129,7 @@ async def test_messages_outlive_the_broker(broker: AmqpBroker, raw: AbstractChan
 
 
 async def test_a_channel_that_ends_without_a_reason_is_a_broker_that_is_away(proxy: Proxy) -> None:
-    """aiormq then fails what waits for a confirm with a bare `Exception`."""
+    """aiormq then fails everything that waits for a confirm with a bare `Exception`."""
     async with open_broker(proxy.url) as broker:
         proxy.stall(Direction.TO_CLIENT)
         publishing = asyncio.create_task(broker.publish(created_messages("[]")))
@@ -198,7 +198,7 @@ async def test_existing_queues_are_used_unchanged(amqp_url: str, raw: AbstractCh
     assert "sharetally.in" in {line["name"] for line in logs if line["event"] == "broker_used_as_it_stands"}
 
 
-# the feed, foreign messages, the dead queue
+# the feed, external messages, the queue of rejected messages
 
 
 async def test_the_feed_carries_one_job_with_its_properties(broker: AmqpBroker, raw: AbstractChannel) -> None:
@@ -343,7 +343,7 @@ async def test_a_silent_connection_is_noticed_by_its_missing_heartbeats(proxy: P
         async with asyncio.timeout(TIMEOUT):
             with pytest.raises(BrokerUnavailable):
                 await subscription.next(1)
-    # leaving does not wait for the silent side either
+    # closing does not wait for the silent side either
 
 
 async def test_state_of_a_silent_broker_times_out(proxy: Proxy) -> None:
@@ -353,7 +353,7 @@ async def test_state_of_a_silent_broker_times_out(proxy: Proxy) -> None:
             assert await broker.state("count") is None
 
 
-# an alarm of the broker
+# an alarm of the broker's resources
 
 
 async def test_a_blocked_connection_refuses_at_once_until_the_alarm_is_over(broker: AmqpBroker, proxy: Proxy) -> None:

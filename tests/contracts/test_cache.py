@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 VIDEO = ContentRef(type="video", id="abc")
 OTHER = ContentRef(type="video", id="other")
-GENEROUS_TIMEOUT = 10.0  # seconds; a busy machine is no fault
+GENEROUS_TIMEOUT = 10.0  # seconds; a busy machine is not a fault
 AT = datetime(2026, 11, 20, 12, 30, 1, 234567, tzinfo=UTC)
 
 
@@ -85,7 +85,7 @@ async def keys(server: Redis) -> list[str]:
     return [str(key) for key in await server.keys()]
 
 
-# what every cache does
+# every cache
 
 
 async def test_an_unknown_content_is_a_miss(cache: Cache) -> None:
@@ -275,12 +275,12 @@ async def test_redis_errors_are_misses(redis_url: str) -> None:
     await cache.close()
 
 
-# a server that is not there, or not well
+# a server that is not there or does not work
 
 
 @pytest.fixture
 def dead_url() -> Iterator[str]:
-    """A port that is ours and refuses: bound, never listening."""
+    """A port of our own that refuses connections: bound, but never listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"redis://:hunter2@127.0.0.1:{bound.getsockname()[1]}/0"
@@ -288,7 +288,7 @@ def dead_url() -> Iterator[str]:
 
 @dataclass
 class Stalled:
-    """A server that takes connections, says `words` and then nothing more."""
+    """A server that accepts connections, sends `words` and then nothing more."""
 
     url: str
     words: bytes = b""

@@ -1,4 +1,4 @@
-"""The `Channel` port, one suite over every adapter; then what each does when its server leaves and comes back."""
+"""The `Channel` port, one suite for every adapter; then how each behaves when its server leaves and returns."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from tests.services.virtual_hosts import VirtualHosts
 pytestmark = pytest.mark.anyio
 
 SERVERS_PAGE = DOCS / "how-to" / "postgresql-rabbitmq.md"
-TIMEOUT = 30.0  # seconds; only what is broken takes so long
-PATIENT = 10.0  # seconds; a busy machine is no fault
+TIMEOUT = 30.0  # seconds; only a fault takes this long
+PATIENT = 10.0  # seconds; a busy machine is not a fault
 VIDEO = ContentRef(type="video", id="abc")
 OTHER = ContentRef(type="video", id="other")
 AT = datetime(2026, 11, 20, 12, 30, 1, 234567, tzinfo=UTC)
@@ -121,7 +121,7 @@ def _channels(request: pytest.FixtureRequest) -> tuple[Channel, Channel]:
     return same, same
 
 
-# what every channel does
+# every channel
 
 
 async def test_only_followed_contents_are_received(pair: ChannelPair) -> None:
@@ -181,7 +181,7 @@ async def test_unfollowing_is_idempotent(pair: ChannelPair) -> None:
         await channel.close()
 
 
-# a server that leaves and comes back
+# a server that leaves and returns
 
 
 async def test_redis_reports_a_gap_and_keeps_receiving(redis_url: str) -> None:
@@ -207,7 +207,7 @@ async def test_redis_leaves_a_server_that_has_gone_silent(redis_url: str) -> Non
         await hears.open(ear)
         await ear.until(lambda: ear.gaps == 1)
         server.stall(new_connections=False)
-        await hears.follow([VIDEO])  # and does not wait for it long
+        await hears.follow([VIDEO])  # and does not wait long for it
         await ear.until(lambda: ear.gaps >= 2)
         says = RedisChannel(redis_url, timeout=PATIENT)
         stack.push_async_callback(says.close)

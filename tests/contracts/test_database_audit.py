@@ -62,7 +62,7 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 @pytest.fixture
 async def lines(db: SqlDatabase) -> list[AuditEntry]:
-    """Newest first, as they are read."""
+    """The lines, newest first, in the order in which they are read."""
     made = [audit_entry(), audit_entry(user_id="berta", error_code="rejected", error_message="berta's own words")]
     await write_rows(db, Writes(audit=made))
     return made[::-1]

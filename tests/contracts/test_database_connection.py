@@ -1,4 +1,4 @@
-"""A database that is away, closed, or goes away in the middle: `Unavailable`, and the next call finds it again."""
+"""A database that is unavailable, closed or lost in the middle: `Unavailable`, and the next call reconnects."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def records(db: SqlDatabase) -> int:
     return await query_int(db, "SELECT count(*) AS n FROM share_records")
 
 
-# away from the start
+# unavailable from the start
 
 
 @pytest.mark.parametrize("scheme", SERVERS)
@@ -148,7 +148,7 @@ async def test_a_closed_database_refuses_calls(db: SqlDatabase) -> None:
         await db.proof.verify(None, lambda _: None)
 
 
-# gone in the middle
+# lost in the middle
 
 
 @on_servers
@@ -192,7 +192,7 @@ async def test_a_connection_that_dies_before_the_commit(db: SqlDatabase, url: st
 
 @on_servers
 async def test_connections_that_die_while_nobody_uses_them(db: SqlDatabase, url: str) -> None:
-    """At the most, those calls fail that were given a connection before its end was known."""
+    """Only calls may fail that got a connection before it was known to be lost."""
     kind = url.split(":")[0]
     met, numbers = asyncio.Barrier(4), set[int]()
 
@@ -314,7 +314,7 @@ async def test_an_abandoned_transaction_releases_its_locks(url: str, monkeypatch
 
 @on_servers
 async def test_a_dead_connection_is_waited_for_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not for the statement, its end, the transaction's end and the connection's, one after another."""
+    """The time must not add up for the statement, its end, the transaction's end and the connection's."""
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 2.0)
     async with open_empty_database(url), open_proxy(url) as proxy, open_database(proxy.url) as db:
@@ -327,7 +327,7 @@ async def test_a_dead_connection_is_waited_for_once(url: str, monkeypatch: pytes
 
 @on_servers
 async def test_a_full_verification_has_no_time_limit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a ledger of millions it takes longer than any other answer may."""
+    """On a ledger of millions of rows it takes longer than any other query may."""
     async with open_empty_database(url) as near:
         await insert_shares(near, record())
     for module in ("mysql", "postgresql"):

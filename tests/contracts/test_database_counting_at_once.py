@@ -1,4 +1,4 @@
-"""Counting in one go is the same as taking, burning, folding and moving by hand, whatever a day brings."""
+"""Counting in one statement gives the same result as taking, burning, folding and moving step by step."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def count_at_once(db: SqlDatabase, events: Sequence[Event]) -> CountedBatc
 
 
 async def read_everything(db: SqlDatabase) -> list[list[tuple[object, ...]]]:
-    """All that counting writes, but for the clock."""
+    """Everything that counting writes, except times."""
     queries = (
         "SELECT content_type, content_id, shares FROM share_totals ORDER BY 1, 2",
         "SELECT content_type, content_id, dimension, value, shares, last_at FROM share_counts ORDER BY 1, 2, 3, 4",
@@ -96,7 +96,7 @@ def random_day(rng: random.Random) -> list[Event]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_counting_in_one_statement_equals_counting_step_by_step(db: SqlDatabase, seed: int) -> None:
-    """The same day, taken, burned, folded and moved by hand, and counted by the database itself."""
+    """The same events: taken, burned, folded and moved step by step, and counted by the database itself."""
     rng = random.Random(seed)
     events = random_day(rng)
     parts = [events[start : start + 41] for start in range(0, len(events), 41)]

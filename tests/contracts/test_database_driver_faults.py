@@ -1,4 +1,4 @@
-"""A database driver that fails in a way that no code names, as libraries do while a connection is ending."""
+"""A database driver that fails with an undocumented exception, as libraries do while a connection is closing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class FailingDriver:
-    """Fails at COMMIT with this; all else works."""
+    """Fails at COMMIT with this exception; everything else works."""
 
     def __init__(self, fault: Exception) -> None:
         self._fault = fault
@@ -41,7 +41,7 @@ class FailingDriver:
 async def test_a_commit_that_fails_in_any_other_way_may_have_arrived(
     fault: Exception, told: type[SharetallyError]
 ) -> None:
-    """Or its batch would run again unseen, and be there twice."""
+    """Otherwise its batch would be retried unnoticed and stored twice."""
     connection = cast(Connection, SimpleNamespace(driver=FailingDriver(fault)))
     with pytest.raises(told):
         async with in_transaction(connection, "BEGIN"):

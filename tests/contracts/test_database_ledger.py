@@ -1,4 +1,4 @@
-"""What the write side stores, and what it refuses to; it comes back whole, and is compared exactly."""
+"""What the write side stores and what it rejects; values are returned unchanged and compared exactly."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def records(db: SqlDatabase) -> int:
     return await query_int(db, "SELECT count(*) AS n FROM share_records")
 
 
-# refusals
+# rejections
 
 
 @pytest.mark.parametrize("kind", ["record", "link", "code", "adjustment", "job id", "answer", "event"])
@@ -160,7 +160,7 @@ async def test_an_invalid_status_is_refused(db: SqlDatabase) -> None:
     assert await db.shares.by_id(made.id) == made
 
 
-# what is written comes back
+# values are returned as written
 
 
 async def test_a_record_comes_back_whole(db: SqlDatabase) -> None:
@@ -261,7 +261,7 @@ async def test_events_come_back_whole(db: SqlDatabase) -> None:
 
 
 async def test_ids_are_compared_exactly(db: SqlDatabase) -> None:
-    """Case, trailing spaces, accents, composition, signs of other planes: each is somebody else."""
+    """Case, trailing spaces, accents, composition, characters of other planes: each makes a different user."""
     contents = [record(content=ContentRef(type="video", id=each)) for each in EXOTIC]
     users = [record(user_id=each) for each in EXOTIC if each != "abc"]
     await write_rows(db, Writes(new_records=records_by_key(*contents, *users)))

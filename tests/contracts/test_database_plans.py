@@ -1,4 +1,4 @@
-"""How the databases find rows among many: by index, in the order of the keys, however long the list of keys is."""
+"""How the databases find rows among many: by index and in the order of the keys, however many keys there are."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ SEARCHES: tuple[tuple[AuditFilter, Branch, str], ...] = (
 
 
 async def explain_search(engine: Engine, which: AuditFilter, branch: Branch) -> str:
-    """The plan of the statement that looks through one branch of the audit."""
+    """The plan of the statement that searches one branch of the audit."""
     async with engine.read_connection() as connection:
         statement = branch_statement(connection, which, branch, ANYTIME, 51)
     return await explain(engine, statement)

@@ -1,4 +1,4 @@
-"""Transactions, one suite over all three databases: all or nothing, who locks first, parts that fail alone."""
+"""Transactions, one suite for all three databases: all or nothing, lock order, and parts that fail alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_nothing_is_seen_before_the_commit(db: SqlDatabase) -> None:
 
 
 async def test_a_writer_that_is_cancelled_anywhere_leaves_all_or_nothing(db: SqlDatabase) -> None:
-    """Cancelled after the first turn of the loop, after the second, … whatever it was waiting for."""
+    """Cancelled after the first turn of the event loop, after the second, and so on, whatever it was waiting for."""
     for turns in range(60):
         made, other = record(user_id=f"u{turns}"), record(user_id=f"v{turns}")
         writer = asyncio.create_task(write_rows(db, Writes(new_records=records_by_key(made, other))))
@@ -131,7 +131,7 @@ async def test_a_commit_that_waits_for_the_thread_is_not_dropped_with_its_writer
 
 @on_servers
 async def test_a_transaction_sees_what_others_commit_meanwhile(db: SqlDatabase) -> None:
-    """READ COMMITTED: what is locked late is not judged by an early snapshot."""
+    """READ COMMITTED: a row that is locked late is not read from an early snapshot."""
     count = "SELECT count(*) AS n FROM share_records"
     async with db.transaction() as tx:
         assert [dict(row) for row in await tx.execute(count, {})] == [{"n": 0}]
@@ -257,7 +257,7 @@ async def test_a_deadlock_is_resolved(db: SqlDatabase) -> None:
 
 @on_servers
 async def test_a_deadlock_inside_a_savepoint_ends_the_whole_transaction(db: SqlDatabase) -> None:
-    """InnoDB ends the transaction with it; what came after would commit by itself, one statement at a time."""
+    """InnoDB then ends the transaction; later statements would each commit by themselves."""
     one, two = record(user_id="one"), record(user_id="two")
     await write_rows(db, Writes(new_records=records_by_key(one, two)))
     met = asyncio.Barrier(2)
@@ -278,7 +278,7 @@ async def test_a_deadlock_inside_a_savepoint_ends_the_whole_transaction(db: SqlD
     assert await records(db) == 3
 
 
-# parts
+# savepoints
 
 
 async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:

@@ -122,7 +122,7 @@ async def test_an_attempt_that_was_stored_becomes_unknown(db: SqlDatabase) -> No
 
 
 async def test_leases_of_a_worker_without_a_row_are_seen(db: SqlDatabase) -> None:
-    """As a backup brings them back."""
+    """Deliveries as a restored backup contains them."""
     worker = new_id()
     (written,) = await enqueue(db, new())
     await claim(db, worker)

@@ -58,7 +58,7 @@ async def stage(url: str) -> AsyncIterator[Harness]:
 
 
 class Hooks:
-    """Delivers hooks by a function, and remembers which arrived."""
+    """Delivers hooks by calling a function, and remembers which arrived."""
 
     kind: str = "hook"
     retries: Backoff = Backoff(first=0.0, longest=0.0, attempts=3)
@@ -89,7 +89,7 @@ async def done(stage: Harness, number: int) -> bool:
 
 
 def slow_poll(stage: Harness, handler: Handler) -> DeliveryLoop:
-    """A loop that looks by itself once an hour: only a nudge wakes it earlier."""
+    """A loop that polls once an hour: only a nudge wakes it earlier."""
     loop = stage.deliveries(handler)
     loop._poll = 3600.0
     return loop
@@ -223,7 +223,7 @@ async def test_what_may_have_arrived_is_not_sent_again(stage: Harness) -> None:
 
 
 async def test_what_follows_from_an_outcome_is_written_with_it(stage: Harness) -> None:
-    """A handler that cannot settle has failed, and nothing that it wrote stays."""
+    """If a handler cannot settle, the attempt has failed, and nothing that it wrote remains."""
 
     class Broken(Hooks):
         async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:

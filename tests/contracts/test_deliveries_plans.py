@@ -1,4 +1,4 @@
-"""How a claim finds what is due among many that are not: by its index, without sorting and without reading the rest."""
+"""How a claim finds what is due among many rows: by its index, without sorting and without reading the rest."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 
 async def fill(db: SqlDatabase, url: str, rows: int) -> None:
-    """So many rows wait for 1,000 dead targets, all of them due, and the planner knows."""
+    """So many rows wait for 1,000 dead targets, all of them due, and the planner's statistics are up to date."""
     await insert_waiting(db, targets=DEAD_TARGETS, rows_each=rows // 1_000, due_in=-timedelta(hours=1), failing=True)
     if statement := ANALYZE.get(url.split(":")[0]):
         await execute_sql(db, statement)
 
 
 async def plan(engine: Engine, statement: sa.Select[*tuple[object, ...]], **values: object) -> str:
-    """What the database says of a statement as the store runs it: in a writing transaction."""
+    """The database's plan of a statement as the store runs it: in a writing transaction."""
     sql, arguments, _ = Statements(engine.dialect.sa_dialect).compile(statement, values)
     explain = "EXPLAIN QUERY PLAN" if isinstance(engine, SqliteEngine) else "EXPLAIN"
     async with engine.write_transaction() as connection:
@@ -85,7 +85,7 @@ async def test_a_healthy_target_next_to_a_hundred_thousand_rows_of_dead_ones(db:
     began = perf_counter()
     claimed = await claim(db, worker, slots=1)
     assert perf_counter() - began < 1
-    assert [each.id for each in claimed] == [written.id]  # what fails comes after what does not
+    assert [each.id for each in claimed] == [written.id]  # failing targets come after healthy ones
     await db.deliveries.close_gate("hook", "away")
     await enqueue(db, new(Target("mail", "anna", "mail")))
     began = perf_counter()

@@ -1,4 +1,4 @@
-"""The `Platform` port, one suite over every file in the folder of platforms, and how others come in."""
+"""The `Platform` port, one suite for every file in the folder of platforms, and how platforms are added."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _values(link: SplitResult) -> Iterator[str]:
 
 
 def _allowed(url: str, text: str) -> set[str]:
-    """One field holds the link, the text or both; an e-mail's body breaks lines as RFC 6068 wants."""
+    """One field holds the link, the text or both; the body of an e-mail breaks lines as RFC 6068 requires."""
     body = f"{text}\n{url}".replace("\n", "\r\n")
     return {url, text, f"{text} {url}", body, text.split("\n")[0]}
 
@@ -154,13 +154,13 @@ def test_a_name_as_people_write_it(written: str, meant: str) -> None:
 
 
 class Example(Mastodon):
-    """A platform that another package brings."""
+    """A platform from another package."""
 
     name = "example"
 
 
 class Faulty:
-    """One that does not start."""
+    """One that fails to load."""
 
     def __init__(self) -> None:
         raise ValueError("no instance configured")

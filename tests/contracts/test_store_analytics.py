@@ -21,7 +21,7 @@ from tests.contracts.database_rows import DATABASES, database_url_for, open_empt
 from tests.web.manual_clock import ManualClock
 
 pytestmark = pytest.mark.anyio
-FIRST = datetime(2026, 3, 20, tzinfo=UTC)  # the clocks of Berlin go ahead on the 29th, Lord Howe's back on April 5th
+FIRST = datetime(2026, 3, 20, tzinfo=UTC)  # Berlin's clocks go forward on the 29th, Lord Howe's back on April 5th
 DAYS = 20
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham")
 CHANNELS = ("", "twitter", "newsletter", "none-of-them")
@@ -41,7 +41,7 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 
 def random_rollups(rng: Random, number: int) -> list[Rollup]:
-    """Rollups with keys of their own; what is made can be below zero, for a link that moved away."""
+    """Rollups with keys of their own; the shares made can be negative where a link has moved away."""
     found: dict[tuple[ContentRef, str, str, datetime], Rollup] = {}
     for _ in range(number):
         content = ContentRef(type=rng.choice(("video", "article")), id=rng.choice("abc"))
@@ -62,7 +62,7 @@ async def insert_rollups(db: SqlDatabase, rollups: list[Rollup]) -> None:
 
 
 def local_bucket(quarter: datetime, bucket: str, zone: ZoneInfo) -> tuple[object, ...]:
-    """What the clock on the wall calls the bucket of a quarter."""
+    """The bucket of a quarter of an hour, as a wall clock shows it."""
     local = quarter.astimezone(zone)
     if BUCKET_SECONDS[bucket] == DAY:
         return (local.date(),)
@@ -84,7 +84,7 @@ def name_of(rollup: Rollup, by: GroupBy | None) -> str:
 
 
 def random_filter(rng: Random) -> tuple[Filter, TimeRange, str, GroupBy | None]:
-    """A question: any zone, any bucket, any time that touches the rollups, any filter."""
+    """A query: any zone, any bucket, any period that overlaps the rollups, any filter."""
     start = FIRST + rng.randrange(-96, DAYS * 96) * timedelta(minutes=14)
     span = TimeRange(
         zone=ZoneInfo(rng.choice(ZONES)), start=start, end=start + rng.randrange(1, 300) * timedelta(minutes=37)

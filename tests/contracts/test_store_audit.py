@@ -1,4 +1,4 @@
-"""The audit trail as it is searched: page by page, with any filter."""
+"""Searching the audit: page by page, with any filter."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_the_audit_is_filtered(db: SqlDatabase, which: dict[str, Any], fin
 
 
 async def test_kinds_are_listed_page_by_page(db: SqlDatabase) -> None:
-    """A page of what several indexed ranges hold, newest first, goes on where the one before ended."""
+    """A page over several indexed ranges, newest first, continues where the one before ended."""
     platforms = ("twitter", "email", "copy")
     made = [audit_entry(platform=platforms[n % 3], action=("shared", "reshared")[n % 2]) for n in range(20)]
     await write_rows(db, Writes(audit=[*made, audit_entry(action="withdrawn", status="withdrawn")]))

@@ -1,4 +1,4 @@
-"""Counts as they are read: stored and exact counts, and the status by platform."""
+"""Reading counts: stored and exact counts, and the status by platform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events as relay, operators and metrics see them: claims, marks, what is parked and what becomes of it."""
+"""The events as relay, operators and metrics see them: claims, marks, and parked events."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def a_minute_ago(url: str) -> str:
 
 
 async def emit(db: SqlDatabase, number: int = 1, job: str = Job.SHARE_CREATED) -> list[Event]:
-    """New events, each with a request id of its own, by which plain SQL finds it."""
+    """New events, each with its own request id, by which plain SQL finds it."""
     events = [created_event(record(), job=job, request_id=str(new_id())) for _ in range(number)]
     await write_rows(db, Writes(events=events))
     return events
@@ -72,7 +72,7 @@ def heads(*events: Event) -> list[EventRef]:
     return [EventRef(id=event.id, job=str(event.job), content=event.content) for event in events]
 
 
-# the clock, and what waits
+# the clock, and what is waiting
 
 
 async def test_the_database_tells_the_time(db: SqlDatabase) -> None:
@@ -175,7 +175,7 @@ async def test_two_relays_claim_each_its_own(db: SqlDatabase, url: str, a_minute
         found = await asyncio.gather(*(who.events.claim(JOBS, before, 20) for who in (db, other) for _ in range(10)))
     claimed = [each for part in found for each in part]
     assert len(claimed) == len(set(claimed))
-    rest = await db.events.claim(JOBS, before, 200)  # a relay may pass over what the other has just looked at
+    rest = await db.events.claim(JOBS, before, 200)  # a relay may skip what the other one has just checked
     assert {*claimed, *rest} == set(heads(*events))
 
 
@@ -198,7 +198,7 @@ async def test_of_marks_at_once_the_newest_stays(db: SqlDatabase) -> None:
     assert await db.events.marks() == {"count": AT + timedelta(seconds=9)}
 
 
-# what is set aside
+# parked events
 
 
 async def test_parking_says_why_and_repeating_says_it_anew(db: SqlDatabase) -> None:

@@ -81,7 +81,7 @@ async def test_the_same_key_is_added_once(db: SqlDatabase) -> None:
 
 
 async def test_a_name_is_that_of_one_key_until_it_is_revoked(db: SqlDatabase) -> None:
-    """It says who acts and whose the shares are: two keys would be one."""
+    """The name identifies the actor and the owner of shares: two keys would be one."""
     one, other = key("shop"), replace(key("shop"), digest=bytes(32))
     await db.keys.add(one)
     with pytest.raises(Conflict, match="an API key named 'shop' is in use"):
@@ -102,7 +102,7 @@ async def test_of_two_keys_at_once_one_gets_the_name(url: str) -> None:
 
 
 async def test_a_name_that_several_keys_have_already_is_given_to_no_more(db: SqlDatabase) -> None:
-    """As an older version made them: all of them go on working."""
+    """Keys as an older version created them: all of them continue to work."""
     twins = [replace(key("shop"), digest=bytes([each]) * 32) for each in range(2)]
     await db.keys.add(twins[0])
     await execute_sql(db, "UPDATE api_keys SET active_name = NULL, name = 'other'")

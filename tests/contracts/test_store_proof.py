@@ -68,7 +68,7 @@ async def verify_content(db: SqlDatabase, content: ContentRef | None = None) -> 
 
 
 def drift_of(verdict: VerificationResult, content: ContentRef = VIDEO) -> Drift:
-    """What is off in this content; nothing may be off in any other."""
+    """The drift of this content item; no other may have any."""
     assert {cell.content for cell in verdict.drifted} <= {content}
     return {(cell.dimension, cell.value): cell.drift for cell in verdict.drifted}
 
@@ -79,7 +79,7 @@ async def correct(db: SqlDatabase, amount: int) -> None:
 
 
 async def count_all(db: SqlDatabase) -> None:
-    """Burn whatever waits."""
+    """Burn all pending events."""
     jobs = [job for job in Job if job is not Job.SHARE_POST]
     while heads := await db.events.claim(jobs, None, 500):
         await count_events(db, [created_event(record(), id=head.id) for head in heads])
@@ -93,7 +93,7 @@ async def seed_everything(db: SqlDatabase) -> None:
     await count_all(db)
 
 
-# the look
+# verification
 
 
 async def test_an_empty_database_has_no_drift(db: SqlDatabase) -> None:
@@ -292,7 +292,7 @@ async def test_a_wrong_event_delta_is_detected(db: SqlDatabase) -> None:
 
 
 async def broken_total(db: SqlDatabase, amount: int) -> CellProof:
-    """A look that finds just the total off by so much."""
+    """A verification that finds only the total wrong, by this amount."""
     await execute_sql(
         db, "UPDATE share_totals SET shares = shares + :amount WHERE content_type = 'video'", amount=amount
     )
@@ -341,7 +341,7 @@ async def test_a_repair_during_counting_loses_nothing(db: SqlDatabase) -> None:
     assert (await db.counts.stored([VIDEO]))[0].shares == 13 + 80
 
 
-# a look while others write and count
+# verification during writing and counting
 
 
 async def test_a_verification_during_counting_reports_no_false_drift(db: SqlDatabase) -> None:
@@ -374,7 +374,7 @@ def engine(url: str) -> Engine:
 
 
 async def test_a_snapshot_stays_as_it_was_whatever_is_committed_meanwhile(db: SqlDatabase, url: str) -> None:
-    """At READ COMMITTED there would be none: each statement would see the newest."""
+    """At READ COMMITTED there would be none: each statement would see the newest data."""
     await seed_everything(db)
     looking = engine(url)
     await looking.open()

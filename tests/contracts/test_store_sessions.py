@@ -1,4 +1,4 @@
-"""Codes that are good once, and sessions of the console."""
+"""Codes that can be used once, and sessions of the console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last look at everything: shared by all, and one at a time."""
+"""The last verification run: shared by all processes, and one at a time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a share is, checked against the requirements: the table, the ids, the folding, the answers."""
+"""The domain, checked against the requirements: the table, the ids, the folding, the answers."""

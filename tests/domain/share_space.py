@@ -43,7 +43,7 @@ class State:
 
     @property
     def live(self) -> Cells:
-        """What the ledger says should be counted when nothing is in flight."""
+        """What should be counted according to the ledger when no event is in flight."""
         if self.record is None or self.record.status is not Status.SUCCESS:
             return ()
         evidence, platform = self.record.evidence.value, self.record.platform
@@ -52,11 +52,11 @@ class State:
 
     @property
     def promised(self) -> Cells:
-        """Counted, and everything that is in flight."""
+        """The counted cells plus all events in flight."""
         return added(self.counted, *self.flight)
 
     def asked(self, request: Trigger) -> State:
-        """After a request."""
+        """The state after a trigger."""
         stands = {KEY: self.record} if self.record else {}
         rows = UnitOfWork(LockedRows(responses={}, records=stands, links={}, adjustments={}), NOW)
         after = apply_trigger(rows, KEY, request, IDS, actor="anna", request_id="").after
@@ -64,7 +64,7 @@ class State:
         return replace(self, record=after._replace(attempt_count=1) if after else None, flight=tuple(flight))
 
     def burned(self) -> Iterator[State]:
-        """After any one of the events in flight is counted."""
+        """The states after any one of the events in flight is counted."""
         for event in set(self.flight):
             left = list(self.flight)
             left.remove(event)
@@ -80,7 +80,7 @@ class Space:
 
 
 def explore(requests: int) -> Space:
-    """Breadth first, by the number of requests; burning is free."""
+    """Breadth first, by the number of triggers; burning is free."""
     space, reached = Space(), _burned({State()})
     for _ in range(requests):
         reached = _burned(_asked(space, reached))
@@ -97,7 +97,7 @@ def _asked(space: Space, reached: Iterable[State]) -> set[State]:
 
 
 def _burned(reached: set[State]) -> set[State]:
-    """With whatever counting makes of them."""
+    """These states and all that counting leads to from them."""
     found, newest = set(reached), set(reached)
     while newest := {after for state in newest for after in state.burned()} - found:
         found |= newest
@@ -117,7 +117,7 @@ def added(*parts: Cells) -> Cells:
 
 
 def effect(event: Event) -> Cells:
-    """What counting it does to the total, to each cell, and to each rollup over all its times."""
+    """How counting the event changes the total, each cell, and each rollup summed over time."""
     change = fold([event]).get(event.content, CountChange())
     rollups = {
         ("rollup", f"{channel}/{evidence}"): made - withdrawn

@@ -35,7 +35,7 @@ def _utc(text: str) -> datetime:
 
 
 def _named(quarter: datetime, size: int, zone: ZoneInfo) -> tuple[object, ...]:
-    """What the clock on the wall says of the bucket that a quarter lies in; an hour also by its offset."""
+    """The bucket of a quarter of an hour as a wall clock shows it; an hour also by its offset."""
     wall = quarter.astimezone(zone)
     if size == DAY:
         return (wall.date(),)

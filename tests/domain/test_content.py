@@ -1,4 +1,4 @@
-"""Which ids are ids: counted in code points, compared exactly."""
+"""Which ids are valid: counted in code points and compared exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an attempt ends: what is retried when, and when the attempts have run out."""
+"""How an attempt ends: what is retried and when, and when the attempts have run out."""
 
 from __future__ import annotations
 

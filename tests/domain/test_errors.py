@@ -1,4 +1,4 @@
-"""The tree of errors, and the stable code that each answer carries."""
+"""The tree of errors, and the stable code of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folding events: five thousand on one content are one change, whatever their order and their cut."""
+"""Folding events: five thousand on one content item are one change, whatever their order and batches."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ batches = st.lists(shares | moves, max_size=30)
 
 
 def as_plain(changes: dict[ContentRef, CountChange]) -> dict[ContentRef, tuple[object, ...]]:
-    """Changes as they are compared: cells that came to nothing are as good as none."""
+    """Changes in a comparable form: cells that sum up to nothing are left out."""
     return {
         content: (
             change.delta,
@@ -152,7 +152,7 @@ def as_plain(changes: dict[ContentRef, CountChange]) -> dict[ContentRef, tuple[o
 
 
 def merged(parts: Iterable[dict[ContentRef, CountChange]]) -> dict[ContentRef, CountChange]:
-    """What a database makes of changes that come one after another."""
+    """The result in a database of changes that follow one another."""
     found: dict[ContentRef, CountChange] = {}
     for part in parts:
         for content, change in part.items():

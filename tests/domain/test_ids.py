@@ -1,4 +1,4 @@
-"""Ids that the application makes: in the order of time, and short enough for an address."""
+"""Ids that the application creates: in the order of time, and short enough for a URL."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def space() -> Space:
 
 
 def wrong(states: Iterable[State]) -> Iterator[State]:
-    """States whose count, with all that is in flight, is not what is live; cell by cell."""
+    """States whose count, including all events in flight, differs from what is live, cell by cell."""
     return (state for state in states if state.promised != state.live)
 
 
@@ -66,7 +66,7 @@ def test_a_visitor_declares_nothing_and_is_counted_as_exactly(monkeypatch: pytes
 
 @pytest.mark.parametrize("status", Status)
 def test_from_every_state_one_gets_to_every_status(space: Space, status: Status) -> None:
-    """So none is a dead end. Looked at where nothing is in flight: counting closes no way."""
+    """So no state is a dead end. Checked without events in flight, because counting never prevents a trigger."""
     reaching = {state for state in space.follows if state.status is status}
     while more := {state for state, after in space.follows.items() if after & reaching} - reaching:
         reaching |= more
@@ -75,7 +75,7 @@ def test_from_every_state_one_gets_to_every_status(space: Space, status: Status)
 
 
 def test_orders_that_no_queue_would_choose_are_among_them(space: Space) -> None:
-    """A withdrawal that is counted before the share makes the count negative for a while; a pile of events waits."""
+    """A withdrawal that is counted before its share makes the count negative for a while, and events pile up."""
     totals = {dict(state.counted).get(TOTAL, 0) for state in space.follows}
     assert min(totals) < 0
     assert max(totals) > 1
@@ -83,7 +83,7 @@ def test_orders_that_no_queue_would_choose_are_among_them(space: Space) -> None:
 
 
 def faults() -> Iterator[tuple[Status | None, Trigger, Transition]]:
-    """Each step of the table with each job that moves the count otherwise, or with none where one is due."""
+    """Each transition of the table with every wrong job, or without a job where one is due."""
     for (state, request), step in TABLE.items():
         if step.reply is not Reply.DONE:
             continue

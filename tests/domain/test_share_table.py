@@ -1,4 +1,4 @@
-"""Every cell of the transition table, and what each step does to the fields of a record."""
+"""Every entry of the transition table, and what each transition does to the fields of a record."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STEPS = [(state, request) for state, request, word in CELLS if state and MEANS[w
 
 
 def standing(status: Status, *, evidence: Evidence = Evidence.DECLARED) -> ShareRecord:
-    """A record with every field set, so that each one that changes is seen."""
+    """A record with every field set, so that every change of a field shows."""
     return ShareRecord(
         id=STORED,
         content=ContentRef(type="video", id="abc"),

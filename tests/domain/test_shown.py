@@ -1,4 +1,4 @@
-"""Counts as they are shown: never negative, nothing at zero, the 50 largest and `other`."""
+"""Counts as they are shown: never negative, without zeros, the 50 largest values and `other`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small values: who may what, when a link counts, what an adjustment is, what a proof says."""
+"""The small values: callers' scopes, counted links, adjustments, and proofs."""
 
 from __future__ import annotations
 

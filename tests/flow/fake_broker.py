@@ -1,4 +1,4 @@
-"""A broker that only keeps what is published, and relays that look after it."""
+"""A broker that only keeps what is published, and relays that use it."""
 
 from __future__ import annotations
 

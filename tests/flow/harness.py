@@ -49,7 +49,7 @@ from sharetally.flow.share_commands import Share
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, CountStore, EventStore, Meter, ResponseStore, SessionStore
 
-TIMEOUT = 30.0  # seconds; only what is broken takes so long
+TIMEOUT = 30.0  # seconds; only a fault takes this long
 QUEUES = (Count.queue, Post.queue, Inbound.queue, Feed.queue, DELIVERIES)
 VIDEO = ContentRef(type="video", id="abc")
 
@@ -87,7 +87,7 @@ class RecordingMeter(Meter):
         self.jobs[job, outcome] += number
 
     def outcomes(self) -> Counter[str]:
-        """How many jobs, by outcome."""
+        """The number of jobs by outcome."""
         found: Counter[str] = Counter()
         for (_, outcome), number in self.jobs.items():
             found[outcome] += number
@@ -96,7 +96,7 @@ class RecordingMeter(Meter):
 
 @dataclass(kw_only=True)
 class Harness:
-    """What the roles are made of, here in one process."""
+    """The parts of all roles in one process."""
 
     db: SqlDatabase
     broker: Broker
@@ -118,7 +118,7 @@ class Harness:
         )
 
     def inbound(self) -> Inbound:
-        """What takes jobs from outside."""
+        """The worker for jobs from other services."""
         adjustments = Adjustments(committer=self.committer)
         return Inbound(ledger=self.db, events=self.db.events, adjustments=adjustments, clock=self.clock)
 
@@ -127,7 +127,7 @@ class Harness:
         return Worker(broker=self.broker, events=self.db.events, consumer=consumer, meter=self.meter)
 
     def deliveries(self, *handlers: Handler) -> DeliveryLoop:
-        """What delivers: posts, unless handlers are given."""
+        """The delivery loop: it delivers posts, unless handlers are given."""
         on_committed = self.publisher.take
         attempts = Attempts(ledger=self.db, clock=self.clock, meter=self.meter, on_committed=on_committed)
         wanted = handlers or (PostHandler(self.clock),)
@@ -146,15 +146,15 @@ class Harness:
         await self.broker.publish(list(to_messages(map(to_ref, events))))
 
     async def pending(self) -> int:
-        """Events that are neither counted nor parked."""
+        """The number of events that are neither counted nor parked."""
         return (await self.db.events.backlog()).pending
 
     async def all_counted(self) -> bool:
-        """Whether nothing waits any more."""
+        """Whether nothing is pending any more."""
         return await self.pending() == 0
 
     async def counts_match_ledger(self) -> bool:
-        """Whether counts and ledger agree, every cell."""
+        """Whether counts and ledger agree in every cell."""
         return (await self.db.proof.verify(None, lambda _: None)).drifted == ()
 
     async def shares(self, content: ContentRef = VIDEO) -> int:
@@ -164,7 +164,7 @@ class Harness:
 
 @asynccontextmanager
 async def open_harness(db: SqlDatabase, broker: Broker, *, hooks: Sequence[object] = ()) -> AsyncIterator[Harness]:
-    """The parts over this database and broker; committer and publisher are at work."""
+    """The parts with this database and broker; committer and publisher are running."""
     clock, publisher, meter = DatabaseClock(), Publisher(broker), RecordingMeter()
     await clock.measure(db.events)
     await broker.open(QUEUES)
