@@ -25,7 +25,7 @@ from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.failpoints import with_failpoints
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
@@ -98,11 +98,13 @@ class Core:
             nudge=self.nudge.send,
         )
         self.delivery_handlers = delivery_handlers(self.clock)
-        self.queries = Queries(reads=self.database, cache=self.cache)
+        self.queries = Queries(
+            counts=self.database.counts, links=self.database.links, shares=self.database.shares, cache=self.cache
+        )
         self.live = Live(
             channel=self.channel,
             queries=self.queries,
-            reads=self.database,
+            counts=self.database.counts,
             clock=self.clock,
             max_clients=settings.live_clients,
             on_client_count=self.meter.live,
@@ -111,7 +113,7 @@ class Core:
         self.consumers = self._create_consumers()
         self.queues: Sequence[Queue] = [*(consumer.queue for consumer in self.consumers), DELIVERIES]
         self.health = Health(
-            self.database,
+            self.database.schema,
             self.broker,
             self.cache or NoCache(),
             known_revision=HEAD.__eq__,
@@ -126,8 +128,8 @@ class Core:
         check_database_exists(self.settings)
         await self.database.open()
         try:
-            await check_schema(await self.database.revision())
-            await self.clock.measure(self.database)
+            await check_schema(await self.database.schema.revision())
+            await self.clock.measure(self.database.events)
             check_clock(self.clock.ahead)
             await self.broker.open(self.queues)
             if self.cache is not None:
@@ -191,36 +193,39 @@ class Core:
         while True:
             await asyncio.sleep(CLOCK_SYNC_SECONDS)
             try:
-                await self.clock.measure(self.database)
+                await self.clock.measure(self.database.events)
             except SharetallyError:
                 continue  # the time that was measured before is good enough until the database is back
             except Exception:
                 log.exception("clock_failed")
 
     def _create_consumers(self) -> list[Consumer[Any]]:
-        db, ledger, events = self.database, self.ledger, self.settings.event_feed
-        announcer = Announcer(reads=db, cache=self.cache, channel=self.channel)
+        ledger, events, feed = self.ledger, self.database.events, self.settings.event_feed
+        announcer = Announcer(counts=self.database.counts, cache=self.cache, channel=self.channel)
         consumers: list[Consumer[Any]] = [
-            Count(ledger=ledger, outbox=db, announcer=announcer, on_follow_up=self.publisher.take if events else None),
-            Post(ledger=ledger, outbox=db, clock=self.clock),
-            Inbound(ledger=ledger, outbox=db, committer=self.committer, clock=self.clock),
+            Count(
+                ledger=ledger, events=events, announcer=announcer, on_follow_up=self.publisher.take if feed else None
+            ),
+            Post(ledger=ledger, events=events, clock=self.clock),
+            Inbound(ledger=ledger, events=events, committer=self.committer, clock=self.clock),
         ]
-        if events:
-            consumers.append(Feed(ledger=ledger, outbox=db, broker=self.broker))
+        if feed:
+            consumers.append(Feed(ledger=ledger, events=events, broker=self.broker))
         external = (entry.load() for entry in sorted(entry_points(group=CONSUMERS_GROUP), key=lambda e: e.name))
         return consumers + [
-            create(ledger=ledger, outbox=db, broker=self.broker, clock=self.clock) for create in external
+            create(ledger=ledger, events=events, broker=self.broker, clock=self.clock) for create in external
         ]
 
     def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
         """The worker of one consumer."""
         traced = self.traces.consumer(consumer, self.broker)
-        return Worker(broker=self.broker, outbox=self.database, consumer=traced, meter=self.meter)
+        return Worker(broker=self.broker, events=self.database.events, consumer=traced, meter=self.meter)
 
     def relay(self) -> Relay:
         """The relay; it looks after events alone."""
         queues = [consumer.queue for consumer in self.consumers]
-        return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=queues)
+        db = self.database
+        return Relay(events=db.events, responses=db.responses, sessions=db.sessions, broker=self.broker, queues=queues)
 
     def delivery_loop(self) -> DeliveryLoop:
         """What delivers to the outside world."""
@@ -231,11 +236,11 @@ class Core:
 
     async def waiting(self) -> BacklogReport:
         """What waits in database and broker."""
-        return await self.meter.waiting(self.database, self.broker, self.queues, self.database.deliveries)
+        return await self.meter.waiting(self.database.events, self.broker, self.queues, self.database.deliveries)
 
     async def exposition(self) -> tuple[bytes, str]:
         """All metrics, and their media type."""
-        return await self.meter.exposition(self.database, self.broker, self.queues, self.database.deliveries)
+        return await self.meter.exposition(self.database.events, self.broker, self.queues, self.database.deliveries)
 
 
 def _external_jobs() -> tuple[str, ...]:

@@ -146,26 +146,28 @@ def _sign_in_endpoints(core: Core) -> tuple[Endpoint, ...]:
 
 def _services(core: Core) -> Services:
     settings, db = core.settings, core.database
-    keys, verification = ApiKeyCache(db), VerificationRunner(db)
+    keys, verification = ApiKeyCache(db.keys), VerificationRunner(proof=db.proof, runs=db.verification_runs)
     core.start(keys.run(), "keys")
     core.start(verification.run(), "looking")
     credentials = CredentialAuthenticator(
         tokens=_verifier(core), keys=keys, signer=token_signer(settings, core.clock), clock=core.clock
     )
-    sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
+    sessions = Sessions(db.sessions, clock=core.clock, public_url=settings.public_url)
     return Services(
         committer=core.committer,
         queries=core.queries,
         count_responses=CountResponseCache(),
         live=core.live,
-        reads=db,
-        proofs=db,
-        analytics_store=db,
-        analytics=Analytics(store=db, clock=core.clock),
-        outbox=db,
+        shares=db.shares,
+        links=db.links,
+        audit=db.audit,
+        proof=db.proof,
+        content_items=db.content_items,
+        analytics=Analytics(store=db.analytics, clock=core.clock),
+        events=db.events,
         stuck=StuckDeliveries(store=db.deliveries, ledger=core.ledger, handlers=core.delivery_handlers),
         broker=core.broker,
-        key_store=db,
+        keys=db.keys,
         verification=verification,
         read_backlog=core.waiting,
         hooks=core.hooks,

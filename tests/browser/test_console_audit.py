@@ -31,7 +31,7 @@ async def test_the_audit_is_filtered_and_exported(site: Site, console: Console, 
     await expect(rows).to_have_count(3)
     await page.get_by_label("Platform").fill("whatsapp")
     await expect(rows).to_have_count(2)
-    await page.reload()  # what is seen stands in the address
+    await page.reload()  # the view's state is in the URL
     await expect(rows).to_have_count(2)
 
     (line,) = csv.DictReader((await exported(page, "CSV")).splitlines())
@@ -67,7 +67,7 @@ async def parked(site: Site, video: str) -> Event:
     """A share whose job was set aside."""
     async with open_database(f"sqlite:///{site.program.settings['DATA_DIR']}/sharetally.db") as db:
         (event,) = await insert_shares(db, record(content=ContentRef(type="video", id=video)))
-        await db.park(event.id, "a poison")
+        await db.events.park(event.id, "a poison")
     return event
 
 

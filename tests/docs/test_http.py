@@ -30,7 +30,7 @@ WHO = {
     "operators": "operators",
     "console": "session",
 }
-# the page tells once that these come from every route that is not for anybody
+# the page says once that every route that is not public can return these
 EVERYWHERE = {"invalid-request", "unauthenticated", "forbidden"}
 
 

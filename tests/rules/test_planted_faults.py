@@ -1,7 +1,7 @@
 """The machine finds what it is there to find: each fault that is planted into the service ends a run.
 
-Faults that a glance at one answer shows are not worth planting; these need a sequence, a look behind, or two requests
-at once. One stands for its kind. That a sound service passes the same rounds is what `test_rules` shows.
+Faults that a single answer shows are not worth planting; these need a sequence, a check of the tables, or two
+requests at once. Each represents its kind. `test_rules` shows that a correct service passes the same rounds.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def anybody_may_touch_a_link(patch: pytest.MonkeyPatch) -> None:
 
 
 def neighbours_do_not_see_each_other(patch: pytest.MonkeyPatch) -> None:
-    """What stood before the batch decides, as it would if each request looked before it wrote."""
+    """The state before the batch decides, as it would if each request read before it wrote."""
     begun = UnitOfWork.__init__
 
     def begin(batch: UnitOfWork, locked: Any, now: Any) -> None:

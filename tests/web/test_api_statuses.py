@@ -28,7 +28,7 @@ EVERY = (*API_ENDPOINTS, *PROBE_ENDPOINTS)
 DOCUMENT = document(EVERY, server="")
 PATH = {"videoId": "abc", "contentType": "video", "contentId": "abc", "platform": "twitter", "code": "aB3dE5fG7h"}
 PATH["id"] = PATH["recordId"] = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
-ALWAYS = {"x-content-type-options"}  # told once, in the description of the whole
+ALWAYS = {"x-content-type-options"}  # documented once, in the description of the whole API
 LINK = {"contentType": "video", "contentId": "abc"}
 EVERYTHING = "shares audit analytics admin"
 Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[HttpResponse]]
@@ -244,15 +244,15 @@ async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint
         raise Unavailable
 
     async with make_api() as api:
-        monkeypatch.setattr(type(api.database), "revision", revision)
+        monkeypatch.setattr(type(api.database.schema), "revision", revision)
         return await ask(api, endpoint)
 
 
 async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api(counting=False) as api:
         await api.share("abc", "twitter")
-        (event,) = await api.database.claim(["share_created"], None, 1)
-        await api.database.park(event.id, "poison")
+        (event,) = await api.database.events.claim(["share_created"], None, 1)
+        await api.database.events.park(event.id, "poison")
         return await api.request(endpoint.method, endpoint.path.format(id=event.id), scope=EVERYTHING)
 
 
@@ -277,7 +277,7 @@ async def name_in_use(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoi
 
 async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
-        assert await api.database.extend_run_lease(60)
+        assert await api.database.verification_runs.extend_lease(60)
         return await ask(api, endpoint)
 
 

@@ -1,4 +1,4 @@
-"""How the service hands out the console: one page for every view, told where it is; files for ever; a strict policy."""
+"""How the service delivers the console: one page for every view, told its path; cached files; a strict policy."""
 
 from __future__ import annotations
 

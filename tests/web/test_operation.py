@@ -1,4 +1,4 @@
-"""Health says what is, and tells no secret; metrics are for those who may see them."""
+"""Health shows the state without revealing secrets; metrics are only for those who may see them."""
 
 from __future__ import annotations
 

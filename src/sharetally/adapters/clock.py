@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-from sharetally.ports import Outbox
+from sharetally.ports import EventStore
 
 
 class DatabaseClock:
@@ -19,10 +19,10 @@ class DatabaseClock:
         self._base_time = datetime.now(UTC)
         self._measured_at = time.monotonic()
 
-    async def measure(self, outbox: Outbox) -> None:
+    async def measure(self, events: EventStore) -> None:
         """Read the database's clock and assume that it was read halfway through the round trip."""
         before = time.monotonic()
-        database_time = await outbox.now()
+        database_time = await events.now()
         after = time.monotonic()
         self._base_time, self._measured_at = database_time, (before + after) / 2
 

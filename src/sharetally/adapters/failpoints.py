@@ -23,7 +23,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.stores.events import SqlEventStore
 from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Broker, Delivery, EventRef, FeedMessage, Message, Queue, QueueState, Subscription
 from sharetally.ports.ledger import Transaction
@@ -86,6 +88,7 @@ class FailingDatabase(SqlDatabase):
     def __init__(self, database: SqlDatabase, failpoint: Failpoint) -> None:
         super().__init__(database._engine)
         self._failpoint = failpoint
+        self.events = _FailingEvents(database._engine, failpoint)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -95,8 +98,13 @@ class FailingDatabase(SqlDatabase):
             self._failpoint.reached("ledger.before-commit")
         self._failpoint.reached("ledger.after-commit")
 
+
+class _FailingEvents(SqlEventStore):
+    def __init__(self, engine: Engine, failpoint: Failpoint) -> None:
+        super().__init__(engine)
+        self._failpoint = failpoint
+
     async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventRef]:
-        """Claim events, with a failpoint after it if any were claimed."""
         refs = await super().claim(jobs, sent_before, limit)
         if refs:
             self._failpoint.reached("outbox.after-claim")

@@ -26,7 +26,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters import metrics_scrape as scrape
 from sharetally.domain.event import Job
-from sharetally.ports import BacklogReport, Broker, DeliveryStore, Meter, Outbox, Queue
+from sharetally.ports import BacklogReport, Broker, DeliveryStore, EventStore, Meter, Queue
 
 _BATCH_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS_BUCKETS = (
@@ -172,16 +172,16 @@ class PrometheusMeter(Meter):
         return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode=mode)
 
     async def waiting(
-        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
     ) -> BacklogReport:
         """The backlog, measured at most one second ago, however often this is called."""
-        return await self._backlog_probe.measure(outbox, broker, queues, deliveries)
+        return await self._backlog_probe.measure(events, broker, queues, deliveries)
 
     async def exposition(
-        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
     ) -> tuple[bytes, str]:
         """All metrics in the text format of Prometheus, and its media type; what cannot be measured is left out."""
-        waiting = await self._backlog_probe.measure(outbox, broker, queues, deliveries)
+        waiting = await self._backlog_probe.measure(events, broker, queues, deliveries)
 
         def render_all() -> bytes:
             if (directory := self._directory) is None:

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from sharetally import __version__
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters.metrics_processes import Process
-from sharetally.ports import BacklogReport, Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue
+from sharetally.ports import BacklogReport, Broker, DeliveryBacklog, DeliveryStore, EventStore, Queue
 
 __all__ = ["MEDIA_TYPE", "BacklogProbe", "SharedFiles", "Source", "render"]
 MAX_AGE_SECONDS = 1.0
@@ -73,13 +73,13 @@ class BacklogProbe:
         self._fresh_until = float("-inf")
 
     async def measure(
-        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
+        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
     ) -> BacklogReport:
         """The backlog, measured at most one second ago."""
         async with self._lock:
             if self._clock() >= self._fresh_until:
                 states_of_queues = asyncio.gather(*(_with_timeout(broker.state(queue.name)) for queue in queues))
-                backlog, states = await asyncio.gather(_with_timeout(outbox.backlog()), states_of_queues)
+                backlog, states = await asyncio.gather(_with_timeout(events.backlog()), states_of_queues)
                 self._latest = BacklogReport(
                     backlog=backlog,
                     deliveries=await _with_timeout(deliveries.backlog()) if deliveries is not None else None,

@@ -30,9 +30,9 @@ def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:
 
 async def create_key(settings: Settings, name: str, scope: str) -> None:
     """Make a key and show it, once."""
-    async with open_database(settings) as (store, clock):
+    async with open_database(settings) as (database, clock):
         secret, key = new_key(name, set(scope.split()), clock=clock)
-        await retry_transaction(lambda: store.add_key(key))
+        await retry_transaction(lambda: database.keys.add(key))
     typer.echo(f"{key.id}  {name}  ({' '.join(sorted(key.scopes))})", err=True)
     typer.echo("This key is shown only once:", err=True)
     typer.echo(secret)
@@ -40,8 +40,8 @@ async def create_key(settings: Settings, name: str, scope: str) -> None:
 
 async def list_keys(settings: Settings, *, as_json: bool) -> None:
     """What keys there are."""
-    async with open_database(settings) as (store, _):
-        keys = await store.keys()
+    async with open_database(settings) as (database, _):
+        keys = await database.keys.all()
     rows: list[dict[str, Any]] = [
         {
             "id": str(key.id),
@@ -63,7 +63,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
 
 async def revoke_key(settings: Settings, key_id: UUID) -> None:
     """Revoke a key."""
-    async with open_database(settings) as (store, _):
-        if not await store.revoke_key(key_id):
+    async with open_database(settings) as (database, _):
+        if not await database.keys.revoke(key_id):
             raise NotFound(f"no key {key_id}; `sharetally keys list` shows them")
     typer.echo("revoked; it stops within 10 seconds")

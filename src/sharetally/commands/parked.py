@@ -57,8 +57,8 @@ def _delivery(parked: Delivery) -> dict[str, Any]:
     }
 
 
-def _stuck(store: Database, clock: Clock) -> StuckDeliveries:
-    return StuckDeliveries(store=store.deliveries, ledger=store, handlers=delivery_handlers(clock))
+def _stuck(database: Database, clock: Clock) -> StuckDeliveries:
+    return StuckDeliveries(store=database.deliveries, ledger=database, handlers=delivery_handlers(clock))
 
 
 def _cell_json(cell: Cell | None) -> dict[str, str | None] | None:
@@ -70,10 +70,10 @@ def _cell_json(cell: Cell | None) -> dict[str, str | None] | None:
 
 async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
     """Parked jobs and dead deliveries, newest first."""
-    async with open_database(settings) as (store, _):
-        parked = [(parked.event.id, _parked_json(parked)) for parked in await store.parked(limit=limit)]
-        stuck = [(parked.id, _delivery(parked)) for parked in await store.deliveries.stuck(limit=limit)]
-        parked_in_all = (await store.backlog()).parked if len(parked) == limit else len(parked)
+    async with open_database(settings) as (database, _):
+        parked = [(parked.event.id, _parked_json(parked)) for parked in await database.events.parked(limit=limit)]
+        stuck = [(parked.id, _delivery(parked)) for parked in await database.deliveries.stuck(limit=limit)]
+        parked_in_all = (await database.events.backlog()).parked if len(parked) == limit else len(parked)
     newest = sorted([*parked, *stuck], key=lambda parked: parked[0], reverse=True)[:limit]
     rows = [row for _, row in newest]
     if as_json:
@@ -89,9 +89,9 @@ async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
 
 async def show_dead(settings: Settings, job_id: UUID) -> None:
     """Everything about one."""
-    async with open_database(settings) as (store, _):
-        parked_event = await store.parked_event(job_id)
-        delivery = None if parked_event else await store.deliveries.stuck_delivery(job_id)
+    async with open_database(settings) as (database, _):
+        parked_event = await database.events.parked_by_id(job_id)
+        delivery = None if parked_event else await database.deliveries.stuck_by_id(job_id)
     if delivery is not None:
         return typer.echo(json.dumps(_delivery(delivery) | {"payload": delivery.payload}, indent=2))
     if parked_event is None:
@@ -111,7 +111,7 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
     if not ids and not every:
         raise ConfigurationError("name the jobs to replay, or --all")
     configure("critical", settings.log_format)  # what is wrong is said below
-    async with open_database(settings) as (store, clock), AsyncExitStack() as stack:
+    async with open_database(settings) as (database, clock), AsyncExitStack() as stack:
         message_broker = create_broker(settings)
         publishing_broker = None if message_broker.volatile else message_broker
         if publishing_broker is not None:
@@ -119,13 +119,14 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
             stack.push_async_callback(message_broker.close)
         if every:
             steps = [
-                (replayed.ids, replayed.sent) async for replayed in parked_events.replay_all(store, publishing_broker)
+                (replayed.ids, replayed.sent)
+                async for replayed in parked_events.replay_all(database.events, publishing_broker)
             ]
         else:
-            replayed = await parked_events.replay(store, publishing_broker, ids)
+            replayed = await parked_events.replay(database.events, publishing_broker, ids)
             steps = [(replayed.ids, replayed.sent)]
         pending = {parked for replayed, _ in steps for parked in replayed}
-        deliveries = _stuck(store, clock)
+        deliveries = _stuck(database, clock)
         rest = [parked for parked in ids if parked not in pending]
         waiting = await (
             deliveries.replay_all(publishing_broker) if every else deliveries.replay(rest, publishing_broker)
@@ -139,10 +140,10 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
 
 async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author: str) -> None:
     """Give one up."""
-    async with open_database(settings) as (store, clock):
-        if await store.deliveries.stuck_delivery(job_id) is not None:
-            await _stuck(store, clock).discard(job_id, actor=author, reason=reason)
+    async with open_database(settings) as (database, clock):
+        if await database.deliveries.stuck_by_id(job_id) is not None:
+            await _stuck(database, clock).discard(job_id, actor=author, reason=reason)
             return typer.echo("discarded; it will not be delivered")
-        adjustments = await parked_events.discard(store, clock, job_id, actor=author, reason=reason)
+        adjustments = await parked_events.discard(database.events, clock, job_id, actor=author, reason=reason)
     cancelled = f"{len(adjustments)} adjustments cancel it" if adjustments else "it moved no count"
     typer.echo(f"discarded; {cancelled}")

@@ -30,10 +30,10 @@ async def verify(settings: Settings, *, as_json: bool, content: str, every: floa
     """Look once, or keep looking; 0 no drift, 1 drift, 2 could not look."""
     content_ref = _parse_content(content) if content else None
     try:
-        async with open_database(settings) as (store, _):
+        async with open_database(settings) as (database, _):
             if every:
-                return await _verify_repeatedly(settings, store, content_ref, as_json, every)
-            return await _verify_once(store, content_ref, as_json)
+                return await _verify_repeatedly(settings, database, content_ref, as_json, every)
+            return await _verify_once(database, content_ref, as_json)
     except SharetallyError as error:
         typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
         return EXIT_FAILED
@@ -47,22 +47,22 @@ def _parse_content(text: str) -> ContentRef:
     return ContentRef(type=content_type, id=content_id)
 
 
-async def _verify_once(store: Database, content_ref: ContentRef | None, as_json: bool) -> int:
+async def _verify_once(database: Database, content_ref: ContentRef | None, as_json: bool) -> int:
     started = time.monotonic()
     async with show_progress() as progress:
-        verdict = await store.verify(content_ref, progress)
-    await _store_run(store, content_ref, verdict, time.monotonic() - started)
+        verdict = await database.proof.verify(content_ref, progress)
+    await _store_run(database, content_ref, verdict, time.monotonic() - started)
     typer.echo(json.dumps(_as_json(verdict)) if as_json else _as_text(verdict))
     return EXIT_DRIFT if verdict.drifted else 0
 
 
 async def _store_run(
-    store: Database, content_ref: ContentRef | None, verdict: VerificationResult, seconds: float
+    database: Database, content_ref: ContentRef | None, verdict: VerificationResult, seconds: float
 ) -> None:
     """A look at everything is what the console shows; who may only read looks all the same."""
     if content_ref is None:
         with suppress(SharetallyError):
-            await store.record_run(verdict, seconds)
+            await database.verification_runs.record(verdict, seconds)
 
 
 @asynccontextmanager
@@ -94,24 +94,24 @@ def _progress_line(contents: int, seconds: float) -> str:
 
 
 async def _verify_repeatedly(
-    settings: Settings, store: Database, content_ref: ContentRef | None, as_json: bool, every: float
+    settings: Settings, database: Database, content_ref: ContentRef | None, as_json: bool, every: float
 ) -> int:
     """Look every so many seconds, and tell the metrics; ends when told to."""
     from sharetally.roles import drift_watch
 
-    async with drift_watch(settings, store) as (meter, stop):
+    async with drift_watch(settings, database) as (meter, stop):
         code = 0
         while not stop.is_set():
             started = time.monotonic()
             try:
-                verdict = await _result_or_stop(stop, store.verify(content_ref, lambda _: None))
+                verdict = await _result_or_stop(stop, database.proof.verify(content_ref, lambda _: None))
             except SharetallyError as error:
                 typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
             else:
                 if verdict is None:
                     break
                 meter.drift(verdict.drift, datetime.now(UTC))
-                await _store_run(store, content_ref, verdict, time.monotonic() - started)
+                await _store_run(database, content_ref, verdict, time.monotonic() - started)
                 code = max(code, EXIT_DRIFT if verdict.drifted else 0)
                 typer.echo(
                     json.dumps(_as_json(verdict)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(verdict)}"
@@ -165,12 +165,12 @@ def _line(cell: CellProof) -> str:
 
 async def repair(settings: Settings, *, dry_run: bool, restored: bool) -> None:
     """Mend what is off, and say what was done."""
-    async with open_database(settings) as (store, clock):
+    async with open_database(settings) as (database, clock):
         if restored and not dry_run:
-            raised = await store.reset_after_restore()
+            raised = await database.proof.reset_after_restore()
             typer.echo(f"{raised} versions raised; markers and send times forgotten")
         repaired = await repairs.repair(
-            store, clock, actor="sharetally repair", on_repaired=_print_correction, dry_run=dry_run
+            database.proof, clock, actor="sharetally repair", on_repaired=_print_correction, dry_run=dry_run
         )
     typer.echo(f"{repaired} cells {'would be ' if dry_run else ''}mended")
 

@@ -22,17 +22,19 @@ from sharetally.flow.queries import Queries
 from sharetally.flow.unit_of_work import Command, IdempotentCommand
 from sharetally.flow.verification import VerificationRunner
 from sharetally.ports import (
-    AnalyticsStore,
+    AuditStore,
     BacklogReport,
     Broker,
     Clock,
+    ContentItemStore,
+    EventStore,
     IdempotencyKey,
     KeyStore,
+    LinkStore,
     Meter,
-    Outbox,
     Platform,
     ProofStore,
-    ReadStore,
+    ShareStore,
     StoredResponse,
 )
 from sharetally.web.auth.authenticator import Authenticator
@@ -105,14 +107,16 @@ class Services:
     committer: Committer
     queries: Queries
     count_responses: CountResponseCache
-    reads: ReadStore
-    proofs: ProofStore
-    analytics_store: AnalyticsStore
+    shares: ShareStore
+    links: LinkStore
+    audit: AuditStore
+    proof: ProofStore
+    content_items: ContentItemStore
     analytics: Analytics
-    outbox: Outbox
+    events: EventStore
     stuck: StuckDeliveries
     broker: Broker
-    key_store: KeyStore
+    keys: KeyStore
     verification: VerificationRunner
     read_backlog: Callable[[], Awaitable[BacklogReport]]
     hooks: Hooks

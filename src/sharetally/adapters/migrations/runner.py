@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.database import sqlite_path
 from sharetally.domain.errors import ConfigurationError, SharetallyError, Unavailable
 
 _DIRECTORY = Path(__file__).parent

@@ -21,7 +21,7 @@ from sharetally.flow.committer import Committer
 from sharetally.flow.consumers.external import InboundJob, from_payload, to_adjustment, to_payload, unwrap
 from sharetally.flow.consumers.refs import decode_delivery
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Clock, Delivery, Ledger, Outbox, Queue
+from sharetally.ports import Clock, Delivery, EventStore, Ledger, Queue
 
 NO_CONTENT = ContentRef(type="", id="")
 T = TypeVar("T")
@@ -32,9 +32,9 @@ class Inbound:
 
     queue = Queue(name="in", jobs=(str(Job.SHARE_INBOUND),))
 
-    def __init__(self, *, ledger: Ledger, outbox: Outbox, committer: Committer, clock: Clock) -> None:
+    def __init__(self, *, ledger: Ledger, events: EventStore, committer: Committer, clock: Clock) -> None:
         self._ledger = ledger
-        self._outbox = outbox
+        self._events = events
         self._committer = committer
         self._clock = clock
 
@@ -73,11 +73,11 @@ class Inbound:
     async def park(self, job: InboundJob, reason: str) -> JobResult:
         """Park it, on its row if it has one."""
         if job.parked_id is not None:
-            await self._outbox.park(job.parked_id, reason)
+            await self._events.park(job.parked_id, reason)
         else:
             kept = to_payload(job)
             event = Event(id=new_id(), job=Job.SHARE_INBOUND, content=NO_CONTENT, at=self._clock.now(), payload=kept)
-            await self._outbox.insert_parked(event, reason)
+            await self._events.add_parked(event, reason)
         return _result(job.name or str(Job.SHARE_INBOUND), job.job_id, "parked", error=reason)
 
 

@@ -112,7 +112,7 @@ class ApiKeyCache:
 
     async def _look_up(self, digest: bytes) -> ApiKey | None:
         started_at = self._now()  # before the database looks: what it says may be old when it arrives
-        key = await self._store.key_by_digest(digest)
+        key = await self._store.by_digest(digest)
         if key is None:
             self._unknown.put(digest, True, until=started_at + KEY_TTL)
         else:

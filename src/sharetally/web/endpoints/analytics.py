@@ -120,7 +120,7 @@ async def describe_content(services: Services, request: Request) -> Response:
     details = ContentDetails(content=content, title=body.title, image=body.image, url=body.url)
     return json_response(
         200,
-        _item_body(await retry_transaction(lambda: services.analytics_store.describe(details)), services.url_policy),
+        _item_body(await retry_transaction(lambda: services.content_items.describe(details)), services.url_policy),
         _NO_STORE,
     )
 
@@ -143,7 +143,7 @@ def _title_fault(title: str | None) -> str | None:
 
 async def read_content(services: Services, request: Request) -> Response:
     """One content; of one that nobody knows there is no more than its name."""
-    (found,) = await services.analytics_store.details([content_from_path(request)])
+    (found,) = await services.content_items.details([content_from_path(request)])
     return json_response(200, _item_body(found, services.url_policy), _NO_STORE)
 
 
@@ -151,8 +151,8 @@ async def list_contents(services: Services, request: Request) -> Response:
     """Contents by the begin of an id or the words of a title."""
     query: ContentsQuery = request.query
     wanted = query.query or ""
-    found = await services.analytics_store.contents(
-        begin=wanted,
+    found = await services.content_items.search(
+        id_prefix=wanted,
         words=query_words(wanted),
         content_type=query.contentType or None,
         limit=query.pageSize + 1,

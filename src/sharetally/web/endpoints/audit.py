@@ -25,7 +25,7 @@ async def audit(services: Services, request: Request) -> Response:
     """Who did what: everything with the scope `audit`, else one's own."""
     query: AuditQuery = request.query
     criteria = audit_filter(services, request.caller, query)
-    entries = await services.reads.audit(criteria, limit=query.pageSize + 1, after=starting_after(query))
+    entries = await services.audit.page(criteria, limit=query.pageSize + 1, after=starting_after(query))
     items, following = split_page(entries, query.pageSize)
     return json_response(200, AuditLines(items=[audit_line_body(entry) for entry in items], next=following))
 
@@ -76,10 +76,10 @@ async def history(services: Services, request: Request) -> Response:
     """A share, link or correction as it stands, and all that happened to it; one's own without the scope `audit`."""
     subject = id_from_path(request, "recordId")
     criteria = AuditFilter(subject_id=subject, user_id=_visible_user(request.caller, None))
-    entries = await services.reads.audit(criteria, limit=MAX_HISTORY, after=None)
+    entries = await services.audit.page(criteria, limit=MAX_HISTORY, after=None)
     if not entries:
         raise NotFound("nothing happened to this id, or not to one of yours")
-    record, link = await services.reads.record(subject), await services.reads.link(subject)
+    record, link = await services.shares.by_id(subject), await services.links.by_id(subject)
     body = RecordHistory(
         record=_record_body(record) if record else None,
         link=link_body(services, link) if link else None,

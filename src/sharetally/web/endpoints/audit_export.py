@@ -19,7 +19,7 @@ import msgspec
 from starlette.types import Receive
 
 from sharetally.domain.audit import AuditEntry
-from sharetally.ports import AuditFilter, ReadStore
+from sharetally.ports import AuditFilter, AuditStore
 from sharetally.web.endpoint import Request
 from sharetally.web.endpoints.audit import audit_filter, audit_line_body
 from sharetally.web.responses import StreamingResponse, WriteChunk
@@ -40,9 +40,9 @@ async def export(services: Services, request: Request) -> StreamingResponse:
     as_csv = request.query.format == "csv"
     criteria = audit_filter(services, request.caller, request.query)
     first = await _read_page(
-        services.reads, criteria, None
+        services.audit, criteria, None
     )  # what cannot be had is said while there is a status to say it with
-    file = _Export(services.reads, criteria, first, encode_page=_encode_csv if as_csv else _encode_json_lines)
+    file = _Export(services.audit, criteria, first, encode_page=_encode_csv if as_csv else _encode_json_lines)
     media = "text/csv; charset=utf-8; header=present" if as_csv else "application/x-ndjson"
     name = f"audit-{services.clock.now():%Y%m%dT%H%M%SZ}.{request.query.format}"
     headers = (
@@ -57,9 +57,9 @@ class _Export:
     """One export; the first page is read already."""
 
     def __init__(
-        self, reads: ReadStore, criteria: AuditFilter, first: Sequence[AuditEntry], *, encode_page: EncodePage
+        self, store: AuditStore, criteria: AuditFilter, first: Sequence[AuditEntry], *, encode_page: EncodePage
     ) -> None:
-        self._reads = reads
+        self._store = store
         self._filter = criteria
         self._read_page = first
         self._encode_page = encode_page
@@ -74,14 +74,14 @@ class _Export:
                 await send(self._encode_page(self._read_page))
                 is_full_page = len(self._read_page) == PAGE_SIZE
                 self._read_page = (
-                    await _read_page(self._reads, self._filter, self._read_page[-1].id) if is_full_page else []
+                    await _read_page(self._store, self._filter, self._read_page[-1].id) if is_full_page else []
                 )
         finally:
             client_left.cancel()
 
 
-async def _read_page(reads: ReadStore, criteria: AuditFilter, after: UUID | None) -> Sequence[AuditEntry]:
-    return await reads.audit(criteria, limit=PAGE_SIZE, after=after)
+async def _read_page(store: AuditStore, criteria: AuditFilter, after: UUID | None) -> Sequence[AuditEntry]:
+    return await store.page(criteria, limit=PAGE_SIZE, after=after)
 
 
 async def _client_left(receive: Receive) -> None:

@@ -98,7 +98,7 @@ def _adjustment(request: Request, content: ContentRef, body: AdjustmentBody, pat
 async def proof(services: Services, request: Request) -> Response:
     """Ledger, pending and counted side by side, from one snapshot."""
     content = content_from_path(request)
-    cells, at = await services.proofs.proof(content)
+    cells, at = await services.proof.cells(content)
     nothing = CellProof(content=content, dimension="total", value="", counted=0, pending=0, ledger=0)
     total = next((cell for cell in cells if cell.dimension == "total"), nothing)
     body = Proof(

@@ -24,7 +24,7 @@ log = structlog.get_logger("sharetally.keys")
 async def list_keys(services: Services, request: Request) -> Response:
     """Newest first; there are few, so a page is cut from all of them."""
     after, size = starting_after(request.query), request.query.pageSize
-    found = [key for key in await services.key_store.keys() if after is None or key.id < after]
+    found = [key for key in await services.keys.all() if after is None or key.id < after]
     items, following = split_page(found[: size + 1], size)
     return json_response(200, Keys(items=[Key(**_key_fields(key)) for key in items], next=following), _NO_STORE)
 
@@ -32,7 +32,7 @@ async def list_keys(services: Services, request: Request) -> Response:
 async def read_key(services: Services, request: Request) -> Response:
     """One key."""
     key_id = id_from_path(request)
-    found = await services.key_store.key(key_id)
+    found = await services.keys.by_id(key_id)
     if found is None:
         raise NotFound(f"no key {key_id}")
     return json_response(200, Key(**_key_fields(found)), _NO_STORE)
@@ -44,7 +44,7 @@ async def create(services: Services, request: Request) -> Response:
     if len(scopes) < len(request.body.scopes):
         raise InvalidRequest(("scopes", "must be each there once"))
     secret, key = new_key(request.body.name, scopes, clock=services.clock)
-    await retry_transaction(lambda: services.key_store.add_key(key))
+    await retry_transaction(lambda: services.keys.add(key))
     log.warning(
         "an API key was made", key=str(key.id), name=key.name, scopes=sorted(key.scopes), by=request.caller.actor
     )
@@ -55,7 +55,7 @@ async def create(services: Services, request: Request) -> Response:
 async def revoke(services: Services, request: Request) -> Response:
     """An end to it; it stops within ten seconds. Repeating changes nothing."""
     key_id = id_from_path(request)
-    if not await retry_transaction(lambda: services.key_store.revoke_key(key_id)):
+    if not await retry_transaction(lambda: services.keys.revoke(key_id)):
         raise NotFound(f"no key {key_id}")
     log.warning("an API key was revoked", key=str(key_id), by=request.caller.actor)
     return no_content()

@@ -119,7 +119,7 @@ async def list_links(services: Services, request: Request) -> Response:
         user_id=_visible_user(request.caller, query.userId or None),
         campaign=stored_label(query.campaignId) if query.campaignId is not UNSET else None,
     )
-    changes = await services.reads.links(criteria, limit=query.pageSize + 1, after=starting_after(query))
+    changes = await services.links.page(criteria, limit=query.pageSize + 1, after=starting_after(query))
     items, following = split_page(changes, query.pageSize)
     return json_response(200, Links(items=[link_body(services, link) for link in items], next=following))
 
@@ -133,7 +133,7 @@ def _visible_user(caller: Caller, user_id: str | None) -> str | None:
 
 
 async def _visible_link(services: Services, request: Request) -> ShareLink | None:
-    link = await services.reads.link(_link_id(request))
+    link = await services.links.by_id(_link_id(request))
     visible = link is not None and link.deleted_at is None and may_edit(request.caller, link)
     return link if visible else None
 
@@ -151,7 +151,7 @@ async def follow(services: Services, request: Request) -> Response:
     if len(code) == LINK_CODE_LENGTH:
         return _redirect(await _link_target(services, code))
     record_id = from_base62(code)
-    record = await services.reads.record(record_id) if record_id else None
+    record = await services.shares.by_id(record_id) if record_id else None
     target = services.url_policy.content_url(record.content) if record else None
     if target is None:
         raise NotFound("no such link")

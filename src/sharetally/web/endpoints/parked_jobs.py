@@ -25,7 +25,7 @@ _NO_STORE = ("cache-control", "no-store")
 async def list_jobs(services: Services, request: Request) -> Response:
     """Newest first."""
     size, after = request.query.pageSize, starting_after(request.query)
-    parked = [_job_body(each) for each in await services.outbox.parked(limit=size + 1, after=after)]
+    parked = [_job_body(each) for each in await services.events.parked(limit=size + 1, after=after)]
     stuck = [_shown_delivery(each) for each in await services.stuck.newest(limit=size + 1, after=after)]
     found = sorted([*parked, *stuck], key=lambda each: UUID(each.id), reverse=True)
     more = found[size - 1].id if len(found) > size else None
@@ -35,7 +35,7 @@ async def list_jobs(services: Services, request: Request) -> Response:
 async def read_job(services: Services, request: Request) -> Response:
     """One of them."""
     job_id = id_from_path(request)
-    if (parked := await services.outbox.parked_event(job_id)) is not None:
+    if (parked := await services.events.parked_by_id(job_id)) is not None:
         return json_response(200, _job_body(parked), _NO_STORE)
     if (delivery := await services.stuck.find(job_id)) is not None:
         return json_response(200, _shown_delivery(delivery), _NO_STORE)
@@ -97,7 +97,7 @@ def _cell_body(cell: Cell | None) -> JobCell | None:
 async def replay(services: Services, request: Request) -> Response:
     """Pending again, and sent."""
     ids = _unique_ids(request.body.ids)
-    found = await retry_transaction(lambda: parked_events.replay(services.outbox, services.broker, ids))
+    found = await retry_transaction(lambda: parked_events.replay(services.events, services.broker, ids))
     rest = [each for each in ids if each not in found.ids]
     waiting = await retry_transaction(lambda: services.stuck.replay(rest, services.broker)) if rest else []
     details = dict.fromkeys(found.ids, "sent" if found.sent else "the relay sends it within a minute")
@@ -124,7 +124,7 @@ async def discard(services: Services, request: Request) -> Response:
 async def _discard_one(services: Services, job_id: UUID, actor: str, reason: str) -> DeadResult:
     try:
         lines = await retry_transaction(
-            lambda: parked_events.discard(services.outbox, services.clock, job_id, actor=actor, reason=reason)
+            lambda: parked_events.discard(services.events, services.clock, job_id, actor=actor, reason=reason)
         )
     except NotFound:
         return await _discarded_delivery(services, job_id, actor, reason)

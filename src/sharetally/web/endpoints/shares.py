@@ -90,7 +90,7 @@ async def _check_hooks(services: Services, request: Request, content: ContentRef
     if not services.hooks:
         return
     caller = request.caller
-    existing = await services.reads.user_records(content, caller.user_id)
+    existing = await services.shares.of_user(content, caller.user_id)
     for platform in platforms:
         await services.hooks.may_share(caller.user_id, content, platform)
         if platform not in existing:
@@ -177,7 +177,7 @@ async def withdraw(services: Services, request: Request) -> Response:
     """Take back the caller's own share."""
     content, platform = content_from_path(request), _platform_from_path(services, request)
     if services.hooks:
-        mine = (await services.reads.user_records(content, request.caller.user_id)).get(platform)
+        mine = (await services.shares.of_user(content, request.caller.user_id)).get(platform)
         if mine is not None and mine.live:
             await services.hooks.before_delete(mine)
     command = Withdraw(content=content, caller=request.caller, platform=platform, request_id=request.request_id)

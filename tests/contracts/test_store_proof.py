@@ -1,4 +1,4 @@
-"""The invariant, looked at and mended: counted + pending = ledger, cell by cell, on a database that is in use."""
+"""The invariant, checked and repaired: counted + pending = ledger, cell by cell, on a database that is in use."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sharetally.adapters.databases.database import SqlDatabase, sqlite_path
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
-from sharetally.adapters.databases.proof_store import all_contents, proof_cells
 from sharetally.adapters.databases.sqlite import SqliteEngine
-from sharetally.adapters.databases.store import SqlDatabase, sqlite_path
+from sharetally.adapters.databases.stores.cells import cells
+from sharetally.adapters.databases.stores.content_scopes import all_contents
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Job
 from sharetally.domain.proof import CellProof, VerificationResult
@@ -63,7 +64,7 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 
 async def verify_content(db: SqlDatabase, content: ContentRef | None = None) -> VerificationResult:
-    return await db.verify(content, lambda _: None)
+    return await db.proof.verify(content, lambda _: None)
 
 
 def drift_of(verdict: VerificationResult, content: ContentRef = VIDEO) -> Drift:
@@ -80,12 +81,12 @@ async def correct(db: SqlDatabase, amount: int) -> None:
 async def count_all(db: SqlDatabase) -> None:
     """Burn whatever waits."""
     jobs = [job for job in Job if job is not Job.SHARE_POST]
-    while heads := await db.claim(jobs, None, 500):
+    while heads := await db.events.claim(jobs, None, 500):
         await count_events(db, [created_event(record(), id=head.id) for head in heads])
 
 
 async def seed_everything(db: SqlDatabase) -> None:
-    """VIDEO: two records, a link, a correction of 10, all counted; ARTICLE beside it, in order."""
+    """VIDEO: two records, a link and an adjustment of 10, all counted; ARTICLE is correct too."""
     await insert_shares(db, record(), record(user_id="berta", platform="email"), link(channel="x", campaign="summer"))
     await insert_shares(db, record(content=ARTICLE))
     await correct(db, 10)
@@ -97,7 +98,7 @@ async def seed_everything(db: SqlDatabase) -> None:
 
 async def test_an_empty_database_has_no_drift(db: SqlDatabase) -> None:
     assert await verify_content(db) == VerificationResult(content_items=0, drifted=())
-    proofs, _ = await db.proof(VIDEO)
+    proofs, _ = await db.proof.cells(VIDEO)
     assert proofs == []
 
 
@@ -120,16 +121,16 @@ async def test_every_kind_of_share_verifies_before_and_after_counting(db: SqlDat
     changes = Writes(changed_records=records_by_key(*after[:2]), changed_links=links_by_id(*after[2:]), events=events)
     await write_rows(db, changes)
     assert await verify_content(db) == VerificationResult(content_items=2, drifted=())
-    await db.park(events[1].id, "poison")
+    await db.events.park(events[1].id, "poison")
     await count_all(db)
     assert await verify_content(db) == VerificationResult(content_items=2, drifted=())
-    assert (await db.backlog()).parked == 1
+    assert (await db.events.backlog()).parked == 1
 
 
 async def test_a_proof_names_the_total_and_every_cell(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, record()))
     await insert_shares(db, link(channel="x"))
-    proofs, at = await db.proof(VIDEO)
+    proofs, at = await db.proof.cells(VIDEO)
     assert [(cell.cell, cell.value, cell.counted, cell.pending, cell.ledger) for cell in proofs] == [
         ("total", "", 1, 1, 2),
         ("evidence:declared", "declared", 1, 0, 1),
@@ -141,7 +142,7 @@ async def test_a_proof_names_the_total_and_every_cell(db: SqlDatabase) -> None:
         ("rollup", "twitter/declared", 1, 0, 1),
         ("rollup", "x/link", 0, 1, 1),
     ]
-    assert abs(at - await db.now()) < timedelta(seconds=30)
+    assert abs(at - await db.events.now()) < timedelta(seconds=30)
 
 
 async def test_one_content_is_looked_at_alone(db: SqlDatabase) -> None:
@@ -158,7 +159,7 @@ async def test_a_verification_reports_its_progress(db: SqlDatabase) -> None:
     await execute_sql(db, "UPDATE share_totals SET shares = 5 WHERE content_type = 'video' AND content_id = '0007'")
     await execute_sql(db, "DELETE FROM share_totals WHERE content_type = 'video' AND content_id = '1149'")
     told: list[int] = []
-    verdict = await db.verify(None, told.append)
+    verdict = await db.proof.verify(None, told.append)
     off = {(cell.content.id, cell.cell, cell.drift) for cell in verdict.drifted}
     assert off == {("0007", "total", 4), ("1149", "total", -1)}
     assert told == sorted(told)
@@ -260,10 +261,10 @@ async def test_each_kind_of_drift_is_reported_and_repaired(db: SqlDatabase, kind
     assert drift_of(verdict) == wanted
     assert verdict.drift == sum(map(abs, wanted.values()))
     lines = [audit_entry(action=Action.REPAIRED.value, actor="ops") for _ in verdict.drifted]
-    mended = [await db.repair(cell, line) for cell, line in zip(verdict.drifted, lines, strict=True)]
-    assert mended == [-cell.drift for cell in verdict.drifted]
+    repaired = [await db.proof.repair(cell, line) for cell, line in zip(verdict.drifted, lines, strict=True)]
+    assert repaired == [-cell.drift for cell in verdict.drifted]
     assert (await verify_content(db)).drifted == ()
-    told = await db.audit(AuditFilter(action="repaired"), limit=20, after=None)
+    told = await db.audit.page(AuditFilter(action="repaired"), limit=20, after=None)
     assert {each.id for each in told} == {each.id for each in lines}
 
 
@@ -287,7 +288,7 @@ async def test_a_wrong_event_delta_is_detected(db: SqlDatabase) -> None:
     assert drift_of(await verify_content(db)) == {("total", ""): 4, ("platform", "twitter"): 4}
 
 
-# the mend
+# the repair
 
 
 async def broken_total(db: SqlDatabase, amount: int) -> CellProof:
@@ -301,9 +302,9 @@ async def broken_total(db: SqlDatabase, amount: int) -> CellProof:
 
 async def test_a_repair_raises_the_version(db: SqlDatabase) -> None:
     await seed_everything(db)
-    before = (await db.counts([VIDEO]))[0].version
-    await db.repair(await broken_total(db, 4), audit_entry())
-    (after,) = await db.counts([VIDEO])
+    before = (await db.counts.stored([VIDEO]))[0].version
+    await db.proof.repair(await broken_total(db, 4), audit_entry())
+    (after,) = await db.counts.stored([VIDEO])
     assert (after.shares, after.version > before) == (13, True)
 
 
@@ -311,15 +312,15 @@ async def test_a_repeated_repair_changes_nothing(db: SqlDatabase) -> None:
     await seed_everything(db)
     cell = await broken_total(db, 4)
     first, second = audit_entry(), audit_entry()
-    assert [await db.repair(cell, first), await db.repair(cell, second)] == [-4, 0]
-    assert await db.audit(AuditFilter(), limit=10, after=None) == [first]
+    assert [await db.proof.repair(cell, first), await db.proof.repair(cell, second)] == [-4, 0]
+    assert await db.audit.page(AuditFilter(), limit=10, after=None) == [first]
 
 
 async def test_a_repair_uses_the_current_rows(db: SqlDatabase) -> None:
     await seed_everything(db)
     cell = await broken_total(db, 4)
     await execute_sql(db, "UPDATE share_totals SET shares = shares - 3 WHERE content_type = 'video'")
-    assert await db.repair(cell, audit_entry()) == -1
+    assert await db.proof.repair(cell, audit_entry()) == -1
     assert (await verify_content(db)).drifted == ()
 
 
@@ -333,11 +334,11 @@ async def test_a_repair_during_counting_loses_nothing(db: SqlDatabase) -> None:
     assert len(drifted) == 5
     batches = [await insert_shares(db, record(user_id=f"u{n}"), link()) for n in range(40)]
     counting = [count_events(db, batch) for batch in batches]
-    mending = [retry_transient(lambda cell=cell: db.repair(cell, audit_entry())) for cell in drifted]  # type: ignore[misc]
-    done = await asyncio.gather(*counting[:20], *mending, *counting[20:])
+    repairing = [retry_transient(lambda cell=cell: db.proof.repair(cell, audit_entry())) for cell in drifted]  # type: ignore[misc]
+    done = await asyncio.gather(*counting[:20], *repairing, *counting[20:])
     assert [each for each in done if isinstance(each, int)] == [-cell.drift for cell in drifted]
     assert await verify_content(db) == VerificationResult(content_items=2, drifted=())
-    assert (await db.counts([VIDEO]))[0].shares == 13 + 80
+    assert (await db.counts.stored([VIDEO]))[0].shares == 13 + 80
 
 
 # a look while others write and count
@@ -360,7 +361,7 @@ async def test_a_verification_during_counting_reports_no_false_drift(db: SqlData
     working = asyncio.gather(*(writes_and_counts(worker) for worker in range(3)))
     while not working.done():
         assert (await verify_content(db)).drifted == ()
-        proofs, _ = await db.proof(VIDEO)
+        proofs, _ = await db.proof.cells(VIDEO)
         assert [cell for cell in proofs if cell.drift] == []
     await working
 
@@ -379,14 +380,14 @@ async def test_a_snapshot_stays_as_it_was_whatever_is_committed_meanwhile(db: Sq
     await looking.open()
     try:
         async with looking.snapshot() as connection:
-            before = await connection.rows(proof_cells(all_contents))
+            before = await connection.rows(cells(all_contents))
             await count_events(
                 db, await insert_shares(db, record(user_id="carla"), record(content=ARTICLE, user_id="carla"))
             )
             await correct(db, 100)
-            assert await connection.rows(proof_cells(all_contents)) == before
+            assert await connection.rows(cells(all_contents)) == before
         async with looking.snapshot() as connection:
-            assert await connection.rows(proof_cells(all_contents)) != before
+            assert await connection.rows(cells(all_contents)) != before
     finally:
         await looking.close()
 
@@ -397,17 +398,17 @@ async def test_a_snapshot_stays_as_it_was_whatever_is_committed_meanwhile(db: Sq
 async def test_after_a_restore_versions_rise_and_sent_marks_are_cleared(db: SqlDatabase) -> None:
     await seed_everything(db)
     (waits,) = await insert_shares(db, link())
-    await db.mark("count", AT)
+    await db.events.mark("count", AT)
     await execute_sql(db, "UPDATE share_totals SET version = 17 WHERE content_type = 'video'")
     ahead = 4_000_000_000_000_000
     await execute_sql(db, "UPDATE share_totals SET version = :ahead WHERE content_type = 'article'", ahead=ahead)
-    before = await db.now()
-    await db.begin_session(session())
-    assert await db.reset_after_restore() == 2
-    assert await db.sessions() == [], "it may have ended since the backup"
-    video, article = await db.counts([VIDEO, ARTICLE])
+    before = await db.events.now()
+    await db.sessions.add(session())
+    assert await db.proof.reset_after_restore() == 2
+    assert await db.sessions.all() == [], "it may have ended since the backup"
+    video, article = await db.counts.stored([VIDEO, ARTICLE])
     assert video.version >= int(before.timestamp() * 1_000_000) - 2_000  # SQLite's clock has milliseconds
     assert article.version == ahead + 1
-    assert await db.marks() == {}
-    assert await db.claim([waits.job], before - timedelta(seconds=1), 10) == []
+    assert await db.events.marks() == {}
+    assert await db.events.claim([waits.job], before - timedelta(seconds=1), 10) == []
     assert (await verify_content(db)).drifted == ()

@@ -1,23 +1,22 @@
-"""Shares over time: the rollups of the counting transaction, summed by the buckets of a time zone.
+"""Shares over time: the rollups that the counting transaction moves, summed by the buckets of a time zone.
 
-Which bucket a quarter of an hour belongs to is a division within each stretch of constant offset (see
-`domain/calendar`), so the database sums and sends no more than one row for each bucket and group.
+Within a period of constant offset from UTC, the bucket of a quarter of an hour is a division (see `domain/calendar`),
+so the database sums, and sends at most one row per bucket and group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.content_items import details_of
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.stores.content_items import details_of
 from sharetally.adapters.databases.types import local_bucket
 from sharetally.domain.calendar import Grid, OffsetPeriod
-from sharetally.ports import GroupBy, RollupFilter, RollupSum, TopContent
+from sharetally.ports import AnalyticsStore, GroupBy, RollupFilter, RollupSum, TopContent
 
 _ROLLUPS = tables.share_rollups
 _MADE: sa.ColumnElement[Any] = sa.func.sum(_ROLLUPS.c.made)
@@ -26,19 +25,18 @@ _NOT_ZERO = sa.or_(_MADE != 0, _WITHDRAWN != 0)
 _OTHER_GROUPS: sa.ColumnElement[Any] = sa.null()
 
 
-class SqlRollups:
-    """Rollups, summed."""
+class SqlAnalyticsStore(AnalyticsStore):
+    """Reads `share_rollups`."""
 
-    _engine: Engine
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def over_time(
         self, criteria: RollupFilter, grid: Grid, by: GroupBy | None, *, at_most: int
     ) -> list[RollupSum]:
-        """Sums by bucket and group."""
+        """Find the largest groups, then sum each period with a statement of its own, all in one snapshot."""
         async with self._engine.snapshot() as connection:
-            name = _ROLLUPS.c[by.value] if by is not None else None
-            if name is not None:
-                name = _largest_groups(name, await _largest(connection, criteria, name, at_most + 1), at_most)
+            name = None if by is None else await _listed_groups(connection, criteria, _ROLLUPS.c[by.value], at_most)
             statements = [
                 _period_sums(index, period, grid.size, criteria, name) for index, period in enumerate(grid.periods)
             ]
@@ -55,7 +53,7 @@ class SqlRollups:
         ]
 
     async def top(self, criteria: RollupFilter, *, limit: int) -> list[TopContent]:
-        """Contents by made - withdrawn."""
+        """Sum by content item, and read the details of those that are returned."""
         keys = (_ROLLUPS.c.content_type, _ROLLUPS.c.content_id)
         sums = (_MADE.label("made"), _WITHDRAWN.label("withdrawn"))
         statement = sa.select(*keys, *sums).where(*_conditions(criteria)).group_by(*keys).having(_NOT_ZERO)
@@ -69,20 +67,17 @@ class SqlRollups:
         ]
 
 
-async def _largest(connection: Connection, criteria: RollupFilter, name: Any, limit: int) -> list[str]:
+async def _listed_groups(connection: Connection, criteria: RollupFilter, name: Any, at_most: int) -> Any:
+    """The column, with NULL in place of all but the `at_most` groups that made the most shares."""
     statement = sa.select(name.label("name")).where(*_conditions(criteria)).group_by(name)
-    rows = await connection.rows(statement.order_by(_MADE.desc(), name).limit(limit))
-    return [row["name"] for row in rows]
-
-
-def _largest_groups(name: Any, largest: Sequence[str], at_most: int) -> Any:
-    if len(largest) <= at_most:
+    rows = await connection.rows(statement.order_by(_MADE.desc(), name).limit(at_most + 1))
+    if len(rows) <= at_most:
         return name
-    return sa.case((name.in_(largest[:at_most]), name), else_=_OTHER_GROUPS)
+    return sa.case((name.in_([row["name"] for row in rows[:at_most]]), name), else_=_OTHER_GROUPS)
 
 
 def _period_sums(index: int, period: OffsetPeriod, size: int, criteria: RollupFilter, name: Any) -> sa.Select[Any]:
-    """One stretch; the columns of all of them are told apart by the first."""
+    """The sums of one period; the first column says which period it is."""
     local_bucket_number = local_bucket(_ROLLUPS.c.bucket, sa.literal(period.offset), sa.literal(size))
     group_name = _OTHER_GROUPS if name is None else name
     source = sa.select(

@@ -1,4 +1,4 @@
-"""Shares over time, on every database: as a model says that asks the zone of each quarter of an hour by itself."""
+"""Shares over time on every database, compared with a model that asks the time zone about each quarter of an hour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.calendar import BUCKET_SECONDS, DAY, next_bucket_start, start_of_bucket
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import BUCKET, CountChange
@@ -109,7 +109,7 @@ async def test_every_query_matches_the_model(db: SqlDatabase) -> None:
     rng = Random(4)
     rollups = random_rollups(rng, 800)
     await insert_rollups(db, rollups)
-    analytics = Analytics(store=db, clock=ManualClock())
+    analytics = Analytics(store=db.analytics, clock=ManualClock())
     for _ in range(40):
         which, span, bucket, by = random_filter(rng)
         found = await analytics.over_time(which, span, bucket=bucket, by=by)
@@ -145,10 +145,10 @@ async def test_top_is_the_sum_of_each_content(db: SqlDatabase) -> None:
     for content, _, _, at, made, withdrawn in rollups:
         if start <= at < end:
             left[content] += made - withdrawn
-    found = await db.top(RollupFilter(start=start, end=end), limit=100)
+    found = await db.analytics.top(RollupFilter(start=start, end=end), limit=100)
     assert {each.details.content: each.made - each.withdrawn for each in found} == left
     assert [each.made - each.withdrawn for each in found] == sorted(left.values(), reverse=True)
-    assert [each.details.content for each in await db.top(RollupFilter(start=start, end=end), limit=2)] == [
+    assert [each.details.content for each in await db.analytics.top(RollupFilter(start=start, end=end), limit=2)] == [
         each.details.content for each in found[:2]
     ]
 
@@ -157,7 +157,9 @@ async def test_the_largest_are_told_apart_and_the_others_are_one(db: SqlDatabase
     video = ContentRef(type="video", id="a")
     await insert_rollups(db, [(video, f"c{n:02}", "link", FIRST, n + 1, 0) for n in range(MAX_GROUPS + 5)])
     span = TimeRange(zone=ZoneInfo("UTC"), start=FIRST, end=FIRST + BUCKET)
-    found = await Analytics(store=db, clock=ManualClock()).over_time(Filter(), span, bucket="15m", by=GroupBy.CHANNEL)
+    found = await Analytics(store=db.analytics, clock=ManualClock()).over_time(
+        Filter(), span, bucket="15m", by=GroupBy.CHANNEL
+    )
     made = {series.name: series.total.made for series in found.series}
     assert made == {f"c{n:02}": n + 1 for n in range(5, MAX_GROUPS + 5)} | {"other": 1 + 2 + 3 + 4 + 5}
     assert found.total.made == sum(range(MAX_GROUPS + 6))

@@ -1,4 +1,4 @@
-"""Contents with their titles: kept, replaced, and found by the begin of an id or by words."""
+"""Content items with their titles: stored, replaced, and found by the beginning of an id or by words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.content_details import ContentDetails, query_words
 from sharetally.domain.count import CountChange
@@ -29,14 +29,16 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 async def describe(db: SqlDatabase, name: str, title: str, kind: str = "video") -> ContentRef:
     content = ContentRef(type=kind, id=name)
-    await db.describe(ContentDetails(content=content, title=title))
+    await db.content_items.describe(ContentDetails(content=content, title=title))
     return content
 
 
 async def found(
     db: SqlDatabase, query: str = "", kind: str | None = None, after: ContentRef | None = None
 ) -> list[str]:
-    contents = await db.contents(begin=query, words=query_words(query), content_type=kind, limit=100, after=after)
+    contents = await db.content_items.search(
+        id_prefix=query, words=query_words(query), content_type=kind, limit=100, after=after
+    )
     return [f"{each.content.type}:{each.content.id}" for each in contents]
 
 
@@ -44,22 +46,22 @@ async def test_the_latest_title_replaces_the_earlier_one(db: SqlDatabase) -> Non
     whole = ContentDetails(
         content=VIDEO, title="Ein Lied 🎬", image="https://x.example/a.png", url="https://x.example/a"
     )
-    kept = await db.describe(whole)
+    kept = await db.content_items.describe(whole)
     assert kept._replace(updated_at=None) == whole
     assert kept.updated_at is not None
-    again = await db.describe(ContentDetails(content=VIDEO, title="Another"))
+    again = await db.content_items.describe(ContentDetails(content=VIDEO, title="Another"))
     assert again._replace(updated_at=None) == ContentDetails(content=VIDEO, title="Another")
     assert again.updated_at is not None
     assert again.updated_at >= kept.updated_at
     assert (await found(db, "lied"), await found(db, "another")) == ([], ["video:abc"])
-    assert await db.details([ARTICLE, VIDEO]) == [ContentDetails(content=ARTICLE), again]
+    assert await db.content_items.details([ARTICLE, VIDEO]) == [ContentDetails(content=ARTICLE), again]
 
 
 async def test_items_are_listed_with_their_counts(db: SqlDatabase) -> None:
     async with db.transaction() as tx:
         await tx.move({VIDEO: CountChange(delta=3), ARTICLE: CountChange(delta=-1)})
     await describe(db, "abc", "Three")
-    assert [each.shares for each in await db.details([VIDEO, ARTICLE])] == [3, 0]
+    assert [each.shares for each in await db.content_items.details([VIDEO, ARTICLE])] == [3, 0]
     assert await found(db) == ["article:abc", "video:abc"]
 
 
@@ -99,7 +101,7 @@ async def test_page_by_page(db: SqlDatabase) -> None:
         await describe(db, str(number), "Word", "video" if number % 2 else "article")
     pages, after = list[str](), None
     for _ in range(6):
-        page = await db.contents(begin="wo", words=["wo"], content_type=None, limit=1, after=after)
+        page = await db.content_items.search(id_prefix="wo", words=["wo"], content_type=None, limit=1, after=after)
         pages += [f"{each.content.type}:{each.content.id}" for each in page]
         after = page[-1].content if page else after
     assert pages == ["article:0", "article:2", "article:4", "video:1", "video:3"] == await found(db)

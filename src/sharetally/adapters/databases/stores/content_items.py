@@ -1,7 +1,7 @@
-"""Contents as people look for them: by the begin of an id, or by the words of a title.
+"""Content items as people search for them: by the beginning of an id, or by the words of a title.
 
-A title is kept beside its words, so that a word, or the begin of one, is a range of an index. Whatever has a
-count is known too, title or not.
+The words of a title are stored separately, so that a word, or the beginning of one, is a range of an index. A content
+item that has a count is known even if nobody described it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import CONTENT_KEY
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.proof_store import only_content
+from sharetally.adapters.databases.stores.content_scopes import only_content
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.content import ContentRef
 from sharetally.domain.content_details import ContentDetails, title_words
+from sharetally.ports import ContentItemStore
 
 _DETAILS, _WORDS, _TOTALS = tables.content_details, tables.content_words, tables.share_totals
-_AFTER_PREFIX = "\U0010ffff"  # after everything that begins the same
+_AFTER_PREFIX = "\U0010ffff"  # sorts after everything with the same beginning
 _NOW = sa.select(db_now().label("now"))
 _DETAIL_SETS = {name: f"{{{name}}}" for name in ("title", "image", "url", "updated_at")}
 
 
-class SqlContentItems:
-    """Contents with what is told of them."""
+class SqlContentItemStore(ContentItemStore):
+    """Reads and writes `content_details` and `content_words`; also reads `share_totals`."""
 
-    _engine: Engine
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def describe(self, details: ContentDetails) -> ContentDetails:
-        """Keep it, and the words of its title."""
+        """Replace the details and the words of the title."""
         content = details.content
         key = {"content_type": content.type, "content_id": content.id}
         async with self._engine.write_transaction() as connection:
@@ -45,24 +47,24 @@ class SqlContentItems:
         return (await self.details([content]))[0]
 
     async def details(self, contents: Sequence[ContentRef]) -> list[ContentDetails]:
-        """In the order asked."""
+        """Read details and totals by primary key."""
         async with self._engine.read_connection() as connection:
             return await details_of(connection, contents)
 
-    async def contents(
-        self, *, begin: str, words: Sequence[str], content_type: str | None, limit: int, after: ContentRef | None
+    async def search(
+        self, *, id_prefix: str, words: Sequence[str], content_type: str | None, limit: int, after: ContentRef | None
     ) -> list[ContentDetails]:
-        """By id or title."""
+        """Search each type by id, and the words of all types; the first page of the union is the result."""
         async with self._engine.read_connection() as connection:
             content_types = [content_type] if content_type is not None else await _content_types(connection)
             content_types = [type_name for type_name in content_types if after is None or type_name >= after.type]
             searches = [
-                _by_id(table, type_name, begin, after, limit)
+                _select_by_id(table, type_name, id_prefix, after, limit)
                 for table in (_DETAILS, _TOTALS)
                 for type_name in content_types
             ]
             if words:
-                searches.append(_by_words(words, content_type, after, limit))
+                searches.append(_select_by_words(words, content_type, after, limit))
             if not searches:
                 return []
             matches = sa.union(*(sa.select(search.subquery()) for search in searches)).subquery()
@@ -72,23 +74,22 @@ class SqlContentItems:
 
 
 async def details_of(connection: Connection, contents: Sequence[ContentRef]) -> list[ContentDetails]:
-    """What is known of these contents, in their order."""
+    """The details of these content items, in their order."""
     keys = {(ref.type, ref.id) for ref in contents}
     values = {mapping.content_of(row): row for row in await connection.select(_DETAILS, CONTENT_KEY, keys)}
     totals = {mapping.content_of(row): row for row in await connection.select(_TOTALS, CONTENT_KEY, keys)}
-    return [_details(ref, values.get(ref), totals.get(ref)) for ref in contents]
-
-
-def _details(content: ContentRef, values: Any, total: Any) -> ContentDetails:
-    shares = max(0, total["shares"]) if total is not None else 0
-    if values is None:
-        return ContentDetails(content=content, shares=shares)
     names = ("title", "image", "url", "updated_at")
-    return ContentDetails(content=content, shares=shares, **{name: values[name] for name in names})
+    found: list[ContentDetails] = []
+    for ref in contents:
+        total, row = totals.get(ref), values.get(ref)
+        shares = max(0, total["shares"]) if total is not None else 0
+        described = {name: row[name] for name in names} if row is not None else {}
+        found.append(ContentDetails(content=ref, shares=shares, **described))
+    return found
 
 
 async def _content_types(connection: Connection) -> list[str]:
-    """Every content type that there is, found from one to the next: there are few of them and many contents."""
+    """Every content type, each found by a seek behind the one before it: there are few types and many items."""
     content_types = set[str]()
     for table in (_DETAILS, _TOTALS):
         type_name, last = table.c.content_type, ""
@@ -98,20 +99,24 @@ async def _content_types(connection: Connection) -> list[str]:
     return sorted(content_types)
 
 
-def _by_id(table: sa.Table, type_name: str, begin: str, after: ContentRef | None, limit: int) -> sa.Select[Any]:
-    """The page of one type."""
+def _select_by_id(
+    table: sa.Table, type_name: str, id_prefix: str, after: ContentRef | None, limit: int
+) -> sa.Select[Any]:
+    """The page of one type from one table."""
     content_id = table.c.content_id
-    conditions = [table.c.content_type == type_name, content_id >= begin, content_id < begin + _AFTER_PREFIX]
+    conditions = [table.c.content_type == type_name, content_id >= id_prefix, content_id < id_prefix + _AFTER_PREFIX]
     if after is not None and type_name == after.type:
         conditions.append(content_id > after.id)
     return sa.select(table.c.content_type, content_id).where(*conditions).order_by(content_id).limit(limit)
 
 
-def _by_words(words: Sequence[str], type_name: str | None, after: ContentRef | None, limit: int) -> sa.Select[Any]:
-    """The longest word is looked up first; it is likely the rarest."""
+def _select_by_words(
+    words: Sequence[str], type_name: str | None, after: ContentRef | None, limit: int
+) -> sa.Select[Any]:
+    """The page of titles that contain all words, led by the longest word, which is likely the rarest."""
     longest, *other_words = sorted(words, key=len, reverse=True)
     keys = (_WORDS.c.content_type, _WORDS.c.content_id)
-    conditions = [*_word_prefix(_WORDS, longest), *(_has_word(word) for word in other_words)]
+    conditions = [*_word_prefix(_WORDS, longest), *(_title_has(word) for word in other_words)]
     if type_name is not None:
         conditions.append(_WORDS.c.content_type == type_name)
     if after is not None:
@@ -124,7 +129,7 @@ def _word_prefix(table: Any, word: str) -> list[Any]:
     return [table.c.word >= word, table.c.word < word + _AFTER_PREFIX]
 
 
-def _has_word(word: str) -> Any:
+def _title_has(word: str) -> Any:
     other = _WORDS.alias()
     same_content = sa.and_(other.c.content_type == _WORDS.c.content_type, other.c.content_id == _WORDS.c.content_id)
     return sa.exists().where(same_content, *_word_prefix(other, word)).correlate(_WORDS)
