@@ -31,6 +31,7 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Tracing, open_tracing
 from sharetally.domain.errors import ConfigurationError, SharetallyError
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
@@ -97,6 +98,7 @@ class Core:
             on_committed=self.publisher.take,
             nudge=self.nudge.send,
         )
+        self.adjustments = Adjustments(committer=self.committer)
         self.delivery_handlers = delivery_handlers(self.clock)
         self.queries = Queries(
             counts=self.database.counts, links=self.database.links, shares=self.database.shares, cache=self.cache
@@ -207,7 +209,7 @@ class Core:
                 ledger=ledger, events=events, announcer=announcer, on_follow_up=self.publisher.take if feed else None
             ),
             Post(ledger=ledger, events=events, clock=self.clock),
-            Inbound(ledger=ledger, events=events, committer=self.committer, clock=self.clock),
+            Inbound(ledger=ledger, events=events, adjustments=self.adjustments, clock=self.clock),
         ]
         if feed:
             consumers.append(Feed(ledger=ledger, events=events, broker=self.broker))

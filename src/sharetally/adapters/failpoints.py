@@ -105,6 +105,7 @@ class _FailingEvents(SqlEventStore):
         self._failpoint = failpoint
 
     async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventRef]:
+        """Claim events, with a failpoint after it if any were claimed."""
         refs = await super().claim(jobs, sent_before, limit)
         if refs:
             self._failpoint.reached("outbox.after-claim")
