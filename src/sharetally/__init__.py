@@ -4,8 +4,9 @@ The journey of a share, in the order of the files that it runs through, with SQL
 
     asgi.py                             the ASGI application
     web/app.py                          finds the endpoint, checks the caller and the limits, sends the response
-    web/endpoints/shares.py             turns the request into a command, and the outcome into a response
-    flow/sharing.py                     the command: it changes a user's record by the table in domain/share.py
+    web/api/shares/handlers.py          turns the request into a call, and the outcome into a response
+    flow/sharing.py                     decides what may be shared, and makes a command of it
+    flow/share_commands.py              the command: it changes a user's record by the table in domain/share.py
     domain/share.py                     the table: from which status a trigger leads where, and what that counts
     flow/committer.py                   all waiting commands become one transaction
     flow/unit_of_work.py                the rows of that transaction in memory: record, audit, event

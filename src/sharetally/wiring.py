@@ -32,6 +32,7 @@ from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Tracing, open_tracing
 from sharetally.domain.errors import ConfigurationError, SharetallyError
 from sharetally.domain.event import COUNTED
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.consumers.feed import Feed, FeedReaction
 from sharetally.flow.consumers.inbound import Inbound
 from sharetally.flow.consumers.post import Post
@@ -100,6 +101,7 @@ class Core:
             on_committed=self.publisher.take,
             nudge=self.nudge.send,
         )
+        self.adjustments = Adjustments(committer=self.committer)
         self.delivery_handlers = delivery_handlers(self.clock)
         self.queries = Queries(
             counts=self.database.counts, links=self.database.links, shares=self.database.shares, cache=self.cache
@@ -216,7 +218,7 @@ class Core:
                 on_follow_up=self.publisher.take,
             ),
             Post(ledger=ledger, events=events, clock=self.clock),
-            Inbound(ledger=ledger, events=events, committer=self.committer, clock=self.clock),
+            Inbound(ledger=ledger, events=events, adjustments=self.adjustments, clock=self.clock),
         ]
         if feed:
             consumers.append(Feed(ledger=ledger, events=events, broker=self.broker))

@@ -6,7 +6,7 @@ or tell `doctor` whether the provider answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -16,10 +16,24 @@ from sharetally.adapters.clock import DatabaseClock
 from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.analytics import Analytics
 from sharetally.flow.delivery.stuck import StuckDeliveries
+from sharetally.flow.links import Links
+from sharetally.flow.platforms import Platforms
+from sharetally.flow.sharing import Sharing
+from sharetally.flow.urls import UrlPolicy
 from sharetally.flow.verification import VerificationRunner
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, ensure_secret
 from sharetally.settings_values import Rate
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.api.analytics.handlers import ShareAnalytics
+from sharetally.web.api.audit.handlers import AuditReader
+from sharetally.web.api.console.handlers import ConsoleSignIn
+from sharetally.web.api.content_items.handlers import ContentItems
+from sharetally.web.api.counts.handlers import CountReader, ProofReader
+from sharetally.web.api.dead_letters.handlers import DeadLetters
+from sharetally.web.api.keys.handlers import ApiKeys
+from sharetally.web.api.operation.handlers import Operation
+from sharetally.web.api.tokens.handlers import TokenIssuers
 from sharetally.web.app import Application
 from sharetally.web.auth.authenticator import Authenticator
 from sharetally.web.auth.credentials import ApiKeyCache, CredentialAuthenticator
@@ -31,16 +45,13 @@ from sharetally.web.auth.shared_quota import SharedQuota
 from sharetally.web.auth.tokens import KeySource, SharedSecret, TokenRules, TokenSigner, TokenVerifier
 from sharetally.web.auth.visitors import VisitorTokenIssuer
 from sharetally.web.count_responses import CountResponseCache
-from sharetally.web.endpoints.console_oidc import OidcSignIn, sign_in_endpoints
-from sharetally.web.endpoints.pages import page_endpoints
+from sharetally.web.endpoint import AnyEndpoint, Services
+from sharetally.web.live.credentials import LiveCounts
 from sharetally.web.network import ProxyHeadersMiddleware
-from sharetally.web.route_names import RouteNames
-from sharetally.web.services import Services, UrlPolicy
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.pages.documents import page_endpoints
+from sharetally.web.pages.sign_in import OidcPages, OidcSignIn, sign_in_endpoints
+from sharetally.web.routing import RouteNames
 from sharetally.wiring import Core, allowed_platforms, device_platforms
-
-if TYPE_CHECKING:
-    from sharetally.web.endpoint import Endpoint
 
 CORS_REQUEST_HEADERS = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
@@ -135,16 +146,7 @@ def oidc_sign_in(settings: Settings, outbound: Outbound, clock: DatabaseClock) -
     )
 
 
-def _sign_in_endpoints(core: Core) -> tuple[Endpoint, ...]:
-    """The way to the provider and back, where there is one."""
-    if core.settings.oidc_issuer is None:
-        return ()
-    return sign_in_endpoints(
-        oidc_sign_in(core.settings, core.outbound(setting="OIDC_ISSUER", extra="oidc"), core.clock)
-    )
-
-
-def _services(core: Core) -> Services:
+def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
     settings, db = core.settings, core.database
     keys, verification = ApiKeyCache(db.keys), VerificationRunner(proof=db.proof, runs=db.verification_runs)
     core.start(keys.run(), "keys")
@@ -153,59 +155,79 @@ def _services(core: Core) -> Services:
         tokens=_verifier(core), keys=keys, signer=token_signer(settings, core.clock), clock=core.clock
     )
     sessions = Sessions(db.sessions, clock=core.clock, public_url=settings.public_url)
-    return Services(
-        committer=core.committer,
-        queries=core.queries,
-        count_responses=CountResponseCache(),
-        live=core.live,
-        shares=db.shares,
-        links=db.links,
-        audit=db.audit,
-        proof=db.proof,
-        content_items=db.content_items,
-        analytics=Analytics(store=db.analytics, clock=core.clock),
-        events=db.events,
-        stuck=StuckDeliveries(store=db.deliveries, ledger=core.ledger, handlers=core.delivery_handlers),
-        broker=core.broker,
-        keys=db.keys,
-        verification=verification,
-        read_backlog=core.waiting,
-        hooks=core.hooks,
-        credentials=credentials,
-        sessions=sessions,
-        authenticator=Authenticator(credentials=credentials, sessions=sessions),
-        quota=_quota(core, settings.rate_limit, of="quota"),
-        oidc_enabled=settings.oidc_issuer is not None,
-        meter=core.meter,
-        clock=core.clock,
-        url_policy=UrlPolicy(
-            public_url=settings.public_url,
-            root_path=settings.root_path,
-            content_urls=settings.content_urls,
-            link_hosts=settings.link_hosts,
+    authenticator = Authenticator(credentials=credentials, sessions=sessions)
+    urls = UrlPolicy(public_url=settings.public_url, content_urls=settings.content_urls, link_hosts=settings.link_hosts)
+    shareable = Platforms(allowed=allowed_platforms(settings), device=device_platforms(), canonical=platforms.canonical)
+    stuck = StuckDeliveries(store=db.deliveries, ledger=core.ledger, handlers=core.delivery_handlers)
+    services: list[object] = [
+        urls,
+        core.adjustments,
+        Sharing(
+            committer=core.committer,
+            queries=core.queries,
+            shares=db.shares,
+            hooks=core.hooks,
+            platforms=shareable,
+            urls=urls,
+            meter=core.meter,
         ),
-        platforms=allowed_platforms(settings),
-        device_platforms=device_platforms(),
-        canonical_platform=platforms.canonical,
+        Links(
+            committer=core.committer,
+            queries=core.queries,
+            links=db.links,
+            shares=db.shares,
+            hooks=core.hooks,
+            urls=urls,
+            clock=core.clock,
+        ),
+        CountReader(queries=core.queries, responses=CountResponseCache()),
+        ProofReader(store=db.proof),
+        LiveCounts(
+            live=core.live,
+            authenticator=authenticator,
+            public=settings.public_counts,
+            cors_origins=settings.cors_origins,
+            public_url=settings.public_url,
+        ),
+        ShareAnalytics(analytics=Analytics(store=db.analytics, clock=core.clock), urls=urls),
+        ContentItems(store=db.content_items, urls=urls),
+        AuditReader(store=db.audit, shares=db.shares, links=db.links, platforms=shareable, urls=urls, clock=core.clock),
+        TokenIssuers(credentials=credentials, visitors=_visitor_tokens(core)),
+        ConsoleSignIn(sessions=sessions, oidc_enabled=settings.oidc_issuer is not None, public_url=settings.public_url),
+        DeadLetters(events=db.events, stuck=stuck, broker=core.broker, clock=core.clock),
+        ApiKeys(store=db.keys, clock=core.clock),
+        Operation(
+            health=core.health,
+            exposition=core.exposition,
+            ops_networks=settings.ops_networks,
+            authenticator=authenticator,
+            read_backlog=core.waiting,
+            verification=verification,
+        ),
+    ]
+    if settings.oidc_issuer is not None:
+        oidc = oidc_sign_in(settings, core.outbound(setting="OIDC_ISSUER", extra="oidc"), core.clock)
+        services.append(OidcPages(oidc=oidc, sessions=sessions, public_url=settings.public_url))
+    return Application(
+        endpoints,
+        Services(*services),
+        authenticator=authenticator,
+        quota=_quota(core, settings.rate_limit, of="quota"),
+        root_path=settings.root_path,
         public_counts=settings.public_counts,
-        cors_origins=settings.cors_origins,
-        health=core.health,
-        exposition=core.exposition,
-        ops_networks=settings.ops_networks,
-        visitor_tokens=_visitor_tokens(core),
     )
 
 
 def http_app(core: Core) -> ASGIApp:
-    """The application with what stands around it."""
+    """The application, wrapped in traces, CORS and the layer for trusted proxies."""
     endpoints = (
         *API_ENDPOINTS,
         *PROBE_ENDPOINTS,
-        *_sign_in_endpoints(core),
+        *(sign_in_endpoints() if core.settings.oidc_issuer is not None else ()),
         *page_endpoints((*API_ENDPOINTS, *PROBE_ENDPOINTS)),
     )
     routes = RouteNames(endpoints, root_path=core.settings.root_path)
-    app = core.traces.http(Application(_services(core), endpoints), routes)
+    app = core.traces.http(_application(core, endpoints), routes)
     if core.settings.cors_origins:
         app = cors = CORSMiddleware(
             app,

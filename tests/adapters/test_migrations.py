@@ -182,19 +182,19 @@ async def test_an_interrupted_upgrade_is_resumed(database_url: str) -> None:
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
-    """What SQLAlchemy sends and commits, in order."""
-    told: list[str] = []
+def executed_statements() -> Iterator[list[str]]:
+    """The statements that SQLAlchemy executes, and its commits, in order."""
+    statements: list[str] = []
 
     def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        told.append(statement)
+        statements.append(statement)
 
     def committed(_connection: object) -> None:
-        told.append("COMMIT")
+        statements.append("COMMIT")
 
     sa.event.listen(sa.Engine, "before_cursor_execute", sent)
     sa.event.listen(sa.Engine, "commit", committed)
-    yield told
+    yield statements
     sa.event.remove(sa.Engine, "before_cursor_execute", sent)
     sa.event.remove(sa.Engine, "commit", committed)
 

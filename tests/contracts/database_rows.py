@@ -26,7 +26,7 @@ from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.link import ShareLink, new_link_code
 from sharetally.domain.share import Evidence, ShareRecord, Status
-from sharetally.flow.sharing import record_cell
+from sharetally.flow.share_commands import record_cell
 from sharetally.ports import AuditFilter, Session, Total, Writes
 
 T = TypeVar("T")

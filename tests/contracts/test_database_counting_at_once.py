@@ -17,7 +17,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import COUNTED, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence
-from sharetally.flow.sharing import record_cell
+from sharetally.flow.share_commands import record_cell
 from sharetally.ports import CountedBatch, Writes
 from tests.contracts.database_rows import (
     ARTICLE,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.web.endpoints.widget import VERSION
+from sharetally.web.pages.widget import VERSION
 from tests.docs.pages import DOCS, ROOT, blocks, codes, rows
 from tests.services.npm import install_npm_packages
 

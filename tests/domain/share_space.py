@@ -18,7 +18,7 @@ from uuid import UUID
 from sharetally.domain.count import CountChange, fold
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey, ShareRecord, Status, Trigger
-from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import LockedRows
 

@@ -27,6 +27,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.share import Trigger
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.committer import Committer
 from sharetally.flow.consumers.feed import Feed, FeedReaction
 from sharetally.flow.consumers.inbound import Inbound
@@ -44,7 +45,7 @@ from sharetally.flow.jobs import to_messages, to_ref
 from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
-from sharetally.flow.sharing import Share
+from sharetally.flow.share_commands import Share
 from sharetally.flow.worker import Consumer, Worker
 from sharetally.ports import Broker, CountStore, EventStore, Meter, ResponseStore, SessionStore
 
@@ -118,7 +119,8 @@ class Harness:
 
     def inbound(self) -> Inbound:
         """What takes jobs from outside."""
-        return Inbound(ledger=self.db, events=self.db.events, committer=self.committer, clock=self.clock)
+        adjustments = Adjustments(committer=self.committer)
+        return Inbound(ledger=self.db, events=self.db.events, adjustments=adjustments, clock=self.clock)
 
     def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
         """A worker of this consumer."""

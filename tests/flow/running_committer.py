@@ -17,7 +17,7 @@ from sharetally.domain.event import Event
 from sharetally.domain.share import Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
-from sharetally.flow.sharing import Share, ShareResult, Withdraw
+from sharetally.flow.share_commands import Share, ShareResult, Withdraw
 from sharetally.flow.unit_of_work import IdempotentCommand, UnitOfWork
 from sharetally.ports import IdempotencyKey, Ledger, LockSet, Meter, StoredResponse
 

@@ -17,8 +17,8 @@ from sharetally.domain.errors import Conflict, Forbidden, Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Trigger
 from sharetally.flow.hooks import Hooks
-from sharetally.flow.links import CreateLink, DeleteLink, PatchLink
-from sharetally.flow.sharing import Share, Withdraw
+from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
+from sharetally.flow.share_commands import Share, Withdraw
 from sharetally.flow.unit_of_work import Entity
 from sharetally.ports import Transaction
 from tests.contracts.database_rows import (

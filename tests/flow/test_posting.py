@@ -19,7 +19,7 @@ from sharetally.domain.share import Action, Evidence, ShareRecord, Status
 from sharetally.flow import parked_events
 from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.posting.handler import PostHandler
-from sharetally.flow.sharing import Retry
+from sharetally.flow.share_commands import Retry
 from sharetally.ports import AuditFilter, Writes
 from tests.contracts.database_rows import (
     DATABASES,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
 from tests.oracle.system import System, Topology, open_system
 
 pytestmark = pytest.mark.anyio

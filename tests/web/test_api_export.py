@@ -16,7 +16,7 @@ from starlette.types import Message
 
 from sharetally.domain.errors import Unavailable
 from sharetally.ports import AuditFilter, Writes
-from sharetally.web.endpoints import audit_export
+from sharetally.web.api.audit import export as audit_export
 from tests.contracts.database_rows import audit_entry, write_rows
 from tests.web.api import Api, invalid_paths, problem
 

@@ -16,8 +16,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import MalformedMessage, Rejected
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.flow.adjustments import Adjust
-from sharetally.flow.committer import Committer
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.consumers.external import InboundJob, from_payload, to_adjustment, to_payload, unwrap
 from sharetally.flow.consumers.refs import decode_delivery
 from sharetally.flow.worker import JobResult
@@ -32,10 +31,10 @@ class Inbound:
 
     queue = Queue(name="in", jobs=(str(Job.SHARE_INBOUND),))
 
-    def __init__(self, *, ledger: Ledger, events: EventStore, committer: Committer, clock: Clock) -> None:
+    def __init__(self, *, ledger: Ledger, events: EventStore, adjustments: Adjustments, clock: Clock) -> None:
         self._ledger = ledger
         self._events = events
-        self._committer = committer
+        self._adjustments = adjustments
         self._clock = clock
 
     def decode(self, delivery: Delivery) -> tuple[list[InboundJob], list[bytes]]:
@@ -46,15 +45,14 @@ class Inbound:
         return [unwrap(delivery)], []
 
     async def handle(self, jobs: Sequence[InboundJob]) -> list[JobResult]:
-        """Write each through the committer, which makes one transaction of those that come together."""
+        """Write each as an adjustment; the committer makes one transaction of those that arrive at the same time."""
         fresh = await _gather_all(self._count(job) for job in jobs if job.parked_id is None)
         return fresh + [await self._replay(job.parked_id) for job in jobs if job.parked_id is not None]
 
     async def _count(self, job: InboundJob) -> JobResult:
         adjustment = to_adjustment(job)
-        command = Adjust(adjustments=[adjustment], user_id=adjustment.actor, job=Job(job.name))
         try:
-            await self._committer.submit(command)
+            await self._adjustments.adjust([adjustment], user_id=adjustment.actor, job=Job(job.name))
         except Rejected as error:
             raise MalformedMessage(error.detail) from error
         return _result(job.name, adjustment.request_key, "done", adjustment)

@@ -12,7 +12,7 @@ from sharetally.domain.event import Event, Job
 from sharetally.domain.share import RecordKey, Trigger
 from sharetally.flow.consumers.refs import decode_delivery, done_or_duplicate, park_event
 from sharetally.flow.posting.failing import UNAVAILABLE
-from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.flow.worker import JobResult
 from sharetally.ports import Clock, Delivery, EventRef, EventStore, Ledger, LockSet, Queue

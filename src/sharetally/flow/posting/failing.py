@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sharetally.domain.share import Failure, RecordKey, Trigger
-from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import Clock, LockSet, Transaction
 

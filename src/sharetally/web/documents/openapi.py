@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of endpoints and the types in `schemas/`."""
+"""The OpenAPI 3.1 document, made from the endpoints and the types that they name."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from sharetally.web.auth.sessions import COOKIE
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi_parameters import REF, as_json_schema, parameters
 from sharetally.web.documents.openapi_responses import PROBLEM, TEXTS, responses
-from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.endpoint import Access, AnyEndpoint
 
 _ABOUT = """\
 JSON in, JSON out; times are RFC 3339 in UTC; ids are compared exactly. Unknown fields and parameters are \
 refused. A body has at most 64 KiB, on the bulk routes 1 MiB.
 
-Every answer carries `X-Request-Id`: the one that was sent, if it matches `[A-Za-z0-9._:-]{1,128}`, else a new \
+Every response carries `X-Request-Id`: the one that was sent, if it matches `[A-Za-z0-9._:-]{1,128}`, else a new \
 one; and `X-Content-Type-Options: nosniff`. Every write takes an `Idempotency-Key`. Errors are RFC 9457 problems, \
 whose `type` is a page of this service.
 
 Lists are newest first, `pageSize` at a time; `next` is what `startingAfter` takes, and null on the last page.
 
-Counts of many contents are told as they move over the WebSocket `/live`; who asks for it without WebSocket is \
-answered by 426, `upgrade-required`. Its messages, and what is told and taken over RabbitMQ, stand in \
-`/asyncapi.json` (AsyncAPI 3.0).
+The WebSocket `/live` sends the counts of many content items whenever they change; a request for it without WebSocket \
+is answered by 426, `upgrade-required`. `/asyncapi.json` (AsyncAPI 3.0) describes its messages and those that this \
+service sends and receives over RabbitMQ.
 """
 _ABOUT_COOKIE = """\
-A session of the console, for its own pages; `__Host-` stands before the name where the service is reached by https. \
-What changes something must come from the same origin with the header `X-Sharetally-Console: 1`."""
+A session of the console, for its own pages. The name has the prefix `__Host-` if the service is reached by https. \
+Requests that change something must come from the same origin and have the header `X-Sharetally-Console: 1`."""
 _TAGS = {
-    "Shares": "Who shared what where: recorded, withdrawn, tried again.",
-    "Share links": "Short addresses to hand out; each is a share of its content.",
+    "Shares": "Record, withdraw and retry shares, and see who shared what where.",
+    "Share links": "Short addresses to hand out. Each one counts as a share of its content item.",
     "Counts": "Exact counts, their breakdown, their corrections and their proof.",
-    "Analytics": "Shares over time and the most shared; they agree with the counts to the last share.",
-    "Contents": "What people are shown of a content beside its count, and how it is found.",
+    "Analytics": "Shares over time, and the most shared content items. They agree with the counts to the last share.",
+    "Contents": "The titles, pictures and addresses of content items, and how to find them.",
     "Audit": "Who did what, when, with which outcome.",
     "Tokens": "For servers that have users of their own.",
     "Console": "Signing in to the console, by a cookie that only its own pages can use.",
-    "Parked jobs": "Jobs that cannot be counted as they are, until somebody decides.",
+    "Parked jobs": "Jobs that cannot be counted as they are until somebody decides about them.",
     "Keys": "API keys, for servers.",
-    "Operation": "For whoever runs this service.",
+    "Operation": "For those who run this service.",
 }
 
 
-def document(endpoints: Sequence[Endpoint], *, server: str) -> dict[str, Any]:
+def document(endpoints: Sequence[AnyEndpoint], *, server: str) -> dict[str, Any]:
     """The whole document; `server` is the address or path of this service."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
@@ -69,12 +69,12 @@ def document(endpoints: Sequence[Endpoint], *, server: str) -> dict[str, Any]:
     }
 
 
-def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def _schemas(endpoints: Iterable[AnyEndpoint]) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(_types(endpoints), ref_template=REF)
     return {**as_json_schema(found), "Problem": PROBLEM}
 
 
-def _types(endpoints: Iterable[Endpoint]) -> list[Any]:
+def _types(endpoints: Iterable[AnyEndpoint]) -> list[Any]:
     named = [kind for endpoint in endpoints for kind in (endpoint.body, *endpoint.responses.values())]
     return list(dict.fromkeys(kind for kind in named if kind not in (None, *TEXTS)))
 
@@ -88,53 +88,61 @@ def _security_schemes() -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(endpoint: AnyEndpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
-        "description": _ACCESS[endpoint.access],
+        "description": _access(endpoint),
         "tags": [endpoint.tag],
         "parameters": parameters(endpoint),
         "responses": responses(endpoint),
         "security": _security(endpoint),
     }
     if endpoint.body is not None:
-        operation["requestBody"] = _body(endpoint)
+        operation["requestBody"] = _body(endpoint.body)
     return operation
 
 
 _ACCESS = {
     Access.PUBLIC: "For everybody.",
-    Access.COUNTS: "For everybody, unless PUBLIC_COUNTS is off; then for any token.",
-    Access.SIGNED: "For any token but a visitor's.",
-    Access.SIGNED_OR_VISITOR: "For any token, a visitor's too.",
-    Access.SHARES: "Needs the scope `shares`.",
-    Access.VISITS: "Needs the scope `shares`, or `visits`, which visitors have.",
-    Access.ADMIN: "Needs the scope `admin`.",
-    Access.OPERATORS: "For addresses in OPS_NETWORKS; else it needs the scope `admin`.",
-    Access.CONSOLE: "For who is signed in to the console.",
-    Access.ACT_AS: "Needs an API key with the scope `act-as`.",
-    Access.ANALYTICS: "Needs the scope `analytics`.",
-    Access.CONTENT: "Needs the scope `analytics`, `audit` or `admin`.",
-    Access.STATUS: "Needs the scope `analytics` or `admin`.",
+    Access.PUBLIC_COUNTS: "For everybody; if PUBLIC_COUNTS is off, for any token.",
+    Access.ANY_TOKEN: "For any token but a visitor's.",
+    Access.VISITORS_TOO: "For any token, including a visitor's.",
+    Access.OPERATORS: "For addresses in OPS_NETWORKS; others need the scope `admin`.",
+    Access.CONSOLE: "For people who are signed in to the console.",
 }
 
 
-def _operation_id(endpoint: Endpoint) -> str:
+def _access(endpoint: AnyEndpoint) -> str:
+    """Who may use the endpoint, in one sentence."""
+    match endpoint.scopes:
+        case ():
+            return _ACCESS[endpoint.access]
+        case (only, "visits"):
+            return f"Needs the scope `{only}`, or `visits`, which visitors have."
+        case ("act-as",):
+            return "Needs an API key with the scope `act-as`."
+        case (*others, last):
+            listed = ", ".join(f"`{each}`" for each in others)
+            return f"Needs the scope {listed} or `{last}`." if others else f"Needs the scope `{last}`."
+    raise AssertionError(endpoint.scopes)
+
+
+def _operation_id(endpoint: AnyEndpoint) -> str:
     words = re.findall(r"[A-Za-z]+", endpoint.path)
     return endpoint.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
 
 
-def _body(endpoint: Endpoint) -> dict[str, Any]:
-    schema = {"$ref": REF.format(name=endpoint.body.__name__)}
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": EXAMPLES[endpoint.body]}}}
+def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    schema = {"$ref": REF.format(name=kind.__name__)}
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": EXAMPLES[kind]}}}
 
 
-def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+def _security(endpoint: AnyEndpoint) -> list[dict[str, list[str]]]:
     if endpoint.access is Access.PUBLIC:
         return []
     session: dict[str, list[str]] = {"console": []}
     if endpoint.access is Access.CONSOLE:
         return [session]
     either: list[dict[str, list[str]]] = [{"token": []}, {"apiKey": []}, session]
-    return [{}, *either] if endpoint.access in (Access.COUNTS, Access.OPERATORS) else either
+    return [{}, *either] if endpoint.access in (Access.PUBLIC_COUNTS, Access.OPERATORS) else either

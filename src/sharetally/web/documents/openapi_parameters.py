@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from sharetally.web.endpoint import Endpoint
-from sharetally.web.schemas.fields import ID, ContentType, Id, Uuid
+from sharetally.web.endpoint import AnyEndpoint
 
 REF = "#/components/schemas/{name}"
-_Platform = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=32,
-        description="A platform's name; case does not matter, `x` is `twitter`.",
-        examples=["twitter"],
-        extra_json_schema={"pattern": ID, "not": {"enum": [".", ".."]}},
-    ),
-]
-_Code = Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,64}$", description="Of a link, or of a record.")]
-_PATH_SCHEMAS: dict[str, Any] = {
-    "contentType": ContentType,
-    "contentId": Id,
-    "videoId": Id,
-    "platform": _Platform,
-    "id": Uuid,
-    "recordId": Uuid,
-    "code": _Code,
-}
-_EXAMPLES = {
-    "contentType": "video",
-    "contentId": "dQw4w9WgXcQ",
-    "videoId": "dQw4w9WgXcQ",
-    "platform": "twitter",
-    "id": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f",
-    "code": "aB3dE5fG7h",
-    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
-}
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-_ABOUT_KEY = "The same key again gets the stored answer, for 24 hours at least; another request under it is 422."
-_ABOUT_TAG = "An `ETag` that is known; if it still holds the answer is 304."
-_ABOUT_LAST = "The version that is known: the first event is the next other one. Browsers send it by themselves."
+_ABOUT_KEY = "A repeated key gets the stored response for at least 24 hours; with another request it gets 422."
+_ABOUT_TAG = "An `ETag` that the client has; if it is still current, the response is 304."
+_ABOUT_LAST = "The version that the client has; the first event is the next other one. Browsers send it automatically."
 
 
-def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+def parameters(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
     """Everything that one endpoint takes beside its body."""
-    return [*_in_path(endpoint), *_in_query(endpoint), *_in_headers(endpoint)]
+    return [*_of(endpoint.path_type, "path"), *_of(endpoint.query, "query"), *_in_headers(endpoint)]
 
 
 def as_json_schema(schema: Any) -> Any:
@@ -65,20 +33,13 @@ def _pattern(value: Any) -> Any:
     )
 
 
-def _in_path(endpoint: Endpoint) -> list[dict[str, Any]]:
-    names = re.findall(r"{(\w+)}", endpoint.path)
-    return [_parameter(name, "path", msgspec.json.schema(_PATH_SCHEMAS[name]), _EXAMPLES[name]) for name in names]
+def _of(kind: type[msgspec.Struct], where: str) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([kind], ref_template=REF)
+    properties = components[kind.__name__]["properties"]
+    return [_parameter(name, where, schema) for name, schema in properties.items()]
 
 
-def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if endpoint.query is None:
-        return []
-    _, components = msgspec.json.schema_components([endpoint.query], ref_template=REF)
-    properties = components[endpoint.query.__name__]["properties"]
-    return [_parameter(name, "query", schema) for name, schema in properties.items()]
-
-
-def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
+def _in_headers(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
     found = []
     if endpoint.writes:
         found.append(_parameter("Idempotency-Key", "header", _KEY | {"description": _ABOUT_KEY}, "9b2f41c0"))

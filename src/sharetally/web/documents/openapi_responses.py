@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from sharetally.web.api.audit.schemas import CsvText, JsonLines
+from sharetally.web.api.counts.schemas import EventText
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi_parameters import REF
-from sharetally.web.endpoint import Access, Endpoint
+from sharetally.web.endpoint import Access, AnyEndpoint
 from sharetally.web.problems import MEDIA_TYPE, STATUS
-from sharetally.web.schemas.audit import CsvText, JsonLines
-from sharetally.web.schemas.counts import EventText
 
 TEXTS = (str, EventText, CsvText, JsonLines)
 _DESCRIPTIONS = {
     200: "OK",
     201: "Created",
-    202: "Accepted: it is on its way",
+    202: "Accepted: it will be counted or posted",
     204: "Done",
-    302: "Where it leads",
-    304: "Not changed",
+    302: "Redirect to the target",
+    304: "Not modified",
     503: "Not ready",
 }
 PROBLEM: dict[str, Any] = {
@@ -33,7 +33,7 @@ PROBLEM: dict[str, Any] = {
         },
         "title": {"type": "string"},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "One sentence about this very case."},
+        "detail": {"type": "string", "description": "One sentence about this case."},
         "invalid": {
             "type": "array",
             "description": "With `invalid-request`: each field and what is wrong with it.",
@@ -53,7 +53,7 @@ PROBLEM: dict[str, Any] = {
             "description": "With `unsupported-platforms`: the names that are.",
             "items": {"type": "string"},
         },
-        "requestId": {"type": "string", "description": "With 500 and 503: what to look for in the log."},
+        "requestId": {"type": "string", "description": "With 500 and 503: the id to look for in the log."},
     },
 }
 _MEMBERS: dict[str, dict[str, Any]] = {
@@ -64,13 +64,13 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 }
 
 
-def responses(endpoint: Endpoint) -> dict[str, Any]:
+def responses(endpoint: AnyEndpoint) -> dict[str, Any]:
     """By status: what is answered where all is well, then every error."""
     successes = {str(status): _answer(endpoint, status, kind) for status, kind in endpoint.responses.items()}
     return {**successes, **_problems(endpoint)}
 
 
-def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
+def _answer(endpoint: AnyEndpoint, status: int, kind: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"description": _DESCRIPTIONS[status], "headers": _headers(endpoint, status)}
     if kind is not None:
         kinds = {endpoint.media_type: kind, **endpoint.other_media}
@@ -83,7 +83,7 @@ def _media_type_object(kind: Any) -> dict[str, Any]:
     return {"schema": schema, "example": EXAMPLES[kind]}
 
 
-def _problems(endpoint: Endpoint) -> dict[str, Any]:
+def _problems(endpoint: AnyEndpoint) -> dict[str, Any]:
     codes = {*endpoint.problems, "internal"}
     if endpoint.access is not Access.PUBLIC:
         codes |= {"unauthenticated", "forbidden", "invalid-request"}
@@ -93,7 +93,7 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
     return {str(status): _problem(endpoint, status, by_status[status]) for status in sorted(by_status)}
 
 
-def _problem(endpoint: Endpoint, status: int, codes: list[str]) -> dict[str, Any]:
+def _problem(endpoint: AnyEndpoint, status: int, codes: list[str]) -> dict[str, Any]:
     about = "; ".join(f"`{code}`: {STATUS[code][1].lower()}" for code in codes)
     media = {"schema": {"$ref": REF.format(name="Problem")}, "examples": {code: _example(code) for code in codes}}
     return {"description": about, "headers": _headers(endpoint, status), "content": {MEDIA_TYPE: media}}
@@ -105,24 +105,24 @@ def _example(code: str) -> dict[str, Any]:
     return {"value": value | _MEMBERS.get(code, {})}
 
 
-def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
-    found = {"X-Request-Id": "The caller's own, if it is sane, else one made here."}
+def _headers(endpoint: AnyEndpoint, status: int) -> dict[str, Any]:
+    found = {"X-Request-Id": "The caller's own id if it is acceptable, otherwise a new one."}
     if status in (201, 302):
-        found["Location"] = "Where it is."
+        found["Location"] = "Its address."
     if status == 200 and endpoint.other_media:
         found["Content-Disposition"] = "A name for the file."
     if status in (200, 304) and 304 in endpoint.responses:
-        found["ETag"] = "The version, to ask again with `If-None-Match`; not with `consistent`."
+        found["ETag"] = "The version, for `If-None-Match` in the next request; absent with `consistent`."
         found["Cache-Control"] = "`no-cache`, or `no-store` with `consistent`."
     if status == 200 and endpoint.media_type == "text/event-stream":
         found["X-Accel-Buffering"] = "`no`: nginx passes each event on at once."
     if endpoint.path == "/console/session" and endpoint.method != "GET" and status < 300:
-        found["Set-Cookie"] = "The session; empty, once it has ended."
+        found["Set-Cookie"] = "The session; empty after it has ended."
     if status == 401:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.responses.get(503) is None):
         found["Retry-After"] = "Seconds to wait."
     if status == 429 or (endpoint.writes and status < 500) or (endpoint.path == "/tokens/visitor" and status == 200):
-        found["RateLimit"] = "Writes that are left, and seconds until they are more; missing where none are limited."
-        found["RateLimit-Policy"] = "Writes in a window of so many seconds."
+        found["RateLimit"] = "Writes that remain, and seconds until there are more; absent if writes are not limited."
+        found["RateLimit-Policy"] = "The allowed writes and their time window in seconds."
     return {name: {"description": about, "schema": {"type": "string"}} for name, about in found.items()}
