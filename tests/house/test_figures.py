@@ -14,10 +14,10 @@ import pytest
 import sharetally
 from tests.house.figures import SOURCE, Figures, measure
 
-FRAMES = 15
-FILES = 45
-LINES = 6_010
-SINGLE_USE = 0.23
+FRAMES = 12
+FILES = 46
+LINES = 6_210
+SINGLE_USE = 0.19
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def figures() -> Figures:
 
 
 def test_few_frames_lead_from_a_request_to_sql(figures: Figures) -> None:
-    """Target: 12."""
+    """The target, 12, is reached."""
     assert figures.frames <= FRAMES
 
 
