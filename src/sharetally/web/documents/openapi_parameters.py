@@ -1,4 +1,4 @@
-"""Parameters of the OpenAPI document: of the path, the query and the headers."""
+"""The parameters in the OpenAPI document: those of the path, the query and the headers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _Platform = Annotated[
     Meta(
         min_length=1,
         max_length=32,
-        description="A platform's name; case does not matter, `x` is `twitter`.",
+        description="The name of a platform, in upper or lower case; `x` means `twitter`.",
         examples=["twitter"],
         extra_json_schema={"pattern": ID, "not": {"enum": [".", ".."]}},
     ),
 ]
-_Code = Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,64}$", description="Of a link, or of a record.")]
+_Code = Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,64}$", description="The code of a link or of a record.")]
 _PATH_SCHEMAS: dict[str, Any] = {
     "contentType": ContentType,
     "contentId": Id,
@@ -42,18 +42,23 @@ _EXAMPLES = {
     "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
 }
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-_ABOUT_KEY = "The same key again gets the stored answer, for 24 hours at least; another request under it is 422."
-_ABOUT_TAG = "An `ETag` that is known; if it still holds the answer is 304."
-_ABOUT_LAST = "The version that is known: the first event is the next other one. Browsers send it by themselves."
+_ABOUT_KEY = "If the same key is sent again, for at least 24 hours, the stored response is returned; "
+"another request gets 422."
+_ABOUT_TAG = "An `ETag` that the client knows; if it is still current, the response is 304."
+_ABOUT_LAST = "The version that the client knows: the first event is the next version. Browsers send it automatically."
 
 
 def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """Everything that one endpoint takes beside its body."""
-    return [*_in_path(endpoint), *_in_query(endpoint), *_in_headers(endpoint)]
+    """All parameters of an endpoint, without its body."""
+    in_path = [
+        _parameter(name, "path", msgspec.json.schema(_PATH_SCHEMAS[name]), _EXAMPLES[name])
+        for name in re.findall(r"{(\w+)}", endpoint.path)
+    ]
+    return [*in_path, *_in_query(endpoint), *_in_headers(endpoint)]
 
 
 def as_json_schema(schema: Any) -> Any:
-    """A schema as JSON Schema has it: a pattern ends in `$`, and a description stands beside the schema."""
+    """The schema in the syntax of JSON Schema, where a pattern ends in `$` instead of `\\Z`."""
     if isinstance(schema, dict):
         return {key: _pattern(each) if key == "pattern" else as_json_schema(each) for key, each in schema.items()}
     return [as_json_schema(each) for each in schema] if isinstance(schema, list) else schema
@@ -63,11 +68,6 @@ def _pattern(value: Any) -> Any:
     return (
         value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else as_json_schema(value)
     )
-
-
-def _in_path(endpoint: Endpoint) -> list[dict[str, Any]]:
-    names = re.findall(r"{(\w+)}", endpoint.path)
-    return [_parameter(name, "path", msgspec.json.schema(_PATH_SCHEMAS[name]), _EXAMPLES[name]) for name in names]
 
 
 def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -92,7 +92,7 @@ def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _parameter(name: str, where: str, schema: dict[str, Any], example: str | None = None) -> dict[str, Any]:
-    """One parameter; what its schema says of it stands where readers of documents look."""
+    """One parameter, with the description and the example of its schema at the level where OpenAPI has them."""
     plain = {key: value for key, value in as_json_schema(schema).items() if key not in ("description", "examples")}
     found = {"name": name, "in": where, "required": where == "path", "schema": plain}
     if "description" in schema:

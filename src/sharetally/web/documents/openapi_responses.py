@@ -1,4 +1,4 @@
-"""Answers of the OpenAPI document: what comes back, with which headers, and every error there may be."""
+"""The responses in the OpenAPI document: bodies, headers, and every possible error."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TEXTS = (str, EventText, CsvText, JsonLines)
 _DESCRIPTIONS = {
     200: "OK",
     201: "Created",
-    202: "Accepted: it is on its way",
+    202: "Accepted, and not processed yet",
     204: "Done",
-    302: "Where it leads",
-    304: "Not changed",
+    302: "Redirect to the target",
+    304: "Not modified",
     503: "Not ready",
 }
 PROBLEM: dict[str, Any] = {
@@ -33,7 +33,7 @@ PROBLEM: dict[str, Any] = {
         },
         "title": {"type": "string"},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "One sentence about this very case."},
+        "detail": {"type": "string", "description": "One sentence about this particular error."},
         "invalid": {
             "type": "array",
             "description": "With `invalid-request`: each field and what is wrong with it.",
@@ -50,10 +50,10 @@ PROBLEM: dict[str, Any] = {
         },
         "supported": {
             "type": "array",
-            "description": "With `unsupported-platforms`: the names that are.",
+            "description": "With `unsupported-platforms`: the names that are allowed.",
             "items": {"type": "string"},
         },
-        "requestId": {"type": "string", "description": "With 500 and 503: what to look for in the log."},
+        "requestId": {"type": "string", "description": "With 500 and 503: the id of the error in the log."},
     },
 }
 _MEMBERS: dict[str, dict[str, Any]] = {
@@ -65,7 +65,7 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 
 
 def responses(endpoint: Endpoint) -> dict[str, Any]:
-    """By status: what is answered where all is well, then every error."""
+    """Status -> response: first the successful ones, then every error."""
     successes = {str(status): _answer(endpoint, status, kind) for status, kind in endpoint.responses.items()}
     return {**successes, **_problems(endpoint)}
 
@@ -106,23 +106,23 @@ def _example(code: str) -> dict[str, Any]:
 
 
 def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:
-    found = {"X-Request-Id": "The caller's own, if it is sane, else one made here."}
+    found = {"X-Request-Id": "The id of the request if it had a valid one, otherwise a new one."}
     if status in (201, 302):
-        found["Location"] = "Where it is."
+        found["Location"] = "The address of the resource."
     if status == 200 and endpoint.other_media:
-        found["Content-Disposition"] = "A name for the file."
+        found["Content-Disposition"] = "A name for the downloaded file."
     if status in (200, 304) and 304 in endpoint.responses:
-        found["ETag"] = "The version, to ask again with `If-None-Match`; not with `consistent`."
+        found["ETag"] = "The version, for `If-None-Match` in the next request; not with `consistent`."
         found["Cache-Control"] = "`no-cache`, or `no-store` with `consistent`."
     if status == 200 and endpoint.media_type == "text/event-stream":
-        found["X-Accel-Buffering"] = "`no`: nginx passes each event on at once."
+        found["X-Accel-Buffering"] = "`no`, so that nginx passes on each event immediately."
     if endpoint.path == "/console/session" and endpoint.method != "GET" and status < 300:
-        found["Set-Cookie"] = "The session; empty, once it has ended."
+        found["Set-Cookie"] = "The session; empty after signing out."
     if status == 401:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.responses.get(503) is None):
-        found["Retry-After"] = "Seconds to wait."
+        found["Retry-After"] = "The number of seconds to wait."
     if status == 429 or (endpoint.writes and status < 500) or (endpoint.path == "/tokens/visitor" and status == 200):
-        found["RateLimit"] = "Writes that are left, and seconds until they are more; missing where none are limited."
-        found["RateLimit-Policy"] = "Writes in a window of so many seconds."
+        found["RateLimit"] = "Writes that are left, and seconds until there are more; missing without a limit."
+        found["RateLimit-Policy"] = "The number of writes that are allowed, and the window in seconds."
     return {name: {"description": about, "schema": {"type": "string"}} for name, about in found.items()}
