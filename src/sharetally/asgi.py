@@ -16,7 +16,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sharetally.adapters.logs import configure
+from sharetally.adapters.logs import configure, configure_within_host
 from sharetally.settings import Settings, check_roles, ensure_secret, load
 from sharetally.wiring import Core, start_embedded_workers
 from sharetally.wiring_http import http_app
@@ -25,12 +25,22 @@ METRICS_DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def create_app(settings: Settings | None = None) -> Sharetally:
-    """Create the application, from these settings or the environment; `ConfigurationError` if they are invalid."""
+    """Create the application, from these settings or the environment; `ConfigurationError` if they are invalid.
+
+    Log lines go to the loggers `sharetally.…` of the standard library, whose handlers belong to the host application.
+    """
+    configure_within_host()
     if settings is None:
         settings = load(os.environ, cwd=Path.cwd())
-        configure(settings.log_level, settings.log_format)
     check_roles(settings, processes=1, role="serve")
     return Sharetally(ensure_secret(settings))
+
+
+def create_served_app() -> Sharetally:
+    """Create the application of one of several `sharetally serve` processes, where the logs are ours to configure."""
+    settings = load(os.environ, cwd=Path.cwd())
+    configure(settings.log_level, settings.log_format)
+    return create_app(settings)
 
 
 class Sharetally:

@@ -27,7 +27,7 @@ from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.delivery.nudge import QUEUE as DELIVERIES
 from sharetally.ports import Database
 from sharetally.settings import Settings, check_roles, ensure_secret
-from sharetally.web.ops import Health, ops_app, ops_host, serve_ops
+from sharetally.web.ops import Health, ops_app, ops_hosts, serve_ops
 from sharetally.web.serving.connection import HttpConnection
 from sharetally.web.serving.server import Server
 from sharetally.web.serving.websocket import WebSocketConnection
@@ -52,7 +52,7 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
     asyncio.run(_check_database(settings))
     with suppress(KeyboardInterrupt):
         if processes > 1:
-            _serve_many(server_config("sharetally.asgi:create_app", host, port, processes))
+            _serve_many(server_config("sharetally.asgi:create_served_app", host, port, processes))
         else:
             app = create_app(settings)
             # uvicorn raises the signal again after it has stopped, and a broken task stops the process with SIGTERM too
@@ -163,8 +163,8 @@ async def _running_role(settings: Settings, role: str) -> AsyncIterator[tuple[Co
     async with Core(settings, role=role) as core:
         if settings.ops_port is not None:
             app = ops_app(core.health, core.exposition, networks=settings.ops_networks)
-            host = ops_host(settings.ops_networks)
-            core.start(serve_ops(app, settings.ops_port, stop, host=host), "ops")
+            hosts = ops_hosts(settings.ops_networks)
+            core.start(serve_ops(app, settings.ops_port, stop, hosts=hosts), "ops")
         yield core, stop
     if core.broken:
         sys.exit(1)
@@ -187,7 +187,7 @@ async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tupl
                 exposition,
                 networks=settings.ops_networks,
             )
-            group.create_task(serve_ops(app, settings.ops_port, stop, host=ops_host(settings.ops_networks)))
+            group.create_task(serve_ops(app, settings.ops_port, stop, hosts=ops_hosts(settings.ops_networks)))
         yield meter, stop
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.domain.errors import TransientConflict
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import RecordKey, ShareRecord
 from sharetally.ports import AuditFilter, IdempotencyKey, LockSet, StoredResponse, Transaction, Writes
 from tests.contracts.database_rows import (
+    AT,
     DATABASES,
     SERVERS,
     adjustment,
@@ -334,3 +337,12 @@ async def test_what_was_rolled_back_is_not_committed(db: SqlDatabase) -> None:
     with pytest.raises(LookupError):
         await write_and_fail(db, Writes(audit=[line]))
     assert not await db.committed([line.id])
+
+
+async def test_two_upserts_of_the_same_columns_by_different_rules_are_two_statements(db: SqlDatabase) -> None:
+    first, later = AT, AT + timedelta(days=1)
+    rules = ({"marked_at": "{marked_at}"}, {"marked_at": "{t}.marked_at"})
+    async with db._engine.write_transaction() as connection:
+        for at, rule in ((first, rules[0]), (later, rules[1])):
+            await connection.upsert(tables.queue_marks, [{"queue": "count", "marked_at": at}], rule)
+    assert await db.marks() == {"count": first}

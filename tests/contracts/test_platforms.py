@@ -189,7 +189,7 @@ def test_an_invalid_platform_is_reported(name: str, value: str, reason: str) -> 
 
 
 def test_a_platform_can_replace_a_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platforms, "entry_points", lambda group: [entry("mastodon", "at_home")])
+    monkeypatch.setattr(platforms, "entry_points", lambda group: [entry("mastodon", "replacement_mastodon")])
     intent = available()["mastodon"].intent(url=URL, text="")
     assert intent is not None
     assert intent.startswith("https://social.example/")

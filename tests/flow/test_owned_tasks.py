@@ -206,7 +206,7 @@ async def test_noting_the_use_of_keys_goes_on(reported: list[Any]) -> None:
 
 
 async def test_the_clock_goes_on(tmp_path: Path, reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharetally.wiring.CLOCK_SECONDS", 0.01)
+    monkeypatch.setattr("sharetally.wiring.CLOCK_SYNC_SECONDS", 0.01)
     core = Core(load({"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}, cwd=tmp_path), role="worker")
     measured = Once(_nothing)
     core.clock = cast(Any, SimpleNamespace(measure=measured))

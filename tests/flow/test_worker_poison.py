@@ -62,7 +62,7 @@ async def work_off(memory: MemoryBroker, worker_harness: WorkerHarness) -> None:
     [
         (MalformedMessage("the video is not there"), "the video is not there"),
         (DataRejected("22003"), "22003"),
-        (DataRejected(), "DataRefused: "),
+        (DataRejected(), "DataRejected: "),
         (KeyError("platform"), "KeyError: 'platform'"),
         (RuntimeError("a foreign\nconsumer's \x00 fault"), "RuntimeError: a foreign?consumer's ? fault"),
     ],

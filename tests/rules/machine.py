@@ -35,7 +35,7 @@ class Machine(WriteRules, CountRules, ReadRules):
 
 def run(harness: ServiceHarness, seeds: Iterable[int], *, shorten: bool = False) -> int:
     """A round from each seed; how many runs came to their end. `shorten`: what is found is told in few steps."""
-    machine: type[Machine] = type("Machine", (Machine,), {"stage": harness, "ended": 0})
+    machine: type[Machine] = type("Machine", (Machine,), {"harness": harness, "ended": 0})
     for number in seeds:
         try:
             run_state_machine_as_test(seed(number)(machine), settings=_settings(shorten))

@@ -12,8 +12,8 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span, use_span
 from starlette.types import Receive, Scope, Send
 
 from sharetally.adapters.brokers.memory import MemoryBroker
+from sharetally.adapters.tracing import open_tracing
 from sharetally.adapters.tracing.exporters import provider_without_exporter
-from sharetally.adapters.tracing.interface import open_tracing
 from sharetally.adapters.tracing.opentelemetry import OpenTelemetryTracing
 from sharetally.domain.errors import ConfigurationError, Unavailable
 from sharetally.flow.committer import Committer

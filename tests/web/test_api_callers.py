@@ -134,7 +134,7 @@ async def test_an_unknown_key_is_401(readonly_api: Api) -> None:
 
 
 async def token(api: Api, body: object, *scopes: str, **headers: str) -> HttpResponse:
-    key = await api.key("shop", *(scopes or ("shares", "act-as")))
+    key = await api.key(f"shop-{len(await api.database.keys())}", *(scopes or ("shares", "act-as")))
     return await api.request("POST", "/tokens", body, user=None, headers={"x-api-key": key, **headers})
 
 

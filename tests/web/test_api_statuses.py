@@ -269,6 +269,12 @@ async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -
         return await api.request(endpoint.method, endpoint.path.format(**made), scope=EVERYTHING)
 
 
+async def name_in_use(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+    async with make_api() as api:
+        await ask(api, endpoint)
+        return await ask(api, endpoint)
+
+
 async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
     async with make_api() as api:
         assert await api.database.extend_run_lease(60)
@@ -303,6 +309,7 @@ RECIPES: dict[Any, Recipe] = {
     ("GET", "/keys/{id}", 200): of_key,
     ("DELETE", "/keys/{id}", 204): of_key,
     ("POST", "/operation/verify", 409): verification_running,
+    ("POST", "/keys", 409): name_in_use,
     **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
     **{
         ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)

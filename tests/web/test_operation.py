@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Any, cast
 
 import anyio
 import httpx2
+import msgspec
 import pytest
 from starlette.types import Message, Scope
 
@@ -21,7 +23,8 @@ from sharetally.domain.errors import ConfigurationError, Unavailable
 from sharetally.ports import Broker, Cache, Schema
 from sharetally.web import ops
 from sharetally.web.network import Network
-from sharetally.web.ops import Health, ops_app, ops_host, serve_ops
+from sharetally.web.ops import Health, ops_app, ops_hosts, serve_ops
+from sharetally.web.schemas.operation import HealthBody
 from tests.services.launch import free_port
 
 pytestmark = pytest.mark.anyio
@@ -132,6 +135,19 @@ async def test_migrated_under_it_for_the_next_version_it_goes_on_and_says_so() -
     assert report["status"] == "degraded"
     assert report["checks"]["database"]["status"] == "ahead"
     assert "update it" in report["checks"]["database"]["detail"]
+
+
+@pytest.mark.parametrize("revision", ["0002", "9999", "0000", None, OSError()], ids=repr)
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("answers", [True, OSError()], ids=repr)
+async def test_whatever_it_says_is_in_the_openapi_document(
+    revision: str | Exception | None, connected: bool, answers: bool | Exception
+) -> None:
+    broker = FakeBroker()
+    broker.connected = connected
+    asked = health(FakeSchema(revision), broker, FakeCache(answers))
+    for report in ((await asked.ready())[1], asked.live()):
+        assert msgspec.to_builtins(msgspec.convert(report, HealthBody)) == report
 
 
 async def test_an_older_revision_that_it_knows_will_do() -> None:
@@ -351,12 +367,48 @@ async def test_a_port_that_is_taken_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("networks", "host"),
+    ("networks", "hosts"),
     [
-        (("127.0.0.0/8", "::1/128"), "127.0.0.1"),
-        ((), "127.0.0.1"),
-        (("127.0.0.0/8", "10.0.0.0/8"), "0.0.0.0"),  # noqa: S104
+        (("127.0.0.0/8", "::1/128"), ("127.0.0.1", "::1")),
+        (("127.0.0.0/8",), ("127.0.0.1",)),
+        ((), ("127.0.0.1",)),
+        (("127.0.0.0/8", "10.0.0.0/8"), ("0.0.0.0", "::")),  # noqa: S104
+        (("fd00::/8",), ("0.0.0.0", "::")),  # noqa: S104
     ],
 )
-def test_it_listens_to_others_only_if_others_may_see_metrics(networks: Sequence[str], host: str) -> None:
-    assert ops_host([ip_network(network) for network in networks]) == host
+def test_it_listens_to_others_only_if_others_may_see_metrics(networks: Sequence[str], hosts: tuple[str, ...]) -> None:
+    assert ops_hosts([ip_network(network) for network in networks]) == hosts
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has it; many containers have not."""
+    with socket.socket(socket.AF_INET6) as probe:
+        return probe.connect_ex(("::1", free_port())) == errno.ECONNREFUSED
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "::1"])
+async def test_whoever_may_see_metrics_reaches_them_by_ipv6_too(port: int, network: str) -> None:
+    networks, stop = [ip_network(network)], asyncio.Event()
+    app = ops_app(health(), counted, networks=networks)
+    served = asyncio.ensure_future(serve_ops(app, port, stop, hosts=ops_hosts(networks)))
+    await asyncio.sleep(0)  # its first step listens
+    async with httpx2.AsyncClient() as client:
+        for host in ("127.0.0.1", *(["[::1]"] if has_ipv6() else [])):
+            assert (await client.get(f"http://{host}:{port}/health")).status_code == 200
+    stop.set()
+    with anyio.fail_after(10):
+        await served
+
+
+async def test_a_machine_without_ipv6_is_served_by_ipv4(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = socket.create_server
+
+    def without_ipv6(address: tuple[str, int], *, family: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return create(address, family=family)
+
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+    (listener,) = ops._listen(("0.0.0.0", "::"), port)  # noqa: S104
+    assert listener.family == socket.AF_INET
+    listener.close()

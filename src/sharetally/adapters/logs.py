@@ -1,6 +1,7 @@
 """Logs: one form for everything that this process says, ours and the libraries' alike.
 
-Stands at the start of every role: `configure` once, before anything is opened. On a terminal lines are for
+Stands at the start of every role: `configure` once, before anything is opened; `configure_within_host` where another
+application owns the process, and with it the handlers and levels of its logs. On a terminal lines are for
 people; otherwise each is a JSON object with `time` (UTC, microseconds), `level`, `logger`, `event`, then
 what belongs to it, `requestId` among it while a request is served. What goes wrong is in `exception`.
 Secrets are masked; calls below the level cost next to nothing; no line can stop the service.
@@ -49,6 +50,30 @@ def configure(level: str = "info", format: str | None = None) -> None:  # noqa: 
         cache_logger_on_first_use=True,
     )
     _install_handler(_StandardLibraryHandler(render, stderr), level_number)
+
+
+def configure_within_host() -> None:
+    """Hand our log lines to the standard library's loggers named `sharetally.…`.
+
+    Their handlers and levels are the host application's and stay as they are. A host that configured structlog for
+    itself gets our lines in the way that it chose.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[merge_contextvars, _for_the_host],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=lambda name="sharetally": logging.getLogger(name),
+            cache_logger_on_first_use=True,
+        )
+
+
+def _for_the_host(logger: logging.Logger, level: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
+    """The event and what belongs to it as one text, without secrets; the host's formatter does the rest."""
+    exception = _exception_of(event.pop("exc_info", None))
+    line = build_line(logger.name, level, event)
+    fields = {name: value for name, value in line.items() if name not in ("time", "level", "logger", "event")}
+    text = " ".join([line["event"], *(f"{name}={value!r}" for name, value in fields.items())])
+    return (text,), {"exc_info": exception}
 
 
 def _default_format() -> str:

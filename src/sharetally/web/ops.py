@@ -11,9 +11,10 @@ them on OPS_PORT; the API uses the same functions.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -33,6 +34,7 @@ T = TypeVar("T")
 Report = dict[str, Any]
 Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
 """Metrics as text, and their media type."""
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _NO_STORE = ("cache-control", "no-store")
 _OK: Report = {"status": "ok"}
 _AHEAD: Report = {
@@ -160,17 +162,16 @@ def ops_app(health: Health, exposition: Exposition, *, networks: Sequence[Networ
     return app
 
 
-def ops_host(networks: Sequence[Network]) -> str:
-    """The address to listen on: only this machine, unless OPS_NETWORKS contains other addresses."""
-    return "127.0.0.1" if all(network.is_loopback for network in networks) else "0.0.0.0"  # noqa: S104
+def ops_hosts(networks: Sequence[Network]) -> tuple[str, ...]:
+    """The addresses to listen on: only this machine, unless OPS_NETWORKS contains other addresses."""
+    if not all(network.is_loopback for network in networks):
+        return "0.0.0.0", "::"  # noqa: S104
+    return ("127.0.0.1", "::1") if any(network.version == 6 for network in networks) else ("127.0.0.1",)
 
 
-async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, host: str = "127.0.0.1") -> None:
+async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
     """Serve until `stop` is set; `ConfigurationError` if the port is taken."""
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise ConfigurationError(f"OPS_PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+    listeners = _listen(hosts, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -182,7 +183,7 @@ async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, host: str = "127.0.0
         timeout_graceful_shutdown=1,
     )
     server = _OpsServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -190,6 +191,23 @@ async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, host: str = "127.0.0
         stopping.cancel()
         server.should_exit = True
         await serving
+
+
+def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """One listening socket per host; a machine without IPv6 listens on IPv4 only."""
+    with ExitStack() as stack:
+        listeners = list[socket.socket]()
+        for host in hosts:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                listeners.append(stack.enter_context(socket.create_server((host, port), family=family)))
+            except OSError as error:
+                if family == socket.AF_INET6 and error.errno in _NO_IPV6:
+                    continue
+                shown = f"[{host}]" if ":" in host else host
+                raise ConfigurationError(f"OPS_PORT: cannot listen on {shown}:{port}: {error.strerror}") from error
+        stack.pop_all()  # the server closes them
+        return listeners
 
 
 class _OpsServer(uvicorn.Server):

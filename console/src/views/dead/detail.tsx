@@ -1,6 +1,7 @@
 /** One dead letter: why it is here, what it would do, and what it says. */
 
 import { useQuery } from "../../api/query";
+import type { ResponseBody } from "../../api/client";
 import { difference, moment } from "../../locale";
 import { Dialog } from "../../components/dialog";
 import { Icon } from "../../components/icon";
@@ -8,7 +9,8 @@ import { ProblemNotice, Skeleton } from "../../components/states";
 import { ContentLink, CopyButton } from "../../components/values";
 import { view } from "../../urls";
 import type { Decision } from "./decide";
-import type { Job } from "./index";
+
+type Job = ResponseBody<"/dead/{id}">;
 
 interface Props {
   readonly id: string;

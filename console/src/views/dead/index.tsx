@@ -18,7 +18,7 @@ import { Decide, type Decision } from "./decide";
 import { DeadLetter } from "./detail";
 import { Outcomes, type Outcome } from "./outcomes";
 
-export type Job = ResponseBody<"/dead">["items"][number];
+type Job = ResponseBody<"/dead">["items"][number];
 const PAGE = 50;
 const idOf = ({ id }: Job) => id;
 

@@ -1,7 +1,7 @@
 /** One link: copy it, show its QR code, change it, delete it. */
 
 import { useState } from "preact/hooks";
-import { callApi } from "../../api/client";
+import { callApi, type ResponseBody } from "../../api/client";
 import { useQuery } from "../../api/query";
 import { useAction } from "../../api/action";
 import { useHasScope } from "../../api/session";
@@ -11,8 +11,9 @@ import { ProblemNotice, Skeleton } from "../../components/states";
 import { ContentLink, CopyButton, Timestamp } from "../../components/values";
 import { absolute, view } from "../../urls";
 import { bodyOf, Fields, useFields } from "./fields";
-import type { Link } from "./index";
 import { Qr } from "./qr";
+
+type Link = ResponseBody<"/share-links/{id}">;
 
 interface Props {
   readonly id: string;

@@ -17,7 +17,7 @@ import { useDebouncedText } from "../../debounced-text";
 import { Create } from "./create";
 import { LinkDetail } from "./detail";
 
-export type Link = ResponseBody<"/share-links">["items"][number];
+type Link = ResponseBody<"/share-links">["items"][number];
 const PAGE = 50;
 const FIELDS = ["contentType", "contentId", "campaignId", "userId"] as const;
 const idOf = ({ id }: Link) => id;

@@ -121,7 +121,7 @@ class Connection:
         if rows:
             columns = tuple(rows[0])
             sql = self._statements.cached_sql(
-                ("upsert", table.name, columns, tuple(sets)), lambda: self.dialect.upsert(table, columns, sets)
+                ("upsert", table.name, columns, tuple(sets.items())), lambda: self.dialect.upsert(table, columns, sets)
             )
             await self.driver.execute_many(sql, self._statements.bind_rows(table, columns, rows))
 

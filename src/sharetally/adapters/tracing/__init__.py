@@ -10,6 +10,7 @@ and `spans.py` says what that means. All of this is put around the parts by `wir
 asks for it: otherwise there is `NoTracing`, which gives each part back as it is, and OpenTelemetry is not imported.
 """
 
-from sharetally.adapters.tracing.interface import NoTracing, Route, Tracing, open_tracing
+from sharetally.adapters.tracing.interface import NoTracing, Route, Tracing
+from sharetally.adapters.tracing.opening import open_tracing
 
 __all__ = ["NoTracing", "Route", "Tracing", "open_tracing"]

@@ -7,7 +7,6 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from starlette.types import ASGIApp, Scope
 
-from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.committer import Committer
 from sharetally.flow.worker import Consumer
 from sharetally.ports import Broker, Ledger
@@ -72,16 +71,3 @@ class NoTracing(Tracing):
 
     async def close(self) -> None:
         """Nothing to do."""
-
-
-def open_tracing(kind: str, *, role: str) -> Tracing:
-    """Traces as TRACES says: `off`, `otlp` or `console`; `ConfigurationError` without the packages for it."""
-    if kind == "off":
-        return NoTracing()
-    try:
-        from sharetally.adapters.tracing.exporters import create_provider
-        from sharetally.adapters.tracing.opentelemetry import OpenTelemetryTracing
-
-        return OpenTelemetryTracing(create_provider(kind, role=role))
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"TRACES needs: pip install 'sharetally[otel]' ({error.name})") from error

@@ -184,9 +184,12 @@ class VerifyReport(ResponseModel, frozen=True):
 
 
 class CheckBody(ResponseModel, omit_defaults=True, frozen=True):
-    """How one thing that the service needs is."""
+    """How one thing that the service needs is.
 
-    status: Literal["ok", "down"]
+    `ahead`: the database was migrated for a newer version; this process goes on working.
+    """
+
+    status: Literal["ok", "down", "ahead"]
     detail: str | UnsetType = UNSET
 
 
