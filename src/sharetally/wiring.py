@@ -1,8 +1,8 @@
-"""Names the concrete classes, for every role: settings in, running roles out. `wiring_http.py` adds what serves.
+"""Creates the concrete classes of every role from the settings; `wiring_http.py` adds those that serve HTTP.
 
-`Core` is what every role has: database, broker, cache, clock, meter, hooks, committer, publisher. A role
-adds its tasks. Whatever is started here is stopped here, in the opposite order: first no more work is
-taken, then what is in hand is finished, then connections are given back.
+`Core` contains what every role has: database, broker, cache, clock, meter, hooks, committer, publisher. A role adds its
+tasks. Whatever is started here is stopped here, in the opposite order: first no more work is accepted, then running
+work is finished, then connections are closed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ log = structlog.get_logger("sharetally")
 
 
 class Core:
-    """What every role has; an async context manager."""
+    """The parts that every role has; an async context manager."""
 
     def __init__(
         self, settings: Settings, *, role: str, metrics: Path | None = None, traces: Tracing | None = None
@@ -117,7 +117,7 @@ class Core:
             known_revision=HEAD.__eq__,
             ahead=HEAD.__lt__,
         )
-        self.broken = False  # whether a task ended that should not have
+        self.broken = False  # whether a task has ended with an error
         self._tasks: list[asyncio.Task[None]] = []
         self._outbound: Outbound | None = None
         self._to_close = AsyncExitStack()
@@ -155,11 +155,11 @@ class Core:
         await self._close()
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Call `close` when the role ends, after its tasks; what was registered last is closed first."""
+        """Call `close` when the role ends, after its tasks; the last one registered is closed first."""
         self._to_close.push_async_callback(close)
 
     def outbound(self, *, setting: str, extra: str) -> Outbound:
-        """The client for requests to other servers, one a process; `setting` needs it, and the package's `extra`."""
+        """The client of this process for requests to other servers; `setting` needs it, and `extra` installs it."""
         if self._outbound is None:
             self._outbound = outbound(self.settings, setting=setting, extra=extra)
             self.on_close(self._outbound.close)
@@ -175,7 +175,7 @@ class Core:
         await self.traces.close()
 
     def start(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Own a task until the end; a role whose task breaks ends, for whoever supervises it to start anew."""
+        """Start a task that runs until the role ends; if the task breaks, the role ends and can be restarted."""
         task = asyncio.create_task(coroutine, name=name)
         task.add_done_callback(self._end_if_broken)
         self._tasks.append(task)
@@ -193,7 +193,7 @@ class Core:
             try:
                 await self.clock.measure(self.database)
             except SharetallyError:
-                continue  # the time that was measured before is good enough until the database is back
+                continue  # the previous measurement is good enough until the database is back
             except Exception:
                 log.exception("clock_failed")
 
@@ -218,23 +218,23 @@ class Core:
         return Worker(broker=self.broker, outbox=self.database, consumer=traced, meter=self.meter)
 
     def relay(self) -> Relay:
-        """The relay; it looks after events alone."""
+        """The relay of the events."""
         queues = [consumer.queue for consumer in self.consumers]
         return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=queues)
 
     def delivery_loop(self) -> DeliveryLoop:
-        """What delivers to the outside world."""
+        """The loop that sends deliveries to the outside world."""
         attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, on_committed=self.publisher.take)
         return DeliveryLoop(
             store=self.database.deliveries, broker=self.broker, attempts=attempts, handlers=self.delivery_handlers
         )
 
     async def waiting(self) -> BacklogReport:
-        """What waits in database and broker."""
+        """The backlog of database and broker."""
         return await self.meter.waiting(self.database, self.broker, self.queues, self.database.deliveries)
 
     async def exposition(self) -> tuple[bytes, str]:
-        """All metrics, and their media type."""
+        """All metrics as text, and the media type of the text."""
         return await self.meter.exposition(self.database, self.broker, self.queues, self.database.deliveries)
 
 
@@ -248,7 +248,7 @@ def _instantiate(consumers: object) -> object:
 
 
 def check_clock(ahead: timedelta) -> None:
-    """Refuse a host whose clock is nowhere near the database's: ids tell its time, and the audit is found by it."""
+    """Raise an error if the host's clock is far from the database's: ids contain its time, and the audit needs it."""
     if abs(ahead) > MAX_CLOCK_SKEW:
         hours, direction = abs(ahead).total_seconds() / 3600, "ahead of" if ahead > ZERO else "behind"
         raise ConfigurationError(
@@ -257,14 +257,14 @@ def check_clock(ahead: timedelta) -> None:
 
 
 def check_database_exists(settings: Settings) -> None:
-    """Refuse an embedded database that nobody has made; opening it would leave an empty file behind."""
+    """Raise an error if the embedded database does not exist; opening it would create an empty file."""
     path = sqlite_path(settings)
     if path is not None and not path.exists():
         raise ConfigurationError(f"there is no database at {path} yet: run `sharetally migrate`")
 
 
 async def check_schema(revision: str | None) -> None:
-    """Refuse a schema that this version does not know."""
+    """Raise an error for a schema that this version does not know."""
     if revision is None:
         raise ConfigurationError("the database has no schema yet: run `sharetally migrate`")
     if revision != HEAD:
@@ -286,18 +286,18 @@ def create_broker(settings: Settings) -> Broker:
 
 
 def builtin_queues(settings: Settings) -> Sequence[Queue]:
-    """The queues of our own consumers, and the one that nudges."""
+    """The queues of our own consumers, and the queue of nudges for deliveries."""
     feed = [Feed.queue] if settings.event_feed else []
     return [Count.queue, Post.queue, Inbound.queue, *feed, DELIVERIES]
 
 
 def delivery_handlers(clock: Clock) -> Sequence[Handler]:
-    """One for each kind of delivery."""
+    """The handler of each kind of delivery."""
     return [PostHandler(clock)]
 
 
 def create_cache(settings: Settings) -> Cache | None:
-    """The cache that CACHE_URL names; memory serves one process, so beside RabbitMQ it is none."""
+    """The cache of CACHE_URL; None for `memory:` with RabbitMQ, because it would serve only one of the processes."""
     if settings.cache_url.startswith("memory:"):
         return MemoryCache() if settings.broker_url.startswith("memory:") else None
     try:
@@ -308,7 +308,7 @@ def create_cache(settings: Settings) -> Cache | None:
 
 
 def create_channel(settings: Settings) -> Channel:
-    """What carries newest counts: Redis if there is one, else RabbitMQ, else this process's memory."""
+    """The channel that carries new counts: Redis if there is one, else RabbitMQ, else the memory of this process."""
     if settings.cache_url.startswith("redis"):
         from sharetally.adapters.channels.redis import RedisChannel
 
@@ -321,7 +321,7 @@ def create_channel(settings: Settings) -> Channel:
 
 
 def outbound(settings: Settings, *, setting: str, extra: str) -> Outbound:
-    """A client for requests to other servers; `setting` is what needs it, and `extra` what installs it."""
+    """A client for requests to other servers; `setting` needs it, and the package's `extra` installs it."""
     try:
         from sharetally.adapters.outbound import OutboundClient
     except ModuleNotFoundError as error:
@@ -330,7 +330,7 @@ def outbound(settings: Settings, *, setting: str, extra: str) -> Outbound:
 
 
 def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
-    """The platforms of SHARE_PLATFORMS, in their order."""
+    """The platforms of SHARE_PLATFORMS, in the same order."""
     known = platforms.available()
     unknown = [name for name in settings.share_platforms if name not in known]
     if unknown:
@@ -339,13 +339,13 @@ def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
 
 
 def device_platforms() -> Mapping[str, Platform]:
-    """Those on the user's own device, which need not stand in SHARE_PLATFORMS."""
+    """The platforms on the user's own device, which are allowed without being in SHARE_PLATFORMS."""
     known = platforms.available()
     return {name: known[name] for name in platforms.DEVICE_PLATFORMS}
 
 
 def start_embedded_workers(core: Core) -> Callable[[], Awaitable[None]]:
-    """With a broker in memory, relay and workers run in the same process; returns how to end them."""
+    """With the `memory:` broker, start relay and workers in this process; returns the function that stops them."""
     stop = asyncio.Event()
     if not core.broker.volatile:
         return _no_op

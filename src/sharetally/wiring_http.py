@@ -1,7 +1,7 @@
-"""What serves HTTP, put around the core: who may come in, how often, what the handlers work with, the application.
+"""Creates the parts that serve HTTP, on top of `Core`: authentication, quotas, services, and the application.
 
-Only `serve` and an application that is mounted need it all; single parts of it sign a token at the command line,
-or tell `doctor` whether the provider answers.
+Only `serve` and a mounted application need all of it. The command line uses single parts: to sign a token, and to check
+the OpenID provider in `doctor`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ CORS_RESPONSE_HEADERS = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After",
 
 
 def token_rules(settings: Settings) -> TokenRules:
-    """What tokens must say."""
+    """The rules for the claims of tokens."""
     return TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
@@ -61,7 +61,7 @@ def token_rules(settings: Settings) -> TokenRules:
 
 
 def token_signer(settings: Settings, clock: DatabaseClock) -> TokenSigner | None:
-    """Who signs our own tokens, if there is a secret."""
+    """The signer of our own tokens; None without a secret."""
     if settings.jwt_secret is None:
         return None
     return TokenSigner(
@@ -73,7 +73,7 @@ def token_signer(settings: Settings, clock: DatabaseClock) -> TokenSigner | None
 
 
 def issue_token(settings: Settings, *, user: str, scopes: frozenset[str], ttl: int) -> str:
-    """A token signed with the configured secret, good for `ttl` seconds."""
+    """A token signed with the configured secret, valid for `ttl` seconds."""
     signer = token_signer(ensure_secret(settings), DatabaseClock())
     if signer is None:
         raise ConfigurationError("JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")
@@ -102,7 +102,7 @@ def _quota(core: Core, rate: Rate | None, *, of: str) -> Quota:
     from sharetally.adapters.guarded_redis import GuardedRedis
     from sharetally.adapters.quota_redis import RedisLeases
 
-    # one fault is enough: a write waits for this, and the process's own window is nearly as good
+    # one error opens it, because writes wait for this, and the window of the process is nearly as good
     redis = GuardedRedis(core.settings.cache_url, purpose="quota", timeout=QUOTA_TIMEOUT, faults=1)
     core.on_close(redis.close)
     leases = RedisLeases(redis, prefix=f"sharetally:{of}:")
@@ -119,7 +119,7 @@ def _visitor_tokens(core: Core) -> VisitorTokenIssuer | None:
 
 
 def oidc_sign_in(settings: Settings, outbound: Outbound, clock: DatabaseClock) -> OidcSignIn:
-    """The provider of OIDC_ISSUER, which signs people in to the console."""
+    """The sign-in to the console with the provider of OIDC_ISSUER."""
     client = ClientConfig(
         issuer=settings.oidc_issuer or "",
         client_id=settings.oidc_client_id or "",
@@ -136,7 +136,7 @@ def oidc_sign_in(settings: Settings, outbound: Outbound, clock: DatabaseClock) -
 
 
 def _sign_in_endpoints(core: Core) -> tuple[Endpoint, ...]:
-    """The way to the provider and back, where there is one."""
+    """The routes to the provider and back, if there is one."""
     if core.settings.oidc_issuer is None:
         return ()
     return sign_in_endpoints(
@@ -195,7 +195,7 @@ def _services(core: Core) -> Services:
 
 
 def http_app(core: Core) -> ASGIApp:
-    """The application with what stands around it."""
+    """The application with its middleware."""
     endpoints = (
         *API_ENDPOINTS,
         *PROBE_ENDPOINTS,
@@ -213,6 +213,6 @@ def http_app(core: Core) -> ASGIApp:
             expose_headers=CORS_RESPONSE_HEADERS,
             max_age=600,
         )
-        cors.preflight_headers["X-Content-Type-Options"] = "nosniff"  # it answers preflights itself
+        cors.preflight_headers["X-Content-Type-Options"] = "nosniff"  # the middleware answers preflights itself
     trusted = core.settings.trusted_proxies
     return ProxyHeadersMiddleware(app, trusted=trusted) if trusted else app

@@ -35,16 +35,12 @@ def is_secure_url(url: str) -> bool:
         split = urlsplit(url)
     except ValueError:
         return False
-    return bool(split.hostname) and (
-        split.scheme == "https" or (split.scheme == "http" and _is_this_machine(split.hostname))
-    )
-
-
-def _is_this_machine(host: str | None) -> bool:
+    if not split.hostname or split.scheme != "http":
+        return bool(split.hostname) and split.scheme == "https"
     try:
-        return ip_address(host or "").is_loopback
+        return ip_address(split.hostname).is_loopback
     except ValueError:
-        return host == "localhost"
+        return split.hostname == "localhost"
 
 
 async def fetch_url(

@@ -206,7 +206,7 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "status": "degraded",
             "checks": {
                 "database": {"status": "ok"},
-                "broker": {"status": "down", "detail": "not connected; events wait in the database"},
+                "broker": {"status": "down", "detail": "is not connected; events wait in the database"},
                 "cache": {"status": "ok"},
             },
         },

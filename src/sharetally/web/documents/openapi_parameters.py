@@ -54,28 +54,25 @@ def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         _parameter(name, "path", msgspec.json.schema(_PATH_SCHEMAS[name]), _EXAMPLES[name])
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
-    return [*in_path, *_in_query(endpoint), *_in_headers(endpoint)]
+    in_query: list[dict[str, Any]] = []
+    if endpoint.query is not None:
+        _, components = msgspec.json.schema_components([endpoint.query], ref_template=REF)
+        properties = components[endpoint.query.__name__]["properties"]
+        in_query = [_parameter(name, "query", schema) for name, schema in properties.items()]
+    return [*in_path, *in_query, *_in_headers(endpoint)]
 
 
 def as_json_schema(schema: Any) -> Any:
     """The schema in the syntax of JSON Schema, where a pattern ends in `$` instead of `\\Z`."""
-    if isinstance(schema, dict):
-        return {key: _pattern(each) if key == "pattern" else as_json_schema(each) for key, each in schema.items()}
-    return [as_json_schema(each) for each in schema] if isinstance(schema, list) else schema
-
-
-def _pattern(value: Any) -> Any:
-    return (
-        value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else as_json_schema(value)
-    )
-
-
-def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if endpoint.query is None:
-        return []
-    _, components = msgspec.json.schema_components([endpoint.query], ref_template=REF)
-    properties = components[endpoint.query.__name__]["properties"]
-    return [_parameter(name, "query", schema) for name, schema in properties.items()]
+    if isinstance(schema, list):
+        return [as_json_schema(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    converted = {key: as_json_schema(each) for key, each in schema.items()}
+    pattern = converted.get("pattern")
+    if isinstance(pattern, str) and pattern.endswith(r"\Z"):
+        converted["pattern"] = pattern.removesuffix(r"\Z") + "$"
+    return converted
 
 
 def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -66,21 +66,18 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 
 def responses(endpoint: Endpoint) -> dict[str, Any]:
     """Status -> response: first the successful ones, then every error."""
-    successes = {str(status): _answer(endpoint, status, kind) for status, kind in endpoint.responses.items()}
+    successes = {str(status): _success(endpoint, status, kind) for status, kind in endpoint.responses.items()}
     return {**successes, **_problems(endpoint)}
 
 
-def _answer(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": _DESCRIPTIONS[status], "headers": _headers(endpoint, status)}
+def _success(endpoint: Endpoint, status: int, kind: Any) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": _DESCRIPTIONS[status], "headers": _headers(endpoint, status)}
     if kind is not None:
-        kinds = {endpoint.media_type: kind, **endpoint.other_media}
-        found["content"] = {media: _media_type_object(each) for media, each in kinds.items()}
-    return found
-
-
-def _media_type_object(kind: Any) -> dict[str, Any]:
-    schema = {"type": "string"} if kind in TEXTS else {"$ref": REF.format(name=kind.__name__)}
-    return {"schema": schema, "example": EXAMPLES[kind]}
+        response["content"] = {}
+        for media_type, each in {endpoint.media_type: kind, **endpoint.other_media}.items():
+            schema = {"type": "string"} if each in TEXTS else {"$ref": REF.format(name=each.__name__)}
+            response["content"][media_type] = {"schema": schema, "example": EXAMPLES[each]}
+    return response
 
 
 def _problems(endpoint: Endpoint) -> dict[str, Any]:
@@ -90,19 +87,22 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in sorted(codes):
         by_status.setdefault(STATUS[code][0], []).append(code)
-    return {str(status): _problem(endpoint, status, by_status[status]) for status in sorted(by_status)}
-
-
-def _problem(endpoint: Endpoint, status: int, codes: list[str]) -> dict[str, Any]:
-    about = "; ".join(f"`{code}`: {STATUS[code][1].lower()}" for code in codes)
-    media = {"schema": {"$ref": REF.format(name="Problem")}, "examples": {code: _example(code) for code in codes}}
-    return {"description": about, "headers": _headers(endpoint, status), "content": {MEDIA_TYPE: media}}
-
-
-def _example(code: str) -> dict[str, Any]:
-    status, title = STATUS[code]
-    value = {"type": f"/problems/{code}", "title": title, "status": status, "detail": title}
-    return {"value": value | _MEMBERS.get(code, {})}
+    found: dict[str, Any] = {}
+    for status, same_status in sorted(by_status.items()):
+        titles = {code: STATUS[code][1] for code in same_status}
+        examples = {
+            code: {
+                "value": {"type": f"/problems/{code}", "title": title, "status": status, "detail": title}
+                | _MEMBERS.get(code, {})
+            }
+            for code, title in titles.items()
+        }
+        found[str(status)] = {
+            "description": "; ".join(f"`{code}`: {title.lower()}" for code, title in titles.items()),
+            "headers": _headers(endpoint, status),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}, "examples": examples}},
+        }
+    return found
 
 
 def _headers(endpoint: Endpoint, status: int) -> dict[str, Any]:

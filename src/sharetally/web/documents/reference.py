@@ -18,8 +18,18 @@ Document = Mapping[str, Any]
 
 def reference(document: Document) -> str:
     """The body of the page."""
-    groups = "".join(_group(document, tag) for tag in document["tags"])
-    return f'{_contents(document)}<main class="reference">{_head(document)}{groups}{_types(document)}</main>'
+    groups = ""
+    for tag in document["tags"]:
+        name = escape(tag["name"])
+        operations = "".join(_operation(document, *each) for each in _operations(document, tag["name"]))
+        groups += f'<h2 id="{_anchor(name)}">{name}</h2><p class="lead">{prose(tag["description"])}</p>{operations}'
+    types = "".join(
+        f'<section id="{escape(name)}"><h3><code>{escape(name)}</code></h3>'
+        f"<p>{prose(schema.get('description', ''))}</p>{fields(schema)}</section>"
+        for name, schema in sorted(document["components"]["schemas"].items())
+    )
+    types = f'<h2 id="types">Types</h2>{types}'
+    return f'{_contents(document)}<main class="reference">{_head(document)}{groups}{types}</main>'
 
 
 def _operations(document: Document, tag: str) -> Iterator[tuple[str, str, Document]]:
@@ -70,12 +80,6 @@ def _header_example(scheme: Document) -> str:
     if scheme["type"] == "http":
         return "Authorization: Bearer …"
     return f"Cookie: {scheme['name']}=…" if scheme["in"] == "cookie" else f"{scheme['name']}: …"
-
-
-def _group(document: Document, tag: Document) -> str:
-    name = escape(tag["name"])
-    operations = "".join(_operation(document, *each) for each in _operations(document, tag["name"]))
-    return f'<h2 id="{_anchor(name)}">{name}</h2><p class="lead">{prose(tag["description"])}</p>{operations}'
 
 
 def _operation(document: Document, method: str, path: str, operation: Document) -> str:
@@ -151,12 +155,3 @@ def _curl(method: str, path: str, operation: Document) -> str:
         body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"], ensure_ascii=False)
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
     return " \\\n  ".join(lines)
-
-
-def _types(document: Document) -> str:
-    shown = [
-        f'<section id="{escape(name)}"><h3><code>{escape(name)}</code></h3>'
-        f"<p>{prose(schema.get('description', ''))}</p>{fields(schema)}</section>"
-        for name, schema in sorted(document["components"]["schemas"].items())
-    ]
-    return f'<h2 id="types">Types</h2>{"".join(shown)}'

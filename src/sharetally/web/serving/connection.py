@@ -42,19 +42,16 @@ class HttpConnection(HttpToolsProtocol):
         self.parser = None  # type: ignore[assignment]
 
     def _close_if_idle(self) -> None:
-        if self.transport.is_closing() or _has_unread_bytes(self.transport):
+        if self.transport.is_closing():
+            return
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        if poll.poll(0):  # bytes have arrived that the event loop has not read yet
             return
         self._unset_keepalive_if_required()
         self.connections.discard(self)
         self.parser = None  # type: ignore[assignment]  # as in uvicorn: the parser refers to this object
         HalfClosed(self.transport, self.connections)
-
-
-def _has_unread_bytes(transport: asyncio.Transport) -> bool:
-    """Whether bytes have arrived that the event loop has not read yet."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 class HalfClosed(asyncio.Protocol):
