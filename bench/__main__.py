@@ -1,4 +1,4 @@
-"""`python -m bench`: measure rows against their references, print the table, and write the page if told to."""
+"""`python -m bench`: measure rows and their references, print the table, and write the page with `--write`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.services.server import Unavailable
 
 
 def main() -> None:
-    """Exit 1 if a row failed; a target that is not met is an answer, not a failure."""
+    """Exit with 1 if a row failed; a target that is not met is a result, not a failure."""
     asked = _parser().parse_args()
     configure("warning", "console")
     try:

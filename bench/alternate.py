@@ -1,4 +1,4 @@
-"""A B A B: both sides of a row in turn, so that whatever the machine does meanwhile meets both."""
+"""A B A B: both sides of a row in turn, so that anything else the machine does affects both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Measure = Callable[[], Awaitable[float]]
 
 
 async def alternate(count: int, ours: Measure, theirs: Measure, *, notes: Sequence[str] = ()) -> Measurement:
-    """Measure `count` pairs. `notes` is read at the end: the measures may add to it."""
+    """Measure `count` pairs. `notes` is read at the end, because the measurements may add to it."""
     pairs: list[tuple[float, float]] = []
     for number in range(1, count + 1):
         pair = (await ours(), await theirs())
@@ -21,7 +21,7 @@ async def alternate(count: int, ours: Measure, theirs: Measure, *, notes: Sequen
 
 
 def figure(value: float) -> str:
-    """A number as people read it: three or four places that mean something."""
+    """A number for readers: three or four significant digits."""
     if round(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -14,7 +14,7 @@ from typing import Any
 from bench.alternate import figure
 
 WIDTH, LEFT, RIGHT, TOP, LINE = 950, 400, 140, 46, 30
-LEAST, MOST = 0.1, 10.0  # what the scale shows; what is beyond ends at its edge
+LEAST, MOST = 0.1, 10.0  # the range of the scale; bars beyond it end at its edge
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -29,7 +29,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 
 
 def draw_chart(entries: Sequence[Mapping[str, Any]]) -> str:
-    """All rows, top to bottom."""
+    """Draw all rows from top to bottom."""
     height = TOP + LINE * len(entries) + 24
     parts = [_grid(tick, height) for tick in TICKS]
     parts += [part for place, told in enumerate(entries) for part in _row(told, TOP + LINE * place)]
@@ -42,14 +42,14 @@ def draw_chart(entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def bar_end(told: Mapping[str, Any], ratio: float) -> float:
-    """How much of the target a ratio is: 1 meets it, more is better."""
+    """The fraction of the target that a ratio reaches: 1 meets it, more is better."""
     wanted = told["target"]
     value: float = ratio / wanted["value"] if wanted["sense"] == "at least" else wanted["value"] / ratio
     return value
 
 
 def x(value: float) -> float:
-    """Where a value stands."""
+    """The x coordinate of a value."""
     share = math.log(min(MOST, max(LEAST, value)) / LEAST) / math.log(MOST / LEAST)
     return LEFT + share * (WIDTH - LEFT - RIGHT)
 

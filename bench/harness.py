@@ -1,7 +1,7 @@
-"""What rows run on: private servers that start when the first row asks for them, and end with the run.
+"""What rows run on: private servers that start when the first row needs them and end with the run.
 
-Each row has databases and virtual hosts of its own on them. The limit that several rows are measured against
-(pgbench with its best number of clients) is looked for once.
+Each row has its own databases and virtual hosts on them. The limit with which several rows are compared (pgbench
+with its best number of clients) is determined once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.services.redis import REDIS
 from tests.services.server import Server
 
 T = TypeVar("T")
-# Rate limits stay on: they are part of what a request costs. Nobody here comes near them.
+# Rate limits stay on, because they are part of the cost of a request. No row comes near them.
 SETTINGS = {"LOG_LEVEL": "warning", "JWT_SECRET": SECRET}
 PROCESSES = 2
 
@@ -81,7 +81,7 @@ class BenchHarness:
         return self._stack.enter_context(server)
 
     def cached(self, name: str, make: Callable[[ExitStack], T]) -> T:
-        """Something that several rows use, made once."""
+        """Something that several rows use and that is created once."""
         if name not in self._kept:
             self._kept[name] = make(self._stack)
         return self._kept[name]  # type: ignore[return-value]
@@ -115,7 +115,7 @@ class BenchHarness:
         """Give a database Sharetally's schema."""
         from sharetally.adapters.migrations import runner
 
-        with ThreadPoolExecutor(max_workers=1) as apart:  # it runs a loop of its own
+        with ThreadPoolExecutor(max_workers=1) as apart:  # because it runs its own event loop
             apart.submit(runner.upgrade, url).result()
 
     @asynccontextmanager
@@ -127,6 +127,6 @@ class BenchHarness:
 
 @contextmanager
 def open_harness(options: Options) -> Iterator[BenchHarness]:
-    """Nothing is started yet; everything that will be ends here."""
+    """The harness of a run. Servers start when they are needed, and everything that was started ends here."""
     with ExitStack() as stack:
         yield BenchHarness(options, stack)

@@ -1,4 +1,4 @@
-"""What a run was made on: processors, memory, and the versions of everything that takes part."""
+"""The machine of a run: processors, memory, and the versions of everything that takes part."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PROGRAMS = {
 
 
 def describe_machine() -> dict[str, str]:
-    """Name -> value, in the order in which they are told."""
+    """Names and values, in the order in which the page shows them."""
     found = {
         "cores": str(os.cpu_count()),
-        "GiB of memory": str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEBIBYTE // 1024),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // MEBIBYTE // 1024} GiB",
         "Python": platform.python_version(),
     }
     found |= {name: _version(*command) for name, command in PROGRAMS.items()}
@@ -34,7 +34,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def _package(name: str) -> str:
-    """What is compared with is installed for the benchmark alone."""
+    """The version of a package; the reference packages are installed only for the benchmark."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -49,7 +49,7 @@ def _version(name: str, option: str) -> str:
 
 
 def _rabbitmq() -> str:
-    """By its package: asking the program itself would start a node's worth of Erlang."""
+    """The version of the package: RabbitMQ itself would have to start an Erlang node to tell."""
     if shutil.which("dpkg-query") is None:
         return "not known"
     command = ["dpkg-query", "-W", "-f=${Version}", "rabbitmq-server"]

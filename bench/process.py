@@ -1,4 +1,4 @@
-"""A process that a row needs beside Sharetally: started in a session of its own, ready, ended with its row."""
+"""A process that a row needs in addition to Sharetally: in its own session, ready when used, ended with its row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.oracle.client import Client, NoResponse
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 60.0  # seconds for a start or an end, on a busy machine
+START_SECONDS = 60.0  # seconds to start or to end, on a busy machine
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def run_process(
     settings: Mapping[str, str],
     ready: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m MODULE ARGUMENTS`, from when it is ready until the context ends."""
+    """`python -m MODULE ARGUMENTS`, from the moment when it is ready until the context ends."""
     process = await _started([sys.executable, "-m", module, *arguments], log, settings)
     try:
         await _until(ready, process, log)
@@ -67,7 +67,7 @@ def _last_words(log: Path) -> str:
 
 
 async def responds(port: int, path: str) -> bool:
-    """Whether somebody answers there without an error."""
+    """Whether a server answers there without an error."""
     with Client(port, max_seconds=5.0) as client:
         try:
             return (await client.request("GET", path)).status < 400

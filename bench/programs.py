@@ -1,4 +1,4 @@
-"""The programs that make load from outside: found, or installed where this is Debian and we are root."""
+"""The external load generators: found, or installed on Debian if the user is root."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PACKAGES = {"wrk": "wrk", "pgbench": "postgresql-contrib"}
 
 
 class LoadFailed(Exception):
-    """A load program failed, or met an error where there should be none."""
+    """A load generator failed, or an answer was an unexpected error."""
 
 
 def find_program(name: str) -> str:
-    """Where the program is; it is installed if need be and possible, else Unavailable says what to do."""
+    """The path of the program; installed if necessary and possible, otherwise Unavailable says what to do."""
     there = _path(name)
     if there is None and os.geteuid() == 0 and shutil.which("apt-get"):
         install(PACKAGES[name])
@@ -33,7 +33,7 @@ def _path(name: str) -> str | None:
 
 
 async def run_program(name: str, *arguments: str) -> str:
-    """Run one of them to its end and return what it said."""
+    """Run one of them to its end and return its output."""
     process = await asyncio.create_subprocess_exec(
         find_program(name), *arguments, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

@@ -80,7 +80,7 @@ def _cell(text: str) -> str:
 
 
 def notes(entries: Sequence[Mapping[str, Any]]) -> str:
-    """What each row has to say beside its numbers."""
+    """The notes of each row."""
     return "\n".join(
         f"- **{told['ours']} / {told['reference']}** (`{told['name']}`): {'; '.join(told['notes'])}."
         for told in entries

@@ -91,7 +91,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """met, not met, failed, or reported where nothing was asked."""
+        """met, not met, failed, or reported if there is no target."""
         if self.measured is None:
             return "failed"
         if self.row.target is None:

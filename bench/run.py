@@ -15,7 +15,7 @@ from bench.row import Outcome, Row
 
 
 async def run(harness: BenchHarness, rows: Sequence[Row]) -> list[Outcome]:
-    """What came out of each, told as it comes; SIGTERM ends what runs, as Ctrl-C does."""
+    """The outcome of each row, printed as it ends; SIGTERM ends the run, as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -1,4 +1,4 @@
-"""Every test of Sharetally, and `services`: the real databases and brokers that they run on.
+"""All tests of Sharetally, and `services`: the real databases and brokers on which they run.
 
-A test owns what it uses: a database, a virtual host or a number that nobody else has, gone when it ends.
+A test owns what it uses: a database, a virtual host or a number that nothing else uses and that is removed at the end.
 """

@@ -1,8 +1,8 @@
-"""`python -m tests`: every test, two folders at a time, each in a pytest of its own.
+"""`python -m tests`: all tests, two folders at a time, each in its own pytest process.
 
-What tests wait for is mostly somebody else: a server that starts, a process that ends, a browser. So two cores do
-two of them in little more than half of the time. Each folder tells one line when it is done, and all that pytest
-said where something failed. With arguments it is pytest, as ever.
+Tests mostly wait for other processes: a server that starts, a process that ends, a browser. Two cores therefore run
+two folders in little more than half of the time. Each folder prints one line when it is done, and the whole output
+of pytest if something failed. With arguments, this is plain pytest.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ async def _all(wanted: Sequence[tuple[str, Sequence[str]]]) -> tuple[list[str], 
 
 
 async def _run(arguments: Sequence[str], *, told: bool = False) -> tuple[int, str]:
-    """pytest's exit code, and with `told` what it said."""
+    """Return pytest's exit code; `told` collects its output."""
     process = await asyncio.create_subprocess_exec(
         *PYTEST, *arguments, cwd=HERE.parent,
         stdout=asyncio.subprocess.PIPE if told else None, stderr=asyncio.subprocess.STDOUT if told else None,

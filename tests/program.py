@@ -1,7 +1,7 @@
-"""The program `sharetally` as people run it: a process of its own, in a folder of its own, with these settings.
+"""The program `sharetally` as people run it: its own process, in its own folder, with these settings.
 
-Only what was started here is ended here. A role has to end by itself when it is asked to; what does not is
-killed, and its test fails.
+Nothing is ended here that was not started here. A role has to end by itself when it is asked to; one that does not
+is killed, and its test fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COMMAND = (sys.executable, "-m", "sharetally")
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended, and what it said."""
+    """How a command ended, and its output."""
 
     code: int
     out: str
@@ -74,7 +74,7 @@ class Program:
 
     @contextmanager
     def start_role(self, *arguments: str) -> Iterator[Role]:
-        """A role at work; told to stop at the end, unless the test did so."""
+        """A running role; it is stopped at the end, unless the test has stopped it."""
         with self.start_command(*COMMAND, *arguments) as role:
             yield role
 
@@ -157,7 +157,7 @@ def fetch(
     method: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, Any]:
-    """Status and decoded body; 0 where nobody answers."""
+    """Status and decoded body; 0 if there is no answer."""
     headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
     data = None if body is None else json.dumps(body).encode()
     if data is not None:

@@ -51,7 +51,7 @@ async def event(program: Program, url: str) -> Event:
     """A share whose job is parked."""
     async with open_database(url) as db:
         (made,) = await insert_shares(db, record())
-        await db.park(made.id, "a poison")
+        await db.events.park(made.id, "a poison")
     return made
 
 
@@ -75,7 +75,7 @@ async def test_a_job_from_outside_shows_its_text(program: Program, url: str) -> 
     payload = to_payload(InboundJob(name="share_created", text=text))
     strange = Event(id=new_id(), job=Job.SHARE_INBOUND, content=VIDEO, at=AT, payload=payload)
     async with open_database(url) as db:
-        await db.insert_parked(strange, "contentId must not contain '/'")
+        await db.events.add_parked(strange, "contentId must not contain '/'")
     shown = program.run("dead", "show", str(strange.id)).json
     assert (shown["payload"], shown["to"], shown["from"]) == (f"share_created\n{text}", None, None)
 
@@ -86,7 +86,7 @@ async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, 
     assert program.run("dead", "list", "--json").json == []
     assert proven(program)
     async with open_database(url) as db:
-        assert (await db.backlog()).pending == 1
+        assert (await db.events.backlog()).pending == 1
 
 
 async def test_replaying_all(program: Program, event: Event) -> None:
@@ -108,7 +108,7 @@ async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
     assert program.run("dead", "replay", "--all").out.startswith(f"{many} jobs pending again")
     assert program.run("dead", "list").err == "0 parked jobs\n"
     async with open_database(url) as db:
-        assert await db.backlog() == Backlog(pending=many, parked=0, oldest=ANY)
+        assert await db.events.backlog() == Backlog(pending=many, parked=0, oldest=ANY)
 
 
 async def test_discarding(program: Program, url: str, event: Event) -> None:
@@ -143,14 +143,14 @@ async def test_replaying_through_a_broker(tmp_path: Path, postgresql_url: str, a
     async with open_empty_database(postgresql_url) as db:
         events = await insert_shares(db, record(), record(user_id="bert"))
         for each in events:
-            await db.park(each.id, "a poison")
+            await db.events.park(each.id, "a poison")
         result = program.run("dead", "replay", "--all")
         assert (result.code, result.out, result.err) == (0, "2 jobs pending again; sent\n", "")
         with program.start_role("worker", "--consumers", "count") as role:
             role.wait_for_output('"outcome":"counted"')
             assert role.stop() == 0
-        assert (await db.backlog()).pending == 0
-        assert (await db.counts([VIDEO]))[0].shares == 2
+        assert (await db.events.backlog()).pending == 0
+        assert (await db.counts.stored([VIDEO]))[0].shares == 2
     assert proven(program)
 
 
@@ -200,6 +200,6 @@ async def test_discarding_a_dead_post_lets_its_record_move_on(program: Program, 
     result = program.run("dead", "discard", str(delivery), "--reason", "a test", "--author", "olga")
     assert (result.code, result.out) == (0, "discarded; it will not be delivered\n")
     async with open_database(url) as db:
-        found = (await db.user_records(VIDEO, "bert"))["twitter"]
+        found = (await db.shares.of_user(VIDEO, "bert"))["twitter"]
     assert (found.status, found.error_code, found.error_message) == (Status.FAILED, "post-discarded", "a test")
     assert program.run("dead", "discard", str(delivery), "--reason", "a test").code == 2

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal while everything is looked at: a line that moves, also where nothing is told."""
+"""The progress of a verification on a terminal: a line that is updated, even before any progress is known."""
 
 from __future__ import annotations
 

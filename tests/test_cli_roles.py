@@ -1,4 +1,4 @@
-"""The roles as processes: they work together, answer on OPS_PORT, and end with 0 when they are asked to."""
+"""The roles as processes: they work as one system, answer on OPS_PORT, and exit with 0 when they are stopped."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def program(tmp_path: Path) -> Program:
-    """Two contents: `abc` with two counted shares and one pending, `def` with one link."""
+    """Two content items: `abc` with two counted shares and one pending, `def` with one link."""
     made = Program(tmp_path)
     made.migrate()
     async with open_database(f"sqlite:///{tmp_path}/data/sharetally.db") as db:

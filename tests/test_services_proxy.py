@@ -20,7 +20,7 @@ Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Server:
-    """Answers each line with `!` behind it, and keeps what it heard."""
+    """Answers each line with the line and `!`, and keeps what it received."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
@@ -71,7 +71,7 @@ async def nothing_comes(side: Side) -> None:
 
 
 async def ended(side: Side) -> bool:
-    """Whether the line ended with nothing more said."""
+    """Whether the connection ended without any more data."""
     async with asyncio.timeout(TIMEOUT):
         try:
             return await side[0].read() == b""

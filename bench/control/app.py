@@ -1,4 +1,4 @@
-"""The routes, and what lives as long as the process: the pool, the connection to RabbitMQ."""
+"""The routes, and what lives as long as the process: the pool and the connection to RabbitMQ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ bearer = HTTPBearer()
 
 
 def user_of(request: Request, sent: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]) -> str:
-    """Who asks, by the token's signature."""
+    """The caller, by the token's signature."""
     settings: Settings = request.app.state.settings
     try:
         claims = jwt.decode(sent.credentials, settings.jwt_secret, algorithms=["HS256"], options={"require": ["sub"]})
@@ -32,13 +32,13 @@ def user_of(request: Request, sent: Annotated[HTTPAuthorizationCredentials, Depe
 
 
 def sessions_of(request: Request) -> sharing.Sessions:
-    """The pool."""
+    """The database pool."""
     found: sharing.Sessions = request.app.state.sessions
     return found
 
 
 def events_of(request: Request) -> Events:
-    """The way to the queue."""
+    """The connection to the queue."""
     found: Events = request.app.state.events
     return found
 
@@ -50,7 +50,7 @@ Sink = Annotated[Events, Depends(events_of)]
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Connect once, leave cleanly."""
+    """Connect at the start and disconnect at the end."""
     settings = app.state.settings = from_environment()
     engine = create_async_engine(settings.database_url, pool_size=settings.pool, max_overflow=0)
     app.state.sessions = async_sessionmaker(engine, expire_on_commit=False)

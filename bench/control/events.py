@@ -1,4 +1,4 @@
-"""Events to RabbitMQ: one message each, persistent and confirmed; failures are logged and break nothing."""
+"""Events sent to RabbitMQ: one message each, persistent and confirmed; failures are logged and break nothing."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ async def declare_exchange(channel: AbstractRobustChannel) -> AbstractRobustQueu
 
 
 class Events:
-    """Where the service's hooks send what happened."""
+    """Publishes the events of the service."""
 
     def __init__(self, exchange: AbstractExchange) -> None:
         self._exchange = exchange
 
     async def send(self, jobs: Iterable[ShareCreatedJob]) -> None:
-        """Publish each; the confirms are awaited together."""
+        """Publish each event; the confirms are awaited together."""
         try:
             await asyncio.gather(*(self._publish(job) for job in jobs))
-        except Exception:  # the document says so: queue errors do not break the main flow
+        except Exception:  # the requirement document says that queue errors must not break the main flow
             log.exception("not sent")
 
     async def _publish(self, job: ShareCreatedJob) -> None:
@@ -56,7 +56,7 @@ def of_record(record: VideoShareRecord) -> ShareCreatedJob:
 
 
 def of_link(link: ShareLink) -> ShareCreatedJob:
-    """A link was made."""
+    """A link was created."""
     return ShareCreatedJob(
         jobId=str(uuid4()),
         shareId=str(link.id),

@@ -1,4 +1,4 @@
-"""The documents' tables, as an ORM maps them."""
+"""The tables of the requirement documents, mapped by the ORM."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Model(DeclarativeBase):
-    """The base of all."""
+    """The base class of all tables."""
 
 
 class Stamped:
-    """When it was made, and last touched."""
+    """When the row was created and last updated."""
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(
@@ -68,7 +68,7 @@ class ShareLink(Stamped, Model):
 
 
 class ShareCount(Model):
-    """How often a content was shared."""
+    """How often a content item was shared."""
 
     __tablename__ = "share_counts"
 

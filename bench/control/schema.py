@@ -1,4 +1,4 @@
-"""`python -m bench.control.schema`: make the tables."""
+"""`python -m bench.control.schema`: create the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.control.settings import from_environment
 
 
 async def create(url: str) -> None:
-    """In an empty database."""
+    """Create the tables in an empty database."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.run_sync(Model.metadata.create_all)

@@ -1,4 +1,4 @@
-"""What goes in and out."""
+"""The bodies of requests and responses."""
 
 # ruff: noqa: N815
 
@@ -18,7 +18,7 @@ class ShareRequest(BaseModel):
 
 
 class ShareResult(BaseModel):
-    """What came of one platform."""
+    """The result for one platform."""
 
     platform: str
     status: str
@@ -26,14 +26,14 @@ class ShareResult(BaseModel):
 
 
 class ShareResponse(BaseModel):
-    """What came of all."""
+    """The results for all platforms."""
 
     video_id: str
     results: list[ShareResult]
 
 
 class LinkRequest(BaseModel):
-    """A link to make."""
+    """A link to create."""
 
     contentType: str = Field(max_length=32)
     contentId: str = Field(max_length=64)
@@ -43,7 +43,7 @@ class LinkRequest(BaseModel):
 
 
 class LinkResponse(BaseModel):
-    """A link that was made."""
+    """A link that was created."""
 
     id: int
     code: str
@@ -57,7 +57,7 @@ class LinkResponse(BaseModel):
 
 
 class CountResponse(BaseModel):
-    """A content's count."""
+    """The count of a content item."""
 
     contentType: str
     contentId: str
@@ -65,7 +65,7 @@ class CountResponse(BaseModel):
 
 
 class ShareCreatedJob(BaseModel):
-    """The second document's event; `delta` tells creation from deletion."""
+    """The second document's event; `delta` distinguishes creation from deletion."""
 
     jobId: str
     shareId: str

@@ -1,4 +1,4 @@
-"""Where things are, from the environment."""
+"""The addresses of the services, from the environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLATFORMS = ("twitter", "whatsapp", "facebook", "linkedin")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`pool` is how many connections to the database a process has, `prefetch` how many messages are at work."""
+    """`pool` is the number of database connections of a process, `prefetch` the number of messages in progress."""
 
     database_url: str
     amqp_url: str
@@ -21,7 +21,7 @@ class Settings:
 
 
 def from_environment() -> Settings:
-    """What the process was started with."""
+    """The settings with which the process was started."""
     names = ("CONTROL_DATABASE_URL", "CONTROL_AMQP_URL", "CONTROL_JWT_SECRET")
     database, amqp, secret = (os.environ[name] for name in names)
     return Settings(database_url=database.replace("://", "+asyncpg://", 1), amqp_url=amqp, jwt_secret=secret)

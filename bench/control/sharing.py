@@ -1,4 +1,4 @@
-"""The use cases over the ORM: one session and one transaction each; events go out after the commit."""
+"""The use cases over the ORM: one session and one transaction each; events are published after the commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Sessions = async_sessionmaker[AsyncSession]
 async def share(
     sessions: Sessions, events: Events, video_id: str, user_id: str, platforms: Sequence[str]
 ) -> list[ShareResult]:
-    """Record what is new; a double click that loses the race looks again."""
+    """Record what is new; a double click that loses the race reads again."""
     try:
         made, results = await _recorded(sessions, video_id, user_id, platforms)
     except IntegrityError:
@@ -63,7 +63,7 @@ def _audit(record: VideoShareRecord) -> VideoShareAudit:
 
 
 async def create_link(sessions: Sessions, events: Events, user_id: str, wanted: LinkRequest) -> ShareLink:
-    """Store it, then tell."""
+    """Store the share, then publish its event."""
     link = ShareLink(
         code=token_urlsafe(8),
         content_type=wanted.contentType,
@@ -82,14 +82,14 @@ async def create_link(sessions: Sessions, events: Events, user_id: str, wanted: 
 
 
 async def target(sessions: Sessions, code: str) -> str | None:
-    """Where a link leads."""
+    """The target of a link."""
     async with sessions() as session:
         found: str | None = await session.scalar(select(ShareLink.url).where(ShareLink.code == code))
         return found
 
 
 async def count(sessions: Sessions, content_type: str, content_id: str) -> int:
-    """How often a content was shared."""
+    """How often a content item was shared."""
     async with sessions() as session:
         found = await session.get(ShareCount, (content_type, content_id))
         return found.share_count if found else 0

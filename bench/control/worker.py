@@ -1,4 +1,4 @@
-"""The worker: one message, one UPDATE, one ack; as many messages at work as are prefetched."""
+"""The worker: one message, one UPDATE, one ack; as many messages in progress as are prefetched."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ log = logging.getLogger("control.worker")
 
 
 class Worker:
-    """Counts what the service tells."""
+    """Counts the events that the service publishes."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._sessions = sessions
 
     async def on_message(self, message: AbstractIncomingMessage) -> None:
-        """Count it and ack it; whatever goes wrong, it is requeued, as the document has it."""
+        """Count it and ack it; on any error it is requeued, as the document requires."""
         try:
             await self._count(ShareCreatedJob.model_validate_json(message.body))
         except Exception:
@@ -54,7 +54,7 @@ def _first(job: ShareCreatedJob) -> Insert:
 
 
 async def work(settings: Settings) -> None:
-    """Until told to stop."""
+    """Count until asked to stop."""
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)

@@ -1,4 +1,4 @@
-"""Ledgers that are full before anything is measured: many records, each counted, made by set-based SQL.
+"""Ledgers that are filled before anything is measured: many counted records, created by set-based SQL.
 
-What is filled in is as if it had been shared and counted long ago, so `sharetally verify` finds no drift.
+The records look as if they had been shared and counted long ago, so `sharetally verify` finds no drift.
 """

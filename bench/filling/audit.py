@@ -1,7 +1,8 @@
-"""An audit as the years leave it: some contents and people have most of the lines, some kinds have hardly any.
+"""An audit after years of use: some content items and people have most of the lines, some kinds have hardly any.
 
-Line number i happened at i's place in ninety days. Of a hundred lines thirty are about one content and twenty by
-one person; a platform has one of ten thousand, an action one of a hundred thousand. The indexes are made at the end.
+The lines are spread evenly over ninety days, in the order of their numbers. Of a hundred lines, thirty are about one
+content item and twenty by one person; one platform has one line in ten thousand, one action one in a hundred
+thousand. The indexes are created at the end.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from sharetally.adapters.databases.tables import share_audit
 from tests.services.server import run_in_thread
 
 SPAN = timedelta(days=90)
-PIECE = 1_000_000  # lines a transaction on MariaDB
-ODD = 7_919  # a prime, so that what is frequent lies everywhere
+PIECE = 1_000_000  # lines per transaction on MariaDB
+ODD = 7_919  # a prime, so that frequent values are spread everywhere
 COMMON = """
 CASE WHEN i * {odd} % 100 < 30 THEN 'video' ELSE {pick_type} END AS kind,
 CASE WHEN i * {odd} % 100 < 30 THEN 'hot' ELSE CONCAT('c', i * 31 % 20000) END AS content,
@@ -66,7 +67,7 @@ def _numbers(lines: int) -> dict[str, object]:
 
 
 def _indexes(kind: str) -> Iterator[tuple[str, str]]:
-    """How each is dropped and made; the order is that of their names."""
+    """How each index is dropped and created, in the order of their names."""
     dialect = sa.make_url(kind).get_dialect()()
     for index in sorted(share_audit.indexes, key=lambda each: str(each.name)):
         place = " ON share_audit" if dialect.name == "mysql" else ""

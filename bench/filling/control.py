@@ -1,4 +1,4 @@
-"""The usual way's ledger, as full as Sharetally's: the same videos, platforms and number of records."""
+"""The ledger of the usual way, as full as Sharetally's: the same videos, platforms and number of records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MariaDB: its SEQUENCE tables, in pieces that its undo log does not mind."""
+"""MariaDB: its SEQUENCE tables, in chunks that are small enough for its undo log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncmy
 from bench.filling.plan import Plan, counted_cells, plan
 from tests.services.server import run_in_thread
 
-PIECE = 1_000_000  # records a transaction
+PIECE = 1_000_000  # records per transaction
 _RECORDS = """
 INSERT INTO share_records (id, content_type, content_id, platform, user_id, status, evidence, attempt_count,
                            first_shared_at, last_shared_at)

@@ -1,6 +1,6 @@
-"""Shares that are written and not counted: records and their events on a PostgreSQL that Sharetally runs on.
+"""Shares that are written but not counted: records and their events in the PostgreSQL database of a Sharetally.
 
-They are what a commit leaves behind; publishing their jobs and counting them is left to whoever measures it.
+They are what commits leave behind; the caller publishes their jobs and has them counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint << 16 | 28
 
 
 async def insert_pending(connection: asyncpg.Connection, *, shares: int, contents: int = VIDEOS) -> list[EventRef]:
-    """Write so many shares on so many videos, one after another on each in turn; return their jobs in order."""
+    """Write so many shares, in turn on so many videos; return their jobs in order."""
     first = await connection.fetchval(_NOW)
     rows = await connection.fetch(_SHARES, shares, contents, f"pending-{token_hex(4)}", first, timeout=120)
     await connection.execute("ANALYZE events")

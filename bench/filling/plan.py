@@ -18,7 +18,7 @@ PLATFORMS = ("twitter", "whatsapp")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """So many records, made at one moment."""
+    """The number of records, all created at one moment."""
 
     records: int
     at: datetime
@@ -30,17 +30,17 @@ class Plan:
 
     @property
     def first(self) -> int:
-        """The leading half of the first id: UUIDv7's milliseconds and version; the next ids follow one by one."""
+        """The leading half of the first id: UUIDv7's milliseconds and version; the ids after it are consecutive."""
         return (int(self.at.timestamp() * 1000) - self.records // 4096 - 1) << 16 | 0x7000
 
 
 def plan(records: int) -> Plan:
-    """For now."""
+    """A plan for the present moment."""
     return Plan(records=records, at=datetime.now(UTC))
 
 
 def counted_cells(at: datetime, moment: str) -> Iterator[str]:
-    """The statements that count all records of an uncounted ledger; `moment` is how the database writes a time."""
+    """The statements that count all records of an uncounted ledger; `moment` is a time in the database's syntax."""
     now = moment.format(_text(at))
     quarter = moment.format(_text(start_of_quarter_hour(at)))
     micros = int(at.timestamp() * 1_000_000)

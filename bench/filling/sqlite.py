@@ -1,4 +1,4 @@
-"""SQLite: rows one by one in one transaction, which is as fast as it goes."""
+"""SQLite: rows one by one in one transaction, which is the fastest way."""
 
 from __future__ import annotations
 

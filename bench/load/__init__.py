@@ -1,1 +1,1 @@
-"""What makes load: wrk as fast as it goes, and requests at a steady pace whatever the answers do."""
+"""The load generators: wrk at full speed, and requests at a steady pace that does not depend on the answers."""

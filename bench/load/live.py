@@ -32,7 +32,7 @@ HANDSHAKE = (
     b"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36\r\n"
     b"Accept-Language: de,en;q=0.7\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n"
 )
-AT_ONCE = 200  # clients that connect side by side
+AT_ONCE = 200  # clients that connect at the same time
 TIMEOUT = 60.0  # seconds for the last client to see the last share
 _COUNT = re.compile(rb'"contentId":"([^"]+)","shareCount":(\d+)')
 
@@ -41,8 +41,8 @@ _COUNT = re.compile(rb'"contentId":"([^"]+)","shareCount":(\d+)')
 class LiveLoad:
     """`clients` follow all `contents`; `shares` of them follow each other, a share each `pause` seconds.
 
-    `one_by_one` each waits until all have seen the one before, and `pause` seconds more.
-    The first `warm` shares are not timed. Of `stuck` more clients nothing is ever read. `pid` is who serves.
+    With `one_by_one`, each share waits until all clients have seen the one before, and `pause` seconds more.
+    The first `warm` shares are not timed. Nothing is ever read from `stuck` more clients. `pid` is the server's.
     """
 
     port: int
@@ -58,34 +58,34 @@ class LiveLoad:
 
 
 class LiveClients:
-    """Who follows, and when which share was sent."""
+    """The clients, and when each share was sent."""
 
     def __init__(self, contents: int) -> None:
         self.names = [b"live%d" % number for number in range(contents)]
         self.sent: dict[bytes, list[float]] = {name: [] for name in self.names}
-        self.timed: dict[bytes, int] = dict.fromkeys(self.names, 0)  # shares of it before these are not timed
+        self.timed: dict[bytes, int] = dict.fromkeys(self.names, 0)  # the shares before these are not timed
         self.before: dict[bytes, int] = {}
         self.sights: list[tuple[float, bytes, int, int]] = []
-        self.read: dict[bytes, tuple[bytes, int]] = {}  # a frame is the same for all: what it says
+        self.read: dict[bytes, tuple[bytes, int]] = {}  # the payload of a frame, which is the same for all clients
         self.expected = 0
         self.arrived = 0
         self.last = 0.0
         self.all_seen = asyncio.Event()
-        self.clock = time.perf_counter  # the loop's own knows no less than a millisecond
+        self.clock = time.perf_counter  # because the event loop's own timer has a resolution of a millisecond only
 
     def subscription(self) -> bytes:
         wanted = [{"contentType": "video", "contentId": name.decode()} for name in self.names]
         return Frame(Opcode.TEXT, json.dumps({"subscribe": wanted}).encode()).serialize(mask=True)
 
     def send(self, name: bytes, *, timed: bool) -> None:
-        """A share of it goes out."""
+        """A share is sent."""
         if not timed:
             self.timed[name] += 1
         self.sent[name].append(self.clock())
         self.all_seen.clear()
 
     def record_update(self, name: bytes, upto: int, known: int) -> None:
-        """One client sees it: all shares after `known`, up to `upto`."""
+        """One client sees all shares after `known`, up to `upto`."""
         self.last = self.clock()
         self.sights.append((self.last, name, known, upto))
         self.arrived += upto - known
@@ -93,7 +93,7 @@ class LiveClients:
             self.all_seen.set()
 
     def times(self) -> list[float]:
-        """Seconds from each timed share to each client's sight of it."""
+        """The seconds from each timed share until each client has seen it."""
         return [
             at - self.sent[name][number]
             for at, name, known, upto in self.sights
@@ -163,7 +163,7 @@ class Follower(asyncio.Protocol):
 
 
 async def connected(crowd: LiveClients, port: int, clients: int) -> list[asyncio.BaseTransport]:
-    """So many clients, each told how everything stands."""
+    """The given number of clients; each has received all present counts."""
     loop, found = asyncio.get_running_loop(), list[asyncio.BaseTransport]()
     for start in range(0, clients, AT_ONCE):
         ready = [loop.create_future() for _ in range(min(AT_ONCE, clients - start))]
@@ -174,7 +174,7 @@ async def connected(crowd: LiveClients, port: int, clients: int) -> list[asyncio
 
 
 def open_stuck_client(crowd: LiveClients, port: int) -> socket.socket:
-    """One that follows everything and never reads."""
+    """A client that follows everything and never reads."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     client.connect(("127.0.0.1", port))
@@ -183,7 +183,7 @@ def open_stuck_client(crowd: LiveClients, port: int) -> socket.socket:
 
 
 class Sharer:
-    """Shares over a few connections, each by a user of its own."""
+    """Sends shares over a few connections, each share by a different user."""
 
     def __init__(self, task: LiveLoad) -> None:
         self._port = task.port
@@ -215,7 +215,7 @@ class Sharer:
 
 
 async def run(task: LiveLoad) -> dict[str, float]:
-    """All of it; times in milliseconds. `round`: until all saw a share that was alone, the median of such shares."""
+    """Run the whole load; times in milliseconds. `round`: the median until all clients saw a share sent alone."""
     crowd, sharer = LiveClients(task.contents), Sharer(task)
     loop = asyncio.get_running_loop()
     empty, began = resident(task.pid), loop.time()
@@ -254,7 +254,7 @@ def resident(pid: int) -> int:
 
 
 async def run_in_process(task: LiveLoad, root: Path) -> dict[str, float]:
-    """The same in a process of its own."""
+    """Run it in its own process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.load.live", json.dumps(asdict(task)), cwd=root,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,

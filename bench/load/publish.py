@@ -25,7 +25,7 @@ CONFIRMED = 1_000  # single messages
 
 
 async def publish(url: str, heads: Sequence[EventRef]) -> None:
-    """As Sharetally does; all confirmed."""
+    """Publish as Sharetally does; all are confirmed."""
     broker = AmqpBroker(url, feed=False, step_timeout=60.0)
     await broker.open([Count.queue])
     try:
@@ -39,7 +39,7 @@ async def publish(url: str, heads: Sequence[EventRef]) -> None:
 
 
 async def publish_each(url: str, queue: str, bodies: Sequence[bytes]) -> None:
-    """One message each; all confirmed."""
+    """Publish one message for each; all are confirmed."""
     connection = await aiormq.connect(url)
     try:
         await confirmed(await connection.channel(publisher_confirms=True), queue, bodies)
@@ -48,7 +48,7 @@ async def publish_each(url: str, queue: str, bodies: Sequence[bytes]) -> None:
 
 
 async def confirmed(channel: AbstractChannel, queue: str, bodies: Sequence[bytes]) -> None:
-    """Persistent messages on a channel with confirms."""
+    """Publish persistent messages on a channel with confirms."""
     for start in range(0, len(bodies), CONFIRMED):
         await asyncio.gather(*(_one(channel, queue, body) for body in bodies[start : start + CONFIRMED]))
 

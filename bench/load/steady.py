@@ -21,12 +21,12 @@ import uvloop
 from bench.load.tokens import VIDEOS
 
 TICK = 0.001  # seconds
-CONNECTIONS = 512  # more would only wait in another queue
+CONNECTIONS = 512  # more requests would only wait in another queue
 BODY = b'{"platforms":["twitter","whatsapp"]}'
 
 
 class OpenLoop:
-    """What is due, what is free, and how long each answer took."""
+    """The requests that are due, the connections that are free, and how long each answer took."""
 
     def __init__(self, heads: Sequence[bytes]) -> None:
         self.times: list[float] = []
@@ -39,19 +39,19 @@ class OpenLoop:
         self._all = asyncio.Event()
 
     async def wait_for_responses(self, wanted: int) -> None:
-        """Return once so many answers have come."""
+        """Return once this many answers have arrived."""
         self._wanted = wanted
         if len(self.times) < wanted:
             await self._all.wait()
 
     def record_time(self, seconds: float) -> None:
-        """An answer has come."""
+        """An answer has arrived."""
         self.times.append(seconds)
         if len(self.times) == self._wanted:
             self._all.set()
 
     def release(self, line: Connection) -> None:
-        """A connection that may send again."""
+        """A connection that can send again."""
         if self._due:
             line.send(self._request(), self._due.popleft())
         else:
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         self._loop_state.release(self)
 
     def send(self, request: bytes, due: float) -> None:
-        """Send what was due then."""
+        """Send the request that was due at that time."""
         assert self._transport is not None
         self._due = due
         self._transport.write(request)
@@ -104,13 +104,13 @@ class Connection(asyncio.Protocol):
             self._loop_state.failed.append("the connection ended")
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         assert self._transport is not None
         self._transport.close()
 
 
 def is_complete(received: bytes) -> bool:
-    """Whether an answer has come to its end."""
+    """Whether an answer is complete."""
     head, gap, body = received.partition(b"\r\n\r\n")
     if not gap:
         return False
@@ -119,7 +119,7 @@ def is_complete(received: bytes) -> bool:
 
 
 async def run_steady(port: int, rate: float, seconds: float, tokens: Sequence[str]) -> dict[str, object]:
-    """Ask at this rate for so long; every answer is waited for."""
+    """Send requests at this rate for this time, and wait for every answer."""
     loop, loop_state = asyncio.get_running_loop(), OpenLoop([_head(token) for token in tokens])
     lines = [
         (await loop.create_connection(lambda: Connection(loop_state), "127.0.0.1", port))[1] for _ in range(CONNECTIONS)
@@ -139,7 +139,7 @@ async def run_steady(port: int, rate: float, seconds: float, tokens: Sequence[st
 
 
 def percentiles(times: Sequence[float]) -> dict[str, float]:
-    """In milliseconds."""
+    """The percentiles in milliseconds."""
     ordered = sorted(times)
     at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
     return {name: 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))] for name, part in at.items()}
@@ -151,7 +151,7 @@ def _head(token: str) -> bytes:
 
 
 def main(port: str, rate: str, seconds: str, tokens: str) -> None:
-    """Print what came out as JSON."""
+    """Print the result as JSON."""
     users = Path(tokens).read_text().split()
     print(json.dumps(uvloop.run(run_steady(int(port), float(rate), float(seconds), users))))
 

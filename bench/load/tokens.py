@@ -1,4 +1,4 @@
-"""Tokens of as many users as there are, in a file that wrk reads."""
+"""Tokens for the users of a load, in a file that wrk reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VIDEOS = 100_000
 
 
 def write_tokens(folder: Path) -> Path:
-    """One token a line, for an hour."""
+    """Write one token per line, valid for an hour."""
     token = token_signer(SECRET)
     path = folder / "tokens"
     path.write_text("".join(f"{token(f'bench-{number}')}\n" for number in range(USERS)))

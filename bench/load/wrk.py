@@ -1,6 +1,6 @@
-"""wrk, the cheapest HTTP client there is: it shares the machine with what it measures.
+"""wrk, the cheapest HTTP client there is, because it shares the machine with what it measures.
 
-One thread, and a Lua script that only puts strings together. An answer that is an error, or none, fails.
+It uses one thread and a Lua script that only builds strings. An error, or a missing answer, fails the run.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ CLIENTS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What wrk saw: how many answers, in how many seconds."""
+    """What wrk measured: how many answers, in how many seconds."""
 
     answers: int
     seconds: float
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Answers per second."""
         return self.answers / self.seconds
 
 
 async def wrk(port: int, script: str, *arguments: str, seconds: int, clients: int = CLIENTS) -> Load:
-    """Ask as fast as answers come, with `load/SCRIPT.lua`; `arguments` are the script's."""
+    """Send requests as fast as answers arrive, with `load/SCRIPT.lua`; `arguments` are the script's."""
     out = await run_program(
         "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s",
         "-s", str(HERE / f"{script}.lua"), f"http://127.0.0.1:{port}", "--", *arguments,
@@ -38,7 +38,7 @@ async def wrk(port: int, script: str, *arguments: str, seconds: int, clients: in
 
 
 def parse_output(out: str) -> Load:
-    """What wrk said."""
+    """What wrk reported."""
     if re.search(r"Non-2xx|Socket errors", out):
         raise LoadFailed(f"wrk met errors: {' '.join(out.split())[-300:]}")
     match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)\b", out)

@@ -1,1 +1,1 @@
-"""The limits: what the same machine does when nothing but the one thing is done."""
+"""The limits: what the same machine achieves when it does only this one thing."""

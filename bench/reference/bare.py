@@ -1,4 +1,4 @@
-"""A bare route: the server Sharetally runs in, as many processes, the same bytes, and nothing behind them."""
+"""A bare route: the server in which Sharetally runs, as many processes, the same bytes, and nothing behind them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVER_HEADERS = ("date", "content-length", "transfer-encoding", "connection")
 
 
 def app() -> ASGIApp:
-    """Answers whatever is asked with the one answer."""
+    """Answers every request with the same response."""
     told = json.loads(Path(os.environ[ANSWER]).read_text())
     body = told["body"].encode("latin-1")
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told["headers"]]
@@ -37,7 +37,7 @@ def app() -> ASGIApp:
 
 @asynccontextmanager
 async def bare(answer: Response, folder: Path) -> AsyncIterator[int]:
-    """The port of a server that gives this answer, on as many processes as Sharetally has."""
+    """The port of a server that returns this response, with as many processes as Sharetally has."""
     told = folder / "answer.json"
     told.write_text(
         json.dumps({"status": answer.status, "headers": headers(answer), "body": answer.body.decode("latin-1")})
@@ -51,7 +51,7 @@ async def bare(answer: Response, folder: Path) -> AsyncIterator[int]:
 
 
 def headers(answer: Response) -> Sequence[tuple[str, str]]:
-    """Those that the application sent; the server adds its own."""
+    """The headers that the application sent; the server adds its own."""
     lines = answer.head.decode("latin-1").split("\r\n")[1:]
     pairs = (line.partition(":")[::2] for line in lines)
     kept = [(name.lower(), value.strip()) for name, value in pairs if name.lower() not in SERVER_HEADERS]
@@ -59,7 +59,7 @@ def headers(answer: Response) -> Sequence[tuple[str, str]]:
 
 
 def main(port: int) -> None:
-    """Serve as `sharetally serve` does: its own configuration of the server, with another application."""
+    """Serve as `sharetally serve` does: the same configuration of the server with another application."""
     from uvicorn.supervisors import Multiprocess
 
     from sharetally.roles import server_config

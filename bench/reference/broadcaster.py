@@ -1,6 +1,6 @@
-"""A bare round to many: a process that, when it is posted to, writes one frame to all who are connected, at once.
+"""A bare round to many clients: on a POST, this process writes one frame to all connected clients at once.
 
-Nothing is kept, counted, checked or told together: this is what the kernel and one core need for so many clients.
+Nothing is stored, counted, checked or coalesced: this is what the kernel and one core need for so many clients.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection:
 
 
 class Broadcaster:
-    """How many there were, and who is connected."""
+    """The number of rounds, and the connected clients."""
 
     def __init__(self) -> None:
         self.done = 0
         self.clients: set[asyncio.Transport] = set()
 
     def frame(self) -> bytes:
-        """As long as one of ours."""
+        """A frame as long as one of ours."""
         text = (
             f'{{"contentType":"video","contentId":"{NAME}","shareCount":{self.done},"breakdown":{{"declared":{self.done}}},'
             f'"version":{1_700_000_000_000_000 + self.done},"asOf":"2026-01-01T00:00:00.000000Z"}}'
@@ -39,7 +39,7 @@ class Broadcaster:
         return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
 
     def broadcast(self) -> None:
-        """One more round."""
+        """Send one more round."""
         self.done += 1
         frame = self.frame()
         for client in self.clients:
@@ -47,7 +47,7 @@ class Broadcaster:
 
 
 class Connection(asyncio.Protocol):
-    """A client that follows, or one that posts; each request comes whole."""
+    """A client that follows, or one that posts; each request arrives as a whole."""
 
     def __init__(self, rounds: Broadcaster) -> None:
         self._rounds = rounds

@@ -65,7 +65,7 @@ async def pgbench(database: str, *, clients: int, seconds: int, threads: int = 1
         "-f", str(SHARE), *more, database,
     )  # fmt: skip
     if "actually processed: 0" in out:
-        return 0.0  # not one in all that time: there is no rate to tell
+        return 0.0  # not a single transaction in all that time: there is no rate
     match = re.search(r"tps = ([\d.]+)", out)
     failed = re.search(r"number of failed transactions: (\d+)", out)
     if match is None or (failed and int(failed[1])):

@@ -1,6 +1,6 @@
-"""Accepted shares: token checked, body validated, answered after the commit; nothing is counted meanwhile.
+"""Accepted shares: the token is checked, the body validated, and the response sent after the commit.
 
-Jobs are published to RabbitMQ all the same, on the same two cores.
+Nothing is counted during the measurement, but jobs are still published to RabbitMQ, on the same cores.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.sides.side import accepted_rate
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Requests with two platforms, against the same rows written without HTTP."""
+    """Requests with two platforms, compared with the same rows written without HTTP."""
     theirs, seconds = await limit(harness), harness.options.seconds
     notes = [f"pgbench with {theirs.clients} clients on {theirs.threads} threads"]
     async with open_sharetally(harness) as side:
@@ -25,15 +25,15 @@ async def measure(harness: BenchHarness) -> Measurement:
         after = await side.commit_totals()
     commits, operations = (now - then for now, then in zip(after, before, strict=True))
     return Measurement(
-        ours=found.ours, theirs=found.theirs, notes=(*found.notes, f"{operations / commits:.1f} requests a commit")
+        ours=found.ours, theirs=found.theirs, notes=(*found.notes, f"{operations / commits:.1f} requests per commit")
     )
 
 
 ROW = Row(
     name="accepted",
     order=10,
-    ours="accepted shares, nothing counted meanwhile",
-    reference="pgbench, the same transaction",
+    ours="accepted shares, without counting",
+    reference="pgbench with the same transaction",
     unit="requests/s",
     target=at_least(1.0),
     measure=measure,

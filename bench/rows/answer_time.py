@@ -1,7 +1,7 @@
-"""How long an answer takes at half of the maximum load, 99 of 100 times, against one bare commit of the same rows.
+"""The response time at half of the maximum load, 99th percentile, compared with one bare commit of the same rows.
 
-The load is an open loop: requests come when they are due, and time counts from then. The bare commit is one
-client of pgbench with the database to itself.
+The load is an open loop: a request is sent when it is due, and its time is measured from then. The bare commit is one
+pgbench client that has the database to itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.row import Measurement, Row, at_most
 from bench.sides.sharetally_side import SharetallySide, open_sharetally
 from bench.sides.side import accepted_rate
 
-FEWEST = 4  # seconds: p99 needs some hundreds of answers beyond it
+FEWEST = 4  # seconds: p99 is only meaningful with some hundreds of responses above it
 
 
 async def measure(harness: BenchHarness) -> Measurement:
@@ -29,7 +29,7 @@ async def measure(harness: BenchHarness) -> Measurement:
     seconds = max(FEWEST, harness.options.seconds)
     async with open_sharetally(harness) as side:
         half = await accepted_rate(side, harness.options.seconds) / 2
-        notes = [f"at {half:,.0f} requests/s, half of what it took as fast as it could"]
+        notes = [f"at {half:,.0f} requests/s, half of the maximum"]
         return await alternate(
             harness.options.pairs,
             lambda: _steady(side, half, seconds, notes),
@@ -57,7 +57,7 @@ async def _commit(database: str, seconds: int, folder: Path) -> float:
 
 
 def _logged(folder: Path) -> list[float]:
-    """Seconds of each transaction: the third word of a line of pgbench's log, in microseconds."""
+    """The seconds of each transaction: pgbench logs them as the third word of a line, in microseconds."""
     lines = [line.split() for path in folder.iterdir() for line in path.read_text().splitlines()]
     return [int(line[2]) / 1_000_000 for line in lines]
 
@@ -65,7 +65,7 @@ def _logged(folder: Path) -> list[float]:
 ROW = Row(
     name="answer-time",
     order=100,
-    ours="answer time at half of the maximum load, p99",
+    ours="response time at half of the maximum load, p99",
     reference="one bare commit of the same transaction, p99",
     unit="ms",
     target=at_most(5),

@@ -1,4 +1,4 @@
-"""What a page of the audit costs when there are many lines, on postgresql."""
+"""The cost of a page of the audit that has many lines, on postgresql."""
 
 from __future__ import annotations
 

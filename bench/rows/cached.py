@@ -1,6 +1,6 @@
-"""Reading a count that the cache has, against a route that has the same bytes ready.
+"""Reading a cached count, compared with a route that has the same bytes ready.
 
-The cache is Redis, as two processes need one; what a bare Redis GET would do on this machine is in the notes.
+The cache is Redis, because two processes need a shared one; the notes say how fast a bare Redis GET is here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CONTENTS = 1_000
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Random ones of a thousand contents."""
+    """Read the counts of a thousand content items in random order."""
     seconds, folder = harness.options.seconds, harness.folder("cached")
     paths = write_lines(folder / "paths", (f"/share-links/count/video/v{number + 1}" for number in range(CONTENTS)))
     async with open_sharetally(harness, cache=True, filled=CONTENTS, warm=False) as side:
@@ -32,7 +32,7 @@ async def measure(harness: BenchHarness) -> Measurement:
                 lambda: get_rate(port, paths, seconds),
             )
         gets = await redis_get(harness.redis, response.body)
-    notes = (f"{len(response.body)} bytes", f"one Redis GET after another by hiredis: {figure(gets)}/s")
+    notes = (f"{len(response.body)} bytes", f"hiredis alone, one Redis GET after another: {figure(gets)}/s")
     return Measurement(ours=found.ours, theirs=found.theirs, notes=notes)
 
 
@@ -40,7 +40,7 @@ ROW = Row(
     name="cached",
     order=60,
     ours="GET count, cached",
-    reference="a bare route, the same bytes",
+    reference="a bare route with the same bytes",
     unit="requests/s",
     target=at_least(0.6),
     measure=measure,

@@ -1,4 +1,4 @@
-"""Accepted shares while RabbitMQ and a worker count everything: only what is counted in time is credited."""
+"""Accepted shares while a worker counts them through RabbitMQ; only shares that are counted in time are credited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.sides.side import sustained_rate
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Requests with two platforms, accepted and counted, against the same rows written without HTTP."""
+    """Requests with two platforms, accepted and counted, compared with the same rows written without HTTP."""
     theirs, options = await limit(harness), harness.options
     notes: list[str] = []
     async with open_sharetally(harness, counting=True) as side:
@@ -28,8 +28,8 @@ async def measure(harness: BenchHarness) -> Measurement:
 ROW = Row(
     name="counted",
     order=20,
-    ours="accepted shares, everything counted meanwhile",
-    reference="pgbench, the same transaction",
+    ours="accepted shares, all counted at the same time",
+    reference="pgbench with the same transaction",
     unit="requests/s",
     target=at_least(0.7),
     measure=measure,

@@ -1,4 +1,4 @@
-"""The same against the usual way: accepted and counted meanwhile, each on its own database and queue."""
+"""Shares accepted and counted at the same time, compared with the usual way; each has its own database and queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.sides.usual_side import open_usual
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Requests with two platforms; what is not counted in time is credited to neither."""
+    """Requests with two platforms; on both sides, only shares that are counted in time are credited."""
     seconds = harness.options.sustained
     notes: list[str] = []
     async with open_sharetally(harness, counting=True) as mine, open_usual(harness, counting=True) as theirs:
@@ -26,7 +26,7 @@ async def measure(harness: BenchHarness) -> Measurement:
 ROW = Row(
     name="counted-usual",
     order=30,
-    ours="accepted shares, everything counted meanwhile",
+    ours="accepted shares, all counted at the same time",
     reference="the usual way",
     unit="requests/s",
     target=at_least(5),

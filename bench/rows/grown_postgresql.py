@@ -1,4 +1,4 @@
-"""What a share costs when the ledger is large, on postgresql."""
+"""The cost of a share when the ledger is large, on postgresql."""
 
 from __future__ import annotations
 

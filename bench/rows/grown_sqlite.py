@@ -1,4 +1,4 @@
-"""What a share costs when the ledger is large, on sqlite."""
+"""The cost of a share when the ledger is large, on sqlite."""
 
 from __future__ import annotations
 

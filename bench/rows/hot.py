@@ -1,4 +1,4 @@
-"""One hot video, all shares on it: how many are counted a second through RabbitMQ."""
+"""One hot video that gets all shares: how many are counted per second through RabbitMQ."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from bench.sides.counting import sharetally_count_rate, usual_count_rate
 from bench.sides.sharetally_side import open_sharetally
 from bench.sides.usual_side import open_usual
 
-OURS = 40_000  # shares for each second of measurement; neither side's rate depends on how many there are
+OURS = 40_000  # shares for each second of measurement; their number does not affect the rate of either side
 THEIRS = 1_000
-FILLED = 1_000  # the rest of the ledger plays no part here
+FILLED = 1_000  # the rest of the ledger does not matter here
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Published and counted, each by its own worker."""
+    """Publish and count; each side has its own worker."""
     seconds = harness.options.seconds
-    notes = [f"{OURS * seconds:,} and {THEIRS * seconds:,} shares a round, written before; time includes publishing"]
+    sizes = f"{OURS * seconds:,} and {THEIRS * seconds:,} shares per round"
+    notes = [f"{sizes}, written beforehand; the time includes publishing"]
     async with (
         open_sharetally(harness, counting=True, filled=FILLED, warm=False) as mine,
         open_usual(harness, counting=True, filled=FILLED, warm=False) as theirs,

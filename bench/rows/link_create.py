@@ -1,4 +1,4 @@
-"""Creating share links: token checked, body validated, answered after the commit, told to RabbitMQ."""
+"""Creating share links: token checked, body validated, response sent after the commit, job sent to RabbitMQ."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bench.sides.usual_side import open_usual
 
 
 async def created(side: Side, seconds: int) -> float:
-    """Links a second."""
+    """Links created per second."""
     return (await wrk(side.port, "link", str(side.tokens), str(VIDEOS), seconds=seconds)).rate
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """With channel and campaign, nothing counted meanwhile on either side."""
+    """Create links with channel and campaign, without counting on either side."""
     seconds = harness.options.seconds
     async with open_sharetally(harness, warm=False) as mine, open_usual(harness, warm=False) as theirs:
         await created(mine, 2)

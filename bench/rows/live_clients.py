@@ -1,7 +1,7 @@
-"""Ten thousand clients of one process: how long after the last share of many all are at the last version.
+"""Ten thousand clients of one process: how long after the last of many shares all of them have the last version.
 
-It is measured against one bare round to as many clients, plus the tenth of a second in which changes of a content are
-told together. A round trip to one client alone is in the notes: it leaves out that ten thousand are written to.
+The reference is one bare round to as many clients, plus the tenth of a second in which changes of a content item are
+combined into one update. The notes have the round trip to a single client, which excludes writing to ten thousand.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from bench.row import Measurement, Row, at_most
 from tests.oracle.system import SECRET, System, Topology
 
 CLIENTS = 10_000
-STEP = 100.0  # milliseconds in which changes are told together
-SHARES = 150  # fifty a second
+STEP = 100.0  # milliseconds in which changes are combined into one update
+SHARES = 150  # fifty per second
 ROUNDS = 10
 KIBIBYTE = 1024
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Milliseconds, on the embedded default."""
-    notes = [f"{CLIENTS:,} WebSocket clients, one process, {SHARES} shares of what they follow in {SHARES // 50} s"]
+    """Milliseconds, with the embedded default configuration."""
+    shares = f"{SHARES} shares of the content item that they follow in {SHARES // 50} s"
+    notes = [f"{CLIENTS:,} WebSocket clients, one process, {shares}"]
     async with harness.sharetally(Topology(settings=SETTINGS)) as system:
         found = await alternate(harness.options.pairs, lambda: _crowd(system, notes), lambda: _bare(harness, notes))
-        notes.append(f"a share alone is seen by one client after {figure(await _one(system))} ms")
+        notes.append(f"a single client sees a single share after {figure(await _one(system))} ms")
     return Measurement(ours=found.ours, theirs=found.theirs, notes=tuple(notes))
 
 
@@ -36,8 +37,8 @@ async def _crowd(system: System, notes: list[str]) -> float:
     )
     found = await run_in_process(task, ROOT)
     notes.append(
-        f"connected in {found['connect']:.1f} s, {found['bytes'] / KIBIBYTE:.1f} KiB a client; "
-        f"a share seen after p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms"
+        f"connected in {found['connect']:.1f} s, {found['bytes'] / KIBIBYTE:.1f} KiB per client; "
+        f"a share is seen after p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms"
     )
     return found["last"]
 
@@ -63,8 +64,8 @@ async def _one(system: System) -> float:
 ROW = Row(
     name="live-clients",
     order=104,
-    ours="10,000 live clients all at the last version",
-    reference="a bare round to as many and one step of telling",
+    ours="until 10,000 live clients have the last version",
+    reference="one bare round to as many clients plus one update interval",
     unit="ms",
     target=at_most(1),
     measure=measure,

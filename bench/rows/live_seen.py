@@ -1,4 +1,4 @@
-"""From a share to another client's eyes, through commit, RabbitMQ, count and channel, against one hop of a message."""
+"""From a share until another client sees it: commit, RabbitMQ, counting and channel, compared with one message hop."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.sides.sharetally_side import SharetallySide, open_sharetally
 from tests.oracle.system import SECRET
 
 SHARES = 300
-CONTENTS = 100  # none is shared twice within the tenth of a second in which changes are told together
+CONTENTS = 100  # so many that none is shared twice within the tenth of a second in which changes are combined
 PAUSE = 0.01  # seconds
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Milliseconds at the 99th percentile, one at a time."""
-    notes = [f"{SHARES} shares against as many messages, one after the other; a worker of its own, Redis pub/sub"]
+    """Milliseconds at the 99th percentile, one share at a time."""
+    notes = [f"{SHARES} shares and as many messages, one after another; a separate worker, Redis pub/sub"]
     async with open_sharetally(harness, counting=True, cache=True, filled=1_000, warm=False) as side:
         return await alternate(
             harness.options.pairs, lambda: _seen(side, notes), lambda: _hops(side, notes), notes=notes
@@ -45,7 +45,7 @@ async def _hops(side: SharetallySide, notes: list[str]) -> float:
 ROW = Row(
     name="live-seen",
     order=102,
-    ours="from a share to another client's eyes, p99",
+    ours="from a share until another client sees it, p99",
     reference="one raw publish and consume, p99",
     unit="ms",
     target=at_most(5),

@@ -1,4 +1,4 @@
-"""One client that never reads, among a hundred that do: whether the others wait for it."""
+"""One client that never reads next to a hundred that do: it must not slow down the others."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.oracle.system import SECRET, System, Topology
 
 CLIENTS = 100
 CONTENTS = 20
-PAUSE = 0.01  # seconds between two shares: of each content one in two tenths of a second
-WARM = 800  # shares until the one that never reads has all that fits between it and the server
+PAUSE = 0.01  # seconds between two shares, so that each content item gets one every 0.2 seconds
+WARM = 800  # shares after which all buffers between the server and the client that never reads are full
 SHARES = WARM + 500
 
 
 async def measure(harness: BenchHarness) -> Measurement:
     """Milliseconds from a share to each of the others, at the 99th percentile."""
-    notes = [f"{CLIENTS} clients follow {CONTENTS} contents, {1 / PAUSE:.0f} shares a second"]
+    notes = [f"{CLIENTS} clients follow {CONTENTS} content items, {1 / PAUSE:.0f} shares per second"]
     async with harness.sharetally(Topology(settings=SETTINGS)) as system:
         return await alternate(
             harness.options.pairs, lambda: _others(system, 1, notes), lambda: _others(system, 0, notes), notes=notes
@@ -31,7 +31,7 @@ async def _others(system: System, stuck: int, notes: list[str]) -> float:
         pause=PAUSE, warm=WARM, stuck=stuck,
     )  # fmt: skip
     found = await run_in_process(task, ROOT)
-    who = "with one that never reads" if stuck else "without"
+    who = "with a client that never reads" if stuck else "without it"
     notes.append(f"{who}: p50 {figure(found['p50'])} ms, p99 {figure(found['p99'])} ms")
     return found["p99"]
 
@@ -39,7 +39,7 @@ async def _others(system: System, stuck: int, notes: list[str]) -> float:
 ROW = Row(
     name="live-slow",
     order=106,
-    ours="live clients beside one that never reads, p99",
+    ours="live clients next to one that never reads, p99",
     reference="without it",
     unit="ms",
     target=at_most(1.25),

@@ -1,4 +1,4 @@
-"""Memory under full load: each process after a long while, against itself after the first tenth of it."""
+"""Memory under full load: each process at the end, compared with the same process after a tenth of the time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MINUTE = 60
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """The role that grew most, in MiB of resident memory, all its processes together."""
+    """The resident memory, in MiB, of the role that grew most; the sum of all its processes."""
     seconds = int(harness.options.minutes * MINUTE)
     async with open_sharetally(harness, counting=True) as side:
         load = asyncio.create_task(wrk(side.port, "share", str(side.tokens), str(VIDEOS), seconds=seconds))
@@ -47,7 +47,7 @@ async def _after(side: SharetallySide, seconds: int, load: asyncio.Task[object])
 
 
 def resident(role: Role) -> float:
-    """MiB of a role: its process group, which is its own."""
+    """The MiB of a role: the sum over its process group."""
     sizes = (_of(path) for path in Path("/proc").glob("[0-9]*") if _group(path) == role.pid)
     return sum(sizes) / 1024
 
@@ -55,7 +55,7 @@ def resident(role: Role) -> float:
 def _group(path: Path) -> int | None:
     try:
         return int((path / "stat").read_text().rpartition(")")[2].split()[2])
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return None
 
 

@@ -1,4 +1,4 @@
-"""Following a short link, against a route that redirects without looking anything up."""
+"""Following a short link, compared with a route that redirects without looking anything up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.row import Measurement, Row, at_least
 from bench.sides.requests import get_rate, request_once, write_lines
 from bench.sides.sharetally_side import SharetallySide, open_sharetally
 
-LINKS = 1_000  # each of another user
+LINKS = 1_000  # each by a different user
 AT_ONCE = 50
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Random ones of a thousand links."""
+    """Follow a thousand links in random order."""
     seconds, folder = harness.options.seconds, harness.folder("redirect")
     async with open_sharetally(harness, cache=True, filled=LINKS, warm=False) as side:
         codes = await _links(side)

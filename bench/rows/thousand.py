@@ -1,4 +1,4 @@
-"""A thousand contents: how many shares are counted a second through RabbitMQ, against as many raw messages."""
+"""A thousand content items: the shares counted per second through RabbitMQ, compared with raw messages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from sharetally.ports import EventRef
 
 CONTENTS = 1_000
 SHARES = 12_000  # for each second of measurement
-RAW = 4_000  # of them, as single messages: enough for a steady rate
+RAW = 4_000  # single messages for each second of measurement: enough for a steady rate
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Published and counted, against published and consumed with nothing done."""
+    """Publish and count, compared with publishing and consuming only."""
     seconds = harness.options.seconds
-    notes = [f"{SHARES * seconds:,} shares a round against {RAW * seconds:,} messages; time includes publishing"]
+    notes = [
+        f"{SHARES * seconds:,} shares per round compared with {RAW * seconds:,} messages; the time includes publishing"
+    ]
     last: list[Sequence[EventRef]] = []
     async with open_sharetally(harness, counting=True, filled=CONTENTS, warm=False) as side:
         with harness.virtual_host() as raw:
@@ -41,8 +43,8 @@ async def measure(harness: BenchHarness) -> Measurement:
 ROW = Row(
     name="thousand",
     order=50,
-    ours="1,000 contents, counted through RabbitMQ",
-    reference="raw publish and consume, one message a job",
+    ours="1,000 content items, counted through RabbitMQ",
+    reference="raw publish and consume, one message per job",
     unit="shares/s",
     target=at_least(5),
     measure=measure,

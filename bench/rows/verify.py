@@ -1,4 +1,4 @@
-"""`sharetally verify` of a large ledger, against one grouped count of it: time, memory and progress."""
+"""`sharetally verify` of a large ledger, compared with one grouped count of it: time, memory and progress."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bench.harness import SETTINGS, BenchHarness
 from bench.row import Measurement, Row
 from bench.sides.ledgers import open_ledger
 
-LOOK = 0.2  # seconds between two looks at its memory
+LOOK = 0.2  # seconds between two readings of its memory
 _COUNT = (
     "SELECT count(*) FROM (SELECT FROM share_records WHERE status = 'success' GROUP BY content_type, content_id) AS c"
 )
 
 
 async def measure(harness: BenchHarness) -> Measurement:
-    """Seconds; memory and progress are in the notes."""
+    """The seconds it takes; memory and progress are in the notes."""
     options = harness.options
     notes = [f"{options.records:,} records"]
     filled = open_ledger(harness, "postgresql", options.records)
@@ -39,7 +39,7 @@ async def measure(harness: BenchHarness) -> Measurement:
 
 
 async def _verified(url: str, folder: Path, notes: list[str]) -> float:
-    """On a terminal of its own, where progress is shown."""
+    """Run it on a pseudo-terminal, because it shows progress on terminals only."""
     ours, its = pty.openpty()
     environment = os.environ | {f"SHARETALLY_{name}": value for name, value in SETTINGS.items()}
     began = time.perf_counter()
@@ -56,17 +56,19 @@ async def _verified(url: str, folder: Path, notes: list[str]) -> float:
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
     told = len(re.findall(r"content items", await shown))
-    notes.append(f"{out.decode().strip()} in {seconds:.1f} s, at most {max(sizes):.0f} MiB, progress told {told} times")
+    notes.append(
+        f"{out.decode().strip()} in {seconds:.1f} s, at most {max(sizes):.0f} MiB, progress shown {told} times"
+    )
     return seconds
 
 
 def _read(terminal: int) -> str:
-    """All that is written to it until its other end is closed."""
+    """Everything that is written to the terminal until its other end is closed."""
     found = b""
     try:
         while piece := os.read(terminal, 4096):
             found += piece
-    except OSError:  # how a terminal says that nobody writes any more
+    except OSError:  # the error with which a terminal reports that its other end is closed
         pass
     finally:
         os.close(terminal)

@@ -1,7 +1,7 @@
-"""One row's work for two databases: the first page of the audit through each of many filters.
+"""A row for two databases: the first page of the audit with each of many filters.
 
-The figure is that of the slowest filter: what is slow for one auditor is slow. Each filter is asked several times and
-its median counts, as the second look of somebody who searches; the very first is in the notes.
+The result is that of the slowest filter, because an auditor waits for that one. Each filter is run several times and
+its median counts, like the second search of an auditor; the very first run is in the notes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.alternate import alternate, figure
 from bench.filling import audit
 from bench.harness import BenchHarness
 from bench.row import Measurement, Row
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.ports import AuditFilter
 
 FEW = 10_000
@@ -48,7 +48,7 @@ async def _measured(harness: BenchHarness, kind: str) -> Measurement:
     lines = harness.options.records
     async with _audit(harness, kind, lines) as many, _audit(harness, kind, FEW) as few:
         first = await _pages(many, filters(many_lines := await random_line(many)), times=1)
-        notes = [f"{lines:,} lines in {kind}, {len(first)} filters; first look: {_slowest(first)}"]
+        notes = [f"{lines:,} lines in {kind}, {len(first)} filters; first run: {_slowest(first)}"]
 
         async def ours() -> float:
             found = await _pages(many, filters(many_lines))
@@ -81,7 +81,7 @@ async def _audit(harness: BenchHarness, kind: str, lines: int) -> AsyncIterator[
 async def random_line(store: SqlDatabase) -> tuple[UUID, str, UUID]:
     """A line from the middle of the ninety days: its id, its request and its subject."""
     middle = datetime.now(UTC) - audit.SPAN / 2
-    line = (await store.audit(AuditFilter(end=middle), limit=1, after=None))[0]
+    line = (await store.audit.page(AuditFilter(end=middle), limit=1, after=None))[0]
     return line.id, line.request_id, line.subject_id
 
 
@@ -93,12 +93,12 @@ def filters(line: tuple[UUID, str, UUID]) -> Mapping[str, tuple[AuditFilter, UUI
     first = {
         "all": AuditFilter(),
         "a day": AuditFilter(**old),  # type: ignore[arg-type]
-        "hot content": AuditFilter(content_type="video", content_id="hot"),
+        "hot content item": AuditFilter(content_type="video", content_id="hot"),
         "content": AuditFilter(content_type="photo", content_id="c5"),
         "content id alone": AuditFilter(content_id="hot"),
         "content type alone": AuditFilter(content_type="photo"),
         "no such content": AuditFilter(content_id="nothing"),
-        "busy person": AuditFilter(user_id="busy"),
+        "busy user": AuditFilter(user_id="busy"),
         "person": AuditFilter(user_id="u4711"),
         "no such person": AuditFilter(user_id="nobody"),
         "platform": AuditFilter(platform="twitter"),
@@ -113,16 +113,16 @@ def filters(line: tuple[UUID, str, UUID]) -> Mapping[str, tuple[AuditFilter, UUI
         "rare platform and status": AuditFilter(platform="native", status="withdrawn"),
         "platform on a day": AuditFilter(platform="linkedin", **old),  # type: ignore[arg-type]
         "content type and rare action": AuditFilter(content_type="article", action="unknown"),
-        "hot content, rare action": AuditFilter(content_type="video", content_id="hot", action="unknown"),
-        "hot content, rare platform": AuditFilter(content_type="video", content_id="hot", platform="native"),
-        "hot content, busy person": AuditFilter(content_type="video", content_id="hot", user_id="busy"),
-        "busy person, rare action": AuditFilter(user_id="busy", action="unknown"),
-        "busy person, platform": AuditFilter(user_id="busy", platform="linkedin"),
-        "busy person on a day": AuditFilter(user_id="busy", **old),  # type: ignore[arg-type]
+        "hot content item, rare action": AuditFilter(content_type="video", content_id="hot", action="unknown"),
+        "hot content item, rare platform": AuditFilter(content_type="video", content_id="hot", platform="native"),
+        "hot content item, busy user": AuditFilter(content_type="video", content_id="hot", user_id="busy"),
+        "busy user, rare action": AuditFilter(user_id="busy", action="unknown"),
+        "busy user, platform": AuditFilter(user_id="busy", platform="linkedin"),
+        "busy user on a day": AuditFilter(user_id="busy", **old),  # type: ignore[arg-type]
         "request": AuditFilter(request_id=request_id),
         "record": AuditFilter(subject_id=subject_id),
     }
-    later = ("all", "hot content", "busy person", "platform", "status", "content type alone")
+    later = ("all", "hot content item", "busy user", "platform", "status", "content type alone")
     return {name: (each, None) for name, each in first.items()} | {
         f"{name}, from the middle": (first[name], middle) for name in later
     }
@@ -137,7 +137,7 @@ async def _pages(
 
 async def _page(store: SqlDatabase, wanted: AuditFilter, after: UUID | None) -> float:
     began = time.perf_counter()
-    await store.audit(wanted, limit=PAGE, after=after)
+    await store.audit.page(wanted, limit=PAGE, after=after)
     return (time.perf_counter() - began) * MILLISECONDS
 
 

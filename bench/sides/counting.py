@@ -23,7 +23,7 @@ LOOK = 0.02  # seconds between two looks, each at one row
 async def sharetally_count_rate(
     side: SharetallySide, *, shares: int, contents: int
 ) -> tuple[float, Sequence[EventRef]]:
-    """Shares a second on so many contents, and what they were; the events and records are written before."""
+    """Shares counted per second on so many content items, and their events, which are written beforehand."""
     heads = await insert_pending(side.connection, shares=shares, contents=contents)
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:

@@ -34,9 +34,9 @@ def growth_row(name: str, kind: str, order: int) -> Row:
 
 
 async def _measured(harness: BenchHarness, kind: str) -> Measurement:
-    """The few are made anew for each pair, so that they stay few."""
+    """The few are created again for each pair, so that they stay few."""
     options = harness.options
-    notes = [f"{options.records:,} records at first, in {kind}, one process"]
+    notes = [f"{options.records:,} records at the start, in {kind}, one process"]
     async with AsyncExitStack() as stack:
         many = await _open(harness, stack, kind, options.records)
         await request_cost(harness, many, WARM)

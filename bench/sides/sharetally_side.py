@@ -58,7 +58,7 @@ class SharetallySide:
         return f"verify afterwards: {said.out.strip()}"
 
     async def commit_totals(self) -> tuple[float, float]:
-        """How many commits there were, and how many wishes were in them."""
+        """How many commits there were, and how many commands were in them."""
         with Client(self.port, max_seconds=10.0) as client:
             text = (await client.request("GET", "/metrics")).body.decode()
         return _sum(text, "sharetally_commit_batch_size_count"), _sum(text, "sharetally_commit_batch_size_sum")

@@ -1,7 +1,7 @@
-"""What is asked of a running system: take shares, say how much is not counted yet, count all of it.
+"""What rows need from a running system: accept shares, report how many are not counted yet, count all of them.
 
-A rate that is `sustained_rate` is that of requests which were accepted and, by the end, counted: as far as the
-backlog grew meanwhile, requests do not count.
+A `sustained_rate` is that of requests that were accepted and, by the end, counted: requests by which the backlog grew
+do not count.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def sustained_rate(side: Side, seconds: int, notes: list[str]) -> float:
     waited = await wait_until_drained(side)
     notes.append(
         f"{side.name}: {load.rate:,.0f} accepted/s for {load.seconds:.0f} s, backlog {before:,} -> {after:,} shares"
-        + (f", counted {waited:.1f} s later" if after else "")
+        + (f", all counted {waited:.1f} s later" if after else "")
     )
     return (load.answers - left / PLATFORMS) / load.seconds
 

@@ -113,7 +113,7 @@ async def _serving(folder: Path, settings: dict[str, str]) -> AsyncIterator[int]
 
 @asynccontextmanager
 async def worker(folder: Path, settings: dict[str, str]) -> AsyncIterator[None]:
-    """One worker; it takes what there is as soon as it can."""
+    """One worker; it takes messages as fast as it can."""
 
     async def ready() -> bool:
         return True

@@ -1,4 +1,4 @@
-/** The console: who is signed in decides between the door and the views; the address decides which view. */
+/** The console: the sign-in page, or for a signed-in user the view that the URL names. */
 
 import { LocationProvider, Router, Route } from "preact-iso/router";
 import { SessionProvider, useHasScope, useSession } from "./api/session";
@@ -46,7 +46,7 @@ function SignInGate() {
   );
 }
 
-/** The overview, or the first view that one may see. */
+/** The overview, or a link to the first view that the user may see. */
 function Home() {
   const hasScope = useHasScope();
   const first = NAV_ITEMS.find(({ scopes }) => hasScope(...scopes));
@@ -57,7 +57,7 @@ function Home() {
         {first ? (
           <a href={view(first.to)}>Go to {first.name}</a>
         ) : (
-          "Your scopes open none of the views. Ask whoever runs this service."
+          "Your scopes do not allow any of the views. Ask the operator of this service."
         )}
       </Empty>
     </Page>

@@ -1,8 +1,8 @@
-/** Days as the viewer counts them. */
+/** Dates in the viewer's time zone. */
 
 const pad = (value: number, digits = 2): string => String(value).padStart(digits, "0");
 
-/** RFC 3339 with the offset that holds at that time here. */
+/** The time in RFC 3339, with the local offset from UTC at that time. */
 export function localRfc3339(at: Date): string {
   const offset = -at.getTimezoneOffset();
   const zone = `${offset < 0 ? "-" : "+"}${pad(Math.trunc(Math.abs(offset) / 60))}:${pad(Math.abs(offset) % 60)}`;
@@ -10,7 +10,7 @@ export function localRfc3339(at: Date): string {
   return `${day}T${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}${zone}`;
 }
 
-/** The midnight that begins the day `days` from today. */
+/** The midnight at which the day `days` after today begins. */
 export function midnight(days = 0): Date {
   const now = new Date();
   return new Date(now.getFullYear(), now.getMonth(), now.getDate() + days);

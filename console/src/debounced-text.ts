@@ -1,19 +1,19 @@
-/** Text that somebody types, told on when they pause. */
+/** A text field whose value is reported once the user stops typing. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
 const PAUSE = 250;
 
-/** The text as typed; `onSettled` is told once it has not changed for a moment, and at once when `value` changes. */
+/** The text as typed; `onSettled` is called once it stops changing, and a new `value` replaces it at once. */
 export function useDebouncedText(value: string, onSettled: (text: string) => void): [string, (text: string) => void] {
-  const [text, write] = useState(value);
+  const [text, setText] = useState(value);
   const last = useRef(value);
-  const latestCallback = useRef(onSettled); // the newest: what another field has changed since must not be taken back
+  const latestCallback = useRef(onSettled); // an old callback would undo what other fields have changed since
   latestCallback.current = onSettled;
   useEffect(() => {
     if (value === last.current) return;
     last.current = value;
-    write(value);
+    setText(value);
   }, [value]);
   useEffect(() => {
     if (text === last.current) return;
@@ -23,5 +23,5 @@ export function useDebouncedText(value: string, onSettled: (text: string) => voi
     }, PAUSE);
     return () => clearTimeout(timer);
   }, [text]);
-  return [text, write];
+  return [text, setText];
 }

@@ -1,4 +1,4 @@
-/** Numbers and times as the reader writes them. */
+/** Formats numbers and times in the reader's locale. */
 
 const number = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
@@ -39,10 +39,10 @@ export const moment = (at: Date): string => whole.format(at);
 export const date = (at: Date): string => day.format(at);
 export const time = (at: Date): string => clock.format(at);
 
-/** A time in a table: with the hour this year, else the day alone. */
+/** A time in a table: this year's with hours and minutes, others as a date. */
 export const dated = (at: Date): string => (at.getFullYear() === new Date().getFullYear() ? brief : older).format(at);
 
-/** How long ago, or how long until. */
+/** How long ago a time was, or how far ahead it is. */
 export function relative(at: Date, now: number): string {
   const seconds = Math.round((at.getTime() - now) / 1000);
   for (const [unit, size] of STEPS) {
@@ -51,7 +51,7 @@ export function relative(at: Date, now: number): string {
   return Math.abs(seconds) < 10 ? ago.format(0, "second") : ago.format(seconds, "second");
 }
 
-/** A length of time in its largest unit. */
+/** A duration in its largest unit. */
 export function duration(seconds: number): string {
   const units = [...STEPS.slice(2), ["second", 1], ["millisecond", 0.001]] as const;
   const [unit, size] = units.find(([, size]) => seconds >= size) ?? units[units.length - 1]!;

@@ -1,4 +1,4 @@
-/** What stands around every view: where one can go, and who one is. */
+/** The frame around every view: the navigation and the signed-in user. */
 
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso/router";
@@ -13,7 +13,7 @@ interface NavItem {
   readonly scopes: readonly Scope[];
 }
 
-/** Every view, and the scopes of which one is needed. */
+/** Every view with its scopes, of which one is required. */
 export const NAV_ITEMS: readonly NavItem[] = [
   { to: "", name: "Overview", icon: "overview", scopes: ["analytics", "admin"] },
   { to: "content", name: "Content", icon: "content", scopes: ["analytics", "audit", "admin"] },
@@ -76,7 +76,7 @@ function SignedInUser() {
         title="Sign out"
         onClick={() => void signOut()}
       >
-        <Icon name="leave" />
+        <Icon name="sign-out" />
       </button>
     </div>
   );

@@ -1,4 +1,4 @@
-/** Where we are: the service hands us out below ROOT_PATH, and what is built knows only its own address. */
+/** URLs of the console and the service, derived from the URL of this script because the service has a ROOT_PATH. */
 
 const app = new URL(/* @vite-ignore */ "../", import.meta.url);
 
@@ -10,7 +10,7 @@ export const root = new URL("../", app).pathname;
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** The query with what is empty left out, `?` included; the same fields always give the same text. */
+/** The query string with `?`, without empty fields; equal fields give equal text. */
 export function search(query: Query = {}): string {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -20,14 +20,14 @@ export function search(query: Query = {}): string {
   return text && `?${text}`;
 }
 
-/** The address of a view of the console; pieces are encoded. */
+/** The URL of a view of the console; the pieces are encoded. */
 export function view(pieces: readonly string[] | string, query?: Query): string {
   const path = (typeof pieces === "string" ? [pieces] : pieces).map(encodeURIComponent).join("/");
   return (path ? base + path : base.replace(/\/$/, "")) + search(query);
 }
 
-/** The address of a page of the service outside of the console. */
+/** The URL of a page of the service outside the console. */
 export const serviceUrl = (path: string): string => root + path.replace(/^\//, "");
 
-/** The address for other people: with the host. */
+/** The absolute URL, to be given to other people. */
 export const absolute = (address: string): string => new URL(address, location.href).href;

@@ -1,4 +1,4 @@
-/** What a view shows stands in its address: read from there, and changed there. */
+/** The state of a view is kept in the query of its URL, where it is read and changed. */
 
 import { useCallback } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
@@ -6,9 +6,9 @@ import { search } from "./urls";
 
 export interface ViewQuery {
   readonly query: Readonly<Record<string, string>>;
-  /** This view with other fields; what is empty is left out. */
+  /** The URL of this view with these fields changed; empty fields are left out. */
   readonly to: (fields: Readonly<Record<string, string | null | undefined>>) => string;
-  /** Go there; a filter replaces, so that Back leaves the view and not each letter. */
+  /** Go to that URL; by default without a new history entry, so that Back leaves the view. */
   readonly go: (fields: Readonly<Record<string, string | null | undefined>>, how?: "push" | "replace") => void;
 }
 

@@ -2,8 +2,9 @@
 
 The journey of a share, in the order of the files:
 
-    web/endpoints/shares.py  a request comes in and becomes a wish
-    flow/sharing.py          what the wish does to a record, by the table in domain/share.py
+    web/api/shares/handlers.py  a request comes in
+    flow/sharing.py          what a share may do; it becomes a command
+    flow/share_commands.py   what the command does to a record, by the table in domain/share.py
     flow/committer.py        all waiting wishes, one transaction: record, audit, event
     flow/publisher.py        the events go to the broker; flow/relay.py sends what got lost
     flow/worker.py           takes them out again, in batches

@@ -18,7 +18,7 @@ import uvicorn
 
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.caches.none import NoCache
-from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.logs import configure
 from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_directory
 from sharetally.adapters.migrations import HEAD
@@ -62,12 +62,12 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
 
 async def _check_database(settings: Settings) -> None:
     check_database_exists(settings)
-    store = database_from_url(settings.database_url)
-    await store.open()
+    database = database_from_url(settings.database_url)
+    await database.open()
     try:
-        await check_schema(await store.revision())
+        await check_schema(await database.schema.revision())
     finally:
-        await store.close()
+        await database.close()
 
 
 def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.Config:
@@ -171,19 +171,19 @@ async def _running_role(settings: Settings, role: str) -> AsyncIterator[tuple[Co
 
 
 @asynccontextmanager
-async def drift_watch(settings: Settings, store: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
+async def drift_watch(settings: Settings, database: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
     """For `verify --every`: exports metrics on OPS_PORT, and yields the meter and the event that asks to stop."""
     configure(settings.log_level, settings.log_format)
     stop, meter, no_broker = _stop_on_signals(), open_meter(None, "verify"), MemoryBroker()
     await no_broker.open(())
 
     async def exposition() -> tuple[bytes, str]:
-        return await meter.exposition(store, no_broker, ())
+        return await meter.exposition(database.events, no_broker, ())
 
     async with asyncio.TaskGroup() as group:
         if settings.ops_port is not None:
             app = ops_app(
-                Health(store, no_broker, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
+                Health(database.schema, no_broker, NoCache(), known_revision=HEAD.__eq__, ahead=HEAD.__lt__),
                 exposition,
                 networks=settings.ops_networks,
             )

@@ -1,8 +1,8 @@
-"""Creates the concrete classes of every role from the settings; `wiring_http.py` adds those that serve HTTP.
+"""Names the concrete classes, for every role: settings in, running roles out. `wiring_http.py` adds what serves.
 
-`Core` contains what every role has: database, broker, cache, clock, meter, hooks, committer, publisher. A role adds its
-tasks. Whatever is started here is stopped here, in the opposite order: first no more work is accepted, then running
-work is finished, then connections are closed.
+`Core` is what every role has: database, broker, cache, clock, meter, hooks, committer, publisher. A role
+adds its tasks. Whatever is started here is stopped here, in the opposite order: first no more work is
+taken, then what is in hand is finished, then connections are given back.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.caches.none import NoCache
 from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.failpoints import with_failpoints
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Tracing, open_tracing
 from sharetally.domain.errors import ConfigurationError, SharetallyError
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.feed import Feed
@@ -63,7 +64,7 @@ log = structlog.get_logger("sharetally")
 
 
 class Core:
-    """The parts that every role has; an async context manager."""
+    """What every role has; an async context manager."""
 
     def __init__(
         self, settings: Settings, *, role: str, metrics: Path | None = None, traces: Tracing | None = None
@@ -97,12 +98,15 @@ class Core:
             on_committed=self.publisher.take,
             nudge=self.nudge.send,
         )
+        self.adjustments = Adjustments(committer=self.committer)
         self.delivery_handlers = delivery_handlers(self.clock)
-        self.queries = Queries(reads=self.database, cache=self.cache)
+        self.queries = Queries(
+            counts=self.database.counts, links=self.database.links, shares=self.database.shares, cache=self.cache
+        )
         self.live = Live(
             channel=self.channel,
             queries=self.queries,
-            reads=self.database,
+            counts=self.database.counts,
             clock=self.clock,
             max_clients=settings.live_clients,
             on_client_count=self.meter.live,
@@ -111,13 +115,13 @@ class Core:
         self.consumers = self._create_consumers()
         self.queues: Sequence[Queue] = [*(consumer.queue for consumer in self.consumers), DELIVERIES]
         self.health = Health(
-            self.database,
+            self.database.schema,
             self.broker,
             self.cache or NoCache(),
             known_revision=HEAD.__eq__,
             ahead=HEAD.__lt__,
         )
-        self.broken = False  # whether a task has ended with an error
+        self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
         self._outbound: Outbound | None = None
         self._to_close = AsyncExitStack()
@@ -126,8 +130,8 @@ class Core:
         check_database_exists(self.settings)
         await self.database.open()
         try:
-            await check_schema(await self.database.revision())
-            await self.clock.measure(self.database)
+            await check_schema(await self.database.schema.revision())
+            await self.clock.measure(self.database.events)
             check_clock(self.clock.ahead)
             await self.broker.open(self.queues)
             if self.cache is not None:
@@ -155,11 +159,11 @@ class Core:
         await self._close()
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Call `close` when the role ends, after its tasks; the last one registered is closed first."""
+        """Call `close` when the role ends, after its tasks; what was registered last is closed first."""
         self._to_close.push_async_callback(close)
 
     def outbound(self, *, setting: str, extra: str) -> Outbound:
-        """The client of this process for requests to other servers; `setting` needs it, and `extra` installs it."""
+        """The client for requests to other servers, one a process; `setting` needs it, and the package's `extra`."""
         if self._outbound is None:
             self._outbound = outbound(self.settings, setting=setting, extra=extra)
             self.on_close(self._outbound.close)
@@ -175,7 +179,7 @@ class Core:
         await self.traces.close()
 
     def start(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Start a task that runs until the role ends; if the task breaks, the role ends and can be restarted."""
+        """Own a task until the end; a role whose task breaks ends, for whoever supervises it to start anew."""
         task = asyncio.create_task(coroutine, name=name)
         task.add_done_callback(self._end_if_broken)
         self._tasks.append(task)
@@ -191,51 +195,54 @@ class Core:
         while True:
             await asyncio.sleep(CLOCK_SYNC_SECONDS)
             try:
-                await self.clock.measure(self.database)
+                await self.clock.measure(self.database.events)
             except SharetallyError:
-                continue  # the previous measurement is good enough until the database is back
+                continue  # the time that was measured before is good enough until the database is back
             except Exception:
                 log.exception("clock_failed")
 
     def _create_consumers(self) -> list[Consumer[Any]]:
-        db, ledger, events = self.database, self.ledger, self.settings.event_feed
-        announcer = Announcer(reads=db, cache=self.cache, channel=self.channel)
+        ledger, events, feed = self.ledger, self.database.events, self.settings.event_feed
+        announcer = Announcer(counts=self.database.counts, cache=self.cache, channel=self.channel)
         consumers: list[Consumer[Any]] = [
-            Count(ledger=ledger, outbox=db, announcer=announcer, on_follow_up=self.publisher.take if events else None),
-            Post(ledger=ledger, outbox=db, clock=self.clock),
-            Inbound(ledger=ledger, outbox=db, committer=self.committer, clock=self.clock),
+            Count(
+                ledger=ledger, events=events, announcer=announcer, on_follow_up=self.publisher.take if feed else None
+            ),
+            Post(ledger=ledger, events=events, clock=self.clock),
+            Inbound(ledger=ledger, events=events, adjustments=self.adjustments, clock=self.clock),
         ]
-        if events:
-            consumers.append(Feed(ledger=ledger, outbox=db, broker=self.broker))
+        if feed:
+            consumers.append(Feed(ledger=ledger, events=events, broker=self.broker))
         external = (entry.load() for entry in sorted(entry_points(group=CONSUMERS_GROUP), key=lambda e: e.name))
         return consumers + [
-            create(ledger=ledger, outbox=db, broker=self.broker, clock=self.clock) for create in external
+            create(ledger=ledger, events=events, broker=self.broker, clock=self.clock) for create in external
         ]
 
     def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
         """The worker of one consumer."""
         traced = self.traces.consumer(consumer, self.broker)
-        return Worker(broker=self.broker, outbox=self.database, consumer=traced, meter=self.meter)
+        return Worker(broker=self.broker, events=self.database.events, consumer=traced, meter=self.meter)
 
     def relay(self) -> Relay:
-        """The relay of the events."""
+        """The relay; it looks after events alone."""
         queues = [consumer.queue for consumer in self.consumers]
-        return Relay(outbox=self.database, schema=self.database, broker=self.broker, queues=queues)
+        db = self.database
+        return Relay(events=db.events, responses=db.responses, sessions=db.sessions, broker=self.broker, queues=queues)
 
     def delivery_loop(self) -> DeliveryLoop:
-        """The loop that sends deliveries to the outside world."""
+        """What delivers to the outside world."""
         attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, on_committed=self.publisher.take)
         return DeliveryLoop(
             store=self.database.deliveries, broker=self.broker, attempts=attempts, handlers=self.delivery_handlers
         )
 
     async def waiting(self) -> BacklogReport:
-        """The backlog of database and broker."""
-        return await self.meter.waiting(self.database, self.broker, self.queues, self.database.deliveries)
+        """What waits in database and broker."""
+        return await self.meter.waiting(self.database.events, self.broker, self.queues, self.database.deliveries)
 
     async def exposition(self) -> tuple[bytes, str]:
-        """All metrics as text, and the media type of the text."""
-        return await self.meter.exposition(self.database, self.broker, self.queues, self.database.deliveries)
+        """All metrics, and their media type."""
+        return await self.meter.exposition(self.database.events, self.broker, self.queues, self.database.deliveries)
 
 
 def _external_jobs() -> tuple[str, ...]:
@@ -248,7 +255,7 @@ def _instantiate(consumers: object) -> object:
 
 
 def check_clock(ahead: timedelta) -> None:
-    """Raise an error if the host's clock is far from the database's: ids contain its time, and the audit needs it."""
+    """Refuse a host whose clock is nowhere near the database's: ids tell its time, and the audit is found by it."""
     if abs(ahead) > MAX_CLOCK_SKEW:
         hours, direction = abs(ahead).total_seconds() / 3600, "ahead of" if ahead > ZERO else "behind"
         raise ConfigurationError(
@@ -257,14 +264,14 @@ def check_clock(ahead: timedelta) -> None:
 
 
 def check_database_exists(settings: Settings) -> None:
-    """Raise an error if the embedded database does not exist; opening it would create an empty file."""
+    """Refuse an embedded database that nobody has made; opening it would leave an empty file behind."""
     path = sqlite_path(settings)
     if path is not None and not path.exists():
         raise ConfigurationError(f"there is no database at {path} yet: run `sharetally migrate`")
 
 
 async def check_schema(revision: str | None) -> None:
-    """Raise an error for a schema that this version does not know."""
+    """Refuse a schema that this version does not know."""
     if revision is None:
         raise ConfigurationError("the database has no schema yet: run `sharetally migrate`")
     if revision != HEAD:
@@ -286,18 +293,18 @@ def create_broker(settings: Settings) -> Broker:
 
 
 def builtin_queues(settings: Settings) -> Sequence[Queue]:
-    """The queues of our own consumers, and the queue of nudges for deliveries."""
+    """The queues of our own consumers, and the one that nudges."""
     feed = [Feed.queue] if settings.event_feed else []
     return [Count.queue, Post.queue, Inbound.queue, *feed, DELIVERIES]
 
 
 def delivery_handlers(clock: Clock) -> Sequence[Handler]:
-    """The handler of each kind of delivery."""
+    """One for each kind of delivery."""
     return [PostHandler(clock)]
 
 
 def create_cache(settings: Settings) -> Cache | None:
-    """The cache of CACHE_URL; None for `memory:` with RabbitMQ, because it would serve only one of the processes."""
+    """The cache that CACHE_URL names; memory serves one process, so beside RabbitMQ it is none."""
     if settings.cache_url.startswith("memory:"):
         return MemoryCache() if settings.broker_url.startswith("memory:") else None
     try:
@@ -308,7 +315,7 @@ def create_cache(settings: Settings) -> Cache | None:
 
 
 def create_channel(settings: Settings) -> Channel:
-    """The channel that carries new counts: Redis if there is one, else RabbitMQ, else the memory of this process."""
+    """What carries newest counts: Redis if there is one, else RabbitMQ, else this process's memory."""
     if settings.cache_url.startswith("redis"):
         from sharetally.adapters.channels.redis import RedisChannel
 
@@ -321,7 +328,7 @@ def create_channel(settings: Settings) -> Channel:
 
 
 def outbound(settings: Settings, *, setting: str, extra: str) -> Outbound:
-    """A client for requests to other servers; `setting` needs it, and the package's `extra` installs it."""
+    """A client for requests to other servers; `setting` is what needs it, and `extra` what installs it."""
     try:
         from sharetally.adapters.outbound import OutboundClient
     except ModuleNotFoundError as error:
@@ -330,7 +337,7 @@ def outbound(settings: Settings, *, setting: str, extra: str) -> Outbound:
 
 
 def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
-    """The platforms of SHARE_PLATFORMS, in the same order."""
+    """The platforms of SHARE_PLATFORMS, in their order."""
     known = platforms.available()
     unknown = [name for name in settings.share_platforms if name not in known]
     if unknown:
@@ -339,13 +346,13 @@ def allowed_platforms(settings: Settings) -> Mapping[str, Platform]:
 
 
 def device_platforms() -> Mapping[str, Platform]:
-    """The platforms on the user's own device, which are allowed without being in SHARE_PLATFORMS."""
+    """Those on the user's own device, which need not stand in SHARE_PLATFORMS."""
     known = platforms.available()
     return {name: known[name] for name in platforms.DEVICE_PLATFORMS}
 
 
 def start_embedded_workers(core: Core) -> Callable[[], Awaitable[None]]:
-    """With the `memory:` broker, start relay and workers in this process; returns the function that stops them."""
+    """With a broker in memory, relay and workers run in the same process; returns how to end them."""
     stop = asyncio.Event()
     if not core.broker.volatile:
         return _no_op

@@ -1,12 +1,12 @@
-"""Creates the parts that serve HTTP, on top of `Core`: authentication, quotas, services, and the application.
+"""What serves HTTP, put around the core: who may come in, how often, what the handlers work with, the application.
 
-Only `serve` and a mounted application need all of it. The command line uses single parts: to sign a token, and to check
-the OpenID provider in `doctor`.
+Only `serve` and an application that is mounted need it all; single parts of it sign a token at the command line,
+or tell `doctor` whether the provider answers.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -16,10 +16,24 @@ from sharetally.adapters.clock import DatabaseClock
 from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.analytics import Analytics
 from sharetally.flow.delivery.stuck import StuckDeliveries
+from sharetally.flow.links import Links
+from sharetally.flow.platforms import Platforms
+from sharetally.flow.sharing import Sharing
+from sharetally.flow.urls import UrlPolicy
 from sharetally.flow.verification import VerificationRunner
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, ensure_secret
 from sharetally.settings_values import Rate
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.api.analytics.handlers import ShareAnalytics
+from sharetally.web.api.audit.handlers import AuditReader
+from sharetally.web.api.console.handlers import ConsoleSignIn
+from sharetally.web.api.content_items.handlers import ContentItems
+from sharetally.web.api.counts.handlers import CountReader, ProofReader
+from sharetally.web.api.dead_letters.handlers import DeadLetters
+from sharetally.web.api.keys.handlers import ApiKeys
+from sharetally.web.api.operation.handlers import Operation
+from sharetally.web.api.tokens.handlers import TokenIssuers
 from sharetally.web.app import Application
 from sharetally.web.auth.authenticator import Authenticator
 from sharetally.web.auth.credentials import ApiKeyCache, CredentialAuthenticator
@@ -31,16 +45,13 @@ from sharetally.web.auth.shared_quota import SharedQuota
 from sharetally.web.auth.tokens import KeySource, SharedSecret, TokenRules, TokenSigner, TokenVerifier
 from sharetally.web.auth.visitors import VisitorTokenIssuer
 from sharetally.web.count_responses import CountResponseCache
-from sharetally.web.endpoints.console_oidc import OidcSignIn, sign_in_endpoints
-from sharetally.web.endpoints.pages import page_endpoints
+from sharetally.web.endpoint import AnyEndpoint, Services
+from sharetally.web.live.credentials import LiveCounts
 from sharetally.web.network import ProxyHeadersMiddleware
-from sharetally.web.route_names import RouteNames
-from sharetally.web.services import Services, UrlPolicy
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.pages.documents import page_endpoints
+from sharetally.web.pages.sign_in import OidcPages, OidcSignIn, sign_in_endpoints
+from sharetally.web.routing import RouteNames
 from sharetally.wiring import Core, allowed_platforms, device_platforms
-
-if TYPE_CHECKING:
-    from sharetally.web.endpoint import Endpoint
 
 CORS_REQUEST_HEADERS = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
@@ -51,7 +62,7 @@ CORS_RESPONSE_HEADERS = ("ETag", "RateLimit", "RateLimit-Policy", "Retry-After",
 
 
 def token_rules(settings: Settings) -> TokenRules:
-    """The rules for the claims of tokens."""
+    """What tokens must say."""
     return TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
@@ -61,7 +72,7 @@ def token_rules(settings: Settings) -> TokenRules:
 
 
 def token_signer(settings: Settings, clock: DatabaseClock) -> TokenSigner | None:
-    """The signer of our own tokens; None without a secret."""
+    """Who signs our own tokens, if there is a secret."""
     if settings.jwt_secret is None:
         return None
     return TokenSigner(
@@ -73,7 +84,7 @@ def token_signer(settings: Settings, clock: DatabaseClock) -> TokenSigner | None
 
 
 def issue_token(settings: Settings, *, user: str, scopes: frozenset[str], ttl: int) -> str:
-    """A token signed with the configured secret, valid for `ttl` seconds."""
+    """A token signed with the configured secret, good for `ttl` seconds."""
     signer = token_signer(ensure_secret(settings), DatabaseClock())
     if signer is None:
         raise ConfigurationError("JWT_SECRET is not set: tokens come from the issuer of JWKS_URL")
@@ -102,7 +113,7 @@ def _quota(core: Core, rate: Rate | None, *, of: str) -> Quota:
     from sharetally.adapters.guarded_redis import GuardedRedis
     from sharetally.adapters.quota_redis import RedisLeases
 
-    # one error opens it, because writes wait for this, and the window of the process is nearly as good
+    # one fault is enough: a write waits for this, and the process's own window is nearly as good
     redis = GuardedRedis(core.settings.cache_url, purpose="quota", timeout=QUOTA_TIMEOUT, faults=1)
     core.on_close(redis.close)
     leases = RedisLeases(redis, prefix=f"sharetally:{of}:")
@@ -119,7 +130,7 @@ def _visitor_tokens(core: Core) -> VisitorTokenIssuer | None:
 
 
 def oidc_sign_in(settings: Settings, outbound: Outbound, clock: DatabaseClock) -> OidcSignIn:
-    """The sign-in to the console with the provider of OIDC_ISSUER."""
+    """The provider of OIDC_ISSUER, which signs people in to the console."""
     client = ClientConfig(
         issuer=settings.oidc_issuer or "",
         client_id=settings.oidc_client_id or "",
@@ -135,75 +146,88 @@ def oidc_sign_in(settings: Settings, outbound: Outbound, clock: DatabaseClock) -
     )
 
 
-def _sign_in_endpoints(core: Core) -> tuple[Endpoint, ...]:
-    """The routes to the provider and back, if there is one."""
-    if core.settings.oidc_issuer is None:
-        return ()
-    return sign_in_endpoints(
-        oidc_sign_in(core.settings, core.outbound(setting="OIDC_ISSUER", extra="oidc"), core.clock)
-    )
-
-
-def _services(core: Core) -> Services:
+def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
     settings, db = core.settings, core.database
-    keys, verification = ApiKeyCache(db), VerificationRunner(db)
+    keys, verification = ApiKeyCache(db.keys), VerificationRunner(proof=db.proof, runs=db.verification_runs)
     core.start(keys.run(), "keys")
     core.start(verification.run(), "looking")
     credentials = CredentialAuthenticator(
         tokens=_verifier(core), keys=keys, signer=token_signer(settings, core.clock), clock=core.clock
     )
-    sessions = Sessions(db, clock=core.clock, public_url=settings.public_url)
-    return Services(
-        committer=core.committer,
-        queries=core.queries,
-        count_responses=CountResponseCache(),
-        live=core.live,
-        reads=db,
-        proofs=db,
-        analytics_store=db,
-        analytics=Analytics(store=db, clock=core.clock),
-        outbox=db,
-        stuck=StuckDeliveries(store=db.deliveries, ledger=core.ledger, handlers=core.delivery_handlers),
-        broker=core.broker,
-        key_store=db,
-        verification=verification,
-        read_backlog=core.waiting,
-        hooks=core.hooks,
-        credentials=credentials,
-        sessions=sessions,
-        authenticator=Authenticator(credentials=credentials, sessions=sessions),
-        quota=_quota(core, settings.rate_limit, of="quota"),
-        oidc_enabled=settings.oidc_issuer is not None,
-        meter=core.meter,
-        clock=core.clock,
-        url_policy=UrlPolicy(
-            public_url=settings.public_url,
-            root_path=settings.root_path,
-            content_urls=settings.content_urls,
-            link_hosts=settings.link_hosts,
+    sessions = Sessions(db.sessions, clock=core.clock, public_url=settings.public_url)
+    authenticator = Authenticator(credentials=credentials, sessions=sessions)
+    urls = UrlPolicy(public_url=settings.public_url, content_urls=settings.content_urls, link_hosts=settings.link_hosts)
+    shareable = Platforms(allowed=allowed_platforms(settings), device=device_platforms(), canonical=platforms.canonical)
+    stuck = StuckDeliveries(store=db.deliveries, ledger=core.ledger, handlers=core.delivery_handlers)
+    services: list[object] = [
+        urls,
+        core.adjustments,
+        Sharing(
+            committer=core.committer,
+            queries=core.queries,
+            shares=db.shares,
+            hooks=core.hooks,
+            platforms=shareable,
+            urls=urls,
+            meter=core.meter,
         ),
-        platforms=allowed_platforms(settings),
-        device_platforms=device_platforms(),
-        canonical_platform=platforms.canonical,
+        Links(
+            committer=core.committer,
+            queries=core.queries,
+            links=db.links,
+            shares=db.shares,
+            hooks=core.hooks,
+            urls=urls,
+            clock=core.clock,
+        ),
+        CountReader(queries=core.queries, responses=CountResponseCache()),
+        ProofReader(store=db.proof),
+        LiveCounts(
+            live=core.live,
+            authenticator=authenticator,
+            public=settings.public_counts,
+            cors_origins=settings.cors_origins,
+            public_url=settings.public_url,
+        ),
+        ShareAnalytics(analytics=Analytics(store=db.analytics, clock=core.clock), urls=urls),
+        ContentItems(store=db.content_items, urls=urls),
+        AuditReader(store=db.audit, shares=db.shares, links=db.links, platforms=shareable, urls=urls, clock=core.clock),
+        TokenIssuers(credentials=credentials, visitors=_visitor_tokens(core)),
+        ConsoleSignIn(sessions=sessions, oidc_enabled=settings.oidc_issuer is not None, public_url=settings.public_url),
+        DeadLetters(events=db.events, stuck=stuck, broker=core.broker, clock=core.clock),
+        ApiKeys(store=db.keys, clock=core.clock),
+        Operation(
+            health=core.health,
+            exposition=core.exposition,
+            ops_networks=settings.ops_networks,
+            authenticator=authenticator,
+            read_backlog=core.waiting,
+            verification=verification,
+        ),
+    ]
+    if settings.oidc_issuer is not None:
+        oidc = oidc_sign_in(settings, core.outbound(setting="OIDC_ISSUER", extra="oidc"), core.clock)
+        services.append(OidcPages(oidc=oidc, sessions=sessions, public_url=settings.public_url))
+    return Application(
+        endpoints,
+        Services(*services),
+        authenticator=authenticator,
+        quota=_quota(core, settings.rate_limit, of="quota"),
+        root_path=settings.root_path,
         public_counts=settings.public_counts,
-        cors_origins=settings.cors_origins,
-        health=core.health,
-        exposition=core.exposition,
-        ops_networks=settings.ops_networks,
-        visitor_tokens=_visitor_tokens(core),
     )
 
 
 def http_app(core: Core) -> ASGIApp:
-    """The application with its middleware."""
+    """The application, wrapped in traces, CORS and the layer for trusted proxies."""
     endpoints = (
         *API_ENDPOINTS,
         *PROBE_ENDPOINTS,
-        *_sign_in_endpoints(core),
+        *(sign_in_endpoints() if core.settings.oidc_issuer is not None else ()),
         *page_endpoints((*API_ENDPOINTS, *PROBE_ENDPOINTS)),
     )
     routes = RouteNames(endpoints, root_path=core.settings.root_path)
-    app = core.traces.http(Application(_services(core), endpoints), routes)
+    app = core.traces.http(_application(core, endpoints), routes)
     if core.settings.cors_origins:
         app = cors = CORSMiddleware(
             app,
@@ -213,6 +237,6 @@ def http_app(core: Core) -> ASGIApp:
             expose_headers=CORS_RESPONSE_HEADERS,
             max_age=600,
         )
-        cors.preflight_headers["X-Content-Type-Options"] = "nosniff"  # the middleware answers preflights itself
+        cors.preflight_headers["X-Content-Type-Options"] = "nosniff"  # it answers preflights itself
     trusted = core.settings.trusted_proxies
     return ProxyHeadersMiddleware(app, trusted=trusted) if trusted else app

@@ -1,4 +1,4 @@
-"""Stand-ins for what a scrape asks: they answer, fail, or never answer."""
+"""Stand-ins for what a scrape reads: they answer, fail, or never answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import cast
 
 from sharetally.adapters.metrics import PrometheusMeter
 from sharetally.domain.errors import Unavailable
-from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue, QueueState
+from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, EventStore, Queue, QueueState
 
 
-class FakeOutbox:
-    """Has a backlog only: None fails as a database that is away does. Counts how often it was asked."""
+class FakeEventStore:
+    """Has only a backlog: None fails like a database that is unavailable. Counts how often it was read."""
 
     def __init__(self, backlog: Backlog | None = None, *, hangs: bool = False) -> None:
         self.now = backlog
@@ -29,7 +29,7 @@ class FakeOutbox:
 
 
 class FakeBroker:
-    """Has the depths of queues only: None cannot be told, below zero is a fault."""
+    """Has only the depths of queues: None means unknown; a negative depth raises an error."""
 
     def __init__(self, **depths: int | None) -> None:
         self.depths = depths
@@ -57,7 +57,7 @@ class FakeDeliveries:
 
 async def scrape(
     meter: PrometheusMeter,
-    outbox: FakeOutbox | None = None,
+    events: FakeEventStore | None = None,
     broker: FakeBroker | None = None,
     deliveries: FakeDeliveries | None = None,
 ) -> str:
@@ -65,6 +65,8 @@ async def scrape(
     broker = broker or FakeBroker()
     queues = [Queue(name=name, jobs=()) for name in broker.depths]
     store = cast(DeliveryStore, deliveries) if deliveries else None
-    body, media_type = await meter.exposition(cast(Outbox, outbox or FakeOutbox()), cast(Broker, broker), queues, store)
+    body, media_type = await meter.exposition(
+        cast(EventStore, events or FakeEventStore()), cast(Broker, broker), queues, store
+    )
     assert media_type == "text/plain; version=0.0.4; charset=utf-8"
     return body.decode()

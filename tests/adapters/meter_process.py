@@ -1,6 +1,6 @@
-"""A process with a meter that is told, line by line, what to count: for tests that need several.
+"""A process with a meter that counts what it is sent line by line, for tests that need several processes.
 
-Says `"ready"`, then reads `["method", arguments…]` in JSON from standard input and answers each with a line
+It prints `"ready"`, then reads `["method", arguments…]` as JSON from standard input and answers each line with a line
 of JSON; the answer to `scrape` is the exposition.
 """
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.failpoints import ENVIRONMENT_VARIABLE, FAILPOINT_NAMES, failpoint_from, with_failpoints
 from sharetally.domain.errors import ConfigurationError
 

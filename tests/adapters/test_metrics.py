@@ -22,7 +22,7 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_dire
 from sharetally.adapters.metrics_processes import live_processes, register_process
 from sharetally.domain.delivery import DeliveryState
 from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
-from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scrape
+from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeEventStore, scrape
 
 pytestmark = pytest.mark.anyio
 
@@ -73,8 +73,8 @@ async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: P
     meter.batch(1)
     meter.statement("lock", 0.001)
     meter.drift(0, datetime(2026, 11, 20, tzinfo=UTC))
-    outbox = FakeOutbox(Backlog(pending=1, parked=1, oldest=1.0))
-    text = await scrape(meter, outbox, FakeBroker(count=1))
+    events = FakeEventStore(Backlog(pending=1, parked=1, oldest=1.0))
+    text = await scrape(meter, events, FakeBroker(count=1))
     labels: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -171,12 +171,12 @@ async def test_a_missing_platform_is_labelled_none(meter: PrometheusMeter) -> No
     assert value(text, "sharetally_share_errors_total", platform="none", reason="unsupported-platforms") == 2
 
 
-# what has to be asked for
+# what has to be requested
 
 
 async def test_backlog_series_come_from_database_and_broker(meter: PrometheusMeter) -> None:
-    outbox = FakeOutbox(Backlog(pending=7, parked=2, oldest=3.5))
-    text = await scrape(meter, outbox, FakeBroker(count=11, post=0))
+    events = FakeEventStore(Backlog(pending=7, parked=2, oldest=3.5))
+    text = await scrape(meter, events, FakeBroker(count=11, post=0))
     assert value(text, "sharetally_events_pending") == 7
     assert value(text, "sharetally_events_parked") == 2
     assert value(text, "sharetally_event_oldest_seconds") == 3.5
@@ -186,7 +186,7 @@ async def test_backlog_series_come_from_database_and_broker(meter: PrometheusMet
 
 async def test_without_a_database_only_its_series_are_absent(meter: PrometheusMeter) -> None:
     meter.batch(3)
-    text = await scrape(meter, FakeOutbox(None), FakeBroker(count=11))
+    text = await scrape(meter, FakeEventStore(None), FakeBroker(count=11))
     assert not names(text) & {
         "sharetally_events_pending",
         "sharetally_event_oldest_seconds",
@@ -197,8 +197,8 @@ async def test_without_a_database_only_its_series_are_absent(meter: PrometheusMe
 
 
 async def test_a_queue_of_unknown_depth_is_absent(meter: PrometheusMeter) -> None:
-    outbox = FakeOutbox(Backlog(pending=7, parked=2, oldest=3.5))
-    text = await scrape(meter, outbox, FakeBroker(count=None, post=-1, feed=4))
+    events = FakeEventStore(Backlog(pending=7, parked=2, oldest=3.5))
+    text = await scrape(meter, events, FakeBroker(count=None, post=-1, feed=4))
     depths = {dict(labels)["queue"] for name, labels in read(text) if name == "sharetally_queue_depth"}
     assert depths == {"feed"}
     assert value(text, "sharetally_events_pending") == 7
@@ -209,33 +209,33 @@ async def test_a_hanging_database_delays_a_scrape_only_until_the_timeout(
 ) -> None:
     monkeypatch.setattr(metrics_scrape, "PROBE_TIMEOUT_SECONDS", 0.01)
     with anyio.fail_after(5):
-        text = await scrape(meter, FakeOutbox(hangs=True), FakeBroker(count=1))
+        text = await scrape(meter, FakeEventStore(hangs=True), FakeBroker(count=1))
     assert "sharetally_events_pending" not in names(text)
     assert value(text, "sharetally_queue_depth", queue="count") == 1
 
 
 async def test_the_database_is_asked_once_a_second_at_most(meter: PrometheusMeter, time: ManualTime) -> None:
-    outbox = FakeOutbox(Backlog(pending=1, parked=0, oldest=0.0))
+    events = FakeEventStore(Backlog(pending=1, parked=0, oldest=0.0))
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(scrape, meter, outbox)
-    assert outbox.asked == 1
+            tasks.start_soon(scrape, meter, events)
+    assert events.asked == 1
     time.seconds += 0.9
-    await scrape(meter, outbox)
-    assert outbox.asked == 1
+    await scrape(meter, events)
+    assert events.asked == 1
     time.seconds += 0.2
-    outbox.now = Backlog(pending=2, parked=0, oldest=0.0)
-    assert value(await scrape(meter, outbox), "sharetally_events_pending") == 2
+    events.now = Backlog(pending=2, parked=0, oldest=0.0)
+    assert value(await scrape(meter, events), "sharetally_events_pending") == 2
 
 
 async def test_backlog_series_disappear_when_the_database_is_unavailable(
     meter: PrometheusMeter, time: ManualTime
 ) -> None:
-    outbox = FakeOutbox(Backlog(pending=1, parked=0, oldest=0.0))
-    await scrape(meter, outbox)
+    events = FakeEventStore(Backlog(pending=1, parked=0, oldest=0.0))
+    await scrape(meter, events)
     time.seconds += 1.1
-    outbox.now = None
-    assert "sharetally_events_pending" not in names(await scrape(meter, outbox))
+    events.now = None
+    assert "sharetally_events_pending" not in names(await scrape(meter, events))
 
 
 async def test_drift_is_absent_before_the_first_verification(meter: PrometheusMeter) -> None:
@@ -409,7 +409,7 @@ def test_a_new_process_with_the_number_of_a_dead_one_starts_without_its_live_cli
 
 
 def test_every_gauge_that_processes_add_up_is_one_of_the_living(meter: PrometheusMeter) -> None:
-    """`sum`, `min`, `max` and `all` would keep what a killed process said last."""
+    """`sum`, `min`, `max` and `all` would keep the last value of a process that was killed."""
     gauges = [each for each in meter._registry._collector_to_names if isinstance(each, Gauge)]
     meter.drift(0, datetime.now(UTC))
     modes = {each._name: each._multiprocess_mode for each in gauges}

@@ -23,7 +23,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects.mysql import MEDIUMBLOB, TINYBLOB
 
-from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.database import sqlite_path
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.migrations.runner import create_engine, known_revisions, print_sql, script_directory, upgrade
@@ -64,18 +64,18 @@ async def upgraded(url: str) -> list[str]:
 
 
 def differences(connection: sa.Connection) -> list[Any]:
-    """What the tables lack of the metadata, or have beside it."""
+    """What the tables lack compared with the metadata, and what they have in addition."""
     context = MigrationContext.configure(connection, opts={"compare_type": _another_type})
     return list(compare_metadata(context, metadata))
 
 
 def _another_type(_context: object, _found: object, _wanted: object, found: object, wanted: object) -> bool | None:
-    """MariaDB makes of BLOB(32) a TINYBLOB; of all else the types tell."""
+    """MariaDB turns BLOB(32) into TINYBLOB; all other types are compared."""
     return False if isinstance(wanted, sa.LargeBinary) and isinstance(found, TINYBLOB | MEDIUMBLOB) else None
 
 
 def shape(connection: sa.Connection) -> dict[str, object]:
-    """All that the database tells of its tables, and of its triggers by name."""
+    """Everything that the database reports about its tables, and its triggers by name."""
     inspector = sa.inspect(connection)
     found: dict[str, object] = {"triggers": _triggers(connection)}
     for table in inspector.get_table_names():
@@ -182,19 +182,19 @@ async def test_an_interrupted_upgrade_is_resumed(database_url: str) -> None:
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
-    """What SQLAlchemy sends and commits, in order."""
-    told: list[str] = []
+def executed_statements() -> Iterator[list[str]]:
+    """The statements that SQLAlchemy executes, and its commits, in order."""
+    statements: list[str] = []
 
     def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        told.append(statement)
+        statements.append(statement)
 
     def committed(_connection: object) -> None:
-        told.append("COMMIT")
+        statements.append("COMMIT")
 
     sa.event.listen(sa.Engine, "before_cursor_execute", sent)
     sa.event.listen(sa.Engine, "commit", committed)
-    yield told
+    yield statements
     sa.event.remove(sa.Engine, "before_cursor_execute", sent)
     sa.event.remove(sa.Engine, "commit", committed)
 

@@ -23,9 +23,9 @@ from sqlalchemy.schema import CreateTable
 
 from sharetally.adapters.databases import mapping, mysql
 from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.engine import Engine, in_transaction
 from sharetally.adapters.databases.statements import Row, Statements
-from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.tables import metadata
 from sharetally.adapters.migrations.runner import print_sql
 from sharetally.domain.calendar import build_grid
@@ -112,7 +112,7 @@ def faults(statement: str) -> list[str]:
 
 
 class FakeDriver:
-    """Writes down what it is asked to send; there is an event, a key and a drift for who looks, nothing else."""
+    """Records the statements that it should send; each query finds an event, a key and a drift, and nothing else."""
 
     def __init__(self, sent: list[str]) -> None:
         self._sent = sent
@@ -154,7 +154,7 @@ class FakeEngine(Engine):
         self._statements = Statements(self.dialect.sa_dialect)
 
     async def open(self) -> None:
-        """Nobody to connect to."""
+        """There is no server to connect to."""
 
     async def close(self) -> None:
         """Nothing to give back."""
@@ -245,7 +245,7 @@ async def test_session_settings_match_the_server_version(
     begun: list[str] = []
 
     class FakeServer:
-        """Tells its version."""
+        """Reports its version."""
 
         def get_server_info(self) -> str:
             return version
@@ -313,86 +313,86 @@ async def every_method(db: SqlDatabase) -> None:
     await reading(db)
     await proving(db)
     key = ApiKey(id=new_id(), name="n", digest=bytes(32), scopes=frozenset({"shares"}), created_at=AT)
-    await db.add_key(key)
-    await db.keys()
-    await db.key_by_digest(key.digest)
-    await db.revoke_key(key.id)
-    await db.purge_responses(1.0, at_most=1)
+    await db.keys.add(key)
+    await db.keys.all()
+    await db.keys.by_digest(key.digest)
+    await db.keys.revoke(key.id)
+    await db.responses.purge(1.0, at_most=1)
     await insight(db)
     await signing_in(db)
-    await db.revision()
+    await db.schema.revision()
     await db.committed([new_id()])
 
 
 async def insight(db: SqlDatabase) -> None:
     cut = build_grid(AT - timedelta(hours=1), AT, 900, ZoneInfo("UTC"))
     which = RollupFilter(start=AT - timedelta(hours=1), end=AT, content_type="video", content_id="abc", channel="x")
-    await db.over_time(which, cut, GroupBy.CHANNEL, at_most=0)
-    await db.over_time(which, cut, None, at_most=20)
-    await db.top(which, limit=10)
-    await db.describe(ContentDetails(content=VIDEO, title="Look at this"))
-    await db.details([VIDEO, ARTICLE])
-    await db.extend_run_lease(60)
-    await db.record_run(VerificationResult(content_items=1, drifted=()), 1.0)
-    await db.last_run()
-    await db.contents(begin="a", words=["a", "b"], content_type=None, limit=10, after=VIDEO)
+    await db.analytics.over_time(which, cut, GroupBy.CHANNEL, at_most=0)
+    await db.analytics.over_time(which, cut, None, at_most=20)
+    await db.analytics.top(which, limit=10)
+    await db.content_items.describe(ContentDetails(content=VIDEO, title="Look at this"))
+    await db.content_items.details([VIDEO, ARTICLE])
+    await db.verification_runs.extend_lease(60)
+    await db.verification_runs.record(VerificationResult(content_items=1, drifted=()), 1.0)
+    await db.verification_runs.last()
+    await db.content_items.search(id_prefix="a", words=["a", "b"], content_type=None, limit=10, after=VIDEO)
 
 
 async def signing_in(db: SqlDatabase) -> None:
     code = SignInCode(digest=bytes(32), user_id="anna", scopes=frozenset(), session_seconds=60, expires_at=AT)
-    await db.add_code(code)
-    await db.redeem(code.digest, AT, lambda _: session())
-    await db.begin_session(session())
-    await db.session_by_digest(bytes(32))
-    await db.record_session_use(new_id(), AT)
-    await db.sessions()
-    await db.end_session(new_id())
-    await db.end_sessions_of("anna")
-    await db.purge_sessions(1.0, at_most=1)
+    await db.sessions.add_code(code)
+    await db.sessions.redeem(code.digest, AT, lambda _: session())
+    await db.sessions.add(session())
+    await db.sessions.by_digest(bytes(32))
+    await db.sessions.record_use(new_id(), AT)
+    await db.sessions.all()
+    await db.sessions.end(new_id())
+    await db.sessions.end_all_of("anna")
+    await db.sessions.purge(1.0, at_most=1)
 
 
 async def outbox(db: SqlDatabase, event: UUID) -> None:
-    await db.now()
-    await db.backlog()
-    await db.has_unburned_older_than(30)
-    await db.claim(["share_created"], AT, 10)
-    await db.claim(["share_created", "share_deleted"], None, 10)
-    await db.marks()
-    await db.mark("count", AT)
-    await db.park(event, "reason")
-    await db.insert_parked(created_event(record()), "reason")
-    await db.parked(limit=10, after=event)
-    await db.parked_event(event)
-    await db.unpark([event])
-    await db.discard(event, [adjustment()], audit_entry())
+    await db.events.now()
+    await db.events.backlog()
+    await db.events.has_unburned_older_than(30)
+    await db.events.claim(["share_created"], AT, 10)
+    await db.events.claim(["share_created", "share_deleted"], None, 10)
+    await db.events.marks()
+    await db.events.mark("count", AT)
+    await db.events.park(event, "reason")
+    await db.events.add_parked(created_event(record()), "reason")
+    await db.events.parked(limit=10, after=event)
+    await db.events.parked_by_id(event)
+    await db.events.unpark([event])
+    await db.events.discard(event, [adjustment()], audit_entry())
 
 
 async def reading(db: SqlDatabase) -> None:
-    await db.counts([VIDEO, ARTICLE])
-    await db.consistent([VIDEO, ARTICLE])
-    await db.platform_status(VIDEO)
-    await db.user_records(VIDEO, "anna")
-    await db.record(new_id())
-    await db.link(new_id())
-    await db.links_by_code(["code", "other", "third"])
-    await db.links(
+    await db.counts.stored([VIDEO, ARTICLE])
+    await db.counts.exact([VIDEO, ARTICLE])
+    await db.counts.by_platform(VIDEO)
+    await db.shares.of_user(VIDEO, "anna")
+    await db.shares.by_id(new_id())
+    await db.links.by_id(new_id())
+    await db.links.targets(["code", "other", "third"])
+    await db.links.page(
         LinkFilter(content_type="video", content_id="abc", user_id="anna", campaign="c"), limit=5, after=new_id()
     )
     which = AuditFilter(
         content_type="video", content_id="abc", platform="x", user_id="anna", status="success", action="shared",
         start=AT, end=AT, request_id="r",
     )  # fmt: skip
-    await db.audit(which, limit=5, after=new_id())
+    await db.audit.page(which, limit=5, after=new_id())
 
 
 async def proving(db: SqlDatabase) -> None:
-    await db.proof(VIDEO)
-    await db.verify(None, lambda _: None)
-    await db.verify(VIDEO, lambda _: None)
+    await db.proof.cells(VIDEO)
+    await db.proof.verify(None, lambda _: None)
+    await db.proof.verify(VIDEO, lambda _: None)
     for dimension, value in (("total", ""), ("channel", "x"), ("rollup", "x/link")):
         cell = CellProof(content=VIDEO, dimension=dimension, value=value, counted=1, pending=0, ledger=0)
-        await db.repair(cell, audit_entry())
-    await db.reset_after_restore()
+        await db.proof.repair(cell, audit_entry())
+    await db.proof.reset_after_restore()
 
 
 async def test_every_statement_is_valid_mysql() -> None:

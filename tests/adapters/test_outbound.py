@@ -1,4 +1,4 @@
-"""The client for other servers: what it sends, what it refuses, and how it tells what may have happened."""
+"""The client for other servers: what it sends, what it refuses, and how it reports what may have happened."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def opened(**options: Any) -> AsyncIterator[OutboundClient]:
 
 
 class Resolver:
-    """Gives each answer once, the last one for ever; notes what it is asked."""
+    """Returns each answer once and the last one for ever; records the requests."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)

@@ -1,4 +1,4 @@
-"""Which addresses the guard lets through: none of ours, of nobody's, or that hides one of ours."""
+"""Which addresses the guard accepts: no private or unassigned one, and none that hides a private one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real messages of a running `/live` against the document, and its examples said to it as they stand."""
+"""Real messages of a running `/live` are checked against the document, and its examples are sent exactly as written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def port(api: Api) -> AsyncIterator[int]:
 
 @pytest.fixture
 async def client(api: Api, port: int) -> AsyncIterator[Client]:
-    """Somebody who may see everything that is told."""
+    """A client that may see all messages."""
     async with connect_live(port) as made:
         await made.send(token=api.token("maria", "shares analytics"))
         yield made
@@ -69,7 +69,7 @@ async def test_activity_messages_match_the_document(api: Api, client: Client, do
 
 
 async def test_every_example_is_accepted(api: Api, port: int, document: Any) -> None:
-    """Each is said, then something whose answer is known: no error has come before it."""
+    """After each example, something with a known answer is sent: no error has arrived before that answer."""
     response = resolve(document, document["channels"]["live"]["messages"]["liveSaid"]["$ref"])
     assert {"token", "subscribe", "unsubscribe"} <= {each["name"] for each in response["examples"]}
     for place, example in enumerate(response["examples"]):

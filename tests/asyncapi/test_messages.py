@@ -36,7 +36,7 @@ async def api(chosen: Settings) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def channel(api: Api, amqp_url: str) -> AsyncIterator[AbstractChannel]:
-    """A foreign service's, whose queue `heard` is bound to everything."""
+    """The consumer of an external service, whose queue `heard` is bound to everything."""
     async with open_channel(amqp_url) as made:
         await made.queue_declare("heard", durable=True)
         await made.queue_bind("heard", "sharetally.events", "#")

@@ -1,4 +1,4 @@
-"""Rows as the benchmark tells of them, made up for tests."""
+"""Rows as the benchmark reports them, made up for tests."""
 
 from __future__ import annotations
 

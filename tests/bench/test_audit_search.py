@@ -11,7 +11,7 @@ import pytest
 
 from bench.filling import audit
 from bench.sides.audit_row import PAGE, filters, random_line
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.adapters.migrations import runner
 from sharetally.domain.audit import AuditEntry
 from sharetally.ports import AuditFilter
@@ -34,10 +34,10 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[SqlDatabase]:
 
 
 async def test_each_filter_finds_what_a_reader_of_all_lines_picks_out(store: SqlDatabase) -> None:
-    lines = await store.audit(AuditFilter(), limit=LINES + 1, after=None)
+    lines = await store.audit.page(AuditFilter(), limit=LINES + 1, after=None)
     assert len(lines) == LINES
     asked = filters(await random_line(store))
-    found = {name: await store.audit(wanted, limit=PAGE, after=after) for name, (wanted, after) in asked.items()}
+    found = {name: await store.audit.page(wanted, limit=PAGE, after=after) for name, (wanted, after) in asked.items()}
     picked = {name: _picked(lines, wanted, after) for name, (wanted, after) in asked.items()}
     assert found == picked
     assert sum(map(bool, found.values())) > len(found) / 2

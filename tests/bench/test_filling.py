@@ -13,7 +13,7 @@ import pytest
 
 from bench.filling import mariadb, postgresql, sqlite
 from bench.filling.pending import insert_pending
-from sharetally.adapters.databases.store import database_from_url
+from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.migrations import runner
 from sharetally.domain.proof import VerificationResult
 from tests.oracle.tables import open_tables
@@ -37,7 +37,7 @@ async def _verified(url: str) -> VerificationResult:
     store = database_from_url(url)
     await store.open()
     try:
-        return await store.verify(None, lambda _: None)
+        return await store.proof.verify(None, lambda _: None)
     finally:
         await store.close()
 

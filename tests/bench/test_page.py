@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.page import BEGIN, DOCS, END, replace_generated, write
+from bench.page import BEGIN, DOCS, END, render, replace_generated, write
 from bench.report import entry
 from bench.row import at_least
+from bench.rows import discover_rows
 from tests.bench.sample_rows import failed, measured
 
 
@@ -26,7 +27,7 @@ def test_what_was_measured_is_written_and_what_stands_around_it_stays(docs: Path
     assert page.startswith("by hand\n")
     assert page.endswith("by hand too\n")
     assert "old" not in page
-    assert "3 pairs a row" in page
+    assert "3 pairs per row" in page
     assert "| ours & more / theirs | 2 / 1 requests/s | **2** (2 to 2) | >= 1 | met |" in page
     assert (docs / "pictures" / "performance.svg").read_text().startswith("<svg")
 
@@ -36,6 +37,14 @@ def test_a_later_run_of_one_row_keeps_the_others(docs: Path) -> None:
     write([entry(measured((4.0,), (1.0,)))], pairs=3, docs=docs)
     rows = json.loads((docs / "performance.json").read_text())["rows"]
     assert {told["name"]: told.get("ratio") for told in rows} == {"fast": 4.0, "broken": None}
+
+
+def test_the_committed_page_is_what_the_code_writes_for_the_committed_numbers() -> None:
+    numbers = json.loads((DOCS / "performance.json").read_text("utf-8"))
+    page = (DOCS / "performance.md").read_text("utf-8")
+    assert replace_generated(page, render(numbers["rows"], numbers["machine"])) == page
+    rows = {row.name: (row.ours, row.reference, row.unit) for row in discover_rows()}
+    assert {row["name"]: (row["ours"], row["reference"], row["unit"]) for row in numbers["rows"]} == rows
 
 
 def test_the_real_page_has_its_markers() -> None:

@@ -1,4 +1,4 @@
-"""The table says what was measured, in absolute numbers beside the ratio, with spread, target and verdict."""
+"""The table shows what was measured: absolute numbers, the ratio, its spread, the target and the verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratios go pair by pair; their median stands against the target."""
+"""Ratios are computed pair by pair; their median is compared with the target."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def test_long_rows_belong_to_the_full_benchmark_or_are_named() -> None:
 
 
 def test_a_name_that_is_no_row_is_told() -> None:
-    with pytest.raises(ValueError, match="no such row: quick; there are short"):
+    with pytest.raises(ValueError, match="no such row: quick; choose from short"):
         choose([row("short")], full=False, names=["quick"])

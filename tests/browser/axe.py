@@ -30,9 +30,9 @@ def _source() -> str:
 
 
 async def accessibility_violations(page: Page) -> list[str]:
-    """Everything serious that it finds on the page as it stands, shadow trees included, in each of the looks.
+    """All serious violations that axe finds on the page in each of the looks, shadow trees included.
 
-    The page is left in its size, and in light.
+    The page keeps its size and is left in light mode.
     """
     size = page.viewport_size
     assert size is not None

@@ -36,7 +36,7 @@ def chromium() -> str:
 
 
 def options() -> list[str]:
-    """What it is started with; root gets no sandbox."""
+    """The command line; root gets no sandbox."""
     return [*OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
 
 

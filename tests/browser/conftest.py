@@ -1,8 +1,8 @@
-"""The browser, people in it, and a service to visit. Whatever tests pages in a browser lives in this folder.
+"""The browser, the people in it, and a service to visit. All tests of pages in a browser are in this folder.
 
-`site` is a service as `sharetally serve` starts it, shared by the whole folder: a test takes contents and users of
-its own. `visitor` opens a person's own browser window: nothing is shared between two, and what a page broke
-(errors of scripts, refusals by the content policy) fails its test unless `visitor(trouble=True)` expects some.
+`site` is a service as `sharetally serve` starts it, shared by the whole folder: each test uses content items and users
+of its own. `visitor` opens a person's own browser window, which shares nothing with others. Faults of a page (script
+errors, violations of the content policy) fail its test unless `visitor(trouble=True)` expects some.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Pages of other people that embed the widget: on an origin of their own, strict about scripts and styles.
+"""Other people's pages that embed the widget: on their own origin, with strict rules for scripts and styles.
 
-A page is answered by the browser itself, so nothing listens; the service is asked across origins, as it would be.
+The browser itself answers for the page, so no server is needed; requests to the service are cross-origin as usual.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def serve_embedding_page(
 
 
 async def block_service(page: Page) -> list[str]:
-    """Share pages of platforms, which are not on this machine: what was opened, in the order it was asked for."""
+    """Stand-ins for the share pages of platforms: which were opened, in the order of the requests."""
     opened: list[str] = []
 
     async def answer(route: Route) -> None:

@@ -40,7 +40,7 @@ class Site:
 
 @contextmanager
 def open_site(folder: Path, port: int | None = None, /, **settings: str) -> Iterator[Site]:
-    """A service with these settings, told to stop at the end; on this port, if it matters."""
+    """A service with these settings that is stopped at the end; on this port, if it matters."""
     program = Program(folder, JWT_SECRET=SECRET, RATE_LIMIT="off", **settings)
     program.folder.joinpath("data").mkdir(mode=0o700)
     program.migrate()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_sign_in_link_works_once(site: Site, visitor: Visitor) -> None:
-    page = await visitor(trouble=True)  # a browser counts it as an error that nobody is signed in yet
+    page = await visitor(trouble=True)  # the browser reports it as an error that nobody is signed in yet
     link = sign_in_link(site)
     await page.goto(link)
     await expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
@@ -85,6 +85,6 @@ async def test_every_view_is_accessible(console: Console, path: str) -> None:
 
 
 async def settled(page: Page) -> None:
-    """Everything that was asked for is there."""
+    """Everything that was requested has arrived."""
     await expect(page.get_by_label("Loading")).to_have_count(0)
     await expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"\S"))

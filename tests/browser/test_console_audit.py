@@ -31,7 +31,7 @@ async def test_the_audit_is_filtered_and_exported(site: Site, console: Console, 
     await expect(rows).to_have_count(3)
     await page.get_by_label("Platform").fill("whatsapp")
     await expect(rows).to_have_count(2)
-    await page.reload()  # what is seen stands in the address
+    await page.reload()  # the view's state is in the URL
     await expect(rows).to_have_count(2)
 
     (line,) = csv.DictReader((await exported(page, "CSV")).splitlines())
@@ -51,9 +51,9 @@ async def test_a_line_opens_the_life_of_its_record(site: Site, console: Console,
     site.share(video)
     site.request("DELETE", f"/videos/{video}/share/twitter", user="somebody")
     page = await console(f"/console/audit?contentId={video}", viewport=WIDE)
-    await page.get_by_role("link", name="the life of its record").first.click()
-    life = page.get_by_role("dialog", name="The life of a record")
-    steps = life.get_by_role("list", name="What happened").get_by_role("listitem")
+    await page.get_by_role("link", name="the history of its record").first.click()
+    life = page.get_by_role("dialog", name="The history of a record")
+    steps = life.get_by_role("list", name="Changes").get_by_role("listitem")
     await expect(steps).to_have_count(2)
     await expect(steps.first).to_contain_text("shared")
     await expect(steps.last).to_contain_text("withdrawn")
@@ -67,7 +67,7 @@ async def parked(site: Site, video: str) -> Event:
     """A share whose job was set aside."""
     async with open_database(f"sqlite:///{site.program.settings['DATA_DIR']}/sharetally.db") as db:
         (event,) = await insert_shares(db, record(content=ContentRef(type="video", id=video)))
-        await db.park(event.id, "a poison")
+        await db.events.park(event.id, "a poison")
     return event
 
 
@@ -88,7 +88,7 @@ async def test_many_dead_letters_are_discarded_with_a_reason(site: Site, console
     events = [await parked(site, f"{video}-{n}") for n in range(2)]
     page = await console("/console/dead", viewport=WIDE)
     for event in events:
-        await page.get_by_label(f"Pick {event.id}").check()
+        await page.get_by_label(f"Select {event.id}").check()
     await page.get_by_role("button", name="Discard 2").click()
     question = page.get_by_role("dialog", name="Discard 2 jobs?")
     await expect(question.get_by_role("button", name="Discard")).to_be_disabled()
@@ -98,7 +98,7 @@ async def test_many_dead_letters_are_discarded_with_a_reason(site: Site, console
     outcome = page.get_by_role("status", name="Outcome")
     for event in events:
         await expect(outcome).to_contain_text(f"discarded{event.id}")
-        await expect(page.get_by_label(f"Pick {event.id}")).to_have_count(0)
+        await expect(page.get_by_label(f"Select {event.id}")).to_have_count(0)
     assert site.request("POST", "/operation/verify", user="maria", scope="admin")["drift"] == 0
 
 
@@ -112,7 +112,7 @@ async def test_the_life_of_a_key(site: Site, console: Console, video: str) -> No
     key = await shown.locator("code").inner_text()
     assert await accessibility_violations(page) == []
     assert "items" in with_key(site, key)
-    await shown.get_by_role("button", name="I have kept it").click()
+    await shown.get_by_role("button", name="I have copied it").click()
     await expect(page.get_by_text(key)).to_have_count(0)
 
     row = page.get_by_role("row", name=video)

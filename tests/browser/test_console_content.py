@@ -1,4 +1,4 @@
-"""Contents and links in the console: a count that moves while one looks, and a link from its making to its end."""
+"""Content items and links in the console: a count that changes while shown, and a link from creation to deletion."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def test_focus_stays_in_the_table_when_its_button_is_removed(console: Cons
     await page.get_by_role("button", name="New key").click()
     await page.get_by_label("Name", exact=True).fill(video)
     await page.get_by_role("button", name="Create key").click()
-    await page.get_by_role("button", name="I have kept it").click()
+    await page.get_by_role("button", name="I have copied it").click()
     await page.get_by_role("button", name=f"Revoke {video}").click()
     await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(page.get_by_role("row", name=video)).to_contain_text("revoked")
@@ -71,7 +71,7 @@ async def test_focus_stays_in_the_table_when_its_button_is_removed(console: Cons
 async def test_a_long_list_keeps_its_scroll_position(site: Site, console: Console, video: str) -> None:
     many(site, video)
     page = await console(f"/console/audit?contentId={video}", viewport=WIDE)
-    line = page.get_by_role("link", name="the life of its record").nth(40)
+    line = page.get_by_role("link", name="the history of its record").nth(40)
     await expect(line).to_be_visible()
     assert await accessibility_violations(page) == []
     await line.focus()

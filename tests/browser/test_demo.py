@@ -20,13 +20,13 @@ TIDE, MOONS, TRAIN = "low-tide", "paper-moons", "night-train"
 
 @pytest.fixture(scope="module")
 def demo(make_site: OpenSite) -> Iterator[Site]:
-    """A service that nobody else shares on."""
+    """A service that no other test uses."""
     with make_site() as site:
         yield site
 
 
 async def opened(page: Page, demo: Site, user: str = "") -> None:
-    """The demo, as this user or as nobody; share pages of platforms are not on this machine."""
+    """The demo, as this user or signed out; the share pages of platforms are stand-ins."""
     await block_service(page)
     await page.goto(f"{demo.base}/demo{f'#token={demo.token(user)}' if user else ''}")
     await expect(page.locator("#pulse")).to_have_text("Live")

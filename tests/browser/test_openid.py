@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Open
 async def test_sign_in_through_the_provider(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
     site, provider = place
     provider.knows(mara={"name": "Mara Lund", "groups": ["staff"]})
-    page = await visitor(trouble=True)  # a browser counts it as an error that nobody is signed in yet
+    page = await visitor(trouble=True)  # the browser reports it as an error that nobody is signed in yet
     wanted = f"{site.base}/console/audit?action=shared"
     await page.goto(wanted)
     await page.get_by_role("link", name="Sign in with your organisation").click()
@@ -52,7 +52,7 @@ async def test_sign_in_through_the_provider(place: tuple[Site, OpenIdProvider], 
 async def test_a_refused_user_sees_the_reason(place: tuple[Site, OpenIdProvider], visitor: Visitor) -> None:
     site, provider = place
     provider.knows(nils={"groups": []})
-    page = await visitor(trouble=True)  # 403 is what the browser is told
+    page = await visitor(trouble=True)  # the browser gets a 403
     await page.goto(f"{site.base}/console/sign-in/oidc")
     await page.fill("input[name=login]", "nils")
     await page.fill("input[name=password]", "any")

@@ -1,4 +1,4 @@
-"""The widget on somebody's page: it opens share pages on the click, records, counts, and stands without the service."""
+"""The widget on somebody's page: it opens share pages on a click, records, counts, and works without the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The widget on pages that change while people look: moved, removed, given other contents, tokens and languages."""
+"""The widget on pages that change while in use: moved, removed, given new content items, tokens or languages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHARED = "platforms => document.querySelector('share-buttons').shared.join() ===
 
 @pytest.fixture(scope="module")
 def service(make_site: OpenSite) -> Iterator[Site]:
-    """For pages of another origin; nobody is recorded without a token."""
+    """For pages on another origin; without a token nothing is recorded."""
     with make_site(CORS_ORIGINS=ORIGIN) as site:
         yield site
 

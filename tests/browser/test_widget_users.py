@@ -19,7 +19,7 @@ SHARED = "platforms => document.querySelector('share-buttons').shared.join() ===
 
 @pytest.fixture(scope="module")
 def service(make_site: OpenSite) -> Iterator[Site]:
-    """For pages of another origin; nobody is recorded without a token."""
+    """For pages on another origin; without a token nothing is recorded."""
     with make_site(CORS_ORIGINS=ORIGIN) as site:
         yield site
 
@@ -58,7 +58,7 @@ class HeldRoute:
 
 
 async def shown(page: Page) -> str:
-    """What the widget takes for shared, once it has heard all there is."""
+    """What the widget shows as shared once it has received everything."""
     await page.evaluate("new Promise((go) => setTimeout(go, 200))")
     return str(await page.evaluate("document.querySelector('share-buttons').shared.join()"))
 

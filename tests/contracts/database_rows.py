@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.adapters.migrations.runner import upgrade
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
@@ -26,7 +26,7 @@ from sharetally.domain.event import Cell, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.link import ShareLink, new_link_code
 from sharetally.domain.share import Evidence, ShareRecord, Status
-from sharetally.flow.sharing import record_cell
+from sharetally.flow.share_commands import record_cell
 from sharetally.ports import AuditFilter, Session, Total, Writes
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ async def open_database(url: str) -> AsyncIterator[SqlDatabase]:
 async def open_empty_database(url: str) -> AsyncIterator[SqlDatabase]:
     """An open database at the head, without a row."""
     async with open_database(url) as db:
-        if await db.revision() is None:
+        if await db.schema.revision() is None:
             await asyncio.to_thread(upgrade, url)
         else:
             await _empty(db, urlsplit(url).scheme)
@@ -68,13 +68,13 @@ async def open_empty_database(url: str) -> AsyncIterator[SqlDatabase]:
 
 
 async def _empty(db: SqlDatabase, scheme: str) -> None:
-    """The audit does not let go of its lines unasked: PostgreSQL sets its triggers aside, MariaDB truncates."""
+    """The audit protects its lines: PostgreSQL needs its triggers disabled, MariaDB truncates."""
     others = [f"DELETE FROM {name}" for name in tables.metadata.tables if name != "share_audit"]
     audit = ["TRUNCATE share_audit"]
     if scheme == "postgresql":
         aside, back = (f"ALTER TABLE share_audit {word} TRIGGER USER" for word in ("DISABLE", "ENABLE"))
         audit = [aside, "DELETE FROM share_audit", back]
-    elif not await db.audit(AuditFilter(), limit=1, after=None):
+    elif not await db.audit.page(AuditFilter(), limit=1, after=None):
         audit = []
     async with db.transaction() as tx:
         for statement in (*others, *audit):
@@ -189,7 +189,7 @@ def deleted_event(of: ShareRecord | ShareLink, **changes: Any) -> Event:
 
 
 def moved_event(of: ShareRecord | ShareLink, origin: Cell, **changes: Any) -> Event:
-    """The token of a share that left `origin` for where it stands now."""
+    """The event of a share that moved from `origin` to its present cell."""
     return created_event(
         of, job=Job.SHARE_UPDATED, delta=0, cell_delta=1, origin=origin, **{"platform": None, **changes}
     )
@@ -249,7 +249,7 @@ async def count_events(db: SqlDatabase, events: Sequence[Event]) -> Mapping[Cont
 
 
 async def retry_transient(step: Callable[[], Awaitable[T]]) -> T:
-    """Run until nobody stands in the way; at most as often as the committer would."""
+    """Run until there is no conflict; at most as often as the committer would."""
     for _ in range(20):
         try:
             return await step()

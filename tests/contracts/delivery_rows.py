@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.stores import deliveries, delivery_lists, delivery_rows, delivery_writes
 from sharetally.domain.delivery import Delivery, Outcome
 from sharetally.domain.ids import new_id
@@ -59,14 +59,14 @@ async def finish(db: SqlDatabase, delivery: Delivery, worker: UUID, outcome: Out
 
 
 async def states(db: SqlDatabase) -> dict[UUID, str]:
-    """Delivery -> where it is, as the table tells; what is finished is not in it."""
+    """The state of each delivery in the table; finished ones are not in it."""
     d = tables.deliveries
     async with db._engine.read_connection() as connection:
         return {row["id"]: row["state"] for row in await connection.rows(sa.select(d.c.id, d.c.state))}
 
 
 async def logged(db: SqlDatabase) -> dict[UUID, str]:
-    """Delivery -> its outcome, as the log tells."""
+    """The outcome of each delivery in the log."""
     log = tables.delivery_log
     async with db._engine.read_connection() as connection:
         return {row["id"]: row["outcome"] for row in await connection.rows(sa.select(log.c.id, log.c.outcome))}
@@ -111,7 +111,7 @@ async def insert_waiting(
 ) -> None:
     """Many waiting rows at once, past the code that would write them one by one."""
     d, t, m = tables.deliveries, tables.delivery_targets, tables.messages
-    message, now = new_id(), await db.now()
+    message, now = new_id(), await db.events.now()
     due = now + due_in
     async with db._engine.write_transaction() as connection:
         await connection.insert((m, [{"id": message, "payload": "{}"}]))

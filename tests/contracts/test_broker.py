@@ -56,7 +56,7 @@ def bodies_of(deliveries: Sequence[Delivery]) -> list[str]:
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what nobody announces."""
+    """Wait for a condition that nothing announces."""
     async with asyncio.timeout(TIMEOUT):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ BLOCKED = commands.Connection.Blocked("low on memory")
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_over(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A task destroyed while pending or an error that nobody fetched is only told to asyncio's log."""
+    """Asyncio reports a task that is destroyed while pending, or an error that nobody retrieves, only in its log."""
     caplog.set_level(logging.ERROR, logger="asyncio")
     yield
     gc.collect()
@@ -158,7 +158,7 @@ async def test_an_error_that_nobody_expects_is_a_broker_that_is_away(
 
 
 async def test_what_cannot_be_encoded_is_a_message_that_never_works(broker: AmqpBroker) -> None:
-    """Not a broker that is away: whoever sends would try again for ever."""
+    """This must not look like an unavailable broker: the sender would retry for ever."""
     with pytest.raises(MalformedMessage, match="RabbitMQ cannot carry this"):
         await broker.publish_feed([FeedMessage(job="x" * 300, message_id="1", at=AT, body=b"{}")])
     await broker.publish(created_messages("[]"))
@@ -334,7 +334,7 @@ async def test_a_silent_connection_is_replaced_when_no_confirm_comes(proxy: Prox
         with pytest.raises(BrokerUnavailable, match="did not answer"):
             await broker.publish(created_messages("lost"))
         await publishes_again(broker, "kept")
-    assert monotonic() - began < 12  # missing heartbeats would tell after 18
+    assert monotonic() - began < 12  # missing heartbeats would take 18 seconds
 
 
 async def test_a_silent_connection_is_noticed_by_its_missing_heartbeats(proxy: Proxy) -> None:

@@ -45,7 +45,7 @@ def count(content: ContentRef = VIDEO, *, version: int = 1_795_190_400_000_000, 
 
 @dataclass
 class Clock:
-    """A monotonic clock that moves when told."""
+    """A monotonic clock that moves only when a test sets it."""
 
     now: float = 1_000.0
 
@@ -76,7 +76,7 @@ async def redis_cache(redis_url: str) -> AsyncIterator[RedisCache]:
 
 @pytest.fixture
 async def server(redis_url: str) -> AsyncIterator[Redis]:
-    """The same server, seen from beside."""
+    """The same server, through another connection."""
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         yield client
 

@@ -48,7 +48,7 @@ COUNT = Count(
 
 @dataclass
 class RecordingListener(Listener):
-    """Remembers what it was told."""
+    """Remembers what it received."""
 
     counts: list[Count] = field(default_factory=list)
     changed: list[ContentRef] = field(default_factory=list)
@@ -81,14 +81,14 @@ class RecordingListener(Listener):
 
 @dataclass
 class ChannelPair:
-    """Who says, who hears, and what was heard."""
+    """The announcing side, the listening side, and what was received."""
 
     publisher: Channel
     subscriber: Channel
     listener: RecordingListener
 
     async def last_word(self) -> None:
-        """Wait until everything that was said before is heard."""
+        """Wait until everything announced before has been received."""
         marker = MinuteCount(minute=AT, channel="marker", shares=len(self.listener.minutes))
         await self.publisher.announce([], [marker])
         await self.listener.until(lambda: marker in self.listener.minutes)

@@ -1,4 +1,4 @@
-"""The audit lets nothing go and changes nothing, whoever asks, but for the erasure of a person."""
+"""The audit never deletes or changes a line, whoever tries it; the only exception is the erasure of a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import SharetallyError
@@ -69,7 +69,7 @@ async def lines(db: SqlDatabase) -> list[AuditEntry]:
 
 
 async def stands(db: SqlDatabase) -> list[AuditEntry]:
-    return await db.audit(AuditFilter(), limit=10, after=None)
+    return await db.audit.page(AuditFilter(), limit=10, after=None)
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ async def test_a_name_is_found_as_it_is_and_is_no_pattern(db: SqlDatabase) -> No
     )
     for name in names:
         for which in (AuditFilter(user_id=name), AuditFilter(content_type="video", content_id=name)):
-            assert [line.user_id for line in await db.audit(which, limit=10, after=None)] == [name]
+            assert [line.user_id for line in await db.audit.page(which, limit=10, after=None)] == [name]

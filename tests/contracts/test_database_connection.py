@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase, database_from_url
+from sharetally.adapters.databases.database import SqlDatabase, database_from_url
 from sharetally.domain.count import fold
 from sharetally.domain.errors import CommitOutcomeUnknown, ConfigurationError, TransientConflict, Unavailable
 from sharetally.ports import LockSet, Transaction, Writes
@@ -65,7 +65,7 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken, so that nobody else gets it, and on which nobody listens."""
+    """A port that is taken, so that nothing else gets it, and on which nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
@@ -141,11 +141,11 @@ async def test_closing_again_is_fine(db: SqlDatabase) -> None:
 async def test_a_closed_database_refuses_calls(db: SqlDatabase) -> None:
     await db.close()
     with pytest.raises(Unavailable):
-        await db.now()
+        await db.events.now()
     with pytest.raises(Unavailable):
         await write_rows(db, Writes(new_records=records_by_key(record())))
     with pytest.raises(Unavailable):
-        await db.verify(None, lambda _: None)
+        await db.proof.verify(None, lambda _: None)
 
 
 # gone in the middle
@@ -230,11 +230,11 @@ async def test_waiting_for_a_connection_times_out(db: SqlDatabase, monkeypatch: 
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.ACQUIRE_TIMEOUT_SECONDS", 0.2)
     with pytest.raises(Unavailable):
-        await db.now()
+        await db.events.now()
     monkeypatch.undo()
     done.set()
     await keeping
-    await db.now()
+    await db.events.now()
 
 
 @on_servers
@@ -258,15 +258,15 @@ async def test_a_lock_timeout_of_a_read_is_transient(db: SqlDatabase, url: str) 
     await insert_shares(db, record())
     async with open_tables(url) as other:
         await other.run(*HOLD[url.split(":")[0]])
-        readings = (db.counts([VIDEO]), db.verify(VIDEO, lambda _: None))
+        readings = (db.counts.stored([VIDEO]), db.proof.verify(VIDEO, lambda _: None))
         told = await asyncio.gather(*readings, return_exceptions=True)
         assert [type(each) for each in told] == [Unavailable, Unavailable], told
-    assert (await db.verify(VIDEO, lambda _: None)).drift == 0
+    assert (await db.proof.verify(VIDEO, lambda _: None)).drift == 0
 
 
 @on_servers
 async def test_a_statement_timeout_is_transient(db: SqlDatabase, url: str) -> None:
-    """As an operator may set it; nothing is wrong with what was asked."""
+    """As an operator may set it; the statement itself is correct."""
     kind = url.split(":")[0]
 
     async def takes_too_long() -> None:
@@ -290,7 +290,7 @@ async def test_a_reply_that_never_comes_times_out(db: SqlDatabase, url: str, mon
 
 @on_servers
 async def test_an_abandoned_transaction_releases_its_locks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that lost its power or its line tells nobody; its locks would stay for hours."""
+    """A host that loses power or network closes no connection; its locks would be held for hours."""
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.IDLE_TIMEOUT_SECONDS", 1)
     changes = fold([created_event(record())])
@@ -309,7 +309,7 @@ async def test_an_abandoned_transaction_releases_its_locks(url: str, monkeypatch
         with pytest.raises(Unavailable):
             await vanishes(vanished)
         await counts(vanished)
-        assert (await other.counts([VIDEO]))[0].shares == 2
+        assert (await other.counts.stored([VIDEO]))[0].shares == 2
 
 
 @on_servers
@@ -318,7 +318,7 @@ async def test_a_dead_connection_is_waited_for_once(url: str, monkeypatch: pytes
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 2.0)
     async with open_empty_database(url), open_proxy(url) as proxy, open_database(proxy.url) as db:
-        await db.now()
+        await db.events.now()
         proxy.stall()
         with pytest.raises(Unavailable):
             async with asyncio.timeout(3.9):
@@ -333,8 +333,8 @@ async def test_a_full_verification_has_no_time_limit(url: str, monkeypatch: pyte
     for module in ("mysql", "postgresql"):
         monkeypatch.setattr(f"sharetally.adapters.databases.{module}.STATEMENT_TIMEOUT_SECONDS", 0.5)
     async with open_proxy(url) as proxy, open_database(proxy.url) as db:
-        await db.now()
+        await db.events.now()
         proxy.throttle(5_000, Direction.TO_SERVER)  # such a statement has 6 KB
         with pytest.raises(Unavailable):
-            await db.verify(VIDEO, lambda _: None)
-        assert (await db.verify(None, lambda _: None)).content_items == 1
+            await db.proof.verify(VIDEO, lambda _: None)
+        assert (await db.proof.verify(None, lambda _: None)).content_items == 1

@@ -1,4 +1,4 @@
-"""The counter's half of a transaction: take, burn, move, emit. A token counts once, whoever comes how often."""
+"""The counting half of a transaction: take, burn, move, emit. An event counts once, however often it is taken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import fold, start_of_quarter_hour
 from sharetally.domain.event import Cell, Event, Job
@@ -97,9 +97,9 @@ async def test_taking_no_events_returns_nothing(db: SqlDatabase) -> None:
 
 async def test_parked_events_are_not_taken(db: SqlDatabase) -> None:
     kept, parked = await emit(db, created_event(record()), created_event(record()))
-    await db.park(parked.id, "poison")
+    await db.events.park(parked.id, "poison")
     assert await take(db, kept, parked) == [kept]
-    await db.unpark([parked.id])
+    await db.events.unpark([parked.id])
     assert {event.id for event in await take(db, kept, parked)} == {kept.id, parked.id}
 
 
@@ -114,8 +114,8 @@ async def test_more_are_taken_than_one_statement_names(db: SqlDatabase) -> None:
 async def test_two_that_take_the_same_events_count_them_once(db: SqlDatabase) -> None:
     events = await emit(db, *(created_event(record()) for _ in range(50)))
     await asyncio.gather(*(count_events(db, events[::step]) for step in (1, -1, 2, 1, -1)))
-    assert (await db.counts([VIDEO]))[0].shares == 50
-    assert (await db.backlog()).pending == 0
+    assert (await db.counts.stored([VIDEO]))[0].shares == 50
+    assert (await db.events.backlog()).pending == 0
 
 
 # burn
@@ -124,12 +124,12 @@ async def test_two_that_take_the_same_events_count_them_once(db: SqlDatabase) ->
 async def test_what_was_burned_is_gone_and_burning_again_changes_nothing(db: SqlDatabase) -> None:
     events = await insert_shares(db, record())
     assert (await count_events(db, events))[VIDEO].shares == 1
-    before = await db.counts([VIDEO])
+    before = await db.counts.stored([VIDEO])
     assert await count_events(db, events) == {}
     async with db.transaction() as tx:
         await tx.burn([event.id for event in events])
         await tx.burn([])
-    assert await db.counts([VIDEO]) == before
+    assert await db.counts.stored([VIDEO]) == before
 
 
 async def test_a_rolled_back_burn_keeps_the_event(db: SqlDatabase) -> None:
@@ -143,7 +143,7 @@ async def test_a_rolled_back_burn_keeps_the_event(db: SqlDatabase) -> None:
 
     with pytest.raises(LookupError):
         await fails()
-    assert (await db.counts([VIDEO]))[0].shares == 0
+    assert (await db.counts.stored([VIDEO]))[0].shares == 0
     assert await take(db, event) == [event]
 
 
@@ -175,7 +175,7 @@ async def test_a_withdrawal_counted_before_its_share_ends_at_zero(db: SqlDatabas
     (event,) = await insert_shares(db, made)
     totals = await count_events(db, await emit(db, deleted_event(made)))
     assert totals[VIDEO].shares == -1
-    assert (await db.counts([VIDEO]))[0].shares == 0
+    assert (await db.counts.stored([VIDEO]))[0].shares == 0
     assert (await count_events(db, [event]))[VIDEO].shares == 0
     assert set((await cells(db)).values()) == {0}
 
@@ -207,7 +207,7 @@ async def test_counts_are_wider_than_32_bits(db: SqlDatabase) -> None:
     big = 2**40
     totals = await count_events(db, await emit(db, created_event(record(), delta=big, cell_delta=big)))
     assert totals[VIDEO].shares == big
-    assert (await db.counts([VIDEO]))[0].evidence == {"declared": big}
+    assert (await db.counts.stored([VIDEO]))[0].evidence == {"declared": big}
 
 
 async def test_each_quarter_hour_has_its_own_bucket(db: SqlDatabase) -> None:
@@ -227,9 +227,9 @@ async def test_versions_only_rise(db: SqlDatabase) -> None:
 
 
 async def test_a_version_is_microseconds_of_the_database(db: SqlDatabase) -> None:
-    before = await db.now()
+    before = await db.events.now()
     total = (await count_events(db, await insert_shares(db, link())))[VIDEO]
-    after = await db.now()
+    after = await db.events.now()
     slack = timedelta(milliseconds=2)  # SQLite's clock has milliseconds
     assert before - slack <= total.changed_at <= after + slack
     assert abs(total.version - total.changed_at.timestamp() * 1_000_000) < 2_000
@@ -248,14 +248,14 @@ async def test_when_it_was_last_shared_never_goes_back(db: SqlDatabase) -> None:
     again = created_event(made, job=Job.SHARE_UPDATED, delta=0, cell_delta=0)
     for at in (AT, later, earlier):
         await count_events(db, await emit(db, again._replace(id=new_id(), at=at)))
-    assert (await db.platform_status(VIDEO))["twitter"].last_shared_at == later
+    assert (await db.counts.by_platform(VIDEO))["twitter"].last_shared_at == later
 
 
 async def test_a_withdrawal_is_no_last_share(db: SqlDatabase) -> None:
     made = record()
     await count_events(db, await insert_shares(db, made))
     await count_events(db, await emit(db, deleted_event(made, at=AT + timedelta(hours=1))))
-    status = (await db.platform_status(VIDEO))["twitter"]
+    status = (await db.counts.by_platform(VIDEO))["twitter"]
     assert (status.shares, status.last_shared_at) == (0, AT)
 
 
@@ -271,8 +271,8 @@ async def test_many_counters_at_once_lose_nothing(db: SqlDatabase) -> None:
         await insert_shares(db, *(record(content=each, user_id=f"u{n}") for each in contents)) for n in range(30)
     ]
     await asyncio.gather(*(count_events(db, batch) for batch in batches))
-    assert [found.shares for found in await db.counts(contents)] == [30, 30, 30]
-    assert (await db.verify(None, lambda _: None)).drifted == ()
+    assert [found.shares for found in await db.counts.stored(contents)] == [30, 30, 30]
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
 async def test_moving_nothing_changes_nothing(db: SqlDatabase) -> None:
@@ -298,11 +298,11 @@ async def test_an_event_that_moves_nothing_counts_nothing(db: SqlDatabase) -> No
     post = Event(id=new_id(), job=Job.SHARE_POST, content=VIDEO, at=AT, payload="twitter")
     await count_events(db, await emit(db, post))
     assert await cells(db) == {}
-    assert (await db.counts([VIDEO]))[0].version == 0
+    assert (await db.counts.stored([VIDEO]))[0].version == 0
 
 
 async def test_an_empty_cell_has_no_label(db: SqlDatabase) -> None:
     bare = Cell(evidence="link", channel="", campaign="")
     await count_events(db, await emit(db, created_event(link(), to=bare)))
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert (found.channel, found.campaign) == ({"none": 1}, {"none": 1})

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.activity import count_by_minute
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import COUNTED, Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence
-from sharetally.flow.sharing import record_cell
+from sharetally.flow.share_commands import record_cell
 from sharetally.ports import CountedBatch, Writes
 from tests.contracts.database_rows import (
     ARTICLE,
@@ -78,7 +78,7 @@ async def read_everything(db: SqlDatabase) -> list[list[tuple[object, ...]]]:
 
 
 def random_day(rng: random.Random) -> list[Event]:
-    """Every kind of event there is, on several contents and over some hours; some move nothing at all."""
+    """Events of every kind, on several content items and over some hours; some change nothing."""
     contents = [VIDEO, ARTICLE, *(ContentRef(type="video", id=f"v{number}") for number in range(5))]
     events = random_history(rng)[0].events
     for number in range(40):
@@ -129,11 +129,11 @@ async def test_counting_in_one_statement_skips_parked_missing_and_foreign_events
     kept, parked, gone = (created_event(record(user_id=name)) for name in ("anna", "bert", "cora"))
     post = created_event(record(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None)
     await write_rows(db, Writes(events=[kept, parked, post]))
-    await db.park(parked.id, "poison")
+    await db.events.park(parked.id, "poison")
     assert (await count_at_once(db, [gone, kept, parked, post, kept])).event_counts == {"share_created": 1}
     assert await count_at_once(db, [kept, gone]) == CountedBatch()
     assert await count_at_once(db, []) == CountedBatch()
-    assert (await db.counts([VIDEO]))[0].shares == 1
+    assert (await db.counts.stored([VIDEO]))[0].shares == 1
     assert await take(db, kept, post) == [post]
 
 
@@ -142,7 +142,7 @@ async def test_at_once_raises_the_version(db: SqlDatabase) -> None:
     ahead = 4_000_000_000_000_000
     await execute_sql(db, "UPDATE share_totals SET version = :ahead", ahead=ahead)
     await count_at_once(db, await insert_shares(db, link()))
-    assert (await db.counts([VIDEO]))[0].version == ahead + 1
+    assert (await db.counts.stored([VIDEO]))[0].version == ahead + 1
 
 
 async def test_many_at_once_count_each_event_once(db: SqlDatabase) -> None:
@@ -150,6 +150,6 @@ async def test_many_at_once_count_each_event_once(db: SqlDatabase) -> None:
     events = await insert_shares(db, *(record(content=each, user_id=f"u{n}") for each in contents for n in range(100)))
     parts = [events[start : start + 60] for start in range(0, len(events), 40)]
     await asyncio.gather(*(count_at_once(db, part) for part in (*parts, *reversed(parts))))
-    assert [found.shares for found in await db.counts(contents)] == [100, 100, 100]
-    assert (await db.verify(None, lambda _: None)).drifted == ()
-    assert (await db.backlog()).pending == 0
+    assert [found.shares for found in await db.counts.stored(contents)] == [100, 100, 100]
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
+    assert (await db.events.backlog()).pending == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import DataRejected, TransientConflict
@@ -157,7 +157,7 @@ async def test_an_invalid_status_is_refused(db: SqlDatabase) -> None:
     await write_rows(db, Writes(new_records=records_by_key(made)))
     with pytest.raises(DataRejected):
         await execute_sql(db, "UPDATE share_records SET status = 'lost' WHERE user_id = :user", user="anna")
-    assert await db.record(made.id) == made
+    assert await db.shares.by_id(made.id) == made
 
 
 # what is written comes back
@@ -177,15 +177,15 @@ async def test_a_record_comes_back_whole(db: SqlDatabase) -> None:
     )
     bare = record(user_id="berta", status=Status.PENDING, first_shared_at=None, last_shared_at=None)
     await write_rows(db, Writes(new_records=records_by_key(full, bare)))
-    assert await db.record(full.id) == full
-    assert await db.record(bare.id) == bare
+    assert await db.shares.by_id(full.id) == full
+    assert await db.shares.by_id(bare.id) == bare
 
 
 async def test_times_in_other_zones_come_back_as_the_same_moment(db: SqlDatabase) -> None:
     ahead = AT.astimezone(datetime.strptime("+0545", "%z").tzinfo)
     made = record(first_shared_at=ahead, last_shared_at=ahead)
     await write_rows(db, Writes(new_records=records_by_key(made)))
-    stands = await db.record(made.id)
+    stands = await db.shares.by_id(made.id)
     assert stands is not None
     assert stands.first_shared_at == AT
 
@@ -203,7 +203,7 @@ async def test_a_changed_record_is_written_over_the_old_one(db: SqlDatabase) -> 
     )
     new = record(user_id="carla")
     await write_rows(db, Writes(new_records=records_by_key(new), changed_records=records_by_key(after)))
-    assert [await db.record(each.id) for each in (after, beside, new)] == [after, beside, new]
+    assert [await db.shares.by_id(each.id) for each in (after, beside, new)] == [after, beside, new]
 
 
 async def test_links_come_back_whole_before_and_after_a_change(db: SqlDatabase) -> None:
@@ -217,10 +217,10 @@ async def test_links_come_back_whole_before_and_after_a_change(db: SqlDatabase) 
         url="https://example.org/ä?q=%25&r='",
     )
     await write_rows(db, Writes(new_links=links_by_id(bare, full)))
-    assert [await db.link(bare.id), await db.link(full.id)] == [bare, full]
+    assert [await db.links.by_id(bare.id), await db.links.by_id(full.id)] == [bare, full]
     after = replace(bare, channel="x", campaign="y", url="https://example.org/2", updated_at=AT + timedelta(seconds=1))
     await write_rows(db, Writes(changed_links=links_by_id(after)))
-    assert [await db.link(bare.id), await db.link(full.id)] == [after, full]
+    assert [await db.links.by_id(bare.id), await db.links.by_id(full.id)] == [after, full]
 
 
 async def test_adjustments_come_back_whole(db: SqlDatabase) -> None:
@@ -244,7 +244,7 @@ async def test_the_audit_comes_back_whole(db: SqlDatabase) -> None:
     full = audit_entry(actor="key:server", error_code="lost", error_message="nobody knows", status="unknown")
     bare = audit_entry(platform=None, status=None, request_id="")
     await write_rows(db, Writes(audit=[full, bare]))
-    found: list[AuditEntry] = await db.audit(AuditFilter(), limit=10, after=None)
+    found: list[AuditEntry] = await db.audit.page(AuditFilter(), limit=10, after=None)
     assert {each.id: each for each in found} == {full.id: full, bare.id: bare}
 
 
@@ -266,9 +266,9 @@ async def test_ids_are_compared_exactly(db: SqlDatabase) -> None:
     users = [record(user_id=each) for each in EXOTIC if each != "abc"]
     await write_rows(db, Writes(new_records=records_by_key(*contents, *users)))
     for each in contents:
-        assert await db.user_records(each.content, "anna") == {"twitter": each}
+        assert await db.shares.of_user(each.content, "anna") == {"twitter": each}
     for each in users:
-        assert await db.user_records(VIDEO, each.user_id) == {"twitter": each}
+        assert await db.shares.of_user(VIDEO, each.user_id) == {"twitter": each}
     async with db.transaction() as tx:
         locked = await tx.lock(LockSet(records=frozenset(each.key for each in contents + users)))
     assert locked.records == records_by_key(*contents, *users)

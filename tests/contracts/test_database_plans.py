@@ -10,17 +10,18 @@ import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.audit_search import Branch, branch_statement
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting_postgresql import COUNTING
+from sharetally.adapters.databases.database import sqlite_path
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import RECORD_KEY
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
-from sharetally.adapters.databases.proof_store import any_of, only_content, proof_cells
 from sharetally.adapters.databases.sqlite import SqliteEngine
 from sharetally.adapters.databases.statements import Row, Statements
-from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.stores.audit import Branch, branch_statement
+from sharetally.adapters.databases.stores.cells import cells
+from sharetally.adapters.databases.stores.content_scopes import any_of, only_content
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
@@ -56,7 +57,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def populated(url: str) -> AsyncIterator[Populated]:
-    """Many records of a few hundred contents, all with their events, and the planner knows."""
+    """Many records of a few hundred content items, all with their events, and up-to-date statistics for the planner."""
     records = [record(content=_content(number), user_id=f"user {number}") for number in range(ROWS)]
     events = [created_event(each) for each in records]
     kind = url.split(":")[0]
@@ -74,7 +75,7 @@ def _content(number: int) -> ContentRef:
 
 
 def _lines(records: Sequence[ShareRecord]) -> list[AuditEntry]:
-    """Withdrawn are only those on facebook, and hardly any failed: what PostgreSQL cannot tell from each alone."""
+    """Only facebook records are withdrawn, and hardly any failed: single-column statistics do not show this."""
     found = []
     for number, each in enumerate(records):
         kind = {"platform": "facebook", "action": "withdrawn", "status": "withdrawn"} if number % 4 == 0 else {}
@@ -143,7 +144,7 @@ async def test_postgresql_finds_rows_by_index(populated: Populated) -> None:
         plan = await explain_select(engine, tables.events, ("id",), ids)
         assert "Index Scan using events_pkey" in plan
     for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
-        plan = await explain(engine, proof_cells(scope, ledger=False))
+        plan = await explain(engine, cells(scope, ledger=False))
         assert "ix_events_content" in plan
         assert "Seq Scan on events" not in plan
 
@@ -155,7 +156,7 @@ async def test_postgresql_finds_rows_by_index(populated: Populated) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_postgresql_plans_for_large_tables_while_they_are_small(url: str) -> None:
-    """A plan is kept: one that reads the whole table, made while it was empty, would be used when it no longer is."""
+    """Plans are cached: a full scan planned while the table was empty would still be used when it is full."""
     async with open_empty_database(url):
         engine = PostgresqlEngine(url)
         await engine.open()
@@ -187,7 +188,7 @@ async def test_mariadb_finds_rows_by_index_in_its_order(populated: Populated) ->
         assert "'key': 'PRIMARY'" in plan
         assert "'type': 'ALL'" not in plan
     for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
-        plan = await explain(engine, proof_cells(scope, ledger=False))
+        plan = await explain(engine, cells(scope, ledger=False))
         scans = [line for line in plan.splitlines() if "'table': 'events'" in line]
         assert len(scans) == 2
         assert all("'key': 'ix_events_content'" in line for line in scans)
@@ -199,7 +200,7 @@ async def test_mariadb_finds_rows_by_index_in_its_order(populated: Populated) ->
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_sqlite_searches_by_index(url: str) -> None:
-    """It needs no rows to tell: without statistics the form of the statement decides."""
+    """This needs no rows: without statistics, the form of the statement decides."""
     async with open_empty_database(url):
         engine = SqliteEngine(sqlite_path(url))
         await engine.open()
@@ -210,7 +211,7 @@ async def test_sqlite_searches_by_index(url: str) -> None:
         plan = await explain_select(engine, tables.events, ("id",), [(new_id(),) for _ in range(number)])
         assert "SEARCH events USING INDEX" in plan
     for scope in (only_content(_content(7)), any_of([_content(each) for each in range(20)])):
-        plan = await explain(engine, proof_cells(scope, ledger=False))
+        plan = await explain(engine, cells(scope, ledger=False))
         for table in ("events", "share_totals", "share_counts", "share_rollups"):
             assert f"SEARCH {table} USING" in plan
             assert f"SCAN {table}" not in plan
@@ -226,7 +227,7 @@ PLAN_OF_A_PURGE = {"sqlite": "SEARCH idempotency_keys USING", "postgresql": "Ind
 
 @pytest.mark.parametrize("url", DATABASES, indirect=True)
 async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most of them are not old: a purge that reads them all falls behind whoever stores more."""
+    """Most of them are recent: a purge that reads all of them is slower than the writers."""
     answers = [StoredResponse(request_hash=bytes(32), status=status, headers=(), body=b"{}") for status in (200, 201)]
     stored = {IdempotencyKey(caller="anna", key=str(each)): answers[each < 10] for each in range(2_000)}
     plans = list[str]()
@@ -243,7 +244,7 @@ async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.
             return await whole(self, statement, parameters)
 
         monkeypatch.setattr(Connection, "run", explains)
-        assert await db.purge_responses(3600, at_most=3) == 3
+        assert await db.responses.purge(3600, at_most=3) == 3
     (plan,) = plans
     assert PLAN_OF_A_PURGE[url.split(":")[0]] in plan, plan
     assert "ix_idempotency_keys_created_at" in plan, plan

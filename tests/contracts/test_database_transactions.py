@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.errors import TransientConflict
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import RecordKey, ShareRecord
@@ -73,7 +73,7 @@ async def records(db: SqlDatabase) -> int:
 async def test_what_was_written_is_there_once_the_transaction_is_left(db: SqlDatabase) -> None:
     made = record()
     await write_rows(db, Writes(new_records=records_by_key(made)))
-    assert await db.record(made.id) == made
+    assert await db.shares.by_id(made.id) == made
 
 
 async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
@@ -82,16 +82,16 @@ async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
             db, Writes(new_records=records_by_key(record()), events=[created_event(record())], audit=[audit_entry()])
         )
     assert await records(db) == 0
-    assert (await db.backlog()).pending == 0
-    assert await db.audit(AuditFilter(), limit=1, after=None) == []
+    assert (await db.events.backlog()).pending == 0
+    assert await db.audit.page(AuditFilter(), limit=1, after=None) == []
 
 
 async def test_nothing_is_seen_before_the_commit(db: SqlDatabase) -> None:
     made = record()
     async with db.transaction() as tx:
         await tx.write(Writes(new_records=records_by_key(made)))
-        assert await db.record(made.id) is None
-    assert await db.record(made.id) == made
+        assert await db.shares.by_id(made.id) is None
+    assert await db.shares.by_id(made.id) == made
 
 
 async def test_a_writer_that_is_cancelled_anywhere_leaves_all_or_nothing(db: SqlDatabase) -> None:
@@ -216,7 +216,7 @@ async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> Non
             await tx.write(Writes(changed_records=records_by_key(after)))
 
     await asyncio.gather(*(retry_transient(once_more) for _ in range(20)))
-    stands = await db.record(made.id)
+    stands = await db.shares.by_id(made.id)
     assert stands is not None
     assert stands.attempt_count == 21
 
@@ -297,7 +297,7 @@ async def test_a_part_can_fail_alone(db: SqlDatabase) -> None:
         with pytest.raises(TransientConflict):
             await part(tx, kept._replace(id=new_id()))
         await part(tx, after)
-    assert [await db.record(each.id) for each in (kept, lost, after)] == [kept, None, after]
+    assert [await db.shares.by_id(each.id) for each in (kept, lost, after)] == [kept, None, after]
 
 
 async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
@@ -314,10 +314,10 @@ async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
             await fails(tx)
         async with tx.savepoint():
             await tx.write(Writes(new_records=records_by_key(last)))
-    assert [await db.record(each.id) for each in (outer, inner, last)] == [outer, None, last]
+    assert [await db.shares.by_id(each.id) for each in (outer, inner, last)] == [outer, None, last]
 
 
-# a COMMIT that nobody answered
+# a COMMIT without a reply
 
 
 async def test_committed_is_told_by_any_line_of_the_audit(db: SqlDatabase) -> None:
@@ -345,4 +345,4 @@ async def test_two_upserts_of_the_same_columns_by_different_rules_are_two_statem
     async with db._engine.write_transaction() as connection:
         for at, rule in ((first, rules[0]), (later, rules[1])):
             await connection.upsert(tables.queue_marks, [{"queue": "count", "marked_at": at}], rule)
-    assert await db.marks() == {"count": first}
+    assert await db.events.marks() == {"count": first}

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.delivery import Dead, DeliveryState, Done, Retry, Unknown
 from sharetally.domain.ids import new_id
 from sharetally.ports import DeliveryCount, DueGate, Target
@@ -110,7 +110,7 @@ async def test_a_transaction_knows_whether_it_wrote_any(db: SqlDatabase) -> None
 
 
 async def test_what_is_due_later_waits(db: SqlDatabase) -> None:
-    worker, now = await registered(db), await db.now()
+    worker, now = await registered(db), await db.events.now()
     later, soon = await enqueue(db, new(due_at=now + MINUTE), new())
     assert [each.id for each in await claim(db, worker)] == [soon.id]
     assert (await states(db))[later.id] == "waiting"
@@ -149,10 +149,10 @@ async def test_a_closed_gate_is_passed_by(db: SqlDatabase) -> None:
     await enqueue(db, new(), new(mail))
     await db.deliveries.close_gate("hook", "away")
     assert [each.kind for each in await claim(db, worker)] == ["mail"]
-    await db.deliveries.close_gate("hook", "away", await db.now() - MINUTE)
+    await db.deliveries.close_gate("hook", "away", await db.events.now() - MINUTE)
     assert [each.kind for each in await claim(db, worker)] == ["hook"]
     await enqueue(db, new(Target("hook", "another", "hook")))
-    await db.deliveries.close_gate("hook", "away", await db.now() + MINUTE)
+    await db.deliveries.close_gate("hook", "away", await db.events.now() + MINUTE)
     assert await claim(db, worker) == []
     await db.deliveries.open_gate("hook")
     await db.deliveries.open_gate("hook")
@@ -163,12 +163,12 @@ async def test_a_blocked_target_costs_the_others_nothing(db: SqlDatabase) -> Non
     worker = await registered(db)
     await enqueue(db, new(), new(Target("hook", "another", "hook")))
     async with db.transaction() as tx:
-        await tx.deliveries.block("hook", "shop", await db.now() + MINUTE)
+        await tx.deliveries.block("hook", "shop", await db.events.now() + MINUTE)
     assert [each.target for each in await claim(db, worker)] == ["another"]
     await enqueue(db, new())
     assert await claim(db, worker) == []
     async with db.transaction() as tx:
-        await tx.deliveries.block("hook", "shop", await db.now() - MINUTE)
+        await tx.deliveries.block("hook", "shop", await db.events.now() - MINUTE)
     assert [each.target for each in await claim(db, worker)] == ["shop"]
 
 
@@ -179,7 +179,7 @@ async def test_retried_at_its_time_by_the_failing_class(db: SqlDatabase) -> None
     worker = await registered(db)
     await enqueue(db, new())
     (delivery,) = await claim(db, worker)
-    await finish(db, delivery, worker, Retry(reason="503\0", at=await db.now() + MINUTE))
+    await finish(db, delivery, worker, Retry(reason="503\0", at=await db.events.now() + MINUTE))
     assert await claim(db, worker) == []
     await enqueue(db, new())
     assert (await db.deliveries.due(KINDS, EPOCH)).gates == [DueGate("hook", failing=True)]
@@ -196,7 +196,7 @@ async def test_a_retry_counts_its_attempts(db: SqlDatabase) -> None:
     for attempt in (1, 2, 3):
         (delivery,) = await claim(db, worker)
         assert delivery.attempts == attempt
-        await finish(db, delivery, worker, Retry(reason="503", at=await db.now()))
+        await finish(db, delivery, worker, Retry(reason="503", at=await db.events.now()))
     (delivery,) = await claim(db, worker)
     assert delivery.last_error == "503"
 
@@ -212,7 +212,7 @@ async def test_a_person_decides_what_is_dead_or_unknown(db: SqlDatabase, outcome
     assert [each.id for each in stuck] == [second.id, first.id]
     assert [each.last_error for each in stuck] == ["gone", "gone"]
     assert await db.deliveries.stuck(limit=10, after=second.id) == stuck[1:]
-    assert await db.deliveries.stuck_delivery(first.id) == stuck[1]
+    assert await db.deliveries.stuck_by_id(first.id) == stuck[1]
     assert await claim(db, worker) == []
     assert await db.deliveries.replay([first.id, new_id()]) == [first.id]
     assert await db.deliveries.replay([first.id]) == []
@@ -223,7 +223,7 @@ async def test_a_person_decides_what_is_dead_or_unknown(db: SqlDatabase, outcome
         assert await tx.deliveries.discard(second.id, "nobody wants it") is None
         assert await tx.deliveries.discard(first.id, "it is being sent") is None
     assert await logged(db) == {second.id: "discarded"}
-    assert await db.deliveries.stuck_delivery(second.id) is None
+    assert await db.deliveries.stuck_by_id(second.id) is None
 
 
 async def test_many_replayed_are_spread_out(db: SqlDatabase) -> None:
@@ -252,7 +252,7 @@ async def test_only_what_waits_can_be_cancelled(db: SqlDatabase) -> None:
 async def test_what_waits_is_counted(db: SqlDatabase) -> None:
     assert (await db.deliveries.backlog()).counts == []
     worker = await registered(db)
-    await enqueue(db, new(), new(), new(), new(Target("mail", "anna", "mail"), due_at=await db.now() + MINUTE))
+    await enqueue(db, new(), new(), new(), new(Target("mail", "anna", "mail"), due_at=await db.events.now() + MINUTE))
     (delivery,) = await claim(db, worker)
     await finish(db, delivery, worker, Dead(reason="gone"))
     await claim(db, worker)

@@ -1,4 +1,4 @@
-"""Leases do not trust clocks: a worker whose counter stands still loses them, and its late outcome is ignored."""
+"""Leases do not depend on clocks: a worker whose counter stops loses them, and its late outcome is ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.delivery import Dead, Done, Retry
 from sharetally.domain.ids import new_id
 from sharetally.ports import Target
@@ -101,7 +101,7 @@ async def test_a_paused_workers_late_outcome_counts_for_nothing(db: SqlDatabase,
     assert not await finish(db, stale, paused, late)
     assert not await finish(db, stale, living, late)
     assert not await db.deliveries.heartbeat(paused)
-    assert await finish(db, newest, living, Retry(reason="503", at=await db.now()))
+    assert await finish(db, newest, living, Retry(reason="503", at=await db.events.now()))
     (third,) = await claim(db, living)
     assert not await finish(db, newest, living, late)
     assert await finish(db, third, living, Done())
@@ -171,7 +171,7 @@ async def test_a_clock_that_is_set_back_delays_nothing(db: SqlDatabase, clock: J
     clock.ahead = HOUR
     at_once, retried = await enqueue(db, new(), new(Target("hook", "another", "hook")))
     (delivery,) = [each for each in await claim(db, worker) if each.id == retried.id]
-    await finish(db, delivery, worker, Retry(reason="503", at=await db.now() + HOUR + timedelta(minutes=1)))
+    await finish(db, delivery, worker, Retry(reason="503", at=await db.events.now() + HOUR + timedelta(minutes=1)))
     await db.deliveries.take_over(worker, 0)
     clock.ahead = timedelta()
     worker = await registered(db)
@@ -186,7 +186,7 @@ async def test_a_clock_that_is_set_back_delays_nothing(db: SqlDatabase, clock: J
 async def test_a_time_that_somebody_chose_stays_when_the_clock_is_set_back(
     db: SqlDatabase, clock: JumpingClock
 ) -> None:
-    worker, chosen = await registered(db), await db.now() + 3 * HOUR
+    worker, chosen = await registered(db), await db.events.now() + 3 * HOUR
     clock.ahead = 2 * HOUR
     chosen_, _ = await enqueue(db, new(due_at=chosen), new(Target("hook", "another", "hook")))
     clock.ahead = timedelta()
@@ -199,7 +199,7 @@ async def test_a_time_that_somebody_chose_stays_when_the_clock_is_set_back(
 
 async def test_nothing_is_rescheduled_while_no_time_is_ahead(db: SqlDatabase) -> None:
     await registered(db)
-    await enqueue(db, new(), new(due_at=await db.now() + HOUR))
+    await enqueue(db, new(), new(due_at=await db.events.now() + HOUR))
     assert await db.deliveries.reschedule() == 0
     await execute_sql(db, "UPDATE delivery_targets SET next_due = NULL")
     assert (await db.deliveries.due(KINDS, EPOCH)).gates == []

@@ -1,4 +1,9 @@
-"""The loop over each database: nudged or not, next to dead targets, killed, paused, and told to stop."""
+"""The delivery loop on each database: with and without nudges, next to dead targets, killed, paused, and stopped.
+
+The design promises that a due delivery is found within a second. A clock on the wall would also measure how busy this
+machine is, so the tests measure what the promise consists of: the first claim that begins after the commit finds the
+delivery, and the loop pauses for half a second at most before that claim.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -16,6 +21,7 @@ from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Delivery, Done, Outcome, Unknown
 from sharetally.domain.errors import Unavailable
+from sharetally.flow.delivery.claiming import Slots, Work
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.delivery.leases import LAPSE_SECONDS, LeaseWatch, WorkerLease
 from sharetally.flow.delivery.loop import SLOTS, DeliveryLoop
@@ -34,7 +40,7 @@ from tests.contracts.delivery_rows import (
     registered,
     states,
 )
-from tests.flow.harness import Harness, open_harness, run_workers, wait_until
+from tests.flow.harness import Harness, open_harness, run_in_background, run_workers, wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -89,17 +95,69 @@ def slow_poll(stage: Harness, handler: Handler) -> DeliveryLoop:
     return loop
 
 
+class Claims:
+    """The claims of a loop, numbered from 1, and the pauses between them.
+
+    A pause is counted in ticks of a timer of the same event loop: if the machine is busy, both are late.
+    """
+
+    TICK = 0.02
+
+    def __init__(self, loop: DeliveryLoop) -> None:
+        self.number = 0
+        self.leased_by: dict[UUID, int] = {}
+        self.longest_pause = 0
+        self._claim = loop._claimer.claim
+        self._ticks = 0
+        self._paused_at: int | None = None
+
+    async def claim(self, slots: Slots) -> list[Work]:
+        """Claim as before, and note the pause before it and what it leased."""
+        if self._paused_at is not None:
+            self.longest_pause = max(self.longest_pause, self._ticks - self._paused_at)
+        self.number += 1
+        number = self.number
+        work = await self._claim(slots)
+        self.leased_by |= dict.fromkeys([each.delivery.id for each in work], number)
+        self._paused_at = self._ticks
+        return work
+
+    async def tick(self) -> None:
+        """Count ticks until cancelled."""
+        while True:
+            await asyncio.sleep(self.TICK)
+            self._ticks += 1
+
+    async def reached(self, number: int) -> bool:
+        """Whether so many claims have begun."""
+        return self.number >= number
+
+
+@asynccontextmanager
+async def watch_claims(loop: DeliveryLoop, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Claims]:
+    claims = Claims(loop)
+    monkeypatch.setattr(loop._claimer, "claim", claims.claim)
+    async with run_in_background(claims.tick()):
+        yield claims
+
+
+def assert_found_within_a_second(claims: Claims, delivery_id: UUID, begun_before_commit: int) -> None:
+    assert claims.leased_by[delivery_id] <= begun_before_commit + 1
+    assert 0 < claims.longest_pause * Claims.TICK <= 0.5 + Claims.TICK
+
+
 # woken
 
 
-async def test_without_a_nudge_it_is_found_within_a_second(stage: Harness) -> None:
+async def test_without_a_nudge_it_is_found_within_a_second(stage: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = Hooks()
-    async with run_workers(stage.deliveries(hooks)):
-        await wait_until(lambda: done(stage, 0))
-        began = perf_counter()
-        await enqueue(stage.db, new())
+    loop = stage.deliveries(hooks)
+    async with watch_claims(loop, monkeypatch) as claims, run_workers(loop):
+        await wait_until(lambda: claims.reached(2))
+        (written,) = await enqueue(stage.db, new())
+        begun = claims.number
         await wait_until(lambda: done(stage, 1))
-        assert perf_counter() - began < 5  # half a second, and what a busy machine needs
+    assert_found_within_a_second(claims, written.id, begun)
     assert len(hooks.came) == 1
 
 
@@ -202,7 +260,9 @@ async def test_a_database_that_is_away_for_a_while_loses_no_outcome(
 # next to each other
 
 
-async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousand_rows(stage: Harness) -> None:
+async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousand_rows(
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dead = [Target("hook", f"dead {each}", "hook", 4) for each in range(100)]
     await insert_waiting(stage.db, targets=dead, rows_each=1_000, due_in=-timedelta(hours=1), failing=True)
 
@@ -213,15 +273,16 @@ async def test_a_healthy_target_leaves_within_a_second_next_to_a_hundred_thousan
 
     hooks = Hooks(hangs)
     loop = stage.deliveries(hooks)
-    async with run_workers(loop) as stop:
+    async with watch_claims(loop, monkeypatch) as claims, run_workers(loop) as stop:
         await wait_until(lambda: _full(loop))
-        began = perf_counter()
-        await enqueue(stage.db, new(Target("hook", "healthy", "hook")))
+        full = claims.number
+        await wait_until(lambda: claims.reached(full + 2))
+        (written,) = await enqueue(stage.db, new(Target("hook", "healthy", "hook")))
+        begun = claims.number
         await wait_until(lambda: done(stage, 1))
-        took = perf_counter() - began
         stop.set()
         await loop._cancel_running()
-    assert took < 5  # a second, and what a busy machine needs
+    assert_found_within_a_second(claims, written.id, begun)
     assert len(hooks.came) == SLOTS // 2 + 1
     assert len({each.target for each in hooks.came}) > 1
 
@@ -244,7 +305,7 @@ async def test_deliveries_that_come_together_all_leave_once(stage: Harness) -> N
 
 
 class Monotonic:
-    """A monotonic clock that moves when it is told to."""
+    """A monotonic clock that moves only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -260,11 +321,11 @@ async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: 
     (written,) = await enqueue(db, new())
     await claim(db, killed)
     for _ in range(int(LAPSE_SECONDS // 5)):
-        assert await watch.look(own) == 0
+        assert await watch.take_over_lapsed(own) == 0
         clock.now += 5
-    assert await watch.look(own) == 1
+    assert await watch.take_over_lapsed(own) == 1
     assert await states(db) == {written.id: "waiting"}
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
 
 
 async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_does(
@@ -278,7 +339,7 @@ async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_do
     (delivery,) = await claim(db, lease.worker)
     for step in range(30):
         wall.ahead = timedelta(hours=(-1) ** step * step)
-        assert await watch.look(await registered(db)) == 0
+        assert await watch.take_over_lapsed(await registered(db)) == 0
         assert await lease.renew()
         clock.now += 5
     assert await finish(db, delivery, lease.worker, Done())
@@ -291,11 +352,11 @@ async def test_a_watcher_that_could_not_look_begins_anew(stage: Harness) -> None
     worker, own = await registered(db), await registered(db)
     await enqueue(db, new())
     await claim(db, worker)
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
     clock.now += 10 * LAPSE_SECONDS
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
     clock.now += 5
-    assert await watch.look(own) == 0
+    assert await watch.take_over_lapsed(own) == 0
 
 
 async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stage: Harness) -> None:
@@ -313,7 +374,7 @@ async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stag
 
 
 async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Harness) -> None:
-    """Killed in the middle of an attempt: whoever takes over sends it again, and only that outcome is stored."""
+    """A worker is killed during an attempt: another one sends it again, and only that outcome is stored."""
     killed = await registered(stage.db)
     (written,) = await enqueue(stage.db, new())
     await claim(stage.db, killed)

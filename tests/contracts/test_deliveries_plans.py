@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.sqlite import SqliteEngine
 from sharetally.adapters.databases.statements import Statements
-from sharetally.adapters.databases.store import SqlDatabase
 from sharetally.adapters.databases.stores import delivery_rows
 from sharetally.adapters.databases.stores.deliveries import CLAIM, DUE, INDEX
 from sharetally.ports import Target
@@ -65,7 +65,7 @@ def _text(rows: list[dict[str, object]]) -> str:
 
 async def test_every_statement_of_a_claim_reads_an_index_in_its_order(db: SqlDatabase, url: str) -> None:
     await fill(db, url, 20_000)
-    values = {"since": EPOCH, "now": await db.now(), "kinds": sorted(KINDS)}
+    values = {"since": EPOCH, "now": await db.events.now(), "kinds": sorted(KINDS)}
     found = await plan(db._engine, DUE, **values)
     assert INDEX in found, found
     assert "Seq Scan on delivery_targets" not in found, found

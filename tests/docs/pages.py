@@ -15,7 +15,7 @@ _FENCE = re.compile(r"^```(.*)$")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
-    """A fenced block; `info` is what stands behind the opening fence, `line` where that is."""
+    """A fenced block; `info` is the text after the opening fence, `line` its line."""
 
     page: Path
     line: int
@@ -64,7 +64,7 @@ def rows(page: Path, *, under: str | None = None) -> Iterator[list[str]]:
 
 
 def section(page: Path, heading: str) -> str:
-    """What stands under a heading, up to the next one of its level or above."""
+    """The text under a heading, up to the next heading of the same or a higher level."""
     level = heading.split(" ")[0]
     found = re.search(
         rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{len(level)}}} |\Z)", prose(page), re.DOTALL | re.MULTILINE
@@ -79,7 +79,7 @@ def headings(page: Path) -> list[str]:
 
 
 def codes(cell: str) -> list[str]:
-    """What stands in backticks."""
+    """The texts in backticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 

@@ -1,4 +1,4 @@
-"""What pages tell people to type is there: targets of make, commands and options of the program."""
+"""Everything that pages tell people to type exists: targets of make, commands and options of the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs, queues, outcomes and tables are told as they are."""
+"""Jobs, queues, outcomes and tables are documented as they are."""
 
 from __future__ import annotations
 

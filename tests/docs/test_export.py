@@ -1,4 +1,4 @@
-"""The audit's export is gone on with where a torn file ends, as its page says: no line is lost between the two."""
+"""An export of the audit continues where a torn file ends, as its page says, without losing a line."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ async def harness(tmp_path: Path, example: dict[str, Any]) -> AsyncIterator[Harn
 async def test_a_share_brings_its_mail_and_handling_it_burns_the_event(
     harness: Harness, example: dict[str, Any]
 ) -> None:
-    mail = example["Mail"](ledger=harness.db, outbox=harness.db, broker=harness.broker, clock=harness.clock)
+    mail = example["Mail"](ledger=harness.db, events=harness.db.events, broker=harness.broker, clock=harness.clock)
     await harness.share("anna")
-    heads = await harness.db.claim(mail.queue.jobs, None, 10)
+    heads = await harness.db.events.claim(mail.queue.jobs, None, 10)
     assert [head.content for head in heads] == [VIDEO]
     assert [result.outcome for result in await mail.handle(heads)] == ["done"]
     assert [result.outcome for result in await mail.handle(heads)] == ["duplicate"]
@@ -51,9 +51,9 @@ async def test_a_share_brings_its_mail_and_handling_it_burns_the_event(
 async def test_a_message_that_names_a_share_s_event_leaves_that_event_alone(
     harness: Harness, example: dict[str, Any]
 ) -> None:
-    mail = example["Mail"](ledger=harness.db, outbox=harness.db, broker=harness.broker, clock=harness.clock)
+    mail = example["Mail"](ledger=harness.db, events=harness.db.events, broker=harness.broker, clock=harness.clock)
     await harness.share("anna")
-    (counts,) = await harness.db.claim(["share_created"], None, 10)
+    (counts,) = await harness.db.events.claim(["share_created"], None, 10)
     forged = counts._replace(job="share_mail")
     assert [result.outcome for result in await mail.handle([forged])] == ["duplicate"]
     assert await harness.counts_match_ledger()

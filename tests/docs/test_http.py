@@ -6,31 +6,24 @@ import re
 
 import pytest
 
-from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.endpoints.pages import page_endpoints
-from sharetally.web.endpoints.widget import widget_endpoints
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.endpoint import Access, AnyEndpoint
+from sharetally.web.pages.documents import page_endpoints
+from sharetally.web.pages.widget import widget_endpoints
 from sharetally.web.problems import STATUS
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
 from tests.docs.pages import REFERENCE, codes, rows, section
 
 PAGE = REFERENCE / "http.md"
 ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in (*API_ENDPOINTS, *PROBE_ENDPOINTS)}
 WHO = {
-    "public": "anybody",
-    "counts": "counts",
-    "signed": "token",
-    "signed, visitors too": "token or visitor",
-    "shares or visits": "`shares` or `visits`",
-    "shares": "`shares`",
-    "admin": "`admin`",
-    "act-as": "`act-as`",
-    "analytics": "`analytics`",
-    "analytics or audit or admin": "`analytics`, `audit` or `admin`",
-    "analytics or admin": "`analytics` or `admin`",
-    "operators": "operators",
-    "console": "session",
+    Access.PUBLIC: "anybody",
+    Access.PUBLIC_COUNTS: "counts",
+    Access.ANY_TOKEN: "token",
+    Access.VISITORS_TOO: "token or visitor",
+    Access.OPERATORS: "operators",
+    Access.CONSOLE: "session",
 }
-# the page tells once that these come from every route that is not for anybody
+# the page says once that every route that is not public can return these
 EVERYWHERE = {"invalid-request", "unauthenticated", "forbidden"}
 
 
@@ -47,12 +40,19 @@ def test_documented_routes_match_the_service() -> None:
 def test_a_route(route: tuple[str, str]) -> None:
     endpoint = ROUTES[route]
     _, _, who, _, responses, problems = _told()[route]
-    assert who == WHO[endpoint.access.value]
+    assert who == _who(endpoint)
     assert {int(status) for status in re.findall(r"\b[2345]\d\d\b", responses)} - {404} == set(endpoint.responses)
     assert set(codes(problems)) == set(_own_problems(endpoint))
 
 
-def _own_problems(endpoint: Endpoint) -> set[str]:
+def _who(endpoint: AnyEndpoint) -> str:
+    *others, last = (f"`{scope}`" for scope in endpoint.scopes or ("",))
+    if not endpoint.scopes:
+        return WHO[endpoint.access]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _own_problems(endpoint: AnyEndpoint) -> set[str]:
     return set(endpoint.problems) - (EVERYWHERE if endpoint.access is not Access.PUBLIC else set())
 
 

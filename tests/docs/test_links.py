@@ -1,4 +1,4 @@
-"""Links lead somewhere, and pages tell nothing of where they were written."""
+"""Links lead somewhere, and pages do not reveal where they were written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every series is told with its type and labels, and no other is."""
+"""Every series is documented with its type and labels, and no others are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sharetally.adapters.metrics import open_meter
 from sharetally.domain.delivery import DeliveryState
 from sharetally.domain.event import Job
 from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
-from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeOutbox, scrape
+from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeEventStore, scrape
 from tests.docs.pages import DOCS, REFERENCE, codes, rows
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +27,7 @@ async def _exposed() -> dict[str, tuple[str, set[str]]]:
     meter.job(Job.SHARE_CREATED, "counted", 0.001)
     meter.delivery("post", 0.001)
     meter.drift(0, datetime.now(UTC))
-    backlog = FakeOutbox(Backlog(pending=0, parked=0, oldest=0.0))
+    backlog = FakeEventStore(Backlog(pending=0, parked=0, oldest=0.0))
     counts = [DeliveryCount("post", DeliveryState.DEAD, 1)]
     deliveries = FakeDeliveries(DeliveryBacklog(counts=counts, oldest_due={"post": 0.0}))
     text = await scrape(meter, backlog, FakeBroker(count=0), deliveries)

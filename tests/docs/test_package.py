@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.web.endpoints.widget import VERSION
+from sharetally.web.pages.widget import VERSION
 from tests.docs.pages import DOCS, ROOT, blocks, codes, rows
 from tests.services.npm import install_npm_packages
 
@@ -32,7 +32,7 @@ def tools() -> Path:
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Path:
-    """The package, unpacked where a user's project would have it, beside what else that needs."""
+    """The package, unpacked as in a user's project, together with its dependencies."""
     place = tmp_path_factory.mktemp("user")
     command = ["npm", "pack", "--silent", "--pack-destination", str(place)]
     done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, check=False, timeout=60)
@@ -58,7 +58,7 @@ def test_it_holds_the_script_its_types_and_no_more(packed: Path) -> None:
 
 
 def test_its_page_stands_by_itself(packed: Path) -> None:
-    """On a registry there is no folder beside it to link to, and the reference is elsewhere."""
+    """On a registry there are no neighbouring folders to link to, so the page contains the whole reference."""
     told = (packed / "README.md").read_text("utf-8")
     assert [link for link in re.findall(r"\]\(([^)]+)\)", told) if not link.startswith("https://")] == []
     reference = DOCS / "reference" / "widget.md"

@@ -1,4 +1,4 @@
-"""Every setting is told with its default and an example that holds, and no other is."""
+"""Every setting is documented with its default and a valid example, and no others are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sharetally.settings import Settings, load, masked_settings
 from tests.docs.pages import REFERENCE, blocks, codes, pages, rows
 
 KNOWN = {setting.name.upper(): setting for setting in fields(Settings)}
-# what they are depends on where the service runs and on other settings
+# settings whose default depends on where the service runs and on other settings
 DEPENDS = {"DATA_DIR", "DATABASE_URL", "LINK_HOSTS", "JWT_SECRET"}
 
 

@@ -1,8 +1,8 @@
-"""The tutorial, done: its commands are typed against a service that was really started, and answer as it says.
+"""The tutorial is executed: its commands run against a real service and must print what it says.
 
-Blocks that begin with `sh run` are run, in order, by one shell's worth of variables; a block `json answer` or
-`text answer` behind one is what it must print, `…` standing for anything. Counts follow in moments, so what only
-reads is asked again until it is so.
+Blocks that begin with `sh run` are run in order and share one shell's variables. A block `json answer` or
+`text answer` after one is what it must print, with `…` for anything. Counts follow after moments, so commands that
+only read are repeated until the output matches.
 """
 
 from __future__ import annotations

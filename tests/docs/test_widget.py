@@ -1,6 +1,6 @@
-"""What the page tells of the widget is in its source, and the other way round; so are its types.
+"""Everything that the page says about the widget is in its source, and the other way round; so are its types.
 
-The source is read as text: what stands in it at the places where a name has to stand to be seen from outside.
+The source is read as text: names are found where they must be written to be visible from outside.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TYPES = (ROOT / "packages" / "share-buttons" / "index.d.ts").read_text("utf-8")
 ELEMENT = SOURCE.partition("class ShareButtons extends HTMLElement {\n")[2].partition("\n  }\n")[0]
 OBSERVED = set(re.findall(r'"([\w-]+)"', ELEMENT.partition("observedAttributes = [")[2].partition("]")[0]))
 
-# What the element has for itself alone. A new member is told on the page, or stands here.
+# The element's internal members. A new member is documented on the page, or listed here.
 BROWSERS = {"constructor", "connectedCallback", "disconnectedCallback", "attributeChangedCallback"}
 OWN = {"giver", "mine", "renew", "told", "build", "draw", "settle", "button", "mark", "show", "act", "tell", "hint"}
 OWN |= {"change", "look"}

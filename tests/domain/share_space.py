@@ -18,7 +18,7 @@ from uuid import UUID
 from sharetally.domain.count import CountChange, fold
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey, ShareRecord, Status, Trigger
-from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import LockedRows
 
@@ -31,7 +31,7 @@ Asking: TypeAlias = tuple[Status | None, Trigger]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What stands, what is counted, and what is yet to be: one `Cells` for each event in flight, sorted."""
+    """The record, what is counted, and what is pending: one `Cells` for each event in flight, sorted."""
 
     record: ShareRecord | None = None
     counted: Cells = ()
@@ -73,7 +73,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """All states within reach, the cells of the table that were asked on the way, and who follows whom."""
+    """All reachable states, the entries of the table that were used on the way, and the successors of each state."""
 
     follows: dict[State, set[State]] = field(default_factory=dict)
     asked: set[Asking] = field(default_factory=set)

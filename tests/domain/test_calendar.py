@@ -1,4 +1,4 @@
-"""Buckets of a time zone: against a model that asks the zone of every quarter of an hour by itself."""
+"""Buckets of a time zone, compared with a model that asks the zone about every quarter of an hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All states of one record: only a live success counts, whatever was asked, and in whatever order it is counted.
+"""All states of one record: only a live success counts, whatever the triggers and the order of counting.
 
 The planted faults show that the exploration would find a table that counts wrongly.
 """
@@ -47,7 +47,7 @@ def test_every_cell_of_the_table_was_asked(space: Space) -> None:
 
 
 def test_every_status_is_reached_with_the_evidence_it_may_rest_on(space: Space) -> None:
-    """What is to be posted never rests on a word alone; a share that stands, or stood, may rest on either."""
+    """A record that waits for its post has the evidence `posted`; one that is or was live may have either."""
     on_posting = {Status.PENDING, Status.SENDING, Status.FAILED, Status.UNKNOWN}
     on_either = {Status.SUCCESS, Status.WITHDRAWN}
     found = {(state.record.status, state.record.evidence) for state in space.follows if state.record}

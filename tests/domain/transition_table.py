@@ -1,7 +1,7 @@
-"""The transition table as the requirements have it, written down here without a look at the code.
+"""The transition table as the requirements define it, written down here independently of the code.
 
-Rows are what stands, columns what is asked, cells the words of `MEANS`. Only a live success counts, so only
-steps into and out of it carry a job that moves the count.
+Rows are statuses, columns are triggers, and entries are the words of `MEANS`. Only a live success counts, so only
+transitions into and out of it carry a job that changes the count.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sharetally.domain.share import Action, Reply, Status, Trigger
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a request is answered, what stands afterwards, what the audit says, and which job or post follows."""
+    """The reply to a trigger, the status afterwards, the audit's action, and the job or post that follows."""
 
     reply: Reply
     status: Status | None = None
@@ -33,7 +33,7 @@ MEANS = {
     "same": Expected(reply=Reply.UNCHANGED),
     "404": Expected(reply=Reply.NOT_FOUND),
     "409": Expected(reply=Reply.CONFLICT),
-    # the user said so
+    # the user declared it
     "share": done(Status.SUCCESS, Action.SHARED, Job.SHARE_CREATED),
     "again": done(Status.SUCCESS, Action.RESHARED, Job.SHARE_UPDATED),
     "revive": done(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED),
@@ -61,7 +61,7 @@ MATRIX = """
 
 
 def cells() -> Iterator[tuple[Status | None, Trigger, str]]:
-    """Every cell: what stands (None: nothing), what is asked, and the word in the cell."""
+    """Every entry: the status (None: no record), the trigger, and the word of the entry."""
     head, *rows = [[word.strip() for word in line.split("|")] for line in MATRIX.strip("\n").splitlines()]
     for state, *words in rows:
         for asked, word in zip(head[1:], words, strict=True):

@@ -48,7 +48,7 @@ def require_POST(view: Callable[..., object]) -> Callable[..., object]:  # noqa:
 
 
 def csrf_exempt(view: Callable[..., object]) -> Callable[..., object]:
-    """No token of Django's own is asked of a POST."""
+    """Django's own token is not required for a POST."""
 
     def wrapped(request: Any) -> object:
         return view(request)
@@ -58,7 +58,7 @@ def csrf_exempt(view: Callable[..., object]) -> Callable[..., object]:
 
 
 def call_django_view(view: Callable[..., object], method: str, user: object) -> Any:
-    """The answer to a page's script, which has no such token: Django's middleware stands before the view."""
+    """The answer to a script of the page without such a token: Django's middleware runs before the view."""
     if method == "POST" and not getattr(view, "csrf_exempt", False):
         raise HttpError("403, CSRF")
     return view(SimpleNamespace(method=method, user=user))

@@ -1,4 +1,4 @@
-"""The example package: installed beside the service, its hooks refuse and write, its platform is there."""
+"""The example package, installed next to the service: its hooks refuse and write, and its platform exists."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 class Site:
-    """The service with the package beside it."""
+    """The service with the package installed."""
 
     def __init__(self, program: Program, port: int) -> None:
         self._program = program
@@ -44,7 +44,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the package is installed, without asking anybody for anything."""
+    """The folder in which the package is installed, without network access."""
     target = tmp_path_factory.mktemp("packages")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
     options = ["--no-deps", "--no-build-isolation", "--target", str(target)]

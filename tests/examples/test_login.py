@@ -1,7 +1,7 @@
-"""The login examples: what each answers is a token that shares for whoever was logged in.
+"""The login examples: each returns a token with which the signed-in user can share.
 
-Express is real where npm can install it at once. Django and FastAPI are no dependencies of this project: small
-stand-ins take their places, the rest of each example runs as it is.
+Express is real if npm can install it at once. Django and FastAPI are not dependencies of this project: small
+stand-ins replace them, and the rest of each example runs unchanged.
 """
 
 from __future__ import annotations

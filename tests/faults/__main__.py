@@ -22,7 +22,7 @@ from tests.services import open_services
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Perform what is asked for; 0 if every row passed."""
+    """Run the selected rows; 0 if every one passed."""
     asked = _parser().parse_args(arguments)
     folder = Path(asked.folder or tempfile.mkdtemp(prefix="sharetally-faults-"))
     folder.mkdir(parents=True, exist_ok=True)

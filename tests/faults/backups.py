@@ -27,7 +27,7 @@ async def take(url: str, file: Path) -> None:
 
 
 async def restore(url: str, file: Path) -> None:
-    """The backup, and nothing else, in the place of the database; nobody may be using it."""
+    """Put the backup, and nothing else, in the place of the database; nothing may be using it."""
     name = urlsplit(url).path.strip("/")
     match urlsplit(url).scheme:
         case "postgresql":

@@ -17,7 +17,7 @@ TIMEOUT = 90.0  # seconds
 
 
 def failpoint_settings(role: str, place: str, number: int, act: str = "") -> Mapping[str, Mapping[str, str]]:
-    """For a shape's `each`: this role dies at the place when it comes there so often; with `:stop` it stands still."""
+    """For `each` of a shape: this role dies when it reaches the place that many times; with `:stop` it pauses."""
     return {role: {FAILPOINT: f"{place}:{number}{act}"}}
 
 
@@ -28,14 +28,14 @@ async def wait_for_death(role: Role, *, max_seconds: float = 60.0) -> None:
 
 
 async def restart_until_death(role: Role, place: str, number: int, *, max_seconds: float = 60.0) -> None:
-    """Start it anew, armed, and wait until it has killed itself."""
+    """Start the role with the failpoint armed, and wait until it has killed itself."""
     role.set(FAILPOINT, f"{place}:{number}")
     await role.start()
     await wait_for_death(role, max_seconds=max_seconds)
 
 
 async def restart_disarmed(system: System, role: Role) -> None:
-    """Start it anew, disarmed."""
+    """Start the role without a failpoint."""
     role.set(FAILPOINT, None)
     await system.start(role)
 
@@ -46,7 +46,7 @@ def count_deaths(role: Role) -> int:
 
 
 async def kill_and_arm(role: Role, place: str, number: int) -> None:
-    """End it at once, and start it anew, armed."""
+    """Kill the role and start it with the failpoint armed."""
     await role.kill()
     role.set(FAILPOINT, f"{place}:{number}")
     await role.start()

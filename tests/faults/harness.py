@@ -33,7 +33,7 @@ T = TypeVar("T")
 VERIFY_EVERY = 5.0  # seconds
 TIMEOUT = 150.0  # seconds until all is counted: the relay waits 30, and each marker takes its time
 BRIEF_LOAD_SECONDS = 2.0  # seconds of load
-RATE = 400.0  # wishes a second: two rows at once leave a small machine some air
+RATE = 400.0  # commands per second: two rows at once leave a small machine some capacity
 EXPECTED_OUTCOMES = frozenset({"200", "201", "202", "204", "404", "422"})  # answers that the contract foresees
 
 
@@ -66,7 +66,7 @@ class FaultHarness:
         self._wrong: list[str] = []
         self._runs: list[SystemRun] = []
 
-    # what it is made of
+    # its parts
 
     def enter(self, context: AbstractContextManager[T]) -> T:
         """Something that lasts until the row is over: a server, a database."""
@@ -135,9 +135,9 @@ class FaultHarness:
     def load(
         self, *, seconds: float = 0.0, rate: float | None = RATE, processes: int = 2, clients: int = 12
     ) -> AbstractAsyncContextManager[None]:
-        """The newest system under load from several processes: for so long, and for as long as the block lasts.
+        """The newest system under load from several processes, for a given time and as long as the block lasts.
 
-        `rate` is the wishes a second of all together; None: as many as go.
+        `rate` is the number of commands per second in all; None means as many as possible.
         """
         size = LoadSize(processes=processes, clients=clients, rate=rate)
         return self.current_run.crowd.load(min(seconds, BRIEF_LOAD_SECONDS) if self.brief else seconds, size)
@@ -150,7 +150,7 @@ class FaultHarness:
 
     @property
     def promises(self) -> Promises:
-        """What was promised on the newest system; whoever asks by hand enters it here."""
+        """What was promised on the newest system; requests made by hand are entered here."""
         return self.current_run.promises
 
     def rounds(self, many: int) -> int:
@@ -158,10 +158,10 @@ class FaultHarness:
         return min(many, 2) if self.brief else many
 
     def pause_verification(self) -> asyncio.Lock:
-        """`async with stage.blind():` while the database itself is away, nobody runs `verify`."""
+        """`async with stage.blind():` while the database itself is away, so that `verify` is not run."""
         return self.current_run.watch.lock
 
-    # what is said of it
+    # its description
 
     def predict(self, *, parked: int = 0, dead: int = 0) -> None:
         """So many events will be parked, and messages in the dead queue, at the end."""

@@ -24,7 +24,7 @@ KINDS: dict[str, ServerKind] = {"postgresql": POSTGRESQL, "mysql": MYSQL}
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateServer:
-    """A server that is this row's alone; `url` is what the service is told."""
+    """A server that only this row uses; `url` is the address that the service gets."""
 
     url: str
     server: Server

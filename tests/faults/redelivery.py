@@ -1,6 +1,6 @@
-"""All messages taken from a queue and dealt again: many times each, in any order, and what takes back before all.
+"""All messages of a queue are taken out and sent again: many times each, in any order, and withdrawals first.
 
-Nobody may consume meanwhile. A message holds many jobs, so every job comes so often.
+Nothing may consume in the meantime. A message holds many jobs, so each job is delivered as often.
 """
 
 from __future__ import annotations

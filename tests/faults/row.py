@@ -1,7 +1,7 @@
-"""A row of the table: what goes wrong, and on which databases it is tried. A file in `rows/` is a row.
+"""A row of the table: what goes wrong, and on which databases it is tried. Each file in `rows/` is a row.
 
-Its file defines `ROW`; nothing has to be told of it. `perform` gets a stage, opens a system on it, loads it and
-breaks something; it asserts that what it wanted to break did break. What must hold then is the judge's affair.
+Its file defines `ROW` and needs no registration. `perform` gets a stage, opens a system on it, loads it and breaks
+something; it asserts that this really broke. What must be true afterwards is checked by the judge.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.faults.row_run import RowRun
 from tests.faults.scoreboard import Outcome
 from tests.services import Services
 
-KILL_AFTER_SECONDS = 120.0  # seconds for a row to clear up after it was told to end
+KILL_AFTER_SECONDS = 120.0  # seconds for a row to clean up after it was stopped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,12 @@ class SuitePlan:
 
 
 def row_database_pairs(rows: Iterable[Row], on: Sequence[str]) -> list[tuple[Row, str]]:
-    """Each row on each database that it concerns and that is asked for."""
+    """Each selected row on each of its databases."""
     return [(row, database) for row in rows for database in row.databases if database in on]
 
 
 async def run(plan: SuitePlan, tell: Callable[[Outcome], None]) -> list[Outcome]:
-    """Perform everything; `tell` hears of each as it ends."""
+    """Run everything; `tell` is called with each outcome as it ends."""
     places = asyncio.Semaphore(plan.at_once)
 
     async def one(row: Row, database: str) -> Outcome:

@@ -15,12 +15,13 @@ MAX_SHOWN_LINES = 5  # lines of what was wrong
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One row on one database. Every number but the first two, `looks`, `parked`, `dead` and times should be 0.
+    """One row on one database. Every number except the first two, `looks`, `parked`, `dead` and times should be 0.
 
-    `attempts` requests were made and `acknowledged` answered with success; `lost`, `duplicated` are rows of the ledger;
-    `unexpected` answers; `looks` of verify saw `drift` so often; `cells` of counts and rollups are not as promised;
-    `pending` events and `depth` messages are left; `parked` events and `dead` messages are set aside, as against what
-    was predicted; `settling` is the seconds until nothing was pending. `wrong` tells each fault; `notes` what happened.
+    `attempts` requests were made and `acknowledged` answered with success; `lost` and `duplicated` are rows of the
+    ledger; `unexpected` counts answers; `drift` is how many of the `looks` of verify saw drift; `cells` counts cells
+    and rollups that are wrong; `pending` events and `depth` messages are left; `parked` events and `dead` messages were
+    set aside, compared with the prediction; `settling` is the time in seconds until nothing was pending. `wrong`
+    describes each fault, and `notes` what happened.
     """
 
     row: int
@@ -60,7 +61,7 @@ class Outcome:
         return "passed" if self.passed else "FAILED"
 
     def told(self) -> list[str]:
-        """What there is to say of it, line by line."""
+        """The outcome as text, line by line."""
         wrong = [*([self.failure] if self.failure else []), *self.fail[:MAX_SHOWN_LINES]]
         return [*self.notes, *(f"WRONG: {line}" for line in wrong)]
 

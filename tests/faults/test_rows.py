@@ -1,4 +1,4 @@
-"""Every row is found by itself, once, and says on what it is tried."""
+"""Every row is found exactly once, without registration, and names its databases."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ from typing import cast
 
 import msgspec
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.domain.event import Event
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.consumers.post import Post
 from sharetally.flow.relay import Relay
-from sharetally.ports import Broker, Message, Outbox, QueueState
+from sharetally.ports import Broker, Message, QueueState
 from tests.flow.harness import FutureDatabase
 
 
@@ -44,10 +44,10 @@ class FakeBroker:
 
 
 def make_relay(db: SqlDatabase | FutureDatabase, broker: object, *, every: float = 0.01) -> Relay:
-    outbox = cast(Outbox, db)
     return Relay(
-        outbox=outbox,
-        schema=cast(SqlDatabase, db),
+        events=db.events,
+        responses=db.responses,
+        sessions=db.sessions,
         broker=cast(Broker, broker),
         queues=[Count.queue, Post.queue],
         every=every,

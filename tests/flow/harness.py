@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -20,12 +21,13 @@ from sharetally.adapters.brokers.amqp import AmqpBroker
 from sharetally.adapters.brokers.memory import MemoryBroker
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.share import Trigger
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.announce import Announcer
 from sharetally.flow.committer import Committer
 from sharetally.flow.consumers.count import Count
@@ -41,9 +43,10 @@ from sharetally.flow.hooks import Hooks
 from sharetally.flow.jobs import to_messages, to_ref
 from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.publisher import Publisher
-from sharetally.flow.sharing import Share
+from sharetally.flow.queries import Queries
+from sharetally.flow.share_commands import Share
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import Broker, Meter
+from sharetally.ports import Broker, CountStore, EventStore, Meter, ResponseStore, SessionStore
 
 TIMEOUT = 30.0  # seconds; only what is broken takes so long
 QUEUES = (Count.queue, Post.queue, Inbound.queue, Feed.queue, DELIVERIES)
@@ -51,7 +54,7 @@ VIDEO = ContentRef(type="video", id="abc")
 
 
 class RecordingMeter(Meter):
-    """Remembers how many jobs had which outcome, and how many wishes each commit."""
+    """Remembers how many jobs had which outcome, and how many commands each commit had."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -98,18 +101,22 @@ class Harness:
 
     def count(self, *, feed: bool = False) -> Count:
         """The counter, without a cache."""
-        announcer = Announcer(reads=self.db, cache=None)
+        announcer = Announcer(counts=self.db.counts, cache=None)
         return Count(
-            ledger=self.db, outbox=self.db, announcer=announcer, on_follow_up=self.publisher.take if feed else None
+            ledger=self.db,
+            events=self.db.events,
+            announcer=announcer,
+            on_follow_up=self.publisher.take if feed else None,
         )
 
     def inbound(self) -> Inbound:
         """What takes jobs from outside."""
-        return Inbound(ledger=self.db, outbox=self.db, committer=self.committer, clock=self.clock)
+        adjustments = Adjustments(committer=self.committer)
+        return Inbound(ledger=self.db, events=self.db.events, adjustments=adjustments, clock=self.clock)
 
     def worker(self, consumer: Consumer[Any]) -> Worker[Any]:
         """A worker of this consumer."""
-        return Worker(broker=self.broker, outbox=self.db, consumer=consumer, meter=self.meter)
+        return Worker(broker=self.broker, events=self.db.events, consumer=consumer, meter=self.meter)
 
     def deliveries(self, *handlers: Handler) -> DeliveryLoop:
         """What delivers: posts, unless handlers are given."""
@@ -132,7 +139,7 @@ class Harness:
 
     async def pending(self) -> int:
         """Events that are neither counted nor parked."""
-        return (await self.db.backlog()).pending
+        return (await self.db.events.backlog()).pending
 
     async def all_counted(self) -> bool:
         """Whether nothing waits any more."""
@@ -140,18 +147,18 @@ class Harness:
 
     async def counts_match_ledger(self) -> bool:
         """Whether counts and ledger agree, every cell."""
-        return (await self.db.verify(None, lambda _: None)).drifted == ()
+        return (await self.db.proof.verify(None, lambda _: None)).drifted == ()
 
     async def shares(self, content: ContentRef = VIDEO) -> int:
         """The stored count."""
-        return (await self.db.counts([content]))[0].shares
+        return (await self.db.counts.stored([content]))[0].shares
 
 
 @asynccontextmanager
 async def open_harness(db: SqlDatabase, broker: Broker, *, hooks: Sequence[object] = ()) -> AsyncIterator[Harness]:
     """The parts over this database and broker; committer and publisher are at work."""
     clock, publisher, meter = DatabaseClock(), Publisher(broker), RecordingMeter()
-    await clock.measure(db)
+    await clock.measure(db.events)
     await broker.open(QUEUES)
     told = Hooks(hooks, seconds=TIMEOUT)  # a busy machine is no slow hook
     nudge = Nudge(broker)
@@ -167,7 +174,7 @@ async def open_harness(db: SqlDatabase, broker: Broker, *, hooks: Sequence[objec
 
 @asynccontextmanager
 async def run_in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """These run beside the test; one that breaks fails it."""
+    """Run these while the test runs; if one fails, the test fails."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -182,7 +189,7 @@ async def run_in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[
 
 @asynccontextmanager
 async def run_workers(*workers: Worker[Any] | DeliveryLoop) -> AsyncIterator[asyncio.Event]:
-    """These work beside the test, and are told to stop at its end; the event stops them earlier."""
+    """Run these workers while the test runs and stop them at its end; the event stops them earlier."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
     try:
@@ -197,7 +204,7 @@ async def run_workers(*workers: Worker[Any] | DeliveryLoop) -> AsyncIterator[asy
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what nobody announces."""
+    """Wait for a condition that nothing announces."""
     async with asyncio.timeout(TIMEOUT):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -210,13 +217,19 @@ def make_broker(url: str, *, feed: bool = True) -> Broker:
 
 async def backdate_sent_events(db: SqlDatabase, seconds: float = 60.0) -> None:
     """Set all send times back, as if so much time had passed."""
-    then = await db.now() - timedelta(seconds=seconds)
+    then = await db.events.now() - timedelta(seconds=seconds)
     async with db._engine.write_transaction() as connection:
         await connection.run(tables.events.update().values(sent_at=then))
 
 
+def queries_of_counts(counts: CountStore) -> Queries:
+    """Queries over these counts, without a cache; there are no links and no shares."""
+    nothing = cast(Any, SimpleNamespace(targets=None))
+    return Queries(counts=counts, links=nothing, shares=nothing, cache=None)
+
+
 class FutureDatabase:
-    """The database of a later day, `by` ahead of the real one; while `away` it does not answer."""
+    """The database of a later day, `by` ahead of the real one; while `away` its events do not answer."""
 
     def __init__(self, db: SqlDatabase) -> None:
         self._db = db
@@ -224,19 +237,34 @@ class FutureDatabase:
         self.away = False
         self.asked = 0
 
+    @property
+    def events(self) -> EventStore:
+        """Itself: what is not overridden below comes from the real store."""
+        return cast(EventStore, self)
+
+    @property
+    def responses(self) -> ResponseStore:
+        """The real ones."""
+        return self._db.responses
+
+    @property
+    def sessions(self) -> SessionStore:
+        """The real ones."""
+        return self._db.sessions
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._db, name)
+        return getattr(self._db.events, name)
 
     async def now(self) -> datetime:
         """Later."""
-        return await self._db.now() + self.by
+        return await self._db.events.now() + self.by
 
     async def has_unburned_older_than(self, seconds: float) -> bool:
         """What waited so long by then."""
         self.asked += 1
         if self.away:
             raise Unavailable("the database is away")
-        return await self._db.has_unburned_older_than(seconds - self.by.total_seconds())
+        return await self._db.events.has_unburned_older_than(seconds - self.by.total_seconds())
 
 
 # RabbitMQ as others use it

@@ -1,4 +1,4 @@
-"""What the committer's tests share: a committer at work over a database, wishes, and answers under a key."""
+"""What the committer's tests share: a running committer over a database, commands, and answers under a key."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hashlib import sha256
 from typing import Any
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
 from sharetally.domain.share import Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
-from sharetally.flow.sharing import Share, ShareResult, Withdraw
+from sharetally.flow.share_commands import Share, ShareResult, Withdraw
 from sharetally.flow.unit_of_work import IdempotentCommand, UnitOfWork
 from sharetally.ports import IdempotencyKey, Ledger, LockSet, Meter, StoredResponse
 
@@ -26,7 +26,7 @@ GENEROUS_TIMEOUT = 30.0  # seconds that a hook has; a busy machine is no slow ho
 
 
 class CommitSizeMeter(Meter):
-    """Remembers how many wishes each commit had."""
+    """Remembers how many commands each commit had."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -74,7 +74,7 @@ async def run_committer(
     """One process: a committer over this database, or over a ledger in front of it."""
     told = Hooks(hooks, seconds=hook_seconds)
     clock, meter, published = DatabaseClock(), CommitSizeMeter(), list[Event]()
-    await clock.measure(db)
+    await clock.measure(db.events)
     committer = Committer(ledger=ledger or db, clock=clock, hooks=told, meter=meter, on_committed=published.extend)
     running = asyncio.create_task(committer.run())
     try:
@@ -92,7 +92,7 @@ def caller(user: str) -> Caller:
 def share(
     user: str = "anna", *platforms: str, content: ContentRef = VIDEO, request: Trigger = Trigger.DECLARE
 ) -> Share:
-    """A user's wish to share, on twitter unless others are named."""
+    """A user's command to share, on twitter unless other platforms are named."""
     return Share(content=content, caller=caller(user), platforms=platforms or ("twitter",), trigger=request)
 
 
@@ -101,7 +101,7 @@ def withdraw(user: str = "anna", platform: str = "twitter") -> Withdraw:
 
 
 def idempotent(key: str, *, asked: str = "share", user: str = "anna") -> IdempotentCommand:
-    """An Idempotency-Key; the answer tells the record and whether it was there before."""
+    """An Idempotency-Key; the answer holds the record and whether it existed before."""
     return IdempotentCommand(
         key=IdempotencyKey(caller=user, key=key), request_hash=sha256(asked.encode()).digest(), render=_rendered
     )
@@ -118,7 +118,7 @@ def _told(result: ShareResult) -> str:
 
 
 class FailingCommand:
-    """A wish with a fault of its own."""
+    """A command with a fault of its own."""
 
     def lock_set(self) -> LockSet:
         """Nothing."""
@@ -130,7 +130,7 @@ class FailingCommand:
 
 
 async def gather_outcomes(answers: Iterable[Awaitable[Any]]) -> list[Any]:
-    """All outcomes in order; what refused a wish stands in its place."""
+    """All outcomes in order; for a rejected command it is the error."""
     return await asyncio.gather(*answers, return_exceptions=True)
 
 

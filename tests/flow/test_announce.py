@@ -1,4 +1,4 @@
-"""Announcing: the newest count gets to the cache, an older one never over it, and a fault harms nobody."""
+"""Announcing: the newest count reaches the cache, an older one never replaces it, and a fault affects nothing else."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from sharetally.adapters.caches.memory import MemoryCache
 from sharetally.adapters.channels.memory import MemoryChannel
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.domain.errors import Unavailable
 from sharetally.flow.announce import MAX_PER_STATEMENT, Announcer
-from sharetally.ports import ReadStore
+from sharetally.ports import CountStore
 from tests.contracts.database_rows import ARTICLE, VIDEO, count_events, insert_shares, open_empty_database, record
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ async def cache() -> AsyncIterator[MemoryCache]:
 
 
 class Hesitant:
-    """Reads at once, and tells only when it may."""
+    """Reads at once, and announces only when it is allowed to."""
 
     def __init__(self, db: SqlDatabase) -> None:
         self._db = db
@@ -46,9 +46,9 @@ class Hesitant:
         self.tell = asyncio.Event()
         self.asked: list[int] = []
 
-    async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
+    async def stored(self, contents: Sequence[ContentRef]) -> list[Count]:
         self.asked.append(len(contents))
-        found = await self._db.counts(contents)
+        found = await self._db.counts.stored(contents)
         self.read.set()
         await self.tell.wait()
         return found
@@ -69,24 +69,24 @@ class Names(MemoryChannel):
 
 async def test_without_a_cache_nothing_is_read_for_a_channel_that_carries_no_counts(db: SqlDatabase) -> None:
     names, reading = Names(), Hesitant(db)
-    await Announcer(reads=cast(ReadStore, reading), cache=None, channel=names).announce({VIDEO, ARTICLE})
+    await Announcer(counts=cast(CountStore, reading), cache=None, channel=names).announce({VIDEO, ARTICLE})
     assert (names.moved, reading.asked) == (sorted([VIDEO, ARTICLE]), [])
 
 
 async def test_what_stands_is_cached(db: SqlDatabase, cache: MemoryCache) -> None:
     await count_events(db, await insert_shares(db, record(), record(content=ARTICLE)))
-    await Announcer(reads=db, cache=cache).announce({VIDEO, ARTICLE})
-    assert await cache.get([VIDEO, ARTICLE]) == await db.counts([VIDEO, ARTICLE])
+    await Announcer(counts=db.counts, cache=cache).announce({VIDEO, ARTICLE})
+    assert await cache.get([VIDEO, ARTICLE]) == await db.counts.stored([VIDEO, ARTICLE])
 
 
 async def test_a_late_announcement_never_overwrites_a_newer_count(db: SqlDatabase, cache: MemoryCache) -> None:
-    """Read before another's count, told after it: the lower version stays out."""
+    """Read before another count and announced after it: the lower version is ignored."""
     await count_events(db, await insert_shares(db, record()))
     late = Hesitant(db)
-    telling = asyncio.create_task(Announcer(reads=cast(ReadStore, late), cache=cache).announce([VIDEO]))
+    telling = asyncio.create_task(Announcer(counts=cast(CountStore, late), cache=cache).announce([VIDEO]))
     await late.read.wait()
     await count_events(db, await insert_shares(db, record(user_id="bert")))
-    await Announcer(reads=db, cache=cache).announce([VIDEO])
+    await Announcer(counts=db.counts, cache=cache).announce([VIDEO])
     late.tell.set()
     await telling
     (found,) = await cache.get([VIDEO])
@@ -98,23 +98,23 @@ async def test_many_contents_are_read_in_parts(db: SqlDatabase, cache: MemoryCac
     reading = Hesitant(db)
     reading.tell.set()
     contents = [ContentRef(type="video", id=f"{number}") for number in range(2 * MAX_PER_STATEMENT + 1)]
-    await Announcer(reads=cast(ReadStore, reading), cache=cache).announce(contents)
+    await Announcer(counts=cast(CountStore, reading), cache=cache).announce(contents)
     assert reading.asked == [MAX_PER_STATEMENT, MAX_PER_STATEMENT, 1]
 
 
 async def test_without_a_cache_nothing_is_read(db: SqlDatabase) -> None:
     reading = Hesitant(db)
-    await Announcer(reads=cast(ReadStore, reading), cache=None).announce([VIDEO])
+    await Announcer(counts=cast(CountStore, reading), cache=None).announce([VIDEO])
     assert reading.asked == []
 
 
 class Away:
     """A database that does not answer."""
 
-    async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
+    async def stored(self, contents: Sequence[ContentRef]) -> list[Count]:
         raise Unavailable("the database is away")
 
 
 async def test_an_announcement_failure_is_contained(cache: MemoryCache) -> None:
-    await Announcer(reads=cast(ReadStore, Away()), cache=cache).announce([VIDEO])
+    await Announcer(counts=cast(CountStore, Away()), cache=cache).announce([VIDEO])
     assert await cache.get([VIDEO]) == [None]

@@ -1,4 +1,4 @@
-"""The group commit over real databases: exactly one of many finds nothing there, and nobody pays for another."""
+"""The group commit on real databases: exactly one of many creates the record, and no command fails for another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import DataRejected, IdempotencyKeyReused, NotFound, QueueFull, Unavailable
 from sharetally.domain.event import Event
@@ -52,18 +52,18 @@ async def db(url: str) -> AsyncIterator[SqlDatabase]:
 
 async def actions(db: SqlDatabase) -> list[str]:
     """What the audit says, oldest first."""
-    return [line.action for line in await db.audit(AuditFilter(), limit=1_000, after=None)][::-1]
+    return [line.action for line in await db.audit.page(AuditFilter(), limit=1_000, after=None)][::-1]
 
 
 async def users(db: SqlDatabase, *named: str) -> set[str]:
     """Who of these has a record of VIDEO."""
-    return {user for user in named if await db.user_records(VIDEO, user)}
+    return {user for user in named if await db.shares.of_user(VIDEO, user)}
 
 
 async def exact(db: SqlDatabase) -> int:
     """The shares of VIDEO, counted or not; nothing may be off."""
-    assert (await db.verify(None, lambda _: None)).drifted == ()
-    return (await db.consistent([VIDEO]))[0].shares
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
+    return (await db.counts.exact([VIDEO]))[0].shares
 
 
 # one of many
@@ -176,7 +176,7 @@ async def test_a_cancelled_caller_does_not_affect_others_in_its_commit(db: SqlDa
     gone = [isinstance(each, asyncio.CancelledError) for each in outcomes]
     assert gone == [each % 3 == 0 for each in range(10)]
     assert already_shared_flags([*(each for each in outcomes if isinstance(each, list)), again]) == [False] * 7
-    assert (await db.verify(None, lambda _: None)).drifted == ()
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
 async def test_a_reshare_is_told_and_counts_nothing(db: SqlDatabase) -> None:
@@ -213,7 +213,7 @@ async def test_what_is_published_is_what_was_written(db: SqlDatabase) -> None:
     assert await stored_events(db, work.published) == work.published
     assert len(work.published) == 2
     await count_events(db, work.published)
-    assert (await db.counts([VIDEO]))[0].shares == 2
+    assert (await db.counts.stored([VIDEO]))[0].shares == 2
 
 
 async def stored_events(db: SqlDatabase, events: list[Event]) -> list[Event]:
@@ -261,7 +261,7 @@ async def test_another_request_under_a_key_is_refused_alone(db: SqlDatabase) -> 
     assert isinstance(reused, IdempotencyKeyReused)
     assert first.body.endswith(b" False")
     assert other_caller.body.endswith(b" False")
-    assert await db.user_records(VIDEO, "anna") == {"twitter": (await db.user_records(VIDEO, "anna"))["twitter"]}
+    assert await db.shares.of_user(VIDEO, "anna") == {"twitter": (await db.shares.of_user(VIDEO, "anna"))["twitter"]}
     assert await actions(db) == ["shared", "shared"]
 
 
@@ -316,7 +316,7 @@ async def test_draining_an_idle_committer_returns_immediately(db: SqlDatabase) -
 
 
 async def test_nobody_is_left_waiting_when_it_is_stopped(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped in the middle of a commit: its wishes are in doubt, those behind it were not written."""
+    """Stopped during a commit: the outcome of its commands is unknown, and those waiting behind it were not written."""
     monkeypatch.setattr(committer, "MAX_BATCH", 3)
     async with run_committer(db) as work:
         waiting = [asyncio.create_task(work.committer.submit(share(f"user {each}"))) for each in range(5)]
@@ -327,7 +327,7 @@ async def test_nobody_is_left_waiting_when_it_is_stopped(db: SqlDatabase, monkey
             await work.committer.submit(share("late"))
     assert [type(each) for each in outcomes] == [Unavailable] * 3 + [QueueFull] * 2
     assert await users(db, "user 3", "user 4", "late") == set()
-    assert (await db.verify(None, lambda _: None)).drifted == ()
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
 async def test_concurrent_commands_and_counting_stay_consistent(db: SqlDatabase) -> None:
@@ -343,5 +343,5 @@ async def test_concurrent_commands_and_counting_stay_consistent(db: SqlDatabase)
             await count_events(db, work.published)
         await asking
     await count_events(db, work.published)
-    assert (await db.backlog()).pending == 0
+    assert (await db.events.backlog()).pending == 0
     assert await exact(db) == 30

@@ -1,4 +1,4 @@
-"""When the ledger fails: what passes runs again, a lost reply to COMMIT is looked into, the rest is said to all."""
+"""When the ledger fails: transient errors are retried, a lost reply to COMMIT is checked, others reach all callers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.errors import CommitOutcomeUnknown, TransientConflict, Unavailable
 from sharetally.flow import committer
@@ -27,10 +27,10 @@ LOST_AFTER, LOST_BEFORE, GONE, DEADLOCK = "lost after", "lost before", "gone", "
 
 
 class FakeLedger:
-    """A real ledger behind a line that fails, once for each word in `faults`; then it is sound.
+    """A real ledger behind a connection that fails once for each word in `faults` and then works.
 
-    `lost after`: the COMMIT arrived, its reply did not. `lost before`: neither did. `gone`: nobody to begin
-    with. `deadlock`: rolled back. `deaf` looks after a lost reply find nobody either.
+    `lost after`: the COMMIT arrived, but its reply did not. `lost before`: neither did. `gone`: no connection to begin
+    with. `deadlock`: rolled back. `deaf`: the check after a lost reply fails as well.
     """
 
     def __init__(self, db: SqlDatabase, *faults: str, deaf: int = 0) -> None:
@@ -86,7 +86,7 @@ async def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
 
 
 async def lines(db: SqlDatabase) -> int:
-    return len(await db.audit(AuditFilter(), limit=100, after=None))
+    return len(await db.audit.page(AuditFilter(), limit=100, after=None))
 
 
 # the reply to COMMIT
@@ -152,13 +152,13 @@ async def test_a_deadlocked_commit_is_retried_with_the_same_ids(db: SqlDatabase)
         ((result,),) = await asyncio.gather(work.committer.submit(share()))
     assert not result.already_shared
     assert ledger.begun == 6
-    assert await db.user_records(VIDEO, "anna") == {"twitter": result.record}
+    assert await db.shares.of_user(VIDEO, "anna") == {"twitter": result.record}
     assert [event.share_id for event in work.published] == [result.record.id]
     assert await lines(db) == 1
 
 
 async def test_a_long_held_lock_fails_the_commit(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each try waits for seconds: twenty of them and nobody would be there any more to hear the answer."""
+    """Each attempt waits for seconds: after twenty of them, no caller would be waiting for the answer."""
     monkeypatch.setattr(committer, "RETRY_SECONDS", 0.0)
     ledger = FakeLedger(db, DEADLOCK)
     async with run_committer(db, ledger=ledger) as work:

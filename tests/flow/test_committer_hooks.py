@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.errors import Conflict, DataRejected, NotFound, Unavailable
 from sharetally.domain.event import Event
 from sharetally.domain.ids import new_id
@@ -101,7 +101,7 @@ class Waits(Notes):
 
 
 class Misspells(Notes):
-    """Asks the database what it does not understand."""
+    """Sends the database a statement that it does not understand."""
 
     async def for_berta(self, tx: Transaction) -> None:
         """Never."""
@@ -109,7 +109,7 @@ class Misspells(Notes):
 
 
 class Swallows(Notes):
-    """Asks what the database does not understand, and goes on as if nothing had been."""
+    """Sends the database a statement that it does not understand, and continues as if nothing had happened."""
 
     async def for_berta(self, tx: Transaction) -> None:
         """Never."""
@@ -126,7 +126,7 @@ class Repeats(Notes):
 
 
 class Lingers(Notes):
-    """Asks the database for what takes longer than it has."""
+    """Runs a statement that takes longer than the hook has."""
 
     def __init__(self, statement: str) -> None:
         self._statement = statement
@@ -137,7 +137,7 @@ class Lingers(Notes):
 
 
 async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = GENEROUS_TIMEOUT) -> Exception:
-    """Berta among her neighbours: theirs is committed, nothing of hers is there; what she hears."""
+    """Berta between her neighbours: theirs is committed, nothing of hers is; returns the error that she gets."""
     async with run_committer(db, hooks=[hook], hook_seconds=hook_seconds) as work:
         wanted = [*NEIGHBOURS[:3], "berta", *NEIGHBOURS[3:]]
         outcomes = await gather_outcomes(work.committer.submit(share(user)) for user in wanted)
@@ -145,10 +145,10 @@ async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = 
         assert already_shared_flags(outcomes) == [False] * 6
         assert {event.user_id for event in work.published} == set(NEIGHBOURS)
     assert await noted(db) == NEIGHBOURS
-    assert await db.user_records(VIDEO, "berta") == {}
-    assert {line.user_id for line in await db.audit(AuditFilter(), limit=50, after=None)} == set(NEIGHBOURS)
-    assert (await db.verify(None, lambda _: None)).drifted == ()
-    assert (await db.consistent([VIDEO]))[0].shares == 6
+    assert await db.shares.of_user(VIDEO, "berta") == {}
+    assert {line.user_id for line in await db.audit.page(AuditFilter(), limit=50, after=None)} == set(NEIGHBOURS)
+    assert (await db.proof.verify(None, lambda _: None)).drifted == ()
+    assert (await db.counts.exact([VIDEO]))[0].shares == 6
     assert isinstance(refused, Exception)
     return refused
 
@@ -231,7 +231,7 @@ async def test_hook_events_commit_and_roll_back_with_their_request(db: SqlDataba
         await gather_outcomes(work.committer.submit(share(user)) for user in told)
         published = {(event.job, event.user_id) for event in work.published}
     assert published == {("share_created", "anna"), ("told", "anna")}
-    assert (await db.backlog()).pending == 2
+    assert (await db.events.backlog()).pending == 2
 
 
 async def test_a_rejected_command_runs_no_hook(db: SqlDatabase) -> None:
@@ -252,7 +252,7 @@ async def test_hooks_see_what_stood_before_and_after(db: SqlDatabase) -> None:
     told: list[tuple[str, tuple[Status, int], tuple[Status, int] | None]] = []
 
     class Listens:
-        """Remembers what it is told."""
+        """Remembers its calls."""
 
         async def after_create(self, tx: Transaction, entity: Entity) -> None:
             """It is there already, in this transaction."""
@@ -265,7 +265,7 @@ async def test_hooks_see_what_stood_before_and_after(db: SqlDatabase) -> None:
             told.append(("updated", _stand(before), _stand(after)))
 
         async def after_delete(self, tx: Transaction, entity: Entity) -> None:
-            """As it stood before."""
+            """The entity as it was before."""
             told.append(("deleted", _stand(entity), None))
 
     async with run_committer(db, hooks=[Listens()]) as work:

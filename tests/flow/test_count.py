@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.caches.memory import MemoryCache
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import TransientConflict
 from sharetally.domain.event import Event, Job
@@ -62,8 +62,8 @@ def count(db: SqlDatabase) -> Count:
 
 
 def counter(db: SqlDatabase, cache: MemoryCache | None = None) -> Count:
-    announcer = Announcer(reads=db, cache=cache)
-    return Count(ledger=db, outbox=db, announcer=announcer, on_follow_up=None)
+    announcer = Announcer(counts=db.counts, cache=cache)
+    return Count(ledger=db, events=db.events, announcer=announcer, on_follow_up=None)
 
 
 def heads(*events: Event) -> list[EventRef]:
@@ -81,23 +81,23 @@ def outcomes(results: Sequence[JobResult]) -> list[str]:
 
 
 async def total(db: SqlDatabase, content: ContentRef = VIDEO) -> int:
-    return (await db.counts([content]))[0].shares
+    return (await db.counts.stored([content]))[0].shares
 
 
 async def proven(db: SqlDatabase) -> bool:
-    return (await db.verify(None, lambda _: None)).drifted == ()
+    return (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
 async def test_an_event_is_counted_once(db: SqlDatabase, count: Count) -> None:
     events = await insert_shares(db, record(), record(user_id="bert", platform="whatsapp"), link(channel="mail"))
     assert outcomes(await results(count, heads(*events))) == ["counted"] * 3
     assert outcomes(await results(count, heads(*events))) == ["duplicate"] * 3
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert found.shares == 3
     assert found.evidence == {"declared": 2, "link": 1}
     assert found.channel == {"twitter": 1, "whatsapp": 1, "mail": 1}
     assert await proven(db)
-    assert (await db.backlog()).pending == 0
+    assert (await db.events.backlog()).pending == 0
 
 
 async def test_twice_in_one_batch_is_once(db: SqlDatabase, count: Count) -> None:
@@ -145,7 +145,7 @@ async def test_another_owners_events_are_left_alone(db: SqlDatabase, count: Coun
     post = created_event(record(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, payload="twitter")
     await write_rows(db, Writes(events=[post]))
     assert outcomes(await results(count, heads(post))) == ["duplicate"]
-    assert (await db.backlog()).pending == 1
+    assert (await db.events.backlog()).pending == 1
 
 
 async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> None:
@@ -153,7 +153,7 @@ async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> N
     await count.park(to_ref(event), "looks odd")
     assert outcomes(await results(count, heads(event))) == ["duplicate"]
     assert await total(db) == 0
-    (parked,) = await db.parked(limit=10)
+    (parked,) = await db.events.parked(limit=10)
     assert (parked.event, parked.reason) == (event, "looks odd")
     assert await proven(db)
 
@@ -164,29 +164,29 @@ async def test_a_reshare_changes_only_the_last_shared_time(db: SqlDatabase, coun
     again = created_event(stands, job=Job.SHARE_UPDATED, delta=0, cell_delta=0, at=AT + timedelta(hours=1))
     await write_rows(db, Writes(events=[again]))
     await count.handle(heads(again, *events))
-    status = (await db.platform_status(VIDEO))["twitter"]
+    status = (await db.counts.by_platform(VIDEO))["twitter"]
     assert (status.shares, status.last_shared_at) == (1, AT + timedelta(hours=1))
     assert await total(db) == 1
     assert await proven(db)
 
 
 async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> None:
-    """The worker that counted it died before it told anybody."""
+    """The worker that counted it died before it announced the count."""
     (event,) = await insert_shares(db, record())
     await counter(db).handle(heads(event))
     cache = MemoryCache()
     await cache.open()
     await counter(db, cache).handle(heads(event))
-    assert await cache.get([VIDEO]) == await db.counts([VIDEO])
+    assert await cache.get([VIDEO]) == await db.counts.stored([VIDEO])
     await cache.close()
 
 
 async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
-    """Nobody reads a line about each job: the database counts by itself, and tells how many."""
+    """Nobody reads a log line for each job: the database counts by itself and returns how many."""
     cache = MemoryCache()
     await cache.open()
-    announcer = Announcer(reads=db, cache=cache)
-    quiet = Count(ledger=db, outbox=db, announcer=announcer, on_follow_up=None, wants_results=lambda: False)
+    announcer = Announcer(counts=db.counts, cache=cache)
+    quiet = Count(ledger=db, events=db.events, announcer=announcer, on_follow_up=None, wants_results=lambda: False)
     events = await insert_shares(db, record(), record(user_id="bert"), link(content=ARTICLE))
     withdrawn = deleted_event(record(id=events[1].share_id, user_id="bert"))
     gone = deleted_event(record(user_id="cora"))
@@ -200,8 +200,8 @@ async def test_without_a_listener_numbers_are_enough(db: SqlDatabase) -> None:
             ("share_deleted", "duplicate"): 1,
         }
     )
-    assert [found.shares for found in await db.counts([VIDEO, ARTICLE])] == [1, 1]
-    assert await cache.get([VIDEO, ARTICLE]) == await db.counts([VIDEO, ARTICLE])
+    assert [found.shares for found in await db.counts.stored([VIDEO, ARTICLE])] == [1, 1]
+    assert await cache.get([VIDEO, ARTICLE]) == await db.counts.stored([VIDEO, ARTICLE])
     await cache.close()
 
 
@@ -233,17 +233,17 @@ async def test_five_times_each_and_shuffled(db: SqlDatabase, url: str, seed: int
             parts = (batches[0::3], batches[1::3], batches[2::3])
             counters = (counter(db), counter(other), counter(other))
             await asyncio.gather(*(deliver(who, part) for who, part in zip(counters, parts, strict=True)))
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert found.channel == {name: shares for name, shares in channels.items() if shares > 0}
     assert found.shares == sum(channels.values())
     assert found.evidence["declared"] == channels["twitter"]
-    assert (await db.backlog()).pending == 0
+    assert (await db.events.backlog()).pending == 0
     assert await proven(db)
 
 
 @pytest.mark.parametrize("url", SERVERS, indirect=True)
 async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str) -> None:
-    """A move, here from declared to posted, is one event: whoever comes first, the total stays."""
+    """A move, here from declared to posted, is one event: in any order of counting, the total stays."""
     posted = record(evidence=Evidence.POSTED)
     made = created_event(posted._replace(evidence=Evidence.DECLARED))
     assert made.to is not None
@@ -253,6 +253,6 @@ async def test_two_counters_with_the_same_jobs_at_once(db: SqlDatabase, url: str
         jobs = heads(confirmed, made)
         found_by = await asyncio.gather(*(results(counter(each), jobs) for each in (db, other, db)))
     assert sorted(outcomes([one for some in found_by for one in some])) == ["counted"] * 2 + ["duplicate"] * 4
-    (found,) = await db.counts([VIDEO])
+    (found,) = await db.counts.stored([VIDEO])
     assert (found.shares, found.evidence) == (1, {"posted": 1})
     assert await proven(db)

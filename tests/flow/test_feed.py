@@ -13,7 +13,7 @@ import pytest
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from sharetally.adapters.brokers.amqp import AmqpBroker
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.errors import BrokerUnavailable
 from sharetally.domain.event import Event, Job
 from sharetally.flow.consumers.feed import Feed
@@ -72,7 +72,7 @@ async def harness(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Harness]:
 
 @pytest.fixture
 async def listener(amqp_url: str, harness: Harness) -> AsyncIterator[AbstractChannel]:
-    """A foreign service whose queue `heard` is bound to everything."""
+    """An external service whose queue `heard` is bound to everything."""
     async with open_channel(amqp_url) as channel:
         await channel.queue_declare("heard", durable=True)
         await channel.queue_bind("heard", "sharetally.events", "#")
@@ -83,11 +83,11 @@ on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
 def feed(harness: Harness) -> Feed:
-    return Feed(ledger=harness.db, outbox=harness.db, broker=harness.broker)
+    return Feed(ledger=harness.db, events=harness.db.events, broker=harness.broker)
 
 
 async def counted_and_told(harness: Harness, *events: Event) -> None:
-    """Count these, and tell what follows."""
+    """Count these, and return the feed's messages."""
     async with run_workers(harness.worker(harness.count(feed=True)), harness.worker(feed(harness))):
         await harness.send(*events)
         await wait_until(lambda: _burned(harness, *events))
@@ -191,7 +191,14 @@ async def test_feed_messages_wait_while_the_broker_is_unavailable(db: SqlDatabas
         await harness.count(feed=True).handle([to_ref(event)])
         assert await harness.pending() == 1
         await backdate_sent_events(db)
-        relay = Relay(outbox=db, schema=db, broker=harness.broker, queues=QUEUES, every=0.05)
+        relay = Relay(
+            events=db.events,
+            responses=db.responses,
+            sessions=db.sessions,
+            broker=harness.broker,
+            queues=QUEUES,
+            every=0.05,
+        )
         async with (
             run_workers(harness.worker(feed(harness))),
             run_in_background(relay.run()),
@@ -208,7 +215,7 @@ async def test_feed_messages_wait_while_the_broker_is_unavailable(db: SqlDatabas
 async def test_events_that_could_not_be_published_are_not_burned(harness: Harness, amqp_url: str) -> None:
     (event,) = await insert_shares(harness.db, record())
     await harness.count(feed=True).handle([to_ref(event)])
-    (told,) = await harness.db.claim([str(Job.SHARE_FEED)], None, 10)
+    (told,) = await harness.db.events.claim([str(Job.SHARE_FEED)], None, 10)
     await harness.broker.close()
     with pytest.raises(BrokerUnavailable):
         await feed(harness).handle([told])
@@ -225,4 +232,7 @@ async def test_a_disabled_feed_publishes_nothing(harness: Harness, listener: Abs
     async with run_workers(harness.worker(harness.count())):
         await harness.send(*events)
         await wait_until(harness.all_counted)
-    assert await harness.db.claim([str(Job.SHARE_FEED)], await harness.db.now() + timedelta(days=1), 10) == []
+    assert (
+        await harness.db.events.claim([str(Job.SHARE_FEED)], await harness.db.events.now() + timedelta(days=1), 10)
+        == []
+    )

@@ -1,4 +1,4 @@
-"""Hooks: who may refuse, who is told of what, and that one that fails takes only its own request with it."""
+"""Hooks: which may refuse, which are called when, and that a failing one fails only its own request."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Conflict, Forbidden, Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Trigger
 from sharetally.flow.hooks import Hooks
-from sharetally.flow.links import CreateLink, DeleteLink, PatchLink
-from sharetally.flow.sharing import Share, Withdraw
+from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
+from sharetally.flow.share_commands import Share, Withdraw
 from sharetally.flow.unit_of_work import Entity
 from sharetally.ports import Transaction
 from tests.contracts.database_rows import (
@@ -91,11 +91,11 @@ def test_without_writing_hooks_no_savepoints_are_used() -> None:
     assert Hooks([Doorkeeper(), Diary()]).write
 
 
-# who is told
+# which hooks are called
 
 
 class Diary:
-    """Keeps a table of its own, in the transaction that it is told about; `trouble` comes after the writing."""
+    """Keeps its own table, in the transaction that it is given; `trouble` happens after the write."""
 
     def __init__(self) -> None:
         self.trouble = ""

@@ -76,7 +76,7 @@ def test_only_the_request_whose_hook_fails_fails(program: Program, here: str) ->
     tokens = {user: sign(user) for user in (*welcome, *REFUSED, "sleeps")}
 
     def share(user: str, tries: int = 10) -> tuple[int, Any]:
-        """On a busy machine a sound hook may be too slow too: nothing was written, so it is asked again."""
+        """On a busy machine a correct hook may be too slow as well: nothing was written, so the request is repeated."""
         said = fetch(f"{here}/videos/abc/share", token=tokens[user], body={"platforms": ["twitter"]})
         return share(user, tries - 1) if said[0] == 503 and user != "sleeps" and tries else said
 

@@ -1,4 +1,4 @@
-"""Jobs from other services: each counted once per jobId; what is none is parked with its reason, or buried."""
+"""Jobs from other services: each is counted once per jobId; an invalid one is parked with its reason, or rejected."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def handled(harness: Harness, jobs: int) -> None:
 
 
 async def reasons(harness: Harness) -> list[str]:
-    return [parked.reason for parked in await harness.db.parked(limit=100)]
+    return [parked.reason for parked in await harness.db.events.parked(limit=100)]
 
 
 async def test_the_documents_three_jobs(harness: Harness, channel: AbstractChannel) -> None:
@@ -94,7 +94,7 @@ async def test_the_documents_three_jobs(harness: Harness, channel: AbstractChann
     await send(channel, correction("4", "increment", amount=40, reason="imported", actor="ops"), "share_count_update")
     await send(channel, correction("5", "decrement"), "share_count_update")
     await handled(harness, 5)
-    (found,) = await harness.db.counts([ARTICLE])
+    (found,) = await harness.db.counts.stored([ARTICLE])
     assert found.shares == 1 + 1 - 1 + 40 - 1
     assert (found.evidence, found.channel["mail"], found.campaign["spring"]) == ({"adjusted": 40}, 1, 1)
     assert await reasons(harness) == []
@@ -106,7 +106,7 @@ async def test_who_asked_for_it_is_in_the_audit(harness: Harness, channel: Abstr
     await send(channel, correction("2", "increment", actor="ops"), "share_count_update")
     await send(channel, correction("3", "increment"), "share_count_update")
     await handled(harness, 3)
-    lines = await harness.db.audit(AuditFilter(), limit=10, after=None)
+    lines = await harness.db.audit.page(AuditFilter(), limit=10, after=None)
     assert {line.actor for line in lines} == {"bert", "ops", "inbound"}
     assert {line.action for line in lines} == {"adjusted"}
 
@@ -192,7 +192,7 @@ async def test_what_is_no_valid_job_is_parked_with_its_reason(harness: Harness, 
     ]
     assert told[-1].startswith("no job of ours: 'a?b?c'")
     assert (await harness.shares(ARTICLE), good["jobId"]) == (1, "good")
-    assert (await harness.db.backlog()).parked == len(NO_JOBS) + 1
+    assert (await harness.db.events.backlog()).parked == len(NO_JOBS) + 1
 
 
 async def test_what_is_parked_is_kept_as_it_came(harness: Harness, channel: AbstractChannel) -> None:
@@ -200,7 +200,7 @@ async def test_what_is_parked_is_kept_as_it_came(harness: Harness, channel: Abst
     await send(channel, body)
     await send(channel, b'{"pattern": "share_created", "data": ' + body + b"}", None)
     await handled(harness, 2)
-    kept = {parked.event.payload for parked in await harness.db.parked(limit=10)}
+    kept = {parked.event.payload for parked in await harness.db.events.parked(limit=10)}
     assert kept == {f"share_created\n{body.decode()}"}
 
 
@@ -228,5 +228,5 @@ async def test_a_message_of_the_greatest_length_is_parked_and_a_longer_one_rejec
     await handled(harness, 2)
     (rejected_message,) = await receive_messages(channel, "sharetally.dead", 1)
     assert len(rejected_message.body) == 5_000_008
-    (parked,) = await harness.db.parked(limit=10)
+    (parked,) = await harness.db.events.parked(limit=10)
     assert parked.event.payload == f"share_created\n{longest.decode()}"

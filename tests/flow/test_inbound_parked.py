@@ -50,14 +50,14 @@ def came(job_id: str, name: str = "share_created") -> InboundJob:
 async def parked(harness: Harness, each: InboundJob, reason: str = "the database refused it") -> ParkedEvent:
     result = await harness.inbound().park(each, reason)
     assert (result.outcome, result.error) == ("parked", reason)
-    found = await harness.db.parked(limit=1)
+    found = await harness.db.events.parked(limit=1)
     return found[0]
 
 
 async def replayed(harness: Harness, *which: ParkedEvent) -> None:
     """Replay, let it be handled and counted; nothing drifts."""
     ids = [each.event.id for each in which]
-    assert await parked_events.replay(harness.db, harness.broker, ids) == (frozenset(ids), True)
+    assert await parked_events.replay(harness.db.events, harness.broker, ids) == (frozenset(ids), True)
     assert await harness.counts_match_ledger()
     async with run_workers(harness.worker(harness.inbound()), harness.worker(harness.count())):
         await wait_until(harness.all_counted)
@@ -71,7 +71,7 @@ async def test_what_can_be_counted_now_is_counted_once(harness: Harness) -> None
     assert await harness.shares(ARTICLE) == 1
     await replayed(harness, second)
     assert await harness.shares(ARTICLE) == 0
-    assert await harness.db.parked(limit=10) == []
+    assert await harness.db.events.parked(limit=10) == []
 
 
 async def test_a_marker_of_the_year_1_is_parked_and_does_not_stop_the_worker(harness: Harness) -> None:
@@ -79,7 +79,7 @@ async def test_a_marker_of_the_year_1_is_parked_and_does_not_stop_the_worker(har
     await harness.broker.publish([Message(job="mark.in", body=b'{"mark": "0001-01-01T00:00:00+01:00"}')])
 
     async def was_parked() -> bool:
-        return (await harness.db.backlog()).parked == 1
+        return (await harness.db.events.backlog()).parked == 1
 
     async with run_workers(harness.worker(harness.inbound())):
         await wait_until(was_parked)
@@ -88,14 +88,14 @@ async def test_a_marker_of_the_year_1_is_parked_and_does_not_stop_the_worker(har
 async def test_what_is_still_no_job_is_parked_again_as_it_came(harness: Harness) -> None:
     kept = await parked(harness, came("1", "share_updated"))
     await replayed(harness, kept)
-    (again,) = await harness.db.parked(limit=10)
+    (again,) = await harness.db.events.parked(limit=10)
     assert again.event == kept.event
     assert again.reason.startswith("no job of ours: 'share_updated'")
 
 
 async def test_what_comes_twice_while_it_is_replayed_counts_once(harness: Harness) -> None:
     kept = await parked(harness, came("1"))
-    await parked_events.replay(harness.db, None, [kept.event.id])
+    await parked_events.replay(harness.db.events, None, [kept.event.id])
     await harness.send(kept.event, kept.event)
     await harness.send(kept.event)
     async with run_workers(harness.worker(harness.inbound()), harness.worker(harness.count())):
@@ -113,7 +113,7 @@ async def test_a_cause_that_was_fixed(harness: Harness) -> None:
         await harness.inbound().handle([came("1")])
     kept = await parked(harness, came("1"), "refused")
     await replayed(harness, kept)
-    assert len(await harness.db.parked(limit=10)) == 1
+    assert len(await harness.db.events.parked(limit=10)) == 1
     await execute_sql(harness.db, "DROP TRIGGER refuse")
     await replayed(harness, kept)
     assert await harness.shares(ARTICLE) == 1
@@ -121,8 +121,11 @@ async def test_a_cause_that_was_fixed(harness: Harness) -> None:
 
 async def test_giving_it_up_moves_nothing(harness: Harness) -> None:
     kept = await parked(harness, came("1"))
-    assert await parked_events.discard(harness.db, harness.clock, kept.event.id, actor="olga", reason="a test") == []
-    assert (await harness.db.backlog()).parked == 0
+    assert (
+        await parked_events.discard(harness.db.events, harness.clock, kept.event.id, actor="olga", reason="a test")
+        == []
+    )
+    assert (await harness.db.events.backlog()).parked == 0
     assert (await harness.shares(ARTICLE), await harness.counts_match_ledger()) == (0, True)
 
 

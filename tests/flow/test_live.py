@@ -1,4 +1,4 @@
-"""The hub: one upstream for each content, what is lost is read again, what nobody follows is let go, and its bounds."""
+"""The hub: one subscription per content item, rereading what was lost, releasing what is not followed, and limits."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sharetally.domain.errors import Unavailable
 from sharetally.flow import live as hub
 from sharetally.flow.activity import Activity
 from sharetally.flow.live import Live
-from sharetally.flow.queries import Queries
 from sharetally.flow.subscriptions import Follower, Update
-from sharetally.ports import Clock, ReadStore
+from sharetally.ports import Clock, CountStore
+from tests.flow.harness import queries_of_counts
 
 pytestmark = pytest.mark.anyio
 VIDEO, OTHER = ContentRef("video", "abc"), ContentRef("video", "other")
@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 
 
 class RecordingChannel(MemoryChannel):
-    """Remembers what was asked of it; a word can get lost."""
+    """Remembers its calls; a message can get lost."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,13 +47,13 @@ class RecordingChannel(MemoryChannel):
 
 
 @dataclass
-class FakeReadStore:
-    """The database, as far as it is read here."""
+class FakeCountStore:
+    """Stored counts, as far as they are read here."""
 
     version: int = 1
     away: bool = False
 
-    async def counts(self, contents: Sequence[ContentRef]) -> list[Count]:
+    async def stored(self, contents: Sequence[ContentRef]) -> list[Count]:
         if self.away:
             raise Unavailable("the database is away")
         return [self.count(content) for content in contents]
@@ -66,7 +66,7 @@ class FakeReadStore:
 
 @dataclass
 class ManualClock:
-    """A clock that moves when told."""
+    """A clock that moves only when a test sets it."""
 
     at: datetime = NOW
 
@@ -79,15 +79,15 @@ class HubHarness:
     """All of it."""
 
     channel: RecordingChannel = field(default_factory=RecordingChannel)
-    stored: FakeReadStore = field(default_factory=FakeReadStore)
+    stored: FakeCountStore = field(default_factory=FakeCountStore)
     clients: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        reading = cast(ReadStore, self.stored)
+        counts = cast(CountStore, self.stored)
         self.live = Live(
             channel=self.channel,
-            queries=Queries(reads=reading, cache=None),
-            reads=reading,
+            queries=queries_of_counts(counts),
+            counts=counts,
             clock=ManualClock(),
             max_clients=3,
             on_client_count=self.clients.append,
@@ -103,7 +103,7 @@ async def harness() -> AsyncIterator[HubHarness]:
 
 
 class Client:
-    """What it heard, by content."""
+    """The counts that it received, by content item."""
 
     def __init__(self) -> None:
         self.heard: list[int] = []
@@ -192,7 +192,7 @@ async def test_a_change_during_a_read_is_read_again(harness: HubHarness) -> None
 
     async with harness.live.client(client.follower), running(harness.live):
         await harness.live.follow(client.follower, {VIDEO: -1})
-        harness.stored.version, harness.stored.counts = 2, moves_meanwhile  # type: ignore[method-assign]
+        harness.stored.version, harness.stored.stored = 2, moves_meanwhile  # type: ignore[method-assign]
         await harness.channel.announce_changed([VIDEO])
         await client.until(3)
     assert client.heard == [1, 2, 3]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Line:
-    """A broker that keeps what is published, and is away as often as it is told to be."""
+    """A broker that keeps what is published, and is unavailable as often as the test wants."""
 
     def __init__(self, *, away: int = 0) -> None:
         self.away = away

@@ -1,6 +1,6 @@
-"""Tasks that run for the life of a process: an exception that nobody expects does not end them.
+"""Tasks that run as long as a process: an unexpected exception does not end them.
 
-A library raises classes that it documents nowhere, most of all while a connection is ending. Each task here meets such
+Libraries raise classes that they do not document, especially while a connection is closing. Each task here meets such
 a fault once, reports it, and does its work the next time; otherwise the fault would end the whole process.
 """
 
@@ -28,7 +28,7 @@ from sharetally.flow.live import Live
 from sharetally.flow.publisher import Publisher
 from sharetally.flow.relay import Relay
 from sharetally.flow.verification import VerificationRunner
-from sharetally.ports import Broker, Channel, ProofStore, ReadStore
+from sharetally.ports import Broker, Channel, CountStore, ProofStore, VerificationRunStore
 from sharetally.settings import load
 from sharetally.web.auth.credentials import ApiKeyCache
 from sharetally.wiring import Core
@@ -86,10 +86,12 @@ async def test_the_publisher_goes_on(reported: list[Any]) -> None:
 async def test_the_relay_goes_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     has_unburned = Once(_nobody_waits)
     monkeypatch.setattr(relay, "PURGE_EVERY", 10**9)
-    outbox = cast(Any, SimpleNamespace(has_unburned_older_than=has_unburned))
-    schema = cast(Any, SimpleNamespace(purge_responses=_nothing, purge_sessions=_nothing))
+    event_store = cast(Any, SimpleNamespace(has_unburned_older_than=has_unburned))
+    purged = cast(Any, SimpleNamespace(purge=_nothing))
     broker = cast(Any, SimpleNamespace(volatile=False, connected=True))
-    async with run_in_background(Relay(outbox=outbox, schema=schema, broker=broker, queues=QUEUES, every=0.01).run()):
+    async with run_in_background(
+        Relay(events=event_store, responses=purged, sessions=purged, broker=broker, queues=QUEUES, every=0.01).run()
+    ):
         await wait_until(lambda: has_unburned.was_called(2))
     assert failures(reported) == ["relay_failed"]
 
@@ -149,14 +151,14 @@ async def test_the_committer_goes_on(tmp_path: Path, reported: list[Any]) -> Non
 async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "CHECK_SECONDS", 0.01)
 
-    async def counts(contents: Sequence[ContentRef]) -> list[Count]:
+    async def stored(contents: Sequence[ContentRef]) -> list[Count]:
         return []
 
-    reading = SimpleNamespace(counts=Once(counts))
+    reading = SimpleNamespace(stored=Once(stored))
     made = Live(
         channel=cast(Channel, SimpleNamespace()),
         queries=cast(Any, None),
-        reads=cast(ReadStore, reading),
+        counts=cast(CountStore, reading),
         clock=DatabaseClock(),
         max_clients=1,
         on_client_count=lambda _: None,
@@ -164,7 +166,7 @@ async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.Monkey
     made._keep(VIDEO, asyncio.get_running_loop().time())
     made.on_changed([VIDEO])
     async with run_in_background(made.run()):
-        await wait_until(lambda: reading.counts.was_called(2))
+        await wait_until(lambda: reading.stored.was_called(2))
     assert failures(reported) == ["live_refresh_failed"]
 
 
@@ -175,8 +177,9 @@ async def test_verification_goes_on(reported: list[Any]) -> None:
     async def note(verdict: VerificationResult, _: float) -> Any:
         return SimpleNamespace(content_items=verdict.content_items)
 
-    proving = SimpleNamespace(extend_run_lease=_held, verify=Once(verify), record_run=note)
-    runs = VerificationRunner(cast(ProofStore, proving))
+    proof = SimpleNamespace(verify=Once(verify))
+    stored_runs = SimpleNamespace(extend_lease=_held, record=note)
+    runs = VerificationRunner(proof=cast(ProofStore, proof), runs=cast(VerificationRunStore, stored_runs))
     async with run_in_background(runs.run()), asyncio.timeout(TIMEOUT):
         with pytest.raises(Exception, match="a library's own"):
             await runs.verify()

@@ -1,4 +1,4 @@
-"""What was set aside: replayed once its cause is mended, or given up with an author and a reason. Nothing drifts."""
+"""Parked events: replayed once the cause is fixed, or discarded with an author and a reason. Nothing drifts."""
 
 from __future__ import annotations
 
@@ -60,13 +60,15 @@ def _told(found: parked_events.Replayed) -> tuple[int, bool]:
 
 async def parked(harness: Harness, *events: Event) -> None:
     for event in events:
-        await harness.db.park(event.id, "poison")
+        await harness.db.events.park(event.id, "poison")
     assert await harness.counts_match_ledger()
 
 
 async def discard(harness: Harness, event: Event) -> int:
     """Give it up; how many lines of the ledger it took."""
-    lines = await parked_events.discard(harness.db, harness.clock, event.id, actor="olga", reason="never happened")
+    lines = await parked_events.discard(
+        harness.db.events, harness.clock, event.id, actor="olga", reason="never happened"
+    )
     return len(lines)
 
 
@@ -77,18 +79,21 @@ async def test_what_is_replayed_is_counted(harness: Harness) -> None:
     events = await insert_shares(harness.db, record(), record(user_id="bert"))
     await parked(harness, *events)
     assert await harness.pending() == 0
-    assert _told(await parked_events.replay(harness.db, harness.broker, [event.id for event in events])) == (2, True)
+    assert _told(await parked_events.replay(harness.db.events, harness.broker, [event.id for event in events])) == (
+        2,
+        True,
+    )
     async with run_workers(harness.worker(harness.count())):
         await wait_until(harness.all_counted)
     assert (await harness.shares(), await harness.counts_match_ledger()) == (2, True)
-    assert await harness.db.parked(limit=10) == []
+    assert await harness.db.events.parked(limit=10) == []
 
 
 @on_sqlite
 async def test_without_a_broker_the_relay_sends_it(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
     await parked(harness, event)
-    assert _told(await parked_events.replay(harness.db, None, [event.id])) == (1, False)
+    assert _told(await parked_events.replay(harness.db.events, None, [event.id])) == (1, False)
     assert await harness.pending() == 1
 
 
@@ -97,14 +102,14 @@ async def test_with_a_broker_that_is_away_the_relay_sends_it(harness: Harness) -
     (event,) = await insert_shares(harness.db, record())
     await parked(harness, event)
     await harness.broker.close()
-    assert _told(await parked_events.replay(harness.db, harness.broker, [event.id])) == (1, False)
+    assert _told(await parked_events.replay(harness.db.events, harness.broker, [event.id])) == (1, False)
     assert await harness.pending() == 1
 
 
 @on_sqlite
 async def test_what_is_not_parked_is_not_replayed(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
-    assert _told(await parked_events.replay(harness.db, harness.broker, [event.id, new_id()])) == (0, False)
+    assert _told(await parked_events.replay(harness.db.events, harness.broker, [event.id, new_id()])) == (0, False)
 
 
 @on_sqlite
@@ -120,19 +125,19 @@ async def test_poison_is_parked_again_until_its_cause_is_fixed(harness: Harness)
         await harness.send(*good[:7], poison, *good[7:])
         await wait_until(harness.all_counted)
         for _ in range(2):
-            (found,) = await harness.db.parked(limit=10)
+            (found,) = await harness.db.events.parked(limit=10)
             assert (found.event, "refused" in found.reason) == (poison, True)
             assert (await harness.shares(), await harness.counts_match_ledger()) == (20, True)
-            assert _told(await parked_events.replay(harness.db, harness.broker, [poison.id])) == (1, True)
+            assert _told(await parked_events.replay(harness.db.events, harness.broker, [poison.id])) == (1, True)
             await wait_until(lambda: _is_parked(harness))
         await execute_sql(harness.db, "DROP TRIGGER refuse")
-        await parked_events.replay(harness.db, harness.broker, [poison.id])
+        await parked_events.replay(harness.db.events, harness.broker, [poison.id])
         await wait_until(harness.all_counted)
     assert (await harness.shares(POISON), await harness.counts_match_ledger()) == (1, True)
 
 
 async def _is_parked(harness: Harness) -> bool:
-    return bool(await harness.db.parked(limit=1))
+    return bool(await harness.db.events.parked(limit=1))
 
 
 # given up
@@ -185,7 +190,7 @@ async def test_a_share_that_is_given_up_does_not_count(harness: Harness) -> None
     assert await discard(harness, events[0]) == 1
     await harness.count().handle([to_ref(event) for event in events])
     assert (await harness.shares(), await harness.counts_match_ledger()) == (1, True)
-    assert (await harness.db.platform_status(VIDEO))["twitter"].shares == 1
+    assert (await harness.db.counts.by_platform(VIDEO))["twitter"].shares == 1
 
 
 @on_sqlite
@@ -193,7 +198,7 @@ async def test_who_gave_it_up_and_why_is_in_the_audit(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
     await parked(harness, event)
     await discard(harness, event)
-    (line,) = await harness.db.audit(AuditFilter(), limit=10, after=None)
+    (line,) = await harness.db.audit.page(AuditFilter(), limit=10, after=None)
     assert (line.action, line.actor, line.error_message) == (Action.DISCARDED, "olga", "never happened")
     assert (line.subject_id, line.user_id, line.request_id) == (event.share_id, "anna", "request-1")
 
@@ -224,7 +229,7 @@ async def test_an_event_counted_before_its_discard_is_not_discarded(harness: Har
     """Replayed and counted by somebody else, it is not parked any more: discarding finds nothing to cancel."""
     (event,) = await insert_shares(harness.db, record())
     await parked(harness, event)
-    await parked_events.replay(harness.db, None, [event.id])
+    await parked_events.replay(harness.db.events, None, [event.id])
     await harness.count().handle([to_ref(event)])
     with pytest.raises(NotFound):
         await discard(harness, event)
@@ -240,5 +245,5 @@ async def test_giving_up_needs_an_author_and_a_reason(harness: Harness, author: 
     (event,) = await insert_shares(harness.db, record())
     await parked(harness, event)
     with pytest.raises(InvalidRequest):
-        await parked_events.discard(harness.db, harness.clock, event.id, actor=author, reason=reason)
-    assert (await harness.db.backlog()).parked == 1
+        await parked_events.discard(harness.db.events, harness.clock, event.id, actor=author, reason=reason)
+    assert (await harness.db.events.backlog()).parked == 1

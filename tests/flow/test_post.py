@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, ShareRecord, Status
@@ -43,7 +43,7 @@ async def harness(url: str) -> AsyncIterator[Harness]:
 
 
 def post(harness: Harness) -> Post:
-    return Post(ledger=harness.db, outbox=harness.db, clock=harness.clock)
+    return Post(ledger=harness.db, events=harness.db.events, clock=harness.clock)
 
 
 async def seeded(db: SqlDatabase, status: Status) -> ShareRecord:
@@ -55,14 +55,14 @@ async def seeded(db: SqlDatabase, status: Status) -> ShareRecord:
 
 
 async def asked(db: SqlDatabase, of: ShareRecord) -> Event:
-    """The token of a post that was asked for."""
+    """The event of a requested post."""
     job = created_event(of, job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, platform=None, payload=of.platform)
     await write_rows(db, Writes(events=[job]))
     return job
 
 
 async def standing(db: SqlDatabase) -> ShareRecord:
-    return (await db.user_records(VIDEO, "anna"))["twitter"]
+    return (await db.shares.of_user(VIDEO, "anna"))["twitter"]
 
 
 async def test_an_event_of_the_version_before_settles_as_failed_with_a_reason(harness: Harness) -> None:
@@ -84,7 +84,7 @@ async def test_what_was_settled_meanwhile_stays_as_it_is(harness: Harness, statu
     assert result.outcome == "done"
     assert await standing(harness.db) == stands
     assert await harness.pending() == 0
-    assert await harness.db.audit(AuditFilter(), limit=10, after=None) == []
+    assert await harness.db.audit.page(AuditFilter(), limit=10, after=None) == []
 
 
 async def test_a_record_that_is_gone(harness: Harness) -> None:
@@ -98,7 +98,7 @@ async def test_delivered_twice_is_settled_once(harness: Harness) -> None:
     consumer = post(harness)
     results = await consumer.handle([to_ref(job), to_ref(job)]) + await consumer.handle([to_ref(job)])
     assert [result.outcome for result in results] == ["done", "duplicate", "duplicate"]
-    assert len(await harness.db.audit(AuditFilter(), limit=10, after=None)) == 1
+    assert len(await harness.db.audit.page(AuditFilter(), limit=10, after=None)) == 1
 
 
 async def test_a_counters_event_is_left_alone(harness: Harness) -> None:
@@ -112,6 +112,6 @@ async def test_a_counters_event_is_left_alone(harness: Harness) -> None:
 async def test_what_cannot_be_settled_is_parked(harness: Harness) -> None:
     job = await asked(harness.db, await seeded(harness.db, Status.PENDING))
     await post(harness).park(to_ref(job), "the platform is gone")
-    (parked,) = await harness.db.parked(limit=10)
+    (parked,) = await harness.db.events.parked(limit=10)
     assert (parked.event.id, parked.reason) == (job.id, "the platform is gone")
     assert parked.event.at == AT

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.caller import Caller
 from sharetally.domain.delivery import Dead, Delivery, Outcome
@@ -19,7 +19,7 @@ from sharetally.domain.share import Action, Evidence, ShareRecord, Status
 from sharetally.flow import parked_events
 from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.posting.handler import PostHandler
-from sharetally.flow.sharing import Retry
+from sharetally.flow.share_commands import Retry
 from sharetally.ports import AuditFilter, Writes
 from tests.contracts.database_rows import (
     DATABASES,
@@ -71,7 +71,7 @@ async def retried(harness: Harness) -> ShareRecord:
 
 
 async def stored(db: SqlDatabase) -> ShareRecord:
-    return (await db.user_records(VIDEO, "anna"))["twitter"]
+    return (await db.shares.of_user(VIDEO, "anna"))["twitter"]
 
 
 async def dead_post(harness: Harness) -> Delivery:
@@ -116,7 +116,7 @@ async def test_the_audit_tells_the_story_of_a_retry(harness: Harness) -> None:
     await retried(harness)
     async with run_workers(harness.deliveries()):
         await wait_until(lambda: _is_failed(harness))
-    lines = await harness.db.audit(AuditFilter(), limit=10, after=None)
+    lines = await harness.db.audit.page(AuditFilter(), limit=10, after=None)
     assert [(line.action, line.actor, line.status, line.request_id) for line in reversed(lines)] == [
         ("retried", "anna", "pending", "request-7"),
         ("failed", "sharetally", "failed", "request-7"),
@@ -172,7 +172,7 @@ async def test_discarding_a_dead_post_lets_its_record_move_on(harness: Harness) 
     failed = await stored(harness.db)
     assert (failed.status, failed.error_code) == (Status.FAILED, "post-discarded")
     assert failed.error_message == "the platform is gone"
-    lines = await harness.db.audit(AuditFilter(), limit=10, after=None)
+    lines = await harness.db.audit.page(AuditFilter(), limit=10, after=None)
     assert {(line.action, line.actor) for line in lines[:2]} == {(Action.FAILED, "olga"), (Action.DISCARDED, "olga")}
     assert await logged(harness.db) == {found.id: "discarded"}
     with pytest.raises(NotFound):
@@ -195,8 +195,8 @@ async def test_discarding_a_parked_post_of_the_version_before_lets_its_record_mo
     event = created_event(pending, id=new_id(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, platform=None)
     event = event._replace(payload=pending.platform)
     await write_rows(harness.db, Writes(events=[event]))
-    await harness.db.park(event.id, "a poison")
-    await parked_events.discard(harness.db, harness.clock, event.id, actor="olga", reason="the platform is gone")
+    await harness.db.events.park(event.id, "a poison")
+    await parked_events.discard(harness.db.events, harness.clock, event.id, actor="olga", reason="the platform is gone")
     failed = await stored(harness.db)
     assert (failed.status, failed.error_code) == (Status.FAILED, "post-discarded")
     assert (await retried(harness)).status is Status.PENDING

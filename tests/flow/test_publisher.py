@@ -45,7 +45,7 @@ class Gate:
 
 
 class Seconds:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""Counts as they are asked for: cached where they may be, exact where they must be."""
+"""Queries for counts: from the cache where that is allowed, exact where it is required."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import cast
 import pytest
 
 from sharetally.adapters.caches.memory import MemoryCache
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count, to_count
 from sharetally.domain.errors import Unavailable
 from sharetally.flow.queries import MAX_PER_STATEMENT, Queries
-from sharetally.ports import ReadStore
+from sharetally.ports import CountStore
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
@@ -28,6 +28,7 @@ from tests.contracts.database_rows import (
     open_empty_database,
     record,
 )
+from tests.flow.harness import queries_of_counts
 
 pytestmark = pytest.mark.anyio
 
@@ -54,23 +55,27 @@ async def cache() -> AsyncIterator[MemoryCache]:
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
+def queries_of(db: SqlDatabase, cache: MemoryCache | None = None) -> Queries:
+    return Queries(counts=db.counts, links=db.links, shares=db.shares, cache=cache)
+
+
 # as they are stored
 
 
 @on_sqlite
 async def test_what_is_not_cached_is_read_and_cached(db: SqlDatabase, cache: MemoryCache) -> None:
     await count_events(db, await insert_shares(db, record()))
-    queries = Queries(reads=db, cache=cache)
+    queries = queries_of(db, cache)
     first = await queries.counts([ARTICLE, VIDEO, ARTICLE])
     assert [(each.content, each.shares) for each in first] == [(ARTICLE, 0), (VIDEO, 1), (ARTICLE, 0)]
     await count_events(db, await insert_shares(db, record(user_id="bert")))
     assert (await queries.counts([VIDEO]))[0].shares == 1, "announcing is what makes it new"
-    assert (await Queries(reads=db, cache=None).counts([VIDEO]))[0].shares == 2
+    assert (await queries_of(db).counts([VIDEO]))[0].shares == 2
 
 
 @on_sqlite
 async def test_of_nothing_nothing_is_read(db: SqlDatabase) -> None:
-    assert await Queries(reads=db, cache=None).counts([]) == []
+    assert await queries_of(db).counts([]) == []
 
 
 # exact at once
@@ -79,14 +84,14 @@ async def test_of_nothing_nothing_is_read(db: SqlDatabase) -> None:
 async def test_what_is_committed_and_not_yet_counted_is_in_it(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, record()))
     await insert_shares(db, record(user_id="bert", platform="whatsapp"), link(channel="mail", created_at=AT))
-    found = await Queries(reads=db, cache=None).consistent(VIDEO)
+    found = await queries_of(db).consistent(VIDEO)
     assert found.shares == 3
     assert found.channel == {"twitter": 1, "whatsapp": 1, "mail": 1}
-    assert (await Queries(reads=db, cache=None).consistent(ARTICLE)).shares == 0
+    assert (await queries_of(db).consistent(ARTICLE)).shares == 0
 
 
 class Slow:
-    """Answers a question when it is let; `asked` are the contents of each, `faults` are raised in turn."""
+    """Answers a query when it is allowed to; `asked` holds the contents of each, `faults` are raised in turn."""
 
     def __init__(self) -> None:
         self.asked: list[list[ContentRef]] = []
@@ -94,7 +99,7 @@ class Slow:
         self.may_answer = asyncio.Semaphore(0)
         self.begun = asyncio.Semaphore(0)
 
-    async def consistent(self, contents: Sequence[ContentRef]) -> list[Count]:
+    async def exact(self, contents: Sequence[ContentRef]) -> list[Count]:
         self.asked.append(list(contents))
         answers = [to_count(content, len(self.asked), (), 1, None) for content in contents]
         self.begun.release()
@@ -111,7 +116,7 @@ def slow() -> Slow:
 
 @pytest.fixture
 def queries(slow: Slow) -> Queries:
-    return Queries(reads=cast(ReadStore, slow), cache=None)
+    return queries_of_counts(cast(CountStore, slow))
 
 
 def ask(queries: Queries, *contents: ContentRef) -> list[asyncio.Task[Count]]:
@@ -165,7 +170,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_shared_query(queries: Quer
 async def test_status_by_platform_in_the_order_asked(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, record(), record(user_id="bert")))
     await insert_shares(db, record(platform="whatsapp"))
-    found = await Queries(reads=db, cache=None).share_status(VIDEO, "anna", ["whatsapp", "facebook", "twitter"])
+    found = await queries_of(db).share_status(VIDEO, "anna", ["whatsapp", "facebook", "twitter"])
     assert [(each.platform, each.status.shares, each.mine is not None) for each in found] == [
         ("whatsapp", 1, True),
         ("facebook", 0, False),

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.event import Job
 from sharetally.flow.relay import MAX_PER_CLAIM
 from tests.contracts.database_rows import (
@@ -52,7 +52,7 @@ on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
 async def test_the_relay_finds_nothing_when_all_is_well(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     await insert_shares(db, record())
-    await db.mark("count", await db.now() + timedelta(hours=1))
+    await db.events.mark("count", await db.events.now() + timedelta(hours=1))
     assert await make_relay(db, fake_broker).run_once() == 0
     assert fake_broker.sent == []
 
@@ -60,9 +60,9 @@ async def test_the_relay_finds_nothing_when_all_is_well(db: SqlDatabase, fake_br
 async def test_what_is_old_calls_for_marks_with_the_databases_time(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     await insert_shares(db, record())
     await backdate_sent_events(db, 31)
-    before = await db.now()
+    before = await db.events.now()
     assert await make_relay(db, fake_broker).run_once() == 0
-    after = await db.now()
+    after = await db.events.now()
     assert fake_broker.marks() == ["mark.count", "mark.post"]
     for message in fake_broker.sent:
         assert before <= msgspec.convert(msgspec.json.decode(message.body)["mark"], type(before)) <= after
@@ -71,12 +71,12 @@ async def test_what_is_old_calls_for_marks_with_the_databases_time(db: SqlDataba
 async def test_events_older_than_their_queues_mark_are_sent_again(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     events = await insert_shares(db, record(), record(user_id="bert"))
     await backdate_sent_events(db, 31)
-    await db.mark("count", await db.now() - timedelta(seconds=20))  # sent 31 s ago, and 10 s are a margin
+    await db.events.mark("count", await db.events.now() - timedelta(seconds=20))  # sent 31 s ago, and 10 s are a margin
     assert await make_relay(db, fake_broker).run_once() == 2
     assert fake_broker.jobs() == event_ids(events)
     assert await make_relay(db, fake_broker).run_once() == 0, "it was sent just now"
-    await db.park(events[0].id, "how often was it sent?")
-    parked = await db.parked_event(events[0].id)
+    await db.events.park(events[0].id, "how often was it sent?")
+    parked = await db.events.parked_by_id(events[0].id)
     assert parked is not None
     assert parked.attempts == 1
 
@@ -84,9 +84,9 @@ async def test_events_older_than_their_queues_mark_are_sent_again(db: SqlDatabas
 async def test_without_proof_nothing_is_sent_again(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     await insert_shares(db, record())
     await backdate_sent_events(db, 31)
-    now = await db.now()
-    await db.mark("count", now - timedelta(seconds=22))  # 9 s after it was sent: it may be on its way
-    await db.mark("post", now)  # another queue's mark is no proof
+    now = await db.events.now()
+    await db.events.mark("count", now - timedelta(seconds=22))  # 9 s after it was sent: it may be on its way
+    await db.events.mark("post", now)  # another queue's mark is no proof
     assert await make_relay(db, fake_broker).run_once() == 0
     assert fake_broker.jobs() == []
 
@@ -95,10 +95,10 @@ async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlData
     """A database that failed over to a host whose clock is an hour behind: everything was sent before such a mark."""
     events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(MAX_PER_CLAIM + 1)))
     await backdate_sent_events(db)
-    await db.mark("count", await db.now() + timedelta(hours=1))
+    await db.events.mark("count", await db.events.now() + timedelta(hours=1))
     async with asyncio.timeout(TIMEOUT):
         assert await make_relay(db, fake_broker).run_once() == 0
-    await db.mark("count", await db.now())  # the next one that comes through
+    await db.events.mark("count", await db.events.now())  # the next one that comes through
     assert await make_relay(db, fake_broker).run_once() == len(events)
     assert fake_broker.jobs() == event_ids(events)
 
@@ -106,8 +106,8 @@ async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlData
 async def test_what_is_parked_is_not_sent(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     events = await insert_shares(db, record(), record(user_id="bert"))
     await backdate_sent_events(db)
-    await db.mark("count", await db.now())
-    await db.park(events[0].id, "poison")
+    await db.events.mark("count", await db.events.now())
+    await db.events.park(events[0].id, "poison")
     assert await make_relay(db, fake_broker).run_once() == 1
     assert fake_broker.jobs() == event_ids(events[1:])
 
@@ -118,7 +118,7 @@ async def test_each_queue_has_its_own_proof(db: SqlDatabase, fake_broker: FakeBr
     async with db.transaction() as tx:
         await tx.emit([post])
     await backdate_sent_events(db)
-    await db.mark("post", await db.now())
+    await db.events.mark("post", await db.events.now())
     assert await make_relay(db, fake_broker).run_once() == 1
     assert fake_broker.jobs() == [str(post.id)]
 
@@ -127,7 +127,7 @@ async def test_each_queue_has_its_own_proof(db: SqlDatabase, fake_broker: FakeBr
 async def test_several_relays_claim_each_its_own(db: SqlDatabase, url: str) -> None:
     events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(12_000)))
     await backdate_sent_events(db)
-    await db.mark("count", await db.now())
+    await db.events.mark("count", await db.events.now())
     lines = [FakeBroker(), FakeBroker(), FakeBroker()]
     async with open_database(url) as second, open_database(url) as third:
         relays = [make_relay(each, fake_broker) for each, fake_broker in zip((db, second, third), lines, strict=True)]
@@ -161,7 +161,7 @@ async def test_silence_is_counted_from_the_last_mark(db: SqlDatabase) -> None:
     looking = make_relay(later, fake_broker)
     later.by = timedelta(minutes=1)
     await looking.run_once()
-    await db.mark("count", await db.now())  # proves nothing of what was sent just before it
+    await db.events.mark("count", await db.events.now())  # proves nothing of what was sent just before it
     await backdate_sent_events(db, 5)
     later.by = timedelta(minutes=9, seconds=59)
     assert await looking.run_once() == 0

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from sharetally.adapters.brokers.memory import MemoryBroker
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.count import Count
 from sharetally.flow.jobs import to_messages
@@ -22,10 +22,11 @@ from sharetally.flow.worker import JobResult, Outcomes, Worker
 from sharetally.ports import (
     Broker,
     EventRef,
+    EventStore,
     IdempotencyKey,
     LockSet,
-    Outbox,
-    Schema,
+    ResponseStore,
+    SessionStore,
     StoredResponse,
     Writes,
 )
@@ -62,7 +63,7 @@ def fake_broker() -> FakeBroker:
 
 async def test_what_a_broker_in_memory_held_is_sent_at_the_start(db: SqlDatabase) -> None:
     events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(5001)))
-    await db.park(events[0].id, "poison")
+    await db.events.park(events[0].id, "poison")
     memory = MemoryBroker()
     await memory.open(QUEUES)
     async with run_in_background(make_relay(db, memory, every=3600).run()), asyncio.timeout(TIMEOUT):
@@ -78,7 +79,7 @@ async def test_what_a_broker_in_memory_held_is_sent_at_the_start(db: SqlDatabase
 async def test_the_relay_survives_database_and_broker_outages(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     events = await insert_shares(db, record())
     await backdate_sent_events(db)
-    await db.mark("count", await db.now())
+    await db.events.mark("count", await db.events.now())
     distant = FutureDatabase(db)
     distant.away = True
     async with run_in_background(make_relay(distant, fake_broker).run()):
@@ -103,7 +104,7 @@ async def test_stored_answers_are_forgotten_after_two_days(db: SqlDatabase, fake
     kept, old = (IdempotencyKey(caller="anna", key=name) for name in ("kept", "old"))
     answer = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
     await write_rows(db, Writes(responses={kept: answer, old: answer}))
-    then = await db.now() - timedelta(hours=49)
+    then = await db.events.now() - timedelta(hours=49)
     await execute_sql(
         db, "UPDATE idempotency_keys SET created_at = :then WHERE key = 'old'", then=f"{then:%Y-%m-%d %H:%M:%S.%f}"
     )
@@ -122,7 +123,7 @@ async def test_many_answers_are_forgotten_a_few_in_each_round(
     monkeypatch.setattr("sharetally.flow.relay.PURGE_EVERY", 1_000_000)
     answer = StoredResponse(request_hash=bytes(32), status=200, headers=(), body=b"{}")
     await write_rows(db, Writes(responses={IdempotencyKey(caller="anna", key=str(each)): answer for each in range(6)}))
-    then = await db.now() - timedelta(hours=49)
+    then = await db.events.now() - timedelta(hours=49)
     await execute_sql(
         db, "UPDATE idempotency_keys SET created_at = :then WHERE key <> '5'", then=f"{then:%Y-%m-%d %H:%M:%S.%f}"
     )
@@ -157,10 +158,17 @@ async def test_lost_messages_are_looked_for_while_much_is_to_be_forgotten(monkey
     async def looked_twice() -> bool:
         return len(looks) > 1
 
-    outbox = cast(Outbox, SimpleNamespace(has_unburned_older_than=waiting))
-    schema = cast(Schema, SimpleNamespace(purge_responses=forgets, purge_sessions=forgets))
+    events = cast(EventStore, SimpleNamespace(has_unburned_older_than=waiting))
+    purged = SimpleNamespace(purge=forgets)
     async with run_in_background(
-        Relay(outbox=outbox, schema=schema, broker=cast(Broker, FakeBroker()), queues=(), every=0.01).run()
+        Relay(
+            events=events,
+            responses=cast(ResponseStore, purged),
+            sessions=cast(SessionStore, purged),
+            broker=cast(Broker, FakeBroker()),
+            queues=(),
+            every=0.01,
+        ).run()
     ):
         await wait_until(looked_twice)
 
@@ -179,7 +187,14 @@ async def harness(db: SqlDatabase, amqp_url: str) -> AsyncIterator[Harness]:
 
 
 def short(harness: Harness) -> Relay:
-    return Relay(outbox=harness.db, schema=harness.db, broker=harness.broker, queues=QUEUES, every=0.1)
+    return Relay(
+        events=harness.db.events,
+        responses=harness.db.responses,
+        sessions=harness.db.sessions,
+        broker=harness.broker,
+        queues=QUEUES,
+        every=0.1,
+    )
 
 
 async def test_messages_lost_by_purging_the_queue_are_counted(harness: Harness, amqp_url: str) -> None:
@@ -233,7 +248,10 @@ class Treadmill(Count):
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(
-            ledger=harness.db, outbox=harness.db, announcer=Announcer(reads=harness.db, cache=None), on_follow_up=None
+            ledger=harness.db,
+            events=harness.db.events,
+            announcer=Announcer(counts=harness.db.counts, cache=None),
+            on_follow_up=None,
         )
         self._broker = harness.broker
 
@@ -253,7 +271,9 @@ async def test_marks_come_through_a_constant_backlog(db: SqlDatabase) -> None:
     async with open_harness(db, MemoryBroker()) as harness:
         treadmill = Treadmill(harness)
         await treadmill.load(500)  # more than a worker has in hand
-        looking = Relay(outbox=db, schema=db, broker=harness.broker, queues=QUEUES)
+        looking = Relay(
+            events=db.events, responses=db.responses, sessions=db.sessions, broker=harness.broker, queues=QUEUES
+        )
         await looking.run_once()
         async with run_workers(harness.worker(treadmill)):
             await wait_until(lambda: _marked(harness))
@@ -270,15 +290,18 @@ async def _still(harness: Harness, pending: int) -> bool:
 
 
 async def _marked(harness: Harness) -> bool:
-    return "count" in await harness.db.marks()
+    return "count" in await harness.db.events.marks()
 
 
 class Held(Count):
-    """Counts, once it is let go."""
+    """Counts once it is allowed to continue."""
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(
-            ledger=harness.db, outbox=harness.db, announcer=Announcer(reads=harness.db, cache=None), on_follow_up=None
+            ledger=harness.db,
+            events=harness.db.events,
+            announcer=Announcer(counts=harness.db.counts, cache=None),
+            on_follow_up=None,
         )
         self.holds, self.go = asyncio.Event(), asyncio.Event()
 
@@ -300,7 +323,13 @@ async def test_a_mark_that_overtakes_what_another_worker_holds_costs_a_duplicate
         async with run_in_background(_worked(harness.worker(slow), slow.go if dies else None)):
             await slow.holds.wait()
             await backdate_sent_events(db)
-            looking = Relay(outbox=db, schema=db, broker=harness.broker, queues=[Count.queue])
+            looking = Relay(
+                events=db.events,
+                responses=db.responses,
+                sessions=db.sessions,
+                broker=harness.broker,
+                queues=[Count.queue],
+            )
             async with run_workers(harness.worker(harness.count())):
                 await looking.run_once()
                 await wait_until(lambda: _marked(harness))

@@ -1,4 +1,4 @@
-"""Who follows is told the newest state at a pace; who is slow catches up, and nobody is told an older state."""
+"""Followers get the newest state at a limited pace; slow ones catch up, and nobody gets an older state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class State:
 
 @dataclass
 class Client:
-    """Takes what it is told, at once or when it may."""
+    """Accepts what it is sent, at once or when it is allowed to."""
 
     quick: bool = True
     breaks: bool = False

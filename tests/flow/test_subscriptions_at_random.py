@@ -19,7 +19,7 @@ STEPS = 300
 
 @dataclass
 class State:
-    """Numbers that only grow by one, told whole, or as what is new since they were told last."""
+    """Numbers that only grow by one, sent as a whole or as what has changed since the last time."""
 
     name: int
     piecemeal: bool
@@ -45,7 +45,7 @@ class State:
 
 @dataclass
 class Client:
-    """It takes, refuses, waits, breaks or leaves as `chance` has it, and puts together what it is told."""
+    """A client that takes, refuses, waits, fails or leaves as `chance` decides, and assembles what it receives."""
 
     chance: random.Random
     states: list[State]

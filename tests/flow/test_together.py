@@ -1,4 +1,4 @@
-"""Questions asked together: whatever becomes of one answer, the next question is asked."""
+"""Coalesced calls: whatever happens to one query, the next query is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT = 5.0  # seconds; only what is frozen takes so long
 
 
 class Asked:
-    """Answers each key with its length, unless it was told to answer otherwise, once."""
+    """Answers each key with its length, unless another answer was set for one call."""
 
     def __init__(self, *answers: Callable[[Sequence[str]], Mapping[str, int]]) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""Rows in memory while wishes are folded: each sees the earlier ones, a refused one leaves no trace."""
+"""Rows in memory while commands are applied: each command sees the earlier ones, a rejected one leaves no trace."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sharetally.domain.errors import Conflict, IdempotencyKeyReused, JobIdReused
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, RecordKey, ShareRecord, Status, Trigger
 from sharetally.flow.adjustments import Adjust
-from sharetally.flow.links import CreateLink, DeleteLink, PatchLink
+from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
 from sharetally.flow.posting.message import decode_post
-from sharetally.flow.sharing import Ids, Retry, apply_trigger, record_cell
+from sharetally.flow.share_commands import Ids, Retry, apply_trigger, record_cell
 from sharetally.flow.unit_of_work import Command, EntityChange, IdempotentCommand, UnitOfWork, merge_lock_sets
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, StoredResponse, Writes
 from tests.flow.running_committer import VIDEO, caller, idempotent, share, withdraw
@@ -51,7 +51,7 @@ def correction(key: str, amount: int = 1) -> Adjustment:
 
 
 def applied(batch: UnitOfWork, *commands: Command[object]) -> list[EntityChange]:
-    """Fold wishes in; the changes of the last."""
+    """Apply commands and return the changes of the last one."""
     told: list[list[EntityChange]] = []
     for command in commands:
         told.append(batch.begin_command())
@@ -204,7 +204,7 @@ def test_only_live_shares_can_be_withdrawn() -> None:
             applied(over(stored(status)), withdraw())
 
 
-# who is told
+# which hooks are called
 
 
 def test_changes_tell_what_stood_before_each_step() -> None:
@@ -281,7 +281,7 @@ def test_events_of_every_transition_path_add_up_to_the_record() -> None:
 
 
 def cells(record: ShareRecord | None) -> dict[tuple[str, str], int]:
-    """Where a record stands in the breakdown, if it is live."""
+    """The cell of a record in the breakdown, if it is live."""
     if record is None or not record.live:
         return {}
     cell = record_cell(record)

@@ -1,4 +1,4 @@
-"""Looks at everything, asked for by many: one at a time, and what it finds is noted."""
+"""Verification runs on request of many callers: one run at a time, and its result is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sharetally.domain.proof import VerificationResult, VerificationRun
 from sharetally.flow import verification
 from sharetally.flow.retry import MAX_TRIES, retry_transaction
 from sharetally.flow.verification import VerificationRunner
-from sharetally.ports import ProofStore
+from sharetally.ports import ProofStore, VerificationRunStore
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -30,7 +30,7 @@ class FakeProving:
         self.twice = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def extend_run_lease(self, seconds: float, *, renew: bool = False) -> bool:
+    async def extend_lease(self, seconds: float, *, renew: bool = False) -> bool:
         self.begun.append((seconds, renew))
         if renew and seconds:
             self.twice.set()
@@ -41,14 +41,18 @@ class FakeProving:
         await self.go.wait()
         return VerificationResult(content_items=3, drifted=())
 
-    async def record_run(self, verdict: VerificationResult, seconds: float) -> VerificationRun:
+    async def record(self, verdict: VerificationResult, seconds: float) -> VerificationRun:
         return VerificationRun(at=AT, content_items=verdict.content_items, drift=verdict.drift, seconds=seconds)
+
+
+def make_runner(proving: FakeProving) -> VerificationRunner:
+    return VerificationRunner(proof=cast(ProofStore, proving), runs=cast(VerificationRunStore, proving))
 
 
 async def test_a_long_verification_keeps_and_then_releases_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "LEASE_SECONDS", 0.01)
     proving = FakeProving()
-    looks = VerificationRunner(cast(ProofStore, proving))
+    looks = make_runner(proving)
     running, asking = asyncio.create_task(looks.run()), asyncio.create_task(looks.verify())
     await proving.twice.wait()
     proving.go.set()
@@ -61,7 +65,7 @@ async def test_a_long_verification_keeps_and_then_releases_its_lease(monkeypatch
 async def test_a_verification_of_another_process_is_not_awaited() -> None:
     proving = FakeProving()
     proving.held = True
-    looks = VerificationRunner(cast(ProofStore, proving))
+    looks = make_runner(proving)
     running = asyncio.create_task(looks.run())
     with pytest.raises(Conflict, match="GET /operation/status"):
         await looks.verify()
@@ -69,7 +73,7 @@ async def test_a_verification_of_another_process_is_not_awaited() -> None:
 
 
 async def test_waiting_callers_fail_when_the_service_stops() -> None:
-    looks = VerificationRunner(cast(ProofStore, FakeProving()))
+    looks = make_runner(FakeProving())
     running, asking = asyncio.create_task(looks.run()), asyncio.create_task(looks.verify())
     await asyncio.sleep(0)
     running.cancel()

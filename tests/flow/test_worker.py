@@ -68,7 +68,7 @@ async def test_one_huge_message_is_several_batches(broker: Broker, worker_harnes
 
 
 async def test_nothing_is_acknowledged_before_it_is_done(broker: Broker, worker_harness: WorkerHarness) -> None:
-    """A worker that dies in the middle of its batch: whoever comes next gets all of it."""
+    """A worker dies in the middle of its batch: the next one gets all of it."""
     worker_harness.recorder.open.clear()
     await publish_refs(broker, *(some := make_event_refs(3)))
     dying = asyncio.create_task(worker_harness.worker(broker).run(asyncio.Event()))
@@ -203,7 +203,7 @@ async def test_a_batch_whose_connection_is_lost_comes_again(amqp_url: str, worke
 
 
 async def test_a_queue_that_was_deleted_and_is_back_at_once(amqp_url: str, worker_harness: WorkerHarness) -> None:
-    """RabbitMQ 3.10 forgets the consumers of a quorum queue that is made anew within milliseconds."""
+    """RabbitMQ 3.10 forgets the consumers of a quorum queue that is recreated within milliseconds."""
     broker = AmqpBroker(amqp_url, feed=True)
     await broker.open(QUEUES)
     async with run_workers(worker_harness.worker(broker, silence=0.5)), open_channel(amqp_url) as channel:

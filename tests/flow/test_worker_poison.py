@@ -1,4 +1,4 @@
-"""What can never succeed: found by halving and parked alone; and bytes that hold no job, which are buried."""
+"""Jobs that can never succeed are found by halving and parked alone; bytes that hold no job are rejected."""
 
 from __future__ import annotations
 

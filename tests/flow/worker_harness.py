@@ -13,7 +13,7 @@ from sharetally.domain.ids import new_id
 from sharetally.flow.consumers.refs import decode_delivery
 from sharetally.flow.jobs import to_messages, to_ref
 from sharetally.flow.worker import JobResult, Worker
-from sharetally.ports import Broker, Delivery, EventRef, Outbox, Queue
+from sharetally.ports import Broker, Delivery, EventRef, EventStore, Queue
 from tests.contracts.database_rows import AT
 from tests.flow.harness import VIDEO, RecordingMeter
 
@@ -21,7 +21,7 @@ CREATED = str(Job.SHARE_CREATED)
 
 
 class RecordingConsumer:
-    """A consumer that notes what it is handed.
+    """A consumer that records what it gets.
 
     While `open` is not set it waits in the middle; `faults` are raised in turn; what is in `poison` always fails.
     """
@@ -88,8 +88,8 @@ class WorkerHarness:
         self.tally = RecordingMeter()
 
     def worker(self, broker: Broker, *, silence: float = 60.0) -> Worker[Any]:
-        outbox = cast(Outbox, self.marks)
-        return Worker(broker=broker, outbox=outbox, consumer=self.recorder, meter=self.tally, silence=silence)
+        events = cast(EventStore, self.marks)
+        return Worker(broker=broker, events=events, consumer=self.recorder, meter=self.tally, silence=silence)
 
 
 def _result(job: EventRef, outcome: str, error: str | None = None) -> JobResult:

@@ -1,4 +1,4 @@
-"""One caller of a system: asks, and waits until what it did is counted."""
+"""One caller of a system: sends requests, and waits until what it did is counted."""
 
 from __future__ import annotations
 

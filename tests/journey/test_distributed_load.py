@@ -1,4 +1,4 @@
-"""A load from several processes: all of them are heard, and what one process cannot know is checked afterwards."""
+"""A load from several processes: the results of all arrive, and what one process cannot know is checked afterwards."""
 
 from __future__ import annotations
 

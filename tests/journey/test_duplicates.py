@@ -1,6 +1,6 @@
-"""The same thing asked many times at once, over many connections and two processes: it happens once.
+"""The same request sent many times at once, over many connections and two processes, takes effect once.
 
-Every test has a content of its own; one system of each kind serves them all.
+Every test has its own content item; one system of each kind serves them all.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ async def run_counting(chosen: Settings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def follow(port: int, contents: Sequence[str], clients: int) -> AsyncIterator[list[Client]]:
-    """So many clients that follow all of these, and have heard how they stand."""
+    """Clients that follow all of these and have received their present counts."""
     async with AsyncExitStack() as stack:
         found = [await stack.enter_async_context(connect_live(port)) for _ in range(clients)]
         for client in found:
@@ -80,7 +80,7 @@ async def follow(port: int, contents: Sequence[str], clients: int) -> AsyncItera
 
 
 async def receives_all(client: Client, contents: Sequence[str], shares: int) -> None:
-    """Wait until it was told this count of each; versions only rise."""
+    """Wait until it has received this count of each content item; versions only rise."""
     waiting, versions = {each.split("/")[1] for each in contents}, dict[str, int]()
     while waiting:
         said = await client.receive()
@@ -162,7 +162,7 @@ async def test_a_reconnecting_client_converges(migrated_file: str, tmp_path: Pat
 
 @dataclass
 class Follower:
-    """One that comes back with what it knows whenever it is sent away, until it hears the goal."""
+    """A client that reconnects with its known versions whenever it is disconnected, until it has the wanted count."""
 
     port: int
     goal: int
@@ -211,7 +211,7 @@ class Follower:
 async def test_live_clients_converge_through_a_rolling_restart(
     postgresql_url: str, amqp_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """SIGHUP under load, two processes: whoever follows an old one is told to come back, and misses nothing."""
+    """SIGHUP under load with two processes: clients of an old one are asked to reconnect, and miss nothing."""
     secret, port = "known to the tests alone, and long enough", free_port()
     program = Program(
         tmp_path, DATABASE_URL=postgresql_url, BROKER_URL=amqp_url, CACHE_URL=redis_url, JWT_SECRET=secret

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
 from tests.oracle.system import System, Topology, open_system
 
 pytestmark = pytest.mark.anyio
 TIMEOUT = 300.0
-EXAMPLES = 8  # made up for each operation, beside those at the bounds of each field
+EXAMPLES = 8  # generated for each operation, in addition to values at the bounds of each field
 SEED = 20261120
-BOUNDS = "examples,coverage"  # what is made up beyond the bounds is asked by the one who may everything
+BOUNDS = "examples,coverage"  # values beyond the bounds are sent by the caller with all scopes
 ALL = f"{BOUNDS},fuzzing"
 # What keeps to the document may be refused all the same: 404 no such thing, 409 it stands otherwise, 410 gone,
 # 422 the key or job id was used before. Made-up platforms and content types, of which settings decide, are 400.
@@ -37,7 +37,7 @@ positive_data_acceptance.enabled = false
 async def run_schemathesis(
     system: System, folder: Path, headers: Mapping[str, str], *unchecked: str, phases: str = BOUNDS
 ) -> str:
-    """What schemathesis says after it has asked everything as this caller; it fails if anything is wrong."""
+    """What schemathesis reports after sending everything as this caller; it fails if anything is wrong."""
     config = folder / "schemathesis.toml"
     config.write_text(SETTINGS_DECIDE)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]

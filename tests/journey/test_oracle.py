@@ -1,4 +1,4 @@
-"""The oracle notices: each thing that can be wrong in a database, or in an answer, is told as what it is."""
+"""The oracle works: everything that can be wrong in a database or in an answer is reported as what it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.oracle.watch import VerificationWatch
 
 pytestmark = pytest.mark.anyio
 
-# What is done to which table, under which name it is told, and whether `verify` must tell too.
+# The change to a table, the name under which it is reported, and whether `verify` must report it too.
 _TAMPERED = (
     ("status = 'withdrawn' WHERE status = 'success'", "share_records", "lost", True),
     ("attempt_count = attempt_count + 1", "share_records", "lost", False),

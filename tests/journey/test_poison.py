@@ -1,7 +1,7 @@
 """A thousand jobs, one of them poison: the others are counted, it is parked with its reason, nothing drifts.
 
-The poison is a trigger that lets nobody count one content: the event's own row is in order, counting it fails.
-Mended, the job is replayed and counted; another one is given up, which the ledger says too.
+The poison is a trigger that fails the counting of one content item: the event's own row is correct. Once it is
+fixed, the job is replayed and counted; another one is discarded, which the ledger then shows.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class OpenIdProvider:
         self.accounts.write_text(json.dumps(claims))
 
     def settings(self, **more: str) -> dict[str, str]:
-        """What the service is told of it."""
+        """The settings that the service gets for it."""
         told = {"OIDC_ISSUER": self.issuer, "OIDC_CLIENT_ID": CLIENT_ID, "OIDC_SCOPE": "openid profile email groups"}
         told["OIDC_GROUPS"] = json.dumps({"staff": "audit analytics", "owners": "shares admin"})
         return {**told, **more}

@@ -99,7 +99,7 @@ async def test_who_is_in_no_group_is_told_so(api: Api) -> None:
     assert response.status == 403
     assert "Not for this account" in response.body.decode()
     assert browser.jar == {}
-    assert await api.database.sessions() == []
+    assert await api.database.sessions.all() == []
 
 
 async def test_a_group_that_was_taken_away_counts_at_the_next_sign_in(api: Api, provider: OpenIdProvider) -> None:
@@ -125,7 +125,7 @@ async def test_an_answer_that_comes_twice_counts_once(api: Api) -> None:
     browser.jar = jar  # even by somebody who kept what the browser had: the provider redeems a code once
     replayed = await complete_sign_in(browser, url)
     assert (replayed.status, "does not hold" in replayed.body.decode()) == (502, True)
-    assert len(await api.database.sessions()) == 1
+    assert len(await api.database.sessions.all()) == 1
 
 
 async def test_an_answer_to_somebody_else_is_not_taken(api: Api) -> None:
@@ -137,7 +137,7 @@ async def test_an_answer_to_somebody_else_is_not_taken(api: Api) -> None:
         response = await complete_sign_in(browser, url)
         assert (response.status, "cannot be finished" in response.body.decode()) == (400, True)
         assert "sharetally-console" not in browser.jar
-    assert await api.database.sessions() == []
+    assert await api.database.sessions.all() == []
 
 
 async def test_a_code_that_was_injected_does_not_fit(api: Api) -> None:
@@ -148,7 +148,7 @@ async def test_a_code_that_was_injected_does_not_fit(api: Api) -> None:
     iss = provider_of(api)
     response = await complete_sign_in(victim, f"{PUBLIC}{BACK}?code={stolen}&state={state}&iss={iss}")
     assert (response.status, "does not hold" in response.body.decode()) == (502, True)
-    assert await api.database.sessions() == []
+    assert await api.database.sessions.all() == []
 
 
 def provider_of(api: Api) -> str:

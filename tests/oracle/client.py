@@ -1,8 +1,8 @@
 """A lean HTTP/1.1 client: one connection, one request at a time, kept alive.
 
-The load shares its machine with the service, so this does what the service's answers need and nothing else:
-a status line, headers, a body of known length. Whoever gets no answer is told so by `NoResponse`, or by `NotSent`
-if the request cannot have had an effect. Every connection is closed by whoever opened it.
+The load shares its machine with the service, so this does only what the service's answers need: a status line,
+headers, and a body of known length. A caller that gets no answer gets `NoResponse`, or `NotSent` if the request
+cannot have had an effect. Whoever opens a connection closes it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _EMPTY = frozenset({204, 304})
 
 
 class NoResponse(Exception):
-    """The request may have had its effect; nobody said."""
+    """The request may have had an effect; there was no answer."""
 
 
 class NotSent(NoResponse):
-    """Nobody took the connection."""
+    """The connection was not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Client:
         self.close()
 
     async def connect(self) -> None:
-        """Have a connection; `NotSent` if nobody takes it."""
+        """Open a connection; `NotSent` if it is not accepted."""
         if self._wire is not None and not self._wire.lost:
             return None
         refused: OSError | None = None

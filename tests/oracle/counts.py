@@ -1,6 +1,6 @@
-"""The counts against what was promised: the tables, cell by cell, and the answers to whoever asks for a count.
+"""The counts compared with what was promised: the tables, cell by cell, and the answers to requests for counts.
 
-A counted cell that came back to zero may stand as zero or be absent; everything else must be exact.
+A counted cell that has returned to zero may be zero or absent; everything else must be exact.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tests.oracle.client_requests.client_request import content_fields, content_
 from tests.oracle.expected import CellKey, Content, Expected
 from tests.oracle.tables import Tables
 
-AT_ONCE = 200  # contents in one question
-EXACT = 50  # contents that are also asked for their exact count
+AT_ONCE = 200  # content items in one request
+EXACT = 50  # content items whose exact count is requested as well
 CACHED = 20.0  # seconds within which an announced count must have arrived everywhere
 
 

@@ -1,7 +1,7 @@
-"""A load from several processes at once, each with clients, users, contents and a journal of its own.
+"""A load from several processes at once, each with its own clients, users, content items and journal.
 
-What all of them were promised comes together at the end: nobody's rows are another's, and reads of the one content
-that is everybody's are checked then, by the times at which things happened (`glances`).
+Their promises are combined at the end: no two processes share rows, and reads of the one content item that all of
+them use are checked then, by the times at which things happened (`shared_bounds`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tests.oracle.promises import Promises
 from tests.oracle.shared_bounds import BoundsLog, contradictions
 from tests.oracle.tally import KEPT
 
-LONGEST_START = 1_800.0  # seconds, whatever happens to whoever started it
+LONGEST_START = 1_800.0  # seconds, whatever happens to the process that started it
 GRACE = 90.0  # seconds for the last answers
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadSize:
-    """How many processes, how many clients in each, and wishes a second from all of them; None: unbounded."""
+    """How many processes, how many clients in each, and how many requests per second in all; None means unlimited."""
 
     processes: int = 2
     clients: int = 12
@@ -99,13 +99,13 @@ class DistributedLoad:
         tally = self._promises.tally
         for key, notes in self._notes.items():
             found = contradictions(key, notes)
-            notes.glances.clear()  # told once
+            notes.glances.clear()  # reported once
             tally.faults += len(found)
             tally.unexpected = [*tally.unexpected, *found][:KEPT]
 
 
 class _Numbers:
-    """Numbers that nobody has yet."""
+    """Numbers that are not in use yet."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -136,7 +136,7 @@ async def _send(order: LoadOrder) -> asyncio.subprocess.Process:
 
 
 async def _early_end(crews: list[asyncio.subprocess.Process], within: float) -> None:
-    """Return after so long, or when one ends that was not told to."""
+    """Return after this time, or when a process ends that was not asked to."""
     if within > 0:
         ends = [asyncio.ensure_future(crew.wait()) for crew in crews]
         await asyncio.wait(ends, timeout=within, return_when=asyncio.FIRST_COMPLETED)
@@ -146,7 +146,7 @@ async def _early_end(crews: list[asyncio.subprocess.Process], within: float) -> 
 
 
 async def _end(crews: list[asyncio.subprocess.Process]) -> None:
-    """Tell them that it is over; the last answers may take a while."""
+    """Tell them to stop; the last answers may take a while."""
     for crew in crews:
         assert crew.stdin is not None
         crew.stdin.close()

@@ -20,7 +20,7 @@ RollupKey: TypeAlias = tuple[Content, str, str]  # content, channel, evidence
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A share: live or withdrawn, and how often it was asked for."""
+    """A share: live or withdrawn, and how often it was requested."""
 
     live: bool
     attempts: int
@@ -59,7 +59,7 @@ class Expected:
         self.rollups: defaultdict[RollupKey, list[int]] = defaultdict(_nothing)  # made, withdrawn
 
     def live(self, key: RecordKey) -> bool:
-        """Whether this share stands."""
+        """Whether this share is live."""
         return key in self.records and self.records[key].live
 
     def share(self, key: RecordKey, *, force: bool) -> None:

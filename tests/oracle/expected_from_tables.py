@@ -1,6 +1,6 @@
-"""What stands in the tables, taken for what is expected from now on: after a restore from a backup.
+"""The contents of the tables as what is expected from now on: after a restore from a backup.
 
-Only once nothing is pending: the rollups are taken as they are, everything else is worked out from the ledger.
+Only once nothing is pending: the rollups are taken as they are, everything else is computed from the ledger.
 """
 
 from __future__ import annotations

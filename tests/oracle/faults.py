@@ -1,7 +1,7 @@
-"""What goes wrong during a load: processes killed, the broker out of reach, database connections dropped.
+"""What goes wrong during a load: processes killed, the broker unreachable, database connections dropped.
 
-The broker is cut by the proxy that all our connections to it go through, so that nobody else's broker is touched;
-from a terminal one of our own can also be stopped for real. Each fault is a step that is taken at its second.
+The broker is cut off by the proxy that all our connections to it use, so that other users of the broker are not
+affected; from a terminal, a broker of our own can also be stopped. Each fault happens at its given second.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ async def judge(promises: Promises, *, max_seconds: float) -> Findings:
 
 
 async def wait_until_counted(tables: Tables, max_seconds: float) -> float:
-    """Wait until no event is pending, or patience ends; return how long it took, in seconds."""
+    """Wait until no event is pending or the time is over; return how long it took, in seconds."""
     began = time.monotonic()
     while time.monotonic() < began + max_seconds:
         if not (await pending_and_parked(tables))[0]:

@@ -17,7 +17,7 @@ from tests.oracle.tables import Tables
 
 @dataclass(slots=True)
 class Compared:
-    """What is missing, and what nobody promised."""
+    """What is missing, and what was never promised."""
 
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)

@@ -1,9 +1,9 @@
-"""Many clients at once, each waiting for its answer before the next wish, and entering what was answered.
+"""Many clients at once; each waits for its answer before the next request and records what was answered.
 
 A user, a link and a job id belong to one client, so that each client's own log is a sequence and the next answer
-can be foretold; contents are everybody's. Some writes carry an Idempotency-Key and come again: later, or at the
-same time over a second connection; the answers must be equal to the byte, and the effect is one. Under a key, who
-gets no answer or a 503 insists on one.
+can be predicted; all clients share the content items. Some writes carry an Idempotency-Key and are repeated: later, or
+at the same time over a second connection; the answers must be equal to the byte, and the effect happens once. A
+client with a key repeats a request that got no answer or a 503 until it has one.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tests.oracle.world import Contents
 
 KEYED_RATIO = 0.15  # of the writes carry a key
 DUPLICATE_RATIO = 0.3  # of those come twice at once
-REPLAY_RATIO = 0.03  # of all wishes are an earlier one under its key
+REPLAY_RATIO = 0.03  # of all requests repeat an earlier one under its key
 REPLAY_POOL_SIZE = 50  # keyed writes to come back to
 RETRY_SECONDS = 45.0  # seconds
-REFUSED_PAUSE = 0.2  # seconds, when nobody takes the connection or the queue is full
+REFUSED_PAUSE = 0.2  # seconds, when the connection is not accepted or the queue is full
 _NOTHING_WRITTEN = b"queue"  # a 503 that says so promises that nothing was written
 
 
 class Load(Promises):
-    """N clients over one system, numbered from `first`: one process's part of a load, or all of it.
+    """N clients of one system, numbered from `first`: one process's part of a load, or all of it.
 
-    `rate` is how many wishes a second each client has at most; None: as many as are answered.
+    `rate` is how many requests per second each client sends at most; None means as many as are answered.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Load(Promises):
         self._seed = seed
 
     async def run(self, seconds: float, journal: Journal) -> None:
-        """Keep all clients busy for so long, or until it is told to end."""
+        """Keep all clients busy for this time, or until the load is asked to end."""
         self.until = time.monotonic() + seconds
         load_clients = [_LoadClient(self, number, self._seed, journal) for number in self._numbers]
         try:

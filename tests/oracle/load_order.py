@@ -14,7 +14,7 @@ from tests.oracle.tally import Tally
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOrder:
-    """What one crew does: clients are numbered from `first`, `part` says which contents, `rate` is each client's."""
+    """What one process does: clients are numbered from `first`, `part` selects content items, `rate` is per client."""
 
     folder: str
     name: str
@@ -39,7 +39,7 @@ class LoadOrder:
 
     @property
     def log(self) -> Path:
-        """What it says."""
+        """The order as JSON."""
         return Path(self.folder) / f"{self.name}.log"
 
     def as_json(self) -> str:

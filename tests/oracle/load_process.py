@@ -1,6 +1,6 @@
-"""One process of a crowd: its own clients, users, contents and journal. `crowd` starts it with an order in JSON.
+"""One process of a distributed load: its own clients, users, content items and journal; it gets its order as JSON.
 
-It ends when its standard input does, at the latest after its seconds, and leaves what it was promised in a file.
+It ends when its standard input is closed, at the latest after its time, and writes what it was promised to a file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def run_order(order: LoadOrder) -> LoadReport:
 
 
 def _end_with_stdin(load: Load) -> None:
-    """When whoever started this closes it, or is killed."""
+    """Return when the process that started this one closes its input or is killed."""
     loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
 
     def end() -> None:

@@ -1,7 +1,7 @@
-"""What one client does next: a draw among wishes by weight, made against what stands.
+"""What one client does next: a random choice among weighted requests, based on the present state.
 
-It prefers what is interesting: withdrawing what is live, moving links that exist, and now and then what must be
-refused. Rows whose state is uncertain are left alone until the judge has looked.
+It prefers what is interesting: withdrawing what is live, moving existing links, and now and then what must be
+rejected. Rows whose state is uncertain are left alone until the judge has checked them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Mix:
         self._weights = list(accumulate(weights.values()))
 
     def next(self) -> Operation:
-        """A wish that touches nothing uncertain."""
+        """A request that concerns nothing uncertain."""
         for _ in range(TRIES):
             operation = self._random.choices(self._draws, cum_weights=self._weights)[0]()
             if not operation.keys & self._blocked:

@@ -1,7 +1,7 @@
-"""One role of the system as a real process: started, asked whether it is ready, stopped or killed.
+"""One role of the system as a real process: started, checked for readiness, stopped or killed.
 
-A role has a session of its own, so that killing it takes the processes that it started along, as a machine's
-end would; only what was started here is ever ended here. What it says goes to its own log file.
+A role has its own session, so that killing it also kills the processes that it started, as a crash of the machine
+would; nothing else is ever ended here. Its output goes to its own log file.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Role:
                 self._environment[name] = value
 
     async def wait_for_exit(self, within: float = START) -> int:
-        """Wait until it ends without being asked, and return its exit code; what it started ends too."""
+        """Wait until it ends by itself, and return its exit code; what it started ends too."""
         process = self._process
         assert process is not None
         try:
@@ -98,7 +98,7 @@ class Role:
 
     @property
     def ended(self) -> int | None:
-        """The exit code of one that ended without being asked."""
+        """The exit code of a role that ended by itself."""
         return self._process.returncode if self._process is not None else None
 
     async def stop(self) -> int:

@@ -1,4 +1,4 @@
-"""What a load was promised, in however many processes it ran: all that the judge needs to hear of it."""
+"""What a load was promised, in however many processes it ran: everything that the judge needs to know."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Promises:
         return (self.admin_token if user.startswith("admin-") else self.user_token)(user)
 
     def record_responses(self, name: str, *responses: Response) -> None:
-        """Answers to what somebody asked by hand, under this name."""
+        """Answers to requests made by hand, under this name."""
         self.tally.operations[name] += len(responses)
         self.tally.outcomes.update(str(response.status) for response in responses)
 

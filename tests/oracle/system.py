@@ -1,7 +1,7 @@
-"""A whole Sharetally: schema, API, relays and workers as real processes over one database and one broker.
+"""A whole Sharetally: schema, API, relays and workers as real processes with one database and one broker.
 
-`open_system` migrates, starts and waits until everything is ready; whatever it started ends with it, also after
-a failure. A clean end is part of the contract: a role that does not exit with 0 when asked fails the run.
+`open_system` migrates, starts and waits until everything is ready; everything that it started ends with it, also
+after a failure. A clean end is part of the contract: a role that does not exit with 0 when asked to fails the run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOAD_SETTINGS = {
     "JWT_SECRET": SECRET,
 }
 _GRUMBLING = ("Traceback (most recent call last)", "was never awaited", "never retrieved")
-_OF_A_LIBRARY = '"level":"warning"'  # RabbitMQ's client tells so of every connection that it loses
+_OF_A_LIBRARY = '"level":"warning"'  # RabbitMQ's client logs this for every connection that it loses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Topology:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended, and what it said."""
+    """How a command ended, and its output."""
 
     code: int
     out: str
@@ -75,9 +75,9 @@ class CommandResult:
 
 
 class System:
-    """The running thing. `port` is the API's, the first of `ports`; `folder` is where it runs, and where its logs are.
+    """The running system. `port` is the API's, the first of `ports`; `folder` holds its data and its logs.
 
-    Whoever only speaks to a system that runs already names its ports.
+    A client of a system that is already running gives only its ports.
     """
 
     def __init__(self, topology: Topology, folder: Path, *, ports: Sequence[int] | None = None) -> None:

@@ -33,7 +33,7 @@ class Tables(Protocol):
 
 
 def open_tables(url: str) -> AbstractAsyncContextManager[Tables]:
-    """A connection to the database that the service is told to use."""
+    """A connection to the database that the service uses."""
     match urlsplit(url).scheme:
         case "postgresql":
             return _postgresql(url)

@@ -1,7 +1,7 @@
-"""What happened in a load: how many of each wish, which answers, and what was wrong with them.
+"""What happened in a load: how many of each request, which answers, and what was wrong with them.
 
-One is shared by all clients. Every attempt is a line of the journal (JSON Lines), written before it is judged:
-whoever looks for a fault's request id there finds what was asked and what was answered.
+All clients share one. Every attempt is a line of the journal (JSON Lines), written before it is judged, so that the
+request and the answer can be found by the request id of a fault.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Self
 from tests.oracle.client import Response
 from tests.oracle.client_requests.client_request import Operation, WriteOperation
 
-KEPT = 30  # faults told in full
+KEPT = 30  # faults that are described in full
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """A write of which nobody knows whether it happened."""
+    """A write for which it is unknown whether it happened."""
 
     operation: WriteOperation
     request_id: str
@@ -31,7 +31,7 @@ class Uncertain:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts by wish and by outcome; `unexpected` holds the first faults, `faults` how many there were."""
+    """Counts by request and by outcome; `unexpected` holds the first faults, `faults` how many there were."""
 
     operations: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)

@@ -11,10 +11,10 @@ SHOWN = 10  # lines of each kind of fault
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What the judge found in the end, each a line that says what was promised and what stands.
+    """What the judge found in the end; each line says what was promised and what is there.
 
-    `lost` was promised and is not there; `duplicated` is there and was never promised; `miscounted` is a count
-    that is not what the ledger's rows come to, be it in a table or in an answer.
+    `lost` was promised and is missing; `duplicated` is there and was never promised; `miscounted` is a count that
+    differs from the sum of the ledger's rows, in a table or in an answer.
     """
 
     lost: tuple[str, ...] = ()

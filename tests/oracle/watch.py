@@ -19,7 +19,7 @@ class VerificationWatch:
     every: float = EVERY
     looks: int = 0
     drifted: list[str] = field(default_factory=list)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # whoever holds it: nobody can look just now
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # while it is held, `verify` does not run
 
     async def run(self) -> None:
         """Look until cancelled."""

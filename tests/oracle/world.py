@@ -1,7 +1,7 @@
-"""Whom and what a load is about: users, contents, channels; chosen by a seeded random.
+"""The users, content items and channels of a load, chosen by a seeded random generator.
 
-One video is hot; ten thousand other contents are not. Ids differ by case, by a space at the end or by an accent
-only, so that whatever does not compare exactly is found out.
+One video is hot; ten thousand other content items are not. Some ids differ only by case, by a space at the end or by
+an accent, so that every inexact comparison is found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def cold_content(number: int) -> Content:
 
 
 class Contents:
-    """The contents of one part of a load: the hot one is everybody's, of the others each part has its own."""
+    """The content items of one part of a load: all parts share the hot one, each has its own others."""
 
     def __init__(self, *, part: int = 0, parts: int = 1) -> None:
         self._size = COLD_CONTENTS // parts

@@ -15,7 +15,7 @@ from tests.rules.harness import ServiceHarness, open_harness
 
 @pytest.fixture(autouse=True, scope="module")
 def quiet() -> Iterator[None]:
-    """Only what is an error is told."""
+    """Log only errors."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield

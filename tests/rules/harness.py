@@ -1,8 +1,8 @@
-"""The service on a database, asked from a test that is not async, and counting only when it is told to.
+"""The service on a database, called from a test that is not async, which counts only when the test wants it to.
 
-On a server there are two of it, as two processes would be: what is asked at once goes to both in turn. Time stands
-still between two calls, so that a run that failed fails again. `settle` ends it as any run ends: the workers take
-every message that was published meanwhile, and find nothing to count any more.
+On a database server there are two instances, as two processes would be: simultaneous requests go to both in turn.
+Time stands still between two calls, so that a failed run fails again. `settle` ends it as any run ends: the workers
+take every message that was published in the meantime, and find nothing left to count.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ServiceHarness:
         return self.run(gathered())
 
     def get(self, target: str, **how: Any) -> HttpResponse:
-        """What stands there."""
+        """The present state."""
         return self.run(self.apis[0].request("GET", target, **how))
 
     def now(self) -> datetime:
@@ -76,7 +76,7 @@ class ServiceHarness:
 
     def waiting(self, contents: Sequence[Content]) -> list[EventRef]:
         """Everything that is not counted or posted yet, oldest first."""
-        heads = self.run(self.apis[0].database.claim(sorted(self._owners), None, ALL))
+        heads = self.run(self.apis[0].database.events.claim(sorted(self._owners), None, ALL))
         mine = (head for head in heads if (head.content.type, head.content.id) in contents)
         return sorted(mine, key=lambda head: head.id)
 
@@ -113,7 +113,7 @@ class ServiceHarness:
             self.run(attempted())
 
     def deliver(self, heads: Sequence[EventRef]) -> None:
-        """Hand jobs to whoever owns them, each owner's in one batch."""
+        """Pass jobs to their consumers, one batch for each."""
         for owner in dict.fromkeys(self._owners[head.job] for head in heads):
             self.run(owner.handle([head for head in heads if self._owners[head.job] is owner]))
 
@@ -126,7 +126,7 @@ class ServiceHarness:
                 assert isinstance(api.core.broker, MemoryBroker)
                 await api.core.broker.join()
                 await end()
-            return await self.apis[0].database.verify(None, lambda _: None)
+            return await self.apis[0].database.proof.verify(None, lambda _: None)
 
         return self.run(settled())
 

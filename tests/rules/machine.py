@@ -20,7 +20,7 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base
 
 
 class Machine(WriteRules, CountRules, ReadRules):
-    """One run: contents of its own, any steps in any order, and at the end everything is counted."""
+    """One run: its own content items, any steps in any order, and at the end everything is counted."""
 
     ended: ClassVar[int] = 0
 
@@ -34,7 +34,7 @@ class Machine(WriteRules, CountRules, ReadRules):
 
 
 def run(harness: ServiceHarness, seeds: Iterable[int], *, shorten: bool = False) -> int:
-    """A round from each seed; how many runs came to their end. `shorten`: what is found is told in few steps."""
+    """One round for each seed; returns how many runs ended. With `shorten`, a failure is reduced to few steps."""
     machine: type[Machine] = type("Machine", (Machine,), {"harness": harness, "ended": 0})
     for number in seeds:
         try:

@@ -12,7 +12,7 @@ from tests.rules.model import Model
 
 
 class MachineState(RuleBasedStateMachine):
-    """`harness` is set by whoever runs the machine. `order_unknown`: some things happened in an unknown order."""
+    """`harness` is set before the machine runs. `order_unknown`: some things happened in an unknown order."""
 
     harness: ClassVar[ServiceHarness]
 

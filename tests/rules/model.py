@@ -1,4 +1,4 @@
-"""What stands, in plain dictionaries: nothing here is locked, folded, counted or remembered."""
+"""The state in plain dictionaries: nothing here is locked, folded, counted or cached."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Correction:
 
 @dataclass(kw_only=True)
 class Model:
-    """Everything that was answered. `orders` are the retries that nobody has taken up yet."""
+    """Everything that was answered. `orders` are the retries that have not been processed yet."""
 
     name: str
     records: dict[Key, Record] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Model:
 
     @property
     def contents(self) -> list[Content]:
-        """Contents that nobody else has: a video, and one with an id that is hard on paths and collations."""
+        """Content items that no other run uses: a video, and one with an id that is hard on paths and collations."""
         return [("video", f"v-{self.name}"), ("article", f"Ä b%é?-{self.name}")]
 
     def live(self, content: Content) -> Iterator[tuple[Cell, int]]:

@@ -1,7 +1,7 @@
 """The machine finds what it is there to find: each fault that is planted into the service ends a run.
 
-Faults that a glance at one answer shows are not worth planting; these need a sequence, a look behind, or two requests
-at once. One stands for its kind. That a sound service passes the same rounds is what `test_rules` shows.
+Faults that a single answer shows are not worth planting; these need a sequence, a check of the tables, or two
+requests at once. Each represents its kind. `test_rules` shows that a correct service passes the same rounds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from sharetally.domain.count import Count
 from sharetally.domain.event import Event, Job
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import TABLE, Status, Trigger
-from sharetally.flow import links
+from sharetally.flow import link_commands, sharing
 from sharetally.flow.announce import Announcer
 from sharetally.flow.queries import Queries
-from sharetally.flow.sharing import Share, ShareResult
+from sharetally.flow.share_commands import Share, ShareResult
 from sharetally.flow.unit_of_work import UnitOfWork
-from sharetally.web.endpoints import shares
 from tests.rules.harness import ServiceHarness
 from tests.rules.machine import run
 
@@ -59,7 +58,7 @@ def revived_is_already_shared(patch: pytest.MonkeyPatch) -> None:
             self.results = [each._replace(already_shared=each.record.attempt_count > 1) for each in shown]
             return self.results
 
-    patch.setattr(shares, "Share", Muddled)
+    patch.setattr(sharing, "Share", Muddled)
 
 
 def a_move_has_the_tag_of_before(patch: pytest.MonkeyPatch) -> None:
@@ -114,11 +113,11 @@ def what_has_expired_does_not_count(patch: pytest.MonkeyPatch) -> None:
 
 
 def anybody_may_touch_a_link(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(links, "may_edit", lambda caller, link: True)
+    patch.setattr(link_commands, "may_edit", lambda caller, link: True)
 
 
 def neighbours_do_not_see_each_other(patch: pytest.MonkeyPatch) -> None:
-    """What stood before the batch decides, as it would if each request looked before it wrote."""
+    """The state before the batch decides, as it would if each request read before it wrote."""
     begun = UnitOfWork.__init__
 
     def begin(batch: UnitOfWork, locked: Any, now: Any) -> None:

@@ -1,7 +1,7 @@
-"""Whatever is asked, counted and looked at, in any order: the service is what the model says, and nothing drifts.
+"""Any requests, counting and checks in any order: the service agrees with the model, and nothing drifts.
 
-Each time the same rounds of runs, so that the change that breaks one is to blame; with `SHARETALLY_TEST_RULES=N` N
-rounds, others each time, whose seed is told when they find something.
+The rounds are the same in every run, so that a failure is due to the change that was made;
+`SHARETALLY_TEST_RULES=N` runs N different rounds each time and prints the seed of a failure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes, one by one or several at once.
 
-What is asked at once must be answered as if it had been asked in some order: one is searched for in which the model
-promises just these answers.
+Simultaneous requests must be answered as if they had been sent in some order: the test searches for one in which the
+model promises exactly these answers.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class WriteRules(MachineState):
 
     @rule(place=st.integers(0, 9))
     def repeat_under_its_key(self, place: int) -> None:
-        """The answer is the one of then, whatever stands now."""
+        """The answer is the first one, whatever the state is now."""
         if self.model.answers:
             request, answer = list(self.model.answers.values())[place % len(self.model.answers)]
             response = self.harness.request(request)

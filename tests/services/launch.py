@@ -1,8 +1,8 @@
-"""Private servers: started here, in a folder of their own, on free ports of the loopback; ended here.
+"""Private servers: started here, in a folder of their own, on free ports of the loopback interface; ended here.
 
-A server runs in a session of its own, so that Ctrl-C reaches the tests alone and they can still clean up on
-it. It is told to stop by its process id; what is left of its process group after a while is killed. Its `ServerProcess`
-stops or kills it in the middle of a test, and starts it again at the same port on the same data.
+A server runs in its own session, so that Ctrl-C reaches only the tests, which can then still clean up. It is stopped
+by its process id; what is left of its process group after a while is killed. Its `ServerProcess` stops or kills it in
+the middle of a test, and starts it again on the same port with the same data.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _LISTENS = "0A"  # as Linux writes it in /proc/net/tcp
 
 
 def free_port() -> int:
-    """A port that is bound before it is given away, and stays bound until this process ends.
+    """A port that is bound before it is handed out, and stays bound until this process ends.
 
-    The socket that holds it does not listen: whoever calls is refused until the server for which the port is meant
-    listens there, also while that server is down or starts again. No other caller of this function can be given the
-    port meanwhile, in whichever process. The port lies below those that Linux lends to whoever connects: one of them
-    would sooner or later take the place of a server that is down, or even be connected to itself.
+    The socket that holds it does not listen: connections are refused until the server for which the port is meant
+    listens there, also while that server is down or restarts. No other caller of this function can get the port in
+    the meantime, in any process. The port is below the range that Linux uses for outgoing connections: otherwise one
+    of them would sooner or later take the place of a server that is down, or even be connected to itself.
     """
     while True:
         port = random.randrange(12_000, 32_000)
@@ -44,7 +44,7 @@ def free_port() -> int:
         except OSError:
             holder.close()
             continue
-        # From now on a server may bind beside the holder, because servers set this option and the holder never listens.
+        # From now on a server may bind the same port, because servers set this option and the holder never listens.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.detach()  # it stays open until the process ends
         return port

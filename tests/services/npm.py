@@ -26,7 +26,7 @@ def install_npm_packages(place: Path) -> Path:
 
 
 def _fetch(place: Path, kept: Path) -> None:
-    """Whole or not at all, whoever else fetches it at the same time."""
+    """Completely or not at all, even if another process fetches it at the same time."""
     if shutil.which("npm") is None:
         install("npm")
     kept.parent.mkdir(exist_ok=True)

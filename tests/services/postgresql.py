@@ -22,7 +22,7 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 @contextmanager
 def fresh_postgresql(server: str | None = None) -> Iterator[str]:
-    """The URL of an empty database, dropped at the end whoever is still connected to it."""
+    """The URL of an empty database, which is dropped at the end even if there are still connections to it."""
     with ExitStack() as stack:
         at = server or stack.enter_context(open_server(POSTGRESQL)).url
         name = fresh_name()
@@ -75,7 +75,7 @@ def private_postgresql(settings: Mapping[str, str] | None = None) -> Iterator[Se
         listen = ["-p", str(port), "-h", "127.0.0.1", "-k", str(place)]
         told = [word for name, value in (settings or {}).items() for word in ("-c", f"{name}={value}")]
         command = [str(_program("postgres")), "-D", data, *listen, *told]
-        # SIGINT: disconnect whoever is left and stop; SIGTERM would wait for them.
+        # SIGINT: disconnect all clients and stop; SIGTERM would wait for them.
         switch = ServerProcess(command, lambda: _answers(url), log=place / "log", user=user, stop=signal.SIGINT)
         with run_server(switch):
             yield Server(url=url, process=switch)

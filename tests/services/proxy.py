@@ -1,8 +1,9 @@
-"""A line to a server that fails as real ones do: a TCP proxy on the loopback, switchable while connections live.
+"""A connection to a server that fails as real ones do: a TCP proxy that is controlled while connections are open.
 
-It passes everything until told otherwise: `stall` (nothing flows, nobody is told), `throttle`, `reset`, `cut` (away
-until mended), `cut_reply` (a request arrives, its reply never does, the connection ends). What stalls or is slow may
-be one way alone. Its port is its own from beginning to end, also while it is cut. All that it starts ends with it.
+It passes everything until it is switched: `stall` (nothing is transferred, and neither side is notified), `throttle`,
+`reset`, `cut` (unreachable until repaired), `cut_reply` (a request arrives, its reply never does, the connection
+ends). Stalls and delays may affect one direction only. It keeps its port from beginning to end, also while it is cut.
+Everything that it starts ends with it.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ class Direction(Flag):
 
 
 class Proxy:
-    """Stands before the server of `server`; `url` is how to reach it through here."""
+    """A proxy in front of `server`; `url` is the server's address through the proxy."""
 
     def __init__(self, server: str) -> None:
         self._server = urlsplit(server)
         self._lines: set[_Line] = set()
         self._listener: asyncio.Server | None = None
         self._keeper = _kept_port()
-        self._stalled = Direction(0)  # for whoever comes
+        self._stalled = Direction(0)  # for later connections
         self._paces: dict[Direction, int] = {}
         self._catch: tuple[bytes, ...] = ()
         self._cut_then = False
@@ -57,7 +58,7 @@ class Proxy:
         self._listener = await asyncio.start_server(self._carry, "127.0.0.1", port, reuse_port=True)
 
     async def cut(self) -> None:
-        """End every connection at once, and refuse new ones until mended."""
+        """Close every connection at once, and refuse new ones until it is repaired."""
         self._refuse()
         while self._lines:
             await asyncio.wait([asyncio.ensure_future(line.ended.wait()) for line in self._lines])
@@ -68,7 +69,7 @@ class Proxy:
             line.reset()
 
     def stall(self, way: Direction = Direction.BOTH, *, new_connections: bool = True) -> None:
-        """Let nothing through that way, and tell neither side; `new_connections`: on later connections neither."""
+        """Let nothing pass in this direction, and notify neither side; `new_connections` affects later ones in both."""
         self._stalled = way if new_connections else Direction(0)
         for line in self._lines:
             line.stall(way)
@@ -85,10 +86,10 @@ class Proxy:
         self._paces |= dict.fromkeys(way, bytes_a_second)
 
     def cut_reply(self, *requests: bytes, stay_away: bool = False) -> None:
-        """The next request that holds these bytes arrives, and its reply is lost with the connection.
+        """The next request that contains these bytes arrives, and its reply is lost with the connection.
 
-        Of several, one after another on one connection, it is the last; of none, whatever comes next. With `stay_away`
-        the line is cut in that moment, all connections with it, until it is mended.
+        If there are several on one connection, it is the last of them; if there is none, the next request of any
+        kind. With `stay_away`, all connections are cut at that moment, and new ones are refused until it is repaired.
         """
         self._catch, self._cut_then = requests or (b"",), stay_away
         self._caught.clear()
@@ -110,7 +111,7 @@ class Proxy:
         return len(self._lines)
 
     async def left(self) -> None:
-        """Return once nobody is connected any more."""
+        """Return once there are no connections any more."""
         for line in list(self._lines):
             await line.ended.wait()
 
@@ -142,11 +143,11 @@ class Proxy:
         return self._paces.get(way)
 
     def awaited(self, heard: int) -> bytes | None:
-        """What a connection that has said so many of the awaited requests must say next for its reply to be lost."""
+        """What a connection that has sent this many of the awaited requests must send next for its reply to be lost."""
         return self._catch[heard] if heard < len(self._catch) else None
 
     def catch(self, heard: int) -> bool:
-        """Whether that was the last of them; then nobody else's reply is lost."""
+        """Whether that was the last of them; after that, no other reply is lost."""
         if heard < len(self._catch):
             return False
         self._catch = ()
@@ -169,8 +170,8 @@ class _Line:
         self._client = client
         self._gates = {way: asyncio.Event() for way in Direction.BOTH}
         self._reset = asyncio.Event()
-        self._told = b""  # the end of what the client said, where what is awaited may begin
-        self._heard = 0  # how much of it was said
+        self._told = b""  # the end of what the client sent, where the awaited bytes may begin
+        self._heard = 0  # how much of it was sent
         self._loses_reply = False
 
     def reset(self) -> None:
@@ -187,7 +188,7 @@ class _Line:
         self._client.write(words)
 
     async def run(self, host: str, port: int) -> None:
-        """Carry both ways until one side leaves, which the other is told, or the line is reset, as both are."""
+        """Transfer in both directions until one side closes, which is passed on, or until both sides are reset."""
         writers = [self._client]
         tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(self._reset.wait())]
         try:
@@ -209,7 +210,7 @@ class _Line:
                 _abort(writer)
 
     async def _leave(self, writers: list[asyncio.StreamWriter]) -> None:
-        """What was said before one side left still arrives."""
+        """Data that was sent before one side closed still arrives."""
         for writer in writers:
             writer.close()
         with suppress(OSError):
@@ -228,7 +229,7 @@ class _Line:
                 await writer.drain()
 
     async def _next(self, reader: asyncio.StreamReader, way: Direction) -> bytes:
-        """What comes next; that a side has left is not told either while the line stalls."""
+        """The next data; while the connection stalls, the end of a side is not passed on either."""
         pace = self._proxy.pace(way)
         data = await reader.read(max(1, int(pace * TICK)) if pace else CHUNK)
         if pace:
@@ -249,7 +250,7 @@ class _Line:
 
 
 def _kept_port() -> socket.socket:
-    """A socket that holds a port without listening: whoever calls is refused, and nobody else gets it."""
+    """A socket that holds a port without listening: connections are refused, and nothing else gets the port."""
     keeper = socket.socket()
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     keeper.bind(("127.0.0.1", 0))

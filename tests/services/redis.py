@@ -1,7 +1,7 @@
-"""Redis for tests: a database number each, of 1 to 15, that was empty and that nobody else has taken.
+"""Redis for tests: each gets a database number from 1 to 15 that was empty and that nothing else uses.
 
-A number is taken by a key in database 0, with a lease, so that a run that was killed gives it back. A number
-that holds anything is left alone: it may be somebody's data.
+A number is reserved by a key in database 0 that expires, so that a killed run returns it. A number whose database is
+not empty is left alone: it may contain somebody's data.
 """
 
 from __future__ import annotations

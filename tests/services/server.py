@@ -1,7 +1,7 @@
-"""What a service is to the tests: how it is named, recognised, started and installed.
+"""What a service is for the tests: how it is named, recognised, started and installed.
 
-`open_server` gives one that answers, or raises Unavailable with the reason. A server that was named in the
-environment is the only candidate: that it does not answer is an error to mend, not one to work around.
+`open_server` returns one that answers, or raises Unavailable with the reason. If the environment names a server, it
+is the only candidate: if that one does not answer, it is an error to fix, not one to work around.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Server:
 class ServerKind:
     """One kind of service.
 
-    `variable` names a server in the environment; `package` is Debian's. `standard` yields the server on the
-    standard local port, or None; `private` starts one, and is asked only if `installed`.
+    `variable` names a server in the environment; `package` is Debian's. `standard` yields the server on the standard
+    local port, or None; `private` starts one, and is only used if `installed`.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Traces: what is seen of a share on its way, and that nothing of it is there while nobody looks."""
+"""Traces: what they show of a share on its way, and that there are none while tracing is off."""

@@ -1,4 +1,4 @@
-"""What fails is seen as failed, what is no share is not traced, and memory carries context as RabbitMQ does."""
+"""Failures appear as failures, requests that are no shares are not traced, and memory carries context like RabbitMQ."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_server_error_marks_its_span(api: Api, spans: SpanRecorder, monk
     async def away(*_: object) -> None:
         raise Unavailable("away")
 
-    monkeypatch.setattr(api.database, "counts", away)
+    monkeypatch.setattr(api.database.counts, "stored", away)
     assert (await api.request("GET", "/share-links/count/video/abc?consistent=false")).status == 503
     [span] = spans.exporter.get_finished_spans()
     assert (span.status.status_code, attributes_under(span, "error.")) == (StatusCode.ERROR, {"error.type": "503"})

@@ -169,7 +169,7 @@ async def test_what_the_relay_sends_again_begins_a_trace(api: Api, chosen: Setti
     db = api.core.database
     await insert_shares(db, record())
     await backdate_sent_events(db)
-    await db.mark("count", await db.now())
+    await db.events.mark("count", await db.events.now())
     assert await api.core.relay().run_once() == 1
     async with run_workers(chosen, spans):
         [counted] = await spans.first(COUNT)

@@ -21,13 +21,13 @@ LOADED = """
 import asyncio, sys
 from pathlib import Path
 from sharetally.settings import load
-from sharetally.wiring import Core, inside
+from sharetally.wiring import Core, start_embedded_workers
 from sharetally.wiring_http import http_app
 import os
 
 async def lived():
     async with Core(load(os.environ, cwd=Path.cwd()), role="serve") as core:
-        end = inside(core)
+        end = start_embedded_workers(core)
         http_app(core)
         await end()
 

@@ -1,8 +1,8 @@
-"""The whole service in this process, asked as a server would ask it: raw paths, raw bodies, raw headers.
+"""The whole service in this process, called as a server would call it: raw paths, raw bodies, raw headers.
 
-`start_api` gives an `Api` over a database of its own: the application as `serve` would run it, with the `memory:`
-broker, relay and worker inside. `request` sends one request and gives what came back; `problem` and `HttpResponse.json`
-look at it. What is not said otherwise is asked by anna, with a token that has the scope `shares`.
+`start_api` gives an `Api` with its own database: the application as `serve` would run it, with the `memory:` broker,
+relay and worker inside. `request` sends one request and returns the response; `problem` and `HttpResponse.json`
+inspect it. Unless a test says otherwise, the caller is anna, with a token that has the scope `shares`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Message
 
 from sharetally.adapters.clock import DatabaseClock
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.content import ContentRef
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import Writes
@@ -34,7 +34,7 @@ from tests.oracle.tokens import token_signer
 from tests.web.forging import with_secret
 
 SECRET = "a secret that is long enough for every test"
-CLIENT = ("203.0.113.9", 40000)  # an address that is nobody's friend
+CLIENT = ("203.0.113.9", 40000)  # an address without any privileges
 TIMEOUT = 20.0
 EMPTY = b""
 LEAKED = re.compile(r"sql|postgres|maria|disk|table|column|connection|127\.0\.0\.1|errno|python|\.db", re.IGNORECASE)
@@ -92,7 +92,7 @@ async def call(
     root_path: str = "",
     client: tuple[str, int] | None = CLIENT,
 ) -> HttpResponse:
-    """One request to any ASGI application; `target` is what stands in the request line, still encoded."""
+    """One request to any ASGI application; `target` is the request line's target, still encoded."""
     scope = _scope(method, target) | {"headers": list(headers), "root_path": root_path, "client": client}
     sent: list[Message] = []
     waiting = [
@@ -157,7 +157,7 @@ class Api:
     async def key(self, name: str, *scopes: str) -> str:
         """A new API key's text."""
         plain, key = new_key(name, set(scopes), clock=DatabaseClock())
-        await self.database.add_key(key)
+        await self.database.keys.add(key)
         return plain
 
     async def request(

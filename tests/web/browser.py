@@ -1,7 +1,7 @@
-"""A browser, as far as signing in goes: it keeps cookies, and says where its requests come from.
+"""A browser, as far as signing in needs one: it keeps cookies and sends the origin of its requests.
 
-`Browser` asks the service in this process. `own` is what it says of a request that a script on the console's page
-makes, `strange` of one that a page of another site makes.
+`Browser` calls the service in this process. `own` holds the headers of a request by a script on the console's page,
+`strange` those of a request by a page of another site.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CROSS_ORIGIN: Mapping[str, str] = {"sec-fetch-site": "cross-site", "origin": "ht
 async def create_sign_in_link(api: Api, user: str = "mara", *scopes: str, seconds: int = 3600) -> str:
     """The code of a fresh one-time link."""
     plain, code = new_sign_in_code(user, set(scopes or ALL_SCOPES), session_seconds=seconds, now=api.core.clock.now())
-    await api.database.add_code(code)
+    await api.database.sessions.add_code(code)
     return plain
 
 

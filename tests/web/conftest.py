@@ -1,8 +1,7 @@
-"""The service under test, over a database that each test has for itself.
+"""The service under test, with a database for each test.
 
-`api` runs on SQLite with default settings; `make_api` opens one with settings of the test's own; `any_api`
-runs a test once on each database, where what is asked depends on what the database does with it; `readonly_api` is
-for whatever must not write.
+`api` runs on SQLite with default settings; `make_api` opens one with other settings; `any_api` runs a test once on
+each database, for results that depend on the database; `readonly_api` is for tests that do not write.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ def module_database(
 
 @pytest.fixture
 async def any_api(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """The service on each kind of database. Tests of a file share it: each takes contents of its own."""
+    """The service on each kind of database. The tests of a file share it: each uses its own content items."""
     async with start_api(make_settings(tmp_path, module_database)) as found:
         yield found
 

@@ -21,7 +21,7 @@ TIMEOUT = 20.0  # seconds; only what is broken takes so long
 
 
 class LiveApplication:
-    """The application, as it hears from our server that it ends."""
+    """The application, as our server notifies it of the shutdown."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -62,7 +62,7 @@ async def connect_live(port: int, path: str = "/live", **headers: str) -> AsyncI
 
 
 class Client:
-    """What it says and hears, as JSON."""
+    """What it sends and receives, as JSON."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -81,7 +81,7 @@ class Client:
             return json.loads(await self.connection.recv())
 
     async def receive_count(self, shares: int) -> Any:
-        """The message that tells this count; what comes before it must be older."""
+        """The message with this count; what comes before it must be older."""
         version = -1
         while True:
             response = await self.receive()
@@ -91,7 +91,7 @@ class Client:
                 return response
 
     async def receive_error(self, code: str) -> Any:
-        """The next message tells this error."""
+        """The next message is this error."""
         response = (await self.receive())["error"]
         assert response["type"].endswith(f"/problems/{code}"), response
         return response
@@ -134,7 +134,7 @@ class Stream:
         return text.removesuffix("\n\n")
 
     async def event(self) -> Event:
-        """The next event; comments and what is said about retrying are passed over."""
+        """The next event; comments and retry times are skipped."""
         while True:
             fields = dict(line.split(": ", 1) for line in (await self.block()).splitlines() if ": " in line)
             if "data" in fields:

@@ -1,4 +1,4 @@
-"""Analytics and contents over HTTP: who may, what is asked for, and that all of it agrees with the counts."""
+"""Analytics and content items over HTTP: permissions, parameters, and agreement with the counts."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FIELDS = {
 
 
 async def lines(api: Api, query: str = "", **how: Any) -> list[dict[str, Any]]:
-    """What the audit says, newest first; to one who may see all, unless it is said who asks."""
+    """The audit's lines, newest first, as the auditor sees them unless another caller is named."""
     response = await api.request("GET", f"/audit?{query}", **{"scope": "audit", **how})
     assert response.status == 200, response
     found: list[dict[str, Any]] = response.json["items"]

@@ -18,7 +18,7 @@ async def nothing_written(api: Api) -> bool:
 
 
 def padded(size: int, body: object) -> bytes:
-    """The JSON of a wish, made this long with spaces, which JSON allows anywhere."""
+    """The JSON of a request, padded to this length with spaces, which JSON allows anywhere."""
     raw = json.dumps(body).encode()
     return raw + b" " * (size - len(raw))
 

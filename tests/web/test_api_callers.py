@@ -1,4 +1,4 @@
-"""Who asks: credentials, scopes on every route, tokens for one's own front end, and limits."""
+"""Callers: credentials, the scopes of every route, tokens for one's own front end, and limits."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ async def test_an_unknown_key_is_401(readonly_api: Api) -> None:
 
 
 async def token(api: Api, body: object, *scopes: str, **headers: str) -> HttpResponse:
-    key = await api.key(f"shop-{len(await api.database.keys())}", *(scopes or ("shares", "act-as")))
+    key = await api.key(f"shop-{len(await api.database.keys.all())}", *(scopes or ("shares", "act-as")))
     return await api.request("POST", "/tokens", body, user=None, headers={"x-api-key": key, **headers})
 
 

@@ -98,7 +98,7 @@ async def test_signing_in_again_ends_the_session_before(api: Api) -> None:
     before = dict(browser.jar)
     assert (await browser.redeem(await create_sign_in_link(api, "nils"))).json["userId"] == "nils"
     assert browser.jar != before
-    assert [each.user_id for each in await api.database.sessions()] == ["nils"]
+    assert [each.user_id for each in await api.database.sessions.all()] == ["nils"]
     browser.jar = before
     problem(await browser.request("GET", SESSION), 401, "unauthenticated")
 
@@ -285,7 +285,7 @@ async def test_signing_out_ends_the_session_in_every_process(module_database: st
         start_api(make_settings(tmp_path, module_database)) as two,
     ):
         clock = _Seconds()
-        sessions = Sessions(two.database, clock=two.core.clock, public_url=None, now=clock)
+        sessions = Sessions(two.database.sessions, clock=two.core.clock, public_url=None, now=clock)
         browser = await sign_in(one)
         scope = {"type": "http", "method": "GET", "headers": [(b"cookie", f"{COOKIE}={browser.jar[COOKIE]}".encode())]}
         assert (await sessions.require(scope)).user_id == "mara"
@@ -304,7 +304,7 @@ class _Seconds:
         return self.at
 
 
-# what is told to everybody
+# what everybody may see
 
 
 async def test_how_one_may_sign_in(make_api: MakeApi) -> None:

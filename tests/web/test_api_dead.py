@@ -28,8 +28,8 @@ async def idle(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
     """The service on each kind of database, without a worker: what is shared stays pending until it is parked."""
     async with start_api(make_settings(tmp_path, module_database), counting=False) as found:
         yield found
-        for each in await found.database.parked(limit=1_000):
-            await found.database.unpark([each.event.id])
+        for each in await found.database.events.parked(limit=1_000):
+            await found.database.events.unpark([each.event.id])
         async with found.database._engine.write_transaction() as connection:
             await connection.run(tables.deliveries.delete())
             await connection.run(tables.delivery_targets.delete())
@@ -45,10 +45,10 @@ async def parked(api: Api, video: str, *users: str) -> list[str]:
     """A share of each, whose job was set aside before it could be counted; newest first."""
     for user in users:
         await api.share(video, "twitter", user=user)
-    heads = await api.database.claim(["share_created"], None, 1_000)
+    heads = await api.database.events.claim(["share_created"], None, 1_000)
     mine = sorted((head.id for head in heads if head.content.id == video), reverse=True)
     for each in mine:
-        await api.database.park(each, "poison")
+        await api.database.events.park(each, "poison")
     return [str(each) for each in mine]
 
 
@@ -120,7 +120,7 @@ async def test_a_database_that_goes_away_in_the_middle(
 ) -> None:
     async with make_api(counting=False) as api:
         ids = await parked(api, video, "anna", "bert")
-        there, calls = api.database.discard, list[object]()
+        there, calls = api.database.events.discard, list[object]()
 
         async def discard(*given: Any) -> bool:
             calls.append(given)
@@ -128,7 +128,7 @@ async def test_a_database_that_goes_away_in_the_middle(
                 raise Unavailable
             return await there(*given)
 
-        monkeypatch.setattr(api.database, "discard", discard)
+        monkeypatch.setattr(api.database.events, "discard", discard)
         body = {"ids": ids, "reason": "r"}
         outcomes = [each["outcome"] for each in (await admin(api, "POST", "/dead/discard", body))["results"]]
         assert outcomes == ["discarded", "failed"]

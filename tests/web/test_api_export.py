@@ -16,7 +16,7 @@ from starlette.types import Message
 
 from sharetally.domain.errors import Unavailable
 from sharetally.ports import AuditFilter, Writes
-from sharetally.web.endpoints import audit_export
+from sharetally.web.api.audit import export as audit_export
 from tests.contracts.database_rows import audit_entry, write_rows
 from tests.web.api import Api, invalid_paths, problem
 
@@ -80,7 +80,7 @@ async def test_everybody_exports_their_own(any_api: Api, video: str) -> None:
 
 
 class Reader:
-    """Asks for an export and takes what comes; counts it, and may leave."""
+    """Requests an export and reads what arrives; counts it, and may leave early."""
 
     def __init__(self, api: Api, *, keep: bool = False, leave_after: int | None = None) -> None:
         self._api = api
@@ -121,7 +121,7 @@ async def test_many_pages_are_one_file(api: Api, monkeypatch: pytest.MonkeyPatch
         reader = Reader(api, keep=True)
         await reader.run()
         assert [json.loads(line)["id"] for line in b"".join(reader.parts).splitlines()] == [
-            str(line.id) for line in await api.database.audit(AuditFilter(), limit=100, after=None)
+            str(line.id) for line in await api.database.audit.page(AuditFilter(), limit=100, after=None)
         ]
 
 
@@ -136,7 +136,7 @@ async def test_a_long_file_takes_no_more_memory_than_a_short_one(api: Api, monke
         asked.append(1)
         return lines if len(asked) < 20 else lines[:10]
 
-    monkeypatch.setattr(api.database, "audit", counted)
+    monkeypatch.setattr(api.database.audit, "page", counted)
     reader = Reader(api)
     tracemalloc.start()
     try:
@@ -156,7 +156,7 @@ async def test_a_disconnected_client_ends_the_export(api: Api, monkeypatch: pyte
         asked.append(1)
         return lines
 
-    monkeypatch.setattr(api.database, "audit", endless)
+    monkeypatch.setattr(api.database.audit, "page", endless)
     async with asyncio.timeout(10):
         await Reader(api, leave_after=2_000_000).run()
     assert len(asked) < 20
@@ -171,7 +171,7 @@ async def test_a_database_that_goes_away_leaves_no_proper_end(api: Api, monkeypa
             raise Unavailable
         return lines
 
-    monkeypatch.setattr(api.database, "audit", failing)
+    monkeypatch.setattr(api.database.audit, "page", failing)
     reader = Reader(api)
     with pytest.raises(Unavailable):
         await reader.run()

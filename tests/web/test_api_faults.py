@@ -1,4 +1,4 @@
-"""When something below is away or broken: answers that tell nothing of it, nothing lost, well again after."""
+"""When something is unavailable or broken: answers reveal nothing of it, nothing is lost, and the service recovers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_without_its_database_it_says_so_and_recovers_by_itself(server_url
         assert again.json["results"][0]["alreadyShared"] is True
         assert await api.exact_count("video/abc") == 1
         assert (await api.counted("video/abc"))["shareCount"] == 1
-        assert (await api.database.verify(None, lambda _: None)).drift == 0
+        assert (await api.database.proof.verify(None, lambda _: None)).drift == 0
 
 
 async def answered(api: Api) -> HttpResponse | None:
@@ -98,7 +98,7 @@ async def test_a_fault_of_ours_is_500_and_tells_nothing(
     async def broken(*_: object, **__: object) -> object:
         raise RuntimeError("column secret_column of /var/lib/x.db")
 
-    monkeypatch.setattr(type(api.database), "platform_status", broken)
+    monkeypatch.setattr(type(api.database.counts), "by_platform", broken)
     response = await api.request("GET", "/videos/abc/share-status")
     body = problem(response, 500, "internal")
     assert body["requestId"] == response.headers["x-request-id"]

@@ -96,6 +96,6 @@ async def test_on_a_full_disk_nothing_answered_is_lost(migrated_file: Path, tmp_
         late = await api.share("abc", user="late")
         assert [each["alreadyShared"] for each in late.json["results"]] == [False] * 4
         assert (await api.counted("video/abc"))["shareCount"] == 4 * (len(done) + 1)
-        assert (await api.database.verify(None, lambda _: None)).drift == 0
+        assert (await api.database.proof.verify(None, lambda _: None)).drift == 0
         for user in done[-3:]:
             assert all(each["alreadyShared"] for each in (await api.share("abc", user=user)).json["results"])

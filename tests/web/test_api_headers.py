@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from sharetally.web.endpoints.pages import page_endpoints
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.pages.documents import page_endpoints
 from tests.web.api import Api, problem
 from tests.web.conftest import MakeApi
 

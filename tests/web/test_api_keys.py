@@ -47,15 +47,15 @@ async def test_use_is_noted_once_a_minute(any_api: Api, video: str) -> None:
     key = await made(any_api, f"shop-{video}", "shares")
 
     async def noted() -> Any:
-        return (await any_api.database.keys())[0].last_used_at
+        return (await any_api.database.keys.all())[0].last_used_at
 
-    (stored, *_) = await any_api.database.keys()
+    (stored, *_) = await any_api.database.keys.all()
     assert str(stored.id) == key["id"]
-    await any_api.database.record_use([stored.id, new_id()], at_most_every=60)
+    await any_api.database.keys.record_use([stored.id, new_id()], at_most_every=60)
     first = await noted()
-    await any_api.database.record_use([stored.id], at_most_every=60)
+    await any_api.database.keys.record_use([stored.id], at_most_every=60)
     assert await noted() == first
-    await any_api.database.record_use([stored.id], at_most_every=0)
+    await any_api.database.keys.record_use([stored.id], at_most_every=0)
     assert await noted() > first
 
 

@@ -42,7 +42,7 @@ async def test_a_verification_result_is_shown_to_everyone(any_api: Api, video: s
     assert report["contents"] >= 1
     last = (await status(any_api, "admin"))["lastVerify"]
     assert last == {name: report[name] for name in ("at", "contents", "drift", "seconds")}
-    assert await any_api.database.extend_run_lease(0)  # the next one may begin
+    assert await any_api.database.verification_runs.extend_lease(0)  # the next one may begin
 
 
 async def test_drifted_cells_are_named(api: Api, video: str) -> None:
@@ -64,7 +64,7 @@ async def test_concurrent_requests_share_one_verification(api: Api, monkeypatch:
         await go.wait()
         return VerificationResult(content_items=7, drifted=())
 
-    monkeypatch.setattr(api.database, "verify", verify)
+    monkeypatch.setattr(api.database.proof, "verify", verify)
     waiting = [asyncio.create_task(api.request("POST", "/operation/verify", scope="admin")) for _ in range(3)]
 
     async def looking() -> bool:
@@ -83,7 +83,7 @@ async def test_a_failed_verification_does_not_block_the_next(api: Api, monkeypat
         raise Unavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(api.database, "verify", verify)
+        patch.setattr(api.database.proof, "verify", verify)
         problem(await api.request("POST", "/operation/verify", scope="admin"), 503, "unavailable")
     assert (await api.request("POST", "/operation/verify", scope="admin")).status == 200
 

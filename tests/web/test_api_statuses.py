@@ -15,10 +15,10 @@ import pytest
 from sharetally import wiring, wiring_http
 from sharetally.domain.errors import Conflict, Unavailable
 from sharetally.domain.share import Status
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi import document
-from sharetally.web.endpoint import Access, Endpoint
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.endpoint import Access, AnyEndpoint
 from tests.web.api import Api, HttpResponse
 from tests.web.browser import CROSS_ORIGIN, Browser, create_sign_in_link, sign_in
 from tests.web.conftest import MakeApi
@@ -28,10 +28,10 @@ EVERY = (*API_ENDPOINTS, *PROBE_ENDPOINTS)
 DOCUMENT = document(EVERY, server="")
 PATH = {"videoId": "abc", "contentType": "video", "contentId": "abc", "platform": "twitter", "code": "aB3dE5fG7h"}
 PATH["id"] = PATH["recordId"] = "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"
-ALWAYS = {"x-content-type-options"}  # told once, in the description of the whole
+ALWAYS = {"x-content-type-options"}  # documented once, in the description of the whole API
 LINK = {"contentType": "video", "contentId": "abc"}
 EVERYTHING = "shares audit analytics admin"
-Recipe = Callable[[MakeApi, pytest.MonkeyPatch, Endpoint], Awaitable[HttpResponse]]
+Recipe = Callable[[MakeApi, pytest.MonkeyPatch, AnyEndpoint], Awaitable[HttpResponse]]
 
 
 def documented() -> Iterator[Any]:
@@ -42,7 +42,7 @@ def documented() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("endpoint", "status"), list(documented()))
 async def test_every_documented_status_occurs(
-    make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, status: int
+    make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: AnyEndpoint, status: int
 ) -> None:
     recipe = RECIPES.get((endpoint.method, endpoint.path, status)) or RECIPES[status]
     response = await recipe(make_api, monkeypatch, endpoint)
@@ -54,11 +54,11 @@ async def test_every_documented_status_occurs(
     assert ALWAYS <= set(response.headers) <= told
 
 
-async def ask(api: Api, endpoint: Endpoint, *, query: str = "", **how: Any) -> HttpResponse:
+async def ask(api: Api, endpoint: AnyEndpoint, *, query: str = "", **how: Any) -> HttpResponse:
     """This endpoint with everything that it needs."""
     path = re.sub(r"{(\w+)}", lambda name: PATH[name[1]], endpoint.path)
     body = EXAMPLES[endpoint.body] if endpoint.body else b""
-    if endpoint.access is Access.ACT_AS:
+    if endpoint.scopes == ("act-as",):
         headers = {"x-api-key": await api.key("shop", *EVERYTHING.split(), "act-as"), **how.pop("headers", {})}
         how = {"user": None, "headers": headers, **how}
     return await api.request(endpoint.method, path + query, how.pop("body", body), **{"scope": EVERYTHING, **how})
@@ -67,13 +67,13 @@ async def ask(api: Api, endpoint: Endpoint, *, query: str = "", **how: Any) -> H
 # what any route may answer
 
 
-async def plain(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def plain(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api(LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await api.share("abc", "twitter")
         return await ask(api, endpoint)
 
 
-async def malformed(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def malformed(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         if endpoint.access is Access.OPERATORS:
             return await ask(api, endpoint, user=None, headers=[("x-user-id", "a"), ("x-user-id", "b")])
@@ -82,34 +82,34 @@ async def malformed(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint
         return await ask(api, endpoint, query="?nobody=knows")
 
 
-async def forged(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def forged(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         return await ask(api, endpoint, user=None, headers={"authorization": "Bearer nonsense"})
 
 
-async def not_theirs(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def not_theirs(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         bearer = {"authorization": f"Bearer {api.token()}", "x-user-id": "somebody"}
         return await api.request(endpoint.method, re.sub(r"{\w+}", "a", endpoint.path), user=None, headers=bearer)
 
 
-async def too_large(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def too_large(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         return await ask(api, endpoint, body=b" " * (endpoint.max_body + 1))
 
 
-async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api(LINK_HOSTS="*") as api:
         key = {"idempotency-key": "key"}
         await api.share("other", "facebook", headers=key)
         return await ask(api, endpoint, headers=key)
 
 
-async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     limits = {"RATE_LIMIT": "1/hour", "ANONYMOUS_RATE": "1/hour"}
     async with make_api(**limits, LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await ask(api, endpoint)
-        if endpoint.access is not Access.ACT_AS:
+        if endpoint.scopes != ("act-as",):
             return await ask(api, endpoint)
         headers = {"x-api-key": await api.key("again", "shares", "act-as"), "x-user-id": "carla"}
         await ask(api, endpoint, headers=headers)
@@ -129,13 +129,13 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Iterator[None]
     yield
 
 
-async def broken(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def broken(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     with failing(monkeypatch, RuntimeError("a fault")):
         async with make_api() as api:
             return await ask(api, endpoint)
 
 
-async def away(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def away(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     with failing(monkeypatch, Unavailable("the database does not answer")):
         async with make_api() as api:
             return await ask(api, endpoint)
@@ -171,13 +171,13 @@ async def with_link(make_api: MakeApi) -> AsyncIterator[tuple[Api, dict[str, Any
         yield api, (await api.request("POST", "/share-links", LINK)).json
 
 
-async def link_request(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def link_request(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with with_link(make_api) as (api, link):
         body = EXAMPLES[endpoint.body] if endpoint.body else b""
         return await api.request(endpoint.method, endpoint.path.format(**link), body)
 
 
-async def refused_by_hook(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def refused_by_hook(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with with_link(make_api) as (api, link):
         await api.share("abc", "twitter")
     hooked(monkeypatch)
@@ -187,19 +187,19 @@ async def refused_by_hook(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, en
         return await api.request(endpoint.method, path, other)
 
 
-async def after_deleting(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def after_deleting(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with with_link(make_api) as (api, link):
         await api.request("DELETE", f"/share-links/{link['id']}")
         return await api.request(endpoint.method, endpoint.path.format(**link))
 
 
-async def missing(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def missing(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api(LINK_HOSTS="*") as api:
         return await ask(api, endpoint)
 
 
 def seeded(status: Status) -> Recipe:
-    async def recipe(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+    async def recipe(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
         async with make_api() as api:
             await api.seed("abc", status)
             return await ask(api, endpoint)
@@ -207,77 +207,77 @@ def seeded(status: Status) -> Recipe:
     return recipe
 
 
-async def known_already(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def known_already(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         return await ask(api, endpoint, headers={"if-none-match": "*"})
 
 
-async def without_secret(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def without_secret(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     issuer = "https://issuer.example"
     async with make_api(JWKS_URL=f"{issuer}/jwks.json", JWT_ISSUER=issuer, JWT_SECRET=None) as api:
         return await ask(api, endpoint)
 
 
-async def by_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def by_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         return await Browser(api).redeem(await create_sign_in_link(api))
 
 
-async def by_unknown_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def by_unknown_link(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         return await Browser(api).redeem("A" * 43)
 
 
-async def in_session(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def in_session(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         return await (await sign_in(api)).request(endpoint.method, endpoint.path)
 
 
-async def from_elsewhere(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def from_elsewhere(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         body = EXAMPLES[endpoint.body] if endpoint.body else b""
         return await (await sign_in(api)).request(endpoint.method, endpoint.path, body, headers=CROSS_ORIGIN)
 
 
-async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def not_ready(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async def revision(_: object) -> str:
         raise Unavailable
 
     async with make_api() as api:
-        monkeypatch.setattr(type(api.database), "revision", revision)
+        monkeypatch.setattr(type(api.database.schema), "revision", revision)
         return await ask(api, endpoint)
 
 
-async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def parked_job(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api(counting=False) as api:
         await api.share("abc", "twitter")
-        (event,) = await api.database.claim(["share_created"], None, 1)
-        await api.database.park(event.id, "poison")
+        (event,) = await api.database.events.claim(["share_created"], None, 1)
+        await api.database.events.park(event.id, "poison")
         return await api.request(endpoint.method, endpoint.path.format(id=event.id), scope=EVERYTHING)
 
 
-async def create_history(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def create_history(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         await api.share("abc", "twitter")
         (line,) = await api.audit_lines("video/abc")
         return await api.request(endpoint.method, endpoint.path.format(**line))
 
 
-async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def of_key(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         made = (await api.request("POST", "/keys", {"name": "shop", "scopes": ["shares"]}, scope=EVERYTHING)).json
         return await api.request(endpoint.method, endpoint.path.format(**made), scope=EVERYTHING)
 
 
-async def name_in_use(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def name_in_use(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
         await ask(api, endpoint)
         return await ask(api, endpoint)
 
 
-async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: Endpoint) -> HttpResponse:
+async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
     async with make_api() as api:
-        assert await api.database.extend_run_lease(60)
+        assert await api.database.verification_runs.extend_lease(60)
         return await ask(api, endpoint)
 
 

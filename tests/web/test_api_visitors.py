@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from sharetally.domain.caller import is_visitor
+from sharetally.web.api.audit.schemas import RecordHistory
 from sharetally.web.network import address_block
-from sharetally.web.schemas.audit import RecordHistory
 from tests.web.api import Api, HttpResponse, forge_token, make_settings, problem, start_api
 from tests.web.conftest import MakeApi
 from tests.web.test_api_callers import now

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sharetally.adapters.platforms import builtin_platforms
-from sharetally.web.endpoints.minify import minify
-from sharetally.web.endpoints.widget import LANGUAGES, VERSION
+from sharetally.web.pages.minify import minify
+from sharetally.web.pages.widget import LANGUAGES, VERSION
 from tests.docs.pages import REFERENCE
 from tests.web.api import Api, HttpResponse
 

@@ -1,4 +1,4 @@
-"""How the service hands out the console: one page for every view, told where it is; files for ever; a strict policy."""
+"""How the service delivers the console: one page for every view, told its path; cached files; a strict policy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sharetally.web.endpoints.console_pages import VIEWS, console_endpoints
+from sharetally.web.pages.console import VIEWS, console_endpoints
 from tests.web.api import problem
 from tests.web.conftest import MakeApi
 
@@ -26,7 +26,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (folder / "mark.svg").write_text("<svg/>")
     (folder / "assets" / "index-abc.js").write_text(SCRIPT)
     found = console_endpoints(folder)
-    monkeypatch.setattr("sharetally.web.endpoints.pages.console_endpoints", lambda: found)
+    monkeypatch.setattr("sharetally.web.pages.documents.console_endpoints", lambda: found)
 
 
 @pytest.mark.usefixtures("small")
@@ -81,7 +81,7 @@ async def test_without_a_build_it_says_how_to_make_one(
     make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     found = console_endpoints(tmp_path / "none")
-    monkeypatch.setattr("sharetally.web.endpoints.pages.console_endpoints", lambda: found)
+    monkeypatch.setattr("sharetally.web.pages.documents.console_endpoints", lambda: found)
     async with make_api(ROOT_PATH="/shares") as api:
         response = await api.request("GET", "/console/audit", user=None)
         assert (response.status, response.headers["content-type"]) == (503, "text/html; charset=utf-8")

@@ -1,4 +1,4 @@
-"""Who asks: each credential in each place it may stand, and everything that is not one."""
+"""Callers: each credential in each place where it is allowed, and everything that is not a credential."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class FakeKeyStore:
         self.noted: list[list[UUID]] = []
         self.is_noted = asyncio.Event()
 
-    async def add_key(self, key: ApiKey) -> None:
+    async def add(self, key: ApiKey) -> None:
         self.stored[key.id] = key
 
-    async def keys(self) -> list[ApiKey]:
+    async def all(self) -> list[ApiKey]:
         return list(self.stored.values())[::-1]
 
-    async def key_by_digest(self, digest: bytes) -> ApiKey | None:
+    async def by_digest(self, digest: bytes) -> ApiKey | None:
         self.looked_up += 1
         if self.away:
             raise Unavailable
         return next((key for key in self.stored.values() if key.digest == digest), None)
 
-    async def key(self, key_id: UUID) -> ApiKey | None:
+    async def by_id(self, key_id: UUID) -> ApiKey | None:
         return self.stored.get(key_id)
 
     async def record_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
@@ -57,7 +57,7 @@ class FakeKeyStore:
         self.noted.append(sorted(key_ids))
         self.is_noted.set()
 
-    async def revoke_key(self, key_id: UUID) -> bool:
+    async def revoke(self, key_id: UUID) -> bool:
         key = self.stored[key_id]
         self.stored[key_id] = replace(key, revoked_at=key.revoked_at or key.created_at)
         return True
@@ -81,12 +81,12 @@ class IdentityHarness:
     async def key(self, name: str = "shop", *scopes: str) -> str:
         """A new key's text; with `shares` alone if no scopes are named."""
         plain, key = new_key(name, set(scopes) or {"shares"}, clock=self.clock)
-        await self.store.add_key(key)
+        await self.store.add(key)
         return plain
 
     async def revoke_all(self) -> None:
         for key_id in self.store.stored:
-            await self.store.revoke_key(key_id)
+            await self.store.revoke(key_id)
 
     async def request(self, *headers: tuple[str, str | bytes]) -> Caller:
         return await self.credentials.authenticate(raw(*headers))
@@ -251,7 +251,7 @@ async def test_a_new_key_works_within_five_seconds_of_having_been_tried(harness:
     plain, key = new_key("shop", {"shares"}, clock=harness.clock)
     with pytest.raises(Unauthenticated):
         await harness.request(bearer(plain))
-    await harness.store.add_key(key)
+    await harness.store.add(key)
     harness.clock.advance(5)
     assert (await harness.request(bearer(plain))).user_id == "key:shop"
 

@@ -32,7 +32,7 @@ ED = ed_key()
 
 
 class Issuer:
-    """Publishes keys in memory, counts who asks, and can be away."""
+    """Publishes keys in memory, counts the requests, and can be unavailable."""
 
     def __init__(self, **keys: PrivateKey) -> None:
         self.members = [jwk(key, kid=kid) for kid, key in keys.items()]

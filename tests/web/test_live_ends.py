@@ -66,7 +66,7 @@ async def _is_behind(api: Api, client: socket.socket) -> bool:
 
 
 def _large_count(version: int) -> Count:
-    """A count that takes a hundred kilobytes to tell."""
+    """A count whose message takes a hundred kilobytes."""
     campaigns = {f"{place:064}": version for place in range(1_500)}
     return Count(
         content=ContentRef("video", "abc"), shares=version, evidence={}, channel={}, campaign=campaigns,

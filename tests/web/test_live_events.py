@@ -145,7 +145,7 @@ async def _clients(api: Api, number: int) -> bool:
 
 
 def _much(version: int) -> Count:
-    """A count that takes a hundred kilobytes to tell."""
+    """A count whose message takes a hundred kilobytes."""
     campaigns = {f"{place:064}": version for place in range(1_500)}
     return Count(
         content=ContentRef("video", "abc"), shares=version, evidence={}, channel={}, campaign=campaigns,

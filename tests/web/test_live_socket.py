@@ -1,4 +1,4 @@
-"""`/live`: the count as it stands, then as it moves; who may, how much, and how it ends."""
+"""`/live`: the present count and then every change; permissions, limits, and how a connection ends."""
 
 from __future__ import annotations
 
@@ -281,8 +281,8 @@ async def test_an_expired_credential_closes_the_connection(make_api: MakeApi, mo
     async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port), connect_live(port) as client:
         await client.send(token=await api.key("till", "shares"), subscribe=[content_fields("video/abc")])
         await client.receive()
-        (key,) = await api.database.keys()
-        assert await api.database.revoke_key(key.id)
+        (key,) = await api.database.keys.all()
+        assert await api.database.keys.revoke(key.id)
         await client.receive_error("unauthenticated")
         assert await client.wait_closed() == 1008
 
@@ -377,7 +377,7 @@ async def test_a_client_that_never_reads_is_closed_and_others_are_told(
 
 
 def _much(number: int, version: int) -> Count:
-    """A count that takes some kilobytes to tell."""
+    """A count whose message takes some kilobytes."""
     campaigns = {f"{place:064}": version for place in range(50)}
     return Count(
         content=ContentRef("video", str(number)),

@@ -50,11 +50,11 @@ async def seen(scope: Scope, *, trusted: Sequence[str] = ()) -> Scope:
         ("::ffff:127.0.0.1", "203.0.113.7", "203.0.113.7"),
         ("fd00::1", "203.0.113.7", "203.0.113.7"),
         ("127.0.0.1", "203.0.113.7, 10.0.0.2, 10.0.0.1", "203.0.113.7"),
-        # what a client writes stands to the left of what the proxy saw
+        # what a client writes is to the left of what the proxy saw
         ("127.0.0.1", "127.0.0.1, 203.0.113.7", "203.0.113.7"),
         ("127.0.0.1", "198.51.100.1, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
         ("127.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
-        # nobody trusted sent it on
+        # no trusted proxy forwarded it
         ("203.0.113.9", "127.0.0.1", "203.0.113.9"),
         ("192.168.0.1", "203.0.113.7", "192.168.0.1"),
         # a trusted proxy that does not know

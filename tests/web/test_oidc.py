@@ -1,4 +1,4 @@
-"""A provider that lies, stalls or talks too much: nobody gets in by it, and nothing of it comes through to people."""
+"""A provider that lies, stalls or sends too much: nobody can sign in by it, and nothing that it sends is shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLIENT = "the client"
 
 
 class RogueProvider:
-    """A provider under a test's control: `metadata`, `claims` and `sign` change what it says, `answers` replace it."""
+    """A provider under a test's control: `metadata`, `claims` and `sign` change its data, `answers` replace them."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.issuer = server.url_for("").rstrip("/")
@@ -113,7 +113,7 @@ async def service(
 async def api(service: Api, rogue: RogueProvider) -> AsyncIterator[Api]:
     """The same, and nobody is signed in."""
     yield service
-    await service.database.end_sessions_of("mara")
+    await service.database.sessions.end_all_of("mara")
 
 
 @pytest.fixture
@@ -143,14 +143,14 @@ async def try_sign_in(api: Api, rogue: RogueProvider) -> HttpResponse:
 
 
 async def refused(api: Api, response: HttpResponse, status: int) -> None:
-    """A page for people, without a word of the provider's; and nobody is signed in."""
+    """A readable page that contains nothing from the provider; and nobody is signed in."""
     assert response.status == status, response
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "__Host-sharetally-sign-in=;" in response.headers["set-cookie"], "the attempt is over"
     assert "Traceback" not in response.body.decode()
     assert "127.0.0.1" not in response.body.decode()
     assert ("Use another account" if status == 403 else "Try again") in response.body.decode()
-    assert await api.database.sessions() == []
+    assert await api.database.sessions.all() == []
 
 
 async def test_an_honest_answer_is_taken(api: Api, rogue: RogueProvider) -> None:
@@ -346,7 +346,7 @@ async def test_a_group_may_be_one_text(make_api: MakeApi, rogue: RogueProvider) 
     rogue.claims = {"hd": "example.com"}
     async with make_api(**make_settings(rogue, OIDC_GROUPS_CLAIM="hd")) as api:
         assert (await try_sign_in(api, rogue)).status == 200
-        assert [session.scopes for session in await api.database.sessions()] == [frozenset({"analytics"})]
+        assert [session.scopes for session in await api.database.sessions.all()] == [frozenset({"analytics"})]
 
 
 async def test_userinfo_must_tell_of_the_same_person(make_api: MakeApi, rogue: RogueProvider) -> None:
@@ -359,14 +359,14 @@ async def test_userinfo_must_tell_of_the_same_person(make_api: MakeApi, rogue: R
         await refused(api, await try_sign_in(api, rogue), 502)
         rogue.told = {"sub": "mara", "groups": ["staff"], "name": "Mara", "iss": "https://evil.example"}
         assert (await try_sign_in(api, rogue)).status == 200
-        assert [session.name for session in await api.database.sessions()] == ["Mara"]
+        assert [session.name for session in await api.database.sessions.all()] == ["Mara"]
 
 
 @pytest.mark.parametrize("name", ["\u0000", "a\nb", "", "   ", 7, ["Mara"]])
 async def test_a_name_that_is_none_is_left_out(api: Api, rogue: RogueProvider, name: Any) -> None:
     rogue.claims = {"name": name, "preferred_username": "x" * 300}
     assert (await try_sign_in(api, rogue)).status == 200
-    assert [session.name for session in await api.database.sessions()] == ["x" * 128]
+    assert [session.name for session in await api.database.sessions.all()] == ["x" * 128]
 
 
 # coming back

@@ -1,4 +1,4 @@
-"""Health says what is, and tells no secret; metrics are for those who may see them."""
+"""Health shows the state without revealing secrets; metrics are only for those who may see them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from starlette.types import Message, Scope
 from sharetally.domain.errors import ConfigurationError, Unavailable
 from sharetally.ports import Broker, Cache, Schema
 from sharetally.web import ops
+from sharetally.web.api.operation.schemas import HealthBody
 from sharetally.web.network import Network
 from sharetally.web.ops import Health, ops_app, ops_hosts, serve_ops
-from sharetally.web.schemas.operation import HealthBody
 from tests.services.launch import free_port
 
 pytestmark = pytest.mark.anyio

@@ -135,7 +135,7 @@ async def test_the_fields_of_an_answer(clock: ManualClock) -> None:
 
 
 class CountingBackend:
-    """Leases that count who asks, over others."""
+    """Leases that count their callers and pass each call on to others."""
 
     def __init__(self, inner: RedisLeases) -> None:
         self._inner = inner
@@ -261,7 +261,7 @@ async def dead() -> AsyncIterator[tuple[DeadRedis, str]]:
 
 @asynccontextmanager
 async def cut_off(url: str, clock: ManualClock, *, limit: int, seconds: float = 10.0) -> AsyncIterator[SharedQuota]:
-    """A quota whose Redis is this one, asked as the service asks."""
+    """A quota that uses this Redis, called as the service calls it."""
     asking = GuardedRedis(url, purpose="quota", timeout=seconds, faults=1, monotonic=clock.seconds)
     yield SharedQuota(limit=limit, window=60, leases=RedisLeases(asking), now=clock.seconds)
     await asking.close()

@@ -1,4 +1,4 @@
-"""The server's end: whatever was sent to it is answered, whoever is idle sees an end and not a reset."""
+"""The server's shutdown: every request that was sent is answered, and an idle client sees an end, not a reset."""
 
 from __future__ import annotations
 

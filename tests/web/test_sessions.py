@@ -1,4 +1,4 @@
-"""How long a session holds, by a clock that stands until it is moved."""
+"""How long a session is valid, by a clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 class FakeStore:
-    """One session in memory; counts what is asked of it, and can be away."""
+    """One session in memory; counts its calls, and can be unavailable."""
 
     def __init__(self) -> None:
         self.stored: dict[bytes, Session] = {}
@@ -27,13 +27,13 @@ class FakeStore:
         self.seen: list[datetime] = []
         self.away = False
 
-    async def session_by_digest(self, digest: bytes) -> Session | None:
+    async def by_digest(self, digest: bytes) -> Session | None:
         self.looked_up += 1
         if self.away:
             raise Unavailable
         return self.stored.get(digest)
 
-    async def record_session_use(self, session_id: UUID, at: datetime) -> None:
+    async def record_use(self, session_id: UUID, at: datetime) -> None:
         if self.away:
             raise Unavailable
         self.seen.append(at)

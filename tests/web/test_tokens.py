@@ -24,7 +24,7 @@ STRICT = TokenRules(issuer="https://id.example", audience="shares-api")
 
 
 class OneKey:
-    """A source that has one public key and counts how often it is asked."""
+    """A source that has one public key and counts how often it is called."""
 
     def __init__(self, key: Key) -> None:
         self._key = key

@@ -1,4 +1,4 @@
-/** One thing a person asked to be done: under way, refused, or done. */
+/** One action of the user: running, failed, or done. */
 
 import { useCallback, useRef, useState } from "preact/hooks";
 import { Problem } from "./client";
@@ -6,7 +6,7 @@ import { Problem } from "./client";
 export interface Action {
   readonly busy: boolean;
   readonly problem: Problem | undefined;
-  /** Resolves to whether it was done. A second click while the first is under way does nothing. */
+  /** Resolves to whether it succeeded. While it is running, another call does nothing. */
   readonly run: (work: () => Promise<void>) => Promise<boolean>;
   readonly clearProblem: () => void;
 }

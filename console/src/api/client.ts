@@ -1,4 +1,4 @@
-/** One request to the service: typed by the path's template, errors as `Problem`. */
+/** Requests to the service: typed by the path template, with errors thrown as `Problem`. */
 
 import { serviceUrl, search, type Query } from "../urls";
 import type { paths } from "./schema";
@@ -8,12 +8,12 @@ type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M
 type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
 type SuccessBody<T> = T extends { responses: infer R } ? Json<R[Extract<keyof R, 200 | 201 | 202 | 204>]> : never;
 
-/** The paths that know this method. */
+/** The paths that support this method. */
 export type PathsOf<M extends Method> = {
   [P in keyof paths]: paths[P][M] extends object ? P : never;
 }[keyof paths];
 
-/** What a path answers when all is well. */
+/** The body of a successful response. */
 export type ResponseBody<P extends keyof paths, M extends Method = "get"> = SuccessBody<Operation<P, M>>;
 type BodyOf<P extends keyof paths, M extends Method> =
   Operation<P, M> extends { requestBody?: { content: { "application/json": infer B } } } ? B : undefined;
@@ -21,14 +21,14 @@ type QueryOf<P extends keyof paths, M extends Method> =
   Operation<P, M> extends { parameters: { query?: infer Q } } ? Q : undefined;
 
 export interface Request<P extends keyof paths, M extends Method> {
-  /** What stands in the braces of the path. */
+  /** The values of the path's parameters. */
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: { [K in keyof QueryOf<P, M>]?: QueryOf<P, M>[K] | null };
   readonly body?: BodyOf<P, M>;
   readonly signal?: AbortSignal;
 }
 
-/** Why the service refused, as RFC 9457 tells it; status 0 where it could not be reached. */
+/** The problem details of an error (RFC 9457); status 0 means that the service could not be reached. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -40,16 +40,16 @@ export class Problem extends Error {
   }
 }
 
-/** Told when the service no longer knows who we are. */
+/** Dispatches an event when the service no longer accepts the session. */
 export const signedOut = new EventTarget();
 
-/** The address of a request. */
+/** The URL of a request. */
 export function requestUrl(template: string, path: Readonly<Record<string, string>> = {}, query: object = {}): string {
   const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
   return serviceUrl(filled) + search(query as Query);
 }
 
-/** Ask; the header tells the service that no form of another site sent this. */
+/** Send a request; its header proves to the service that no form of another site sent it. */
 export async function callApi<M extends Method, P extends PathsOf<M>>(
   method: M,
   template: P,
@@ -74,7 +74,7 @@ async function send(method: Method, where: string, body: unknown, signal?: Abort
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, "unreachable", "The service does not answer. It is tried again when you ask.");
+    throw new Problem(0, "unreachable", "The service does not answer. Try again.");
   }
   if (!response.ok) throw await problemOf(response);
   return response.status === 204 ? undefined : response.json();

@@ -1,4 +1,4 @@
-/** What a view asked for: the last answer stays while the next one is on its way, so that nothing jumps. */
+/** Data for a view: the last response stays until the next one arrives, so that the layout does not jump. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { requestUrl, callApi, Problem, type ResponseBody, type PathsOf, type Request } from "./client";
@@ -6,7 +6,7 @@ import { requestUrl, callApi, Problem, type ResponseBody, type PathsOf, type Req
 export interface QueryResult<T> {
   readonly data: T | undefined;
   readonly problem: Problem | undefined;
-  /** Nothing to show yet, or what is shown belongs to an earlier question. */
+  /** Whether there is no response yet, or only that of an earlier request. */
   readonly loading: boolean;
   readonly refetch: () => void;
 }
@@ -18,7 +18,7 @@ interface State<T> {
   readonly problem?: Problem | undefined;
 }
 
-/** Ask when the address changes, and every `every` milliseconds while the page is seen. Null asks nothing. */
+/** Request when the URL changes, and every `every` milliseconds while the page is visible. Null requests nothing. */
 export function useQuery<P extends PathsOf<"get">>(
   template: P | null,
   request: Request<P, "get"> = {},
@@ -56,7 +56,7 @@ export function useQuery<P extends PathsOf<"get">>(
 
   useEffect(() => {
     if (!every) return;
-    // What takes longer than a turn is waited for, or it would never be seen.
+    // Skipped while a request is running: repeating it would abort a slow request before its response arrives.
     const timer = setInterval(() => document.hidden || running.current || refetch(), every);
     return () => clearInterval(timer);
   }, [every, refetch]);

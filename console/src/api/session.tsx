@@ -1,4 +1,4 @@
-/** Who is signed in, for every view; undefined while it is not known yet, null when nobody is. */
+/** The session for all views: undefined while it is unknown, null if nobody is signed in. */
 
 import { createContext, type ComponentChildren } from "preact";
 import { useCallback, useContext, useEffect, useState } from "preact/hooks";
@@ -48,7 +48,7 @@ export function useSession(): SessionState {
   return state;
 }
 
-/** Whether the person may; no scope implies another. */
+/** Whether the user has one of these scopes; no scope implies another. */
 export function useHasScope(): (...any: Scope[]) => boolean {
   const { session } = useSession();
   return (...any) => any.some((scope) => session?.scopes.includes(scope));

@@ -1,4 +1,4 @@
-/** Shares over time, stacked; the legend tells the whole, or the moment under the pointer or the arrow keys. */
+/** A stacked chart of shares over time; the legend shows the totals, or the values at the cursor. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
@@ -8,14 +8,14 @@ import { options, stackSeries, type Series } from "./stack";
 
 interface Props {
   readonly label: string;
-  /** The begin of each bucket, in seconds. */
+  /** The start of each bucket, in seconds since the epoch. */
   readonly at: readonly number[];
   readonly series: readonly Series[];
-  /** What the moment is called. */
+  /** Formats the time of a bucket for the legend. */
   readonly formatTime: (at: number) => string;
-  /** What all of it together is called. */
+  /** The name of the whole period in the legend. */
   readonly all: string;
-  /** What is said where there is nothing to draw. */
+  /** The text shown if there is no data. */
   readonly empty?: string;
 }
 
@@ -86,14 +86,14 @@ export function Chart({ label, at, series, formatTime, all, empty }: Props) {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Changes when the system turns dark or light: what is on a canvas must be drawn anew. */
+/** Changes with the colour scheme of the system, after which the canvas must be redrawn. */
 function useScheme(): boolean {
-  const [dark, set] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  const [isDark, setDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
   useEffect(() => {
     const query = matchMedia("(prefers-color-scheme: dark)");
-    const turned = () => set(query.matches);
-    query.addEventListener("change", turned);
-    return () => query.removeEventListener("change", turned);
+    const onChange = () => setDark(query.matches);
+    query.addEventListener("change", onChange);
+    return () => query.removeEventListener("change", onChange);
   }, []);
-  return dark;
+  return isDark;
 }

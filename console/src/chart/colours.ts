@@ -1,4 +1,4 @@
-/** One colour a name, the same on every chart: known channels have their own, others the next that is free. */
+/** One colour per name: known channels always have the same colour, and other names get the next free one. */
 
 const SLOTS = 8;
 const KNOWN_NAMES = [
@@ -44,7 +44,7 @@ function freeSlot(slot: number, taken: Set<number>): number {
   return found;
 }
 
-/** What `var(--…)` stands for at this element: a canvas does not know. */
+/** The value of `var(--…)` at this element, because a canvas cannot resolve it. */
 export function resolveColour(element: Element, colour: string): string {
   const name = /^var\((--[\w-]+)\)$/.exec(colour)?.[1];
   if (!name) return colour;

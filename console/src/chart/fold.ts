@@ -1,4 +1,4 @@
-/** The largest series by name, the rest as one: no more than one can tell apart by colour. */
+/** Keeps the largest series and combines the rest, because only a few can be distinguished by colour. */
 
 import { colours, OTHER } from "./colours";
 import type { Series } from "./stack";
@@ -13,7 +13,7 @@ export function foldSeries(all: readonly Named[]): Series[] {
   const shown = ranked.length > SHOWN ? ranked.slice(0, SHOWN - 1) : ranked;
   const rest = ranked.slice(shown.length);
   const found = colours(shown.map(({ name }) => name));
-  // In the order of names, not of size: what overtakes another must not swap places while one looks.
+  // Ordered by name rather than by size, so that series do not swap places while the user looks at them.
   const series = [...shown]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((each) => ({ ...each, colour: found.get(each.name)! }));

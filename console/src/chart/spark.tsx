@@ -1,4 +1,4 @@
-/** A line of bars, for the shape alone. */
+/** A small bar chart without axes. */
 
 export function Spark({ values }: { values: readonly number[] }) {
   const most = Math.max(1, ...values);

@@ -1,4 +1,4 @@
-/** Series on top of one another: what uPlot draws are sums from below, the tallest first. */
+/** Stacked series for uPlot, which draws cumulative sums, the tallest first. */
 
 import uPlot from "uplot";
 import { resolveColour } from "./colours";
@@ -9,7 +9,7 @@ export interface Series {
   readonly colour: string;
 }
 
-/** The data for uPlot: times, then the sums, the whole first. */
+/** The data for uPlot: the times, then the cumulative sums, beginning with the total. */
 export function stackSeries(at: readonly number[], series: readonly Series[]): uPlot.AlignedData {
   const sums: number[][] = [];
   let below = at.map(() => 0);
@@ -20,7 +20,7 @@ export function stackSeries(at: readonly number[], series: readonly Series[]): u
   return [at as number[], ...sums.reverse()];
 }
 
-/** The options; `element` is where colours are looked up. */
+/** The options for uPlot; colours are resolved at `element`. */
 export function options(
   element: HTMLElement,
   series: readonly Series[],
@@ -78,7 +78,7 @@ const WHOLE_NUMBER_STEPS = [1, 2, 5]
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
-/** Room for half a bar at both ends. */
+/** The range with room for half a bar at both ends. */
 function paddedRange(chart: uPlot, least: number, most: number): [number, number] {
   const at = chart.data[0];
   const half = ((at[1] ?? 0) - (at[0] ?? 0) || 60) / 2;

@@ -1,4 +1,4 @@
-/** Names with a bar each: how a whole is made up. */
+/** A list of names with a bar for each: the parts of a whole. */
 
 import type { ComponentChildren } from "preact";
 import { count, part } from "../locale";
@@ -13,9 +13,9 @@ export interface Bar {
 interface Props {
   readonly label: string;
   readonly bars: readonly Bar[];
-  /** What the longest bar stands for; else the largest value. */
+  /** The value of a full bar; by default the largest value. */
   readonly whole?: number;
-  /** Tell each as a part of the whole. */
+  /** Also show each value as a percentage of `whole`. */
   readonly parts?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** A question over the page: the browser's own dialog, which keeps the focus inside and closes on Escape. */
+/** A modal dialog: the browser's own element, which keeps the focus inside and closes on Escape. */
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
@@ -10,7 +10,7 @@ interface DialogProps {
   readonly title: string;
   readonly close: () => void;
   readonly wide?: boolean;
-  /** A sheet at the page's edge, for reading beside a list. */
+  /** Show it as a sheet at the edge of the page, next to a list. */
   readonly sheet?: boolean;
   readonly children: ComponentChildren;
 }
@@ -18,13 +18,13 @@ interface DialogProps {
 export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const name = useId();
-  const left = useRef(false);
+  const isUnmounted = useRef(false);
   useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
     return () => {
-      left.current = true;
-      shown?.close(); // what was focused before gets the focus again; taken off the page it would be lost
+      isUnmounted.current = true;
+      shown?.close(); // returns the focus to where it was; removing the open dialog from the page would lose it
     };
   }, []);
   return (
@@ -32,7 +32,7 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
       ref={dialog}
       class={`${sheet ? "sheet" : ""} ${wide ? "wide" : ""}`}
       aria-labelledby={name}
-      onClose={() => left.current || close()}
+      onClose={() => isUnmounted.current || close()}
       onClick={(event) => event.target === dialog.current && dialog.current?.close()}
     >
       <div class="dialog">
@@ -52,16 +52,16 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
 
 interface FormProps {
   readonly action: Action;
-  readonly word: string;
+  readonly submitLabel: string;
   readonly danger?: boolean;
-  readonly off?: boolean;
+  readonly submitDisabled?: boolean;
   readonly cancel?: (() => void) | undefined;
   readonly submit: () => void;
   readonly children?: ComponentChildren;
 }
 
-/** Fields, what was refused, and the two buttons. */
-export function Form({ action, word, danger, off, cancel, submit, children }: FormProps) {
+/** A form: its fields, the error of the last attempt, and two buttons. */
+export function Form({ action, submitLabel, danger, submitDisabled, cancel, submit, children }: FormProps) {
   return (
     <form
       class="form"
@@ -78,8 +78,8 @@ export function Form({ action, word, danger, off, cancel, submit, children }: Fo
             Cancel
           </button>
         )}
-        <button type="submit" class={`button ${danger ? "danger" : "strong"}`} disabled={off || action.busy}>
-          {action.busy ? "One moment…" : word}
+        <button type="submit" class={`button ${danger ? "danger" : "strong"}`} disabled={submitDisabled || action.busy}>
+          {action.busy ? "One moment…" : submitLabel}
         </button>
       </div>
     </form>

@@ -1,9 +1,9 @@
-/** A named field with a word of help. */
+/** A field with a label and a help text. */
 
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-/** Years have four digits: with the last one typed, the hours are next. */
+/** The latest date has a four-digit year, so that the browser moves on after the fourth digit. */
 const LATEST = "9999-12-31T23:59";
 
 interface Props {
@@ -19,17 +19,17 @@ interface Props {
   readonly placeholder?: string;
   readonly focus?: boolean;
   readonly list?: string;
-  readonly off?: boolean;
+  readonly disabled?: boolean;
 }
 
-export function Field({ label, value, change, help, type = "text", lines, max, focus, list, off, ...rest }: Props) {
+export function Field({ label, value, change, help, type = "text", lines, max, focus, list, disabled, ...rest }: Props) {
   const id = useId();
   const shared = {
     id,
     value,
     maxLength: max,
     autoFocus: focus,
-    disabled: off,
+    disabled,
     autoComplete: "off",
     spellcheck: false,
     "aria-describedby": help ? `${id}-help` : undefined,
@@ -60,7 +60,7 @@ interface ChoiceProps<T extends string> {
   readonly change: (value: T) => void;
 }
 
-/** A few words of which one holds, side by side. */
+/** A choice of one option out of a few, side by side. */
 export function Choice<T extends string>({ label, value, options, change }: ChoiceProps<T>) {
   return (
     <div class="choice" role="group" aria-label={label}>

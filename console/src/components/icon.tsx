@@ -1,4 +1,4 @@
-/** Icons of our own, drawn on a grid of 20 with one stroke. */
+/** Our own icons, drawn with one stroke width on a grid of 20 by 20. */
 
 const PATHS = {
   overview: "M3 17V9M8 17V4M13 17v-6M18 17V7",
@@ -17,11 +17,11 @@ const PATHS = {
   down: "M5 8l5 5 5-5",
   download: "M10 3v10M6 9.5l4 4 4-4M3.5 17h13",
   plus: "M10 4v12M4 10h12",
-  outside: "M8 4H4v12h12v-4M11.5 4H16v4.5M16 4l-7 7",
-  again: "M16.5 10a6.5 6.5 0 1 1-2-4.7L16.5 7M16.5 3v4h-4",
+  external: "M8 4H4v12h12v-4M11.5 4H16v4.5M16 4l-7 7",
+  retry: "M16.5 10a6.5 6.5 0 1 1-2-4.7L16.5 7M16.5 3v4h-4",
   edit: "M4 16l1-4L14 3l3 3-9 9zM12 5l3 3",
   trash: "M4 6h12M8 6V3.5h4V6M5.5 6l.8 11h7.4l.8-11M8.5 9v5M11.5 9v5",
-  leave: "M8 4H4v12h4M12 6.5 16 10l-4 3.5M16 10H8",
+  "sign-out": "M8 4H4v12h4M12 6.5 16 10l-4 3.5M16 10H8",
   warning: "M10 3 18 17H2zM10 8v4M10 14.5v.2",
   person: "M13 7a3 3 0 1 1-6 0 3 3 0 0 1 6 0zM4 17c.5-3.5 3-5 6-5s5.5 1.5 6 5",
   sliders: "M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4",
@@ -37,7 +37,7 @@ export function Icon({ name }: { name: IconName }) {
   );
 }
 
-/** Four strokes and the one across: a tally. */
+/** The logo: four strokes with one across them, a tally. */
 export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">

@@ -1,4 +1,4 @@
-/** A view's frame: its name in the title, and the heading that gets the focus when one has come here. */
+/** The frame of a view: it sets the document title, and focuses the heading when the user arrives. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
@@ -8,27 +8,27 @@ interface Props {
   readonly title: string;
   readonly lead?: ComponentChildren;
   readonly actions?: ComponentChildren;
-  /** What counts as being here: a sheet that opens over the page has an address of its own. */
-  readonly place?: string;
+  /** Identifies the page: a sheet that opens over the page changes the URL, but not this. */
+  readonly pageId?: string;
   readonly children: ComponentChildren;
 }
 
 let shown = "";
 
-export function Page({ title, lead, actions, place, children }: Props) {
+export function Page({ title, lead, actions, pageId, children }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const { path } = useLocation();
-  const here = place ?? path;
+  const currentPage = pageId ?? path;
   useEffect(() => {
     if (title.trim()) document.title = `${title} · Sharetally`;
   }, [title]);
   useEffect(() => {
-    if (shown && shown !== here) heading.current?.focus({ preventScroll: true });
-    shown = here;
-  }, [here]);
+    if (shown && shown !== currentPage) heading.current?.focus({ preventScroll: true });
+    shown = currentPage;
+  }, [currentPage]);
   useLayoutEffect(() => {
-    // The router scrolls up for each address: under a sheet the page stays where it was.
-    if (shown !== here) return;
+    // The router scrolls to the top after each change of the URL; under a sheet, the page must keep its position.
+    if (shown !== currentPage) return;
     const { scrollY } = window;
     queueMicrotask(() => scrollTo(0, scrollY));
   }, [path]);
@@ -48,7 +48,7 @@ export function Page({ title, lead, actions, place, children }: Props) {
   );
 }
 
-/** To the begin of what is shown now, for the eye and for the keyboard. */
+/** Scroll to the top of the page and focus its heading. */
 export function toTop(): void {
   scrollTo(0, 0);
   document.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
@@ -62,7 +62,7 @@ interface CardProps {
   readonly children: ComponentChildren;
 }
 
-/** A thing of its own on the page. */
+/** A section of the page with a heading. */
 export function Card({ title, aside, label, class: name = "", children }: CardProps) {
   return (
     <section class={`card ${name}`} aria-label={label ?? (typeof title === "string" ? title : undefined)}>

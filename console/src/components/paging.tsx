@@ -1,4 +1,4 @@
-/** Pages by address: older ones follow the last item, and the way back is the browser's. */
+/** Links to the newest and to the next older items; the browser's Back returns to the previous page. */
 
 import { count } from "../locale";
 import { Icon } from "./icon";
@@ -8,7 +8,7 @@ interface Props {
   readonly first: string | null;
   readonly next: string | null;
   readonly shown: number;
-  /** What one is called, and several. */
+  /** The name of one item, and of several. */
   readonly what: readonly [string, string];
 }
 

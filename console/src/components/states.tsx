@@ -1,10 +1,10 @@
-/** What stands where data will be, is not, or could not be had. */
+/** What is shown while data is loading, missing, or could not be loaded. */
 
 import type { ComponentChildren } from "preact";
 import type { Problem } from "../api/client";
 import { Icon, type IconName } from "./icon";
 
-/** Grey lines of the height of what is coming. */
+/** Grey lines as high as the rows that are loading. */
 export function Skeleton({ rows = 3 }: { rows?: number }) {
   return (
     <div class="waiting" role="status" aria-label="Loading">
@@ -33,7 +33,7 @@ export function Empty({ icon, title, children }: EmptyProps) {
   );
 }
 
-/** A refusal, with a way on. */
+/** An error, with a way to try again. */
 export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: () => void }) {
   return (
     <div class="failed" role="alert">
@@ -48,7 +48,7 @@ export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: ()
       </div>
       {retry && (
         <button type="button" class="button small" onClick={retry}>
-          <Icon name="again" />
+          <Icon name="retry" />
           Try again
         </button>
       )}

@@ -1,4 +1,7 @@
-/** Rows that become cards where the window is narrow; a row's first link leads on from anywhere in the row. The focus stays when its row goes. */
+/**
+ * A table whose rows become cards in a narrow window. A click anywhere in a row follows its first link. When the
+ * focused row disappears, the table gets the focus.
+ */
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
@@ -7,10 +10,13 @@ import { Skeleton } from "./states";
 export interface Column<T> {
   readonly head: string;
   readonly cell: (row: T) => ComponentChildren;
-  /** How it lies: numbers to the right, `lead` as the card's title; in a card `line` is without its name, `plain` also beside others. */
+  /**
+   * The layout: numbers are right-aligned, and `lead` is the title of a card. In a card, `line` and `plain` are shown
+   * without the column's name, and `plain` shares its line with others.
+   */
   readonly as?: "number" | "lead" | "line" | "plain" | "foot" | "pick";
   readonly hideHead?: boolean;
-  /** What stands in the head in place of its words. */
+  /** Replaces the text in the head. */
   readonly title?: ComponentChildren;
 }
 
@@ -20,18 +26,18 @@ interface Props<T> {
   readonly rows: readonly T[] | undefined;
   readonly id: (row: T) => string;
   readonly marked?: string | undefined;
-  /** What is shown belongs to an earlier question. */
+  /** The rows belong to an earlier request. */
   readonly stale?: boolean;
-  readonly bones?: number;
+  readonly skeletonRows?: number;
 }
 
-export function Table<T>({ label, columns, rows, id, marked, stale = false, bones = 8 }: Props<T>) {
+export function Table<T>({ label, columns, rows, id, marked, stale = false, skeletonRows = 8 }: Props<T>) {
   const region = useRef<HTMLDivElement>(null);
-  const held = region.current?.contains(document.activeElement);
+  const hadFocus = region.current?.contains(document.activeElement);
   useLayoutEffect(() => {
-    if (held && document.activeElement === document.body) region.current?.focus({ preventScroll: true });
+    if (hadFocus && document.activeElement === document.body) region.current?.focus({ preventScroll: true });
   });
-  if (!rows) return <Skeleton rows={bones} />;
+  if (!rows) return <Skeleton rows={skeletonRows} />;
   return (
     <div
       ref={region}

@@ -1,11 +1,11 @@
-/** Small things that are told everywhere: a time, a number, a status, a content, something to copy. */
+/** Small values that many views show: a time, a number, a status, a content, a text to copy. */
 
 import { useEffect, useState } from "preact/hooks";
 import { dated, moment, relative } from "../locale";
 import { view } from "../urls";
 import { Icon } from "./icon";
 
-/** A time; hovering tells it to the second. */
+/** A time; the tooltip shows the seconds. */
 export function Timestamp({ at }: { at: string }) {
   const date = new Date(at);
   return (
@@ -15,7 +15,7 @@ export function Timestamp({ at }: { at: string }) {
   );
 }
 
-/** How long ago. */
+/** A time relative to now. */
 export function RelativeTime({ at, now }: { at: string; now: number }) {
   const date = new Date(at);
   return (
@@ -27,7 +27,7 @@ export function RelativeTime({ at, now }: { at: string; now: number }) {
 
 export const NoValue = () => <span class="soft none">–</span>;
 
-/** A name as far as there is room for it. */
+/** A name, cut off if there is no room for it. */
 export function TruncatedText({ text }: { text: string | null }) {
   if (text === null) return <NoValue />;
   return (
@@ -48,12 +48,12 @@ const TONES: Record<string, string> = {
   discarded: "soft",
 };
 
-/** One word on a tinted ground; the word alone already says it. */
+/** One word on a coloured background; the word says everything without the colour. */
 export function Badge({ word, tone }: { word: string; tone?: string }) {
   return <span class={`badge ${tone ?? TONES[word] ?? "soft"}`}>{word.replaceAll("_", " ")}</span>;
 }
 
-/** A content as a link to its page. */
+/** A link to the page of a content. */
 export function ContentLink({ type, id, title }: { type: string; id: string; title?: string | null | undefined }) {
   return (
     <a class="content-name" href={view(["content", type, id])} title={`${type} ${id}`}>
@@ -65,7 +65,7 @@ export function ContentLink({ type, id, title }: { type: string; id: string; tit
   );
 }
 
-/** Copies, and says so for a moment. */
+/** Copies a text and confirms it briefly. */
 export function CopyButton({ text, label, small = true }: { text: string; label: string; small?: boolean }) {
   const [done, set] = useState(false);
   useEffect(() => {
@@ -90,7 +90,7 @@ export function CopyButton({ text, label, small = true }: { text: string; label:
   );
 }
 
-/** Where the page came without TLS from another host, browsers keep their clipboard from it. */
+/** For pages that another host serves without TLS: browsers do not give them the clipboard API. */
 async function copyToClipboard(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");

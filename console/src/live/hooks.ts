@@ -1,18 +1,18 @@
-/** What is live, for views. */
+/** Hooks for live data. */
 
 import { useEffect, useState } from "preact/hooks";
 import { live, type LiveCount, type Minute, type ConnectionState } from "./socket";
 
 export const MINUTES = 60;
 
-/** How the connection stands. */
+/** The state of the connection. */
 export function useConnectionState(): ConnectionState {
   const [state, set] = useState(live.state);
   useEffect(() => live.observe(set), []);
   return state;
 }
 
-/** A content's count, as soon as it moves; a version never goes back. */
+/** The live count of a content; an older version never replaces a newer one. */
 export function useLiveCount(contentType: string, contentId: string): LiveCount | undefined {
   const [count, set] = useState<LiveCount>();
   useEffect(() => {
@@ -28,7 +28,7 @@ export function useLiveCount(contentType: string, contentId: string): LiveCount 
 /** Shares by minute (milliseconds) and channel. */
 export type Activity = ReadonlyMap<number, ReadonlyMap<string, number>>;
 
-/** The last hour, minute by minute; undefined until the service has told it once. */
+/** The activity of the last hour by minute; undefined until the first message arrives. */
 export function useActivity(): Activity | undefined {
   const [activity, set] = useState<Activity>();
   useEffect(
@@ -51,7 +51,7 @@ function mergeMinutes(before: Activity | undefined, minutes: readonly Minute[]):
   return next;
 }
 
-/** The time, told anew every so often. */
+/** The current time, updated every `every` milliseconds. */
 export function useNow(every: number): number {
   const [now, set] = useState(Date.now);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** One WebSocket for the whole page: asks again for everything after it was lost, and says how it stands. */
+/** One WebSocket for the whole page: it reconnects, subscribes to everything again, and reports its state. */
 
 import { serviceUrl } from "../urls";
 

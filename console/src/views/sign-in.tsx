@@ -1,4 +1,4 @@
-/** Signed out: a one-time link, or the company's own sign-in where there is one. */
+/** The sign-in page: by a one-time link, or through OpenID Connect where it is configured. */
 
 import { useEffect, useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
@@ -11,10 +11,10 @@ import { Field } from "../components/field";
 import { Icon, Mark } from "../components/icon";
 import { ProblemNotice } from "../components/states";
 
-const CODE = /^[\w-]{43}$/; // and no other fragment, like that of a link within a page
+const CODE = /^[\w-]{43}$/; // no other fragment, such as that of a link within a page, looks like this
 const PAGE = `${base}sign-in`;
 
-/** Where to go afterwards: only ever a place of the console. */
+/** The page to open after signing in, which is always one of the console. */
 function returnTarget(query: Record<string, string>, url: string): string {
   const target = query["return"] ?? (url.startsWith(PAGE) ? "" : url);
   return target.startsWith(base) ? target : base.replace(/\/$/, "");
@@ -24,7 +24,7 @@ export function SignIn() {
   const { url, query, route } = useLocation();
   const { signIn } = useSession();
   const action = useAction();
-  const [code, write] = useState("");
+  const [code, setCode] = useState("");
   const { data: options } = useQuery("/console/options");
   const returnTo = returnTarget(query, url);
 
@@ -58,15 +58,15 @@ export function SignIn() {
         <p class="soft">
           Run <code>sharetally console</code> where the service runs. It prints a link that works once, for ten minutes.
         </p>
-        <Form action={action} word="Sign in" off={!code.trim()} submit={() => void submitCode(code)}>
-          <Field label="Link or code" value={code} change={write} required max={2048} placeholder="Paste it here" />
+        <Form action={action} submitLabel="Sign in" submitDisabled={!code.trim()} submit={() => void submitCode(code)}>
+          <Field label="Link or code" value={code} change={setCode} required max={2048} placeholder="Paste it here" />
         </Form>
       </div>
     </main>
   );
 }
 
-/** Whether somebody is signed in could not be found out. */
+/** Shown until it is known whether somebody is signed in, with the error if that cannot be found out. */
 export function SessionUnknown() {
   const { problem, reload } = useSession();
   return <main class="sign-in">{problem && <ProblemNotice problem={problem} retry={reload} />}</main>;

@@ -1,1 +1,1 @@
-"""What the ports are made of: databases, brokers, caches, platforms. Only the two `wiring` files name them."""
+"""Implementations of the ports: databases, brokers, caches, platforms. Only the `wiring` files import these classes."""

@@ -1,7 +1,7 @@
-"""The database's clock, without asking it each time.
+"""The time of the database's clock, without a query for each reading.
 
-The offset between its clock and our monotonic one is measured at the start and now and then; a host whose
-own clock is a day off still writes right times.
+The offset between the database's clock and our monotonic clock is measured at the start and regularly after that, so
+a host whose own clock is a day off still writes the right times.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-from sharetally.ports import Outbox
+from sharetally.ports import EventStore
 
 
 class DatabaseClock:
-    """Knows the time once `measure` has run; before that it is this host's."""
+    """Tells the time of the database once `measure` has run, and the time of this host before."""
 
     def __init__(self) -> None:
         self._base_time = datetime.now(UTC)
         self._measured_at = time.monotonic()
 
-    async def measure(self, outbox: Outbox) -> None:
-        """Ask the database; half of the way there and back is taken off."""
+    async def measure(self, events: EventStore) -> None:
+        """Read the database's clock and assume that it was read halfway through the round trip."""
         before = time.monotonic()
-        database_time = await outbox.now()
+        database_time = await events.now()
         after = time.monotonic()
         self._base_time, self._measured_at = database_time, (before + after) / 2
 
     @property
     def ahead(self) -> timedelta:
-        """How far this host's clock is ahead of the database's."""
+        """By how much this host's clock is ahead of the database's clock."""
         return datetime.now(UTC) - self.now()
 
     def now(self) -> datetime:
-        """UTC."""
+        """The current time in UTC."""
         return self._base_time + timedelta(seconds=time.monotonic() - self._measured_at)

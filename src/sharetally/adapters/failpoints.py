@@ -1,16 +1,16 @@
-"""Named places at which a process kills itself, for the fault suite: decorators over the ports.
+"""Named points at which a process kills itself, for the fault suite: decorators over the ports.
 
-`SHARETALLY_FAILPOINT=name:N` kills the process (SIGKILL) when it reaches that place for the Nth time, and with
-`name:N:stop` makes it stand still there (SIGSTOP) until somebody lets it go on. `wiring.py`
-asks for the decorators, which are put on only if the variable is set: without it they cost nothing.
-It is no setting: it stops no start, and whoever serves real users never sets it.
+`SHARETALLY_FAILPOINT=name:N` kills the process (SIGKILL) when it reaches that point for the Nth time; `name:N:stop`
+stops it there (SIGSTOP) until somebody continues it. `wiring.py` adds the decorators only if the variable is set, so
+without it they cost nothing. The variable is not a setting: `sharetally` does not document or check it, and nobody sets
+it on a service with real users.
 
-`ledger.before-commit`    all is written, nothing is committed
-`ledger.after-commit`     committed; nobody was answered, nothing published or acknowledged
-`outbox.after-claim`      a relay has stamped events as sent, and not sent them
+`ledger.before-commit`    everything is written, nothing is committed
+`ledger.after-commit`     committed; nobody has been answered, nothing is published or acknowledged
+`outbox.after-claim`      the relay has marked events as sent, but has not sent them
 `broker.before-publish`   jobs are about to be published (a marker alone does not count)
-`broker.after-confirm`    the broker has confirmed them; nobody was told
-`subscription.before-ack` what was delivered is done, and not acknowledged
+`broker.after-confirm`    the broker has confirmed them, but the publisher does not know yet
+`subscription.before-ack` the delivered jobs are processed, but not acknowledged
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sharetally.adapters.databases.store import SqlDatabase
+from sharetally.adapters.databases.database import SqlDatabase
+from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.stores.events import SqlEventStore
 from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Broker, Delivery, EventRef, FeedMessage, Message, Queue, QueueState, Subscription
 from sharetally.ports.ledger import Transaction
@@ -41,7 +43,7 @@ FAILPOINT_NAMES = (
 
 
 class Failpoint:
-    """Kills this process, or stops it, when its place is reached for the `occurrence`-th time."""
+    """Kills or stops this process when it reaches the named point for the `occurrence`-th time."""
 
     def __init__(self, name: str, occurrence: int, on_reached: signal.Signals = signal.SIGKILL) -> None:
         self._name = name
@@ -49,7 +51,7 @@ class Failpoint:
         self._signal = on_reached
 
     def reached(self, name: str) -> None:
-        """Say where the process is."""
+        """Report that the process is at this point."""
         if name != self._name:
             return
         self._remaining -= 1
@@ -59,45 +61,51 @@ class Failpoint:
 
 
 def failpoint_from(environ: Mapping[str, str]) -> Failpoint | None:
-    """The place that the environment names, if it does; `ConfigurationError` if there is no such place."""
+    """The failpoint that the environment names, or None; `ConfigurationError` if the name is unknown."""
     value = environ.get(ENVIRONMENT_VARIABLE)
     if not value:
         return None
     match = _SYNTAX.fullmatch(value)
     if match is None or match["name"] not in FAILPOINT_NAMES:
         raise ConfigurationError(
-            f"{ENVIRONMENT_VARIABLE}: must be NAME:N or NAME:N:stop, N from 1, NAME one of {', '.join(FAILPOINT_NAMES)}"
+            f"{ENVIRONMENT_VARIABLE}: must be NAME:N or NAME:N:stop, with N at least 1 and NAME one of "
+            f"{', '.join(FAILPOINT_NAMES)}"
         )
     return Failpoint(match["name"], int(match["occurrence"]), signal.SIGSTOP if match["stop"] else signal.SIGKILL)
 
 
 def with_failpoints(database: SqlDatabase, broker: Broker, environ: Mapping[str, str]) -> tuple[SqlDatabase, Broker]:
-    """Both as they are, unless a place is armed."""
+    """Return both with failpoints if the environment names one, and otherwise unchanged."""
     failpoint = failpoint_from(environ)
-    return (
-        (database, broker)
-        if failpoint is None
-        else (FailingDatabase(database, failpoint), FailingBroker(broker, failpoint))
-    )
+    if failpoint is None:
+        return database, broker
+    return FailingDatabase(database, failpoint), FailingBroker(broker, failpoint)
 
 
 class FailingDatabase(SqlDatabase):
-    """The same database; its transactions and claims pass the places above."""
+    """The same database, with the failpoints of transactions and claims."""
 
     def __init__(self, database: SqlDatabase, failpoint: Failpoint) -> None:
         super().__init__(database._engine)
         self._failpoint = failpoint
+        self.events = _FailingEvents(database._engine, failpoint)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction, with a place on either side of its commit."""
+        """Begin a transaction, with a failpoint before and after its commit."""
         async with super().transaction() as tx:
             yield tx
             self._failpoint.reached("ledger.before-commit")
         self._failpoint.reached("ledger.after-commit")
 
+
+class _FailingEvents(SqlEventStore):
+    def __init__(self, engine: Engine, failpoint: Failpoint) -> None:
+        super().__init__(engine)
+        self._failpoint = failpoint
+
     async def claim(self, jobs: Sequence[str], sent_before: datetime | None, limit: int) -> list[EventRef]:
-        """Claim; a place behind it if there was anything to claim."""
+        """Claim events, with a failpoint after it if any were claimed."""
         refs = await super().claim(jobs, sent_before, limit)
         if refs:
             self._failpoint.reached("outbox.after-claim")
@@ -105,7 +113,7 @@ class FailingDatabase(SqlDatabase):
 
 
 class FailingBroker(Broker):
-    """The same broker; what is published and acknowledged passes the places above."""
+    """The same broker, with the failpoints of publishing and acknowledging."""
 
     def __init__(self, broker: Broker, failpoint: Failpoint) -> None:
         self._broker = broker
@@ -113,43 +121,43 @@ class FailingBroker(Broker):
 
     @property
     def volatile(self) -> bool:
-        """As the broker says."""
+        """The same as that of the wrapped broker."""
         return self._broker.volatile
 
     @property
     def connected(self) -> bool:
-        """As the broker says."""
+        """The same as that of the wrapped broker."""
         return self._broker.connected
 
     async def open(self, queues: Sequence[Queue]) -> None:
-        """Connect."""
+        """Open the wrapped broker."""
         await self._broker.open(queues)
 
     async def close(self) -> None:
-        """Leave."""
+        """Close the wrapped broker."""
         await self._broker.close()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publish; a place on either side if there is any job among the messages."""
-        jobs = any(not message.job.startswith("mark.") for message in messages)
-        if jobs:
+        """Publish, with a failpoint before and after it if any message contains jobs."""
+        has_jobs = any(not message.job.startswith("mark.") for message in messages)
+        if has_jobs:
             self._failpoint.reached("broker.before-publish")
         await self._broker.publish(messages)
-        if jobs:
+        if has_jobs:
             self._failpoint.reached("broker.after-confirm")
 
     async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
-        """Publish to the outside feed."""
+        """Publish to the feed."""
         await self._broker.publish_feed(messages)
 
     @asynccontextmanager
     async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator[Subscription]:
-        """Consume; a place before each acknowledgement."""
+        """Consume, with a failpoint before each acknowledgement."""
         async with self._broker.subscribe(queue, prefetch=prefetch) as subscription:
             yield _FailingSubscription(subscription, self._failpoint)
 
     async def state(self, queue: str) -> QueueState | None:
-        """As the broker says."""
+        """The same as that of the wrapped broker."""
         return await self._broker.state(queue)
 
 

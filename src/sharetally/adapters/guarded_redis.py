@@ -1,8 +1,8 @@
-"""Asking Redis without ever waiting long for it: what cache, channel and quota have in common.
+"""Commands to Redis that never take long: shared by the cache, the channel and the quota.
 
-No call takes longer than its time-out, whatever the server does (waiting for a free connection, connecting and the
-answer included), and no fault leaves as an error. After some faults in a row a circuit breaker keeps everybody from
-asking for two seconds: a dead server costs one request in a while its time-out, not each.
+No call takes longer than its time-out, including the wait for a free connection and the connect, and no fault is
+raised as an error. After several faults in a row a circuit breaker skips the server for two seconds, so a dead server
+costs an occasional request its time-out rather than every request.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from redis.backoff import NoBackoff
 from sharetally.adapters.circuit_breaker import CircuitBreaker
 from sharetally.domain.errors import ConfigurationError
 
-_MAX_CONNECTIONS = 64  # of one process; who comes later waits within the time-out
+_MAX_CONNECTIONS = 64  # per process; further calls wait for one within their time-out
 _Response = TypeVar("_Response")
 
 
 class GuardedRedis:
-    """One server, asked for `purpose` (`cache`, `channel`, `quota`: how the log calls it), `timeout` seconds at most.
+    """A client of one server; each call takes at most `timeout` seconds.
 
-    `faults` in a row open the circuit breaker.
+    `purpose` is `cache`, `channel` or `quota` and names the log events; `faults` in a row open the circuit breaker.
     """
 
     def __init__(
@@ -51,43 +51,37 @@ class GuardedRedis:
         return "set aside" if self._breaker.is_open else "in use"
 
     def allows(self) -> bool:
-        """Whether to ask at all."""
+        """Whether the circuit breaker lets this caller send a command."""
         return self._breaker.allows()
 
     async def call(self, command: Callable[[], Awaitable[_Response]]) -> _Response | None:
-        """The server's answer, or None for any fault; either way the breaker learns of it."""
+        """Return the server's answer, or None after any fault; the circuit breaker learns of either."""
         try:
             async with asyncio.timeout(self._timeout), self._connection_slots:
                 response = await command()
-        except Exception as error:  # whatever server or client get wrong is no answer
-            self._record_failure(error)
+        except Exception as error:  # no fault of the server or the client library may reach the caller
+            was_open = self._breaker.is_open
+            self._breaker.record_failure()
+            if self._breaker.is_open and not was_open:
+                # only the class of the error, because its text may quote the URL and with it a password
+                self._log.warning(f"{self._purpose}_away", fault=type(error).__name__)
             return None
-        self._record_success()
-        return response
-
-    async def close(self) -> None:
-        """Give the connections back, within the time-out; repeating is fine."""
-        with suppress(Exception):  # a server that is gone does not hold up the end
-            async with asyncio.timeout(self._timeout):
-                await self.client.aclose()
-
-    def _record_success(self) -> None:
         if self._breaker.is_open:
             self._log.info(f"{self._purpose}_back")
         self._breaker.record_success()
+        return response
 
-    def _record_failure(self, error: Exception) -> None:
-        was_open = self._breaker.is_open
-        self._breaker.record_failure()
-        if self._breaker.is_open and not was_open:
-            # the kind alone: a client's texts may quote the address, and with it a password
-            self._log.warning(f"{self._purpose}_away", fault=type(error).__name__)
+    async def close(self) -> None:
+        """Close the connections within the time-out; a repeated call does nothing."""
+        with suppress(Exception):  # a dead server must not delay the shutdown
+            async with asyncio.timeout(self._timeout):
+                await self.client.aclose()
 
 
 def _create_client(url: str) -> Redis:
-    """A client that does each thing once and leaves all timing to the caller.
+    """Create a client that never retries and leaves all time-outs to the caller.
 
-    RESP2 without a greeting: one round trip less, and a server of any age understands it.
+    It uses RESP2, which needs no greeting: that saves a round trip and works with servers of any age.
     """
     try:
         return Redis.from_url(
@@ -100,5 +94,5 @@ def _create_client(url: str) -> Redis:
             retry=Retry(NoBackoff(), 0),
         )
     except (ValueError, TypeError):
-        # without its cause: that may quote the password
-        raise ConfigurationError("CACHE_URL: not a Redis address; redis://, rediss:// and unix:// are") from None
+        # without the cause, which may quote the password
+        raise ConfigurationError("CACHE_URL: not a Redis address; use redis://…, rediss://… or unix://…") from None

@@ -1,10 +1,10 @@
-"""Logs: one form for everything that this process says, ours and the libraries' alike.
+"""Logging: one format for every line that this process writes, whether from us or from a library.
 
-Stands at the start of every role: `configure` once, before anything is opened; `configure_within_host` where another
-application owns the process, and with it the handlers and levels of its logs. On a terminal lines are for
-people; otherwise each is a JSON object with `time` (UTC, microseconds), `level`, `logger`, `event`, then
-what belongs to it, `requestId` among it while a request is served. What goes wrong is in `exception`.
-Secrets are masked; calls below the level cost next to nothing; no line can stop the service.
+Each role calls `configure` once before it opens anything; where the service is mounted in another application, which
+owns the handlers and levels of the process, `configure_within_host` takes its place. On a terminal the lines are for
+people; otherwise each line is a JSON object with `time` (UTC, microseconds), `level`, `logger`, `event` and then the
+fields of the event, such as `requestId` while a request is served. An exception is written as the field `exception`.
+Secrets are masked, calls below the level cost almost nothing, and no line can block or break the service.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from structlog.typing import EventDict
 from sharetally.adapters.logs_masking import MASK, is_secret_name, mask, mask_text
 from sharetally.adapters.logs_stderr import StandardError
 
-# libraries whose progress is ours; of all others only warnings are heard
+# libraries whose info lines are logged too; from all others only warnings and errors
 _LOGGED_LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "alembic", "aio_pika", "aiormq", "asyncio")
 _ESCAPED_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
@@ -35,13 +35,20 @@ RenderLine = Callable[[Line], bytes]
 
 
 def configure(level: str = "info", format: str | None = None) -> None:  # noqa: A002, the setting's name
-    """Send every log line of this process to standard error, from this level on.
+    """Write all log lines of this process from `level` on to standard error.
 
-    `level` is `debug`, `info`, `warning` or `error`; `format` is `console` or `json`, None: `console` on a
-    terminal, else `json`. Repeating changes the libraries' records, not loggers that were already used.
+    `level` is `debug`, `info`, `warning` or `error`. `format` is `console` or `json`; None chooses `console` on a
+    terminal and `json` otherwise. A repeated call affects the records of libraries, but not loggers already in use.
     """
-    render = _console_renderer() if (format or _default_format()) == "console" else _render_json
-    stderr = StandardError(render_lost=lambda lines: render(_lost_lines_event(lines)))
+    if format is None:
+        format = "console" if sys.stderr is not None and sys.stderr.isatty() else "json"  # noqa: A001
+    render = _console_renderer() if format == "console" else _render_json
+
+    def render_lost(lines: int) -> bytes:
+        event = {"event": "log lines were lost", "lines": lines}
+        return render(build_line("sharetally.logs", "warning", event))
+
+    stderr = StandardError(render_lost=render_lost)
     level_number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[merge_contextvars, _RenderEvent(render)],
@@ -49,26 +56,33 @@ def configure(level: str = "info", format: str | None = None) -> None:  # noqa: 
         logger_factory=lambda name="": _LineLogger(name, stderr),
         cache_logger_on_first_use=True,
     )
-    _install_handler(_StandardLibraryHandler(render, stderr), level_number)
+    root = logging.getLogger()
+    root.handlers[:] = [_StandardLibraryHandler(render, stderr)]
+    root.setLevel(max(level_number, logging.WARNING))
+    for name in _LOGGED_LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(max(level_number, logging.INFO))
 
 
 def configure_within_host() -> None:
-    """Hand our log lines to the standard library's loggers named `sharetally.…`.
+    """Pass our log lines to the standard library's loggers named `sharetally.…`.
 
-    Their handlers and levels are the host application's and stay as they are. A host that configured structlog for
-    itself gets our lines in the way that it chose.
+    Their handlers and levels belong to the host application and stay unchanged. If the host has configured structlog,
+    our lines go through its configuration.
     """
     if not structlog.is_configured():
         structlog.configure(
-            processors=[merge_contextvars, _for_the_host],
+            processors=[merge_contextvars, _render_for_host],
             wrapper_class=structlog.stdlib.BoundLogger,
             logger_factory=lambda name="sharetally": logging.getLogger(name),
             cache_logger_on_first_use=True,
         )
 
 
-def _for_the_host(logger: logging.Logger, level: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
-    """The event and what belongs to it as one text, without secrets; the host's formatter does the rest."""
+def _render_for_host(logger: logging.Logger, level: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
+    """The last processor within a host: it renders event and fields as one text without secrets."""
     exception = _exception_of(event.pop("exc_info", None))
     line = build_line(logger.name, level, event)
     fields = {name: value for name, value in line.items() if name not in ("time", "level", "logger", "event")}
@@ -76,12 +90,8 @@ def _for_the_host(logger: logging.Logger, level: str, event: EventDict) -> tuple
     return (text,), {"exc_info": exception}
 
 
-def _default_format() -> str:
-    return "console" if sys.stderr is not None and sys.stderr.isatty() else "json"
-
-
 def build_line(logger: str, level: str, event: Mapping[str, Any]) -> Line:
-    """What a log line holds, in the order in which it is written, without secrets."""
+    """Return the fields of a log line in the order in which they are written, without secrets."""
     fields: Line = {
         "time": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "level": level,
@@ -104,17 +114,13 @@ def _exception_of(exc_info: object) -> BaseException | None:
     return exc_info if isinstance(exc_info, BaseException) else None
 
 
-def _lost_lines_event(lines: int) -> Line:
-    return build_line("sharetally.logs", "warning", {"event": "log lines were lost", "lines": lines})
-
-
-# the two forms
+# the two formats
 
 
 def _render_json(fields: Line) -> bytes:
     try:
         return msgspec.json.encode(fields) + b"\n"
-    except (TypeError, ValueError, OverflowError):  # half a character, a number beyond 64 bits, …
+    except (TypeError, ValueError, OverflowError):  # half of a surrogate pair, a number beyond 64 bits, …
         return msgspec.json.encode({name: _encodable(value) for name, value in fields.items()}) + b"\n"
 
 
@@ -139,7 +145,7 @@ def _console_renderer() -> RenderLine:
 
 
 def _terminal_safe(name: str, value: object) -> object:
-    """The time of day alone, and nothing that a terminal would obey."""
+    """The value without control characters, which a terminal would obey; a time is reduced to the time of day."""
     if not isinstance(value, str):
         return value
     if name == "time":
@@ -148,11 +154,11 @@ def _terminal_safe(name: str, value: object) -> object:
     return printable if name == "exception" else printable.replace("\n", "\\n")
 
 
-# where lines come from: structlog's loggers and the standard library's
+# the two sources of lines: structlog and the standard library
 
 
 class _RenderEvent:
-    """The last processor: from the event to the bytes of its line."""
+    """The last processor: it renders an event as the bytes of its line."""
 
     def __init__(self, render: RenderLine) -> None:
         self._render = render
@@ -162,7 +168,7 @@ class _RenderEvent:
 
 
 class _LineLogger:
-    """What structlog hands finished lines to; its level was looked at before."""
+    """Writes the lines that structlog has rendered; structlog has checked the level by then."""
 
     def __init__(self, name: str, stderr: StandardError) -> None:
         self.name = name
@@ -175,7 +181,7 @@ class _LineLogger:
 
 
 class _StandardLibraryHandler(logging.Handler):
-    """Gives records of the standard library the form of ours."""
+    """Writes the records of the standard library in our format."""
 
     def __init__(self, render: RenderLine, stderr: StandardError) -> None:
         super().__init__()
@@ -183,23 +189,9 @@ class _StandardLibraryHandler(logging.Handler):
         self._stderr = stderr
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = merge_contextvars(None, "", {"event": _message(record), "exc_info": record.exc_info})
+        try:
+            message = record.getMessage()
+        except Exception:  # the arguments do not match the message, or cannot be shown
+            message = str(record.msg)
+        event = merge_contextvars(None, "", {"event": message, "exc_info": record.exc_info})
         self._stderr.write(self._render(build_line(record.name, record.levelname.lower(), event)))
-
-
-def _message(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Exception:  # the arguments do not fit, or cannot be shown
-        return str(record.msg)
-
-
-def _install_handler(handler: logging.Handler, level: int) -> None:
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(max(level, logging.WARNING))
-    for name in _LOGGED_LIBRARIES:
-        library = logging.getLogger(name)
-        library.handlers.clear()
-        library.propagate = True
-        library.setLevel(max(level, logging.INFO))

@@ -1,21 +1,21 @@
-"""What must never stand in a log, taken out before a line is written.
+"""Masks secrets in log lines before they are written.
 
-Every value of every line passes here, ours and those of libraries: bearer tokens, API keys, JSON Web
-Tokens, passwords in URLs, whatever is named like a secret. When in doubt something harmless is masked too.
-What comes out is plain and bounded: numbers, short texts, shallow lists and mappings; an object that
-nobody meant to log is shown as it describes itself, never field by field.
+Every value of every line passes through here, ours and those of libraries: bearer tokens, API keys, JSON Web Tokens,
+passwords in URLs, and every value whose name sounds like a secret. When in doubt, harmless text is masked too. The
+result is plain and bounded: numbers, short texts, shallow lists and mappings. Any other object is shown by its `str`,
+never field by field.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
 
 MASK = "***"
-MAX_TEXT_LENGTH = 8_192  # characters of one text
-MAX_ITEMS = 100  # items of one list or mapping
+MAX_TEXT_LENGTH = 8_192  # characters
+MAX_ITEMS = 100  # per list or mapping
 MAX_DEPTH = 5
 
 _NUMBERS = (int, float)  # bool is an int
@@ -29,7 +29,7 @@ _API_KEY = re.compile(r"stk_[A-Za-z0-9_-]+")
 _BEARER = re.compile(r"\b(bearer|dpop)((?:\s|%20|\+){1,8})[^\s\"',;]+", re.IGNORECASE)
 _BASIC = re.compile(r"\b(?i:(basic))((?:\s|%20|\+){1,8})(?=[a-z]*[A-Z0-9=+/])[A-Za-z0-9+/_=-]+")
 _COOKIE = re.compile(r"\b(cookie:\s{0,4})[^\r\n\"']+", re.IGNORECASE)
-# user:password@ after ://, the password as far as the last @; a port before the path is none
+# user:password@ after ://, where the password ends at the last @; a number before the path is a port
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]{0,256}:)(?!\d{1,5}(?:[/?#,;\s\"']|$))\S{0,2048}@")
 _NAMED_SECRET = re.compile(
     r"""
@@ -43,7 +43,7 @@ _NAMED_SECRET = re.compile(
 
 
 def mask(value: object, depth: int = MAX_DEPTH) -> object:
-    """The value as it may be shown, made of None, bool, int, float, str, list and dict only."""
+    """Return the value without secrets, composed only of None, bool, int, float, str, list and dict."""
     if isinstance(value, str):
         return mask_text(value)
     if value is None or isinstance(value, _NUMBERS):
@@ -51,35 +51,31 @@ def mask(value: object, depth: int = MAX_DEPTH) -> object:
     if isinstance(value, bytes | bytearray):
         return mask_text(bytes(value[: 2 * MAX_TEXT_LENGTH]).decode("utf-8", "backslashreplace"))
     if depth and isinstance(value, Mapping):
-        return _mask_mapping(value, depth - 1)
+        masked = {}
+        for key, item in islice(value.items(), MAX_ITEMS):
+            name = _key_text(key)
+            masked[mask_text(name)] = MASK if is_secret_name(name) else mask(item, depth - 1)
+        return masked
     if depth and isinstance(value, list | tuple | set | frozenset):
-        return _mask_items(value, depth - 1)
-    return mask_text(_describe(value))
-
-
-def _mask_mapping(mapping: Mapping[object, object], depth: int) -> dict[str, object]:
-    result = {}
-    for key, value in islice(mapping.items(), MAX_ITEMS):
-        name = _key_text(key)
-        result[mask_text(name)] = MASK if is_secret_name(name) else mask(value, depth)
-    return result
-
-
-def _mask_items(items: Iterable[object], depth: int) -> list[object]:
-    result = list(islice(items, MAX_ITEMS))
-    if len(result) == 2 and isinstance(result[0], str | bytes) and is_secret_name(_key_text(result[0])):
-        return [_key_text(result[0]), MASK]  # a header: name and value
-    return [mask(item, depth) for item in result]
+        items = list(islice(value, MAX_ITEMS))
+        if len(items) == 2 and isinstance(items[0], str | bytes) and is_secret_name(_key_text(items[0])):
+            return [_key_text(items[0]), MASK]  # the name and value of a header
+        return [mask(item, depth - 1) for item in items]
+    try:
+        description = str(value)
+    except Exception:  # code that is not ours may raise anything
+        description = f"<{type(value).__name__}>"
+    return mask_text(description)
 
 
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
-    """Whether what bears this name is a secret."""
+    """Whether the value with this name is probably a secret."""
     return _SECRET_NAME.search(name[:200]) is not None
 
 
 def mask_text(text: str) -> str:
-    """The text with every secret in it masked, and its middle left out where it is too long."""
+    """Return the text with its secrets masked; the middle of a long text is left out."""
     if len(text) > MAX_TEXT_LENGTH:
         return _shorten(_remove_secrets(_shorten(text, 2 * MAX_TEXT_LENGTH)), MAX_TEXT_LENGTH)
     if _HARMLESS.fullmatch(text) and "eyJ" not in text and "stk_" not in text:
@@ -104,10 +100,3 @@ def _shorten(text: str, max_length: int) -> str:
 
 def _key_text(key: object) -> str:
     return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
-
-
-def _describe(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # a stranger's code may fail in any way
-        return f"<{type(value).__name__}>"

@@ -1,8 +1,8 @@
-"""Lines to standard error that never break the service.
+"""Writing log lines to standard error without ever blocking or breaking the service.
 
-A line waits at most a second for a reader that is slow. After that lines are dropped, without waiting,
-until there is room again; then one line says how many were lost. A stream that is closed, a pipe whose
-reader is gone, a full disk: the line is lost and nobody is told, as there is nowhere to tell it.
+A line waits at most one second for a slow reader. After that, lines are dropped without waiting until the reader has
+caught up, and then one line reports how many were lost. If the stream is closed, its reader is gone or the disk is
+full, the line is lost silently, because there is nowhere left to report it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import select
 import sys
 from collections.abc import Callable
 from threading import RLock
-from typing import TextIO
 
-_PIPE_BUFFER_BYTES = 4096  # bytes: what a pipe that is ready takes without blocking (PIPE_BUF, pipe(7))
+_PIPE_BUFFER_BYTES = 4096  # a pipe that is ready accepts this much without blocking (PIPE_BUF, pipe(7))
 
 
 class StandardError:
-    """Whatever `sys.stderr` is at the time; `render_lost` makes the line that says how many lines are missing."""
+    """Writes to the current `sys.stderr`; `render_lost` renders the line that reports how many lines were lost."""
 
     def __init__(self, *, render_lost: Callable[[int], bytes], write_timeout: float = 1.0) -> None:
         self._render_lost = render_lost
@@ -28,7 +27,7 @@ class StandardError:
         self._lock = RLock()  # writing may run a finalizer, which may log
 
     def write(self, line: bytes) -> None:
-        """Write a whole line, or count it as lost; raises nothing."""
+        """Write a whole line, or count it as lost; never raises."""
         with self._lock:
             try:
                 self._write(line)
@@ -37,41 +36,27 @@ class StandardError:
 
     def _write(self, line: bytes) -> None:
         stream = sys.stderr
-        if stream is None:  # no such stream was there at the start
+        if stream is None:  # the process was started without one
             return
-        descriptor = _descriptor(stream)
-        if descriptor is None:
+        try:
+            descriptor = stream.fileno()
+        except OSError:  # a stream in memory has no descriptor
             stream.write(line.decode("utf-8", "backslashreplace"))
         else:
-            self._write_bytes(descriptor, self._prefix() + line)
+            line_end = b"\n" if self._partial_line else b""
+            loss_report = self._render_lost(self._lost_lines) if self._lost_lines else b""
+            self._write_bytes(descriptor, line_end + loss_report + line)
         self._lost_lines, self._partial_line = 0, False
 
-    def _prefix(self) -> bytes:
-        return (b"\n" if self._partial_line else b"") + (
-            self._render_lost(self._lost_lines) if self._lost_lines else b""
-        )
-
     def _write_bytes(self, descriptor: int, data: bytes) -> None:
-        # Not through the text layer: what that cannot write it keeps, and fails once more at the very end.
+        # Not through Python's text layer: it keeps what it cannot write, and fails again when the process ends.
         remaining = memoryview(data)
         while remaining:
-            _wait_until_writable(descriptor, 0.0 if self._lost_lines else self._write_timeout)
+            if hasattr(select, "poll"):
+                poll = select.poll()
+                poll.register(descriptor, select.POLLOUT)
+                if not poll.poll(0 if self._lost_lines else self._write_timeout * 1000):
+                    raise BlockingIOError("the reader of standard error is too slow")
             written = os.write(descriptor, remaining[:_PIPE_BUFFER_BYTES])
             remaining = remaining[written:]
             self._partial_line = bool(remaining)
-
-
-def _descriptor(stream: TextIO) -> int | None:
-    try:
-        return stream.fileno()
-    except OSError:  # a stream in memory has none
-        return None
-
-
-def _wait_until_writable(descriptor: int, seconds: float) -> None:
-    if not hasattr(select, "poll"):
-        return
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    if not poll.poll(seconds * 1000):
-        raise BlockingIOError("nobody reads standard error")

@@ -1,7 +1,7 @@
-"""Memory and CPU of the processes that belong together, measured when somebody asks.
+"""Memory and CPU time of all processes of this service, measured during a scrape.
 
-Every process that counts puts its name into the shared directory: role, process id and the moment it was started, so
-that another process that later gets the id of a dead one is not taken for it. Dead processes leave the list.
+Every process creates a file in the shared directory that is named after its role, process id and start time. The start
+time distinguishes it from another process that later gets the same id. Ended processes are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SUFFIX = ".process"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
-    """A living process: resident memory in bytes, CPU time used in seconds."""
+    """A living process; `cpu_seconds` is the CPU time that it has used."""
 
     role: str
     pid: int
@@ -27,27 +27,26 @@ class Process:
 
 
 def register_process(directory: Path, role: str) -> None:
-    """Put this process on the list; repeating is fine."""
+    """Register this process in the directory; a repeated call does nothing."""
     for process in this_process(role):
         (directory / f"{role}_{process.pid}_{process.started}{_SUFFIX}").touch()
 
 
 def this_process(role: str) -> list[Process]:
-    """This process alone."""
+    """Measure this process only."""
     process = _measure(role, os.getpid())
     return [process] if process else []
 
 
 def live_processes(directory: Path) -> list[Process]:
-    """Those on the list that live."""
-    processes = (_process_of(file.name.removesuffix(_SUFFIX)) for file in sorted(directory.glob(f"*{_SUFFIX}")))
-    return [process for process in processes if process]
-
-
-def _process_of(name: str) -> Process | None:
-    role, pid, started = name.rsplit("_", 2)
-    process = _measure(role, int(pid))
-    return process if process and process.started == started else None
+    """Measure the registered processes that are still alive."""
+    living = []
+    for file in sorted(directory.glob(f"*{_SUFFIX}")):
+        role, pid, started = file.name.removesuffix(_SUFFIX).rsplit("_", 2)
+        process = _measure(role, int(pid))
+        if process and process.started == started:
+            living.append(process)
+    return living
 
 
 def _measure(role: str, pid: int) -> Process | None:
@@ -60,10 +59,10 @@ def _measure(role: str, pid: int) -> Process | None:
             return Process(
                 role=role,
                 pid=pid,
-                # since the machine started: its wall clock may be set while processes live
+                # relative to the boot, because the wall clock may be set while processes live
                 started=f"{process.create_time() - booted:.2f}",
                 resident_bytes=process.memory_info().rss,
                 cpu_seconds=times.user + times.system,
             )
     except psutil.Error:
-        return None  # it has ended meanwhile
+        return None  # it has ended in the meantime

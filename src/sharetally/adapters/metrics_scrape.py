@@ -1,14 +1,14 @@
-"""One answer to a scrape: what the processes counted, and what is only known by asking.
+"""The answer to one scrape: what the processes counted, and what must be measured at that moment.
 
-Pending events and queue depths belong to the database and the broker, so they are asked for when somebody
-scrapes: at most once a second, however many scrape, and for one second at most. Without an answer
-the series are absent, never old or zero, and the rest is answered all the same.
+The database knows the pending events and the broker knows the depth of its queues, so a scrape asks them: at most once
+a second, however many scrapes arrive, and for at most one second. Without an answer their series are absent, never old
+or zero, and the other metrics are answered all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from sharetally import __version__
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters.metrics_processes import Process
-from sharetally.ports import BacklogReport, Broker, DeliveryBacklog, DeliveryStore, Outbox, Queue
+from sharetally.ports import BacklogReport, Broker, DeliveryBacklog, DeliveryStore, EventStore, Queue
 
 __all__ = ["MEDIA_TYPE", "BacklogProbe", "SharedFiles", "Source", "render"]
 MAX_AGE_SECONDS = 1.0
@@ -32,43 +32,39 @@ T = TypeVar("T")
 
 
 class Source(Protocol):
-    """Where counted metrics come from."""
+    """A source of counted metrics."""
 
     def collect(self) -> Iterable[Metric]:
-        """All of them."""
+        """Return all metrics."""
         ...
 
 
 class SharedFiles:
-    """What all processes counted, the dead ones too: the sum over the files in their directory.
+    """What all processes counted, including ended ones: the sum over the files in their directory.
 
-    A gauge that says how things stand now, one of the library's `live` modes, is read from living processes only:
-    a process that was killed could not set it back.
+    Gauges of the present, the library's `live` modes, are read from living processes only, because a process that was
+    killed cannot reset them.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def collect(self) -> Iterable[Metric]:
-        """Merge; a file that its process is just making is empty and says nothing yet."""
+        """Merge the files; a file that its process is still creating is empty and skipped."""
         live_processes = {str(process.pid) for process in processes.live_processes(self._directory)}
-        files = [
-            str(file)
-            for file in sorted(self._directory.glob("*.db"))
-            if file.stat().st_size and _counts(file.stem, live_processes)
-        ]
+        files = []
+        for file in sorted(self._directory.glob("*.db")):
+            kind, _, pid = file.stem.rpartition("_")  # like `gauge_livesum_4711`
+            # the set is empty if this system does not tell which processes live
+            is_read = not live_processes or not kind.startswith("gauge_live") or pid in live_processes
+            if is_read and file.stat().st_size:
+                files.append(str(file))
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
 
 
-def _counts(file: str, live_processes: Collection[str]) -> bool:
-    """Whether to read a file named like `gauge_livesum_4711`; all of them where there is no /proc."""
-    kind, _, pid = file.rpartition("_")
-    return not live_processes or not kind.startswith("gauge_live") or pid in live_processes
-
-
 class BacklogProbe:
-    """Asks database and broker, for all who scrape at the same time at once."""
+    """Measures the backlog in the database and the broker, once for all simultaneous scrapes."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -77,37 +73,33 @@ class BacklogProbe:
         self._fresh_until = float("-inf")
 
     async def measure(
-        self, outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
+        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
     ) -> BacklogReport:
-        """What waits, seen within the last second."""
+        """The backlog, measured at most one second ago."""
         async with self._lock:
             if self._clock() >= self._fresh_until:
-                self._latest = await _measure(outbox, broker, queues, deliveries)
+                states_of_queues = asyncio.gather(*(_with_timeout(broker.state(queue.name)) for queue in queues))
+                backlog, states = await asyncio.gather(_with_timeout(events.backlog()), states_of_queues)
+                self._latest = BacklogReport(
+                    backlog=backlog,
+                    deliveries=await _with_timeout(deliveries.backlog()) if deliveries is not None else None,
+                    depths={queue.name: state.depth for queue, state in zip(queues, states, strict=True) if state},
+                )
                 self._fresh_until = self._clock() + MAX_AGE_SECONDS
             return self._latest
-
-
-async def _measure(
-    outbox: Outbox, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
-) -> BacklogReport:
-    states_of_queues = asyncio.gather(*(_with_timeout(broker.state(queue.name)) for queue in queues))
-    backlog, states = await asyncio.gather(_with_timeout(outbox.backlog()), states_of_queues)
-    delivering = await _with_timeout(deliveries.backlog()) if deliveries is not None else None
-    depths = {queue.name: state.depth for queue, state in zip(queues, states, strict=True) if state}
-    return BacklogReport(backlog=backlog, deliveries=delivering, depths=depths)
 
 
 async def _with_timeout(measurement: Awaitable[T]) -> T | None:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             return await measurement
-    except Exception as error:  # a scrape is answered whatever database and broker do
+    except Exception as error:  # a scrape is answered whatever happens in the database and the broker
         log.debug("not measured", reason=str(error) or type(error).__name__)
         return None
 
 
 class _FixedCollector(Collector):
-    """What `generate_latest` wants to be given."""
+    """The argument that `generate_latest` requires."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -117,43 +109,37 @@ class _FixedCollector(Collector):
 
 
 def render(source: Source, waiting: BacklogReport, live_processes: Iterable[Process]) -> bytes:
-    """The text of it all, in the order of the names."""
-    families = [
-        *map(_without_created, source.collect()),
-        *_backlog_metrics(waiting),
-        *_process_metrics(live_processes),
-        _build_info(),
-    ]
+    """Return all metrics as text, ordered by name."""
+    build_info = GaugeMetricFamily("sharetally_build_info", "The running version; always 1.", labels=("version",))
+    build_info.add_metric((__version__,), 1)
+    families = [*source.collect(), *_backlog_metrics(waiting), *_process_metrics(live_processes), build_info]
+    for family in families:
+        # the files of several processes contain no `_created`, and both modes must look the same
+        family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
     return generate_latest(_FixedCollector(sorted(families, key=lambda family: family.name)))
-
-
-def _without_created(family: Metric) -> Metric:
-    """Leave out `_created`: the files do not have it, and two modes must not differ."""
-    family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-    return family
 
 
 def _backlog_metrics(waiting: BacklogReport) -> Iterator[Metric]:
     if (backlog := waiting.backlog) is not None:
         yield _gauge("events_pending", "Events that are neither counted nor parked.", backlog.pending)
         yield _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest)
-        yield _gauge("events_parked", "Events set aside with a reason.", backlog.parked)
+        yield _gauge("events_parked", "Events that were parked with a reason.", backlog.parked)
     if waiting.deliveries is not None:
-        yield from _deliveries(waiting.deliveries)
+        yield from _delivery_metrics(waiting.deliveries)
     if waiting.depths:
-        family = GaugeMetricFamily("sharetally_queue_depth", "Messages ready in a queue.", labels=("queue",))
+        family = GaugeMetricFamily("sharetally_queue_depth", "Messages that are ready in a queue.", labels=("queue",))
         for queue, depth in waiting.depths.items():
             family.add_metric((queue,), depth)
         yield family
 
 
-def _deliveries(backlog: DeliveryBacklog) -> Iterator[Metric]:
+def _delivery_metrics(backlog: DeliveryBacklog) -> Iterator[Metric]:
     numbers = GaugeMetricFamily("sharetally_deliveries", "Deliveries that are not finished.", labels=("kind", "state"))
     for kind, state, number in backlog.counts:
         numbers.add_metric((kind, state.value), number)
     oldest = GaugeMetricFamily(
         "sharetally_delivery_oldest_due_seconds",
-        "For how long the oldest waiting delivery has been due.",
+        "Seconds since the oldest waiting delivery became due.",
         labels=("kind",),
     )
     for kind, seconds in backlog.oldest_due.items():
@@ -174,9 +160,3 @@ def _process_metrics(live_processes: Iterable[Process]) -> Iterator[Metric]:
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"sharetally_{name}", text, value=value)
-
-
-def _build_info() -> Metric:
-    family = GaugeMetricFamily("sharetally_build_info", "The version that runs; always 1.", labels=("version",))
-    family.add_metric((__version__,), 1)
-    return family

@@ -2,8 +2,8 @@
 
 It implements `ports/outbound.py` over httpx2 and guarantees: the whole exchange has a deadline and the body a cap;
 redirects are returned, not followed; no cookie is kept; proxy settings of the environment count only if configured;
-with an `AddressGuard` every connection goes to a checked address. Whatever goes wrong, whichever library raises
-it, leaves as an `OutboundError` that tells whether the other server may have seen the request.
+with an `AddressGuard` every connection goes to a checked address. Every fault, whichever library raises it, becomes an
+`OutboundError` that says whether the other server may have received the request.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sharetally.ports.outbound import (
 )
 
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
-# The body is counted as it travels, so it must not arrive compressed and grow afterwards.
+# The cap counts the bytes that are received, so the body must not be compressed and grow afterwards.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"sharetally/{__version__}"}
 _TIMEOUTS = (TimeoutError, httpx2.TimeoutException, httpcore2.TimeoutException)
 
@@ -88,7 +88,18 @@ class OutboundClient(Outbound):
             if request.url.scheme not in ("http", "https") or not request.url.host:
                 raise AddressRefused("the URL must be an absolute http or https URL")
             async with asyncio.timeout(deadline):
-                return await self._exchange(request, max_bytes)
+                response = await self._client.send(request, stream=True)
+                try:
+                    content = bytearray()
+                    async for piece in response.aiter_raw():
+                        content += piece
+                        if len(content) > max_bytes:
+                            raise ResponseTooLarge(f"the response is longer than {max_bytes} bytes")
+                finally:
+                    await response.aclose()
+                return OutboundResponse(
+                    status=response.status_code, headers=dict(response.headers), body=bytes(content)
+                )
         except OutboundError:
             raise
         except httpx2.InvalidURL as error:
@@ -99,18 +110,6 @@ class OutboundClient(Outbound):
         except Exception as error:  # libraries raise more than they document; callers handle a closed set
             kind = ExchangeFailed if exchange.request_sent else ConnectFailed
             raise kind(f"{type(error).__name__}: {error}"[:200]) from error
-
-    async def _exchange(self, request: httpx2.Request, max_bytes: int) -> OutboundResponse:
-        response = await self._client.send(request, stream=True)
-        try:
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > max_bytes:
-                    raise ResponseTooLarge(f"the response is longer than {max_bytes} bytes")
-        finally:
-            await response.aclose()
-        return OutboundResponse(status=response.status_code, headers=dict(response.headers), body=bytes(body))
 
     async def close(self) -> None:
         """Close every connection; a repeated call does nothing."""

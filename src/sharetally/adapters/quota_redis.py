@@ -1,8 +1,7 @@
-"""The shared window of the quota, in Redis: one hash a user, gone two windows after its last lease.
+"""The shared window of the quota in Redis: one hash per user, which expires two windows after its last lease.
 
-It stands under `web/auth/shared_quota.py`. Each lease is one step on the server, by the server's own clock, so
-processes need not agree on the time. A server that does not answer costs a write the time-out once in a while,
-never an error.
+`web/auth/shared_quota.py` calls it. The server handles each lease in one step and by its own clock, so the clocks of
+the processes do not matter. A server that does not answer costs an occasional write its time-out, but never an error.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import cast
 from sharetally.adapters.guarded_redis import GuardedRedis
 from sharetally.ports.quota import Grant, Leases, Usage
 
-# Near the limit a lease shrinks to a quarter of what is free, so that little lies idle in other processes.
-# Before Redis 5 a script may write after reading the clock only if its effects are replicated.
+# Near the limit a lease shrinks to a quarter of what is free, so that other processes hold few unused writes.
+# Before Redis 5 a script may write after reading the clock only if it replicates its effects.
 _LEASE = """
 if redis.replicate_commands then redis.replicate_commands() end
 local wanted, limit, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -38,7 +37,7 @@ return {granted, current, before, math.floor((position - index) * 1000000)}
 
 
 class RedisLeases(Leases):
-    """The window under `prefix` on one server."""
+    """The windows of all users on one server, in keys that begin with `prefix`."""
 
     def __init__(self, redis: GuardedRedis, *, prefix: str = "sharetally:quota:") -> None:
         self._redis = redis
@@ -46,7 +45,7 @@ class RedisLeases(Leases):
         self._script = redis.client.register_script(_LEASE)
 
     async def lease(self, key: str, *, wanted: int, limit: int, window: int) -> Grant | None:
-        """Grant at most `wanted` writes; None while the server cannot be reached."""
+        """Lease at most `wanted` writes; None while the server cannot be reached."""
         if not self._redis.allows():
             return None
         name = f"{self._prefix}{limit}/{window}:{key}"

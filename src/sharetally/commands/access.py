@@ -31,9 +31,9 @@ def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:
 
 async def create_key(settings: Settings, name: str, scope: str) -> None:
     """Create a key, and print it this one time."""
-    async with open_database(settings) as (store, clock):
+    async with open_database(settings) as (database, clock):
         secret, key = new_key(name, set(scope.split()), clock=clock)
-        await retry_transaction(lambda: store.add_key(key))
+        await retry_transaction(lambda: database.keys.add(key))
     typer.echo(f"{key.id}  {name}  ({' '.join(sorted(key.scopes))})", err=True)
     typer.echo("This key is shown only once:", err=True)
     typer.echo(secret)
@@ -41,8 +41,8 @@ async def create_key(settings: Settings, name: str, scope: str) -> None:
 
 async def list_keys(settings: Settings, *, as_json: bool) -> None:
     """Print the keys, newest first."""
-    async with open_database(settings) as (store, _):
-        keys = await store.keys()
+    async with open_database(settings) as (database, _):
+        keys = await database.keys.all()
     rows: list[dict[str, Any]] = [
         {
             "id": str(key.id),
@@ -64,7 +64,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
 
 async def revoke_key(settings: Settings, key_id: UUID) -> None:
     """Revoke a key."""
-    async with open_database(settings) as (store, _):
-        if not await store.revoke_key(key_id):
+    async with open_database(settings) as (database, _):
+        if not await database.keys.revoke(key_id):
             raise NotFound(f"there is no key {key_id}; `sharetally keys list` shows the keys")
     typer.echo("revoked; the key stops working within 10 seconds")

@@ -22,12 +22,12 @@ async def print_link(settings: Settings, *, user: str, scope: str, ttl: int) -> 
     if fault := user_fault(user):
         raise ConfigurationError(f"--user: {fault}")
     base = settings.public_url or f"{DEFAULT_ADDRESS}{settings.root_path}"
-    async with open_database(settings) as (store, clock):
+    async with open_database(settings) as (database, clock):
         try:
             secret, code = new_sign_in_code(user, set(scope.split()), session_seconds=ttl, now=clock.now())
         except InvalidRequest as error:
             raise ConfigurationError("; ".join(f"--{name}: {reason}" for name, reason in error.invalid)) from None
-        await store.add_code(code)
+        await database.sessions.add_code(code)
     typer.echo(f"{user}  ({' '.join(sorted(code.scopes))})", err=True)
     typer.echo(f"Open this link within {CODE_SECONDS // 60} minutes; it works once:", err=True)
     typer.echo(f"{base}/console/sign-in#{secret}")
@@ -35,8 +35,8 @@ async def print_link(settings: Settings, *, user: str, scope: str, ttl: int) -> 
 
 async def list_sessions(settings: Settings, *, as_json: bool) -> None:
     """Print the sessions that are valid now."""
-    async with open_database(settings) as (store, clock):
-        sessions = [session for session in await store.sessions() if is_valid(session, clock.now())]
+    async with open_database(settings) as (database, clock):
+        sessions = [session for session in await database.sessions.all() if is_valid(session, clock.now())]
     rows = [
         {
             "id": str(session.id),
@@ -61,10 +61,10 @@ async def end_sessions(settings: Settings, session_id: UUID | None, *, user: str
     """End one session, or all sessions and unused links of a user."""
     if (session_id is None) == (not user):
         raise ConfigurationError("give either the id of a session or --user; `sharetally console list` shows both")
-    async with open_database(settings) as (store, _):
+    async with open_database(settings) as (database, _):
         if session_id is None:
-            ended = await store.end_sessions_of(user)
-        elif await store.end_session(session_id):
+            ended = await database.sessions.end_all_of(user)
+        elif await database.sessions.end(session_id):
             ended = 1
         else:
             raise NotFound(f"there is no session {session_id}; `sharetally console list` shows the sessions")

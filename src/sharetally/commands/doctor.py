@@ -43,8 +43,8 @@ async def _check_settings(settings: Settings) -> str:
 
 
 async def _check_database(settings: Settings) -> str:
-    async with open_database(settings) as (store, _):
-        backlog, keys = await store.backlog(), await store.keys()
+    async with open_database(settings) as (database, _):
+        backlog, keys = await database.events.backlog(), await database.keys.all()
     names = Counter(key.name for key in keys if key.revoked_at is None)
     if shared := [f"{name!r}" for name, number in sorted(names.items()) if number > 1]:
         raise ConfigurationError(

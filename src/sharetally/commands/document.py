@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
 from sharetally.web.documents.openapi import document
-from sharetally.web.table import API_ENDPOINTS, PROBE_ENDPOINTS
 
 
 def openapi() -> str:

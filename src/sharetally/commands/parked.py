@@ -58,8 +58,8 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _stuck_deliveries(store: Database, clock: Clock) -> StuckDeliveries:
-    return StuckDeliveries(store=store.deliveries, ledger=store, handlers=delivery_handlers(clock))
+def _stuck_deliveries(database: Database, clock: Clock) -> StuckDeliveries:
+    return StuckDeliveries(store=database.deliveries, ledger=database, handlers=delivery_handlers(clock))
 
 
 def _cell_json(cell: Cell | None) -> dict[str, str | None] | None:
@@ -71,10 +71,10 @@ def _cell_json(cell: Cell | None) -> dict[str, str | None] | None:
 
 async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
     """Print parked jobs and dead deliveries, newest first."""
-    async with open_database(settings) as (store, _):
-        parked = [(each.event.id, _parked_json(each)) for each in await store.parked(limit=limit)]
-        stuck = [(each.id, _delivery_json(each)) for each in await store.deliveries.stuck(limit=limit)]
-        total_parked = (await store.backlog()).parked if len(parked) == limit else len(parked)
+    async with open_database(settings) as (database, _):
+        parked = [(each.event.id, _parked_json(each)) for each in await database.events.parked(limit=limit)]
+        stuck = [(each.id, _delivery_json(each)) for each in await database.deliveries.stuck(limit=limit)]
+        total_parked = (await database.events.backlog()).parked if len(parked) == limit else len(parked)
     newest = sorted([*parked, *stuck], key=lambda each: each[0], reverse=True)[:limit]
     rows = [row for _, row in newest]
     if as_json:
@@ -92,9 +92,9 @@ async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
 
 async def show_dead(settings: Settings, job_id: UUID) -> None:
     """Print everything about one parked job or delivery, as JSON."""
-    async with open_database(settings) as (store, _):
-        parked_event = await store.parked_event(job_id)
-        delivery = None if parked_event else await store.deliveries.stuck_delivery(job_id)
+    async with open_database(settings) as (database, _):
+        parked_event = await database.events.parked_by_id(job_id)
+        delivery = None if parked_event else await database.deliveries.stuck_by_id(job_id)
     if delivery is not None:
         return typer.echo(json.dumps(_delivery_json(delivery) | {"payload": delivery.payload}, indent=2))
     if parked_event is None:
@@ -114,18 +114,18 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
     if not ids and not every:
         raise ConfigurationError("give the ids of the jobs to replay, or --all")
     configure("critical", settings.log_format)  # the lines below say what happened
-    async with open_database(settings) as (store, clock), AsyncExitStack() as stack:
+    async with open_database(settings) as (database, clock), AsyncExitStack() as stack:
         message_broker = create_broker(settings)
         publishing_broker = None if message_broker.volatile else message_broker
         if publishing_broker is not None:
             await message_broker.open(builtin_queues(settings))
             stack.push_async_callback(message_broker.close)
         if every:
-            batches = [batch async for batch in parked_events.replay_all(store, publishing_broker)]
+            batches = [batch async for batch in parked_events.replay_all(database.events, publishing_broker)]
         else:
-            batches = [await parked_events.replay(store, publishing_broker, ids)]
+            batches = [await parked_events.replay(database.events, publishing_broker, ids)]
         pending = {job_id for batch in batches for job_id in batch.ids}
-        deliveries = _stuck_deliveries(store, clock)
+        deliveries = _stuck_deliveries(database, clock)
         rest = [job_id for job_id in ids if job_id not in pending]
         waiting = await (
             deliveries.replay_all(publishing_broker) if every else deliveries.replay(rest, publishing_broker)
@@ -140,11 +140,11 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
 
 async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author: str) -> None:
     """Give up one parked job or dead delivery."""
-    async with open_database(settings) as (store, clock):
-        if await store.deliveries.stuck_delivery(job_id) is not None:
-            await _stuck_deliveries(store, clock).discard(job_id, actor=author, reason=reason)
+    async with open_database(settings) as (database, clock):
+        if await database.deliveries.stuck_by_id(job_id) is not None:
+            await _stuck_deliveries(database, clock).discard(job_id, actor=author, reason=reason)
             return typer.echo("discarded; it will not be delivered")
-        adjustments = await parked_events.discard(store, clock, job_id, actor=author, reason=reason)
+        adjustments = await parked_events.discard(database.events, clock, job_id, actor=author, reason=reason)
     effect = "it would have changed no count"
     if adjustments:
         effect = f"{plural(len(adjustments), 'adjustment')} cancelled its effect on the count"

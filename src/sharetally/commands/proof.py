@@ -41,13 +41,13 @@ async def verify(settings: Settings, *, as_json: bool, content: str, every: floa
             raise InvalidRequest(("--content", fault))
         content_ref = ContentRef(type=content_type, id=content_id)
     try:
-        async with open_database(settings) as (store, _):
+        async with open_database(settings) as (database, _):
             if every:
-                return await _verify_repeatedly(settings, store, content_ref, as_json, every)
+                return await _verify_repeatedly(settings, database, content_ref, as_json, every)
             started = time.monotonic()
             async with show_progress() as progress:
-                result = await store.verify(content_ref, progress)
-            await _store_run(store, content_ref, result, time.monotonic() - started)
+                result = await database.proof.verify(content_ref, progress)
+            await _store_run(database, content_ref, result, time.monotonic() - started)
             typer.echo(json.dumps(_as_json(result)) if as_json else _as_text(result))
             return EXIT_DRIFT if result.drifted else 0
     except SharetallyError as error:
@@ -56,12 +56,12 @@ async def verify(settings: Settings, *, as_json: bool, content: str, every: floa
 
 
 async def _store_run(
-    store: Database, content_ref: ContentRef | None, result: VerificationResult, seconds: float
+    database: Database, content_ref: ContentRef | None, result: VerificationResult, seconds: float
 ) -> None:
     """Store a run over all content items for the console; a user who may only read can verify all the same."""
     if content_ref is None:
         with suppress(SharetallyError):
-            await store.record_run(result, seconds)
+            await database.verification_runs.record(result, seconds)
 
 
 @asynccontextmanager
@@ -89,24 +89,24 @@ async def show_progress() -> AsyncIterator[Callable[[int], None]]:
 
 
 async def _verify_repeatedly(
-    settings: Settings, store: Database, content_ref: ContentRef | None, as_json: bool, every: float
+    settings: Settings, database: Database, content_ref: ContentRef | None, as_json: bool, every: float
 ) -> int:
     """Verify every so many seconds and export the drift as a metric, until the process is asked to stop."""
     from sharetally.roles import drift_watch
 
-    async with drift_watch(settings, store) as (meter, stop):
+    async with drift_watch(settings, database) as (meter, stop):
         code = 0
         while not stop.is_set():
             started = time.monotonic()
             try:
-                result = await _result_or_stop(stop, store.verify(content_ref, lambda _: None))
+                result = await _result_or_stop(stop, database.proof.verify(content_ref, lambda _: None))
             except SharetallyError as error:
                 typer.echo(f"sharetally: verify failed: {error.detail}", err=True)
             else:
                 if result is None:
                     break
                 meter.drift(result.drift, datetime.now(UTC))
-                await _store_run(store, content_ref, result, time.monotonic() - started)
+                await _store_run(database, content_ref, result, time.monotonic() - started)
                 code = max(code, EXIT_DRIFT if result.drifted else 0)
                 typer.echo(
                     json.dumps(_as_json(result)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(result)}"
@@ -160,12 +160,12 @@ def _line(cell: CellProof) -> str:
 
 async def repair(settings: Settings, *, dry_run: bool, restored: bool) -> None:
     """Repair every wrong cell, or with `dry_run` print what would be repaired."""
-    async with open_database(settings) as (store, clock):
+    async with open_database(settings) as (database, clock):
         if restored and not dry_run:
-            raised = plural(await store.reset_after_restore(), "version")
+            raised = plural(await database.proof.reset_after_restore(), "version")
             typer.echo(f"{raised} raised; queue marks, send times, console links and console sessions deleted")
         repaired = await repairs.repair(
-            store,
+            database.proof,
             clock,
             actor="sharetally repair",
             on_repaired=lambda cell, amount: typer.echo(f"{_line(cell)}; {amount:+d}"),

@@ -1,5 +1,5 @@
-"""What a share is: values and rules, standard library only.
+"""The domain: what a share is, as values and rules, with the standard library only.
 
-Read in this order: content, share, link, adjustment, event, count; errors and backoff beside them.
-Nothing here knows a database, a broker or HTTP.
+Read the modules in this order: content, share, link, adjustment, event, count; then errors and backoff.
+Nothing here knows about databases, brokers or HTTP.
 """

@@ -1,4 +1,4 @@
-"""What is going on: shares made, by minute and channel. For charts that move; counts are `count.py`."""
+"""Activity: the shares made, by minute and channel. It is for live charts; counts are in `count.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class MinuteCount(NamedTuple):
-    """Shares made in one minute on one channel; `minute` is when it began, UTC."""
+    """The shares made in one minute on one channel; `minute` is its start, UTC."""
 
     minute: datetime
     channel: str
@@ -23,7 +23,7 @@ class MinuteCount(NamedTuple):
 
 
 def count_by_minute(events: Iterable[Event]) -> Sequence[MinuteCount]:
-    """What these events say was made; moves and withdrawals make nothing."""
+    """The shares that these events report as made; moves and withdrawals do not count."""
     found: Counter[tuple[datetime, str]] = Counter()
     for event in events:
         if event.to is not None and event.origin is None and event.cell_delta > 0:
@@ -34,5 +34,5 @@ def count_by_minute(events: Iterable[Event]) -> Sequence[MinuteCount]:
 
 
 def start_of_minute(at: datetime) -> datetime:
-    """The minute that a moment belongs to."""
+    """The start of the minute to which a point in time belongs."""
     return at - (at - EPOCH) % MINUTE

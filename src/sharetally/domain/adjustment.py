@@ -1,4 +1,4 @@
-"""A correction of a count: signed, with author and reason, and counted once per job id."""
+"""A correction of a count: a signed amount with an author and a reason, counted once per job id."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_JOB_ID = 128  # characters
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Adjustment:
-    """A row of the ledger: `amount` is signed; `request_key` is the caller's job id, unique.
+    """A row of the ledger: `amount` is signed; `request_key` is the caller's job id and unique.
 
-    Evidence is `adjusted`, so that a correction is never shown as somebody's share; only the row that
-    stands for a discarded event names that event's own evidence and platform, to cancel it cell by cell.
+    The evidence is `adjusted`, so that a correction is never shown as somebody's share. Only an adjustment that
+    replaces a discarded event has that event's own evidence and platform, so that it cancels the event cell by cell.
     """
 
     id: UUID
@@ -34,10 +34,10 @@ class Adjustment:
 
     @property
     def cell(self) -> Cell:
-        """Where it stands in the breakdown."""
+        """Its cell in the breakdown."""
         return Cell(evidence=self.evidence, channel=self.channel, campaign=self.campaign)
 
     def same_as(self, other: Adjustment) -> bool:
-        """Whether two requests under one job id ask for the same."""
+        """Whether two requests with the same job id request the same adjustment."""
         mine = (self.content, self.amount, self.channel, self.campaign, self.reason)
         return mine == (other.content, other.amount, other.channel, other.campaign, other.reason)

@@ -1,4 +1,4 @@
-"""A line of the audit trail: who did what, when, with which outcome. Never changed, never deleted."""
+"""An audit entry: who did what, when, and with which outcome. Never changed and never deleted."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from sharetally.domain.content import ContentRef
 
 
 class AuditEntry(NamedTuple):
-    """`user_id` owns the share, `actor` acted (another one where a server acts for its users).
+    """One line of the audit.
 
-    `platform` and `status` are set for records only; `subject_id` is the record, link or adjustment.
+    `user_id` owns the share; `actor` performed the action and differs from `user_id` if a server acted for its user.
+    `platform` and `status` are set for records only; `subject_id` is the id of the record, link or adjustment.
     """
 
     id: UUID

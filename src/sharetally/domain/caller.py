@@ -1,24 +1,23 @@
-"""Who asks: the user the request is about, who acts for them, and what they may."""
+"""The caller of a request: the user whom it concerns, who acts for that user, and what the credential allows."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 SCOPES = ("shares", "audit", "analytics", "admin", "act-as")
-
-
-VISITOR = "visitor:"  # what the id of somebody without an account begins with
+VISITOR = "visitor:"  # prefix of the id of a person without an account
 
 
 def is_visitor(user_id: str) -> bool:
-    """Whether this is somebody whom nobody knows but by the token that we gave them."""
+    """Whether this is a person without an account, whom only the token that we issued identifies."""
     return user_id.startswith(VISITOR)
 
 
 class Caller(NamedTuple):
-    """`actor` is the user, or `key:<name>` where a server acts; a visitor without an account is `visitor:<id>`.
+    """Who sends a request, and with which scopes.
 
-    A token without scopes has `shares`; no scope implies another.
+    `actor` is the user, or `key:<name>` if a server acts for the user; a visitor without an account is `visitor:<id>`.
+    A token without scopes has `shares`; no scope includes another.
     """
 
     user_id: str

@@ -1,4 +1,4 @@
-"""What people are shown of a content beside its count, and the words that it is found by."""
+"""What is shown of a content item in addition to its count, and the words by which it can be found."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_TITLE = 300  # characters
 MAX_WORD = 64
 MAX_WORDS = 100  # of one title
 _WORD = re.compile(r"[^\W_]+")
-# Scripts that put no space between words: there, each character may begin one.
+# Scripts that do not put spaces between words: there, any character can begin a word.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 class ContentDetails(NamedTuple):
-    """Title, picture and address of a content, each None where nobody told; `updated_at` None where nobody ever did.
+    """Title, picture and URL of a content item, each None if unknown; `shares` is its count.
 
-    `shares` is its count.
+    `updated_at` is when these details were last changed, or None if nobody ever set any.
     """
 
     content: ContentRef
@@ -32,14 +32,14 @@ class ContentDetails(NamedTuple):
 
 
 def title_words(title: str) -> set[str]:
-    """The words that a title is found by, each or any of its beginnings."""
-    found: list[str] = []
+    """The words under which a title is stored; a search finds it by any of them or by the beginning of one."""
+    words: list[str] = []
     for word in query_words(title):
         unspaced = _UNSPACED.search(word)
-        found += [word[place:][:MAX_WORD] for place in range(len(word))] if unspaced else [word]
-    return set(found[:MAX_WORDS])
+        words += [word[start:][:MAX_WORD] for start in range(len(word))] if unspaced else [word]
+    return set(words[:MAX_WORDS])
 
 
 def query_words(query: str) -> list[str]:
-    """The words that somebody asks for, as they are kept: of any case and width."""
+    """The words of a search, normalised as they are stored: case and width do not matter."""
     return [word[:MAX_WORD] for word in _WORD.findall(unicodedata.normalize("NFKC", query).casefold())]

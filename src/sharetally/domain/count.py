@@ -1,7 +1,7 @@
-"""Counts: cells, and folding events into one change per content.
+"""Counts: cells, and folding events into one change per content item.
 
-Folding is where a batch becomes cheap: five thousand events on one content are one change of one
-total. The order of the events does not matter, for +1 and -1 commute.
+Folding makes a batch cheap: five thousand events of one content item become one change of one total. The order of the
+events does not matter, because addition is commutative.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell, Event
 
-BUCKET = timedelta(minutes=15)  # half-hour and 45-minute time zones need it
+BUCKET = timedelta(minutes=15)  # because some time zones are offset by 30 or 45 minutes
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_SHOWN_VALUES = 50  # of channels and campaigns; the rest is `other`
+MAX_SHOWN_VALUES = 50  # of channels and of campaigns; the rest is combined into `other`
 
 CellKey = tuple[str, str]  # dimension, value
 RollupKey = tuple[str, str, datetime]  # channel, evidence, bucket
@@ -23,9 +23,9 @@ RollupKey = tuple[str, str, datetime]  # channel, evidence, bucket
 
 @dataclass(kw_only=True, slots=True)
 class CountChange:
-    """What a batch does to one content.
+    """How a batch changes the counts of one content item.
 
-    `cells`: (dimension, value) -> shares; `last_shared`: platform -> when last shared;
+    `cells`: (dimension, value) -> shares; `last_shared`: platform -> time of the last share;
     `rollups`: (channel, evidence, bucket) -> [made, withdrawn].
     """
 
@@ -36,12 +36,12 @@ class CountChange:
 
 
 def start_of_quarter_hour(at: datetime) -> datetime:
-    """The quarter of an hour, in UTC, that a moment belongs to."""
+    """The start of the quarter of an hour, in UTC, to which a point in time belongs."""
     return at - (at - EPOCH) % BUCKET
 
 
 def fold(events: Iterable[Event]) -> dict[ContentRef, CountChange]:
-    """Fold events into one change per content."""
+    """Fold events into one change per content item."""
     changes: dict[ContentRef, CountChange] = {}
     for event in events:
         change = changes.get(event.content)
@@ -54,28 +54,23 @@ def fold(events: Iterable[Event]) -> dict[ContentRef, CountChange]:
 def _apply(change: CountChange, event: Event) -> None:
     change.delta += event.delta
     if event.platform is not None:
-        _apply_platform(change, event, event.platform)
+        key = ("platform", event.platform)
+        change.cells[key] = change.cells.get(key, 0) + event.delta
+        if event.delta >= 0 and event.at > change.last_shared.get(event.platform, EPOCH):
+            change.last_shared[event.platform] = event.at
     if event.to is None or event.cell_delta == 0:
         return
+    bucket = start_of_quarter_hour(event.at)
     _move(change, event.to, event.cell_delta)
-    made = change.rollups.setdefault((event.to.channel, event.to.evidence, start_of_quarter_hour(event.at)), [0, 0])
+    rollup = change.rollups.setdefault((event.to.channel, event.to.evidence, bucket), [0, 0])
     if event.origin is not None:
         _move(change, event.origin, -event.cell_delta)
-        made[0] += event.cell_delta
-        change.rollups.setdefault(
-            (event.origin.channel, event.origin.evidence, start_of_quarter_hour(event.at)), [0, 0]
-        )[0] -= event.cell_delta
+        rollup[0] += event.cell_delta
+        change.rollups.setdefault((event.origin.channel, event.origin.evidence, bucket), [0, 0])[0] -= event.cell_delta
     elif event.cell_delta > 0:
-        made[0] += event.cell_delta
+        rollup[0] += event.cell_delta
     else:
-        made[1] -= event.cell_delta
-
-
-def _apply_platform(change: CountChange, event: Event, platform: str) -> None:
-    key = ("platform", platform)
-    change.cells[key] = change.cells.get(key, 0) + event.delta
-    if event.delta >= 0 and event.at > change.last_shared.get(platform, EPOCH):
-        change.last_shared[platform] = event.at
+        rollup[1] -= event.cell_delta
 
 
 def _move(change: CountChange, cell: Cell, amount: int) -> None:
@@ -86,10 +81,10 @@ def _move(change: CountChange, cell: Cell, amount: int) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Count:
-    """The counts of one content as they are shown: never negative, cells at zero left out.
+    """The counts of one content item as they are shown: never negative, without cells that are zero.
 
-    `version` rises with every change (microseconds of the database's clock, or the next number);
-    `as_of` is the time of the last change, None while nothing was ever shared.
+    `version` rises with every change (microseconds of the database's clock, or the next integer);
+    `as_of` is the time of the last change, or None if the content item was never shared.
     """
 
     content: ContentRef
@@ -108,7 +103,7 @@ def to_count(
     version: int,
     as_of: datetime | None,
 ) -> Count:
-    """Make the shown count from stored cells (dimension, value, shares)."""
+    """Build the count that is shown from stored cells (dimension, value, shares)."""
     by_dimension: dict[str, dict[str, int]] = {"evidence": {}, "channel": {}, "campaign": {}}
     for dimension, value, shares in cells:
         if shares > 0 and dimension in by_dimension:
@@ -126,8 +121,8 @@ def to_count(
 
 def _largest(values: Mapping[str, int]) -> dict[str, int]:
     ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
-    found = dict(ranked[:MAX_SHOWN_VALUES])
+    largest = dict(ranked[:MAX_SHOWN_VALUES])
     rest = sum(shares for _, shares in ranked[MAX_SHOWN_VALUES:])
     if rest:
-        found["other"] = found.get("other", 0) + rest  # somebody's channel may be called just that
-    return found
+        largest["other"] = largest.get("other", 0) + rest  # a channel may itself be called `other`
+    return largest

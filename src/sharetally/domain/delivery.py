@@ -1,6 +1,6 @@
 """A delivery: one message that leaves for one target outside, and how an attempt to deliver it can end.
 
-Events are counted many at once inside the database. A delivery is the opposite: one at a time, slow, due later,
+Events are counted many at a time inside the database. A delivery is the opposite: one at a time, slow, due later,
 retried for days, and its target may be dead. A handler returns an `Outcome`, which is a closed set; `conclude`
 turns it into what is stored, and decides when the attempts have run out.
 """
@@ -15,13 +15,13 @@ from uuid import UUID
 
 from sharetally.domain.backoff import Backoff
 
-MAX_PAYLOAD = 65_535  # bytes: what a TEXT column of every database holds
+MAX_PAYLOAD = 65_535  # bytes: a TEXT column of every database can hold this much
 MAX_ERROR = 500  # characters
 RETRIES = Backoff(first=5.0, longest=6 * 3600.0, attempts=20)  # about two days in all
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery is; one that is finished has left for the log."""
+    """The state of a delivery; one that is finished has moved to the log."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -35,7 +35,7 @@ class Delivery:
     """One message for one target.
 
     `key` is unique within kind and target: the same fact goes to the same target once. `attempts` counts every
-    attempt that was begun, and tells a late outcome from the newest one. `payload` is JSON.
+    attempt that was begun, and distinguishes a late outcome from that of the newest attempt. `payload` is JSON.
     """
 
     id: UUID
@@ -57,7 +57,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retry:
-    """Try again at this time. Without one the backoff decides, and the delivery is dead when its attempts run out."""
+    """Try again at this time; without a time the backoff decides, and the last attempt leaves the delivery dead."""
 
     reason: str
     at: datetime | None = None
@@ -65,14 +65,14 @@ class Retry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dead:
-    """It can never arrive as it is; a person replays or discards it."""
+    """The message can never arrive as it is; a person replays or discards it."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unknown:
-    """It may have arrived. Nothing is sent again before somebody has looked, which is due at `look_at`."""
+    """The message may have arrived. It is not sent again before somebody has checked, which is due at `look_at`."""
 
     reason: str
     look_at: datetime | None = None
@@ -84,7 +84,7 @@ Outcome: TypeAlias = Done | Retry | Dead | Unknown
 def conclude(outcome: Outcome, *, attempts: int, now: datetime, retries: Backoff, jitter: float) -> Outcome:
     """The outcome with every decision made: a `Retry` has its time, or is `Dead` because its attempts ran out.
 
-    `jitter` in [0, 1) shortens the pause by up to a half, so that what failed together does not return together.
+    `jitter` in [0, 1) shortens the pause by up to a half, so that joint failures are not retried at once.
     """
     if not isinstance(outcome, Retry) or outcome.at is not None:
         return outcome

@@ -1,7 +1,7 @@
-"""Everything that can go wrong, as a tree with a stable code each.
+"""All errors, as a tree; each has a stable code.
 
     SharetallyError
-    ├── Rejected                   the caller can mend it
+    ├── Rejected                   the caller can fix it
     │   ├── InvalidRequest         invalid-request
     │   ├── UnsupportedPlatforms   unsupported-platforms
     │   ├── Unauthenticated        unauthenticated
@@ -15,16 +15,16 @@
     │   ├── JobIdReused            job-id-reused
     │   ├── UpgradeRequired        upgrade-required
     │   └── RateLimited            rate-limited
-    ├── Unavailable                unavailable: it passes; the effect may have happened
+    ├── Unavailable                unavailable: temporary; the change may have been made
     │   ├── QueueFull              … nothing was written
-    │   ├── BrokerUnavailable      … only ever seen by relay, publisher and worker
+    │   ├── BrokerUnavailable      … seen only by relay, publisher and worker
     │   └── CommitOutcomeUnknown   … the reply to COMMIT was lost
-    ├── TransientConflict          deadlock, lock time-out, unique violation: the batch runs again
-    ├── DataRejected               the database refuses a value: the batch is split
+    ├── TransientConflict          deadlock, lock timeout or unique violation: the batch is retried
+    ├── DataRejected               the database rejects a value: the batch is split
     ├── MalformedMessage           a job that will never succeed: it is parked alone
-    └── ConfigurationError         a setting that stops the start
+    └── ConfigurationError         a setting with which the service cannot start
 
-Which HTTP status each has is known in `web/problems.py` alone.
+Only `web/problems.py` knows the HTTP status of each.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from collections.abc import Sequence
 
 
 class SharetallyError(Exception):
-    """The root; `detail` is one sentence that a caller may read."""
+    """The root of all errors; `detail` is one sentence that a caller may read."""
 
     code = "internal"
 
@@ -43,7 +43,7 @@ class SharetallyError(Exception):
 
 
 class Rejected(SharetallyError):
-    """The request cannot be served as it stands, and nothing of it was written."""
+    """The request cannot be served as it is, and nothing of it was written."""
 
     code = "invalid-request"
 
@@ -68,25 +68,25 @@ class UnsupportedPlatforms(Rejected):
 
 
 class Unauthenticated(Rejected):
-    """No credential, or one that does not hold."""
+    """The request has no credential, or one that is not valid."""
 
     code = "unauthenticated"
 
 
 class Forbidden(Rejected):
-    """Known who asks, and they may not."""
+    """The caller is known, but is not allowed to do this."""
 
     code = "forbidden"
 
 
 class NotFound(Rejected):
-    """There is no such thing, or not for this caller."""
+    """The object does not exist, or this caller may not see it."""
 
     code = "not-found"
 
 
 class MethodNotAllowed(Rejected):
-    """The path exists, the method does not."""
+    """The path exists, but does not have this method."""
 
     code = "method-not-allowed"
 
@@ -96,37 +96,37 @@ class MethodNotAllowed(Rejected):
 
 
 class Conflict(Rejected):
-    """What stands now does not allow the request."""
+    """The current state does not allow the request."""
 
     code = "conflict"
 
 
 class Gone(Rejected):
-    """It existed, and was deleted or has expired."""
+    """The object existed, but was deleted or has expired."""
 
     code = "gone"
 
 
 class TooLarge(Rejected):
-    """The body is longer than the route takes."""
+    """The body is longer than the endpoint accepts."""
 
     code = "too-large"
 
 
 class IdempotencyKeyReused(Rejected):
-    """The same Idempotency-Key came with another request."""
+    """The Idempotency-Key was already used with a different request."""
 
     code = "idempotency-key-reused"
 
 
 class JobIdReused(Rejected):
-    """The same jobId came with another adjustment."""
+    """The jobId was already used with a different adjustment."""
 
     code = "job-id-reused"
 
 
 class UpgradeRequired(Rejected):
-    """The path speaks another protocol, `protocol`, to which the connection must be upgraded."""
+    """The path needs another protocol, `protocol`, to which the connection must be upgraded."""
 
     code = "upgrade-required"
 
@@ -136,7 +136,7 @@ class UpgradeRequired(Rejected):
 
 
 class RateLimited(Rejected):
-    """Too many writes; `retry_after` and `window` in seconds, `limit` writes a window."""
+    """Too many writes: `limit` are allowed per window; `retry_after` and `window` are in seconds."""
 
     code = "rate-limited"
 
@@ -148,7 +148,7 @@ class RateLimited(Rejected):
 
 
 class Unavailable(SharetallyError):
-    """Something we need is away for now; `retry_after` in seconds."""
+    """Something that the service needs is temporarily unavailable; `retry_after` is in seconds."""
 
     code = "unavailable"
 
@@ -158,33 +158,33 @@ class Unavailable(SharetallyError):
 
 
 class QueueFull(Unavailable):
-    """Too many requests wait already: this one was not taken, and nothing was written."""
+    """Too many requests are waiting already: this one was not accepted, and nothing was written."""
 
     def __init__(self) -> None:
         super().__init__("the queue is full; nothing was written")
 
 
 class BrokerUnavailable(Unavailable):
-    """The broker did not confirm; the message may or may not be there."""
+    """The broker did not confirm; it may or may not have the message."""
 
 
 class CommitOutcomeUnknown(Unavailable):
-    """The connection died during COMMIT: only a look for our audit rows can tell."""
+    """The connection was lost during COMMIT: only our audit rows tell whether it succeeded."""
 
 
 class TransientConflict(SharetallyError):
-    """The transaction was rolled back for a reason that passes at once."""
+    """The transaction was rolled back for a transient reason and can be retried at once."""
 
     code = "unavailable"
 
 
 class DataRejected(SharetallyError):
-    """The database refused a value of the transaction (SQLSTATE 22 or 23)."""
+    """The database rejected a value of the transaction (SQLSTATE 22 or 23)."""
 
 
 class MalformedMessage(SharetallyError):
-    """This job can never succeed; `detail` is the reason that is written on its row."""
+    """This job can never succeed; `detail` is the reason that is stored on its row."""
 
 
 class ConfigurationError(SharetallyError):
-    """A setting that stops the start; `detail` names the setting and the mend."""
+    """The service cannot start with a setting; `detail` names the setting and how to fix it."""

@@ -1,9 +1,9 @@
-"""The token: what a change does to the counts, written with it and burned by counting.
+"""The event: a token that says how a change moves the counts; written with the change and burned by counting.
 
-An event moves the total by `delta`, and `cell_delta` shares into the cell `to` (out of it, if negative).
-A move names `origin` too and leaves the total alone: one event, so the total never dips.
-What travels through the broker is only a job: its id, to find the row, and its content, to announce
-again when the row is gone. The row is counted, never the job.
+An event changes the total by `delta` and adds `cell_delta` shares to the cell `to` (or removes them, if negative).
+A move also names the cell `origin` and does not change the total; it is a single event, so the total never dips.
+A job that travels through the broker carries only the id, to find the row, and the content item, to announce its count
+again if the row is gone. The row is counted, never the job.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sharetally.domain.content import ContentRef
 
 
 class Job(StrEnum):
-    """Job names: the requirement document's three, and ours. Each is burned by one consumer."""
+    """Names of jobs: three from the requirement document, and our own. Each is burned by one consumer."""
 
     SHARE_CREATED = "share_created"
     SHARE_DELETED = "share_deleted"
@@ -32,7 +32,7 @@ COUNTED = frozenset({Job.SHARE_CREATED, Job.SHARE_DELETED, Job.SHARE_UPDATED, Jo
 
 
 class Cell(NamedTuple):
-    """Where a share stands in the breakdown; `''` is no channel, no campaign."""
+    """The place of a share in the breakdown; `''` means no channel or no campaign."""
 
     evidence: str
     channel: str
@@ -42,9 +42,9 @@ class Cell(NamedTuple):
 class Event(NamedTuple):
     """One row of `events`.
 
-    `job` is a name of `Job` or one that a foreign consumer owns. `at` is when the change happened
-    (for a move: when the share was made). `platform` is set for records only. `payload` is JSON that
-    the owner of the job understands, empty for what is counted.
+    `job` is a name of `Job` or one that an external consumer owns. `at` is when the change happened (for a move: when
+    the share was made). `platform` is set for records only. `payload` is JSON for the consumer of the job, and empty
+    for events that are counted.
     """
 
     id: UUID

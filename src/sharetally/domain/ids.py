@@ -1,7 +1,7 @@
-"""UUIDv7 (RFC 9562, 5.7): ids that the application makes, in the order of time.
+"""UUIDv7 (RFC 9562, 5.7): ids that the application creates, sorted by time.
 
-48 bits of milliseconds, 12 bits of the fraction below (method 3 of section 6.2), 62 random bits:
-ids made one after another by one process sort as they were made.
+They consist of 48 bits of milliseconds, 12 bits of the fraction below a millisecond (method 3 of section 6.2) and 62
+random bits. Ids that one process creates one after another sort in that order.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM = (1 << 62) - 1
 _new, _set = object.__new__, object.__setattr__
-_FRACTION = 245  # nanoseconds, just above what the 12 bits can tell apart
+_FRACTION = 245  # nanoseconds, just above the resolution of the 12 bits
 
 
 def new_id() -> UUID:
-    """Return a UUIDv7 of now."""
+    """Create a UUIDv7 of the current time."""
     return new_ids(1)[0]
 
 
 def new_ids(count: int) -> list[UUID]:
-    """Return that many at once, in order; one call for randomness serves them all."""
+    """Create `count` ids in order, with a single call for random bytes."""
     now, random = time.time_ns(), int.from_bytes(os.urandom(8 * count), "big")
-    made = list[UUID]()
-    for place in range(count):
-        milliseconds, rest = divmod(now + place * _FRACTION, 1_000_000)
+    ids = list[UUID]()
+    for index in range(count):
+        milliseconds, rest = divmod(now + index * _FRACTION, 1_000_000)
         fraction = (rest << 12) // 1_000_000
         time_part = (milliseconds & 0xFFFFFFFFFFFF) << 80 | _VERSION_7 | fraction << 64
-        made.append(_uuid(time_part | _VARIANT | random & _RANDOM))
+        ids.append(_uuid(time_part | _VARIANT | random & _RANDOM))
         random >>= 64
-    return made
+    return ids
 
 
 def earliest_id(at: datetime) -> UUID:
-    """The id before all that are made from this millisecond on."""
+    """An id that sorts before all ids created at or after this millisecond."""
     milliseconds = int((at - _EPOCH).total_seconds() * 1000)
     return UUID(int=min(max(milliseconds, 0), 0xFFFFFFFFFFFF) << 80)
 
 
 def _uuid(number: int) -> UUID:
-    """The UUID of a number that is known to be one, without the checks that `UUID(int=…)` makes of a caller's."""
-    made = _new(UUID)
-    _set(made, "int", number)
-    _set(made, "is_safe", SafeUUID.unknown)
-    return made
+    """The UUID with this integer value, which must be valid: unlike `UUID(int=…)`, this does not check it."""
+    value = _new(UUID)
+    _set(value, "int", number)
+    _set(value, "is_safe", SafeUUID.unknown)
+    return value
 
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -66,7 +66,7 @@ def to_base62(value: UUID) -> str:
 
 
 def from_base62(text: str) -> UUID | None:
-    """Read what `to_base62` wrote; None if it is anything else."""
+    """Parse a text that `to_base62` wrote; None if it is not one."""
     if len(text) != CODE_LENGTH or not all(letter in _VALUES for letter in text):
         return None
     number = 0

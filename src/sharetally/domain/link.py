@@ -1,7 +1,7 @@
-"""A share link: a short address that somebody hands out for a content.
+"""A share link: a short address for a content item that somebody hands out.
 
-A live link that no record owns is a share (evidence `link`). A link that has expired still counts;
-a deleted one does not. Its code is ten random letters and digits: it cannot be guessed or listed.
+A live link that does not belong to a record is a share (evidence `link`). A link that has expired still counts;
+a deleted one does not. Its code is ten random letters and digits, so it cannot be guessed or enumerated.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ LINK_CODE_LENGTH = 10
 
 
 def new_link_code() -> str:
-    """Ten of 62 signs, 59 bits, from the system's randomness."""
+    """Ten of 62 characters, 59 bits, from the system's random generator."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(LINK_CODE_LENGTH))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShareLink:
-    """A link as stored; `channel` and `campaign` are `''` where there is none.
+    """A link as stored; `channel` and `campaign` are `''` if there is none.
 
-    `expires_at` None never expires. `record_id` names the record that owns it, if any: owned links
-    do not count. `deleted_at` None is live.
+    A link without `expires_at` never expires. `record_id` is the record that the link belongs to, if any; such links
+    do not count. A link without `deleted_at` is live.
     """
 
     id: UUID
@@ -47,10 +47,10 @@ class ShareLink:
 
     @property
     def cell(self) -> Cell:
-        """Where it stands in the breakdown."""
+        """Its cell in the breakdown."""
         return Cell(evidence="link", channel=self.channel, campaign=self.campaign)
 
     @property
     def is_counted(self) -> bool:
-        """Whether it is a share of its own."""
+        """Whether the link is a share of its own."""
         return self.deleted_at is None and self.record_id is None

@@ -1,4 +1,4 @@
-"""The invariant, in values: counted + pending = ledger, for the total and every cell."""
+"""The invariant as values: counted + pending = ledger, for the total and for every cell."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sharetally.domain.content import ContentRef
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellProof:
-    """One cell seen in one snapshot.
+    """One cell as seen in one snapshot.
 
-    `dimension` is `total`, `evidence`, `channel`, `campaign`, `platform` or `rollup`; `value` is the cell
-    within it, for a rollup `channel/evidence`, for the total ''. `counted` of a rollup is made - withdrawn
-    over all its buckets.
+    `dimension` is `total`, `evidence`, `channel`, `campaign`, `platform` or `rollup`; `value` is the value within the
+    dimension: `channel/evidence` for a rollup, and '' for the total. For a rollup, `counted` is the sum of made -
+    withdrawn over all its buckets.
     """
 
     content: ContentRef
@@ -26,20 +26,20 @@ class CellProof:
 
     @property
     def cell(self) -> str:
-        """The name it is shown under: `total`, `channel:twitter`, `campaign:none`, `rollup`, …"""
+        """The name under which the cell is shown: `total`, `channel:twitter`, `campaign:none`, `rollup`, …"""
         if self.dimension in ("total", "rollup"):
             return self.dimension
         return f"{self.dimension}:{self.value or 'none'}"
 
     @property
     def drift(self) -> int:
-        """How far the count is off: 0, or something is broken."""
+        """By how much the count is wrong; any value other than 0 means that something is broken."""
         return self.counted + self.pending - self.ledger
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerificationRun:
-    """A look at everything that was: when it ended, how many contents, how far off, and how long it took."""
+    """A finished check of all content items: when it ended, how many there were, the drift, and how long it took."""
 
     at: datetime
     content_items: int
@@ -49,12 +49,12 @@ class VerificationRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerificationResult:
-    """What a look found: `content_items` looked at, and every cell that is off."""
+    """The result of a check: how many content items were checked, and every cell that has drift."""
 
     content_items: int
     drifted: tuple[CellProof, ...]
 
     @property
     def drift(self) -> int:
-        """The sum of what all cells are off, without sign."""
+        """The sum of the absolute drift of all cells."""
         return sum(abs(proof.drift) for proof in self.drifted)

@@ -1,8 +1,8 @@
-"""A share record and the one table that says what any request does to it.
+"""A share record, and the one table that defines what any trigger does to it.
 
-A record is the latest state of one user's share of one content on one platform. `TABLE` is the
-whole truth: for each state and each request, what comes next, what the audit says and which job
-or post follows. `transition` only looks it up and fills in the fields.
+A record is the latest state of one user's share of one content item on one platform. `TABLE` is the whole truth: for
+each status and each trigger it gives the next status, the audit's action, and the job or post that follows.
+`transition` only looks it up and fills in the fields.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sharetally.domain.event import Job
 
 
 class Status(StrEnum):
-    """Where a record stands; only `success` is a live share and counts."""
+    """The status of a record; only `success` is a live share and counts."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -32,7 +32,7 @@ class Status(StrEnum):
 
 
 class Evidence(StrEnum):
-    """Why we believe a share: a visitor or a user said so, or the platform confirmed it."""
+    """How the service knows about a share: a visitor or a user said so, or the platform confirmed it."""
 
     ANONYMOUS = "anonymous"
     DECLARED = "declared"
@@ -40,7 +40,7 @@ class Evidence(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What can be asked of a record: by its user, or (the last four) by the one who posts."""
+    """What can be done to a record: by its user, or (the last four) by whatever posts it."""
 
     DECLARE = "declare"
     FORCE = "force"
@@ -54,7 +54,7 @@ class Trigger(StrEnum):
 
 
 class Action(StrEnum):
-    """What the audit says happened."""
+    """The action that the audit records."""
 
     SHARED = "shared"
     RESHARED = "reshared"
@@ -75,7 +75,7 @@ class Action(StrEnum):
 
 
 class Reply(StrEnum):
-    """How a request ends: closed set."""
+    """How a trigger ends; a closed set."""
 
     DONE = "done"
     UNCHANGED = "unchanged"
@@ -85,7 +85,7 @@ class Reply(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transition:
-    """One cell of the table: `to` is None unless the reply is DONE; `posts` says that a post is to be delivered."""
+    """One entry of the table: `to` is None unless the reply is DONE; with `posts`, a post has to be delivered."""
 
     reply: Reply
     to: Status | None = None
@@ -141,11 +141,11 @@ ACTIONS_OF_RECORDS: Mapping[Action, Status] = MappingProxyType(
         if transition.action is not None and transition.to is not None
     }
 )
-"""What can happen to a record, and the one status that each leaves it with."""
+"""The actions that change a record, each with the one status that the record has afterwards."""
 
 
 class RecordKey(NamedTuple):
-    """What makes a record one: content, platform, user. Sorted, it is the order of locking."""
+    """What identifies a record: content item, platform and user. Records are locked in the order of their keys."""
 
     content_type: str
     content_id: str
@@ -154,10 +154,10 @@ class RecordKey(NamedTuple):
 
 
 class ShareRecord(NamedTuple):
-    """The latest state of one user's share of one content on one platform.
+    """The latest state of one user's share of one content item on one platform.
 
-    `first_shared_at` and `last_shared_at` are None until the share was live for the first time;
-    `error_code` and `error_message` tell of the last failure, redacted and at most 500 characters.
+    `first_shared_at` and `last_shared_at` are None until the share is live for the first time;
+    `error_code` and `error_message` describe the last failure, redacted and in at most 500 characters.
     """
 
     id: UUID
@@ -186,20 +186,20 @@ class ShareRecord(NamedTuple):
 
     @property
     def live(self) -> bool:
-        """Whether it counts."""
+        """Whether the record counts."""
         return self.status is Status.SUCCESS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why a post failed: a stable code and a text for people."""
+    """Why a post failed: a stable code and a readable message."""
 
     code: str
     message: str
 
 
 class Transitioned(NamedTuple):
-    """What a request did: `after` is what stands now, `transition` the cell of the table that said so."""
+    """The result of a trigger: `after` is the new record, `transition` the entry of the table that was applied."""
 
     transition: Transition
     before: ShareRecord | None
@@ -215,7 +215,7 @@ def transition(
     now: datetime,
     failure: Failure | None = None,
 ) -> Transitioned:
-    """Look the request up in `TABLE` and return the record as it stands afterwards."""
+    """Look the trigger up in `TABLE` and return the record as it is afterwards."""
     transition = TABLE[record.status if record else None, trigger]
     if transition.to is None:
         return Transitioned(transition=transition, before=record, after=record)

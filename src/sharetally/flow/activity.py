@@ -1,7 +1,7 @@
-"""The last hour, minute by minute and channel by channel, as this process heard of it.
+"""The shares of the last hour by minute and channel, as far as this process has received them.
 
-It is what a chart that moves is drawn from. It is not a count: what was announced while nobody listened, or got
-lost on the way, is missing here, and nowhere else.
+Live charts are drawn from it. It is not a count: shares that were announced while this process was not connected to
+the channel, or whose announcement was lost, are missing here; every count includes them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from sharetally.ports import Clock
 
 RETENTION = timedelta(hours=1)
 INTERVAL = 1.0  # seconds
-MAX_CHANNELS = 1000  # in one minute; the rest is `other`
+MAX_CHANNELS = 1000  # in one minute; the rest is counted as `other`
 
 
 class Activity:
-    """Absolute numbers; a topic of its own."""
+    """Absolute numbers by minute and channel, which clients follow as one topic."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -30,26 +30,24 @@ class Activity:
         self.topic = Topic(interval=INTERVAL, snapshot=self._snapshot, delta=self._delta)
 
     def add(self, minute_counts: Sequence[MinuteCount]) -> None:
-        """Add what was made; what is older than an hour is no news."""
+        """Add shares; those of minutes more than an hour ago are ignored."""
         now = self._clock.now()
-        for each in minute_counts:
-            if now - RETENTION < each.minute <= now + MINUTE:
-                self._add(each)
+        for minute, channel, shares in minute_counts:
+            if not now - RETENTION < minute <= now + MINUTE:
+                continue
+            channels = self._minutes.setdefault(minute, Counter())
+            name = channel if channel in channels or len(channels) < MAX_CHANNELS else "other"
+            channels[name] += shares
+            self._changed[minute, name] = None
         self._drop_old_minutes()
         if self._changed:
             self._order += 1
             self.topic.changed()
 
-    def _add(self, each: MinuteCount) -> None:
-        channels = self._minutes.setdefault(each.minute, Counter())
-        channel = each.channel if each.channel in channels or len(channels) < MAX_CHANNELS else "other"
-        channels[channel] += each.shares
-        self._changed[each.minute, channel] = None
-
     def _drop_old_minutes(self) -> None:
         oldest = start_of_minute(self._clock.now()) - RETENTION
-        for old in [each for each in self._minutes if each <= oldest]:
-            del self._minutes[old]
+        for minute in [each for each in self._minutes if each <= oldest]:
+            del self._minutes[minute]
 
     def _snapshot(self) -> Update:
         self._drop_old_minutes()

@@ -1,4 +1,8 @@
-"""Corrections of counts as a wish: one or many, each counted once per job id, all or none."""
+"""Corrections of counts: one or many, each counted once per job id, all or none.
+
+HTTP and the inbound queue both correct counts through `Adjustments`, which checks the texts; `Adjust` is the command
+that the committer applies.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,44 @@ from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
-from sharetally.domain.errors import JobIdReused
+from sharetally.domain.content import prose_fault, text_fault
+from sharetally.domain.errors import InvalidRequest, JobIdReused
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Action
-from sharetally.flow.unit_of_work import UnitOfWork
-from sharetally.ports import LockSet
+from sharetally.flow.committer import Committer
+from sharetally.flow.unit_of_work import IdempotentCommand, UnitOfWork
+from sharetally.ports import LockSet, StoredResponse
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adjustments:
+    """The use case of corrections."""
+
+    committer: Committer
+
+    async def adjust(
+        self,
+        adjustments: Sequence[Adjustment],
+        *,
+        user_id: str,
+        job: Job = Job.SHARE_COUNT_UPDATE,
+        request_id: str = "",
+        prefix: str = "",
+        idempotent: IdempotentCommand | None = None,
+    ) -> list[str] | StoredResponse:
+        """Write all of them or none, and return their job ids in order, or the stored response if `idempotent`.
+
+        `InvalidRequest` names the field, after `prefix`, in which `{index}` stands for the place in the list.
+        """
+        for index, each in enumerate(adjustments):
+            for name, fault in (("reason", prose_fault(each.reason)), ("jobId", text_fault(each.request_key))):
+                if fault:
+                    raise InvalidRequest((f"{prefix.format(index=index)}{name}", fault))
+        command = Adjust(adjustments=adjustments, user_id=user_id, job=job, request_id=request_id)
+        if idempotent is None:
+            return await self.committer.submit(command)
+        return await self.committer.submit_idempotent(command, idempotent)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

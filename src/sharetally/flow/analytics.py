@@ -1,7 +1,7 @@
-"""Shares over time and the most shared, for whoever looks: from the rollups that the counting transaction keeps.
+"""Shares over time and the most shared content items, read from the rollups that the counting transaction keeps.
 
-A time that is asked for is widened to whole buckets of the asked time zone, and the answer tells to which.
-Summed over all time, what was made less what was withdrawn is the count, to the last share.
+A requested period is widened to whole buckets of the requested time zone, and the response states the widened period.
+Summed over all time, the shares made minus the shares withdrawn are exactly the count.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sharetally.domain.errors import InvalidRequest
 from sharetally.ports import AnalyticsStore, Clock, GroupBy, RollupFilter, RollupSum, TopContent
 
 MAX_BUCKETS = 1_500
-MAX_GROUPS = 20  # groups; the others are one
+MAX_GROUPS = 20  # the largest ones; all others are combined into one
 ALL = "all"
 OTHER = "other"
 LATEST = datetime(9998, 1, 1, tzinfo=UTC)
@@ -34,9 +34,10 @@ LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimeRange:
-    """A time as it is asked for: `interval` tells what is missing of `start` and `end`, and is 7 days unless told.
+    """A requested period.
 
-    Without an end it ends now, or when the interval after its start does.
+    `interval` determines whichever of `start` and `end` is missing; it defaults to 7 days. A period with only a start
+    ends after the interval if one was given, and otherwise now. A period without either ends now.
     """
 
     zone: ZoneInfo
@@ -46,19 +47,19 @@ class TimeRange:
 
 
 class Totals(NamedTuple):
-    """What was made and what was withdrawn; `made` is below 0 where links moved to another channel."""
+    """Shares made and shares withdrawn; `made` is negative where more links moved to other channels than were made."""
 
     made: int = 0
     withdrawn: int = 0
 
     @property
     def shares(self) -> int:
-        """What is left of it."""
+        """The shares made minus the shares withdrawn."""
         return self.made - self.withdrawn
 
 
 class Series(NamedTuple):
-    """One group: its sum, and a point for each bucket."""
+    """One group: its total, and a point for each bucket."""
 
     name: str
     total: Totals
@@ -67,7 +68,7 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimeSeries:
-    """What was asked for, widened to whole buckets: `starts` are their begins. UTC."""
+    """The result for a period that was widened to whole buckets; `starts` holds the start of each bucket. UTC."""
 
     start: datetime
     end: datetime
@@ -78,14 +79,14 @@ class TimeSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """Of which contents and channel; None for all."""
+    """Which content items and which channel to include; None means all."""
 
     content_type: str | None = None
     content_id: str | None = None
     channel: str | None = None
 
     def within(self, start: datetime, end: datetime) -> RollupFilter:
-        """These, in a time."""
+        """The store's filter: this one, limited to a period."""
         return RollupFilter(
             start=start,
             end=end,
@@ -96,7 +97,7 @@ class Filter:
 
 
 class Analytics:
-    """The reading half for people who look at all contents together."""
+    """Answers questions about all content items, or about those that a filter selects."""
 
     def __init__(self, *, store: AnalyticsStore, clock: Clock) -> None:
         self._store = store
@@ -105,10 +106,14 @@ class Analytics:
     async def over_time(
         self, criteria: Filter, time_range: TimeRange, *, bucket: str, by: GroupBy | None
     ) -> TimeSeries:
-        """Series by group; `InvalidRequest` where the time makes too many buckets."""
+        """The totals of each group and bucket; `InvalidRequest` if the period has too many buckets."""
         size = BUCKET_SECONDS[bucket]
         start, end = self._bounds(time_range, size)
-        _check_bucket_count(start, end, bucket)
+        if (buckets := (end - start) // timedelta(seconds=size)) > MAX_BUCKETS:
+            fault = (
+                f"makes {buckets} buckets, at most {MAX_BUCKETS} are allowed: use a shorter period or larger buckets"
+            )
+            raise InvalidRequest(("bucket", fault))
         grid = build_grid(start, end, size, time_range.zone)
         sums = await self._store.over_time(criteria.within(start, end), grid, by, at_most=MAX_GROUPS)
         series = _series(
@@ -121,27 +126,27 @@ class Analytics:
         return TimeSeries(start=start, end=end, starts=grid.starts, total=total, series=series)
 
     async def top(self, criteria: Filter, time_range: TimeRange, *, limit: int) -> Sequence[TopContent]:
-        """The most shared in a time."""
+        """The content items that were shared most in a period."""
         start, end = self._bounds(time_range, BUCKET_SECONDS["15m"])
         return await self._store.top(criteria.within(start, end), limit=limit)
 
     def _bounds(self, time_range: TimeRange, size: int) -> tuple[datetime, datetime]:
         start, end = self._requested_bounds(time_range, size)
         if not EPOCH <= start < end <= LATEST:
-            raise InvalidRequest(("from", "must lie before `to`, and both from 1970 to 9997"))
+            raise InvalidRequest(("from", "must be earlier than `to`, and both must be in the years 1970 to 9997"))
         return start_of_bucket(start, size, time_range.zone), next_bucket_start(end, size, time_range.zone)
 
     def _requested_bounds(self, time_range: TimeRange, size: int) -> tuple[datetime, datetime]:
         interval = time_range.interval or Interval(days=7)
         if time_range.start is not None:
             if time_range.start > LATEST:
-                raise InvalidRequest(("from", "must lie before the year 9998"))
+                raise InvalidRequest(("from", "must be earlier than the year 9998"))
             return time_range.start, time_range.end or self._end_after(time_range.start, time_range)
         end = time_range.end or self._clock.now()
         if end > LATEST:
-            raise InvalidRequest(("to", "must lie before the year 9998"))
-        whole = next_bucket_start(end, size, time_range.zone) if interval.seconds else end
-        return max(EPOCH, subtract_interval(whole, interval, time_range.zone)), end
+            raise InvalidRequest(("to", "must be earlier than the year 9998"))
+        widened_end = next_bucket_start(end, size, time_range.zone) if interval.seconds else end
+        return max(EPOCH, subtract_interval(widened_end, interval, time_range.zone)), end
 
     def _end_after(self, start: datetime, time_range: TimeRange) -> datetime:
         if time_range.interval is None:
@@ -153,17 +158,6 @@ class Analytics:
             return LATEST
 
 
-def _check_bucket_count(start: datetime, end: datetime, bucket: str) -> None:
-    bucket_count = (end - start) // timedelta(seconds=BUCKET_SECONDS[bucket])
-    if bucket_count > MAX_BUCKETS:
-        raise InvalidRequest(
-            (
-                "bucket",
-                f"makes {bucket_count} buckets, {MAX_BUCKETS} at most: ask for a shorter time or for larger buckets",
-            )
-        )
-
-
 def _series_name(each: RollupSum, by: GroupBy | None) -> str:
     if by is None:
         return ALL
@@ -171,18 +165,21 @@ def _series_name(each: RollupSum, by: GroupBy | None) -> str:
 
 
 def _series(sums: Iterable[tuple[str, int, RollupSum]], starts: Sequence[datetime]) -> list[Series]:
-    """Those that made most first; somebody's channel may be called `other`, or `none`, itself."""
+    """The groups, those with the most shares first.
+
+    A channel may itself be called `other` or `none`: its sums are then added to the group of that name.
+    """
     points: dict[str, list[Totals]] = {}
     for name, index, each in sums:
-        line = points.setdefault(name, [Totals()] * len(starts))
-        line[index] = Totals(line[index].made + each.made, line[index].withdrawn + each.withdrawn)
-    found = [Series(name, _add_up(line), line) for name, line in points.items()]
-    return sorted(found, key=lambda each: (-each.total.made, each.name))
+        group = points.setdefault(name, [Totals()] * len(starts))
+        group[index] = Totals(group[index].made + each.made, group[index].withdrawn + each.withdrawn)
+    series = [Series(name, _add_up(group), group) for name, group in points.items()]
+    return sorted(series, key=lambda each: (-each.total.made, each.name))
 
 
-def _add_up(all_of: Iterable[Totals]) -> Totals:
+def _add_up(totals: Iterable[Totals]) -> Totals:
     made = withdrawn = 0
-    for each in all_of:
+    for each in totals:
         made += each.made
         withdrawn += each.withdrawn
     return Totals(made, withdrawn)

@@ -13,7 +13,7 @@ import structlog
 from sharetally.domain.activity import MinuteCount
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import SharetallyError
-from sharetally.ports import Cache, Channel, ReadStore
+from sharetally.ports import Cache, Channel, CountStore
 
 MAX_PER_STATEMENT = 200  # contents
 log = structlog.get_logger("sharetally.announce")
@@ -22,8 +22,8 @@ log = structlog.get_logger("sharetally.announce")
 class Announcer:
     """Reads what stands after the commit, caches it and tells it."""
 
-    def __init__(self, *, reads: ReadStore, cache: Cache | None, channel: Channel | None = None) -> None:
-        self._reads = reads
+    def __init__(self, *, counts: CountStore, cache: Cache | None, channel: Channel | None = None) -> None:
+        self._counts = counts
         self._cache = cache
         self._channel = channel
 
@@ -42,7 +42,7 @@ class Announcer:
             log.info("not announced", contents=len(wanted), reason=error.detail)
 
     async def _tell(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount]) -> None:
-        counts = await self._reads.counts(contents)
+        counts = await self._counts.stored(contents)
         if self._cache is not None:
             await self._cache.put(counts)
         if self._channel is not None:

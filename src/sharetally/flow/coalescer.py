@@ -1,8 +1,8 @@
-"""Questions asked together: all that arrive while one question is out share the next one.
+"""Coalescing: calls that arrive while a query is running share the next query.
 
-Never the running one, whose answer may be older than what they were told before. Alone, a question goes out
-at once; under load each carries more by itself. Whoever stops waiting takes nobody's answer along, and an answer that
-fails, in whatever way, fails for those who wait for it and for nobody after them.
+They never share the running query, whose result may be older than something that their caller already knows. A single
+call is sent at once; under load, each query carries more keys. A caller that stops waiting does not affect the
+others, and a query that fails, for whatever reason, fails for those who wait for it and for nobody after them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ V = TypeVar("V")
 
 
 class Coalescer(Generic[K, V]):
-    """`load` takes each key once, about `max_keys` of them at most, and answers for each."""
+    """Combines calls into queries.
+
+    `load` gets each key once and returns a value for each; one query has about `max_keys` keys at most.
+    """
 
     def __init__(self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, max_keys: int) -> None:
         self._load = load
@@ -28,11 +31,11 @@ class Coalescer(Generic[K, V]):
         self._running: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V:
-        """The answer to a question that goes out after this call began; raises what it raised."""
+        """The value from a query that is sent after this call began; raises what the query raised."""
         return (await self._enqueue((key,)))[0]
 
     async def get_all(self, keys: Sequence[K]) -> list[V]:
-        """The same for several keys, in their order, from one question."""
+        """The same for several keys, in their order, from one query."""
         return await self._enqueue(keys)
 
     def _enqueue(self, keys: Sequence[K]) -> asyncio.Future[list[V]]:
@@ -47,16 +50,16 @@ class Coalescer(Generic[K, V]):
             while self._waiting:
                 await self._resolve(self._next_batch())
         finally:
-            self._running = None  # however it ended, the next question begins anew
-            while self._waiting:  # it was cancelled
-                _fail(self._next_batch(), Unavailable("the service is stopping"))
+            self._running = None  # however this ended, the next call starts a new task
+            while self._waiting:  # only if this task was cancelled
+                _fail(self._next_batch(), Unavailable("the service is shutting down"))
 
     def _next_batch(self) -> list[tuple[Sequence[K], asyncio.Future[list[V]]]]:
-        taken, keys = list[tuple[Sequence[K], asyncio.Future[list[V]]]](), 0
-        while self._waiting and (not taken or keys + len(self._waiting[0][0]) <= self._max_keys):
-            taken.append(self._waiting.popleft())
-            keys += len(taken[-1][0])
-        return taken
+        batch, key_count = list[tuple[Sequence[K], asyncio.Future[list[V]]]](), 0
+        while self._waiting and (not batch or key_count + len(self._waiting[0][0]) <= self._max_keys):
+            batch.append(self._waiting.popleft())
+            key_count += len(batch[-1][0])
+        return batch
 
     async def _resolve(self, batch: Sequence[tuple[Sequence[K], asyncio.Future[list[V]]]]) -> None:
         try:
@@ -65,15 +68,15 @@ class Coalescer(Generic[K, V]):
         except Exception as error:
             _fail(batch, error)
         except BaseException:
-            _fail(batch, Unavailable("the service is stopping"))
+            _fail(batch, Unavailable("the service is shutting down"))
             raise
         else:
-            for (_, future), value in zip(batch, values, strict=True):
+            for (_, future), result in zip(batch, values, strict=True):
                 if not future.done():
-                    future.set_result(value)
+                    future.set_result(result)
 
 
 def _fail(batch: Sequence[tuple[Sequence[Any], asyncio.Future[Any]]], error: Exception) -> None:
     for _, future in batch:
-        if not future.done():  # whoever asked may have gone
+        if not future.done():  # its caller may have been cancelled
             future.set_exception(error)

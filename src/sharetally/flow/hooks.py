@@ -1,9 +1,9 @@
-"""What others add to a write without being able to lose an event.
+"""Hooks: code of your own that runs before or inside a write and can never lose an event.
 
-A hook object has any of the methods of `Hook`. The ones that may refuse run before the batch, and
-refuse their own request only, by raising `Forbidden` or `Conflict` (or, `may_share`, by answering
-False). The ones that write run inside the transaction, each request in a savepoint: they get what they
-need as arguments, may run more than once, do no other input or output, and have 50 ms.
+A hook is an object with any of the methods of `Hook`. Hooks that can refuse run before the batch and refuse only their
+own request, by raising `Forbidden` or `Conflict` (`may_share` can also return False). Hooks that write run inside the
+transaction, each request in its own savepoint: they get all they need as arguments, may run more than once, must not
+do any other I/O, and have 50 ms.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ HOOK_SECONDS = 0.05
 
 
 class HookTooSlow(Unavailable):
-    """A hook took longer than it has; nothing of its request was written."""
+    """A hook exceeded its time; nothing of its request was written."""
 
 
 class Hook(Protocol):
-    """Every method a hook may have; each is optional."""
+    """The methods that a hook can have; each is optional."""
 
     async def may_share(self, user_id: str, content: ContentRef, platform: str) -> bool:
-        """Whether this user may share this there; False answers 403."""
+        """Whether this user may share this content item on this platform; False becomes a 403 response."""
         ...
 
     async def before_create(self, entity: Entity) -> None:
-        """A record or link is about to be made."""
+        """A record or link is about to be created."""
         ...
 
     async def before_delete(self, entity: Entity) -> None:
@@ -42,20 +42,20 @@ class Hook(Protocol):
         ...
 
     async def after_create(self, tx: Transaction, entity: Entity) -> None:
-        """It was written, in this transaction."""
+        """A record or link was created in this transaction."""
         ...
 
     async def after_update(self, tx: Transaction, before: Entity, after: Entity) -> None:
-        """It was changed, in this transaction."""
+        """A record or link was changed in this transaction."""
         ...
 
     async def after_delete(self, tx: Transaction, entity: Entity) -> None:
-        """It was withdrawn or deleted, in this transaction; `entity` as it stood before."""
+        """A record was withdrawn or a link was deleted in this transaction; `entity` is its state before that."""
         ...
 
 
 class Hooks:
-    """All hooks of this process, in the order of their names; each call has so many seconds."""
+    """All hooks of this process, in the order of their names; each call may take `seconds`."""
 
     def __init__(self, hooks: Sequence[object] = (), *, seconds: float = HOOK_SECONDS) -> None:
         self._hooks = tuple(hooks)
@@ -67,36 +67,33 @@ class Hooks:
         return bool(self._hooks)
 
     async def may_share(self, user_id: str, content: ContentRef, platform: str) -> None:
-        """Raise `Forbidden` if any hook says no."""
-        for ask in self._named("may_share"):
-            if await self._timed(ask(user_id, content, platform)) is False:
+        """Raise `Forbidden` if any hook returns False."""
+        for method in self._named("may_share"):
+            if await self._timed(method(user_id, content, platform)) is False:
                 raise Forbidden(f"not allowed to share this on {platform}")
 
     async def before_create(self, entity: Entity) -> None:
-        """Let every hook refuse."""
-        for ask in self._named("before_create"):
-            await self._timed(ask(entity))
+        """Give every hook the chance to refuse."""
+        for method in self._named("before_create"):
+            await self._timed(method(entity))
 
     async def before_delete(self, entity: Entity) -> None:
-        """Let every hook refuse."""
-        for ask in self._named("before_delete"):
-            await self._timed(ask(entity))
+        """Give every hook the chance to refuse."""
+        for method in self._named("before_delete"):
+            await self._timed(method(entity))
 
     async def after(self, tx: Transaction, changes: Sequence[EntityChange]) -> None:
-        """Tell every hook what was written."""
+        """Pass what was written to every hook."""
         for change in changes:
-            await self._after_one(tx, change)
-
-    async def _after_one(self, tx: Transaction, change: EntityChange) -> None:
-        if change.before is None:
-            for tell in self._named("after_create"):
-                await self._timed(tell(tx, change.after))
-        elif _live(change.before) and not _live(change.after):
-            for tell in self._named("after_delete"):
-                await self._timed(tell(tx, change.before))
-        else:
-            for tell in self._named("after_update"):
-                await self._timed(tell(tx, change.before, change.after))
+            if change.before is None:
+                for method in self._named("after_create"):
+                    await self._timed(method(tx, change.after))
+            elif _live(change.before) and not _live(change.after):
+                for method in self._named("after_delete"):
+                    await self._timed(method(tx, change.before))
+            else:
+                for method in self._named("after_update"):
+                    await self._timed(method(tx, change.before, change.after))
 
     def _named(self, name: str) -> list[Callable[..., Awaitable[object]]]:
         return [getattr(hook, name) for hook in self._hooks if hasattr(hook, name)]

@@ -1,170 +1,147 @@
-"""Creating, changing and deleting share links as wishes.
+"""What callers do with share links: create, read, list, change and delete them, and follow short addresses.
 
-A change of channel or campaign is one event that moves the breakdown; a deletion subtracts just what
-stood under the lock, and only once, however many ask for it at the same time.
+Every way into the service uses this class. It decides which addresses a link may lead to, who may see a link, and what
+hooks permit; the commands then run in the committer, under the link's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sharetally.domain.audit import AuditEntry
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
-from sharetally.domain.errors import NotFound
-from sharetally.domain.event import Cell, Event, Job
-from sharetally.domain.ids import new_id
-from sharetally.domain.link import ShareLink, new_link_code
-from sharetally.domain.share import Action
-from sharetally.flow.unit_of_work import UnitOfWork
-from sharetally.ports import LockSet
+from sharetally.domain.errors import Forbidden, Gone, InvalidRequest, NotFound
+from sharetally.domain.ids import from_base62
+from sharetally.domain.link import LINK_CODE_LENGTH, ShareLink
+from sharetally.flow.committer import Committer
+from sharetally.flow.hooks import Hooks
+from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink, may_edit
+from sharetally.flow.queries import Queries
+from sharetally.flow.unit_of_work import IdempotentCommand
+from sharetally.flow.urls import UrlPolicy
+from sharetally.ports import Clock, LinkFilter, LinkStore, ShareStore, StoredResponse
 
 
-class CreateLink:
-    """Somebody hands out a link; `channel` and `campaign` are `''` where there is none."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkRequest:
+    """The link that a caller wants; without `url`, CONTENT_URLS decides where it leads."""
 
-    def __init__(
-        self,
-        *,
-        content: ContentRef,
-        caller: Caller,
-        url: str,
-        channel: str,
-        campaign: str,
-        expires_at: datetime | None,
-        request_id: str = "",
-    ) -> None:
-        self.id, self._audit_id, self._event_id = new_id(), new_id(), new_id()
-        self._code = new_link_code()
-        self._content = content
-        self._caller = caller
-        self._fields = {"url": url, "channel": channel, "campaign": campaign, "expires_at": expires_at}
-        self._request_id = request_id
+    content: ContentRef
+    url: str | None
+    channel: str
+    campaign: str
+    expires_at: datetime | None
 
-    def lock_set(self) -> LockSet:
-        """Nothing that exists yet."""
-        return LockSet()
 
-    def apply(self, work: UnitOfWork) -> ShareLink:
-        """The new link."""
-        link = self.draft(work.now)
-        work.put_link(link)
-        work.audit(_audit_entry(work, link, self._audit_id, Action.LINK_CREATED, self._caller, self._request_id))
-        work.event(_event(work, link, self._event_id, Job.SHARE_CREATED, self._request_id, delta=1))
-        return link
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Links:
+    """The use cases of share links.
 
-    def draft(self, now: datetime) -> ShareLink:
-        """The link as it would stand."""
-        return ShareLink(
-            id=self.id,
-            code=self._code,
-            content=self._content,
-            user_id=self._caller.user_id,
-            created_at=now,
-            updated_at=now,
-            **self._fields,  # type: ignore[arg-type]
+    A method that writes returns the outcome, or the stored response if the command was `idempotent`.
+    """
+
+    committer: Committer
+    queries: Queries
+    links: LinkStore
+    shares: ShareStore
+    hooks: Hooks
+    urls: UrlPolicy
+    clock: Clock
+
+    async def create(
+        self, wanted: LinkRequest, caller: Caller, *, request_id: str, idempotent: IdempotentCommand | None = None
+    ) -> ShareLink | StoredResponse:
+        """Create a link to hand out."""
+        url = wanted.url if wanted.url is not None else self.urls.content_url(wanted.content)
+        if url is None:
+            reason = f"is required: CONTENT_URLS has no address for content of type {wanted.content.type}"
+            raise InvalidRequest(("url", reason))
+        if wanted.url is not None:
+            self.urls.check_target(wanted.url)
+        command = CreateLink(
+            content=wanted.content,
+            caller=caller,
+            url=url,
+            channel=wanted.channel,
+            campaign=wanted.campaign,
+            expires_at=wanted.expires_at,
+            request_id=request_id,
         )
+        if self.hooks:
+            await self.hooks.before_create(command.draft(self.clock.now()))
+        if idempotent is None:
+            return await self.committer.submit(command)
+        return await self.committer.submit_idempotent(command, idempotent)
 
-
-class _LinkCommand:
-    """A wish about a link that exists: its owner's or an admin's, to all others it is not there."""
-
-    def __init__(self, *, link_id: UUID, caller: Caller, request_id: str = "") -> None:
-        self._id = link_id
-        self._caller = caller
-        self._request_id = request_id
-        self._audit_id, self._event_id = new_id(), new_id()
-
-    def lock_set(self) -> LockSet:
-        """That link."""
-        return LockSet(links=frozenset({self._id}))
-
-    def _require_link(self, work: UnitOfWork) -> ShareLink:
-        link = work.link(self._id)
-        if link is None or link.deleted_at is not None or not may_edit(self._caller, link):
+    async def read(self, link_id: UUID, caller: Caller) -> ShareLink:
+        """One of the caller's own links, or any link for an admin; `NotFound` otherwise."""
+        link = await self._visible_link(link_id, caller)
+        if link is None:
             raise NotFound("no such share link")
         return link
 
+    async def search(
+        self, criteria: LinkFilter, caller: Caller, *, limit: int, after: UUID | None
+    ) -> Sequence[ShareLink]:
+        """The caller's own links, or anybody's for an admin, newest first."""
+        if not caller.may("admin"):
+            if criteria.user_id is not None and criteria.user_id != caller.user_id:
+                raise Forbidden("other people's links need the scope admin")
+            criteria = replace(criteria, user_id=caller.user_id)
+        return await self.links.page(criteria, limit=limit, after=after)
 
-class PatchLink(_LinkCommand):
-    """Change url, channel, campaign or expiry; `fields` holds only what changes."""
+    async def change(
+        self,
+        link_id: UUID,
+        changes: dict[str, Any],
+        caller: Caller,
+        *,
+        request_id: str,
+        idempotent: IdempotentCommand | None = None,
+    ) -> ShareLink | StoredResponse:
+        """Change `url`, `channel`, `campaign` or `expires_at`; `changes` contains only what changes."""
+        if "url" in changes:
+            self.urls.check_target(changes["url"])
+        command = PatchLink(link_id=link_id, caller=caller, fields=changes, request_id=request_id)
+        if idempotent is None:
+            return await self.committer.submit(command)
+        return await self.committer.submit_idempotent(command, idempotent)
 
-    def __init__(self, *, link_id: UUID, caller: Caller, fields: Mapping[str, Any], request_id: str = "") -> None:
-        super().__init__(link_id=link_id, caller=caller, request_id=request_id)
-        self._fields = dict(fields)
+    async def delete(
+        self, link_id: UUID, caller: Caller, *, request_id: str, idempotent: IdempotentCommand | None = None
+    ) -> ShareLink | StoredResponse:
+        """Delete a link, which then no longer counts."""
+        if self.hooks and (link := await self._visible_link(link_id, caller)):
+            await self.hooks.before_delete(link)
+        command = DeleteLink(link_id=link_id, caller=caller, request_id=request_id)
+        if idempotent is None:
+            return await self.committer.submit(command)
+        return await self.committer.submit_idempotent(command, idempotent)
 
-    def apply(self, work: UnitOfWork) -> ShareLink:
-        """The link as it stands then; a patch that changes nothing writes nothing."""
-        before = self._require_link(work)
-        after = replace(before, **self._fields)
-        if after == before:
-            return before
-        after = replace(after, updated_at=work.now)
-        work.put_link(after)
-        work.audit(_audit_entry(work, after, self._audit_id, Action.LINK_UPDATED, self._caller, self._request_id))
-        if after.cell != before.cell and before.is_counted:
-            work.event(_event(work, after, self._event_id, Job.SHARE_UPDATED, self._request_id, origin=before.cell))
-        return after
+    async def target(self, code: str) -> str:
+        """Where a short address leads: the target of a link, or the content item of a share record.
 
+        `Gone` if the link was deleted or has expired, `NotFound` if there is nothing under this code.
+        """
+        if len(code) == LINK_CODE_LENGTH:
+            link = await self.queries.link(code)
+            if link is None:
+                raise NotFound("no such link")
+            if link.expired or link.deleted:
+                raise Gone("this link has expired" if link.expired else "this link was deleted")
+            return link.url
+        record_id = from_base62(code)
+        record = await self.shares.by_id(record_id) if record_id else None
+        target = self.urls.content_url(record.content) if record else None
+        if target is None:
+            raise NotFound("no such link")
+        return target
 
-class DeleteLink(_LinkCommand):
-    """Delete it: it no longer counts, and its address answers 410."""
-
-    def apply(self, work: UnitOfWork) -> ShareLink:
-        """The link as it stood."""
-        before = self._require_link(work)
-        after = replace(before, deleted_at=work.now, updated_at=work.now)
-        work.put_link(after)
-        work.audit(_audit_entry(work, after, self._audit_id, Action.LINK_DELETED, self._caller, self._request_id))
-        if before.is_counted:
-            work.event(_event(work, after, self._event_id, Job.SHARE_DELETED, self._request_id, delta=-1))
-        return before
-
-
-def may_edit(caller: Caller, link: ShareLink) -> bool:
-    """Whether this caller may see and change a link."""
-    return link.user_id == caller.user_id or caller.may("admin")
-
-
-def _audit_entry(
-    work: UnitOfWork, link: ShareLink, audit_id: UUID, action: Action, caller: Caller, request_id: str
-) -> AuditEntry:
-    return AuditEntry(
-        id=audit_id,
-        at=work.now,
-        subject_id=link.id,
-        content=link.content,
-        user_id=link.user_id,
-        actor=caller.actor,
-        action=action.value,
-        request_id=request_id,
-    )
-
-
-def _event(
-    work: UnitOfWork,
-    link: ShareLink,
-    event_id: UUID,
-    job: Job,
-    request_id: str,
-    *,
-    delta: int = 0,
-    origin: Cell | None = None,
-) -> Event:
-    return Event(
-        id=event_id,
-        job=job,
-        content=link.content,
-        at=link.created_at if origin is not None else work.now,
-        delta=delta,
-        cell_delta=delta if origin is None else 1,
-        to=link.cell,
-        origin=origin,
-        share_id=link.id,
-        user_id=link.user_id,
-        request_id=request_id,
-    )
+    async def _visible_link(self, link_id: UUID, caller: Caller) -> ShareLink | None:
+        link = await self.links.by_id(link_id)
+        visible = link is not None and link.deleted_at is None and may_edit(caller, link)
+        return link if visible else None

@@ -1,8 +1,8 @@
-"""What was set aside: replayed once its cause is mended, or discarded with an author and a reason.
+"""Parked events: an operator replays them once the cause is fixed, or discards them with an author and a reason.
 
-Replaying makes the event pending and sends it. Discarding deletes it and writes, in the same transaction,
-the adjustments that cancel it cell by cell, so that the invariant holds before and after. A discarded post fails
-its record, which would stay pending for ever otherwise.
+Replaying makes the event pending again and sends it. Discarding deletes it and, in the same transaction, writes the
+adjustments that cancel it cell by cell, so that the invariant holds before and after. Discarding a post also fails its
+record, which would otherwise stay pending for ever.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from sharetally.domain.share import Action
 from sharetally.flow.consumers.post import key_of_post
 from sharetally.flow.jobs import to_messages
 from sharetally.flow.posting.failing import discarded, fail_post
-from sharetally.ports import Broker, Clock, Outbox, Transaction
+from sharetally.ports import Broker, Clock, EventStore, Transaction
 
 MAX_ACTOR = 128  # characters
-AT_ONCE = 5_000  # events in one transaction of `replay_all`
+MAX_PER_TRANSACTION = 5_000  # events in one transaction of `replay_all`
 
 
 class Replayed(NamedTuple):
-    """Which are pending again, and whether they were sent; if not, the relay sends them within a minute."""
+    """The ids that are pending again, and whether they were sent; if not, the relay sends them within a minute."""
 
     ids: frozenset[UUID]
     sent: bool
 
 
-async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> Replayed:
-    """Those of these that are parked: pending again, and sent if the broker is there."""
-    refs = await outbox.unpark(ids)
+async def replay(events: EventStore, broker: Broker | None, ids: Sequence[UUID]) -> Replayed:
+    """Make those of these events that are parked pending again, and send them if the broker is available."""
+    refs = await events.unpark(ids)
     found = frozenset(ref.id for ref in refs)
     if not refs or broker is None:
         return Replayed(found, sent=False)
@@ -47,39 +47,39 @@ async def replay(outbox: Outbox, broker: Broker | None, ids: Sequence[UUID]) -> 
     return Replayed(found, sent=True)
 
 
-async def replay_all(outbox: Outbox, broker: Broker | None) -> AsyncIterator[Replayed]:
-    """Everything that is parked, newest first, however much it is: `AT_ONCE` events in each step.
+async def replay_all(events: EventStore, broker: Broker | None) -> AsyncIterator[Replayed]:
+    """Replay all parked events, newest first, `MAX_PER_TRANSACTION` in each step.
 
-    What is parked again meanwhile is left for the next call, so this ends also where the cause was not mended.
+    Events that are parked again in the meantime are left for the next call, so this always ends.
     """
     after: UUID | None = None
-    while parked := await outbox.parked(limit=AT_ONCE, after=after):
+    while parked := await events.parked(limit=MAX_PER_TRANSACTION, after=after):
         after = parked[-1].event.id
-        yield await replay(outbox, broker, [each.event.id for each in parked])
+        yield await replay(events, broker, [each.event.id for each in parked])
 
 
-async def discard(outbox: Outbox, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
-    """Delete a parked event; return the adjustments that cancel it. `NotFound` if it is not parked."""
+async def discard(events: EventStore, clock: Clock, event_id: UUID, *, actor: str, reason: str) -> Sequence[Adjustment]:
+    """Delete a parked event and return the adjustments that cancel it; `NotFound` if it is not parked."""
     check_author_and_reason(actor, reason)
-    parked = await outbox.parked_event(event_id)
+    parked = await events.parked_by_id(event_id)
     if parked is None:
         raise NotFound(f"no parked job {event_id}")
     event, settle = parked.event, None
     if event.job == Job.SHARE_POST:
 
         async def settle(tx: Transaction) -> None:
-            """Nothing else would ever move the record on."""
+            """Fail the record: without its post, nothing else would ever change its status."""
             failure, request_id = discarded(reason), event.request_id
             await fail_post(tx, key_of_post(event), failure, clock=clock, actor=actor, request_id=request_id)
 
-    lines = _cancelling_adjustments(event, actor, reason)
-    if not await outbox.discard(event_id, lines, _audit_entry(event, clock, actor, reason), settle):
+    adjustments = _cancelling_adjustments(event, actor, reason)
+    if not await events.discard(event_id, adjustments, _audit_entry(event, clock, actor, reason), settle):
         raise NotFound(f"no parked job {event_id}")
-    return lines
+    return adjustments
 
 
 def check_author_and_reason(actor: str, reason: str) -> None:
-    """`InvalidRequest` unless author and reason are told, and fit."""
+    """Raise `InvalidRequest` unless author and reason are both given and valid."""
     texts = {"author": (actor, MAX_ACTOR), "reason": (reason, MAX_REASON)}
     for name, (text, longest) in texts.items():
         if not 1 <= len(text.strip()) <= len(text) <= longest:
@@ -89,14 +89,13 @@ def check_author_and_reason(actor: str, reason: str) -> None:
 
 
 def _cancelling_adjustments(event: Event, actor: str, reason: str) -> list[Adjustment]:
-    lines = []
+    adjustments = []
     if event.to is not None and event.cell_delta:
-        lines.append(
-            _adjustment(event, event.to, -event.cell_delta, event.platform if event.delta else None, actor, reason)
-        )
+        platform = event.platform if event.delta else None
+        adjustments.append(_adjustment(event, event.to, -event.cell_delta, platform, actor, reason))
     if event.origin is not None and event.cell_delta:
-        lines.append(_adjustment(event, event.origin, event.cell_delta, None, actor, reason))
-    return lines
+        adjustments.append(_adjustment(event, event.origin, event.cell_delta, None, actor, reason))
+    return adjustments
 
 
 def _adjustment(event: Event, cell: Cell, amount: int, platform: str | None, actor: str, reason: str) -> Adjustment:

@@ -19,7 +19,7 @@ import structlog
 from sharetally.domain.errors import BrokerUnavailable, SharetallyError
 from sharetally.flow.jobs import marker_message, to_messages
 from sharetally.flow.sign_in import IDLE_SECONDS
-from sharetally.ports import Broker, Outbox, Queue, Schema
+from sharetally.ports import Broker, EventStore, Queue, ResponseStore, SessionStore
 
 EVERY_SECONDS = 5.0
 OVERDUE_SECONDS = 30.0
@@ -39,14 +39,16 @@ class Relay:
     def __init__(
         self,
         *,
-        outbox: Outbox,
-        schema: Schema,
+        events: EventStore,
+        responses: ResponseStore,
+        sessions: SessionStore,
         broker: Broker,
         queues: Sequence[Queue],
         every: float = EVERY_SECONDS,
     ) -> None:
-        self._outbox = outbox
-        self._schema = schema
+        self._events = events
+        self._responses = responses
+        self._sessions = sessions
         self._broker = broker
         self._queues = tuple(queue for queue in queues if queue.jobs)
         self._every = every
@@ -68,12 +70,12 @@ class Relay:
 
     async def run_once(self) -> int:
         """One round; returns how many events were sent again."""
-        if not self._broker.connected or not await self._outbox.has_unburned_older_than(OVERDUE_SECONDS):
+        if not self._broker.connected or not await self._events.has_unburned_older_than(OVERDUE_SECONDS):
             self._quiet_since.clear()
             return 0
-        now = await self._outbox.now()
+        now = await self._events.now()
         await self._broker.publish([marker_message(queue.name, now) for queue in self._queues])
-        marks = await self._outbox.marks()
+        marks = await self._events.marks()
         return sum([await self._resend_lost(queue, marks.get(queue.name), now) for queue in self._queues])
 
     async def _resend_lost(self, queue: Queue, mark: datetime | None, now: datetime) -> int:
@@ -94,7 +96,7 @@ class Relay:
 
     async def _send(self, queue: Queue, before: datetime | None) -> int:
         sent = 0
-        while refs := await self._outbox.claim(queue.jobs, before, MAX_PER_CLAIM):
+        while refs := await self._events.claim(queue.jobs, before, MAX_PER_CLAIM):
             await self._broker.publish(list(to_messages(refs)))
             sent += len(refs)
             if len(refs) < MAX_PER_CLAIM:
@@ -105,7 +107,7 @@ class Relay:
 
     async def _send_everything(self) -> None:
         for queue in self._queues:
-            now = await self._outbox.now()
+            now = await self._events.now()
             await self._send(queue, now)
 
     async def _purge(self) -> None:
@@ -113,8 +115,8 @@ class Relay:
         purged = ended = 0
         self._more_to_purge = True
         while self._more_to_purge and time.monotonic() < until:
-            answers = await self._schema.purge_responses(RESPONSE_RETENTION_SECONDS, at_most=MAX_PURGED)
-            sessions = await self._schema.purge_sessions(IDLE_SECONDS, at_most=MAX_PURGED)
+            answers = await self._responses.purge(RESPONSE_RETENTION_SECONDS, at_most=MAX_PURGED)
+            sessions = await self._sessions.purge(IDLE_SECONDS, at_most=MAX_PURGED)
             self._more_to_purge = answers == MAX_PURGED or sessions >= MAX_PURGED
             purged, ended = purged + answers, ended + sessions
         if purged or ended:

@@ -1,4 +1,7 @@
-"""The mend: every cell that is off is moved to what the ledger says, under load too, and the audit says why."""
+"""Repair: every cell with drift is changed to the value that the ledger gives, and the audit records why.
+
+A repair is safe while shares are being made and counted.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,21 @@ from sharetally.ports import Clock, ProofStore
 
 
 async def repair(
-    proofs: ProofStore,
+    proof: ProofStore,
     clock: Clock,
     *,
     actor: str,
     on_repaired: Callable[[CellProof, int], None],
     dry_run: bool = False,
 ) -> int:
-    """Look at everything and mend what is off; tells each cell and what was added. Returns how many cells."""
-    result = await proofs.verify(None, lambda _: None)
+    """Verify every content item and repair each cell that has drift; return how many cells were changed.
+
+    `on_repaired` is called with each such cell and the amount that was added to it. With `dry_run` nothing is changed.
+    """
+    result = await proof.verify(None, lambda _: None)
     repaired = 0
     for cell in result.drifted:
-        amount = -cell.drift if dry_run else await proofs.repair(cell, _audit_entry(cell, clock, actor))
+        amount = -cell.drift if dry_run else await proof.repair(cell, _audit_entry(cell, clock, actor))
         on_repaired(cell, amount)
         repaired += amount != 0
     return repaired

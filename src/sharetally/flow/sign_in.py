@@ -1,8 +1,8 @@
-"""What signs somebody in to the console: a code that is good once, and the session that it begins.
+"""Signing in to the console: a code that can be used once, and the session that it begins.
 
-A code holds for ten minutes. A session ends when its time is over, when nothing was asked with it for
-`IDLE_SECONDS`, or when somebody ends it, whichever is first. The texts of both are 256 random bits and are
-shown once; stored is their SHA-256.
+A code is valid for ten minutes. A session ends when its time is over, when it has not been used for `IDLE_SECONDS`, or
+when somebody ends it, whichever comes first. Both are 256 random bits as text that is shown once; only the SHA-256 is
+stored.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CONSOLE_SCOPES = tuple(scope for scope in SCOPES if scope != "act-as")
 
 
 def digest_of(plain: str) -> bytes:
-    """What is stored of a code or a session: their 256 random bits need no slow hash."""
+    """The digest that is stored of a code or a session; 256 random bits do not need a slow hash."""
     return hashlib.sha256(plain.encode()).digest()
 
 
 def new_sign_in_code(user_id: str, scopes: Set[str], *, session_seconds: int, now: datetime) -> tuple[str, SignInCode]:
-    """Make a code: the text to show once, and what to store; `InvalidRequest` names what cannot be."""
+    """Create a code: the text to show once, and what to store; `InvalidRequest` names the invalid argument."""
     if fault := id_fault(user_id):
         raise InvalidRequest(("user", fault))
     if not scopes or not scopes <= set(CONSOLE_SCOPES):
@@ -53,7 +53,7 @@ def new_sign_in_code(user_id: str, scopes: Set[str], *, session_seconds: int, no
 def new_session(
     user_id: str, scopes: Set[str], *, now: datetime, seconds: int = SESSION_SECONDS, name: str | None = None
 ) -> tuple[str, Session]:
-    """Make a session: the text that its cookie holds, and what to store."""
+    """Create a session: the text for its cookie, and what to store."""
     plain = secrets.token_urlsafe(32)
     session = Session(
         id=new_id(),
@@ -69,5 +69,5 @@ def new_session(
 
 
 def is_valid(session: Session, now: datetime) -> bool:
-    """Whether it has neither ended nor idled away."""
+    """Whether the session has neither expired nor been idle for too long."""
     return now < session.expires_at and now < session.seen_at + timedelta(seconds=IDLE_SECONDS)

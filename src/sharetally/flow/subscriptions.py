@@ -1,7 +1,8 @@
-"""Who follows what: a topic tells its followers its newest state, at its own pace; who is slow catches up later.
+"""Topics and followers: a topic sends its newest state to its followers at its own pace; slow followers catch up.
 
-However many follow, a state is encoded once for each form in which it leaves. Nothing here is a queue: a topic
-has a newest state, a follower that cannot take it just now remembers only of which topics it has to catch up.
+However many clients follow a topic, each state is encoded only once for each encoding in use. There are no queues: a
+topic only has its newest state, and a follower that cannot take it at the moment only remembers which topics it still
+has to catch up with.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any, TypeVar
 
 import structlog
 
-SLICE = 25  # followers told before others on the event loop have their turn
-BURST = 0.002  # seconds of telling before other threads and processes have theirs
+SLICE = 25  # followers that are updated before other tasks of the event loop get a turn
+BURST = 0.002  # seconds of sending before other threads and processes get a turn
 T = TypeVar("T")
 log = structlog.get_logger("sharetally.live")
 
 
 class Update:
-    """One state; `order` rises with each newer one of its topic."""
+    """One state of a topic; a newer state has a higher `order`."""
 
     __slots__ = ("_encoded", "order", "value")
 
@@ -31,7 +32,7 @@ class Update:
         self._encoded: dict[object, Any] = {}
 
     def encoded(self, encode: Callable[[Any], T]) -> T:
-        """The state as `encode` writes it; made once."""
+        """The state as encoded by `encode`, which is called once for each state."""
         found: T | None = self._encoded.get(encode)
         if found is None:
             found = self._encoded[encode] = encode(self.value)
@@ -39,14 +40,16 @@ class Update:
 
 
 class Topic:
-    """What can be followed: `snapshot` is all of its state, `delta` what is new since `delta` was last called.
+    """Something that clients can follow.
 
-    Without `delta` all of it is told each time. Then what changes while it is told goes at once to those whose turn
-    is still to come, and the next word is for the others.
+    `snapshot` returns the whole state; `delta` returns what has changed since the last call of `delta`. Without
+    `delta`, every update is the whole state. If the state then changes during a broadcast, the followers whose turn is
+    still to come get the new state at once, and the next broadcast brings it to the others.
 
-    The first change is told at once, then there is one word each `interval` seconds at most. Telling takes no more
-    than two thirds of the time, however many follow: after each burst of it there is a pause half as long, in which
-    the loop sleeps. Python's lock is let go then for long enough that a thread which waits for it wakes up and has it.
+    The first change is sent at once; after that, a broadcast begins every `interval` seconds at most. Sending takes no
+    more than two thirds of the time, however many clients follow: each burst is followed by a pause of half its length,
+    in which the event loop sleeps. During the pause Python's lock is free for long enough that a waiting thread wakes
+    up and gets it.
     """
 
     def __init__(
@@ -57,17 +60,17 @@ class Topic:
         self._interval = interval
         self._delta = delta
         self._changed = False
-        self._began: float | None = None  # when the last word was begun; None once the next may follow
+        self._began: float | None = None  # when the last broadcast began; None once the next one may begin
         self._pause: asyncio.TimerHandle | None = None
 
     def changed(self) -> None:
-        """There is something new."""
+        """Report that the state has changed."""
         self._changed = True
         if self._began is None:
             self._broadcast()
 
     def close(self) -> None:
-        """Nothing is told any more."""
+        """Begin no more broadcasts."""
         if self._pause is not None:
             self._pause.cancel()
 
@@ -77,7 +80,7 @@ class Topic:
         self._send_to_next((self._delta or self.snapshot)(), iter(tuple(self.followers)), 0.0)
 
     def _send_to_next(self, update: Update, rest: Iterator[Follower], spent: float) -> None:
-        """Tell the next few; `spent` seconds went into that since the last pause."""
+        """Update the next few followers; `spent` is the time in seconds spent on sending since the last pause."""
         began = perf_counter()
         if self._changed and self._delta is None:
             update = self.snapshot()
@@ -88,28 +91,26 @@ class Topic:
         spent += perf_counter() - began
         loop = asyncio.get_running_loop()
         if sent < SLICE:
-            self._schedule_next(loop, spent)
+            if self._began is not None:
+                due_in = self._began + self._interval - loop.time()
+                self._pause = loop.call_later(max(due_in, spent / 2), self._allow_next)
         elif spent < BURST:
             loop.call_soon(self._send_to_next, update, rest, spent)
         else:
             self._pause = loop.call_later(spent / 2, self._send_to_next, update, rest, 0.0)
 
-    def _schedule_next(self, loop: asyncio.AbstractEventLoop, spent: float) -> None:
-        if self._began is not None:
-            due = self._began + self._interval - loop.time()
-            self._pause = loop.call_later(max(due, spent / 2), self._start_next)
-
-    def _start_next(self) -> None:
+    def _allow_next(self) -> None:
         self._began = None
         if self._changed:
             self._broadcast()
 
 
 class Follower:
-    """One client. `put` writes what `encode` makes of a state, without waiting, or says that it cannot; `send` waits.
+    """One client.
 
-    A send that takes longer than `send_timeout` is the last: then `on_too_slow` is called, once. So is one that breaks,
-    but for an `OSError`: then the client is gone. Whatever breaks here, the others are told.
+    `put` writes an encoded state without waiting, and returns False if it cannot; `send` waits until it is written.
+    A send that takes longer than `send_timeout` is the last one: `on_too_slow` is called once. The same happens when a
+    send fails, except with an `OSError`, which means that the client has gone. No failure here affects other followers.
     """
 
     __slots__ = (
@@ -141,24 +142,24 @@ class Follower:
         self._send_timeout = send_timeout
         self._behind: dict[Topic, None] = {}
         self._catching_up: asyncio.Task[None] | None = None
-        self.on_leave = on_leave  # tells the client to come back elsewhere
-        self.topics: dict[Topic, int] = {}  # the order of what it was told last
+        self.on_leave = on_leave  # asks the client to reconnect to another process
+        self.topics: dict[Topic, int] = {}  # the order of the last state that the client got
 
     def subscribe(self, topic: Topic, known: int = -1) -> None:
-        """Follow, and be told all of it at once, unless `known` is just what there is."""
+        """Follow the topic and get its whole state at once, unless its order is `known`, which the client has."""
         snapshot = topic.snapshot()
         self.topics[topic] = known if known == snapshot.order else -1
         topic.followers[self] = None
         self.receive(topic, snapshot)
 
     def unsubscribe(self, topic: Topic) -> None:
-        """Follow no longer; repeating is fine."""
+        """Stop following the topic; a repeated call changes nothing."""
         self.topics.pop(topic, None)
         self._behind.pop(topic, None)
         topic.followers.pop(self, None)
 
     def receive(self, topic: Topic, update: Update) -> None:
-        """Be told, unless something as new was told already."""
+        """Send the update, unless the client already has a state that is at least as new."""
         known = self.topics.get(topic)
         if known is None or update.order <= known:
             return
@@ -175,10 +176,10 @@ class Follower:
             return self._put(update.encoded(self._encode))
         except Exception:
             log.exception("live_client_failed")
-            return False  # `send` may still do
+            return False  # `send` may still succeed
 
     async def close(self) -> None:
-        """Follow nothing any more."""
+        """Stop following all topics."""
         for topic in tuple(self.topics):
             self.unsubscribe(topic)
         if self._catching_up is not None:
@@ -186,26 +187,24 @@ class Follower:
             await asyncio.wait({self._catching_up})
 
     async def _catch_up(self) -> None:
-        """One after the other, each as it stands when its turn comes."""
+        """Send the topics that are behind, one after another, each with its state at that moment."""
         try:
             while self._behind:
                 topic = next(iter(self._behind))
                 del self._behind[topic]
-                await self._send_snapshot(topic, topic.snapshot())
+                snapshot, known = topic.snapshot(), self.topics.get(topic)
+                if known is None or snapshot.order <= known:
+                    continue
+                async with asyncio.timeout(self._send_timeout):
+                    await self._send(snapshot)
+                if topic in self.topics:  # the client may have subscribed again with a newer state
+                    self.topics[topic] = max(self.topics[topic], snapshot.order)
         except TimeoutError:
             self._on_too_slow()
-            return None  # and stays caught up in this: nothing more is written
+            return None  # `_catching_up` stays set, so nothing more is written
         except OSError:
-            return None  # the client is gone; whoever reads from it hears so
+            return None  # the client has gone, which its reader notices by itself
         except Exception:
             log.exception("live_client_failed")
             return self._on_too_slow()
         self._catching_up = None
-
-    async def _send_snapshot(self, topic: Topic, snapshot: Update) -> None:
-        known = self.topics.get(topic)
-        if known is not None and snapshot.order > known:
-            async with asyncio.timeout(self._send_timeout):
-                await self._send(snapshot)
-            if topic in self.topics:  # and it may have joined anew, knowing more
-                self.topics[topic] = max(self.topics[topic], snapshot.order)

@@ -1,7 +1,8 @@
-"""A look at everything, as `sharetally verify` takes it, for whoever asks the service: one at a time.
+"""Verification runs on request: `sharetally verify` for callers of the service, one run at a time.
 
-Who asks while a look goes on in this process waits for that one. While it goes on in another process nobody
-waits: its outcome is noted, and all processes read it. A look goes on when nobody waits for it any more.
+Callers that arrive during a run in this process wait for the result of that run. While another process is running
+one, nobody waits: the result is stored, and every process can read it. A run continues even if all its callers have
+gone.
 """
 
 from __future__ import annotations
@@ -16,55 +17,56 @@ import structlog
 from sharetally.domain.errors import Conflict, SharetallyError, Unavailable
 from sharetally.domain.proof import VerificationResult, VerificationRun
 from sharetally.flow.retry import retry_transaction
-from sharetally.ports import ProofStore
+from sharetally.ports import ProofStore, VerificationRunStore
 
-LEASE_SECONDS = 60.0  # how long others wait for a process that died over a look
+LEASE_SECONDS = 60.0  # after a process has died during a run, others can begin one this much later
 log = structlog.get_logger("sharetally.verify")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerificationReport:
-    """What a look found, as it was noted, and the cells that are off."""
+    """The run as it was stored, and its result with the cells that have drift."""
 
     run: VerificationRun
     result: VerificationResult
 
 
 class VerificationRunner:
-    """Takes looks in a task of its own, `run`."""
+    """Performs verification runs in its own task, `run`."""
 
-    def __init__(self, proofs: ProofStore) -> None:
-        self._proofs = proofs
+    def __init__(self, *, proof: ProofStore, runs: VerificationRunStore) -> None:
+        self._proof = proof
+        self._runs = runs
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[VerificationReport]] = []
 
     async def verify(self) -> VerificationReport:
-        """What a look finds that ends after this call began; `Conflict` while another process looks."""
+        """The report of a run that ends after this call began; `Conflict` while another process is verifying."""
         future: asyncio.Future[VerificationReport] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._wanted.set()
         return await future
 
     async def last_run(self) -> VerificationRun | None:
-        """The last look of any process."""
-        return await self._proofs.last_run()
+        """The last verification run of any process."""
+        return await self._runs.last()
 
     async def run(self) -> None:
-        """Look whenever somebody waits, until cancelled."""
+        """Perform a verification run whenever a caller waits for one, until cancelled."""
         try:
             while True:
                 await self._wanted.wait()
                 self._wanted.clear()
                 await self._serve_waiting()
         finally:
-            self._resolve(Unavailable("the service ends"))
+            self._resolve(Unavailable("the service is shutting down"))
 
     async def _serve_waiting(self) -> None:
         try:
             outcome: VerificationReport | Exception = await self._verify()
         except SharetallyError as error:
             outcome = error
-        except Exception as error:  # who waits is told, and the next one gets a look of their own
+        except Exception as error:  # it is passed to those who wait, and the next caller gets a new run
             log.exception("verification_failed")
             outcome = error
         self._resolve(outcome)
@@ -80,30 +82,30 @@ class VerificationRunner:
                 future.set_exception(outcome)
 
     async def _verify(self) -> VerificationReport:
-        if not await retry_transaction(lambda: self._proofs.extend_run_lease(LEASE_SECONDS)):
-            raise Conflict("another process looks just now; GET /operation/status will have what it finds")
+        if not await retry_transaction(lambda: self._runs.extend_lease(LEASE_SECONDS)):
+            raise Conflict("another process is verifying; GET /operation/status will show its result")
         lease = asyncio.create_task(self._extend_lease())
         try:
-            return await verify_all(self._proofs)
+            return await verify_all(self._proof, self._runs)
         finally:
             lease.cancel()
-            with suppress(SharetallyError):  # then it ends by itself
-                await self._proofs.extend_run_lease(0, renew=True)
+            with suppress(SharetallyError):  # the lease then expires by itself
+                await self._runs.extend_lease(0, renew=True)
 
     async def _extend_lease(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 4)
             try:
-                await self._proofs.extend_run_lease(LEASE_SECONDS, renew=True)
+                await self._runs.extend_lease(LEASE_SECONDS, renew=True)
             except SharetallyError:
                 continue
             except Exception:
                 log.exception("verification_hold_failed")
 
 
-async def verify_all(proofs: ProofStore) -> VerificationReport:
-    """Look at everything, and note what was found."""
+async def verify_all(proof: ProofStore, runs: VerificationRunStore) -> VerificationReport:
+    """Verify every content item and store the run."""
     began = time.monotonic()
-    result = await proofs.verify(None, lambda _: None)
+    result = await proof.verify(None, lambda _: None)
     seconds = time.monotonic() - began
-    return VerificationReport(run=await retry_transaction(lambda: proofs.record_run(result, seconds)), result=result)
+    return VerificationReport(run=await retry_transaction(lambda: runs.record(result, seconds)), result=result)

@@ -22,7 +22,7 @@ import structlog
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.errors import BrokerUnavailable, SharetallyError, TransientConflict, Unavailable
 from sharetally.flow.jobs import parse_marker
-from sharetally.ports import Broker, Delivery, Meter, Outbox, Queue, Subscription
+from sharetally.ports import Broker, Delivery, EventStore, Meter, Queue, Subscription
 
 PREFETCH = 200  # in hand at most
 MAX_JOBS = 5_000
@@ -92,14 +92,14 @@ class Worker(Generic[T]):
         self,
         *,
         broker: Broker,
-        outbox: Outbox,
+        events: EventStore,
         consumer: Consumer[T],
         meter: Meter,
         silence: float = SILENCE_SECONDS,
     ) -> None:
         self._silence = silence
         self._broker = broker
-        self._outbox = outbox
+        self._events = events
         self._consumer: Consumer[T] = consumer
         self._meter = meter
 
@@ -145,7 +145,7 @@ class Worker(Generic[T]):
         for start in range(0, len(jobs), MAX_JOBS):
             await self._handle(jobs[start : start + MAX_JOBS], stop)
         if marks:
-            await self._retry_transient(lambda: self._outbox.mark(self._consumer.queue.name, max(marks)), stop)
+            await self._retry_transient(lambda: self._events.mark(self._consumer.queue.name, max(marks)), stop)
 
     async def _decode(self, subscription: Subscription, delivery: Delivery) -> list[T]:
         try:

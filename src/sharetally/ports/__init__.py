@@ -1,17 +1,19 @@
-"""What the flow needs from the world: Protocols and the values that cross them.
+"""The interfaces between the flow and everything outside it: Protocols, and the values that cross them.
 
-Each method says what success and failure are and what a repeated call does. Implementations are in
-`adapters/`; one contract suite per port runs over all of them. `ledger` writes, `outbox` waits, `read_store`
-answers and proves, `analytics` is what people look at, `database` is all of these; `broker` carries jobs, `channel`
-newest counts; `cache`, `clock`, `meter`, `platform` and `stop` are what else the flow uses.
+One file per port. Each method states success, failure and what a repeated call does. The implementations are in
+`adapters/`; one contract suite per port runs over all of them. `database` has `ledger`'s transactions and one store per
+feature; `broker` carries jobs, `channel` the newest counts.
 """
 
 from sharetally.ports.analytics import AnalyticsStore, GroupBy, RollupFilter, RollupSum, TopContent
+from sharetally.ports.audit import AuditFilter, AuditStore
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 from sharetally.ports.cache import Cache
 from sharetally.ports.channel import Channel, Listener
 from sharetally.ports.clock import Clock
-from sharetally.ports.database import ApiKey, Database, KeyStore, Schema
+from sharetally.ports.content_items import ContentItemStore
+from sharetally.ports.counts import CountStore, PlatformStatus
+from sharetally.ports.database import Database
 from sharetally.ports.deliveries import (
     Claimed,
     DeliveryBacklog,
@@ -23,6 +25,8 @@ from sharetally.ports.deliveries import (
     NewDelivery,
     Target,
 )
+from sharetally.ports.events import Backlog, BacklogReport, EventRef, EventStore, ParkedEvent
+from sharetally.ports.keys import ApiKey, KeyStore
 from sharetally.ports.ledger import (
     CountedBatch,
     IdempotencyKey,
@@ -34,6 +38,7 @@ from sharetally.ports.ledger import (
     Transaction,
     Writes,
 )
+from sharetally.ports.links import LinkFilter, LinkStore, LinkTarget
 from sharetally.ports.meter import Meter
 from sharetally.ports.outbound import (
     AddressRefused,
@@ -45,18 +50,22 @@ from sharetally.ports.outbound import (
     OutboundResponse,
     ResponseTooLarge,
 )
-from sharetally.ports.outbox import Backlog, BacklogReport, EventRef, Outbox, ParkedEvent
 from sharetally.ports.platform import Platform
+from sharetally.ports.proof import ProofStore
 from sharetally.ports.quota import Grant, Leases, Usage
-from sharetally.ports.read_store import AuditFilter, LinkFilter, LinkTarget, PlatformStatus, ProofStore, ReadStore
+from sharetally.ports.responses import ResponseStore
+from sharetally.ports.schema import Schema
 from sharetally.ports.sessions import Session, SessionStore, SignInCode
+from sharetally.ports.shares import ShareStore
 from sharetally.ports.stop import Stop
+from sharetally.ports.verification_runs import VerificationRunStore
 
 __all__ = [
     "AddressRefused",
     "AnalyticsStore",
     "ApiKey",
     "AuditFilter",
+    "AuditStore",
     "Backlog",
     "BacklogReport",
     "Broker",
@@ -65,6 +74,8 @@ __all__ = [
     "Claimed",
     "Clock",
     "ConnectFailed",
+    "ContentItemStore",
+    "CountStore",
     "CountedBatch",
     "Database",
     "Delivery",
@@ -75,6 +86,7 @@ __all__ = [
     "Due",
     "DueGate",
     "EventRef",
+    "EventStore",
     "ExchangeFailed",
     "ExchangeTimedOut",
     "FeedMessage",
@@ -86,6 +98,7 @@ __all__ = [
     "Leases",
     "Ledger",
     "LinkFilter",
+    "LinkStore",
     "LinkTarget",
     "Listener",
     "LockSet",
@@ -96,20 +109,20 @@ __all__ = [
     "Outbound",
     "OutboundError",
     "OutboundResponse",
-    "Outbox",
     "ParkedEvent",
     "Platform",
     "PlatformStatus",
     "ProofStore",
     "Queue",
     "QueueState",
-    "ReadStore",
+    "ResponseStore",
     "ResponseTooLarge",
     "RollupFilter",
     "RollupSum",
     "Schema",
     "Session",
     "SessionStore",
+    "ShareStore",
     "SignInCode",
     "Stop",
     "StoredResponse",
@@ -119,5 +132,6 @@ __all__ = [
     "Total",
     "Transaction",
     "Usage",
+    "VerificationRunStore",
     "Writes",
 ]

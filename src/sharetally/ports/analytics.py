@@ -1,21 +1,22 @@
-"""What people look at: shares over time, the most shared, contents with their titles. Nothing here counts."""
+"""The store of analytics: shares over time and the most shared content items, summed from rollups.
+
+The counting transaction moves rollups; this store only reads them, without a lock. Each method may raise `Unavailable`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from sharetally.domain.calendar import Grid
-from sharetally.domain.content import ContentRef
 from sharetally.domain.content_details import ContentDetails
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollupFilter:
-    """Which rollups; None does not filter. `start` is included, `end` is not."""
+    """Selects rollups; a field that is None selects all. `start` is inclusive, `end` is exclusive."""
 
     start: datetime
     end: datetime
@@ -25,7 +26,7 @@ class RollupFilter:
 
 
 class GroupBy(StrEnum):
-    """What rollups are told apart by."""
+    """The column that rollups are grouped by."""
 
     CHANNEL = "channel"
     EVIDENCE = "evidence"
@@ -33,9 +34,9 @@ class GroupBy(StrEnum):
 
 
 class RollupSum(NamedTuple):
-    """What one group made and withdrew in one bucket, by the bucket's stretch and number (see `Grid`).
+    """The shares that one group made and withdrew in one bucket, which its period and number identify (see `Grid`).
 
-    `name` is None for all groups that are not told apart.
+    `name` is None for the sum of all groups that are not listed on their own.
     """
 
     period: int
@@ -46,7 +47,7 @@ class RollupSum(NamedTuple):
 
 
 class TopContent(NamedTuple):
-    """What a content made and withdrew in the time asked for."""
+    """A content item with the shares that it made and withdrew in the requested time."""
 
     details: ContentDetails
     made: int
@@ -54,31 +55,17 @@ class TopContent(NamedTuple):
 
 
 class AnalyticsStore(Protocol):
-    """Shares over time, and contents by name; nothing here takes a lock but `describe`."""
+    """Sums of rollups, read only."""
 
     async def over_time(
         self, criteria: RollupFilter, grid: Grid, by: GroupBy | None, *, at_most: int
     ) -> list[RollupSum]:
-        """Sums by bucket and group, from one snapshot, only those that are not zero.
+        """Sums by bucket and group, from one snapshot; buckets without any share are left out.
 
-        The `at_most` groups that made most are told apart, the others are one.
+        The `at_most` groups that made the most shares are listed on their own, all others as one group.
         """
         ...
 
     async def top(self, criteria: RollupFilter, *, limit: int) -> list[TopContent]:
-        """Contents by made - withdrawn, largest first."""
-        ...
-
-    async def describe(self, details: ContentDetails) -> ContentDetails:
-        """Keep what is told of a content, in place of what was; repeating changes the time only."""
-        ...
-
-    async def details(self, contents: Sequence[ContentRef]) -> list[ContentDetails]:
-        """In the order asked; of a content that nobody knows there is no more than its name."""
-        ...
-
-    async def contents(
-        self, *, begin: str, words: Sequence[str], content_type: str | None, limit: int, after: ContentRef | None
-    ) -> list[ContentDetails]:
-        """Known contents whose id begins so, or whose title has each of the words, by type and id after `after`."""
+        """At most `limit` content items by made - withdrawn, largest first."""
         ...

@@ -1,93 +1,107 @@
-"""All that a database adapter implements: the parts, API keys, sessions and the schema."""
+"""The database: transactions, and one store per feature.
+
+Everything that belongs to one commit happens within `transaction()` (see `ports/ledger`). All else is a method of a
+store, each in a transaction or snapshot of its own. A constructor takes the stores that it uses, not the database.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from sharetally.ports.analytics import AnalyticsStore
+from sharetally.ports.audit import AuditStore
+from sharetally.ports.content_items import ContentItemStore
+from sharetally.ports.counts import CountStore
 from sharetally.ports.deliveries import DeliveryStore
+from sharetally.ports.events import EventStore
+from sharetally.ports.keys import KeyStore
 from sharetally.ports.ledger import Ledger
-from sharetally.ports.outbox import Outbox
-from sharetally.ports.read_store import ProofStore, ReadStore
+from sharetally.ports.links import LinkStore
+from sharetally.ports.proof import ProofStore
+from sharetally.ports.responses import ResponseStore
+from sharetally.ports.schema import Schema
 from sharetally.ports.sessions import SessionStore
+from sharetally.ports.shares import ShareStore
+from sharetally.ports.verification_runs import VerificationRunStore
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ApiKey:
-    """A server's key as stored: the key itself is only known as its SHA-256."""
+class Database(Ledger, Protocol):
+    """Transactions, and the stores over the same connections."""
 
-    id: UUID
-    name: str
-    digest: bytes
-    scopes: frozenset[str]
-    created_at: datetime
-    revoked_at: datetime | None = None
-    last_used_at: datetime | None = None
-
-
-class KeyStore(Protocol):
-    """API keys."""
-
-    async def add_key(self, key: ApiKey) -> None:
-        """Store a new key.
-
-        `Conflict` while another active key has its name, `TransientConflict` if one was just created.
-        """
+    @property
+    def shares(self) -> ShareStore:
+        """Share records."""
         ...
 
-    async def keys(self) -> list[ApiKey]:
-        """All keys, newest first, revoked ones included."""
+    @property
+    def links(self) -> LinkStore:
+        """Share links."""
         ...
 
-    async def key_by_digest(self, digest: bytes) -> ApiKey | None:
-        """The key with this SHA-256, revoked or not."""
+    @property
+    def counts(self) -> CountStore:
+        """Counts of content items."""
         ...
 
-    async def key(self, key_id: UUID) -> ApiKey | None:
-        """One key, revoked or not."""
+    @property
+    def audit(self) -> AuditStore:
+        """The audit trail."""
         ...
 
-    async def record_use(self, key_ids: Collection[UUID], *, at_most_every: float) -> None:
-        """Note that these keys are in use, unless that was noted within so many seconds."""
+    @property
+    def keys(self) -> KeyStore:
+        """API keys."""
         ...
 
-    async def revoke_key(self, key_id: UUID) -> bool:
-        """Revoke; False if there is no such key. Repeating keeps the first time."""
+    @property
+    def sessions(self) -> SessionStore:
+        """Console sessions and sign-in codes."""
         ...
 
-
-class Schema(Protocol):
-    """The schema of the database."""
-
-    async def revision(self) -> str | None:
-        """The revision that the database stands at, None before the first."""
+    @property
+    def responses(self) -> ResponseStore:
+        """Responses by Idempotency-Key."""
         ...
 
-    async def purge_responses(self, older_than_seconds: float, *, at_most: int) -> int:
-        """Forget stored answers of Idempotency-Keys that are older, that many in one go; return how many."""
+    @property
+    def events(self) -> EventStore:
+        """Pending and parked events."""
         ...
 
-    async def purge_sessions(self, idle_seconds: float, *, at_most: int) -> int:
-        """Forget codes and sessions that have expired or idled for longer, so many of each; return how many."""
+    @property
+    def proof(self) -> ProofStore:
+        """The proof of counts."""
         ...
 
+    @property
+    def verification_runs(self) -> VerificationRunStore:
+        """Full verifications."""
+        ...
 
-class Database(Ledger, Outbox, ReadStore, ProofStore, AnalyticsStore, KeyStore, SessionStore, Schema, Protocol):
-    """All of it: what a database adapter implements."""
+    @property
+    def analytics(self) -> AnalyticsStore:
+        """Shares over time."""
+        ...
+
+    @property
+    def content_items(self) -> ContentItemStore:
+        """Details of content items."""
+        ...
 
     @property
     def deliveries(self) -> DeliveryStore:
-        """What leaves for the outside world."""
+        """Deliveries to the outside world."""
+        ...
+
+    @property
+    def schema(self) -> Schema:
+        """The schema."""
         ...
 
     async def open(self) -> None:
-        """Connect; `Unavailable` when nobody answers."""
+        """Connect; `Unavailable` if the server does not answer."""
         ...
 
     async def close(self) -> None:
-        """Give every connection back; repeating is fine."""
+        """Close every connection; repeating is fine."""
         ...

@@ -189,7 +189,7 @@ class DeliveryStore(Protocol):
         """Dead and unknown deliveries, newest first."""
         ...
 
-    async def stuck_delivery(self, delivery_id: UUID) -> Delivery | None:
+    async def stuck_by_id(self, delivery_id: UUID) -> Delivery | None:
         """One of them."""
         ...
 

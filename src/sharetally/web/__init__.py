@@ -1,12 +1,14 @@
-"""HTTP: the only place that knows methods, paths and status codes. Imports the flow, never the adapters.
+"""HTTP: the only place that knows methods, paths and status codes. It imports the flow, never the adapters.
 
-A request, in the order of the rooms:
+The parts, in the order in which a request passes them:
 
-    serving/    the server: connections, processes, and how they end
-    app.py      from a request to an endpoint and back; table.py names all of them
-    auth/       who asks, and how often they may
-    schemas/    what goes in and out, as types; decoding.py reads it, responses.py and problems.py say it
-    endpoints/  what each path does, by what services.py holds
-    live/       counts as they move
-    documents/  the API described
+    serving/      the server: connections, processes, and how they end
+    app.py        from a request to a handler and back; routing.py finds the endpoint, decoding.py reads query and body
+    auth/         who the caller is, and how often they may write
+    endpoint.py   what an endpoint and a request are; fields.py and parameters.py have the types that they share
+    api/          one package per feature: routes, bodies and handlers side by side; its __init__.py lists them all
+    responses.py  what goes back; problems.py renders errors
+    live/         counts, sent again whenever they change
+    pages/        what people and browsers load: documents, the widget, the console
+    documents/    the OpenAPI and AsyncAPI documents
 """

@@ -1,9 +1,9 @@
-"""The application: from a request to an endpoint and back, errors as problems.
+"""The application: from a request to a handler and back, with errors as problems.
 
-    find the endpoint -> who asks -> may they -> their quota -> path, query, body -> handler -> answer
+    find the endpoint -> authenticate -> authorise -> spend quota -> decode path, query and body -> handler -> response
 
-Pure ASGI: one layer for trusted proxies and one for CORS stand around it (see `wiring_http.py`). Every answer
-carries `X-Content-Type-Options` and `X-Request-Id`; that id stands in the log, in the audit and in the job that counts.
+Pure ASGI; `wiring_http.py` wraps it in one layer for trusted proxies and one for CORS. Every response carries
+`X-Content-Type-Options` and `X-Request-Id`. That id is also in the log, in the audit, and in the job that counts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -26,173 +26,162 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, NotFound, Rejected, SharetallyError
-from sharetally.web.auth.quota import HeaderFields, rate_limit_fields
+from sharetally.web.auth.authenticator import Authenticator
+from sharetally.web.auth.quota import HeaderFields, Quota, rate_limit_fields
 from sharetally.web.decoding import decode_body, decode_query, read_body
-from sharetally.web.endpoint import Access, Endpoint, Request
+from sharetally.web.endpoint import Access, AnyEndpoint, AnyQuery, NoBody, Request, Services
+from sharetally.web.live.credentials import LiveCounts
 from sharetally.web.live.websocket import reject_handshake, serve_live
 from sharetally.web.network import address_block, client_address
-from sharetally.web.paths import base_path, decode_segments, mounted_paths, raw_path
 from sharetally.web.problems import problem
 from sharetally.web.responses import NOSNIFF, Response, StreamingResponse
-from sharetally.web.router import Router
-from sharetally.web.schemas.shares import NoQuery
-from sharetally.web.services import Services
+from sharetally.web.routing import Router, base_path, decode_segments, mounted_paths, raw_path
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-ROUTE_CACHE_SIZE = 4096  # paths whose endpoint is known again: what is asked for is mostly asked for often
+ROUTE_CACHE_SIZE = 4096  # paths whose endpoint is remembered: most requests are for paths that were requested before
 MAX_CACHED_PATH = 256
 LIVE_PATH = "/live"
 LAST_WRITE_SECONDS = 5.0
-# `structlog` puts what has such a name into every line that is told meanwhile; `bind_contextvars` would look the
-# name up for each request.
+# structlog adds a variable with this prefix to every log line; `bind_contextvars` would look the name up per request.
 _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}requestId")
-ANONYMOUS_ACCESS = frozenset({Access.PUBLIC, Access.OPERATORS, Access.CONSOLE})  # who asks is not looked at
+_NO_BODY = NoBody()
+_ANY_QUERY = AnyQuery()
 log = structlog.get_logger("sharetally.web")
 
 
-class Application:
-    """ASGI: `endpoints` over HTTP and live counts over WebSocket, served with `services`."""
+class _Bound(NamedTuple):
+    """An endpoint's handler with its service, and the decoder of its body, if it takes one."""
 
-    def __init__(self, services: Services, endpoints: Sequence[Endpoint]) -> None:
-        self._services = services
+    handle: Callable[[Request[Any, Any, Any]], Awaitable[Response | StreamingResponse]]
+    decoder: msgspec.json.Decoder[Any] | None
+
+
+class Application:
+    """ASGI: `endpoints` over HTTP and live counts over WebSocket. Each handler is bound to its service once, here."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[AnyEndpoint],
+        services: Services,
+        *,
+        authenticator: Authenticator,
+        quota: Quota,
+        root_path: str,
+        public_counts: bool,
+    ) -> None:
+        self._live_counts = services[LiveCounts]
+        self._authenticator = authenticator
+        self._quota = quota
+        self._root_path = root_path
+        self._public_counts = public_counts
         self._router = Router(endpoints)
         self._find_cached = lru_cache(maxsize=ROUTE_CACHE_SIZE)(self._find)
-        kinds = {id(each.body): each.body for each in endpoints if each.body is not None}
-        self._decoders = {key: msgspec.json.Decoder(kind) for key, kind in kinds.items()}
+        self._bound = {
+            each: _Bound(
+                partial(each.handler, services[each.service]), msgspec.json.Decoder(each.body) if each.body else None
+            )
+            for each in endpoints
+        }
         self._log: structlog.typing.FilteringBoundLogger | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        headers = _headers(scope)
+        request_id = _request_id(headers)
+        root_path = base_path(scope, self._root_path)
         if scope["type"] == "websocket":
-            return await self._websocket(scope, receive, send)
+            return await self._websocket(scope, receive, send, root_path=root_path, request_id=request_id)
         started_at = time.perf_counter()
-        context = _RequestContext(scope, receive)
-        reset_token = _REQUEST_ID.set(context.request_id)
+        reset_token = _REQUEST_ID.set(request_id)
+        quota_fields: HeaderFields = ()
+        response: Response | StreamingResponse
         try:
-            response = await self._respond(context)
-            if isinstance(response, StreamingResponse):
-                await _stream(context, send, response)
-            else:
-                await _send(send, response, context.request_id, head=scope["method"] == "HEAD")
+            try:
+                encoded_path = raw_path(scope)
+                find = self._find_cached if len(encoded_path) <= MAX_CACHED_PATH else self._find
+                endpoint, path = find(scope["method"], encoded_path, scope.get("root_path", ""))
+                caller = await self._authorize(endpoint, scope)
+                if endpoint.writes and caller is not None:
+                    quota_fields = await self._spend_quota(caller, scope)
+                handle, decoder = self._bound[endpoint]
+                raw_body = (
+                    await read_body(receive, endpoint.max_body, headers.get("content-length")) if decoder else b""
+                )
+                response = await handle(
+                    Request(
+                        optional_caller=caller,
+                        path=path,
+                        query=_ANY_QUERY
+                        if endpoint.query is AnyQuery
+                        else decode_query(scope["query_string"], endpoint.query),
+                        body=decode_body(raw_body, decoder) if decoder else _NO_BODY,
+                        raw_body=raw_body,
+                        headers=headers,
+                        request_id=request_id,
+                        root_path=root_path,
+                        route=f"{endpoint.method}\n{endpoint.path}",
+                        scope=scope,
+                    )
+                )
+            except Exception as error:
+                if not isinstance(error, SharetallyError):
+                    log.exception("broken")
+                elif not isinstance(error, Rejected):
+                    log.warning("failed", reason=error.detail, kind=type(error).__name__)
+                response = problem(error, root_path=root_path, request_id=request_id)
+            own_fields = (*quota_fields, ("x-request-id", request_id))
+            await _send(scope, receive, send, response._replace(headers=(*response.headers, *own_fields)))
             if self._logs_requests():
                 _log_request(scope, response, time.perf_counter() - started_at)
         finally:
             _REQUEST_ID.reset(reset_token)
 
     def _logs_requests(self) -> bool:
-        """Whether requests are logged; the level is as it was set when the first one came."""
+        """Whether requests are logged; the level is that of the first request."""
         if self._log is None:
             self._log = log.bind()
         return self._log.is_enabled_for(logging.INFO)
 
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The one path that speaks WebSocket."""
-        services = self._services_at_mount(scope)
-        paths = mounted_paths(raw_path(scope), scope.get("root_path", ""), self._services.url_policy.root_path)
-        request_id = _request_id(_headers(scope))
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send, *, root_path: str, request_id: str) -> None:
+        """Serve the one path that speaks WebSocket."""
+        paths = mounted_paths(raw_path(scope), scope.get("root_path", ""), self._root_path)
         if LIVE_PATH in paths:
-            return await serve_live(services, scope, receive, send, request_id=request_id)
+            return await serve_live(self._live_counts, scope, receive, send, root_path=root_path, request_id=request_id)
         await receive()
-        missing = problem(NotFound("no such path"), root_path=services.url_policy.root_path, request_id=request_id)
+        missing = problem(NotFound("no such path"), root_path=root_path, request_id=request_id)
         await reject_handshake(scope, send, missing)
 
-    async def _respond(self, context: _RequestContext) -> Response | StreamingResponse:
-        services = self._services_at_mount(context.scope)
-        try:
-            response = await self._handle(context, services)
-        except Exception as error:
-            if not isinstance(error, SharetallyError):
-                log.exception("broken")
-            elif not isinstance(error, Rejected):
-                log.warning("failed", reason=error.detail, kind=type(error).__name__)
-            response = problem(error, root_path=services.url_policy.root_path, request_id=context.request_id)
-        return (
-            response._replace(headers=response.headers + context.quota_headers) if context.quota_headers else response
-        )
-
-    def _services_at_mount(self, scope: Scope) -> Services:
-        """The parts, with our own addresses as they are where a host application mounted us."""
-        url_policy = self._services.url_policy
-        if url_policy.root_path or not scope.get("root_path"):
-            return self._services
-        return replace(self._services, url_policy=replace(url_policy, root_path=base_path(scope, url_policy.root_path)))
-
-    async def _handle(self, context: _RequestContext, services: Services) -> Response | StreamingResponse:
-        scope = context.scope
-        encoded_path = raw_path(scope)
-        find = self._find_cached if len(encoded_path) <= MAX_CACHED_PATH else self._find
-        endpoint, path = find(scope["method"], encoded_path, scope.get("root_path", ""))
-        caller = await self._authorize(endpoint, scope)
-        if endpoint.writes and caller is not None:
-            context.quota_headers = await self._spend_quota(caller, scope)
-        raw = await _read_body(context, endpoint)
-        request = Request(
-            optional_caller=caller,
-            path=path,
-            query=decode_query(scope["query_string"], endpoint.query or NoQuery)
-            if _rejects_unknown_query(endpoint)
-            else None,
-            body=decode_body(raw, self._decoders[id(endpoint.body)]) if endpoint.body else None,
-            raw_body=raw,
-            headers=context.headers,
-            request_id=context.request_id,
-            endpoint=endpoint,
-            scope=scope,
-        )
-        return await endpoint.handler(services, request)
-
-    def _find(self, method: str, encoded_path: bytes | str, mounted: str) -> tuple[Endpoint, Mapping[str, str]]:
-        *other_paths, last_path = mounted_paths(encoded_path, mounted, self._services.url_policy.root_path)
+    def _find(self, method: str, encoded_path: bytes | str, mount_path: str) -> tuple[AnyEndpoint, msgspec.Struct]:
+        *other_paths, last_path = mounted_paths(encoded_path, mount_path, self._root_path)
         for path in other_paths:
             with suppress(NotFound):
                 return self._router.find(method, decode_segments(path))
         return self._router.find(method, decode_segments(last_path))
 
-    async def _authorize(self, endpoint: Endpoint, scope: Scope) -> Caller | None:
-        """Who asks, if they may; anybody where the endpoint is public."""
-        access = endpoint.access
-        if access is Access.COUNTS and self._services.public_counts:
-            return await self._services.authenticator.authenticate_if_present(scope)
-        if access in ANONYMOUS_ACCESS:
-            return None
-        caller = await self._services.authenticator.authenticate(scope)
-        if access is not Access.SIGNED_OR_VISITOR and not access.scopes and is_visitor(caller.user_id):
+    async def _authorize(self, endpoint: AnyEndpoint, scope: Scope) -> Caller | None:
+        """The caller, if they may use the endpoint; None where nobody needs to say who they are."""
+        match endpoint.access:
+            case Access.PUBLIC | Access.OPERATORS | Access.CONSOLE:
+                return None
+            case Access.PUBLIC_COUNTS if self._public_counts:
+                return await self._authenticator.authenticate_if_present(scope)
+        caller = await self._authenticator.authenticate(scope)
+        if endpoint.scopes:
+            if not any(caller.may(each) for each in endpoint.scopes):
+                raise Forbidden(f"this needs the scope {' or '.join(endpoint.scopes)}")
+        elif endpoint.access is not Access.VISITORS_TOO and is_visitor(caller.user_id):
             raise Forbidden("visitors without an account share, and nothing else")
-        if access.scopes and not any(caller.may(scope) for scope in access.scopes):
-            raise Forbidden(f"this needs the scope {' or '.join(access.scopes)}")
         return caller
 
     async def _spend_quota(self, caller: Caller, scope: Scope) -> HeaderFields:
-        """A visitor spends what their address may: new visitors cost nothing."""
+        """Spend one write. A visitor spends the quota of their address, because new visitors cost nothing."""
         address = f"address:{address_block(client_address(scope))}" if is_visitor(caller.user_id) else None
-        state = await self._services.quota.spend(address or caller.user_id)
+        state = await self._quota.spend(address or caller.user_id)
         return () if state is None else rate_limit_fields(state)
 
 
-class _RequestContext:
-    """One request on its way; `quota_headers` is what its quota says in the answer."""
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.headers = _headers(scope)
-        self.request_id = _request_id(self.headers)
-        self.quota_headers: HeaderFields = ()
-
-
-async def _read_body(context: _RequestContext, endpoint: Endpoint) -> bytes:
-    if endpoint.body is None:
-        return b""
-    return await read_body(context.receive, endpoint.max_body, context.headers.get("content-length"))
-
-
-def _rejects_unknown_query(endpoint: Endpoint) -> bool:
-    """A short address is followed whatever others hang on to it, like `?utm_source=…`."""
-    return endpoint.access is not Access.PUBLIC and endpoint.access is not Access.OPERATORS
-
-
 def _headers(scope: Scope) -> dict[str, str]:
-    """By name; one that came several times is a list (RFC 9110, 5.3)."""
+    """The headers by name; one that was sent several times is a list (RFC 9110, 5.3)."""
     combined: dict[str, str] = {}
     for raw, value in scope["headers"]:
         name, text = raw.decode("latin-1"), value.decode("latin-1")
@@ -201,40 +190,35 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
+    """The caller's id if it is acceptable, else 32 hex digits.
+
+    A third of those are the time in milliseconds, so that the index in the audit grows at its end.
+    """
     sent = headers.get("x-request-id")
-    return sent if sent is not None and REQUEST_ID_PATTERN.fullmatch(sent) else _new_request_id()
-
-
-def _new_request_id() -> str:
-    """32 hex digits, a third of them the time in milliseconds: their index in the audit grows at its end."""
+    if sent is not None and REQUEST_ID_PATTERN.fullmatch(sent):
+        return sent
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
-async def _stream(context: _RequestContext, send: Send, response: StreamingResponse) -> None:
-    """Start, let the answer write itself, end; whoever does not read the end is cut off."""
-    headers = [*_encode_headers(response.headers), NOSNIFF, (b"x-request-id", context.request_id.encode())]
+async def _send(scope: Scope, receive: Receive, send: Send, response: Response | StreamingResponse) -> None:
+    """Send the response; to HEAD without its body. A streaming client that does not read the end is cut off."""
+    headers = [*((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers), NOSNIFF]
+    is_head = scope["method"] == "HEAD"
+    if isinstance(response, Response):
+        if response.status not in (204, 304):
+            headers.append((b"content-length", str(len(response.body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        return await send({"type": "http.response.body", "body": b"" if is_head else response.body})
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
 
     async def write(part: bytes) -> None:
         await send({"type": "http.response.body", "body": part, "more_body": True})
 
-    if context.scope["method"] != "HEAD":
-        await response.write(context.receive, write)
+    if not is_head:
+        await response.write(receive, write)
     with suppress(TimeoutError):
         async with asyncio.timeout(LAST_WRITE_SECONDS):
             await send({"type": "http.response.body", "body": b""})
-
-
-def _encode_headers(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-
-
-async def _send(send: Send, response: Response, request_id: str, *, head: bool) -> None:
-    headers = [*_encode_headers(response.headers), NOSNIFF, (b"x-request-id", request_id.encode())]
-    if response.status not in (204, 304):
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else response.body})
 
 
 def _log_request(scope: Scope, response: Response | StreamingResponse, seconds: float) -> None:

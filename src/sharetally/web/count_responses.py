@@ -1,24 +1,50 @@
-"""A count as it is answered, kept to be answered again: a version of a content's count never changes."""
+"""The body of a count, and a cache of encoded responses: the count of one version never changes."""
+
+# ruff: noqa: N815
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
+from sharetally.web.fields import ResponseModel, ShareCount, UtcDateTime
 from sharetally.web.responses import Response, json_response
-from sharetally.web.schemas.counts import Breakdown, CountBody
 
 CAPACITY = 4096
+Cells = dict[str, Annotated[int, Meta(ge=1)]]
+
+
+class Breakdown(ResponseModel, frozen=True):
+    """Cells that are not zero; of channels and campaigns the 50 largest and `other`."""
+
+    evidence: Cells
+    channel: Cells
+    campaign: Cells
+
+
+class CountBody(ResponseModel, frozen=True):
+    """A content's count; `version` rises with every change, `asOf` is the time of the last one."""
+
+    contentType: str
+    contentId: str
+    shareCount: ShareCount
+    breakdown: Breakdown
+    version: Annotated[int, Meta(ge=0)]
+    asOf: UtcDateTime | None
 
 
 class CountResponseCache:
-    """The answers of the contents that were asked for, bounded: all are forgotten when there are too many."""
+    """The encoded response of each content item that was requested; when there are too many, all are forgotten."""
 
     def __init__(self, *, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._cached: dict[ContentRef, tuple[int, Response]] = {}
 
     def response(self, count: Count) -> Response:
-        """The answer that tells this count; its first header is the type, the others are about caching."""
+        """The response with this count; its first header is the media type, the others are about caching."""
         cached = self._cached.get(count.content)
         if cached is not None and cached[0] == count.version:
             return cached[1]

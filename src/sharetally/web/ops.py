@@ -48,14 +48,14 @@ class Health:
 
     def __init__(
         self,
-        database: Schema,
+        schema: Schema,
         broker: Broker,
         cache: Cache,
         *,
         known_revision: Callable[[str], bool],
         ahead: Callable[[str], bool],
     ) -> None:
-        self._database = database
+        self._schema = schema
         self._broker = broker
         self._cache = cache
         self._known_revision = known_revision
@@ -82,7 +82,7 @@ class Health:
         return True, {"status": "ok" if healthy else "degraded", "checks": checks}
 
     async def _check_database(self) -> Report:
-        in_time, revision = await _within_timeout(self._database.revision())
+        in_time, revision = await _within_timeout(self._schema.revision())
         if not in_time:
             return _down("does not answer")
         if revision is None:

@@ -45,8 +45,9 @@ STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
     }
 )
 MEDIA_TYPE = "application/problem+json"
-_RETRY_ADVICE = "the request may still have taken effect; repeat it after Retry-After, a write with the "
-"same Idempotency-Key"
+_RETRY_ADVICE = (
+    "the request may still have taken effect; repeat it after Retry-After, a write with the same Idempotency-Key"
+)
 
 
 def problem(error: Exception, *, root_path: str, request_id: str) -> Response:

@@ -1,1 +1,1 @@
-"""Pictures of pages for the documentation: narrow and wide, light and dark. `make pictures` takes them anew."""
+"""Pictures of pages for the documentation: narrow and wide, light and dark. `make pictures` takes new ones."""

@@ -47,7 +47,7 @@ def views(site: Site) -> Iterator[tuple[str, str]]:
 
 
 async def there(page: Page) -> None:
-    """Everything that was asked for is there."""
+    """Everything that was requested has arrived."""
     await expect(page.get_by_role("heading").first).to_be_visible()
     await expect(page.get_by_label("Loading")).to_have_count(0)
     await page.evaluate("document.fonts.ready.then(() => new Promise(requestAnimationFrame))")

@@ -52,7 +52,7 @@ async def fill(site: Site) -> None:
 
 
 def requests() -> Iterator[tuple[str, str, Any, str]]:
-    """What people share: the first contents the most."""
+    """The content items that people share; the first ones are shared most."""
     for person in range(PEOPLE):
         for place, (kind, name) in enumerate(CONTENTS):
             if RNG.random() < 0.9 / (place + 1):
@@ -133,4 +133,4 @@ async def park(site: Site) -> None:
             ("ep-112", "no such record"),
         ):
             (event,) = await insert_shares(db, record(content=ContentRef(type="video", id=name), user_id="reader-7"))
-            await db.park(event.id, reason)
+            await db.events.park(event.id, reason)

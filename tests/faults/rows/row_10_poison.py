@@ -27,7 +27,7 @@ UNKNOWN_CONTENT = {"jobId": str(UUID(int=7)), "contentType": "video", "contentId
 FOREIGN = {**UNKNOWN_CONTENT, "jobId": "in-1", "shareId": "s-1", "userId": "zoe", "timestamp": "2026-11-20T20:00:00Z"}
 JSON = "share_created"
 
-# Routing key and body, and how many pieces of it are buried.
+# Routing key and body, and how many rejected pieces it becomes.
 _INSIDE: tuple[tuple[str, bytes, int], ...] = (
     (JSON, b"\x00\xff neither JSON nor text", 1),
     (JSON, json.dumps(UNKNOWN_CONTENT).encode(), 1),
@@ -39,7 +39,7 @@ _INSIDE: tuple[tuple[str, bytes, int], ...] = (
     ("share_deleted", b"[]", 0),
     ("mark.count", b'{"mark": "yesterday"}', 1),
 )
-# The message's type and body: buried, or parked.
+# The message's type and body: rejected, or parked.
 _REJECTED: tuple[tuple[str, bytes], ...] = (
     (JSON, b"not JSON"),
     (JSON, b"[1, 2, 3]"),

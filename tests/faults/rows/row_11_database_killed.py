@@ -52,7 +52,7 @@ async def _server(harness: FaultHarness, times: int) -> None:
 
 
 async def _serves(system: System) -> None:
-    """Nobody had to be started again: each comes back by itself."""
+    """Nothing had to be restarted: each role recovers by itself."""
     await asyncio.gather(*(role.ready() for role in system.roles))
 
 

@@ -72,7 +72,7 @@ async def _server(harness: FaultHarness) -> None:
 
 
 async def rows_locked(url: str) -> None:
-    """The hot content's records and total: of whoever shares it, and of whoever counts."""
+    """The records and the total of the hot content item, which sharing and counting need."""
     async with open_tables(url) as tables, transaction(tables, "START TRANSACTION"):
         for table in ("share_records", "share_totals"):
             await tables.rows(f"SELECT * FROM {table} {HOT_ROWS}")

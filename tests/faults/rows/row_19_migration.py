@@ -33,7 +33,7 @@ async def perform(harness: FaultHarness) -> None:
 
 
 async def _migrate(harness: FaultHarness, system: System, new: str) -> None:
-    """From here on commands are of the new version; between the two nobody may look."""
+    """From here on, commands are of the new version; `verify` may not run in between."""
     async with harness.pause_verification():
         system.set_environment(PYTHONPATH=new)
         said = await system.cli("migrate")

@@ -96,7 +96,7 @@ def _below(content: Content, now: Versions, announced: Versions) -> bool:
 
 
 def _hold(harness: FaultHarness, before: Expected, stands: Expected) -> None:
-    """All that was answered before the backup began, as it was; and nothing that was never asked for."""
+    """Everything answered before the backup began is unchanged, and there is nothing that was never requested."""
     asked = harness.promises.expected
     kinds: tuple[tuple[str, Rows, Rows, Rows], ...] = (
         ("record", before.records, stands.records, asked.records),
@@ -110,7 +110,7 @@ def _hold(harness: FaultHarness, before: Expected, stands: Expected) -> None:
 
 
 def _go_on_from(harness: FaultHarness, stands: Expected) -> None:
-    """What stands now is what is promised; the rest was lost with the time after the backup."""
+    """From now on, the present state is what is promised; the rest was lost with the time after the backup."""
     harness.promises.expected = stands
     harness.promises.tally.uncertain.clear()
     cells = stands.cells()

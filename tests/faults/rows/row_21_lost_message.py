@@ -39,7 +39,7 @@ async def perform(harness: FaultHarness) -> None:
 
 
 async def steal_messages(broker: str) -> set[UUID]:
-    """Consume beside the workers, acknowledge, and forget; return the ids of the jobs."""
+    """Consume next to the workers, acknowledge, and discard; return the ids of the jobs."""
     enough, taken = asyncio.Event(), list[AbstractIncomingMessage]()
 
     async def throw_away(message: AbstractIncomingMessage) -> None:

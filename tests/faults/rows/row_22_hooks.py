@@ -54,7 +54,7 @@ def _installed(packages: Path) -> Path:
 
 
 async def _round(harness: FaultHarness, system: System, number: int) -> None:
-    """All at once; who is rude stands in the midst of the others."""
+    """Send all at once; those with a faulty hook are in the middle of the others."""
     users = [f"neighbour-{place}" for place in range(NEIGHBOURS)]
     for place in (100, 300):
         users[place:place] = [SLOW, RAISING]

@@ -40,7 +40,7 @@ async def perform(harness: FaultHarness) -> None:
 
 
 async def _wait_until_counted(system: System) -> list[Content]:
-    """Contents of the first load, of which the second knows nothing."""
+    """The content items of the first load, which the second does not use."""
     async with open_tables(system.database) as tables:
         totals = await tables.rows("SELECT content_type, content_id FROM share_totals ORDER BY shares DESC LIMIT 200")
     return [(kind, name) for kind, name in totals if _PLAIN.fullmatch(name) and (kind, name) != HOT][:CONTENTS]
@@ -56,7 +56,7 @@ async def _corrupt_counts(system: System, contents: list[Content]) -> Drift:
 
 
 async def _moved(tables: Tables, kind: str, name: str) -> Drift:
-    """Whoever asks for an exact total of the hot one must not be told a wrong one: its total is left alone."""
+    """A request for the exact total of the hot one must not get a wrong one, so its total is left alone."""
     one = f"content_type = '{kind}' AND content_id = '{name}'"
     cell = f"{one} AND dimension = 'evidence' AND value = 'declared'"
     bucket = f"{one} AND channel = 'twitter' AND evidence = 'declared'"

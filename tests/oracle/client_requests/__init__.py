@@ -1,5 +1,5 @@
-"""What a client may want, one file per thing: the request, what the contract answers, and what then stands.
+"""The requests of clients, one file per kind: the request, the answers by contract, and the state afterwards.
 
-A wish is made against what stands (`Expected`) at the moment before it is sent. `Write` and `Read` in `operation.py`
-are the two shapes; `share`, `link` and `correct` write, `read` reads.
+A request is created for the state (`Expected`) at the moment before it is sent. `WriteOperation` and
+`ReadOperation` in `client_request.py` are the two shapes; `share`, `link` and `correct` write, `read` reads.
 """

@@ -1,7 +1,7 @@
-"""The two shapes of a wish. Both know their request and hold the answer against the contract.
+"""The two shapes of a client's request. Both know their request and check the answer against the contract.
 
-No operation concerns rows (`keys`) whose state is uncertain. A `WriteOperation` also says what it does to
-which sum (`deltas`), and enters itself into what is expected once it is known to have happened.
+No operation concerns rows (`keys`) whose state is uncertain. A `WriteOperation` also knows how it changes which sum
+(`deltas`), and enters itself into what is expected once it is known to have happened.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Operation(ABC):
 
 
 class WriteOperation(Operation):
-    """A wish that may change something."""
+    """A request that may change something."""
 
     deltas: Mapping[Hashable, int] = {}
 

@@ -11,7 +11,7 @@ from tests.oracle.expected import Correction, Expected
 
 
 class Correct(WriteOperation):
-    """POST …/adjustments for one content; what already stands under the job id counts no second time."""
+    """POST …/adjustments for one content item; an adjustment whose job id exists already does not count again."""
 
     name = "correct"
 

@@ -16,7 +16,7 @@ from tests.oracle.expected import Content, Expected
 
 
 class ReadOperation(Operation):
-    """A wish that changes nothing."""
+    """A request that changes nothing."""
 
     @abstractmethod
     def begin(self, bounds: Bounds, stack: ExitStack) -> Callable[[Response], str | None]:

@@ -1,1 +1,1 @@
-"""What may be asked of the service, a file per subject: the request, what is promised, and what then stands."""
+"""The possible requests, one file per subject: the request, what is promised, and the state afterwards."""

@@ -1,4 +1,4 @@
-"""A wish: what is sent, and what the contract promises to whoever sends it to what stands."""
+"""A request: what is sent, and what the contract promises to the caller in the present state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.rules.model import Content, Model, Request
 from tests.web.api import HttpResponse
 
-# the first is asked for most, so that what happens meets what happened
+# the first is used most, so that requests meet the results of others
 USERS = st.sampled_from(["anna", "anna", "anna", "bert"])
 CONTENTS = st.sampled_from([0, 0, 0, 1])
 PLATFORMS = st.sampled_from(["twitter", "twitter", "facebook"])
@@ -71,7 +71,7 @@ class Operation:
 
     @abstractmethod
     def apply(self, model: Model, request: Request, response: HttpResponse) -> ExpectedResponse:
-        """Enter it into the model; `response` only tells the ids that the service made."""
+        """Enter it into the model; `response` is used only for the ids that the service created."""
 
 
 def expected_response(operation: Operation, request: Request, model: Model, response: HttpResponse) -> ExpectedResponse:
@@ -89,7 +89,7 @@ def expected_response(operation: Operation, request: Request, model: Model, resp
 
 
 def request_for(operation: Operation, model: Model) -> Request | None:
-    """The request with its key, which is nobody else's."""
+    """The request with its key, which no other request has."""
     request = operation.request(model)
     return replace(request, key=f"{model.name}-{operation.key}") if request and operation.key else request
 

@@ -35,7 +35,7 @@ class Line:
     job: str | None
 
     def job_id(self, model: Model) -> str | None:
-        """A job id that is nobody else's."""
+        """A job id that no other request has."""
         return f"{model.name}-{self.job}" if self.job else None
 
     def body(self, model: Model) -> dict[str, object]:
@@ -46,7 +46,7 @@ class Line:
         return {"operation": operation, "amount": abs(self.amount), "reason": self.reason, **labels, **job}
 
     def item(self, model: Model) -> Correction:
-        """As it stands in the ledger."""
+        """The adjustment as it is in the ledger."""
         return Correction(
             content=model.contents[self.content],
             amount=self.amount,

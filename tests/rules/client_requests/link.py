@@ -59,7 +59,7 @@ class CreateLink(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class _OnLink(Operation):
-    """A wish about the link that was made as the `place`-th."""
+    """A request about the link that was created as number `place`."""
 
     place: int
 
@@ -72,7 +72,7 @@ class _OnLink(Operation):
         return Request(user=self.user, scope=scope, method=method, target=f"/share-links/{link_id}", body=body)
 
     def held(self, model: Model, request: Request) -> tuple[str, Link] | None:
-        """The link, if it is there for whoever asks."""
+        """The link, if it exists for the caller."""
         link_id = request.target.rpartition("/")[2]
         link = model.links[link_id]
         return (link_id, link) if link.live and self.user in (link.user, ADMIN) else None

@@ -29,7 +29,7 @@ ACTIONS = {"success": "reshared", "withdrawn": "revived"}
 
 @dataclass(frozen=True, kw_only=True)
 class _OfContent(Operation):
-    """A wish about a user's shares of a content; `by_video` takes the route that videos have of their own."""
+    """A request about a user's shares of a content item; `by_video` uses the routes for videos."""
 
     content: int
     by_video: bool = False
@@ -128,7 +128,7 @@ class Retry(_OfContent):
 
 
 def audited(model: Model, key: Key, action: str, *, actor: str | None = None) -> None:
-    """A line about a record, as it stands now."""
+    """An audit line about a record as it is now."""
     content, platform, user = key
     model.audit.append((content, (action, user, actor or user, platform, model.records[key].status)))
 

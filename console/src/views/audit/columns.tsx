@@ -1,4 +1,4 @@
-/** A line of the audit in a table: on the audit's own page, and beside a content. */
+/** The columns of an audit table: on the audit's own page, and on the page of a content. */
 
 import type { ResponseBody } from "../../api/client";
 import type { Column } from "../../components/table";
@@ -7,7 +7,7 @@ import { Badge, ContentLink, NoValue, Timestamp } from "../../components/values"
 export type Line = ResponseBody<"/audit">["items"][number];
 export const lineId = ({ id }: Line): string => id;
 
-/** `to` leads to the life of the line's record. */
+/** `to` returns the URL of the history of a line's record. */
 export function columns(to: (line: Line) => string, withContent = true): readonly Column<Line>[] {
   const content: Column<Line> = {
     head: "Content",
@@ -21,7 +21,7 @@ export function columns(to: (line: Line) => string, withContent = true): readonl
       cell: (line) => (
         <a class="row-link" href={to(line)}>
           <Timestamp at={line.at} />
-          <span class="hidden">, the life of its record</span>
+          <span class="hidden">, the history of its record</span>
         </a>
       ),
     },

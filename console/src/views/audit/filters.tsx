@@ -1,4 +1,4 @@
-/** The audit's filter: every field of it stands in the address. */
+/** The filter of the audit; all its fields are in the URL. */
 
 import { useState } from "preact/hooks";
 import type { ViewQuery } from "../../view-query";
@@ -7,7 +7,7 @@ import { Field, Select } from "../../components/field";
 import { Icon } from "../../components/icon";
 import { useDebouncedText } from "../../debounced-text";
 
-/** The fields, as `GET /audit` and its export name them. */
+/** The fields, named as in `GET /audit` and its export. */
 export const FIELDS = [
   "contentType",
   "contentId",
@@ -50,11 +50,11 @@ export function filterOf(query: Readonly<Record<string, string>>): Filter {
 export function Filters({ address: { query, go } }: { address: ViewQuery }) {
   const filter = filterOf(query);
   const used = FIELDS.filter((field) => filter[field]).length;
-  const [open, show] = useState(used > 0);
+  const [open, setOpen] = useState(used > 0);
   const set = (field: string) => (value: string) => go({ [field]: value, after: null });
   return (
     <div class="audit-filters">
-      <button type="button" class="button small filter-toggle" aria-expanded={open} onClick={() => show(!open)}>
+      <button type="button" class="button small filter-toggle" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name="sliders" />
         Filter{used > 0 && ` (${used})`}
       </button>
@@ -109,7 +109,7 @@ function SearchField({ label, value, set }: SearchFieldProps) {
   return <Field type="search" label={label} value={text} change={type} max={160} />;
 }
 
-/** A time here, told to the service with the offset that holds then. While its year is typed it is no time yet. */
+/** A local time, sent with the offset from UTC at that time; a year that is still being typed is not sent. */
 function Moment({ label, value, set }: SearchFieldProps) {
   const at = new Date(value ?? NaN);
   const shown = Number.isNaN(at.getTime()) ? "" : localRfc3339(at).slice(0, 16);

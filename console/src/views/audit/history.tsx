@@ -1,4 +1,4 @@
-/** The whole life of one record, oldest first. */
+/** The complete history of one record, oldest entry first. */
 
 import { useQuery } from "../../api/query";
 import { moment } from "../../locale";
@@ -12,7 +12,7 @@ import { Subject } from "./subject";
 export function RecordHistory({ recordId, close }: { recordId: string; close: () => void }) {
   const { data, problem, refetch } = useQuery("/audit/records/{recordId}", { path: { recordId } });
   return (
-    <Dialog title="The life of a record" sheet close={close}>
+    <Dialog title="The history of a record" sheet close={close}>
       <p class="life-id soft">
         <code>{recordId}</code>
         <CopyButton text={recordId} label="Copy the record's id" />
@@ -22,7 +22,7 @@ export function RecordHistory({ recordId, close }: { recordId: string; close: ()
       {data && (
         <>
           <Subject life={data} />
-          <ol class="life" aria-label="What happened">
+          <ol class="life" aria-label="Changes">
             {data.entries.map((entry) => (
               <HistoryEntry key={entry.id} entry={entry} />
             ))}

@@ -1,4 +1,4 @@
-/** The audit: who did what, filtered, page by page; a row opens the whole life of its record. */
+/** The audit: who did what, filtered, page by page; a row opens the history of its record. */
 
 import { useLocation, useRoute } from "preact-iso/router";
 import { useViewQuery } from "../../view-query";
@@ -28,7 +28,7 @@ export function Audit() {
   const list = (fields: Record<string, string | null> = {}) => view("audit", { ...query, ...fields });
   const recordId = params["recordId"];
   return (
-    <Page title="Audit" place="audit" actions={<Export filter={filter} />}>
+    <Page title="Audit" pageId="audit" actions={<Export filter={filter} />}>
       <Card label="Audit">
         <Filters address={here} />
         {problem ? (
@@ -46,7 +46,7 @@ export function Audit() {
               rows={data?.items}
               id={lineId}
               stale={loading}
-              bones={12}
+              skeletonRows={12}
             />
             {data && (
               <Paging

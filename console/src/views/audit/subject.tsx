@@ -1,4 +1,4 @@
-/** What the life is of, as it stands now: a share, a link, or a correction. */
+/** The subject of a history in its current state: a share, a link, or a correction. */
 
 import type { ComponentChildren } from "preact";
 import type { ResponseBody } from "../../api/client";
@@ -26,7 +26,7 @@ function ofShare(record: NonNullable<RecordHistory["record"]>): readonly Fact[] 
     ["Share of", <ContentLink type={record.contentType} id={record.contentId} />],
     ["On", record.platform],
     ["By", <bdi>{record.userId}</bdi>],
-    ["Stands", <Badge word={record.status} />],
+    ["Status", <Badge word={record.status} />],
     ["Evidence", record.evidence],
     ["Attempts", count(record.attemptCount)],
     ["Last shared", record.lastSharedAt && moment(new Date(record.lastSharedAt))],

@@ -1,4 +1,4 @@
-/** What a count is made of: by evidence, channel and campaign. */
+/** The breakdown of a count by evidence, channel and campaign. */
 
 import type { ResponseBody } from "../../api/client";
 import { colours } from "../../chart/colours";

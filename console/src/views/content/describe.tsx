@@ -1,4 +1,4 @@
-/** Tell a content's title, picture and address; what is left empty is forgotten. */
+/** A dialog that sets the title, picture and URL of a content; an empty field removes the value. */
 
 import { useState } from "preact/hooks";
 import { callApi, type ResponseBody } from "../../api/client";
@@ -22,8 +22,8 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
       close();
     });
   return (
-    <Dialog title="What people are shown" close={close}>
-      <Form action={action} word="Save" cancel={close} submit={() => void save()}>
+    <Dialog title="Content details" close={close}>
+      <Form action={action} submitLabel="Save" cancel={close} submit={() => void save()}>
         <Field label="Title" value={title} change={setTitle} max={300} focus />
         <Field
           label="Picture"
@@ -32,7 +32,7 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
           change={setImage}
           max={2048}
           placeholder="https://…"
-          help="The address of a picture; the console shows those over https."
+          help="The URL of a picture; the console shows only https pictures."
         />
         <Field
           label="Address"
@@ -41,7 +41,7 @@ export function Describe({ item, close, done }: { item: Item; close: () => void;
           change={setUrl}
           max={2048}
           placeholder={(item.urlSource === "settings" && item.url) || "https://…"}
-          help="Where it lives. Without one, CONTENT_URLS decides."
+          help="The page of the content. Default: the URL from CONTENT_URLS."
         />
       </Form>
     </Dialog>

@@ -1,4 +1,4 @@
-/** One content: its count as it moves, what it is made of, when it came, who shared it, and the proof. */
+/** One content: its live count, the breakdown, the shares over time, who shared it, and the proof. */
 
 import { useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
@@ -26,7 +26,7 @@ export function Content() {
   const contentId = params["contentId"] ?? "";
   const path = { contentType, contentId };
   const hasScope = useHasScope();
-  const [editing, edit] = useState(false);
+  const [editing, setEditing] = useState(false);
   const item = useQuery("/content/{contentType}/{contentId}", { path });
   const read = useQuery("/share-links/count/{contentType}/{contentId}", { path }, REFRESH);
   const live = useLiveCount(contentType, contentId);
@@ -43,7 +43,7 @@ export function Content() {
         <>
           {item.data?.url && (
             <a class="button" href={item.data.url} target="_blank" rel="noreferrer">
-              <Icon name="outside" />
+              <Icon name="external" />
               Open
             </a>
           )}
@@ -54,7 +54,7 @@ export function Content() {
             </a>
           )}
           {hasScope("admin") && item.data && (
-            <button type="button" class="button" onClick={() => edit(true)}>
+            <button type="button" class="button" onClick={() => setEditing(true)}>
               <Icon name="edit" />
               Edit
             </button>
@@ -81,7 +81,7 @@ export function Content() {
       <Breakdown known={known} />
       {hasScope("analytics") && <Timeline contentType={contentType} contentId={contentId} />}
       {hasScope("audit") && <Sharers contentType={contentType} contentId={contentId} version={known?.version} />}
-      {editing && item.data && <Describe item={item.data} close={() => edit(false)} done={item.refetch} />}
+      {editing && item.data && <Describe item={item.data} close={() => setEditing(false)} done={item.refetch} />}
     </Page>
   );
 }

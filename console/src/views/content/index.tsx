@@ -1,4 +1,4 @@
-/** Content: find one by the begin of its id or words of its title. */
+/** Content: search by the beginning of an id, or by words of a title. */
 
 import { useViewQuery } from "../../view-query";
 import { useQuery } from "../../api/query";
@@ -67,7 +67,7 @@ export function Contents() {
             value={words}
             change={type}
             max={200}
-            placeholder="Begin of an id, or words of a title"
+            placeholder="Beginning of an id, or words of a title"
             focus
           />
           <Field type="search" label="Type" value={kind} change={typeKind} max={32} placeholder="video" />
@@ -98,13 +98,13 @@ function Nothing({ searching }: { searching: boolean }) {
   if (searching) {
     return (
       <Empty icon="search" title="No such content">
-        An id is found by its exact begin, a title by its words in any case.
+        Enter the beginning of an id, in its exact case, or words of a title, in any case.
       </Empty>
     );
   }
   return (
     <Empty icon="content" title="Nothing was shared yet">
-      Contents appear here with their first share, or when their title is told with <code>PUT /content/…</code>.
+      Contents appear here with their first share, or once their title is set with <code>PUT /content/…</code>.
     </Empty>
   );
 }

@@ -1,14 +1,14 @@
-/** A content's picture, or the place where it would be. */
+/** The picture of a content, or a placeholder. */
 
 import { useState } from "preact/hooks";
 import { Icon } from "../../components/icon";
 
 export function Picture({ image, large = false }: { image: string | null; large?: boolean }) {
-  const [failed, fail] = useState("");
+  const [failedImage, setFailedImage] = useState("");
   return (
     <span class={large ? "picture large" : "picture"}>
-      {image && image !== failed ? (
-        <img src={image} alt="" loading="lazy" referrerpolicy="no-referrer" onError={() => fail(image)} />
+      {image && image !== failedImage ? (
+        <img src={image} alt="" loading="lazy" referrerpolicy="no-referrer" onError={() => setFailedImage(image)} />
       ) : (
         <Icon name="content" />
       )}

@@ -1,4 +1,4 @@
-/** The proof of one content: counted + waiting = ledger, in one snapshot, cell by cell if one wants to see. */
+/** The proof of one content from one snapshot: counted + waiting = ledger, also for each cell. */
 
 import { useQuery } from "../../api/query";
 import { count, difference, moment } from "../../locale";
@@ -15,7 +15,7 @@ export function Proof({ path }: { path: { contentType: string; contentId: string
       class={loading && data ? "proof stale" : "proof"}
       aside={
         <button type="button" class="button small" disabled={loading} onClick={refetch}>
-          <Icon name="again" />
+          <Icon name="retry" />
           Prove again
         </button>
       }

@@ -1,4 +1,4 @@
-/** Who shared a content: the newest lines of its audit, with the way to all of them. */
+/** Who shared a content: the newest lines of its audit, with a link to all of them. */
 
 import { useEffect } from "preact/hooks";
 import { useQuery } from "../../api/query";
@@ -36,7 +36,7 @@ export function Sharers({
           columns={columns((line) => view(["audit", line.recordId]), false)}
           rows={data?.items}
           id={lineId}
-          bones={5}
+          skeletonRows={5}
         />
       )}
     </Card>

@@ -49,7 +49,7 @@ export function Timeline({ contentType, contentId }: { contentType: string; cont
       aside={
         <div class="actions">
           <Choice
-            label="Told apart by"
+            label="Split by"
             value={groupBy}
             options={GROUPS}
             change={(by) => go({ by: by === "channel" ? "" : by })}
@@ -73,7 +73,7 @@ export function Timeline({ contentType, contentId }: { contentType: string; cont
               series={chartData.series}
               formatTime={formatTime}
               all={word}
-              empty="Nothing was shared in this time."
+              empty="Nothing was shared in this period."
             />
             <p class="chart-foot soft">
               {count(data!.total.made)} made, {count(data!.total.withdrawn)} withdrawn · {timezone}
@@ -81,7 +81,7 @@ export function Timeline({ contentType, contentId }: { contentType: string; cont
           </>
         ) : (
           <div class="chart empty">
-            <p class="soft">Nothing was shared in this time.</p>
+            <p class="soft">Nothing was shared in this period.</p>
           </div>
         ))}
     </Card>

@@ -1,4 +1,4 @@
-/** The question before jobs are replayed or discarded. */
+/** The confirmation before jobs are replayed or discarded. */
 
 import { useState } from "preact/hooks";
 import { callApi } from "../../api/client";
@@ -32,19 +32,19 @@ export function Decide({ decision, ids, close, done }: Props) {
     <Dialog title={decision === "replay" ? `Replay ${jobs}?` : `Discard ${jobs}?`} close={close}>
       <Form
         action={action}
-        word={decision === "replay" ? "Replay" : "Discard"}
+        submitLabel={decision === "replay" ? "Replay" : "Discard"}
         danger={decision === "discard"}
-        off={decision === "discard" && !reason.trim()}
+        submitDisabled={decision === "discard" && !reason.trim()}
         cancel={close}
         submit={() => void decide()}
       >
         {decision === "replay" ? (
-          <p>They become pending again and are sent. However often that happens, each counts once.</p>
+          <p>They become pending again and are sent. However often you replay a job, it counts once.</p>
         ) : (
           <>
             <p>
-              They will never be counted. A correction with your name and reason takes their place in the ledger, so
-              that the proof still holds. This cannot be undone.
+              They will never be counted. A correction with your name and your reason replaces them in the ledger, so that
+              the proof still holds. This cannot be undone.
             </p>
             <Field label="Reason" value={reason} change={setReason} required lines={2} max={500} focus />
           </>

@@ -1,4 +1,4 @@
-/** One dead letter: why it is here, what it would do, and what it says. */
+/** One dead letter: why it was parked, its effect on the count, and its payload. */
 
 import { useQuery } from "../../api/query";
 import type { ResponseBody } from "../../api/client";
@@ -42,7 +42,7 @@ export function DeadLetter({ id, close, decide }: Props) {
               Discard
             </button>
             <button type="button" class="button strong" onClick={() => decide("replay", id)}>
-              <Icon name="again" />
+              <Icon name="retry" />
               Replay
             </button>
           </div>
@@ -67,7 +67,7 @@ function Facts({ job }: { job: Job }) {
           </dd>
         </>
       )}
-      <dt>Does</dt>
+      <dt>Effect</dt>
       <dd>{describeEffect(job)}</dd>
       {job.userId && (
         <>
@@ -99,13 +99,13 @@ function Facts({ job }: { job: Job }) {
       )}
       <dt>Attempts</dt>
       <dd>{job.attempts}</dd>
-      <dt>Written</dt>
+      <dt>Created</dt>
       <dd>{moment(new Date(job.createdAt))}</dd>
     </dl>
   );
 }
 
-/** What it would do to the count, in words. */
+/** The effect of the job on the count, in words. */
 function describeEffect({ delta, moved, from, to, platform }: Job): string {
   const effects = [delta ? `${difference(delta)} to the count` : ""];
   if (from && to) effects.push(`moves ${moved} from ${cell(from)} to ${cell(to)}`);
@@ -117,7 +117,7 @@ function describeEffect({ delta, moved, from, to, platform }: Job): string {
 const cell = ({ evidence, channelId, campaignId }: NonNullable<Job["to"]>): string =>
   [evidence, channelId, campaignId].filter(Boolean).join(" · ");
 
-/** JSON with its lines broken; a job from another service has its name in a line before. */
+/** The payload as indented JSON; the payload of an external job begins with a line that contains its name. */
 function formatPayload(payload: string): string {
   const [, name = "", body = payload] = /^([a-z_]+\n)?([^]*)$/.exec(payload) ?? [];
   try {

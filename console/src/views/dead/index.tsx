@@ -1,4 +1,4 @@
-/** Dead letters: what could not be counted or posted, why, and what to do with it: one, or many. */
+/** Dead letters: the jobs that could not be counted or posted, why, and the actions on one or many of them. */
 
 import { useState } from "preact/hooks";
 import { useLocation, useRoute } from "preact-iso/router";
@@ -30,61 +30,61 @@ export function Dead() {
   const { data, problem, loading, refetch } = useQuery("/dead", {
     query: { startingAfter: query["after"] ?? null, pageSize: PAGE },
   });
-  const [picked, pick] = useState<ReadonlySet<string>>(new Set());
-  const [decision, decide] = useState<{ decision: Decision; ids: readonly string[] }>();
-  const [outcomes, tell] = useState<readonly Outcome[]>([]);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [decision, setDecision] = useState<{ decision: Decision; ids: readonly string[] }>();
+  const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const list = (fields: Record<string, string | null> = {}) => view("dead", { ...query, ...fields });
-  const pickedHere = data?.items.filter(({ id }) => picked.has(id)).map(idOf) ?? [];
+  const selectedHere = data?.items.filter(({ id }) => selected.has(id)).map(idOf) ?? [];
   const done = (results: readonly Outcome[]) => {
-    tell(results);
-    pick(new Set());
-    decide(undefined);
+    setOutcomes(results);
+    setSelected(new Set());
+    setDecision(undefined);
     refetch();
     if (params["id"]) route(list());
   };
   return (
     <Page
       title="Dead letters"
-      place="dead"
-      lead="Jobs that were set aside. Until you decide, they stay in the proof: nothing is lost."
+      pageId="dead"
+      lead="Jobs that were parked. They stay in the proof until you decide, so nothing is lost."
       actions={
         hasScope("admin") && (
           <>
             <button
               type="button"
               class="button"
-              disabled={!pickedHere.length}
-              onClick={() => decide({ decision: "discard", ids: pickedHere })}
+              disabled={!selectedHere.length}
+              onClick={() => setDecision({ decision: "discard", ids: selectedHere })}
             >
               <Icon name="trash" />
-              Discard {pickedHere.length || ""}
+              Discard {selectedHere.length || ""}
             </button>
             <button
               type="button"
               class="button strong"
-              disabled={!pickedHere.length}
-              onClick={() => decide({ decision: "replay", ids: pickedHere })}
+              disabled={!selectedHere.length}
+              onClick={() => setDecision({ decision: "replay", ids: selectedHere })}
             >
-              <Icon name="again" />
-              Replay {pickedHere.length || ""}
+              <Icon name="retry" />
+              Replay {selectedHere.length || ""}
             </button>
           </>
         )
       }
     >
-      {outcomes.length > 0 && <Outcomes outcomes={outcomes} close={() => tell([])} />}
+      {outcomes.length > 0 && <Outcomes outcomes={outcomes} close={() => setOutcomes([])} />}
       <Card label="Dead letters">
         {problem ? (
           <ProblemNotice problem={problem} retry={refetch} />
         ) : data?.items.length === 0 ? (
           <Empty icon="check" title="No dead letters">
-            Every job was done, or is on its way.
+            Every job has been processed or is on its way.
           </Empty>
         ) : (
           <>
             <Table
               label="Dead letters"
-              columns={columns(data?.items ?? [], picked, pick, query)}
+              columns={columns(data?.items ?? [], selected, setSelected, query)}
               rows={data?.items}
               id={idOf}
               stale={loading}
@@ -104,41 +104,41 @@ export function Dead() {
         <DeadLetter
           id={params["id"]}
           close={() => route(list())}
-          decide={(wanted, id) => decide({ decision: wanted, ids: [id] })}
+          decide={(wanted, id) => setDecision({ decision: wanted, ids: [id] })}
         />
       )}
-      {decision && <Decide {...decision} close={() => decide(undefined)} done={done} />}
+      {decision && <Decide {...decision} close={() => setDecision(undefined)} done={done} />}
     </Page>
   );
 }
 
 function columns(
   shown: readonly Job[],
-  picked: ReadonlySet<string>,
-  pick: (picked: ReadonlySet<string>) => void,
+  selected: ReadonlySet<string>,
+  select: (selected: ReadonlySet<string>) => void,
   query: Readonly<Record<string, string>>,
 ): readonly Column<Job>[] {
-  const all = shown.length > 0 && shown.every(({ id }) => picked.has(id));
+  const all = shown.length > 0 && shown.every(({ id }) => selected.has(id));
   const toggle = (id: string) => {
-    const next = new Set(picked);
+    const next = new Set(selected);
     if (!next.delete(id)) next.add(id);
-    pick(next);
+    select(next);
   };
   return [
     {
-      head: "Pick",
+      head: "Select",
       as: "pick",
       title: (
         <input
           type="checkbox"
-          aria-label="Pick all on this page"
+          aria-label="Select all on this page"
           checked={all}
-          onChange={() => pick(new Set(all ? [] : shown.map(idOf)))}
+          onChange={() => select(new Set(all ? [] : shown.map(idOf)))}
         />
       ),
       cell: ({ id }) => (
         <span class="above">
-          <input type="checkbox" aria-label={`Pick ${id}`} checked={picked.has(id)} onChange={() => toggle(id)} />
+          <input type="checkbox" aria-label={`Select ${id}`} checked={selected.has(id)} onChange={() => toggle(id)} />
         </span>
       ),
     },

@@ -1,4 +1,4 @@
-/** What became of each job. */
+/** The result for each job. */
 
 import { useEffect, useRef } from "preact/hooks";
 import type { ResponseBody } from "../../api/client";
@@ -15,7 +15,7 @@ export function Outcomes({ outcomes, close }: { outcomes: readonly Outcome[]; cl
     <section class="card outcomes" role="status" aria-label="Outcome">
       <header class="card-head">
         <h2 ref={heading} tabIndex={-1}>
-          What became of it
+          Results
         </h2>
         <button type="button" class="button small quiet" aria-label="Close" onClick={() => (close(), toTop())}>
           <Icon name="close" />

@@ -1,4 +1,4 @@
-/** Make a key: it is shown once, and never again. */
+/** A dialog that creates a key, which is shown only once. */
 
 import { useState } from "preact/hooks";
 import { callApi, type ResponseBody } from "../../api/client";
@@ -11,21 +11,21 @@ type CreatedKey = ResponseBody<"/keys", "post">;
 type Scope = CreatedKey["scopes"][number];
 
 const SCOPES: readonly (readonly [Scope, string])[] = [
-  ["shares", "share, withdraw, make links"],
+  ["shares", "share, withdraw, create links"],
   ["analytics", "read shares over time and contents"],
-  ["audit", "read everybody's audit"],
-  ["act-as", "act for the user that X-User-Id names"],
-  ["admin", "correct counts, dead letters, keys"],
+  ["audit", "read the audit of all users"],
+  ["act-as", "act for the user in X-User-Id"],
+  ["admin", "correct counts, manage dead letters and keys"],
 ];
 
 export function Create({ close, done }: { close: () => void; done: () => void }) {
   const action = useAction();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Scope[]>(["shares"]);
-  const [createdKey, show] = useState<CreatedKey>();
+  const [createdKey, setCreatedKey] = useState<CreatedKey>();
   const create = () =>
     action.run(async () => {
-      show(await callApi("post", "/keys", { body: { name: name.trim(), scopes: [...scopes] } }));
+      setCreatedKey(await callApi("post", "/keys", { body: { name: name.trim(), scopes: [...scopes] } }));
       done();
     });
   const toggle = (scope: Scope) =>
@@ -35,8 +35,8 @@ export function Create({ close, done }: { close: () => void; done: () => void })
     <Dialog title="New key" close={close}>
       <Form
         action={action}
-        word="Create key"
-        off={!name.trim() || !scopes.length}
+        submitLabel="Create key"
+        submitDisabled={!name.trim() || !scopes.length}
         cancel={close}
         submit={() => void create()}
       >
@@ -49,10 +49,10 @@ export function Create({ close, done }: { close: () => void; done: () => void })
           focus
           pattern="[A-Za-z0-9_.\-]+"
           placeholder="web-shop"
-          help="Letters, digits, dots, dashes and underscores. The audit calls it key:name."
+          help="Letters, digits, dots, dashes and underscores. In the audit it appears as key:name."
         />
         <fieldset>
-          <legend>What it may</legend>
+          <legend>Scopes</legend>
           {SCOPES.map(([scope, may]) => (
             <label key={scope} class="check">
               <input type="checkbox" checked={scopes.includes(scope)} onChange={() => toggle(scope)} />
@@ -70,14 +70,14 @@ export function Create({ close, done }: { close: () => void; done: () => void })
 function ShowKey({ createdKey, close }: { createdKey: CreatedKey; close: () => void }) {
   return (
     <Dialog title={`Key “${createdKey.name}”`} close={close}>
-      <p>Keep it now: it is shown this once, and only its hash is stored.</p>
+      <p>Copy it now: it is shown only once, and only its hash is stored.</p>
       <p class="shown-key">
         <code>{createdKey.key}</code>
       </p>
       <div class="buttons">
         <CopyButton text={createdKey.key} label="Copy" small={false} />
         <button type="button" class="button strong" onClick={close}>
-          I have kept it
+          I have copied it
         </button>
       </div>
     </Dialog>

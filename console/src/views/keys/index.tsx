@@ -1,4 +1,4 @@
-/** API keys of servers: who has one, what it may, when it was last used. */
+/** The API keys of servers: their names, their scopes, and when they were last used. */
 
 import { useState } from "preact/hooks";
 import { useViewQuery } from "../../view-query";
@@ -26,16 +26,16 @@ export function Keys() {
   const { data, problem, loading, refetch } = useQuery("/keys", {
     query: { startingAfter: query["after"] ?? null, pageSize: PAGE },
   });
-  const [making, make] = useState(false);
+  const [isCreating, setCreating] = useState(false);
   const [revoking, revoke] = useState<Key>();
   const now = useNow(30_000);
   return (
     <Page
       title="Keys"
-      lead="For servers. People sign in."
+      lead="Keys are for servers; people sign in."
       actions={
         hasScope("admin") && (
-          <button type="button" class="button strong" onClick={() => make(true)}>
+          <button type="button" class="button strong" onClick={() => setCreating(true)}>
             <Icon name="plus" />
             New key
           </button>
@@ -51,7 +51,7 @@ export function Keys() {
           </Empty>
         ) : (
           <>
-            <Table label="Keys" columns={columns(now, revoke)} rows={data?.items} id={idOf} stale={loading} bones={5} />
+            <Table label="Keys" columns={columns(now, revoke)} rows={data?.items} id={idOf} stale={loading} skeletonRows={5} />
             {data && (
               <Paging
                 first={query["after"] ? to({ after: null }) : null}
@@ -63,8 +63,8 @@ export function Keys() {
           </>
         )}
       </Card>
-      {making && <Create close={() => make(false)} done={refetch} />}
-      {revoking && <Revoke held={revoking} close={() => revoke(undefined)} done={refetch} />}
+      {isCreating && <Create close={() => setCreating(false)} done={refetch} />}
+      {revoking && <Revoke apiKey={revoking} close={() => revoke(undefined)} done={refetch} />}
     </Page>
   );
 }
@@ -105,18 +105,18 @@ function columns(now: number, revoke: (key: Key) => void): readonly Column<Key>[
   ];
 }
 
-function Revoke({ held, close, done }: { held: Key; close: () => void; done: () => void }) {
+function Revoke({ apiKey, close, done }: { apiKey: Key; close: () => void; done: () => void }) {
   const action = useAction();
   const revoke = () =>
     action.run(async () => {
-      await callApi("delete", "/keys/{id}", { path: { id: held.id } });
+      await callApi("delete", "/keys/{id}", { path: { id: apiKey.id } });
       done();
       close();
     });
   return (
-    <Dialog title={`Revoke “${held.name}”?`} close={close}>
-      <Form action={action} word="Revoke" danger cancel={close} submit={() => void revoke()}>
-        <p>Whoever uses it is refused within ten seconds. This cannot be undone.</p>
+    <Dialog title={`Revoke “${apiKey.name}”?`} close={close}>
+      <Form action={action} submitLabel="Revoke" danger cancel={close} submit={() => void revoke()}>
+        <p>Requests with this key are refused within ten seconds. This cannot be undone.</p>
       </Form>
     </Dialog>
   );

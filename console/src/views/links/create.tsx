@@ -1,4 +1,4 @@
-/** Make a link: for a content, a channel and a campaign. */
+/** A dialog that creates a link for a content, a channel and a campaign. */
 
 import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
@@ -31,7 +31,7 @@ export function Create({ query, close, done }: Props) {
     });
   return (
     <Dialog title="New link" close={close}>
-      <Form action={action} word="Create link" cancel={close} submit={() => void create()}>
+      <Form action={action} submitLabel="Create link" cancel={close} submit={() => void create()}>
         <div class="two">
           <Field
             label="Content type"
@@ -43,7 +43,7 @@ export function Create({ query, close, done }: Props) {
           />
           <Field label="Content id" value={contentId} change={setId} required max={128} focus />
         </div>
-        <Fields fields={fields} change={change} urlHelp="Without one, the content's own address (CONTENT_URLS)." />
+        <Fields fields={fields} change={change} urlHelp="Default: the content's own URL (CONTENT_URLS)." />
       </Form>
     </Dialog>
   );

@@ -23,13 +23,13 @@ interface Props {
 
 export function LinkDetail({ id, close, changed }: Props) {
   const { data, problem, refetch } = useQuery("/share-links/{id}", { path: { id } });
-  const [mode, turn] = useState<"read" | "edit" | "delete">("read");
-  const back = () => turn("read");
+  const [mode, setMode] = useState<"read" | "edit" | "delete">("read");
+  const back = () => setMode("read");
   return (
     <Dialog title={{ read: "Share link", edit: "Edit link", delete: "Delete link?" }[mode]} sheet close={close}>
       {problem && <ProblemNotice problem={problem} retry={refetch} />}
       {!data && !problem && <Skeleton rows={8} />}
-      {data && mode === "read" && <Read link={data} edit={() => turn("edit")} remove={() => turn("delete")} />}
+      {data && mode === "read" && <Read link={data} edit={() => setMode("edit")} remove={() => setMode("delete")} />}
       {data && mode === "edit" && <Edit link={data} back={back} done={() => (changed(), refetch(), back())} />}
       {data && mode === "delete" && <Delete link={data} back={back} done={() => (changed(), close())} />}
     </Dialog>
@@ -78,7 +78,7 @@ function Read({ link, edit, remove }: { link: Link; edit: () => void; remove: ()
         {hasScope("audit") && (
           <a class="button" href={view(["audit", link.id])}>
             <Icon name="audit" />
-            Its life
+            History
           </a>
         )}
         {hasScope("shares") && (
@@ -113,7 +113,7 @@ function Edit({ link, back, done }: ModeProps) {
       done();
     });
   return (
-    <Form action={action} word="Save" cancel={back} submit={() => void save()}>
+    <Form action={action} submitLabel="Save" cancel={back} submit={() => void save()}>
       <Fields fields={fields} change={change} />
     </Form>
   );
@@ -127,7 +127,7 @@ function Delete({ link, back, done }: ModeProps) {
       done();
     });
   return (
-    <Form action={action} word="Delete link" danger cancel={back} submit={() => void remove()}>
+    <Form action={action} submitLabel="Delete link" danger cancel={back} submit={() => void remove()}>
       <p>
         <code>/s/{link.code}</code> will lead nowhere, and the share that it is of {link.contentType}{" "}
         <b>

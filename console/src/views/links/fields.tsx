@@ -1,4 +1,4 @@
-/** What can be said of a link, when it is made and later. */
+/** The fields of a link that are set when it is created and can be changed later. */
 
 import { useState } from "preact/hooks";
 import { localRfc3339 } from "../../dates";
@@ -8,7 +8,7 @@ export interface LinkFields {
   readonly url: string;
   readonly channelId: string;
   readonly campaignId: string;
-  /** As `datetime-local` has it. */
+  /** In the format of `datetime-local`. */
   readonly expiresAt: string;
 }
 
@@ -24,7 +24,7 @@ export function useFields(known?: Known): [LinkFields, (changed: Partial<LinkFie
   return [fields, (changed) => set((before) => ({ ...before, ...changed }))];
 }
 
-/** The fields as the service takes them; what is empty is none. */
+/** The fields in the format of the API, where an empty field is null. */
 export function bodyOf({ url, channelId, campaignId, expiresAt }: LinkFields) {
   return {
     url: url.trim(),
@@ -78,7 +78,7 @@ export function Fields({ fields, change, urlHelp }: Props) {
         type="datetime-local"
         value={fields.expiresAt}
         change={(expiresAt) => change({ expiresAt })}
-        help="Afterwards it leads nowhere. It still counts."
+        help="After that it no longer redirects, but it still counts."
       />
     </>
   );

@@ -1,4 +1,4 @@
-/** Share links: list, create, and one of them with its QR code. */
+/** Share links: the list, a dialog that creates one, and the details of one link. */
 
 import { useLocation, useRoute } from "preact-iso/router";
 import { useViewQuery } from "../../view-query";
@@ -72,8 +72,8 @@ export function Links() {
   return (
     <Page
       title="Links"
-      place="links"
-      lead={hasScope("admin") ? undefined : "Those that you own."}
+      pageId="links"
+      lead={hasScope("admin") ? undefined : "The links that you own."}
       actions={
         mayCreate && (
           <a class="button strong" href={list({ new: "1" })}>

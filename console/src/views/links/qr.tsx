@@ -1,4 +1,4 @@
-/** A link as a QR code, to show and to keep as a picture. Always dark on light: readers want it so. */
+/** A link as a QR code, shown and offered as a picture; always dark on light, because scanners expect that. */
 
 import { correction, generate } from "lean-qr/nano";
 import { useEffect, useMemo, useRef } from "preact/hooks";
@@ -6,8 +6,8 @@ import { Icon } from "../../components/icon";
 
 type Code = ReturnType<typeof generate>;
 
-const PIXELS = 16; // of a picture, for each square of the code
-const QUIET = 4; // squares around it
+const PIXELS = 16; // of the PNG, per module of the code
+const QUIET = 4; // modules of margin on each side
 
 export function Qr({ text, name }: { text: string; name: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);

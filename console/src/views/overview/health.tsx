@@ -1,4 +1,4 @@
-/** Whether the service is well: what waits, what was set aside, and the proof that nothing is miscounted. */
+/** The health of the service: what is waiting, what was parked, and the latest verification run. */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -54,7 +54,7 @@ function Line({
   return (
     <div class={`health-line ${tone}`}>
       <dt>
-        <span class="light" aria-label={{ good: "well", wait: "watch", bad: "not well" }[tone]} role="img" />
+        <span class="light" aria-label={{ good: "healthy", wait: "watch", bad: "unhealthy" }[tone]} role="img" />
         {name}
       </dt>
       <dd>
@@ -78,7 +78,7 @@ function Queues({ status: { queues } }: { status: Status }) {
   if (!queues) {
     return (
       <Line name="In queues" tone="wait" value="–">
-        the broker does not tell
+        the broker does not answer
       </Line>
     );
   }
@@ -95,7 +95,7 @@ function Dead({ parked }: { parked: number }) {
   const hasScope = useHasScope();
   return (
     <Line name="Dead letters" tone={parked ? "bad" : "good"} value={count(parked)}>
-      {parked > 0 && hasScope("admin") ? <a href={view("dead")}>look at them</a> : parked ? "set aside" : "none"}
+      {parked > 0 && hasScope("admin") ? <a href={view("dead")}>view them</a> : parked ? "parked" : "none"}
     </Line>
   );
 }
@@ -117,14 +117,13 @@ function Drift({ last }: { last: Status["lastVerify"] }) {
   );
 }
 
-/** Look at everything now; what was found is told to who cannot see the line change. */
+/** Starts a verification run; its result is also announced to screen readers. */
 function Verify({ retry }: { retry: () => void }) {
   const action = useAction();
-  const [found, tell] = useState<number>();
+  const [drift, setDrift] = useState<number>();
   const verify = () =>
     action.run(async () => {
-      const { drift } = await callApi("post", "/operation/verify");
-      tell(drift);
+      setDrift((await callApi("post", "/operation/verify")).drift);
       retry();
     });
   return (
@@ -137,7 +136,7 @@ function Verify({ retry }: { retry: () => void }) {
         </button>
         <p class="soft">Counted + waiting = ledger, for every cell of every content, in one snapshot.</p>
         <span class="hidden" role="status">
-          {found !== undefined && !action.busy && `Drift ${found}`}
+          {drift !== undefined && !action.busy && `Drift ${drift}`}
         </span>
       </div>
     </>

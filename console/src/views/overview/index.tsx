@@ -1,4 +1,4 @@
-/** Overview: what happens now, what happened lately, and whether the service is well. */
+/** The overview: current activity, recent totals, and the health of the service. */
 
 import { useHasScope } from "../../api/session";
 import { useConnectionState } from "../../live/hooks";
@@ -26,7 +26,7 @@ export function Overview() {
   );
 }
 
-const LABELS = { connecting: "Connecting", live: "Live", away: "Not live: connecting again" } as const;
+const LABELS = { connecting: "Connecting", live: "Live", away: "Not live: reconnecting" } as const;
 
 function ConnectionStatus() {
   const state = useConnectionState();

@@ -1,4 +1,4 @@
-/** Shares per minute and channel over the last hour, as they come in. */
+/** Shares per minute and channel over the last hour, updated live. */
 
 import { useMemo } from "preact/hooks";
 import { Chart } from "../../chart/chart";
@@ -28,7 +28,7 @@ export function Minutes() {
           series={series}
           formatTime={formatTime}
           all="Last hour"
-          empty="Nothing in the last hour. What comes in shows up here at once."
+          empty="No shares in the last hour. New ones appear here at once."
         />
       ) : (
         <div class="chart">

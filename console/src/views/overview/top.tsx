@@ -1,4 +1,4 @@
-/** What is shared most now. */
+/** The most shared content items of a recent period. */
 
 import { useLocation } from "preact-iso/router";
 import { useQuery } from "../../api/query";
@@ -35,7 +35,7 @@ export function Top() {
       <div class="top-list">
         {problem && !data && <ProblemNotice problem={problem} retry={refetch} />}
         {!problem && !data && <Skeleton rows={8} />}
-        {data?.items.length === 0 && <Empty icon="content" title="Nothing was shared in this time" />}
+        {data?.items.length === 0 && <Empty icon="content" title="Nothing was shared in this period" />}
         {data && data.items.length > 0 && (
           <Bars
             label="Most shared"

@@ -1,4 +1,4 @@
-/** Today, 7 days, 30 days in the viewer's time zone, each beside the time before it. */
+/** The shares of today, 7 days and 30 days in the viewer's time zone, compared with the period before. */
 
 import { useMemo } from "preact/hooks";
 import { useQuery } from "../../api/query";

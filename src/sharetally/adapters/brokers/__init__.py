@@ -1,1 +1,1 @@
-"""How jobs travel: inside this process, or through RabbitMQ."""
+"""The brokers: they carry jobs within one process or over RabbitMQ; the contract is `ports/broker.py`."""

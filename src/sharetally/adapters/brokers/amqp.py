@@ -1,9 +1,10 @@
-"""RabbitMQ: what carries jobs between processes, and to services outside.
+"""The broker on RabbitMQ: it carries jobs between processes, and the feed to other services.
 
-It stands between `flow/publisher.py`, `flow/relay.py` and `flow/worker.py`. Guarantees: order within a queue,
-at least once, published means confirmed and in a queue. It connects again by itself, declares again what was
-deleted, and never keeps anybody waiting longer than `step_timeout`: whoever publishes gets `BrokerUnavailable`
-and the relay sends again. The connection, publishing, consuming and topology are in the files beside it.
+`flow/publisher.py` and `flow/relay.py` publish through it, and `flow/worker.py` consumes from it. It guarantees order
+within a queue and delivery at least once; a message counts as published once RabbitMQ has confirmed it and a queue
+holds it. It reconnects by itself and declares deleted queues again. No call waits longer than `step_timeout`: the
+caller then gets `BrokerUnavailable`, and the relay sends the job again later. The connection, publishing, consuming
+and the topology are in the other `amqp_*` files of this folder.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from aiormq import Channel, Connection, PublishError
-from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
@@ -32,14 +32,14 @@ from sharetally.domain.errors import BrokerUnavailable
 from sharetally.ports import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
 
 _PERSISTENT = 2
-_MAX_REASON_LENGTH = 1000  # characters: headers must fit into one frame
+_MAX_REASON_LENGTH = 1000  # characters; all headers must fit into one frame
 
 
 class AmqpBroker(Broker):
-    """RabbitMQ 3.10 to 4.3 at `url`; with `feed` there is an outside exchange too.
+    """RabbitMQ 3.10 to 4.3 at `url`; `feed` also declares the exchange for other services.
 
-    `step_timeout` bounds each step in seconds, a confirm above all; a peer silent for three `heartbeat`s (also
-    seconds) is dead. `ConfigurationError` if the URL cannot be read.
+    `step_timeout` is how long each step may take, in seconds; waiting for the confirms is one step. A server that
+    is silent for three times `heartbeat` seconds is taken for dead. Raises `ConfigurationError` for an invalid URL.
     """
 
     def __init__(self, url: str, *, feed: bool, step_timeout: float = 10.0, heartbeat: int = 5) -> None:
@@ -54,47 +54,82 @@ class AmqpBroker(Broker):
 
     @property
     def volatile(self) -> bool:
-        """Never: messages are on RabbitMQ's disks."""
+        """Always False: RabbitMQ stores messages on disk."""
         return False
 
     @property
     def connected(self) -> bool:
-        """Whether publishing has a chance just now: connected, and no alarm is on."""
+        """Whether publishing can succeed now: the connection is up and RabbitMQ has raised no alarm."""
         current = self._publish_connection.current
         return current is not None and not publishing_blocked(current.connection)
 
     async def open(self, queues: Sequence[Queue]) -> None:
-        """Connect and declare the topology; returns after the first try, goes on trying if it failed."""
+        """Connect and declare the topology; returns after the first attempt, and retries in the background."""
         self._queues = tuple(queues)
         await asyncio.gather(self._publish_connection.open(), self._consume_connection.open())
 
     async def close(self) -> None:
-        """Leave both connections; repeating is fine."""
+        """Close both connections; a repeated call does nothing."""
         await asyncio.gather(self._publish_connection.close(), self._consume_connection.close())
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish durably and wait for every confirm; `BrokerUnavailable` if any is missing or returned."""
-        await self._send([_job_message(message) for message in messages])
+        await self._send(
+            [
+                OutgoingMessage(
+                    exchange=JOB_EXCHANGE,
+                    routing_key=message.job,
+                    body=message.body,
+                    properties=Basic.Properties(delivery_mode=_PERSISTENT, headers=_header_table(message.headers)),
+                )
+                for message in messages
+            ]
+        )
 
     async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
-        """Publish to the outside feed and wait for every confirm; nobody listening is fine."""
+        """Publish to the feed and wait for every confirm; the feed needs no subscribers."""
         if not self._feed:
-            raise BrokerUnavailable("the outside feed is off")
-        await self._send([_feed_message(message) for message in messages])
+            raise BrokerUnavailable("the feed is off")
+        await self._send(
+            [
+                OutgoingMessage(
+                    exchange=FEED_EXCHANGE,
+                    routing_key=message.job,
+                    body=message.body,
+                    properties=Basic.Properties(
+                        content_type="application/json",
+                        delivery_mode=_PERSISTENT,
+                        message_type=message.job,
+                        message_id=message.message_id,
+                        timestamp=message.at,
+                        app_id="sharetally",
+                        headers=_header_table(message.headers),
+                    ),
+                    mandatory=False,
+                )
+                for message in messages
+            ]
+        )
 
     @asynccontextmanager
     async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator[Subscription]:
-        """Consume one queue over a connection that does not publish; declares again what was deleted."""
+        """Consume one queue on the connection that does not publish; declares again what was deleted."""
         connection = self._consume_connection.require()
         await declare(connection, self._queues, feed=self._feed)
         async with temporary_channel(connection, within=self._step_timeout) as channel:
-            yield await self._start_consumer(channel, queue_name(queue), prefetch)
+            consumer = AmqpSubscription(channel, queue_name(queue), self._reject, within=self._step_timeout)
+            await consumer.start(prefetch)
+            yield consumer
 
     async def state(self, queue: str) -> QueueState | None:
-        """Depth and consumers; None when it cannot be told."""
+        """How many messages are ready and how many consumers there are; None if RabbitMQ does not answer."""
         with suppress(BrokerUnavailable):
-            async with temporary_channel(self._consume_connection.require(), within=self._step_timeout) as channel:
-                return await self._queue_state(channel, queue_name(queue))
+            async with (
+                temporary_channel(self._consume_connection.require(), within=self._step_timeout) as channel,
+                broker_step(f"inspect {queue_name(queue)}", within=self._step_timeout),
+            ):
+                declared = await channel.queue_declare(queue_name(queue), passive=True)
+                return QueueState(depth=declared.message_count or 0, consumers=declared.consumer_count or 0)
         return None
 
     async def _open_publish_channel(self, connection: Connection) -> ConfirmedChannel:
@@ -104,18 +139,15 @@ class AmqpBroker(Broker):
         assert isinstance(channel, Channel)
         return ConfirmedChannel(connection, channel)
 
-    async def _start_consumer(self, channel: AbstractChannel, name: str, prefetch: int) -> AmqpSubscription:
-        consumer = AmqpSubscription(channel, name, self._reject, within=self._step_timeout)
-        await consumer.start(prefetch)
-        return consumer
-
-    async def _queue_state(self, channel: AbstractChannel, name: str) -> QueueState:
-        async with broker_step(f"look at {name}", within=self._step_timeout):
-            declared = await channel.queue_declare(name, passive=True)
-        return QueueState(depth=declared.message_count or 0, consumers=declared.consumer_count or 0)
-
     async def _reject(self, queue: str, delivery: Delivery, reason: str) -> None:
-        await self._send([_rejected_message(queue, delivery, reason)])
+        properties = Basic.Properties(
+            delivery_mode=_PERSISTENT,
+            message_type=delivery.job,
+            headers={"x-reason": reason[:_MAX_REASON_LENGTH], "x-queue": queue},
+        )
+        await self._send(
+            [OutgoingMessage(exchange="", routing_key=REJECTED_QUEUE, body=delivery.body, properties=properties)]
+        )
 
     async def _send(self, messages: Sequence[OutgoingMessage]) -> None:
         channel = self._publish_connection.require()
@@ -125,18 +157,15 @@ class AmqpBroker(Broker):
             async with broker_step("publish", within=self._step_timeout):
                 await channel.send(messages)
         except BrokerUnavailable as error:
-            await self._recover(channel.connection, error.__cause__)
+            self._check_blocked(channel.connection)
+            if isinstance(error.__cause__, TimeoutError):
+                # a slow connection cannot be told from a dead one, so replace it
+                self._publish_connection.drop()
+            elif isinstance(error.__cause__, PublishError):
+                # the message was returned: somebody deleted the queue or its binding
+                with suppress(BrokerUnavailable):
+                    await declare(channel.connection, self._queues, feed=self._feed)
             raise
-
-    async def _recover(self, connection: Connection, cause: BaseException | None) -> None:
-        self._check_blocked(connection)
-        if isinstance(cause, TimeoutError):
-            # slow or dead cannot be told apart; a new connection can be relied upon
-            self._publish_connection.drop()
-        elif isinstance(cause, PublishError):
-            # returned: somebody deleted the queue or its binding
-            with suppress(BrokerUnavailable):
-                await declare(connection, self._queues, feed=self._feed)
 
     def _check_blocked(self, connection: Connection) -> bool:
         is_blocked = publishing_blocked(connection)
@@ -150,42 +179,5 @@ async def _same_connection(connection: Connection) -> Connection:
     return connection
 
 
-def _job_message(message: Message) -> OutgoingMessage:
-    return OutgoingMessage(
-        exchange=JOB_EXCHANGE,
-        routing_key=message.job,
-        body=message.body,
-        properties=Basic.Properties(delivery_mode=_PERSISTENT, headers=_header_table(message.headers)),
-    )
-
-
-def _feed_message(message: FeedMessage) -> OutgoingMessage:
-    properties = Basic.Properties(
-        content_type="application/json",
-        delivery_mode=_PERSISTENT,
-        message_type=message.job,
-        message_id=message.message_id,
-        timestamp=message.at,
-        app_id="sharetally",
-        headers=_header_table(message.headers),
-    )
-    return OutgoingMessage(
-        exchange=FEED_EXCHANGE,
-        routing_key=message.job,
-        body=message.body,
-        properties=properties,
-        mandatory=False,
-    )
-
-
 def _header_table(headers: Headers) -> FieldTable | None:
     return dict(headers) if headers else None
-
-
-def _rejected_message(queue: str, delivery: Delivery, reason: str) -> OutgoingMessage:
-    properties = Basic.Properties(
-        delivery_mode=_PERSISTENT,
-        message_type=delivery.job,
-        headers={"x-reason": reason[:_MAX_REASON_LENGTH], "x-queue": queue},
-    )
-    return OutgoingMessage(exchange="", routing_key=REJECTED_QUEUE, body=delivery.body, properties=properties)

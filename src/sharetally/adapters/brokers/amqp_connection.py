@@ -1,9 +1,10 @@
-"""A connection to RabbitMQ that comes back by itself.
+"""A connection to RabbitMQ that restores itself.
 
-`amqp.py` owns two: what publishes may be blocked by the broker, what consumes must not suffer from it.
-Each is kept by one task that connects, has built on it what it is for, waits until that is lost, and begins
-again after a growing pause. Guarantees: no step waits longer than its time-out, a peer that says nothing for
-about 20 seconds is taken for dead, faults leave as `BrokerUnavailable`, and no text here holds a password.
+`amqp.py` owns two of them, because RabbitMQ may block a connection that publishes, and consuming must not suffer
+from that. One task keeps each connection: it connects, builds the object that the connection is for, waits until
+that object is lost, and starts over after a growing pause. Guarantees: no step takes longer than its time-out; a
+server that is silent for about 20 seconds is taken for dead; every fault is raised as `BrokerUnavailable`; and no
+message written here contains a password.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from sharetally.domain.errors import BrokerUnavailable, ConfigurationError, Shar
 
 _BROKER_ERRORS = (AMQPError, PAMQPException, OSError, EOFError, RuntimeError, asyncio.InvalidStateError)
 _BACKOFF = Backoff(first=0.2, longest=5.0)
-_CLOSE_TIMEOUT_SECONDS = 3.0  # seconds to say goodbye in
+_CLOSE_TIMEOUT_SECONDS = 3.0  # for the closing handshake
 log = structlog.get_logger("sharetally.broker")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrokerAddress:
-    """Where RabbitMQ is; `name` may be shown, `url` holds the password. Time-outs are in seconds."""
+    """Where RabbitMQ is: `url` contains the password, `name` is safe to log. Time-outs are in seconds."""
 
     url: URL = field(repr=False)
     name: str
@@ -40,19 +41,19 @@ class BrokerAddress:
 
     @classmethod
     def parse(cls, url: str, *, step_timeout: float, heartbeat: int) -> BrokerAddress:
-        """Read an `amqp://` or `amqps://` URL; `ConfigurationError` if it is none."""
+        """Read an `amqp://` or `amqps://` URL; `ConfigurationError` if it is not one."""
         try:
             parsed = URL(url).update_query(heartbeat=str(heartbeat))
         except (ValueError, TypeError):
             parsed = URL()
         if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
-            # without its cause: that may quote the password
-            raise ConfigurationError("BROKER_URL: not an AMQP address; amqp:// and amqps:// are")
+            # without the cause, which may quote the password
+            raise ConfigurationError("BROKER_URL: not an AMQP address; use amqp://… or amqps://…")
         return cls(url=parsed, name=f"{parsed.host}{parsed.path}", step_timeout=step_timeout)
 
 
 class ConnectionBound(Protocol):
-    """What is built on a connection: while it is not closed it can be used."""
+    """An object that is built on a connection and usable until it is closed."""
 
     @property
     def closing(self) -> asyncio.Future[Any]: ...
@@ -65,7 +66,7 @@ K = TypeVar("K", bound=ConnectionBound)
 
 
 class ReconnectingConnection(Generic[K]):
-    """Keeps a K on a connection of its own: `build` makes it anew after each connect."""
+    """Keeps one K on its own connection; `build` creates a new one after each connect."""
 
     def __init__(self, address: BrokerAddress, purpose: str, build: Callable[[Connection], Awaitable[K]]) -> None:
         self._address = address
@@ -80,68 +81,62 @@ class ReconnectingConnection(Generic[K]):
 
     @property
     def current(self) -> K | None:
-        """What can be used just now."""
+        """The object that is usable now, or None."""
         return None if self._current is None or self._current.is_closed else self._current
 
     def require(self) -> K:
-        """What can be used just now, or `BrokerUnavailable`."""
+        """The object that is usable now; raises `BrokerUnavailable` if there is none."""
         if (current := self.current) is None:
             raise BrokerUnavailable("RabbitMQ is not connected")
         return current
 
     async def open(self) -> None:
-        """Begin, and wait for how the first try ends; if it fails, go on trying."""
+        """Start connecting and wait for the end of the first attempt; after a failure, retry in the background."""
         if self._task is None:
             self._first_attempt.clear()
             self._task = asyncio.create_task(self._reconnect_forever(), name=f"sharetally-amqp-{self._purpose}")
         await self._first_attempt.wait()
 
     async def close(self) -> None:
-        """Leave the connection; repeating is fine."""
+        """Close the connection; a repeated call does nothing."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
 
     def drop(self) -> None:
-        """Give up a connection that does not answer; another follows."""
+        """Abort a connection that does not respond; the task then opens another."""
         self._transport.abort()
 
     async def _reconnect_forever(self) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
-            began = clock()
-            await self._serve_connection()
-            # a connection that dies as soon as it is made must not be made ten times a second
-            failures = 1 if clock() - began > _BACKOFF.longest else failures + 1
-            pause = _BACKOFF.delay(failures) or _BACKOFF.longest
-            # not all processes at once after a restart of the broker
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
-
-    async def _serve_connection(self) -> None:
-        """Connect, build, and stay until it is lost."""
-        try:
-            async with self._connection() as connection:
-                self._current = current = await self._build(connection)
-                self._logged_unreachable = False
-                self._log.info("broker_connected")
+            connect_time = clock()
+            try:
+                async with self._connection() as connection:
+                    self._current = current = await self._build(connection)
+                    self._logged_unreachable = False
+                    self._log.info("broker_connected")
+                    self._first_attempt.set()
+                    await asyncio.wait({closing := current.closing})
+                    error = None if closing.cancelled() else closing.exception()
+                    self._log.warning("broker_lost", reason=f"{type(error).__name__}: {error}" if error else "closed")
+            except BrokerUnavailable as unavailable:
+                if not self._logged_unreachable:
+                    self._logged_unreachable = True
+                    self._log.warning("broker_unreachable", reason=unavailable.detail)
+            except Exception:
+                # this task must survive, because nothing else would reconnect
+                self._log.exception("broker_connection_failed")
+            finally:
+                self._current = None
                 self._first_attempt.set()
-                await asyncio.wait({closing := current.closing})
-                self._log.warning("broker_lost", reason=_reason(closing))
-        except BrokerUnavailable as error:
-            self._log_unreachable(error)
-        except Exception:
-            # nobody but this task would ever connect again
-            self._log.exception("broker_connection_failed")
-        finally:
-            self._current = None
-            self._first_attempt.set()
-
-    def _log_unreachable(self, error: BrokerUnavailable) -> None:
-        if not self._logged_unreachable:
-            self._logged_unreachable = True
-            self._log.warning("broker_unreachable", reason=error.detail)
+            # a connection that is lost soon after it was made counts as a failure too, so that the pause grows
+            failures = 1 if clock() - connect_time > _BACKOFF.longest else failures + 1
+            pause = _BACKOFF.delay(failures) or _BACKOFF.longest
+            # random, so that after a restart of the broker not all processes connect at once
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -153,29 +148,22 @@ class ReconnectingConnection(Generic[K]):
         )
         try:
             async with broker_step("connect", within=self._address.step_timeout):
-                await _connect(connection)
+                try:
+                    await connection.connect()
+                except StopAsyncIteration as error:  # aiormq raises it if the peer leaves in mid-handshake
+                    raise ConnectionError("the connection ended in its handshake") from error
             yield connection
         finally:
-            await self._disconnect(connection)
-
-    async def _disconnect(self, connection: Connection) -> None:
-        try:
-            with suppress(BrokerUnavailable):
-                async with broker_step("leave", within=_CLOSE_TIMEOUT_SECONDS):
-                    await connection.close(AMQPConnectionError("left"))
-        finally:
-            self._transport.abort()
-
-
-async def _connect(connection: Connection) -> None:
-    try:
-        await connection.connect()
-    except StopAsyncIteration as error:  # how aiormq says that its peer left in mid-handshake
-        raise ConnectionError("the connection ended in its handshake") from error
+            try:
+                with suppress(BrokerUnavailable):
+                    async with broker_step("leave", within=_CLOSE_TIMEOUT_SECONDS):
+                        await connection.close(AMQPConnectionError("left"))
+            finally:
+                self._transport.abort()
 
 
 class _Transport(TransportFactory):
-    """A socket that can be cut: closing one whose peer is silent would wait for the peer."""
+    """Creates the socket and can abort it; a regular close would wait for a silent peer."""
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
@@ -192,10 +180,11 @@ class _Transport(TransportFactory):
 
 @asynccontextmanager
 async def broker_step(step: str, *, within: float) -> AsyncIterator[None]:
-    """A step that needs the broker: its faults, and taking longer than this, are `BrokerUnavailable`.
+    """Run one step that needs RabbitMQ; its faults and its time-out are raised as `BrokerUnavailable`.
 
-    So is every exception of a class that nobody expects, because aiormq has no class for some of its faults: it fails
-    whatever is pending on a channel that ends without a reason with a bare `Exception`. Our own errors pass unchanged.
+    An exception of an unexpected class also becomes `BrokerUnavailable`, because aiormq has no class for some faults:
+    when a channel ends without a reason, it fails everything pending on it with a bare `Exception`. Our own errors
+    pass unchanged.
     """
     try:
         async with asyncio.timeout(within):
@@ -205,7 +194,7 @@ async def broker_step(step: str, *, within: float) -> AsyncIterator[None]:
     except _BROKER_ERRORS as error:
         raise BrokerUnavailable(f"{step}: {type(error).__name__}: {error}") from error
     except asyncio.CancelledError as error:
-        # aiormq cancels what waits on a connection that ends; only what somebody asked of us goes on
+        # aiormq cancels whatever waits on a connection that ends; only a cancellation of this task is passed on
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise
         raise BrokerUnavailable(f"{step}: the connection ended") from error
@@ -220,7 +209,7 @@ async def broker_step(step: str, *, within: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def temporary_channel(connection: Connection, *, within: float) -> AsyncIterator[AbstractChannel]:
-    """A channel for one errand: a refused one closes its channel, and must not take another's with it."""
+    """A channel for a single operation: RabbitMQ closes a channel on which an operation is refused."""
     async with broker_step("open a channel", within=within):
         channel = await connection.channel(publisher_confirms=False)
     try:
@@ -232,8 +221,8 @@ async def temporary_channel(connection: Connection, *, within: float) -> AsyncIt
 
 
 def publishing_blocked(connection: Connection) -> bool:
-    """Whether the broker has told us not to publish: its memory or disk alarm is on."""
-    # aiormq tells it only to those who wait for it to end; one step of waiting tells it at once
+    """Whether RabbitMQ blocks publishing on this connection because its memory or disk alarm is on."""
+    # aiormq only offers a coroutine that waits for the end of the alarm; if its first step finishes, there is none
     readiness = connection.ready()
     try:
         readiness.send(None)
@@ -242,8 +231,3 @@ def publishing_blocked(connection: Connection) -> bool:
     finally:
         readiness.close()
     return True
-
-
-def _reason(closing: asyncio.Future[Any]) -> str:
-    error = None if closing.cancelled() else closing.exception()
-    return f"{type(error).__name__}: {error}" if error else "closed"

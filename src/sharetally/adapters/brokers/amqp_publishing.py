@@ -1,9 +1,9 @@
-"""Publishing to RabbitMQ: all messages of a call in one write, then all their confirms together.
+"""Publishing to RabbitMQ: one write for all messages of a call, then one wait for all their confirms.
 
-`amqp.py` builds one of these on each new publishing connection. A message counts as published when RabbitMQ
-has confirmed it and did not return it: what no queue takes is returned, and confirmed all the same.
-Frames go to aiormq's writer directly: 29 us of CPU a message, where its `basic_publish` costs 60 to 75 and
-aio-pika 75 to 95, since no task, time-out and random id is made for each.
+`amqp.py` creates a `ConfirmedChannel` on each new publishing connection. A message counts as published when RabbitMQ
+has confirmed it and has not returned it; a message that no queue accepts is confirmed too, but returned first.
+Frames go to aiormq's writer directly. That costs 29 us of CPU per message, compared with 60 to 75 us for aiormq's
+`basic_publish` and 75 to 95 us for aio-pika, which create a task, a time-out and a random id for each message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from aiormq import Channel, Connection, PublishError
@@ -23,16 +22,15 @@ from pamqp.header import ContentHeader
 from sharetally.adapters.brokers.amqp_connection import publishing_blocked
 from sharetally.domain.errors import BrokerUnavailable, MalformedMessage
 
-ALARM_REASON = "RabbitMQ takes no messages: its memory or disk alarm is on"
+ALARM_REASON = "RabbitMQ accepts no messages: its memory or disk alarm is on"
 
-_BLOCKED_CHECK_SECONDS = (
-    0.25  # seconds between two looks whether the broker blocks us: it says so only after a first publish
-)
+# How often to check, while waiting for confirms, whether RabbitMQ blocks us: it says so only after a first publish.
+_BLOCKED_CHECK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutgoingMessage:
-    """One message and where it goes; a `mandatory` one must reach a queue, and its id is ours to set."""
+    """One message and where it goes; a `mandatory` one must reach a queue, and `send` sets its message id."""
 
     exchange: str
     routing_key: str
@@ -42,7 +40,7 @@ class OutgoingMessage:
 
 
 class ConfirmedChannel:
-    """A channel on which every message is confirmed."""
+    """A channel on which RabbitMQ confirms every message."""
 
     def __init__(self, connection: Connection, channel: Channel) -> None:
         self.connection = connection
@@ -51,41 +49,42 @@ class ConfirmedChannel:
 
     @property
     def closing(self) -> asyncio.Future[Any]:
-        """Done when the channel, or the connection under it, is gone."""
+        """Done once the channel or its connection is closed."""
         return self._channel.closing
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is gone."""
+        """Whether the channel is closed."""
         return self._channel.is_closed
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Send all and wait for every confirm.
+        """Send all messages and wait for every confirm.
 
-        Raises `PublishError` if one came back, aiormq's error if one was refused or the channel died,
-        `BrokerUnavailable` if the broker blocks, and `MalformedMessage` if one cannot be encoded; then none was sent.
-        Otherwise any message may be there all the same.
+        Raises `MalformedMessage` if a message cannot be encoded; then none was sent. After any other error each message
+        may have arrived all the same: `PublishError` if one was returned, aiormq's error if one was refused or the
+        channel was lost, `BrokerUnavailable` if RabbitMQ blocks publishing.
         """
-        confirms = await self._write_messages(messages)
-        await self._wait_for_confirms(confirms)
-        errors = [error for confirm in confirms if (error := confirm.exception()) is not None]
-        if errors:
-            raise next((error for error in errors if isinstance(error, PublishError)), errors[0])
-
-    async def _write_messages(self, messages: Sequence[OutgoingMessage]) -> list[asyncio.Future[Any]]:
         channel = self._channel
         async with self._write_lock:
             numbered = list(enumerate(messages, channel.delivery_tag + 1))
             try:
                 frames = [frame for tag, message in numbered for frame in self._frames(tag, message)]
                 encoded = ChannelFrame.marshall(channel.number, frames)
-            except Exception as error:  # the message is at fault, not the broker: sending it again would not help
+            except Exception as error:  # the message is at fault, not RabbitMQ, so sending it again would not help
                 raise MalformedMessage(f"RabbitMQ cannot carry this: {type(error).__name__}: {error}") from error
             await channel.write_queue.put(encoded)
-            # Nothing awaits between here and `put`: tags are counted only for what is written, and no
-            # confirm can come before it is expected.
+            # Nothing may await from here to the end of the lock: tags count only what was written, and each confirm
+            # must be registered before it can arrive.
             channel.delivery_tag += len(messages)
-            return [self._register_confirm(tag, message) for tag, message in numbered]
+            confirms = [self._register_confirm(tag, message) for tag, message in numbered]
+        pending = set(confirms)
+        while pending:
+            _, pending = await asyncio.wait(pending, timeout=_BLOCKED_CHECK_SECONDS)
+            if pending and publishing_blocked(self.connection):
+                raise BrokerUnavailable(ALARM_REASON)
+        faults = [fault for confirm in confirms if (fault := confirm.exception()) is not None]
+        if faults:
+            raise next((fault for fault in faults if isinstance(fault, PublishError)), faults[0])
 
     def _frames(self, tag: int, message: OutgoingMessage) -> Iterator[FrameType]:
         if message.mandatory:
@@ -101,19 +100,8 @@ class ConfirmedChannel:
         confirm = self._channel.create_future()
         self._channel.confirmations[tag] = confirm
         if message.mandatory:
-            # by this aiormq finds the confirm that a returned message fails
-            message_ids = self._channel.message_id_delivery_tag
-            message_ids[str(tag)] = tag
-            confirm.add_done_callback(partial(_forget_message_id, message_ids, str(tag)))
+            # through this dictionary aiormq finds the confirm that a returned message fails
+            tags_by_message_id = self._channel.message_id_delivery_tag
+            tags_by_message_id[str(tag)] = tag
+            confirm.add_done_callback(lambda _: tags_by_message_id.pop(str(tag), None))
         return confirm
-
-    async def _wait_for_confirms(self, confirms: Sequence[asyncio.Future[Any]]) -> None:
-        pending = set(confirms)
-        while pending:
-            _, pending = await asyncio.wait(pending, timeout=_BLOCKED_CHECK_SECONDS)
-            if pending and publishing_blocked(self.connection):
-                raise BrokerUnavailable(ALARM_REASON)
-
-
-def _forget_message_id(message_ids: dict[str, int], message_id: str, _: asyncio.Future[Any]) -> None:
-    message_ids.pop(message_id, None)

@@ -1,8 +1,8 @@
-"""One consumer on RabbitMQ: a channel of its own, acknowledged by hand, many at a time.
+"""One consumer on RabbitMQ, with its own channel and manual acknowledgement.
 
-`amqp.py` opens it for `flow/worker.py`. RabbitMQ pushes at most `prefetch` messages ahead; they lie here
-until `next` takes them, so a batch is what has come, never what a timer allows. When the channel, the
-connection or the queue goes, everything raises `BrokerUnavailable` and what was not acknowledged comes again.
+`amqp.py` opens it for `flow/worker.py`. RabbitMQ sends at most `prefetch` messages ahead; they wait in memory until
+`next` takes them, so a batch is whatever has arrived, without waiting for a timer. Once the channel, the connection
+or the queue is gone, every method raises `BrokerUnavailable`, and RabbitMQ delivers unacknowledged messages again.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from sharetally.adapters.brokers.amqp_connection import broker_step
 from sharetally.domain.errors import BrokerUnavailable
-from sharetally.ports import Delivery, Headers, Subscription
+from sharetally.ports import Delivery, Subscription
 
 
 class AmqpSubscription(Subscription):
-    """Deliveries of one queue; `reject` copies a message to the dead queue, `within` each step's seconds."""
+    """The deliveries of one queue.
+
+    `reject` copies a message to the queue of rejected messages; `within` is the time-out of each step in seconds.
+    """
 
     def __init__(
         self,
@@ -36,21 +37,21 @@ class AmqpSubscription(Subscription):
         self._queue = queue
         self._reject = reject
         self._within = within
-        self._received: deque[Delivery] = deque()  # RabbitMQ keeps it within the prefetch
+        self._received: deque[Delivery] = deque()  # bounded by the prefetch
         self._changed = asyncio.Event()
         self._closed_reason: str | None = None
         self._last_acked_tag = 0
 
     async def start(self, prefetch: int) -> None:
         """Start consuming."""
-        self._channel.closing.add_done_callback(self._on_closed)
-        self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        self._channel.closing.add_done_callback(lambda _: self._mark_closed("the connection was lost"))
+        self._channel.on_consumer_cancel_callbacks.add(lambda _: self._mark_closed("the queue is gone"))
         async with broker_step(f"consume {self._queue}", within=self._within):
             await self._channel.basic_qos(prefetch_count=prefetch, global_=False)
             await self._channel.basic_consume(self._queue, self._on_delivery)
 
     async def next(self, at_most: int) -> list[Delivery]:
-        """Wait for one delivery, then return it with all that is already here, `at_most`."""
+        """Wait for one delivery, then return it and those that have already arrived, `at_most` in total."""
         while not self._received:
             self._raise_if_closed()
             self._changed.clear()
@@ -59,7 +60,7 @@ class AmqpSubscription(Subscription):
         return [self._received.popleft() for _ in range(min(at_most, len(self._received)))]
 
     async def ack(self, last: Delivery) -> None:
-        """Acknowledge this delivery and every one before it; repeating changes nothing."""
+        """Acknowledge this delivery and every earlier one; a repeated call does nothing."""
         self._raise_if_closed()
         if last.tag <= self._last_acked_tag:
             return
@@ -68,7 +69,7 @@ class AmqpSubscription(Subscription):
         self._last_acked_tag = last.tag
 
     async def reject(self, delivery: Delivery, reason: str) -> None:
-        """Copy a message that holds no job to the dead queue; it still has to be acknowledged."""
+        """Copy a message that contains no job to the queue of rejected messages; acknowledge it separately."""
         await self._reject(self._queue, delivery, reason)
 
     def _raise_if_closed(self) -> None:
@@ -77,27 +78,18 @@ class AmqpSubscription(Subscription):
 
     async def _on_delivery(self, message: DeliveredMessage) -> None:
         properties = message.header.properties
+        headers: FieldTable = properties.headers or {}
         self._received.append(
             Delivery(
                 tag=message.delivery_tag or 0,
                 job=properties.message_type or message.routing_key or "",
                 body=message.body,
                 redelivered=bool(message.redelivered),
-                headers=_text_headers(properties.headers) if properties.headers else (),
+                headers=tuple((name, value) for name, value in headers.items() if isinstance(value, str)),
             )
         )
         self._changed.set()
 
-    def _on_closed(self, _: asyncio.Future[Any]) -> None:
-        self._mark_closed("the connection was lost")
-
-    def _on_cancelled(self, _: Basic.Cancel) -> None:
-        self._mark_closed("the queue is gone")
-
     def _mark_closed(self, reason: str) -> None:
         self._closed_reason = self._closed_reason or reason
         self._changed.set()
-
-
-def _text_headers(headers: FieldTable) -> Headers:
-    return tuple((name, value) for name, value in headers.items() if isinstance(value, str))

@@ -1,1 +1,1 @@
-"""Counts by content, near the reader: in memory, in Redis, or nowhere."""
+"""The caches of counts by content: in memory, in Redis, or none; the contract is `ports/cache.py`."""

@@ -1,8 +1,8 @@
-"""The cache of a single process: a dictionary that forgets.
+"""The cache of a single process: a dictionary whose entries expire.
 
-It stands where `flow/announce.py` writes and `flow/queries.py` reads, as every cache does. A count is
-forgotten `ttl` seconds after it was put, and the least recently used one when there are too many. No
-method awaits anything, so each is one step: no lock is needed for a lower version to lose.
+Like every cache, `flow/announce.py` writes it and `flow/queries.py` reads it. A count expires `ttl` seconds after it
+was put; when there are too many counts, the least recently used one is evicted. No method awaits anything, so each
+runs in one step, and comparing versions needs no lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sharetally.ports import Cache
 
 
 class MemoryCache(Cache):
-    """Counts of at most `max_contents` contents for `ttl` seconds each, measured by `monotonic`."""
+    """Keeps the counts of at most `max_contents` contents for `ttl` seconds each, measured by `monotonic`."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class MemoryCache(Cache):
         self._counts: ExpiringCache[ContentRef, Count] = ExpiringCache(capacity=max_contents, now=monotonic)
 
     async def get(self, contents: Sequence[ContentRef]) -> list[Count | None]:
-        """What is cached, in the order asked; asking saves a count from eviction, not from expiry."""
+        """Return the cached counts in the order of `contents`; a read delays eviction, not expiry."""
         return [self._counts.get(content) for content in contents]
 
     async def put(self, counts: Iterable[Count]) -> None:
-        """Store; a lower version never overwrites a higher one, the same version only lives longer."""
+        """Store the counts; a lower version never overwrites a higher one, and the same version renews its expiry."""
         until = self._monotonic() + self._ttl
         for count in counts:
             cached = self._counts.get(count.content)
@@ -43,12 +43,12 @@ class MemoryCache(Cache):
                 self._counts.put(count.content, count, until=until)
 
     async def ping(self) -> bool:
-        """Always: it is here."""
+        """Return True: memory is always available."""
         return True
 
     async def open(self) -> None:
-        """Nothing to connect to."""
+        """Do nothing: there is nothing to connect to."""
 
     async def close(self) -> None:
-        """Forget everything; repeating is fine."""
+        """Remove all counts; a repeated call does nothing."""
         self._counts.clear()

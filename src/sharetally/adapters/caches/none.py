@@ -1,7 +1,7 @@
-"""No cache: every look misses and the database answers.
+"""No cache: every read is a miss and goes to the database.
 
-For an AMQP broker without Redis: several processes would each hold a count of their own, and a reader
-who comes to one and then to the other would see it go back. Reading the database is slower and right.
+It is used with an AMQP broker but without Redis. If each process had a cache of its own, a reader whose requests reach
+two processes could see a count go down. Reading the database is slower but right.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from sharetally.ports import Cache
 
 
 class NoCache(Cache):
-    """Remembers nothing, and is never down."""
+    """Stores nothing and is always available."""
 
     async def get(self, contents: Sequence[ContentRef]) -> list[Count | None]:
-        """A miss for each."""
+        """Return a miss for each content."""
         return [None] * len(contents)
 
     async def put(self, counts: Iterable[Count]) -> None:
-        """Nothing is kept."""
+        """Store nothing."""
 
     async def ping(self) -> bool:
-        """Always: having no cache is no fault."""
+        """Return True, because the absence of a cache is not a fault."""
         return True
 
     async def open(self) -> None:
-        """Nothing to connect to."""
+        """Do nothing: there is nothing to connect to."""
 
     async def close(self) -> None:
-        """Nothing to leave."""
+        """Do nothing: there is no connection."""

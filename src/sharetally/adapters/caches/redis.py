@@ -1,18 +1,18 @@
 """The cache that several processes share: one Redis or Valkey server.
 
-It stands where `flow/announce.py` writes and `flow/queries.py` reads, as every cache does. What it
-guarantees: no call takes longer than its time-out, whatever the server does (waiting for a free
-connection, connecting and the answer included); no fault leaves it as an error; versions are compared on
-the server, in the same step that writes. After five faults in a row nobody asks for two seconds: a
-dead server costs one request in a while its time-out, not each. Needs no more than Redis 3.2 has.
+Like every cache, `flow/announce.py` writes it and `flow/queries.py` reads it. It guarantees: no call takes longer than
+its time-out, including the wait for a free connection and the connect; no fault is raised as an error; and the server
+compares versions in the same step in which it writes. After five faults in a row it skips the server for two seconds
+(`guarded_redis.py`), so a dead server costs an occasional request its time-out rather than every request. Redis 3.2 is
+enough.
 """
 
 from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from itertools import islice
 
 import msgspec
@@ -23,12 +23,12 @@ from sharetally.domain.count import Count
 from sharetally.ports import Cache
 
 _PREFIX = "sharetally:count:"
-_VERSION = struct.Struct(">Q")  # stands before the encoded count
-_COUNTS_PER_SCRIPT = 500  # counts a script run: the server serves nobody else meanwhile
-_DECODE_CACHE_SIZE = 4096  # counts kept as they were read
+_VERSION = struct.Struct(">Q")  # precedes the encoded count
+_COUNTS_PER_SCRIPT = 500  # limits how long one script keeps the server from other clients
+_DECODE_CACHE_SIZE = 4096  # decoded counts
 
-# A Lua number is a double, exact to 2**53 only, and Lua compares strings by the server's locale: a version
-# is compared as two halves of 32 bits.
+# Versions are compared as two halves of 32 bits: a Lua number is a double, which is exact only up to 2**53, and Lua
+# compares strings by the server's locale.
 _PUT_SCRIPT = """
 for i, key in ipairs(KEYS) do
   local high, low = struct.unpack('>I4I4', ARGV[i + 1])
@@ -47,10 +47,10 @@ return #KEYS
 
 
 class RedisCache(Cache):
-    """Counts in Redis for `ttl` seconds each; no call waits longer than `timeout` seconds.
+    """Keeps counts in Redis for `ttl` seconds each; no call takes longer than `timeout` seconds.
 
-    `url` is `redis://`, `rediss://` or `unix://`; `ConfigurationError` if it cannot be read. A `put` of more
-    than 500 counts has the time-out for each 500, and ends at the first fault.
+    `url` is `redis://`, `rediss://` or `unix://`; `ConfigurationError` if it is invalid. `put` writes 500 counts at a
+    time, each with its own time-out, and stops at the first fault.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class RedisCache(Cache):
         self._put_script = self._redis.client.register_script(_PUT_SCRIPT)
         self._ttl_milliseconds = max(1, round(ttl * 1000))
         self._encoder = msgspec.msgpack.Encoder()
-        # The same bytes are the same count: of a hot content they are read again and again.
+        # Equal bytes are equal counts, and those of a popular content are read many times.
         self._decode_cached = lru_cache(maxsize=_DECODE_CACHE_SIZE)(msgspec.msgpack.Decoder(Count).decode)
 
     def __repr__(self) -> str:
         return f"<RedisCache {self._redis!r}>"
 
     async def get(self, contents: Sequence[ContentRef]) -> list[Count | None]:
-        """What is cached, in the order asked, in one round trip."""
+        """Return the cached counts in the order of `contents`, in one round trip."""
         if not contents or not self._redis.allows():
             return [None] * len(contents)
         values = await self._redis.call(lambda: self._redis.client.mget([_key(content) for content in contents]))
@@ -81,30 +81,28 @@ class RedisCache(Cache):
         return [self._decode(content, value) for content, value in zip(contents, values, strict=True)]
 
     async def put(self, counts: Iterable[Count]) -> None:
-        """Store, 500 in a round trip; a lower version never overwrites a higher one."""
-        for batch in _batches(counts):
-            if not self._redis.allows() or not await self._store(batch):
+        """Store the counts, 500 in a round trip; a lower version never overwrites a higher one."""
+        remaining = iter(counts)
+        while batch := list(islice(remaining, _COUNTS_PER_SCRIPT)):
+            if not self._redis.allows():
+                return
+            keys = [_key(count.content) for count in batch]
+            values = [_VERSION.pack(count.version) + self._encoder.encode(count) for count in batch]
+            command = partial(self._put_script, keys=keys, args=[self._ttl_milliseconds, *values])
+            if await self._redis.call(command) is None:
                 return
 
     async def ping(self) -> bool:
-        """Whether it answers just now; asks even while nobody else does."""
+        """Whether the server answers now; asks it even while other calls skip it."""
         return await self._redis.call(self._redis.client.ping) is not None
 
     async def open(self) -> None:
-        """Connect; never fails because nobody answers."""
+        """Connect; raises nothing if the server does not answer."""
         await self.ping()
 
     async def close(self) -> None:
-        """Give the connections back, within the time-out; repeating is fine."""
+        """Close the connections within the time-out; a repeated call does nothing."""
         await self._redis.close()
-
-    async def _store(self, batch: Sequence[Count]) -> bool:
-        keys = [_key(count.content) for count in batch]
-        values = [_VERSION.pack(count.version) + self._encoder.encode(count) for count in batch]
-        return (
-            await self._redis.call(lambda: self._put_script(keys=keys, args=[self._ttl_milliseconds, *values]))
-            is not None
-        )
 
     def _decode(self, content: ContentRef, value: bytes | str | None) -> Count | None:
         if not isinstance(value, bytes):
@@ -117,11 +115,5 @@ class RedisCache(Cache):
 
 
 def _key(content: ContentRef) -> bytes:
-    """The type goes with its length: no two contents share a key, whatever stands in type or id."""
+    """The key of a content; the length before the type makes it unique, whatever type and id contain."""
     return f"{_PREFIX}{len(content.type)}:{content.type}:{content.id}".encode()
-
-
-def _batches(counts: Iterable[Count]) -> Iterator[list[Count]]:
-    remaining = iter(counts)
-    while batch := list(islice(remaining, _COUNTS_PER_SCRIPT)):
-        yield batch

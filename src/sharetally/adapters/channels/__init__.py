@@ -1,1 +1,1 @@
-"""Channels: what tells every process of counted batches; the contract is `ports/channel.py`."""
+"""The channels: they announce counted batches to every process; the contract is `ports/channel.py`."""

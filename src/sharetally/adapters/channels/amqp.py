@@ -1,10 +1,10 @@
-"""The channel over RabbitMQ, where there is no Redis: a fan-out exchange, and a passing queue for each listener.
+"""The channel on RabbitMQ, for an installation without Redis: a fan-out exchange, and a temporary queue per listener.
 
-Every listener gets every word and picks its own. A word names the contents that moved, not what they have now:
-whoever counts would have to read that for each of them, and mostly nobody follows it. Words are not worth keeping:
-they are not confirmed, not written to disk, and a queue holds the newest thousand for ten seconds at most; what is
-lost is read again. Announcing and listening have a connection each, for RabbitMQ stops reading from who publishes
-when its alarms are on.
+Every listener receives every message and picks the contents that somebody follows. A message names the contents whose
+counts changed, but not the counts: the worker would have to read each of them, although mostly nobody follows them.
+Messages are disposable: they are not confirmed and not written to disk, and a queue holds at most the newest thousand
+for ten seconds. Whatever is lost is read again from the database. Announcing and listening use a connection each,
+because RabbitMQ stops reading from a connection that publishes while one of its alarms is on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 import msgspec
@@ -39,14 +39,17 @@ _QUEUE_ARGUMENTS: FieldTable = {"x-queue-type": "classic", "x-max-length": 1_000
 
 
 class _Announcement(msgspec.Struct, array_like=True):
-    """What one message says; `contents` are only looked into where somebody follows any."""
+    """The content of one message; `contents` is decoded only by a process in which somebody follows contents."""
 
     minute_counts: tuple[MinuteCount, ...]
     contents: msgspec.Raw
 
 
 class AmqpChannel(Channel):
-    """RabbitMQ at `url`, and no counts; announcing waits `timeout` seconds at most, any other step `step_timeout`."""
+    """The channel on RabbitMQ at `url`, without counts.
+
+    Announcing takes at most `timeout` seconds, every other step at most `step_timeout` seconds.
+    """
 
     carries_counts = False
 
@@ -63,20 +66,20 @@ class AmqpChannel(Channel):
         self._listener: Listener | None = None
 
     async def open(self, listener: Listener | None) -> None:
-        """Connect, to announce, or else to listen: in no role one process does both."""
+        """Connect, either to announce or, with a listener, to listen: no role does both in one process."""
         self._listener = listener
         await (self._announce_connection if listener is None else self._listen_connection).open()
 
     async def close(self) -> None:
-        """Leave; repeating is fine."""
+        """Close both connections; a repeated call does nothing."""
         await asyncio.gather(self._announce_connection.close(), self._listen_connection.close())
 
     async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """What moved of it."""
+        """Announce which contents changed; the counts themselves are not sent."""
         await self.announce_changed([count.content for count in counts], minute_counts)
 
     async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """One message, whoever hears it."""
+        """Publish one message for all listeners."""
         channel = self._announce_connection.current
         if channel is None or publishing_blocked(cast(Connection, channel.connection)):
             return
@@ -89,11 +92,11 @@ class AmqpChannel(Channel):
                 await channel.basic_publish(announcement, exchange=EXCHANGE, properties=properties)
 
     async def follow(self, contents: Collection[ContentRef]) -> None:
-        """Everything is heard anyway."""
+        """Note them; RabbitMQ delivers the announcements of all contents anyway."""
         self._followed.update(contents)
 
     async def unfollow(self, contents: Collection[ContentRef]) -> None:
-        """Pass over it from now on."""
+        """Ignore announcements of these contents from now on."""
         self._followed.difference_update(contents)
 
     async def _open_channel(self, connection: Connection) -> AbstractChannel:
@@ -104,9 +107,11 @@ class AmqpChannel(Channel):
 
     async def _open_listener(self, connection: Connection) -> AbstractChannel:
         channel = await self._open_channel(connection)
-        channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+        # somebody deleted the queue; a new connection creates a new one
+        channel.on_consumer_cancel_callbacks.add(lambda _: self._listen_connection.drop())
         async with broker_step("listen", within=self._step_timeout):
-            queue = f"{EXCHANGE}.{uuid4()}"  # not RabbitMQ's `amq.gen-…`: our user may touch what bears our name
+            # not a name that RabbitMQ generates: our user may only have rights to names that begin with ours
+            queue = f"{EXCHANGE}.{uuid4()}"
             await channel.queue_declare(queue, exclusive=True, auto_delete=True, arguments=_QUEUE_ARGUMENTS)
             await channel.queue_bind(queue, EXCHANGE, "")
             await channel.basic_consume(queue, self._on_announcement, no_ack=True)
@@ -119,16 +124,10 @@ class AmqpChannel(Channel):
             return
         try:
             announcement = self._decode(message.body)
-            moved = (
-                self._followed.intersection(self._decode_contents(announcement.contents)) if self._followed else None
-            )
+            changed = self._decode_contents(announcement.contents) if self._followed else ()
         except msgspec.MsgspecError:
-            return  # another version's, or a stranger's
-        if moved:
-            self._listener.on_changed(moved)
+            return  # from another version, or not from this service
+        if followed := self._followed.intersection(changed):
+            self._listener.on_changed(followed)
         if announcement.minute_counts:
             self._listener.on_minute_counts(announcement.minute_counts)
-
-    def _on_cancelled(self, _: Any) -> None:
-        """Somebody deleted the queue; another connection makes another."""
-        self._listen_connection.drop()

@@ -1,4 +1,4 @@
-"""The channel inside one process: who counts calls who shows."""
+"""The channel within one process: an announcement calls the listener directly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sharetally.ports import Channel, Listener
 
 
 class MemoryChannel(Channel):
-    """Loses nothing, so it never gaps."""
+    """Loses no announcement, so it never reports a gap."""
 
     carries_counts = True
 
@@ -20,16 +20,16 @@ class MemoryChannel(Channel):
         self._followed: set[ContentRef] = set()
 
     async def open(self, listener: Listener | None) -> None:
-        """Nothing to connect to."""
+        """Set the listener; there is nothing to connect to."""
         self._listener = listener
 
     async def close(self) -> None:
-        """Nobody is told any more; repeating is fine."""
+        """Stop announcing; a repeated call does nothing."""
         self._listener = None
         self._followed.clear()
 
     async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """Tell at once."""
+        """Call the listener with the counts of followed contents."""
         if self._listener is None:
             return
         if followed := [count for count in counts if count.content in self._followed]:
@@ -38,18 +38,18 @@ class MemoryChannel(Channel):
             self._listener.on_minute_counts(minute_counts)
 
     async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """Tell at once."""
+        """Call the listener with those contents that somebody follows."""
         if self._listener is None:
             return
-        if moved := self._followed.intersection(contents):
-            self._listener.on_changed(moved)
+        if followed := self._followed.intersection(contents):
+            self._listener.on_changed(followed)
         if minute_counts:
             self._listener.on_minute_counts(minute_counts)
 
     async def follow(self, contents: Collection[ContentRef]) -> None:
-        """Hear of these."""
+        """Announce these contents to the listener from now on."""
         self._followed.update(contents)
 
     async def unfollow(self, contents: Collection[ContentRef]) -> None:
-        """No longer."""
+        """Stop announcing these contents."""
         self._followed.difference_update(contents)

@@ -1,12 +1,13 @@
-"""The channel over Redis or Valkey: a topic of pub/sub for each content, one for what was made.
+"""The channel on Redis or Valkey: one pub/sub topic per content, and one for the shares of the current minute.
 
-Pub/sub knows no database numbers, so the number stands in every topic's name. What it loses while a connection is
-gone nobody gets back: the listener is told of the gap. Needs no more than Redis 3.2 has.
+Pub/sub ignores database numbers, so the name of each topic contains the number. Messages that are published while a
+listener is disconnected are lost, so the listener is told of the gap. Redis 3.2 is enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import msgspec
 
@@ -17,8 +18,8 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
 from sharetally.ports import Channel, Listener
 
-_MESSAGES_PER_SCRIPT = 500  # words a script run: the server serves nobody else meanwhile
-_TWO_ITEM_ARRAY = b"\x92"  # how a list of two begins in MessagePack, as a content is one; a count is a map
+_MESSAGES_PER_SCRIPT = 500  # limits how long one script keeps the server from other clients
+_TWO_ITEM_ARRAY = b"\x92"  # the first byte of a content in MessagePack; a count is a map
 _PUBLISH_SCRIPT = """
 for i = 1, #ARGV, 2 do
   redis.call('PUBLISH', ARGV[i], ARGV[i + 1])
@@ -28,7 +29,10 @@ return #ARGV
 
 
 class RedisChannel(Channel):
-    """Announcing waits `timeout` seconds at most; `silence_timeout` is how long a silent server is believed alive."""
+    """The channel on the server at `url`.
+
+    Announcing takes at most `timeout` seconds. A server that is silent for `silence_timeout` seconds is checked.
+    """
 
     carries_counts = True
 
@@ -48,47 +52,45 @@ class RedisChannel(Channel):
         return f"<RedisChannel {self._redis!r}>"
 
     async def open(self, listener: Listener | None) -> None:
-        """Listen, if somebody wants to hear; announcing connects when there is something to say."""
+        """Start listening if there is a listener; announcing connects with the first announcement."""
         self._listener = listener
         if listener is not None:
             await self._topic_listener.open([self._topics.minute_counts], self._on_message, listener.on_gap)
 
     async def close(self) -> None:
-        """Leave; repeating is fine."""
+        """Close all connections; a repeated call does nothing."""
         await self._topic_listener.close()
         await self._redis.close()
 
     async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """Publish all in one round trip."""
+        """Publish the counts, 500 in one round trip."""
         await self._publish_all(
             [(self._topics.topic_of(count.content), self._encode(count)) for count in counts], minute_counts
+        )
+
+    async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
+        """Publish the names of these contents without their counts."""
+        await self._publish_all(
+            [(self._topics.topic_of(content), self._encode(content)) for content in contents], minute_counts
         )
 
     async def _publish_all(self, messages: list[tuple[bytes, bytes]], minute_counts: Sequence[MinuteCount]) -> None:
         if minute_counts:
             messages.append((self._topics.minute_counts, self._encode(minute_counts)))
         for start in range(0, len(messages), _MESSAGES_PER_SCRIPT):
-            if not self._redis.allows() or not await self._publish_batch(
-                messages[start : start + _MESSAGES_PER_SCRIPT]
-            ):
+            if not self._redis.allows():
+                return
+            batch = messages[start : start + _MESSAGES_PER_SCRIPT]
+            arguments = [part for message in batch for part in message]
+            if await self._redis.call(partial(self._publish_script, args=arguments)) is None:
                 return
 
-    async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """The same, and all that is said of a content is its name."""
-        await self._publish_all(
-            [(self._topics.topic_of(content), self._encode(content)) for content in contents], minute_counts
-        )
-
-    async def _publish_batch(self, messages: Sequence[tuple[bytes, bytes]]) -> bool:
-        arguments = [part for message in messages for part in message]
-        return await self._redis.call(lambda: self._publish_script(args=arguments)) is not None
-
     async def follow(self, contents: Collection[ContentRef]) -> None:
-        """Subscribe, and wait until the server has done so."""
+        """Subscribe to these contents, and return once the server has done so."""
         await self._topic_listener.add([self._topics.topic_of(content) for content in contents])
 
     async def unfollow(self, contents: Collection[ContentRef]) -> None:
-        """Unsubscribe."""
+        """Unsubscribe from these contents."""
         await self._topic_listener.remove([self._topics.topic_of(content) for content in contents])
 
     def _on_message(self, topic: bytes, message: bytes) -> None:
@@ -102,11 +104,11 @@ class RedisChannel(Channel):
             else:
                 self._listener.on_counts((self._count_decoder.decode(message),))
         except msgspec.MsgspecError:
-            return  # another version's, or a stranger's
+            return  # from another version, or not from this service
 
 
 class _Topics:
-    """Topics of one database number. The type goes with its length: no two contents share a name."""
+    """The topics of one database number; the length before the type makes each name unique to one content."""
 
     def __init__(self, database_number: int) -> None:
         self._prefix = f"sharetally:{database_number}:live:"

@@ -1,5 +1,6 @@
-"""The database port: every statement once, and per database only what differs.
+"""The database port: every statement exists once, and each database contributes only what differs.
 
-`tables` is the schema, `connection` the seven verbs that statements are written in, `store` puts the
-parts together; `sqlite`, `postgresql` and `mysql` say how to connect and what they do their own way.
+`tables` is the schema. `connection` holds the verbs in which statements are written; `sqlite`, `postgresql` and `mysql`
+implement them. `ledger` and `counting` are the transaction, `stores` has one store per feature, and `database` puts all
+of it together over one engine.
 """

@@ -1,4 +1,4 @@
-"""Rows to values and back, one pair of functions per table."""
+"""Rows to values and back, for the tables that a transaction writes. What only a store reads is converted there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Cell, Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.share import Evidence, ShareRecord, Status
-from sharetally.ports import ApiKey, IdempotencyKey, ParkedEvent, Session, SignInCode, StoredResponse
+from sharetally.ports import IdempotencyKey, StoredResponse
 
 
 def content_of(row: Row) -> ContentRef:
@@ -106,12 +106,6 @@ def audit_row(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
-def audit_of(row: Row) -> AuditEntry:
-    """A stored line of the audit."""
-    values = {name: row[name] for name in row.keys() if name not in ("content_type", "content_id")}  # noqa: SIM118
-    return AuditEntry(content=content_of(row), **values)
-
-
 def event_row(event: Event) -> dict[str, Any]:
     """An event as it is stored; the database adds when."""
     to, origin = event.to, event.origin
@@ -162,16 +156,6 @@ def event_of(row: Row) -> Event:
     )
 
 
-def parked_of(row: Row) -> ParkedEvent:
-    """A stored event that was set aside."""
-    return ParkedEvent(
-        event=event_of(row),
-        reason=row["parked_reason"],
-        attempts=row["attempts"],
-        created_at=row["created_at"],
-    )
-
-
 def adjustment_row(adjustment: Adjustment) -> dict[str, Any]:
     """An adjustment as it is stored; the database adds when."""
     return {
@@ -211,54 +195,3 @@ def answer_of(row: Row) -> StoredResponse:
     """What was answered under a key."""
     headers = tuple((str(name), str(value)) for name, value in json.loads(row["headers"]))
     return StoredResponse(request_hash=row["request_hash"], status=row["status"], headers=headers, body=row["body"])
-
-
-def key_of(row: Row) -> ApiKey:
-    """A stored API key."""
-    names = ("id", "name", "digest", "created_at", "revoked_at", "last_used_at")
-    return ApiKey(scopes=frozenset(row["scopes"].split()), **{name: row[name] for name in names})
-
-
-def code_row(code: SignInCode) -> dict[str, Any]:
-    """A one-time code as it is stored."""
-    return {
-        "digest": code.digest.hex(),
-        "user_id": code.user_id,
-        "scopes": " ".join(sorted(code.scopes)),
-        "session_seconds": code.session_seconds,
-        "expires_at": code.expires_at,
-    }
-
-
-def code_of(row: Row) -> SignInCode:
-    """A stored one-time code."""
-    names = ("user_id", "session_seconds", "expires_at")
-    return SignInCode(
-        digest=bytes.fromhex(row["digest"]),
-        scopes=frozenset(row["scopes"].split()),
-        **{name: row[name] for name in names},
-    )
-
-
-def session_row(session: Session) -> dict[str, Any]:
-    """A session as it is stored."""
-    return {
-        "id": session.id,
-        "digest": session.digest.hex(),
-        "user_id": session.user_id,
-        "name": session.name,
-        "scopes": " ".join(sorted(session.scopes)),
-        "created_at": session.created_at,
-        "seen_at": session.seen_at,
-        "expires_at": session.expires_at,
-    }
-
-
-def session_of(row: Row) -> Session:
-    """A stored session."""
-    names = ("id", "user_id", "name", "created_at", "seen_at", "expires_at")
-    return Session(
-        digest=bytes.fromhex(row["digest"]),
-        scopes=frozenset(row["scopes"].split()),
-        **{name: row[name] for name in names},
-    )

@@ -1,7 +1,7 @@
-"""The schema's history, one for all databases, and how to bring a database to its head.
+"""The history of the schema, the same for all databases, and the runner that upgrades a database to its head.
 
-`upgrade` is safe to run twice at once: the second waits for the first and then finds nothing to do.
-MySQL commits each DDL statement by itself, so a revision there must be able to go on where it stopped.
+`upgrade` is safe to run twice at the same time: the second run waits for the first one and then has nothing to do.
+MySQL commits each DDL statement separately, so every revision must be able to continue where it was interrupted.
 """
 
 HEAD = "0007"

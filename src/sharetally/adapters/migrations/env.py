@@ -1,4 +1,4 @@
-"""Alembic's entry: it runs on the connection, or prints for the dialect, that `runner` put in."""
+"""The script that Alembic runs: it uses the connection, or prints for the dialect, that `runner.py` passes in."""
 
 from __future__ import annotations
 

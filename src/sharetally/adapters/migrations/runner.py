@@ -1,8 +1,7 @@
-"""Bring a database to the head, or print how.
+"""Upgrades a database to the newest revision, or prints the SQL that does so.
 
-Migrations run on the drivers' plain, synchronous side where there is one: SQLite by the standard
-library, PostgreSQL and MySQL through SQLAlchemy's asynchronous engine. A lock in the database makes the
-second of two runs wait for the first.
+SQLite is upgraded through the standard library, PostgreSQL and MySQL through SQLAlchemy's asynchronous engine. A lock
+in the database makes the second of two simultaneous runs wait for the first one.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from sharetally.adapters.databases.store import sqlite_path
+from sharetally.adapters.databases.database import sqlite_path
 from sharetally.domain.errors import ConfigurationError, SharetallyError, Unavailable
 
 _DIRECTORY = Path(__file__).parent
@@ -29,7 +28,7 @@ _LOCK_TIMEOUT_SECONDS = 120
 
 
 def script_directory() -> ScriptDirectory:
-    """The revisions."""
+    """Alembic's view of the revisions in this folder."""
     return ScriptDirectory(str(_DIRECTORY))
 
 
@@ -39,13 +38,9 @@ def known_revisions() -> frozenset[str]:
 
 
 def upgrade(url: str) -> list[str]:
-    """Bring the database to the head; return the revisions that were run."""
-    if urlsplit(url).scheme == "sqlite":
-        return _upgrade_sqlite(url)
-    return asyncio.run(_upgrade_server(url))
-
-
-def _upgrade_sqlite(url: str) -> list[str]:
+    """Upgrade the database to the newest revision; return the revisions that were run."""
+    if urlsplit(url).scheme != "sqlite":
+        return asyncio.run(_upgrade_server(url))
     path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = sa.create_engine(
@@ -77,7 +72,7 @@ async def _upgrade_server(url: str) -> list[str]:
             await engine.dispose()
     except SharetallyError:
         raise
-    except Exception as error:  # each driver has errors of its own; all of them mean that it was not done
+    except Exception as error:  # each driver has its own errors, and all of them mean that the upgrade failed
         raise Unavailable(f"cannot migrate: {_reason(error)}") from error
 
 
@@ -87,7 +82,7 @@ def _reason(error: Exception) -> str:
 
 
 async def create_engine(url: str) -> AsyncEngine:
-    """SQLAlchemy's engine over connections made just as the service makes its own."""
+    """SQLAlchemy's engine, whose connections are opened in the same way as those of the service."""
     scheme = urlsplit(url).scheme
     if scheme in ("postgresql", "postgres"):
         import asyncpg
@@ -95,21 +90,15 @@ async def create_engine(url: str) -> AsyncEngine:
         return _engine_with("postgresql+asyncpg", lambda: asyncpg.connect(url))
     if scheme not in ("mysql", "mariadb"):
         raise ConfigurationError(f"DATABASE_URL: unknown scheme {scheme!r}; use sqlite, postgresql or mysql")
-    return await _mysql_engine(url)
-
-
-async def _mysql_engine(url: str) -> AsyncEngine:
-    """A MariaDB has collations of its own, whatever the URL calls it: ask the server what it is."""
     import asyncmy
 
     from sharetally.adapters.databases.mysql import connect_arguments
 
+    # The server says whether it is MariaDB, which has its own collations; the scheme of the URL does not tell.
     probe = await asyncmy.connect(**connect_arguments(url))
-    mariadb = "mariadb" in str(probe.get_server_info()).lower()
+    dialect = "mariadb" if "mariadb" in str(probe.get_server_info()).lower() else "mysql"
     probe.close()
-    return _engine_with(
-        f"{'mariadb' if mariadb else 'mysql'}+asyncmy", lambda: asyncmy.connect(**connect_arguments(url))
-    )
+    return _engine_with(f"{dialect}+asyncmy", lambda: asyncmy.connect(**connect_arguments(url)))
 
 
 def _engine_with(dialect: str, connect: Callable[[], Awaitable[Any]]) -> AsyncEngine:
@@ -123,13 +112,13 @@ def _run_with_lock(connection: sa.Connection) -> list[str]:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
         return _run(connection)
-    # The second setting: the driver would log what IF EXISTS did not find.
+    # max_error_count: without it the driver logs a warning for each DROP … IF EXISTS that finds nothing.
     connection.execute(sa.text("SET time_zone = '+00:00', max_error_count = 0"))
     if connection.scalar(sa.text("SELECT GET_LOCK('sharetally_migrate', :wait)"), {"wait": _LOCK_TIMEOUT_SECONDS}) != 1:
         raise Unavailable(f"cannot migrate: another run has held the lock for {_LOCK_TIMEOUT_SECONDS} seconds")
     try:
         applied = _run(connection)
-        connection.commit()  # before the lock is let go, or the next run would not see the revision
+        connection.commit()  # before the lock is released, or the next run would not see the revision
         return applied
     finally:
         connection.execute(sa.text("SELECT RELEASE_LOCK('sharetally_migrate')"))
@@ -142,16 +131,13 @@ def _run(connection: sa.Connection) -> list[str]:
 
 
 def print_sql(url: str, out: TextIO) -> None:
-    """Write the statements from nothing to the head, for somebody else to run."""
-    command.upgrade(_config(dialect=_dialect(url), out=out), "head", sql=True)
+    """Write the statements that create the newest schema in an empty database, for somebody else to run."""
+    scheme = urlsplit(url).scheme
+    dialect = "postgresql" if scheme == "postgres" else scheme
+    command.upgrade(_config(dialect=dialect, out=out), "head", sql=True)
 
 
 def _config(**attributes: object) -> Config:
     config = Config(attributes=attributes)
     config.set_main_option("script_location", str(_DIRECTORY))
     return config
-
-
-def _dialect(url: str) -> str:
-    scheme = urlsplit(url).scheme
-    return {"postgres": "postgresql"}.get(scheme, scheme)

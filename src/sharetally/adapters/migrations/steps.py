@@ -1,4 +1,4 @@
-"""Steps of a revision that can be taken again, where MySQL stopped between two of them, and be printed for a DBA."""
+"""Steps of a revision: repeatable, as MySQL may be interrupted between two of them, and printable for a DBA."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sharetally.adapters.databases.tables import MYSQL_OPTIONS
 
 
 def create_table_if_missing(name: str, *items: sa.schema.SchemaItem) -> None:
-    """Make a table and its indexes, those that are not there yet."""
+    """Create a table and its indexes where they do not exist yet."""
     indexes = [item for item in items if isinstance(item, sa.Index)]
     rest = [item for item in items if not isinstance(item, sa.Index)]
     op.create_table(name, *rest, if_not_exists=True, **MYSQL_OPTIONS)
@@ -20,28 +20,22 @@ def create_table_if_missing(name: str, *items: sa.schema.SchemaItem) -> None:
 
 
 def create_index_if_missing(name: str, table: str, *columns: str, unique: bool = False) -> None:
-    """Make an index, if it is not there yet."""
-    if not _has_index(table, name):
+    """Create an index if it does not exist yet; MySQL has no CREATE INDEX IF NOT EXISTS."""
+    # printed SQL is for an empty database, and there is no connection to inspect
+    if op.get_context().as_sql or not sa.inspect(op.get_bind()).has_index(table, name):
         op.create_index(name, table, list(columns), unique=unique)
 
 
 def add_column_if_missing(table: str, column: sa.Column[Any]) -> None:
-    """Add a column, if it is not there yet."""
-    if op.get_context().as_sql or column.name not in {each["name"] for each in _columns(table)}:
+    """Add a column if it does not exist yet."""
+    if op.get_context().as_sql or column.name not in {
+        existing["name"] for existing in sa.inspect(op.get_bind()).get_columns(table)
+    }:
         op.add_column(table, column)
 
 
-def _columns(table: str) -> list[Any]:
-    return list(sa.inspect(op.get_bind()).get_columns(table))
-
-
-def _has_index(table: str, index: str) -> bool:
-    """MySQL knows no CREATE INDEX IF NOT EXISTS. What is printed begins with nothing."""
-    return not op.get_context().as_sql and sa.inspect(op.get_bind()).has_index(table, index)
-
-
 def execute_statement(statement: str) -> None:
-    """Run a statement; where it has semicolons of its own, the client of MySQL has to be told where it ends."""
+    """Run a statement, or print it; MySQL's client needs a delimiter if the statement contains semicolons."""
     context = op.get_context()
     if context.as_sql and ";" in statement and context.dialect.name in ("mysql", "mariadb"):
         context.impl.static_output(f"DELIMITER //\n\n{statement} //\n\nDELIMITER ;\n")

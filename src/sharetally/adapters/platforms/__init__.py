@@ -1,9 +1,9 @@
-"""The platforms: one short file each, found by being here.
+"""The platforms: one short file each in this folder.
 
-A file here holds one class, a `Platform` whose `name` is the file's, and `ALIASES` where people write it
-otherwise too. A new platform is one new file and nothing else. Others come from installed packages,
-through entry points of the group `sharetally.platforms`: an entry's name is the platform's, its object a
-class or function that makes it; one of the same name takes the place of the shipped one.
+A file here defines one class, a `Platform` whose `name` is the name of the file, and `ALIASES` if people also use other
+names for it. A new platform is one new file and nothing else. Installed packages add platforms through entry points of
+the group `sharetally.platforms`: the name of an entry is the name of the platform, and its object is a class or
+function that creates it. An entry with the name of a built-in platform replaces it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,37 @@ from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Platform
 
 ENTRY_POINT_GROUP = "sharetally.platforms"
-DEVICE_PLATFORMS = ("native", "copy")  # on the user's own device: need no allowing, and are shared to only by name
+DEVICE_PLATFORMS = (
+    "native",
+    "copy",
+)  # on the user's own device: always allowed, but shared to only if the request names them
 
 
 def builtin_platforms() -> dict[str, Platform]:
     """The platforms of this folder by name."""
-    platforms = (_platform_in(module) for module in _modules())
-    return {platform.name: platform for platform in platforms}
+    platforms = {}
+    for module in _modules():
+        (platform_class,) = (
+            item for item in vars(module).values() if isinstance(item, type) and item.__module__ == module.__name__
+        )
+        platform: Platform = platform_class()
+        platforms[platform.name] = platform
+    return platforms
 
 
 def load_plugins(entries: Iterable[EntryPoint]) -> dict[str, Platform]:
-    """The platforms of these entry points by name; `ConfigurationError` names the first that does not hold."""
-    return {entry.name: _load(entry) for entry in entries}
+    """The platforms of these entry points by name; `ConfigurationError` names the first one that is invalid."""
+    platforms = {}
+    for entry in entries:
+        try:
+            platform: Platform = entry.load()()
+            name = platform.name
+        except Exception as error:  # code that is not ours may raise anything
+            raise ConfigurationError(f"platform {entry.name!r} ({entry.value}) does not load: {error}") from error
+        if name != entry.name or name != canonical(name):
+            raise ConfigurationError(f"platform {entry.name!r} ({entry.value}) calls itself {name!r}")
+        platforms[entry.name] = platform
+    return platforms
 
 
 def available() -> dict[str, Platform]:
@@ -39,7 +58,7 @@ def available() -> dict[str, Platform]:
 
 
 def canonical(name: str) -> str:
-    """A platform's name as everything else knows it: trimmed, lower case, `x` is `twitter`."""
+    """The name under which everything else knows a platform: trimmed, lower case, `twitter` for `x`."""
     normalized = name.strip().lower()
     return _aliases().get(normalized, normalized)
 
@@ -48,27 +67,6 @@ def _modules() -> Iterator[ModuleType]:
     for module in iter_modules(__path__):
         if not module.name.startswith("_"):
             yield import_module(f"{__name__}.{module.name}")
-
-
-def _platform_in(module: ModuleType) -> Platform:
-    (candidate,) = (candidate for candidate in vars(module).values() if _is_defined_in(module, candidate))
-    platform: Platform = candidate()
-    return platform
-
-
-def _is_defined_in(module: ModuleType, candidate: object) -> bool:
-    return isinstance(candidate, type) and candidate.__module__ == module.__name__
-
-
-def _load(entry: EntryPoint) -> Platform:
-    try:
-        platform: Platform = entry.load()()
-        name = platform.name
-    except Exception as error:  # a stranger's code may fail in any way
-        raise ConfigurationError(f"platform {entry.name!r} ({entry.value}) does not load: {error}") from error
-    if name != entry.name or name != canonical(name):
-        raise ConfigurationError(f"platform {entry.name!r} ({entry.value}) calls itself {name!r}")
-    return platform
 
 
 @cache

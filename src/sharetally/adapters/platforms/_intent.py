@@ -1,6 +1,6 @@
-"""How an intent link is written: everything that goes in is percent-encoded, nothing of it is changed.
+"""How the URL of an intent is built: everything in it is percent-encoded, and none of it is changed.
 
-A space is %20 and never +, which only a form reads as a space. A field that is empty is left out.
+A space becomes %20 and never +, which only forms read as a space. Empty fields are left out.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from urllib.parse import quote
 
 
 def query(**fields: str) -> str:
-    """These fields as a query, in their order; their names need no encoding."""
+    """The fields as a query string, in their order; the names must not need encoding."""
     return "&".join([f"{name}={percent_encode(value)}" for name, value in fields.items() if value])
 
 
 @lru_cache(maxsize=1024)
 def percent_encode(text: str) -> str:
-    """Percent-encoded, whatever it is; the platforms of one request mostly ask for the same."""
+    """The text percent-encoded; cached, because the platforms of one request mostly encode the same texts."""
     return quote(text, safe="")
 
 
 def text_and_url(text: str, url: str) -> str:
-    """Text and URL for a place that has one field for both."""
+    """The text and the URL for a platform that has one field for both."""
     return f"{text} {url}" if text else url

@@ -1,6 +1,6 @@
-"""Bluesky: its composer makes a link of a URL in the text.
+"""Bluesky: its composer turns a URL in the text into a link.
 
-Limit: 300 graphemes, and 3,000 bytes (lexicon app.bsky.feed.post).
+Limit: 300 graphemes and 3,000 bytes (lexicon app.bsky.feed.post).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Bluesky(Platform):
-    """One field for text and link."""
+    """One field takes the text and the link."""
 
     name = "bluesky"
     label = "Bluesky"
@@ -18,5 +18,5 @@ class Bluesky(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The composer."""
+        """The URL of the composer."""
         return f"https://bsky.app/intent/compose?{query(text=text_and_url(text, url))}"

@@ -1,6 +1,6 @@
-"""A copy of the link in the user's clipboard: where it goes from there nobody can tell.
+"""Copying the link to the user's clipboard; nobody can tell where the user pastes it.
 
-It is a platform of its own and never in the default list; nor does it need to be allowed.
+It is a platform of its own, needs no permission in the settings, and is never in the default list.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from sharetally.ports import Platform
 
 
 class Copy(Platform):
-    """Done by the front end, then declared."""
+    """The front end copies the link and then declares the share."""
 
     name = "copy"
     label = "Copy link"
@@ -17,5 +17,5 @@ class Copy(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> None:
-        """None: there is no page to open."""
+        """None, because there is no page to open."""
         return

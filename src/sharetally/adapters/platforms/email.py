@@ -1,6 +1,6 @@
-"""E-mail: a message in the user's own program, to whom they like.
+"""E-mail: a message in the user's own mail program; the user chooses the recipients.
 
-RFC 6068: a space is %20 (a + stays a +), a line break in the body is %0D%0A, and a subject is one line.
+RFC 6068: a space is %20 (a + stays a +), a line break in the body is %0D%0A, and the subject is one line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class Email(Platform):
-    """The text's first line is the subject; text and link are the body."""
+    """The first line of the text is the subject; the text and the link are the body."""
 
     name = "email"
     label = "Email"
@@ -22,7 +22,7 @@ class Email(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """A new message."""
+        """The URL that opens a new message."""
         lines = _LINE_BREAK.split(text) if text else []
         body = "\r\n".join([*lines, url])
         return f"mailto:?{query(subject=lines[0] if lines else '', body=body)}"

@@ -1,6 +1,6 @@
-"""Facebook: its sharer takes a link and nothing else.
+"""Facebook: its share dialog accepts a link and nothing else.
 
-What the user says beside it they write themselves. Limit: 63,206 characters.
+The user writes any text there. Limit: 63,206 characters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Facebook(Platform):
-    """The link alone."""
+    """Takes only the link."""
 
     name = "facebook"
     label = "Facebook"
@@ -18,5 +18,5 @@ class Facebook(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The sharer, which has no field for `text`."""
+        """The URL of the share dialog, which has no field for `text`."""
         return f"https://www.facebook.com/sharer/sharer.php?{query(u=url)}"

@@ -1,6 +1,6 @@
-"""LinkedIn: its share page takes a link and nothing else.
+"""LinkedIn: its share page accepts a link and nothing else.
 
-What the user says beside it they write themselves. Limit: 3,000 characters.
+The user writes any text there. Limit: 3,000 characters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class LinkedIn(Platform):
-    """The link alone."""
+    """Takes only the link."""
 
     name = "linkedin"
     label = "LinkedIn"
@@ -18,5 +18,5 @@ class LinkedIn(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The share page, which has no field for `text`."""
+        """The URL of the share page, which has no field for `text`."""
         return f"https://www.linkedin.com/sharing/share-offsite/?{query(url=url)}"

@@ -1,6 +1,6 @@
-"""Mastodon: many servers, and a share page on each; a link leads to one of them.
+"""Mastodon: many servers, each with a share page; an intent opens the page of one of them.
 
-Limit: 500 characters where the server has not set another (`/api/v2/instance` tells).
+Limit: 500 characters, unless the server has configured another (see its `/api/v2/instance`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sharetally.ports import Platform
 
 @dataclass(frozen=True, kw_only=True)
 class Mastodon(Platform):
-    """One field for text and link; `instance` is the host whose page is opened."""
+    """One field takes the text and the link; `instance` is the host whose page is opened."""
 
     instance: str = "mastodon.social"
 
@@ -23,5 +23,5 @@ class Mastodon(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The instance's composer; who is at home elsewhere signs in there."""
+        """The URL of the composer; users of another server sign in there."""
         return f"https://{self.instance}/share?{query(text=text_and_url(text, url))}"

@@ -1,7 +1,7 @@
 """The share sheet of the user's own system: it opens on the device, so there is no page to link to.
 
-It does not say where the user shared, so this is a platform of its own and never in the
-default list; nor does it need to be allowed.
+It does not tell where the user shared. So it is a platform of its own, needs no permission in the settings, and is
+never in the default list.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Native(Platform):
-    """Opened by the front end (Web Share API), then declared."""
+    """The front end opens it (Web Share API) and then declares the share."""
 
     name = "native"
     label = "Share sheet"
@@ -18,5 +18,5 @@ class Native(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> None:
-        """None: only the device can open it."""
+        """None, because only the device can open it."""
         return

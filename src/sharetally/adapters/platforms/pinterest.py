@@ -1,6 +1,6 @@
-"""Pinterest: a pin of a picture from the page; without `media` it lets the user choose one.
+"""Pinterest: a pin of a picture from the page; without the field `media` the user chooses the picture.
 
-Limit: 500 characters, that of a description.
+Limit: 500 characters, the limit of a description.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Pinterest(Platform):
-    """The text is the description."""
+    """The text becomes the description."""
 
     name = "pinterest"
     label = "Pinterest"
@@ -18,5 +18,5 @@ class Pinterest(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The page that makes a pin."""
+        """The URL of the page that creates a pin."""
         return f"https://www.pinterest.com/pin/create/button/?{query(url=url, description=text)}"

@@ -1,6 +1,6 @@
-"""Reddit: a link with a title, to a community that the user chooses.
+"""Reddit: a link with a title, in a community that the user chooses.
 
-Limit: 300 characters, that of a title.
+Limit: 300 characters, the limit of a title.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Reddit(Platform):
-    """The text is the title."""
+    """The text becomes the title."""
 
     name = "reddit"
     label = "Reddit"
@@ -18,5 +18,5 @@ class Reddit(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The submission page."""
+        """The URL of the submission page."""
         return f"https://www.reddit.com/submit?{query(url=url, title=text)}"

@@ -1,6 +1,6 @@
-"""SMS: a message in the telephone's own program, to whom the user likes.
+"""SMS: a message in the phone's own program; the user chooses the recipients.
 
-`?&body=` is read by both iOS, which wants `&`, and Android, which wants `?`. A long text is sent in parts.
+Both iOS, which expects `&`, and Android, which expects `?`, understand `?&body=`. A long text is sent in parts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Sms(Platform):
-    """One field for text and link."""
+    """One field takes the text and the link."""
 
     name = "sms"
     label = "SMS"
@@ -18,5 +18,5 @@ class Sms(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """A new message."""
+        """The URL that opens a new message."""
         return f"sms:?&{query(body=text_and_url(text, url))}"

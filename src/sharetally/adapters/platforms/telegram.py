@@ -1,6 +1,6 @@
-"""Telegram: a chat, chosen by the user, with a message ready to send.
+"""Telegram: a chat that the user chooses, with a message ready to send.
 
-Limit: 4,096 characters a message (core.telegram.org, sendMessage).
+Limit: 4,096 characters per message (core.telegram.org, sendMessage).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Telegram(Platform):
-    """Link and text have a field each; the link stands first in the message."""
+    """The link and the text have a field each; the message begins with the link."""
 
     name = "telegram"
     label = "Telegram"
@@ -18,5 +18,5 @@ class Telegram(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The choice of a chat, the message in hand."""
+        """The URL of the page on which the user chooses a chat."""
         return f"https://t.me/share/url?{query(url=url, text=text)}"

@@ -1,4 +1,4 @@
-"""Threads: text and link, the link shown as a card.
+"""Threads: a text and a link, which is shown as a card.
 
 Limit: 500 characters (developers.facebook.com, Threads).
 """
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class Threads(Platform):
-    """Text and link have a field each."""
+    """The text and the link have a field each."""
 
     name = "threads"
     label = "Threads"
@@ -18,5 +18,5 @@ class Threads(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The composer."""
+        """The URL of the composer."""
         return f"https://www.threads.com/intent/post?{query(text=text, url=url)}"

@@ -1,6 +1,6 @@
-"""X, once Twitter. The name stays `twitter`, in configuration and in every count; `x` is understood.
+"""X, formerly Twitter. Settings and counts keep the name `twitter`; `x` is an alias.
 
-Limit: 280 weighted characters, a URL is 23, an emoji or CJK sign 2 (docs.x.com, counting characters).
+Limit: 280 weighted characters; a URL weighs 23, an emoji or a CJK character 2 (docs.x.com, counting characters).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ ALIASES = ("x",)
 
 
 class Twitter(Platform):
-    """Text and link have a field each."""
+    """The text and the link have a field each."""
 
     name = "twitter"
     label = "X"
@@ -20,5 +20,5 @@ class Twitter(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The composer."""
+        """The URL of the composer."""
         return f"https://x.com/intent/tweet?{query(text=text, url=url)}"

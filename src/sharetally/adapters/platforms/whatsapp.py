@@ -1,6 +1,6 @@
-"""WhatsApp: a chat, chosen by the user, with a message ready to send.
+"""WhatsApp: a chat that the user chooses, with a message ready to send.
 
-Nothing posts there as a user: the business interface writes to people who opted in. No limit is published.
+No API posts there on behalf of a user: the business API only writes to people who opted in. No limit is published.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sharetally.ports import Platform
 
 
 class WhatsApp(Platform):
-    """One field for text and link."""
+    """One field takes the text and the link."""
 
     name = "whatsapp"
     label = "WhatsApp"
@@ -18,5 +18,5 @@ class WhatsApp(Platform):
     server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
-        """The choice of a chat, the message in hand."""
+        """The URL of the page on which the user chooses a chat."""
         return f"https://wa.me/?{query(text=text_and_url(text, url))}"

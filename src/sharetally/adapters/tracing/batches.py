@@ -1,7 +1,7 @@
-"""A worker's batch as a span: CONSUMER, caused by every message whose jobs are in it.
+"""The span of a worker's batch: CONSUMER, caused by every message whose jobs are in the batch.
 
-A batch that is tried again, and each half of one that was cut, is a span of its own with the messages that
-it really holds.
+A batch that is retried, and each half of a batch that is split, gets a span of its own with exactly the messages that
+it contains.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _SourceMessage:
-    """The message that a job came in, and the span that sent it."""
+    """The message that a job arrived in, and the span that sent it."""
 
     tag: int
     sender: SpanContext
 
 
 class TracedConsumer(Generic[T]):
-    """The consumer, its batches traced. A worker decodes a whole batch before it hands any of it on."""
+    """A consumer with traced batches. It relies on the worker decoding a whole batch before handling any of it."""
 
     def __init__(self, consumer: Consumer[T], *, spans: Spans, messaging_system: str) -> None:
         self._consumer = consumer
         self._spans = spans
         self._system = messaging_system
-        self._sources: dict[int, _SourceMessage] = {}  # by the identity of a job, which the worker holds on to
+        self._sources: dict[int, _SourceMessage] = {}  # by the identity of the job, which the worker keeps alive
         self._handling = False
 
     @property
     def queue(self) -> Queue:
-        """The consumer's own."""
+        """The queue of the wrapped consumer."""
         return self._consumer.queue
 
     def decode(self, delivery: Delivery) -> tuple[list[T], list[bytes]]:
-        """The jobs of a message, and whose they are."""
+        """Decode a message, and remember which message its jobs came from."""
         if self._handling:
             self._sources.clear()
             self._handling = False
@@ -53,14 +53,21 @@ class TracedConsumer(Generic[T]):
         return jobs, rest
 
     async def handle(self, jobs: Sequence[T]) -> Sequence[JobResult] | Outcomes:
-        """Do them, in one span."""
+        """Handle the jobs within one span."""
         self._handling = True
         sources = {source.tag: source for job in jobs if (source := self._sources.get(id(job)))}
         span = self._spans.start(
             f"process sharetally.{self.queue.name}",
             SpanKind.CONSUMER,
             causes=[source.sender for source in sources.values()],
-            attributes=self._attributes(messages=len(sources), jobs=len(jobs)),
+            attributes={
+                "messaging.system": self._system,
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": f"sharetally.{self.queue.name}",
+                "messaging.batch.message_count": len(sources),
+                "sharetally.jobs": len(jobs),
+            },
         )
         with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
@@ -70,15 +77,5 @@ class TracedConsumer(Generic[T]):
                 raise
 
     async def park(self, job: T, reason: str) -> JobResult:
-        """Park it; the failed span before it tells why."""
+        """Park the job; the span of the failed batch shows the reason."""
         return await self._consumer.park(job, reason)
-
-    def _attributes(self, *, messages: int, jobs: int) -> dict[str, str | int]:
-        return {
-            "messaging.system": self._system,
-            "messaging.operation.name": "process",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": f"sharetally.{self.queue.name}",
-            "messaging.batch.message_count": messages,
-            "sharetally.jobs": jobs,
-        }

@@ -1,4 +1,7 @@
-"""Where spans go. OpenTelemetry's own variables decide all of it: collector, headers, sampling, limits, resource."""
+"""The destination of spans: the OTLP collector or the console.
+
+OpenTelemetry's own environment variables configure everything else: collector, headers, sampling, limits and resource.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,31 @@ import os
 
 from opentelemetry.sdk.environment_variables import OTEL_SPAN_LINK_COUNT_LIMIT
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
 from sharetally import __version__
 
-# a commit carries up to 500 requests; OpenTelemetry would keep 128 of them
+# a commit serves up to 500 requests, but by default OpenTelemetry keeps only 128 links
 MAX_LINKS = 512
 
 
 def create_provider(kind: str, *, role: str) -> TracerProvider:
-    """A provider that sends to the OTLP collector, or prints; `role` is what this process does."""
+    """A provider that sends spans to the OTLP collector or, with `console`, prints them; `role` is the process's."""
     provider = provider_without_exporter(role=role)
-    provider.add_span_processor(_processor(kind))
+    if kind == "console":
+        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider
 
 
 def provider_without_exporter(*, role: str) -> TracerProvider:
-    """A provider whose spans go nowhere yet."""
+    """A provider that does not send its spans anywhere yet."""
     own_attributes = {SERVICE_NAME: "sharetally", SERVICE_VERSION: __version__, "sharetally.role": role}
     limits = SpanLimits(max_links=None if OTEL_SPAN_LINK_COUNT_LIMIT in os.environ else MAX_LINKS)
-    resource = Resource.create(own_attributes).merge(OTELResourceDetector().detect())  # what the environment says, wins
+    # the environment takes precedence over our own attributes
+    resource = Resource.create(own_attributes).merge(OTELResourceDetector().detect())
     return TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
-
-
-def _processor(kind: str) -> SpanProcessor:
-    if kind == "console":
-        return SimpleSpanProcessor(ConsoleSpanExporter())
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return BatchSpanProcessor(OTLPSpanExporter())

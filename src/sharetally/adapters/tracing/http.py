@@ -1,7 +1,7 @@
-"""A request as a span: SERVER, named by method and route, under what the caller's `traceparent` says.
+"""The span of a request: SERVER, named by method and route, and a child of the span in the caller's `traceparent`.
 
-Health and metrics are asked all day by machines, and live counts last as long as a page is open: they are not
-traced. Of the address only the path is told: queries may name users.
+Health checks and metrics are not traced, because machines request them all day; live counts are not traced, because
+they last as long as a page is open. A span shows only the path of the URL, because a query may name users.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sharetally.adapters.tracing.interface import Route
 from sharetally.adapters.tracing.spans import Spans, mark_failed
-from sharetally.ports import Headers
 
 LIVE_ROUTE = "/share-links/count/{contentType}/{contentId}/live"
 UNTRACED_ROUTES = frozenset({"/health", "/health/live", "/health/ready", "/metrics", LIVE_ROUTE})
@@ -29,7 +28,7 @@ _TRACE_HEADER_NAMES = frozenset({b"traceparent", b"tracestate"})
 
 
 class TracedHttp:
-    """ASGI; passes on what is no request."""
+    """An ASGI application that traces HTTP requests and passes everything else on."""
 
     def __init__(self, app: ASGIApp, *, spans: Spans, route: Route) -> None:
         self._app = app
@@ -37,50 +36,41 @@ class TracedHttp:
         self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request within its span."""
         route = self._route(scope) if scope["type"] == "http" else None
         if scope["type"] != "http" or route in UNTRACED_ROUTES:
             return await self._app(scope, receive, send)
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "HTTP"
         with self._spans.tracer.start_as_current_span(
-            _span_name(scope, route),
+            f"{method} {route}" if route else method,
             self._parent_context(scope),
             SpanKind.SERVER,
             _attributes(scope, route),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            await self._call_application(span, scope, receive, send)
 
-    async def _call_application(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_recorded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _record_response(span, message)
-            await send(message)
+            async def send_recorded(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    _record_response(span, message)
+                await send(message)
 
-        try:
-            await self._app(scope, receive, send_recorded)
-        except Exception as error:
-            mark_failed(span, error)
-            raise
+            try:
+                await self._app(scope, receive, send_recorded)
+            except Exception as error:
+                mark_failed(span, error)
+                raise
 
     def _parent_context(self, scope: Scope) -> Context:
-        """Where a host application has a span for this request, ours is under it; else under the caller's."""
+        """The span of a host application for this request if there is one, and otherwise the caller's span."""
         if get_current_span().get_span_context().is_valid:
             return get_current()
-        return set_span_in_context(NonRecordingSpan(self._spans.context(_trace_headers(scope))), Context())
-
-
-def _trace_headers(scope: Scope) -> Headers:
-    return tuple(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in scope["headers"]
-        if name in _TRACE_HEADER_NAMES
-    )
-
-
-def _span_name(scope: Scope, route: str | None) -> str:
-    method = scope["method"] if scope["method"] in KNOWN_METHODS else "HTTP"
-    return f"{method} {route}" if route else method
+        headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name in _TRACE_HEADER_NAMES
+        )
+        return set_span_in_context(NonRecordingSpan(self._spans.context(headers)), Context())
 
 
 def _attributes(scope: Scope, route: str | None) -> dict[str, str | int]:

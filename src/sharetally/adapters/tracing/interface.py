@@ -1,4 +1,4 @@
-"""What tracing puts around the parts, and the case that it is off: nothing."""
+"""How tracing wraps the parts of a role, and `NoTracing`, which leaves them as they are."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from sharetally.ports import Broker, Ledger
 
 T = TypeVar("T")
 Route: TypeAlias = Callable[[Scope], str | None]
-"""The path of the endpoint that a request goes to, with its parameters' names; None where there is none."""
+"""Returns the path template of the endpoint that serves a request, or None if no endpoint does."""
 
 
 class Tracing(Protocol):
-    """Puts spans around the parts of a role."""
+    """Wraps the parts of a role so that each of their operations is a span."""
 
     @property
     def committer(self) -> type[Committer]:
-        """The kind of committer to make; it needs the ledger of `ledger`."""
+        """The class of committer to create; it must be given the ledger that `ledger` returns."""
         ...
 
     def http(self, app: ASGIApp, route: Route) -> ASGIApp:
-        """The application, each request a span."""
+        """Wrap the application: each request becomes a span."""
         ...
 
     def ledger(self, ledger: Ledger) -> Ledger:
-        """The ledger, each transaction a span."""
+        """Wrap the ledger: each transaction becomes a span."""
         ...
 
     def broker(self, broker: Broker) -> Broker:
-        """The broker, each message a span that its consumer can go on from."""
+        """Wrap the broker: each message becomes a span, whose context travels to the consumer."""
         ...
 
     def consumer(self, consumer: Consumer[T], broker: Broker) -> Consumer[T]:
-        """The consumer of what this broker carries, each batch a span."""
+        """Wrap a consumer of this broker: each batch becomes a span."""
         ...
 
     async def close(self) -> None:
-        """Send what is not sent yet, within a few seconds; repeating is fine."""
+        """Send the remaining spans within a few seconds; a repeated call does nothing."""
         ...
 
 
 class NoTracing(Tracing):
-    """Leaves everything as it is."""
+    """Tracing that is off: it returns every part unchanged."""
 
     @property
     def committer(self) -> type[Committer]:
-        """The plain one."""
+        """The committer without tracing."""
         return Committer
 
     def http(self, app: ASGIApp, route: Route) -> ASGIApp:
-        """The same."""
+        """Return it unchanged."""
         return app
 
     def ledger(self, ledger: Ledger) -> Ledger:
-        """The same."""
+        """Return it unchanged."""
         return ledger
 
     def broker(self, broker: Broker) -> Broker:
-        """The same."""
+        """Return it unchanged."""
         return broker
 
     def consumer(self, consumer: Consumer[T], broker: Broker) -> Consumer[T]:
-        """The same."""
+        """Return it unchanged."""
         return consumer
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Chooses between traces and none, for `wiring.py`; OpenTelemetry is imported only where traces are asked for."""
+"""Opens the tracing that the settings name, for `wiring.py`; OpenTelemetry is imported only if it is needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sharetally.domain.errors import ConfigurationError
 
 
 def open_tracing(kind: str, *, role: str) -> Tracing:
-    """Return the traces that the setting TRACES names; `ConfigurationError` if their packages are missing."""
+    """Open the tracing that TRACES names: `off`, `otlp` or `console`; `ConfigurationError` if packages are missing."""
     if kind == "off":
         return NoTracing()
     try:

@@ -1,4 +1,4 @@
-"""Tracing that is on: each part in its spans."""
+"""Tracing with OpenTelemetry: it wraps each part of a role in its spans."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHUTDOWN_TIMEOUT_SECONDS = 5.0
 
 
 class OpenTelemetryTracing(Tracing):
-    """Spans by this provider, which belongs to us: it is never made the process's own."""
+    """Creates spans with a provider of its own, which never becomes the global provider of the process."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -34,27 +34,27 @@ class OpenTelemetryTracing(Tracing):
 
     @property
     def committer(self) -> type[Committer]:
-        """One that carries each request's span into the transaction."""
+        """A committer that carries the span of each request into the transaction."""
         return TracedCommitter
 
     def http(self, app: ASGIApp, route: Route) -> ASGIApp:
-        """Each request a span."""
+        """Wrap the application: each request becomes a span."""
         return TracedHttp(app, spans=self._spans, route=route)
 
     def ledger(self, ledger: Ledger) -> Ledger:
-        """Each transaction a span."""
+        """Wrap the ledger: each transaction becomes a span."""
         return TracedLedger(ledger, spans=self._spans, origins=self._origins)
 
     def broker(self, broker: Broker) -> Broker:
-        """Each message a span."""
+        """Wrap the broker: each message becomes a span."""
         return TracedBroker(broker, spans=self._spans, origins=self._origins)
 
     def consumer(self, consumer: Consumer[T], broker: Broker) -> Consumer[T]:
-        """Each batch a span."""
+        """Wrap the consumer: each batch becomes a span."""
         return TracedConsumer(consumer, spans=self._spans, messaging_system=messaging_system(broker))
 
     async def close(self) -> None:
-        """Send the rest. A collector that does not answer may not hold up the end, nor the loop meanwhile."""
+        """Send the remaining spans; a dead collector delays the shutdown by a few seconds, and never the event loop."""
         shutdown = Thread(target=self._provider.shutdown, name="traces", daemon=True)
         shutdown.start()
         await asyncio.to_thread(shutdown.join, SHUTDOWN_TIMEOUT_SECONDS)

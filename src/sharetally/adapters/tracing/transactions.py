@@ -1,9 +1,9 @@
-"""A transaction as a span: INTERNAL, caused by every request whose wish was folded in it.
+"""The span of a transaction: INTERNAL, caused by every request whose command it contains.
 
-The committer is one task and its transactions serve many requests, so no request's span is current there.
-Each wish carries the span that was current when it was submitted, and leaves it with the transaction in
-which it is applied. The span is made when the transaction ends, for its causes are known only then; a try
-that is run again is a span of its own. A worker's transaction is under the span of its batch.
+The committer is a single task whose transactions serve many requests, so no request's span is current in it. Each
+command therefore carries the span that was current when it was submitted, and adds it to the transaction in which it is
+applied. The span of the transaction is created at its end, because its causes are known only then; a retry gets a span
+of its own. A transaction of a worker is a child of the batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from opentelemetry.trace import Span, SpanContext, SpanKind, get_current_span
+from opentelemetry.trace import SpanContext, SpanKind, get_current_span
 
 from sharetally.adapters.tracing.spans import EventOrigins, Spans, mark_failed
 from sharetally.flow.committer import Committer
@@ -29,7 +29,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _OpenTransaction:
-    """The transaction that this task has open: when it began, and the spans of those it serves."""
+    """The open transaction of the current task: when it began, and the spans of the commands in it."""
 
     started_ns: int = field(default_factory=time.time_ns)
     command_spans: list[SpanContext] = field(default_factory=list)
@@ -39,30 +39,30 @@ _current_transaction: ContextVar[_OpenTransaction | None] = ContextVar("sharetal
 
 
 class TracedCommitter(Committer):
-    """Takes wishes with the span of whoever wishes."""
+    """A committer whose commands carry the span of the request that submitted them."""
 
     async def submit(self, command: Command[T]) -> T:
-        """The same, carried."""
+        """Submit the command together with the current span."""
         return await super().submit(_TracedCommand(command))
 
     async def submit_idempotent(self, command: Command[Any], idempotent: IdempotentCommand) -> StoredResponse:
-        """The same, carried."""
+        """Submit the idempotent command together with the current span."""
         return await super().submit_idempotent(_TracedCommand(command), idempotent)
 
 
 class _TracedCommand(Command[T_co]):
-    """A wish that tells the transaction in which it is applied whose it is."""
+    """A command that adds the span of its request to the transaction in which it is applied."""
 
     def __init__(self, command: Command[T_co]) -> None:
         self._command = command
         self._span = get_current_span().get_span_context()
 
     def lock_set(self) -> LockSet:
-        """The wish's own."""
+        """The lock set of the wrapped command."""
         return self._command.lock_set()
 
     def apply(self, work: UnitOfWork) -> T_co:
-        """Fold the wish in."""
+        """Add the span to the open transaction and apply the wrapped command."""
         transaction = _current_transaction.get()
         if transaction is not None and self._span.is_valid:
             transaction.command_spans.append(self._span)
@@ -70,7 +70,7 @@ class _TracedCommand(Command[T_co]):
 
 
 class TracedLedger(Ledger):
-    """Every transaction that somebody traced causes is a span."""
+    """A ledger in which every transaction with a traced cause is a span."""
 
     def __init__(self, ledger: Ledger, *, spans: Spans, origins: EventOrigins) -> None:
         self._ledger = ledger
@@ -79,7 +79,7 @@ class TracedLedger(Ledger):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Begin a transaction; what it wrote is known to be of this span once it is committed."""
+        """Begin a transaction; after the commit, the span is remembered as the origin of the events that it wrote."""
         open_transaction = _OpenTransaction()
         token = _current_transaction.set(open_transaction)
         try:
@@ -94,7 +94,7 @@ class TracedLedger(Ledger):
             _current_transaction.reset(token)
 
     async def committed(self, audit_ids: Sequence[UUID]) -> bool:
-        """Asked once in a blue moon, and not traced."""
+        """Ask the wrapped ledger; this is rare and not traced."""
         return await self._ledger.committed(audit_ids)
 
     def _record_span(
@@ -103,14 +103,14 @@ class TracedLedger(Ledger):
         causes = open_transaction.command_spans or [get_current_span().get_span_context()]
         if not any(cause.is_valid for cause in causes):
             return
-        span = self._start_span(open_transaction, causes, len(events))
+        span = self._spans.start(
+            "commit",
+            SpanKind.INTERNAL,
+            causes=causes,
+            attributes={"sharetally.commands": len(open_transaction.command_spans), "sharetally.events": len(events)},
+            started_ns=open_transaction.started_ns,
+        )
         if error is not None:
             mark_failed(span, error)
         span.end()
         self._origins.remember(events, span.get_span_context())
-
-    def _start_span(self, open_transaction: _OpenTransaction, causes: Sequence[SpanContext], events: int) -> Span:
-        attributes = {"sharetally.commands": len(open_transaction.command_spans), "sharetally.events": events}
-        return self._spans.start(
-            "commit", SpanKind.INTERNAL, causes=causes, attributes=attributes, started_ns=open_transaction.started_ns
-        )

@@ -18,7 +18,7 @@ from sharetally.flow.announce import Announcer
 from sharetally.flow.consumers.feed import feed_events
 from sharetally.flow.consumers.refs import by_id, decode_delivery, job_result, park_event
 from sharetally.flow.worker import JobResult, Outcomes, logs_each_job
-from sharetally.ports import CountedBatch, Delivery, EventRef, Ledger, Outbox, Queue, Total
+from sharetally.ports import CountedBatch, Delivery, EventRef, EventStore, Ledger, Queue, Total
 
 
 class Count:
@@ -34,13 +34,13 @@ class Count:
         self,
         *,
         ledger: Ledger,
-        outbox: Outbox,
+        events: EventStore,
         announcer: Announcer,
         on_follow_up: Callable[[Sequence[Event]], None] | None,
         wants_results: Callable[[], bool] = logs_each_job,
     ) -> None:
         self._ledger = ledger
-        self._outbox = outbox
+        self._events = events
         self._announcer = announcer
         self._on_follow_up = on_follow_up
         self._wants_results = wants_results
@@ -76,7 +76,7 @@ class Count:
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it: it stays in the invariant as pending."""
-        return await park_event(self._outbox, job, reason)
+        return await park_event(self._events, job, reason)
 
 
 def _outcomes(jobs: Sequence[EventRef], counted: CountedBatch) -> Outcomes:

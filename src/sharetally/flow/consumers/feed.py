@@ -16,7 +16,7 @@ from sharetally.domain.ids import new_id
 from sharetally.flow.consumers.feed_jobs import feed_job, from_payload, to_payload
 from sharetally.flow.consumers.refs import decode_delivery, done_or_duplicate, park_event
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Broker, Delivery, EventRef, FeedMessage, Ledger, Outbox, Queue, Total
+from sharetally.ports import Broker, Delivery, EventRef, EventStore, FeedMessage, Ledger, Queue, Total
 
 
 def feed_events(events: Sequence[Event], totals: Mapping[ContentRef, Total]) -> list[Event]:
@@ -42,9 +42,9 @@ class Feed:
 
     queue = Queue(name="feed", jobs=(str(Job.SHARE_FEED),))
 
-    def __init__(self, *, ledger: Ledger, outbox: Outbox, broker: Broker) -> None:
+    def __init__(self, *, ledger: Ledger, events: EventStore, broker: Broker) -> None:
         self._ledger = ledger
-        self._outbox = outbox
+        self._events = events
         self._broker = broker
 
     def decode(self, delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
@@ -62,7 +62,7 @@ class Feed:
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""
-        return await park_event(self._outbox, job, reason)
+        return await park_event(self._events, job, reason)
 
 
 def _message(event: Event) -> FeedMessage:

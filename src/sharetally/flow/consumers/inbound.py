@@ -16,12 +16,11 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import MalformedMessage, Rejected
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
-from sharetally.flow.adjustments import Adjust
-from sharetally.flow.committer import Committer
+from sharetally.flow.adjustments import Adjustments
 from sharetally.flow.consumers.external import InboundJob, from_payload, to_adjustment, to_payload, unwrap
 from sharetally.flow.consumers.refs import decode_delivery
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Clock, Delivery, Ledger, Outbox, Queue
+from sharetally.ports import Clock, Delivery, EventStore, Ledger, Queue
 
 NO_CONTENT = ContentRef(type="", id="")
 T = TypeVar("T")
@@ -32,10 +31,10 @@ class Inbound:
 
     queue = Queue(name="in", jobs=(str(Job.SHARE_INBOUND),))
 
-    def __init__(self, *, ledger: Ledger, outbox: Outbox, committer: Committer, clock: Clock) -> None:
+    def __init__(self, *, ledger: Ledger, events: EventStore, adjustments: Adjustments, clock: Clock) -> None:
         self._ledger = ledger
-        self._outbox = outbox
-        self._committer = committer
+        self._events = events
+        self._adjustments = adjustments
         self._clock = clock
 
     def decode(self, delivery: Delivery) -> tuple[list[InboundJob], list[bytes]]:
@@ -46,15 +45,14 @@ class Inbound:
         return [unwrap(delivery)], []
 
     async def handle(self, jobs: Sequence[InboundJob]) -> list[JobResult]:
-        """Write each through the committer, which makes one transaction of those that come together."""
+        """Write each as an adjustment; the committer makes one transaction of those that arrive at the same time."""
         fresh = await _gather_all(self._count(job) for job in jobs if job.parked_id is None)
         return fresh + [await self._replay(job.parked_id) for job in jobs if job.parked_id is not None]
 
     async def _count(self, job: InboundJob) -> JobResult:
         adjustment = to_adjustment(job)
-        command = Adjust(adjustments=[adjustment], user_id=adjustment.actor, job=Job(job.name))
         try:
-            await self._committer.submit(command)
+            await self._adjustments.adjust([adjustment], user_id=adjustment.actor, job=Job(job.name))
         except Rejected as error:
             raise MalformedMessage(error.detail) from error
         return _result(job.name, adjustment.request_key, "done", adjustment)
@@ -73,11 +71,11 @@ class Inbound:
     async def park(self, job: InboundJob, reason: str) -> JobResult:
         """Park it, on its row if it has one."""
         if job.parked_id is not None:
-            await self._outbox.park(job.parked_id, reason)
+            await self._events.park(job.parked_id, reason)
         else:
             kept = to_payload(job)
             event = Event(id=new_id(), job=Job.SHARE_INBOUND, content=NO_CONTENT, at=self._clock.now(), payload=kept)
-            await self._outbox.insert_parked(event, reason)
+            await self._events.add_parked(event, reason)
         return _result(job.name or str(Job.SHARE_INBOUND), job.job_id, "parked", error=reason)
 
 

@@ -12,10 +12,10 @@ from sharetally.domain.event import Event, Job
 from sharetally.domain.share import RecordKey, Trigger
 from sharetally.flow.consumers.refs import decode_delivery, done_or_duplicate, park_event
 from sharetally.flow.posting.failing import UNAVAILABLE
-from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Clock, Delivery, EventRef, Ledger, LockSet, Outbox, Queue
+from sharetally.ports import Clock, Delivery, EventRef, EventStore, Ledger, LockSet, Queue
 
 ACTOR = "sharetally"
 
@@ -25,9 +25,9 @@ class Post:
 
     queue = Queue(name="post", jobs=(str(Job.SHARE_POST),))
 
-    def __init__(self, *, ledger: Ledger, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, *, ledger: Ledger, events: EventStore, clock: Clock) -> None:
         self._ledger = ledger
-        self._outbox = outbox
+        self._events = events
         self._clock = clock
 
     def decode(self, delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
@@ -52,7 +52,7 @@ class Post:
 
     async def park(self, job: EventRef, reason: str) -> JobResult:
         """Park it."""
-        return await park_event(self._outbox, job, reason)
+        return await park_event(self._events, job, reason)
 
 
 def key_of_post(event: Event) -> RecordKey:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sharetally.domain.event import Event
 from sharetally.flow.jobs import decode_refs
 from sharetally.flow.worker import JobResult
-from sharetally.ports import Delivery, EventRef, Outbox
+from sharetally.ports import Delivery, EventRef, EventStore
 
 
 def decode_delivery(delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
@@ -16,9 +16,9 @@ def decode_delivery(delivery: Delivery) -> tuple[list[EventRef], list[bytes]]:
     return decode_refs(delivery.job, delivery.body)
 
 
-async def park_event(outbox: Outbox, ref: EventRef, reason: str) -> JobResult:
+async def park_event(events: EventStore, ref: EventRef, reason: str) -> JobResult:
     """Park the event on its row."""
-    await outbox.park(ref.id, reason)
+    await events.park(ref.id, reason)
     return job_result(ref, "parked", error=reason)
 
 

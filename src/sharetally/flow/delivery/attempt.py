@@ -1,7 +1,7 @@
-"""One attempt: hand a claimed delivery to its handler, then store the outcome together with what follows from it.
+"""One attempt: pass a claimed delivery to its handler, then store the outcome and what follows from it.
 
-A fault of the database is waited for: the attempt has happened, and only a stored outcome says so. An outcome that
-comes after the lease was lost is rolled back, with everything that the handler wrote for it.
+If the database is unavailable, storing is retried until it succeeds, because the attempt has already happened. If the
+lease was lost in the meantime, the outcome is rolled back together with everything that the handler wrote for it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from sharetally.domain.event import Event
 from sharetally.flow.delivery.handler import Handler
 from sharetally.ports import Clock, Ledger, Meter
 
-STORE_AGAIN = Backoff(first=0.02, longest=5.0)
+STORE_BACKOFF = Backoff(first=0.02, longest=5.0)
 TRANSIENT = (TransientConflict, Unavailable, ConnectionError, TimeoutError)
 log = structlog.get_logger("sharetally.delivery")
 
 
 class LeaseLost(Exception):
-    """The attempt is not the newest any more: nothing of its outcome is stored."""
+    """The attempt is no longer the newest one: nothing of its outcome is stored."""
 
 
 class Attempts:
-    """Runs attempts; `on_committed` is handed the events that a handler wrote, after the commit."""
+    """Runs attempts; after each commit, `on_committed` gets the events that the handler wrote."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Attempts:
         self._jitter = jitter
 
     async def run(self, handler: Handler, delivery: Delivery, worker: UUID) -> Outcome | None:
-        """Attempt it and store how that ended; None if the lease was lost meanwhile."""
+        """Attempt the delivery and store the outcome; None if the lease was lost in the meantime."""
         began = time.perf_counter()
         try:
             async with asyncio.timeout(handler.seconds):
@@ -74,7 +74,10 @@ class Attempts:
         return conclude(outcome, attempts=delivery.attempts, now=now, retries=handler.retries, jitter=jitter)
 
     async def _store(self, handler: Handler, delivery: Delivery, worker: UUID, outcome: Outcome) -> Outcome:
-        """Until it is stored. What the handler itself cannot settle has failed, and is stored without it."""
+        """Retry until the outcome is stored.
+
+        If `settle` of the handler raises, the attempt has failed, and that outcome is stored without the handler.
+        """
         attempt, settles = 0, True
         while True:
             try:
@@ -84,7 +87,7 @@ class Attempts:
                 raise
             except TRANSIENT:
                 attempt += 1
-                await asyncio.sleep(STORE_AGAIN.delay(attempt) or 0.0)
+                await asyncio.sleep(STORE_BACKOFF.delay(attempt) or 0.0)
             except Exception as error:
                 if not settles:
                     raise
@@ -101,7 +104,7 @@ class Attempts:
 
 
 def reason_of(error: Exception) -> str:
-    """What an exception says, for people."""
+    """The text of an exception for a person to read."""
     detail = error.detail if isinstance(error, SharetallyError) else ""
     return detail or f"{type(error).__name__}: {error}".removesuffix(": ")
 

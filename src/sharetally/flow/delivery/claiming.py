@@ -1,7 +1,7 @@
-"""Claiming: which gates have something due, and how the slots of this worker are shared out among them.
+"""Claiming: finds the gates that have something due and divides this worker's free slots among them.
 
-A claim begins its search at a lower bound, past index entries that are already dead, and from the very start every
-ten seconds. What fails gets at most half of the slots, so that it never keeps the rest waiting.
+A search starts at a lower bound, so that it skips index entries that are already dead; every ten seconds it starts
+from the very beginning. Failing targets get at most half of the slots, so that they never hold up the others.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from sharetally.flow.delivery.leases import WorkerLease
 from sharetally.ports import DeliveryStore
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MARGIN = timedelta(seconds=5)  # what a transaction may need from reading the clock to its commit
+MARGIN = timedelta(seconds=5)  # the longest that a transaction may take from reading the clock to its commit
 FULL_SCAN_SECONDS = 10.0
 SET_BACK = timedelta(seconds=1)
 log = structlog.get_logger("sharetally.delivery")
 
 
 class Slots(NamedTuple):
-    """Free places for new attempts: of all, and of those that failing targets may have."""
+    """How many more attempts may begin: in all, and at failing targets."""
 
     free: int
     free_for_failing: int
 
 
 class Work(NamedTuple):
-    """A claimed delivery, and whether its target was failing then."""
+    """A claimed delivery, and whether its target was failing when it was claimed."""
 
     delivery: Delivery
     failing: bool
 
 
 class Claimer:
-    """One per worker."""
+    """Claims deliveries for one worker."""
 
     def __init__(
         self, store: DeliveryStore, lease: WorkerLease, kinds: Collection[str], *, clock: Callable[[], float]
@@ -52,7 +52,7 @@ class Claimer:
         self._seen: tuple[datetime, float] | None = None
 
     async def claim(self, slots: Slots) -> list[Work]:
-        """Lease what is due, healthy targets first, each gate its share of what is free."""
+        """Lease what is due: healthy targets first, and for each gate an equal share of the free slots."""
         if self._clock() >= self._full_scan_at:
             self._since, self._full_scan_at = EPOCH, self._clock() + FULL_SCAN_SECONDS
         due = await self._store.due(self._kinds, self._since)
@@ -62,15 +62,15 @@ class Claimer:
             due = await self._store.due(self._kinds, self._since)
         bounds = [due.now]
         work: list[Work] = []
-        waiting = sorted(due.gates, key=lambda gate: gate.failing)
-        for place, gate in enumerate(waiting):
+        gates = sorted(due.gates, key=lambda gate: gate.failing)
+        for index, gate in enumerate(gates):
             free = slots.free - len(work)
             if gate.failing:
                 free = min(free, slots.free_for_failing - sum(each.failing for each in work))
             if free <= 0:
-                bounds.append(self._since + MARGIN)  # it stays where it is
+                bounds.append(self._since + MARGIN)  # keeps the lower bound where it is
                 continue
-            share = max(1, free // (len(waiting) - place))
+            share = max(1, free // (len(gates) - index))
             claimed = await self._store.claim(self._lease.worker, gate, self._kinds, self._since, share)
             bounds.append(claimed.earliest or due.now)
             work += [Work(each, gate.failing) for each in claimed.deliveries]
@@ -78,13 +78,13 @@ class Claimer:
         return work
 
     def _was_set_back(self, now: datetime) -> bool:
-        """Whether less time has passed by the database's clock than by our own."""
-        ours, seen = self._clock(), self._seen
-        self._seen = (now, ours)
-        return seen is not None and now < seen[0] + timedelta(seconds=ours - seen[1]) - SET_BACK
+        """Whether the database's clock has advanced less than our own monotonic clock."""
+        local, before = self._clock(), self._seen
+        self._seen = (now, local)
+        return before is not None and now < before[0] + timedelta(seconds=local - before[1]) - SET_BACK
 
 
-def shares(slots: int, running: Sequence[Work]) -> Slots:
-    """What is free beside the attempts that are running."""
+def free_slots(slots: int, running: Sequence[Work]) -> Slots:
+    """The slots that the running attempts leave free."""
     failing = sum(work.failing for work in running)
     return Slots(free=slots - len(running), free_for_failing=max(0, slots // 2 - failing))

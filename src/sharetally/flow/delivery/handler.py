@@ -1,4 +1,4 @@
-"""What a kind of delivery has to bring: how it is attempted, and what else its outcome changes."""
+"""What each kind of delivery defines: how it is attempted, and what else its outcome changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sharetally.ports import Transaction
 
 
 class Handler(Protocol):
-    """One per kind."""
+    """Handles all deliveries of one kind."""
 
     @property
     def kind(self) -> str:
-        """Whose deliveries it handles."""
+        """The kind of the deliveries that it handles."""
         ...
 
     @property
@@ -24,20 +24,21 @@ class Handler(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long one attempt may take; then it is cancelled and has failed."""
+        """How long one attempt may take; after that it is cancelled and has failed."""
         ...
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Attempt it once. An exception counts as a `Retry` until the attempts have run out, then as `Dead`."""
+        """Make one attempt. An exception counts as a `Retry` until the attempts have run out, and then as `Dead`."""
         ...
 
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
-        """Write what follows from an outcome, in the transaction that stores it; rolled back if the lease is lost.
+        """Write what follows from an outcome, in the transaction that stores the outcome.
 
-        It may lock what comes before delivery targets in the lock order, and nothing after it.
+        The transaction is rolled back if the lease is lost. It may lock rows that come before the delivery targets in
+        the lock order, but none that come after them.
         """
         ...
 
     async def discard(self, tx: Transaction, delivery: Delivery, *, actor: str, reason: str) -> None:
-        """Write what follows when a person gives a dead or unknown delivery up, in the same transaction."""
+        """Write what follows when a person discards a dead or unknown delivery, in the same transaction."""
         ...

@@ -1,8 +1,8 @@
-"""Leases without clocks: a worker counts a counter up, and others watch it by their own monotonic clock.
+"""Leases without wall clocks: a worker increments a counter, and others watch it with their own monotonic clocks.
 
-All leases of a worker hang on its one counter. Whoever sees a counter stand still for 60 seconds takes that worker's
-leases over. A database clock that jumps changes nothing; neither does an outage of the database, because a watcher
-that could not look begins its 60 seconds anew.
+All leases of a worker depend on its one counter. If another worker sees that the counter has not changed for 60
+seconds, it takes over that worker's leases. Jumps of the database's clock have no effect, and neither has an outage of
+the database, because a watcher that could not read the counters starts its 60 seconds again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sharetally.ports import DeliveryStore
 
 BEAT_SECONDS = 5.0
 LAPSE_SECONDS = 60.0
-STALE_SECONDS = 30.0  # a lease that was not renewed for so long begins no attempt: others may count on its end soon
+STALE_SECONDS = 30.0  # no attempt begins under a lease this old, because others may soon take it over
 LONGEST_GAP_SECONDS = 3 * BEAT_SECONDS
 log = structlog.get_logger("sharetally.delivery")
 
 
 class WorkerLease:
-    """This worker's own counter; `worker` is new each time the leases were lost."""
+    """This worker's own counter; `worker` is a new id each time the leases were lost."""
 
     def __init__(self, store: DeliveryStore, *, version: str, clock: Callable[[], float]) -> None:
         self._store = store
@@ -33,13 +33,13 @@ class WorkerLease:
         self.worker = new_id()
 
     async def begin(self) -> None:
-        """Register as a new worker, without leases."""
+        """Register as a new worker that has no leases."""
         worker, now = new_id(), self._clock()
         await self._store.register(worker, self._version)
         self.worker, self._renewed_at = worker, now
 
     async def renew(self) -> bool:
-        """Count up; False if the leases were taken over, and a new worker has begun."""
+        """Increment the counter; False if the leases were taken over, in which case this worker has a new id."""
         now = self._clock()
         if await self._store.heartbeat(self.worker):
             self._renewed_at = now
@@ -50,12 +50,12 @@ class WorkerLease:
 
     @property
     def age(self) -> float:
-        """Seconds since the lease was last known to hold; check it right before the first byte of an attempt."""
+        """Seconds since the lease was last renewed; check it right before the first byte of an attempt."""
         return self._clock() - self._renewed_at
 
     @property
     def stale(self) -> bool:
-        """Whether it is too old for an attempt to begin."""
+        """Whether the lease is too old for an attempt to begin."""
         return self.age > STALE_SECONDS
 
 
@@ -66,26 +66,26 @@ class LeaseWatch:
         self._store = store
         self._clock = clock
         self._seen: dict[UUID, tuple[int, float]] = {}
-        self._looked_at = float("-inf")
+        self._checked_at = float("-inf")
 
-    async def look(self, own: UUID) -> int:
-        """One look; returns how many leases were taken over."""
+    async def take_over_lapsed(self, own: UUID) -> int:
+        """Read the counters once and take over lapsed leases; return how many deliveries had one."""
         counters = dict(await self._store.heartbeats())
         counters.pop(own, None)
         now = self._clock()
-        if now - self._looked_at > LONGEST_GAP_SECONDS:
+        if now - self._checked_at > LONGEST_GAP_SECONDS:
             self._seen.clear()
-        self._looked_at = now
+        self._checked_at = now
         self._seen = {
             worker: seen if (seen := self._seen.get(worker)) and seen[0] == beats else (beats, now)
             for worker, beats in counters.items()
         }
         lapsed = [(worker, beats) for worker, (beats, since) in self._seen.items() if now - since >= LAPSE_SECONDS]
-        return sum([await self._take_over(worker, beats) for worker, beats in lapsed])
-
-    async def _take_over(self, worker: UUID, beats: int) -> int:
-        taken = await self._store.take_over(worker, beats)
-        del self._seen[worker]
-        if taken:
-            log.warning("leases taken over", worker=str(worker), deliveries=taken)
-        return taken
+        total = 0
+        for worker, beats in lapsed:
+            deliveries = await self._store.take_over(worker, beats)
+            del self._seen[worker]
+            if deliveries:
+                log.warning("leases taken over", worker=str(worker), deliveries=deliveries)
+            total += deliveries
+        return total

@@ -1,8 +1,8 @@
-"""The loop: claims what is due, attempts it, stores the outcome. One per worker, an owned task.
+"""The delivery loop: claims what is due, attempts it and stores the outcome. Each worker runs one, as an owned task.
 
-A nudge or a finished attempt wakes it; without either it looks every half second. A fault of the database or the
-broker never ends it. When it is told to stop it claims no more, gives what is running some time, and leaves the rest
-to be taken over.
+A nudge or a finished attempt wakes it; otherwise it polls every half second. Faults of the database or the broker
+never end it. When it is asked to stop, it claims nothing more, gives running attempts some time to finish, and leaves
+the rest for other workers to take over.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Done
 from sharetally.domain.errors import BrokerUnavailable, SharetallyError
 from sharetally.flow.delivery.attempt import Attempts, reason_of
-from sharetally.flow.delivery.claiming import Claimer, Work, shares
+from sharetally.flow.delivery.claiming import Claimer, Work, free_slots
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.delivery.leases import BEAT_SECONDS, LeaseWatch, WorkerLease
 from sharetally.flow.delivery.nudge import QUEUE
@@ -30,7 +30,7 @@ SLOTS = 32
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 20.0
 HOUSEKEEPING_SECONDS = 10.0
-AT_ONCE = 500
+BATCH_SIZE = 500
 KEEP_SUCCESSES = 1_000  # for each target
 KEEP_FAILURES = timedelta(days=7)
 RECONNECT_BACKOFF = Backoff(first=0.2, longest=5.0)
@@ -38,7 +38,7 @@ log = structlog.get_logger("sharetally.delivery")
 
 
 class DeliveryLoop:
-    """One worker of deliveries; any number of them may run over one database."""
+    """Delivers in one worker; any number of workers can use one database."""
 
     def __init__(
         self,
@@ -67,24 +67,26 @@ class DeliveryLoop:
         self._succeeded: set[tuple[str, str]] = set()
 
     async def run(self, stop: Stop) -> None:
-        """Work until told to stop."""
+        """Deliver until `stop` is set."""
         stopping = asyncio.ensure_future(stop.wait())
         while not stopping.done() and not await self._guarded(self._begin()):
             await asyncio.wait({stopping}, timeout=self._poll)
         beating = asyncio.create_task(self._every(BEAT_SECONDS, self._beat))
         others = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(self._every(HOUSEKEEPING_SECONDS, self._keep_house)),
+            asyncio.create_task(self._every(HOUSEKEEPING_SECONDS, self._clean_up)),
         ]
         try:
             while not stopping.done():
                 self._wake.clear()
                 if not await self._guarded(self._claim()):
-                    await self._rest(stopping)
+                    await self._wait_for_work(stopping)
         finally:
             for task in others:
                 task.cancel()
-            await self._drain()
+            if self._running:
+                await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+            await self._cancel_running()  # other workers take over what was not finished
             beating.cancel()
             stopping.cancel()
             await asyncio.gather(beating, *others, return_exceptions=True)
@@ -96,8 +98,8 @@ class DeliveryLoop:
         return True
 
     async def _claim(self) -> bool:
-        """One round; whether there may be more at once."""
-        slots = shares(self._slots, list(self._running.values()))
+        """Claim once and begin the attempts; True if more may be due right now."""
+        slots = free_slots(self._slots, list(self._running.values()))
         if slots.free <= 0:
             return False
         if self._lease.stale:
@@ -106,7 +108,7 @@ class DeliveryLoop:
         for each in work:
             task = asyncio.create_task(self._attempt(each), name=f"delivery {each.delivery.id}")
             self._running[task] = each
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._attempt_ended)
         return bool(work)
 
     async def _attempt(self, work: Work) -> None:
@@ -118,60 +120,54 @@ class DeliveryLoop:
         if isinstance(outcome, Done):
             self._succeeded.add((delivery.kind, delivery.target))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _attempt_ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("outcome not stored; the lease will lapse", task=task.get_name(), reason=str(error))
 
-    async def _rest(self, stopping: asyncio.Future[object]) -> None:
+    async def _wait_for_work(self, stopping: asyncio.Future[object]) -> None:
         waking: asyncio.Future[object] = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait({waking, stopping}, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waking.cancel()
 
-    async def _drain(self) -> None:
-        """Give what is running some time; what is cut short is taken over by others."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
-        await self._cancel_running()
-
     async def _cancel_running(self) -> None:
-        cut = list(self._running)
-        for task in cut:
+        running = list(self._running)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*cut, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _beat(self) -> None:
         await self._renew()
-        if await self._watch.look(self._lease.worker):
+        if await self._watch.take_over_lapsed(self._lease.worker):
             self._wake.set()
 
     async def _renew(self) -> None:
-        """Attempts whose leases were taken over must not go on: others may make them now."""
+        """Renew the lease; if it was taken over, cancel the running attempts, because others may be making them now."""
         if not await self._lease.renew():
             await self._cancel_running()
 
-    async def _keep_house(self) -> None:
-        """Keep the tables small; each step is a short transaction."""
-        while expired := await self._store.expire_disabled(AT_ONCE):
+    async def _clean_up(self) -> None:
+        """Delete what is no longer needed from the tables, in short transactions."""
+        while expired := await self._store.expire_disabled(BATCH_SIZE):
             log.warning("deliveries of a disabled target are dead", deliveries=expired)
         while self._succeeded:
             kind, target = self._succeeded.pop()
-            while await self._store.trim(kind, target, keep=KEEP_SUCCESSES, at_most=AT_ONCE) == AT_ONCE:
+            while await self._store.trim(kind, target, keep=KEEP_SUCCESSES, at_most=BATCH_SIZE) == BATCH_SIZE:
                 continue
-        await self._store.purge(failures_older_than=self._keep_failures, at_most=AT_ONCE)
+        await self._store.purge(failures_older_than=self._keep_failures, at_most=BATCH_SIZE)
 
     async def _listen(self) -> None:
         """Let nudges wake the loop."""
         attempt = 0
         while True:
             with suppress(BrokerUnavailable):
-                async with self._broker.subscribe(QUEUE.name, prefetch=AT_ONCE) as subscription:
+                async with self._broker.subscribe(QUEUE.name, prefetch=BATCH_SIZE) as subscription:
                     attempt = 0
                     while True:
-                        nudges = await subscription.next(AT_ONCE)
+                        nudges = await subscription.next(BATCH_SIZE)
                         self._wake.set()
                         await subscription.ack(nudges[-1])
             attempt += 1
@@ -183,7 +179,7 @@ class DeliveryLoop:
             await self._guarded(step())
 
     async def _guarded(self, step: Awaitable[object]) -> bool:
-        """Run a step that may fail for a reason that passes; whether it did something."""
+        """Run a step whose failure must not end the task; True if it succeeded and did something."""
         try:
             return bool(await step)
         except SharetallyError as error:

@@ -1,7 +1,7 @@
-"""The nudge: tells one worker that something is due, through the broker, after the commit.
+"""The nudge: tells one worker through the broker, after the commit, that a delivery is due.
 
-It carries nothing and may be lost: without it the loop finds what is due within a second. Commits that come close
-together are one nudge.
+It carries no data and may be lost: without it, the loop finds what is due within a second. Commits that follow each
+other closely share one nudge.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ log = structlog.get_logger("sharetally.delivery")
 
 
 class Nudge:
-    """One per process that commits."""
+    """Sends nudges for one process that commits."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._wanted = asyncio.Event()
 
     def send(self) -> None:
-        """Have one sent; returns at once."""
+        """Request a nudge; returns at once."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Send until cancelled; whoever starts this owns it."""
+        """Send the requested nudges until cancelled; the caller owns the task."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()

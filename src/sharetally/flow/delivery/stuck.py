@@ -1,4 +1,4 @@
-"""Dead and unknown deliveries: a person replays them once the cause is gone, or discards them with a reason.
+"""Dead and unknown deliveries: an operator replays them once the cause is fixed, or discards them with a reason.
 
 They are shown, replayed and discarded in the same place as parked events.
 """
@@ -21,12 +21,12 @@ from sharetally.flow.delivery.nudge import JOB
 from sharetally.flow.jobs import NOT_JSON
 from sharetally.ports import Broker, DeliveryStore, Ledger, Message
 
-AT_ONCE = 500
-SPREAD = timedelta(seconds=10)  # in which the deliveries of one chunk become due, when there are several
+MAX_PER_TRANSACTION = 500
+SPREAD = timedelta(seconds=10)  # when there are several chunks, the deliveries of each become due over this period
 
 
 class About(NamedTuple):
-    """What a payload says of the share that a delivery is about; empty or None where it does not say."""
+    """The share that a delivery concerns, as far as its payload names it; otherwise empty or None."""
 
     content_type: str = ""
     content_id: str = ""
@@ -37,7 +37,7 @@ class About(NamedTuple):
 
 
 def about(delivery: Delivery) -> About:
-    """Read it from the payload, whose names all kinds have in common."""
+    """Read it from the payload, in which all kinds use the same field names."""
     try:
         found = _common.decode(delivery.payload)
     except NOT_JSON:
@@ -65,7 +65,7 @@ _common = msgspec.json.Decoder(_Common)
 
 
 class StuckDeliveries:
-    """What a person can do about them."""
+    """Lists, replays and discards dead and unknown deliveries."""
 
     def __init__(self, *, store: DeliveryStore, ledger: Ledger, handlers: Sequence[Handler]) -> None:
         self._store = store
@@ -73,37 +73,40 @@ class StuckDeliveries:
         self._handlers = {handler.kind: handler for handler in handlers}
 
     async def newest(self, *, limit: int, after: UUID | None = None) -> Sequence[Delivery]:
-        """Newest first, those after this id in that order."""
+        """The newest first, beginning after this id if there is one."""
         return await self._store.stuck(limit=limit, after=after)
 
     async def find(self, delivery_id: UUID) -> Delivery | None:
-        """One of them."""
-        return await self._store.stuck_delivery(delivery_id)
+        """The dead or unknown delivery with this id, if there is one."""
+        return await self._store.stuck_by_id(delivery_id)
 
     async def replay(self, ids: Sequence[UUID], broker: Broker | None) -> list[UUID]:
-        """Make them wait again, 500 in one transaction, and nudge a worker if the broker is there."""
+        """Make these deliveries wait again, 500 in one transaction, and nudge a worker if the broker is available.
+
+        Returns the ids of those that were dead or unknown.
+        """
         replayed: list[UUID] = []
-        for start in range(0, len(ids), AT_ONCE):
-            chunk = ids[start : start + AT_ONCE]
-            replayed += await self._store.replay(chunk, over=SPREAD if len(ids) > AT_ONCE else timedelta())
+        for start in range(0, len(ids), MAX_PER_TRANSACTION):
+            chunk = ids[start : start + MAX_PER_TRANSACTION]
+            replayed += await self._store.replay(chunk, over=SPREAD if len(ids) > MAX_PER_TRANSACTION else timedelta())
         if replayed and broker is not None:
             with suppress(BrokerUnavailable):
                 await broker.publish([Message(job=JOB, body=b"[]")])
         return replayed
 
     async def replay_all(self, broker: Broker | None) -> list[UUID]:
-        """All of them, however many; each is replayed once."""
+        """Replay all of them, however many there are; each is replayed once."""
         replayed: list[UUID] = []
         after: UUID | None = None
-        while page := await self._store.stuck(limit=AT_ONCE, after=after):
+        while page := await self._store.stuck(limit=MAX_PER_TRANSACTION, after=after):
             replayed += await self.replay([each.id for each in page], broker)
             after = page[-1].id
         return replayed
 
     async def discard(self, delivery_id: UUID, *, actor: str, reason: str) -> None:
-        """Give one up, with what follows from that, in one transaction; `NotFound` if it is not dead or unknown."""
+        """Discard one and write what follows from that, in one transaction; `NotFound` if it is not dead or unknown."""
         parked_events.check_author_and_reason(actor, reason)
-        found = await self._store.stuck_delivery(delivery_id)
+        found = await self._store.stuck_by_id(delivery_id)
         if found is None:
             raise NotFound(f"no dead delivery {delivery_id}")
         async with self._ledger.transaction() as tx:

@@ -1,1 +1,1 @@
-"""Posting to a platform on a user's behalf: a delivery of kind `post`, written with the record's transition."""
+"""Posting on behalf of a user: a delivery of kind `post`, written together with the transition of the record."""

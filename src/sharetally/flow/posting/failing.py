@@ -1,9 +1,9 @@
-"""A post that will not happen fails its record, so that its user can retry it or declare the share."""
+"""Failing the record of a post that will not happen, so that its user can retry it or declare the share."""
 
 from __future__ import annotations
 
 from sharetally.domain.share import Failure, RecordKey, Trigger
-from sharetally.flow.sharing import Ids, apply_trigger
+from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import Clock, LockSet, Transaction
 
@@ -11,7 +11,7 @@ UNAVAILABLE = Failure(code="posting-unavailable", message="this version cannot p
 
 
 def discarded(reason: str) -> Failure:
-    """What a record says of a post that an operator gave up."""
+    """The failure of a post that an operator discarded."""
     return Failure(code="post-discarded", message=reason)
 
 
@@ -25,7 +25,7 @@ async def fail_post(
     request_id: str,
     attempt: int | None = None,
 ) -> None:
-    """Fail the record if it still waits for its post, and for this attempt where one is named."""
+    """Fail the record if it is still waiting for its post; with `attempt`, only if that is its newest attempt."""
     rows = UnitOfWork(await tx.lock(LockSet(records=frozenset({key}))), clock.now())
     record = rows.record(key)
     if record is None or (attempt is not None and record.attempt_count != attempt):

@@ -1,7 +1,7 @@
-"""The handler of posts. No platform of this version can post on a user's behalf, so every post fails its record.
+"""The handler of posts. This version cannot post to any platform, so every post fails its record.
 
-Record and delivery change in one transaction: a record is never pending without a delivery that can move it on. A
-post that is dead leaves its record pending, because it can still be replayed; discarding it fails the record.
+Record and delivery change in one transaction: a record is never pending without a delivery that can change its status.
+A dead post leaves its record pending, because it can still be replayed; discarding the post fails the record.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACTOR = "sharetally"
 
 
 class PostHandler:
-    """Posts nothing, and says so on the record."""
+    """Fails the record of each post."""
 
     kind: str = KIND
     retries: Backoff = RETRIES
@@ -30,12 +30,12 @@ class PostHandler:
         self._clock = clock
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Nothing leaves: all there is to do is to tell the record."""
+        """Send nothing; `settle` fails the record."""
         decode_post(delivery.payload)
         return Done()
 
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
-        """Fail the record; while the post is retried or dead it stays pending."""
+        """Fail the record; it stays pending while the post is retried or dead."""
         if not isinstance(outcome, Done):
             return
         post = decode_post(delivery.payload)
@@ -50,7 +50,7 @@ class PostHandler:
         )
 
     async def discard(self, tx: Transaction, delivery: Delivery, *, actor: str, reason: str) -> None:
-        """Fail the record with the operator's reason, and note in the audit who gave the post up."""
+        """Fail the record with the operator's reason, and write to the audit who discarded the post."""
         post = decode_post(delivery.payload)
         await fail_post(
             tx,

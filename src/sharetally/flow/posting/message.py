@@ -1,4 +1,4 @@
-"""What a post's delivery carries: enough to find the record again and to know which attempt this is."""
+"""The payload of a post: enough to find the record and to know which attempt this is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sharetally.domain.share import RecordKey, ShareRecord
 from sharetally.ports import NewDelivery, Target
 
 KIND = "post"
-AT_ONCE = 8  # posts to one platform at the same time
+MAX_IN_FLIGHT = 8  # posts to one platform at the same time
 
 
 class PostMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """The payload; names as they are shown by `sharetally dead` and the API."""
+    """The payload; `sharetally dead` and the API show it with these field names."""
 
     recordId: UUID  # noqa: N815
     contentType: str  # noqa: N815
@@ -36,7 +36,10 @@ decode_post = msgspec.json.Decoder(PostMessage).decode
 
 
 def post_delivery(record: ShareRecord, delivery_id: UUID, request_id: str) -> NewDelivery:
-    """The delivery of a record's newest attempt. A target is never full: a post left out would strand its record."""
+    """The delivery of a record's newest attempt.
+
+    The target has no limit of waiting deliveries, because a post that was dropped would leave its record pending.
+    """
     message = PostMessage(
         recordId=record.id,
         contentType=record.content.type,
@@ -48,7 +51,7 @@ def post_delivery(record: ShareRecord, delivery_id: UUID, request_id: str) -> Ne
     )
     return NewDelivery(
         id=delivery_id,
-        target=Target(KIND, record.platform, record.platform, AT_ONCE, max_waiting=None),
+        target=Target(KIND, record.platform, record.platform, MAX_IN_FLIGHT, max_waiting=None),
         key=f"{record.id}:{record.attempt_count}",
         message_id=delivery_id,
         payload=msgspec.json.encode(message).decode(),

@@ -78,7 +78,7 @@ class ApiKeyCache:
         key = self._known.get(digest)
         if key is None and not self._unknown.get(digest):
             started_at = self._now()  # before the query: the answer may already be old when it arrives
-            key = await self._store.key_by_digest(digest)
+            key = await self._store.by_digest(digest)
             if key is None:
                 self._unknown.put(digest, True, until=started_at + KEY_TTL)
             else:

@@ -89,7 +89,7 @@ class Sessions:
     ) -> tuple[Session, SetCookie]:
         """Sign in a user whom the OpenID provider has authenticated, and end any earlier session."""
         secret, session = new_session(user_id, scopes, now=self._clock.now(), name=name)
-        await self._store.begin_session(session)
+        await self._store.add(session)
         await self._end_current(scope)
         return session, self._cookie(scope, secret, session)
 
@@ -107,7 +107,7 @@ class Sessions:
         """End the session of this request, if its cookie belongs to one."""
         session = await self._current(scope)
         if session is not None:
-            await self._store.end_session(session.id)
+            await self._store.end(session.id)
             self._known.forget(session.digest)
 
     async def _current(self, scope: Scope) -> Session | None:
@@ -122,7 +122,7 @@ class Sessions:
 
     async def _look_up(self, digest: bytes) -> Session | None:
         started_at = self._now()  # before the query: the answer may already be old when it arrives
-        session = await self._store.session_by_digest(digest)
+        session = await self._store.by_digest(digest)
         if session is None:
             self._unknown.put(digest, True, until=started_at + SESSION_TTL)
             return None
@@ -130,5 +130,5 @@ class Sessions:
         now = self._clock.now()
         if is_valid(session, now) and now - session.seen_at >= USE_RECORD_INTERVAL:
             with suppress(SharetallyError):  # the next lookup tries again
-                await self._store.record_session_use(session.id, now)
+                await self._store.record_use(session.id, now)
         return session

@@ -23,8 +23,8 @@ from sharetally.web.documents.asyncapi_live import (
     live_operations,
     live_server,
 )
+from sharetally.web.documents.events import ExternalCountUpdate, ExternalJob, ExternalShare
 from sharetally.web.documents.openapi_parameters import REF, as_json_schema
-from sharetally.web.schemas.events import ExternalCountUpdate, ExternalJob, ExternalShare
 
 EXCHANGE = "sharetally.events"
 QUEUE = "sharetally.in"

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from sharetally.web.count_responses import CountBody
 from sharetally.web.documents.asyncapi_live_examples import CLIENT_MESSAGE_EXAMPLES, SERVER_MESSAGE_EXAMPLES
 from sharetally.web.documents.openapi_responses import PROBLEM
-from sharetally.web.schemas.counts import CountBody
-from sharetally.web.schemas.live import ActivityBody, LiveMessage
+from sharetally.web.live.schemas import ActivityBody, LiveMessage
 
 TYPES = (LiveMessage, CountBody, ActivityBody)
 SCHEMAS: Mapping[str, Any] = {

@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sharetally.web.schemas import analytics as schemas_analytics
-from sharetally.web.schemas import audit as schemas_audit
-from sharetally.web.schemas import console as schemas_console
-from sharetally.web.schemas import counts as schemas_counts
-from sharetally.web.schemas import operation as schemas_operation
-from sharetally.web.schemas import shares as schemas
-from sharetally.web.schemas import tokens as schemas_tokens
+from sharetally.web.api.analytics import schemas as schemas_analytics
+from sharetally.web.api.audit import schemas as schemas_audit
+from sharetally.web.api.console import schemas as schemas_console
+from sharetally.web.api.content_items import schemas as schemas_content_items
+from sharetally.web.api.counts import schemas as schemas_counts
+from sharetally.web.api.dead_letters import schemas as schemas_dead_letters
+from sharetally.web.api.keys import schemas as schemas_keys
+from sharetally.web.api.links import schemas as schemas_links
+from sharetally.web.api.operation import schemas as schemas_operation
+from sharetally.web.api.shares import schemas
+from sharetally.web.api.tokens import schemas as schemas_tokens
+from sharetally.web.count_responses import CountBody
 
 _VIDEO = "dQw4w9WgXcQ"
 _AT = "2026-11-20T12:34:56.123456Z"
@@ -145,11 +150,11 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         schemas.ContentStatus: {**_CONTENT, "platforms": _STATUS},
         schemas.RetryBody: {"platform": "twitter", "status": "pending", "attemptCount": 2},
         schemas.Platforms: {"platforms": [_PLATFORM]},
-        schemas.LinkBody: {**_CONTENT, "url": "https://shop.example/articles/123", "channelId": "newsletter"},
-        schemas.LinkPatch: {"campaignId": "summer", "expiresAt": None},
-        schemas.Link: _LINK,
-        schemas.Links: {"items": [_LINK], "next": None},
-        schemas_counts.CountBody: _COUNT,
+        schemas_links.LinkBody: {**_CONTENT, "url": "https://shop.example/articles/123", "channelId": "newsletter"},
+        schemas_links.LinkPatch: {"campaignId": "summer", "expiresAt": None},
+        schemas_links.Link: _LINK,
+        schemas_links.Links: {"items": [_LINK], "next": None},
+        CountBody: _COUNT,
         schemas_counts.CountsBody: {"contents": [_CONTENT, {"contentType": "video", "contentId": _VIDEO}]},
         schemas_counts.Counts: {"counts": [_COUNT]},
         schemas_counts.AdjustmentBody: _ADJUST,
@@ -175,9 +180,9 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "series": [{"name": "twitter", **_TOTALS, "points": [_POINT]}],
         },
         schemas_analytics.Top: {"items": [{**_CONTENT, **_DETAILS, **_TOTALS, "shareCount": 42}]},
-        schemas_analytics.ContentBody: _DETAILS,
-        schemas_analytics.ContentItem: _CONTENT_ITEM,
-        schemas_analytics.Contents: {"items": [_CONTENT_ITEM], "next": "article:123"},
+        schemas_content_items.ContentBody: _DETAILS,
+        schemas_content_items.ContentItem: _CONTENT_ITEM,
+        schemas_content_items.Contents: {"items": [_CONTENT_ITEM], "next": "article:123"},
         schemas_audit.AuditLines: {"items": [_AUDIT_LINE], "next": _ID},
         schemas_audit.CsvText: f"{','.join(_COLUMNS)}\r\n{_ID},{_AT},user-42,user-42,shared,twitter,video,{_VIDEO},"
         "success,,,b2f1c0d4e5,0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40\r\n",
@@ -185,15 +190,15 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         schemas_audit.RecordHistory: {"record": _RECORD, "link": None, "entries": [_AUDIT_LINE]},
         schemas_tokens.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
         schemas_tokens.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
-        schemas_operation.DeadJob: _DEAD_JOB,
-        schemas_operation.DeadJobs: {"items": [_DEAD_JOB], "next": None},
-        schemas_operation.ReplayBody: {"ids": [_ID]},
-        schemas_operation.DiscardBody: {"ids": [_ID], "reason": "sent twice by the old shop"},
-        schemas_operation.DeadResults: {"results": [{"id": _ID, "outcome": "replayed", "detail": "sent"}]},
-        schemas_operation.Key: _KEY,
-        schemas_operation.Keys: {"items": [_KEY], "next": None},
-        schemas_operation.KeyBody: {"name": "shop", "scopes": ["shares", "act-as"]},
-        schemas_operation.NewKey: {**_KEY, "lastUsedAt": None, "key": "stk_"},
+        schemas_dead_letters.DeadJob: _DEAD_JOB,
+        schemas_dead_letters.DeadJobs: {"items": [_DEAD_JOB], "next": None},
+        schemas_dead_letters.ReplayBody: {"ids": [_ID]},
+        schemas_dead_letters.DiscardBody: {"ids": [_ID], "reason": "sent twice by the old shop"},
+        schemas_dead_letters.DeadResults: {"results": [{"id": _ID, "outcome": "replayed", "detail": "sent"}]},
+        schemas_keys.Key: _KEY,
+        schemas_keys.Keys: {"items": [_KEY], "next": None},
+        schemas_keys.KeyBody: {"name": "shop", "scopes": ["shares", "act-as"]},
+        schemas_keys.NewKey: {**_KEY, "lastUsedAt": None, "key": "stk_"},
         schemas_operation.OperationStatus: {
             "eventsPending": 3,
             "eventOldestSeconds": 0.1,

@@ -1,81 +1,45 @@
-"""The parameters in the OpenAPI document: those of the path, the query and the headers."""
+"""Parameters of the OpenAPI document: of the path, the query and the headers."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from sharetally.web.endpoint import Endpoint
-from sharetally.web.schemas.fields import ID, ContentType, Id, Uuid
+from sharetally.web.endpoint import AnyEndpoint
 
 REF = "#/components/schemas/{name}"
-_Platform = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=32,
-        description="The name of a platform, in upper or lower case; `x` means `twitter`.",
-        examples=["twitter"],
-        extra_json_schema={"pattern": ID, "not": {"enum": [".", ".."]}},
-    ),
-]
-_Code = Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,64}$", description="The code of a link or of a record.")]
-_PATH_SCHEMAS: dict[str, Any] = {
-    "contentType": ContentType,
-    "contentId": Id,
-    "videoId": Id,
-    "platform": _Platform,
-    "id": Uuid,
-    "recordId": Uuid,
-    "code": _Code,
-}
-_EXAMPLES = {
-    "contentType": "video",
-    "contentId": "dQw4w9WgXcQ",
-    "videoId": "dQw4w9WgXcQ",
-    "platform": "twitter",
-    "id": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f",
-    "code": "aB3dE5fG7h",
-    "recordId": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40",
-}
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-_ABOUT_KEY = "If the same key is sent again, for at least 24 hours, the stored response is returned; "
-"another request gets 422."
-_ABOUT_TAG = "An `ETag` that the client knows; if it is still current, the response is 304."
-_ABOUT_LAST = "The version that the client knows: the first event is the next version. Browsers send it automatically."
+_ABOUT_KEY = "A repeated key gets the stored response for at least 24 hours; with another request it gets 422."
+_ABOUT_TAG = "An `ETag` that the client has; if it is still current, the response is 304."
+_ABOUT_LAST = "The version that the client has; the first event is the next other one. Browsers send it automatically."
 
 
-def parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """All parameters of an endpoint, without its body."""
-    in_path = [
-        _parameter(name, "path", msgspec.json.schema(_PATH_SCHEMAS[name]), _EXAMPLES[name])
-        for name in re.findall(r"{(\w+)}", endpoint.path)
-    ]
-    in_query: list[dict[str, Any]] = []
-    if endpoint.query is not None:
-        _, components = msgspec.json.schema_components([endpoint.query], ref_template=REF)
-        properties = components[endpoint.query.__name__]["properties"]
-        in_query = [_parameter(name, "query", schema) for name, schema in properties.items()]
-    return [*in_path, *in_query, *_in_headers(endpoint)]
+def parameters(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
+    """Everything that one endpoint takes beside its body."""
+    return [*_of(endpoint.path_type, "path"), *_of(endpoint.query, "query"), *_in_headers(endpoint)]
 
 
 def as_json_schema(schema: Any) -> Any:
-    """The schema in the syntax of JSON Schema, where a pattern ends in `$` instead of `\\Z`."""
-    if isinstance(schema, list):
-        return [as_json_schema(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    converted = {key: as_json_schema(each) for key, each in schema.items()}
-    pattern = converted.get("pattern")
-    if isinstance(pattern, str) and pattern.endswith(r"\Z"):
-        converted["pattern"] = pattern.removesuffix(r"\Z") + "$"
-    return converted
+    """A schema as JSON Schema has it: a pattern ends in `$`, and a description stands beside the schema."""
+    if isinstance(schema, dict):
+        return {key: _pattern(each) if key == "pattern" else as_json_schema(each) for key, each in schema.items()}
+    return [as_json_schema(each) for each in schema] if isinstance(schema, list) else schema
 
 
-def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
+def _pattern(value: Any) -> Any:
+    return (
+        value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else as_json_schema(value)
+    )
+
+
+def _of(kind: type[msgspec.Struct], where: str) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([kind], ref_template=REF)
+    properties = components[kind.__name__]["properties"]
+    return [_parameter(name, where, schema) for name, schema in properties.items()]
+
+
+def _in_headers(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
     found = []
     if endpoint.writes:
         found.append(_parameter("Idempotency-Key", "header", _KEY | {"description": _ABOUT_KEY}, "9b2f41c0"))
@@ -89,7 +53,7 @@ def _in_headers(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _parameter(name: str, where: str, schema: dict[str, Any], example: str | None = None) -> dict[str, Any]:
-    """One parameter, with the description and the example of its schema at the level where OpenAPI has them."""
+    """One parameter; what its schema says of it stands where readers of documents look."""
     plain = {key: value for key, value in as_json_schema(schema).items() if key not in ("description", "examples")}
     found = {"name": name, "in": where, "required": where == "path", "schema": plain}
     if "description" in schema:

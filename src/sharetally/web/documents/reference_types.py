@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from sharetally.web.schemas.fields import PROSE
+from sharetally.web.fields import PROSE
 
 Schema = Mapping[str, Any]
 _BOUNDS = (

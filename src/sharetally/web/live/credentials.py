@@ -7,23 +7,37 @@ seconds, as it does for HTTP requests.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.types import Scope
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.errors import Forbidden, Unauthenticated
-from sharetally.web.services import Services
+from sharetally.flow.live import Live
+from sharetally.web.auth.authenticator import Authenticator
 
 TOKEN_SECONDS = 10.0  # for the client to send its token, if counts are not public
 CHECK_SECONDS = 5.0  # between two checks whether the credential is still valid
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveCounts:
+    """Live counts, and who may follow them: everybody if they are `public`, from our pages or those of CORS_ORIGINS."""
+
+    live: Live
+    authenticator: Authenticator
+    public: bool
+    cors_origins: Sequence[str]
+    public_url: str | None
+
+
 class LiveCredentials:
     """The credential of one connection."""
 
-    def __init__(self, services: Services, scope: Scope) -> None:
-        self._authenticator = services.authenticator
-        self._public = services.public_counts
+    def __init__(self, counts: LiveCounts, scope: Scope) -> None:
+        self._authenticator = counts.authenticator
+        self._public = counts.public
         self._scope = scope
         self._caller: Caller | None = None
         self._check_at = 0.0

@@ -10,7 +10,7 @@ from websockets.frames import Frame, Opcode
 from sharetally.domain.activity import MinuteCount
 from sharetally.domain.count import Count
 from sharetally.web.count_responses import count_body
-from sharetally.web.schemas.live import ActivityBody, MinuteBody
+from sharetally.web.live.schemas import ActivityBody, MinuteBody
 
 LiveUpdate = Count | Sequence[MinuteCount]
 

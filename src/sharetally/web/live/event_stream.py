@@ -15,14 +15,15 @@ from starlette.types import Receive
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Rejected, SharetallyError, Unavailable
+from sharetally.flow.live import Live
 from sharetally.flow.subscriptions import Follower, Update
-from sharetally.web.endpoint import Request
+from sharetally.web.endpoint import NoBody, NoQuery, Request
 from sharetally.web.live import credentials as live_credentials
 from sharetally.web.live import encoding as live_encoding
-from sharetally.web.live.credentials import LiveCredentials
+from sharetally.web.live.credentials import LiveCounts, LiveCredentials
 from sharetally.web.live.origins import check_origin
+from sharetally.web.parameters import ContentPath
 from sharetally.web.responses import StreamingResponse, WriteChunk
-from sharetally.web.services import Services, content_from_path
 
 HEARTBEAT_SECONDS = 20.0
 RETRY_MILLISECONDS = (1000, 4000)
@@ -30,22 +31,21 @@ WRITE_TIMEOUT_SECONDS = 15.0  # for one write
 _HEADERS = (("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no"))
 
 
-async def stream_count(services: Services, request: Request) -> StreamingResponse:
+async def stream_count(counts: LiveCounts, request: Request[ContentPath, NoQuery, NoBody]) -> StreamingResponse:
     """Follow the count of one content item."""
-    check_origin(request.scope, allowed=services.cors_origins, public_url=services.url_policy.public_url)
-    content = content_from_path(request)
-    services.live.check_room()
-    # an error must be raised before the response starts, while it can still have a status
-    await services.live.ensure_loaded([content])
+    check_origin(request.scope, allowed=counts.cors_origins, public_url=counts.public_url)
+    content = request.path.content
+    counts.live.check_room()
+    await counts.live.ensure_loaded([content])  # an error is reported while there is still a status to send
     last_event_id = request.headers.get("last-event-id", "")
     known_version = (
         int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 20 else -1
     )
 
-    credentials = None if services.public_counts else LiveCredentials(services, request.scope)
+    credentials = None if counts.public else LiveCredentials(counts, request.scope)
 
     async def write(receive: Receive, send: WriteChunk) -> None:
-        await _Stream(services, content, known_version, receive, send, credentials).run()
+        await _Stream(counts.live, content, known_version, receive, send, credentials).run()
 
     return StreamingResponse(status=200, headers=_HEADERS, write=write)
 
@@ -55,14 +55,14 @@ class _Stream:
 
     def __init__(
         self,
-        services: Services,
+        live: Live,
         content: ContentRef,
         known_version: int,
         receive: Receive,
         send: WriteChunk,
         credentials: LiveCredentials | None,
     ) -> None:
-        self._live = services.live
+        self._live = live
         self._wanted = {content: known_version}
         self._receive = receive
         self._send = send

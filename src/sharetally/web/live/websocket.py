@@ -18,15 +18,16 @@ from starlette.types import Receive, Scope, Send
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Forbidden, InvalidRequest, SharetallyError, Unauthenticated, Unavailable
+from sharetally.flow.live import Live
 from sharetally.flow.subscriptions import Follower, Update
 from sharetally.web.decoding import decode_body
 from sharetally.web.live import encoding as live_encoding
-from sharetally.web.live.credentials import LiveCredentials
+from sharetally.web.live.credentials import LiveCounts, LiveCredentials
 from sharetally.web.live.origins import check_origin
+from sharetally.web.live.schemas import FollowBody, LiveMessage
+from sharetally.web.parameters import validated_content
 from sharetally.web.problems import problem
 from sharetally.web.responses import NOSNIFF, Response
-from sharetally.web.schemas.live import FollowBody, LiveMessage
-from sharetally.web.services import Services, validated_content
 from sharetally.web.serving.websocket import EXTENSION
 
 WRITE_TIMEOUT_SECONDS = 15.0  # for one write
@@ -45,21 +46,21 @@ class DirectWriter(Protocol):
     def end(self, code: int) -> None: ...
 
 
-async def serve_live(services: Services, scope: Scope, receive: Receive, send: Send, *, request_id: str) -> None:
+async def serve_live(
+    counts: LiveCounts, scope: Scope, receive: Receive, send: Send, *, root_path: str, request_id: str
+) -> None:
     """Serve one client, from the handshake to the end."""
     await receive()
-    credentials = LiveCredentials(services, scope)
+    credentials = LiveCredentials(counts, scope)
     try:
-        check_origin(scope, allowed=services.cors_origins, public_url=services.url_policy.public_url)
-        services.live.check_room()
+        check_origin(scope, allowed=counts.cors_origins, public_url=counts.public_url)
+        counts.live.check_room()
         await credentials.check()
     except SharetallyError as error:
-        return await reject_handshake(
-            scope, send, problem(error, root_path=services.url_policy.root_path, request_id=request_id)
-        )
+        return await reject_handshake(scope, send, problem(error, root_path=root_path, request_id=request_id))
     await send({"type": "websocket.accept"})
     direct: DirectWriter | None = scope.get("extensions", {}).get(EXTENSION)
-    await _Session(services, receive, send, credentials, direct, request_id).run()
+    await _Session(counts.live, receive, send, credentials, direct, root_path=root_path, request_id=request_id).run()
 
 
 async def reject_handshake(scope: Scope, send: Send, response: Response) -> None:
@@ -76,18 +77,21 @@ class _Session:
 
     def __init__(
         self,
-        services: Services,
+        live: Live,
         receive: Receive,
         send: Send,
         credentials: LiveCredentials,
         direct: DirectWriter | None,
+        *,
+        root_path: str,
         request_id: str,
     ) -> None:
-        self._services = services
+        self._live = live
         self._receive = receive
         self._send = send
         self._credentials = credentials
         self._direct = direct
+        self._root_path = root_path
         self._request_id = request_id
         self._main_task = asyncio.current_task()
         self._closing: asyncio.Task[None] | None = None
@@ -105,7 +109,7 @@ class _Session:
     async def run(self) -> None:
         """Process messages until the client leaves or is disconnected."""
         try:
-            async with self._services.live.client(self._follower):
+            async with self._live.client(self._follower):
                 while (message_data := await self._receive_message()) is not None:
                     await self._process(message_data)
         except Unavailable:  # there is no room for another client
@@ -169,19 +173,19 @@ class _Session:
 
     def _unsubscribe(self, target: list[FollowBody] | str) -> None:
         if isinstance(target, str):
-            self._follower.unsubscribe(self._services.live.activity.topic)
+            self._follower.unsubscribe(self._live.activity.topic)
         else:
-            self._services.live.unfollow(self._follower, _followed_versions(target, "unsubscribe"))
+            self._live.unfollow(self._follower, _followed_versions(target, "unsubscribe"))
 
     async def _subscribe(self, target: list[FollowBody] | str) -> None:
         if isinstance(target, str):
             self._credentials.require("analytics")
-            return self._follower.subscribe(self._services.live.activity.topic)
+            return self._follower.subscribe(self._live.activity.topic)
         self._credentials.require()
         wanted = _followed_versions(target, "subscribe")
-        if self._services.live.followed_with(self._follower, wanted) > MAX_FOLLOWED:
+        if self._live.followed_with(self._follower, wanted) > MAX_FOLLOWED:
             raise InvalidRequest(("subscribe", f"at most {MAX_FOLLOWED:,} content items for one client"))
-        await self._services.live.follow(self._follower, wanted)
+        await self._live.follow(self._follower, wanted)
 
     # messages to the client
 
@@ -189,7 +193,7 @@ class _Session:
         await self._send({"type": "websocket.send", "text": update.encoded(live_encoding.to_text)})
 
     async def _send_error(self, error: SharetallyError) -> None:
-        response = problem(error, root_path=self._services.url_policy.root_path, request_id=self._request_id)
+        response = problem(error, root_path=self._root_path, request_id=self._request_id)
         with suppress(OSError):
             await self._send({"type": "websocket.send", "text": '{"error":' + response.body.decode() + "}"})
 

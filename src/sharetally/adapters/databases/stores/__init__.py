@@ -1,1 +1,1 @@
-"""One file per store, each with its own SQL: every statement stands once, for all databases."""
+"""The stores: one file per feature, which contains its SQL and converts its rows, for all databases."""

@@ -88,7 +88,7 @@ def _due_gates() -> sa.Select[tuple[str, int]]:
 DUE = _due_gates()
 
 
-class SqlDeliveries(SqlDeliveryLists, DeliveryStore):
+class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
     """The store over one engine."""
 
     async def due(self, kinds: Collection[str], since: datetime) -> Due:

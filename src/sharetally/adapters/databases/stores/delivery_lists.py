@@ -80,7 +80,7 @@ class SqlDeliveryLists:
             rows = await connection.rows(statement.order_by(D.c.id.desc()).limit(limit))
         return [delivery_of(row, row["payload"]) for row in rows]
 
-    async def stuck_delivery(self, delivery_id: UUID) -> Delivery | None:
+    async def stuck_by_id(self, delivery_id: UUID) -> Delivery | None:
         """One of them."""
         async with self._engine.read_connection() as connection:
             rows = await connection.rows(WITH_PAYLOAD.where(D.c.id == delivery_id, D.c.state.in_(STUCK)))

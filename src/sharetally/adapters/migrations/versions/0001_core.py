@@ -27,16 +27,15 @@ def _content() -> tuple[sa.Column[str], sa.Column[str]]:
 
 
 def upgrade() -> None:
-    """Make the tables, then lock the audit."""
-    _ledger()
-    _audit()
-    _events()
-    _counts()
-    _leave_room()
-    _house()
+    """Create the tables, and make the audit append-only."""
+    _create_ledger()
+    _create_audit()
+    _create_events()
+    _create_counts()
+    _create_key_tables()
 
 
-def _ledger() -> None:
+def _create_ledger() -> None:
     create_table_if_missing(
         "share_records",
         sa.Column("id", Id, primary_key=True),
@@ -95,7 +94,7 @@ def _ledger() -> None:
     )
 
 
-def _audit() -> None:
+def _create_audit() -> None:
     create_table_if_missing(
         "share_audit",
         sa.Column("id", Id, primary_key=True),
@@ -117,7 +116,7 @@ def _audit() -> None:
         execute_statement(statement)
 
 
-def _events() -> None:
+def _create_events() -> None:
     create_table_if_missing(
         "events",
         sa.Column("id", Id, primary_key=True),
@@ -150,7 +149,7 @@ def _events() -> None:
     )
 
 
-def _counts() -> None:
+def _create_counts() -> None:
     create_table_if_missing(
         "share_totals",
         *_content(),
@@ -178,16 +177,13 @@ def _counts() -> None:
         sa.Column("withdrawn", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("content_type", "content_id", "channel", "evidence", "bucket"),
     )
-
-
-def _leave_room() -> None:
-    """A count that moves is written beside its old version, in the same page, and its index need not learn of it."""
     if op.get_context().dialect.name == "postgresql":
+        # leaves free space in each page, so that the new version of a changed count fits there without an index update
         for table in ("share_totals", "share_counts", "share_rollups"):
             op.execute(f"ALTER TABLE {table} SET (fillfactor = 50)")
 
 
-def _house() -> None:
+def _create_key_tables() -> None:
     create_table_if_missing(
         "idempotency_keys",
         sa.Column("caller", exact_text(160), nullable=False),
@@ -211,7 +207,7 @@ def _house() -> None:
 
 
 def downgrade() -> None:
-    """There is nothing below the first revision but an empty database."""
+    """Drop all tables, which leaves an empty database."""
     for table in (
         "api_keys", "idempotency_keys", "share_rollups", "share_counts", "share_totals",
         "queue_marks", "events", "share_audit", "adjustments", "share_links", "share_records",

@@ -1,4 +1,4 @@
-"""Signing in to the console: one-time codes and sessions.
+"""One-time codes and sessions for the console.
 
 Revision ID: 0002
 Revises: 0001
@@ -19,7 +19,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the two tables."""
+    """Create both tables."""
     create_table_if_missing(
         "console_codes",
         sa.Column("digest", exact_text(64), primary_key=True),

@@ -1,4 +1,4 @@
-"""What people look at: contents with titles, shares over time, the last look of `verify`, the audit by any filter.
+"""Analytics: content details, indexes for shares over time and for audit filters, the latest verification run.
 
 Revision ID: 0003
 Revises: 0002
@@ -26,7 +26,7 @@ def _content() -> tuple[sa.Column[str], sa.Column[str]]:
 
 
 def upgrade() -> None:
-    """Add tables, a column and an index; what is there stays as it is."""
+    """Add tables, a column and indexes; existing data stays unchanged."""
     create_table_if_missing(
         "content_details",
         *_content(),
@@ -60,7 +60,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back to the core."""
+    """Remove them again."""
     for name in ("kind", "request", "subject"):
         op.drop_index(f"ix_share_audit_{name}", "share_audit")
     op.drop_index("ix_share_rollups_bucket", "share_rollups")

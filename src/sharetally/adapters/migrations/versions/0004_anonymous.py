@@ -23,15 +23,15 @@ _CHECK = "evidence IN ('anonymous', 'declared', 'posted')"
 
 
 def upgrade() -> None:
-    """Let the CHECK accept one more value; a process of the version before goes on as it did."""
+    """Make the CHECK accept one more value; processes of the previous version keep working."""
     if op.get_context().dialect.name == "sqlite":
-        _made_anew()
-    else:  # one statement: no moment without a check, and it can be run again
+        _recreate_records()
+    else:  # in one statement, so that the check is never missing and the statement is repeatable
         op.execute(f"ALTER TABLE share_records DROP CONSTRAINT {_NAME}, ADD CONSTRAINT {_NAME} CHECK ({_CHECK})")
 
 
-def _made_anew() -> None:
-    """SQLite changes no constraint: the rows move into a new table, in the transaction of the whole migration."""
+def _recreate_records() -> None:
+    """Move the rows to a new table: SQLite cannot change a constraint. All of this happens in one transaction."""
     op.rename_table("share_records", "share_records_before")
     create_table_if_missing(
         "share_records",

@@ -1,4 +1,4 @@
-"""What leaves for the outside world: messages, deliveries, their targets and gates, the log, workers and their hearts.
+"""Deliveries: messages, targets, gates, the deliveries with their log, and the heartbeats of workers.
 
 Revision ID: 0005
 Revises: 0004
@@ -20,7 +20,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add tables; a process of the version before goes on and never looks at them."""
+    """Add tables; processes of the previous version keep working and never read them."""
     create_table_if_missing(
         "messages",
         sa.Column("id", Id, primary_key=True),
@@ -97,6 +97,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back to a service that delivers nothing."""
+    """Remove the tables, and with them all deliveries."""
     for table in ("delivery_workers", "delivery_log", "deliveries", "delivery_targets", "delivery_gates", "messages"):
         op.drop_table(table)

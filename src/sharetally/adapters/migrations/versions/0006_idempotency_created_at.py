@@ -1,7 +1,7 @@
-"""Idempotency keys are found by age: they are forgotten as fast as requests bring new ones.
+"""An index on the age of idempotency keys, so that they can be purged as fast as requests add new ones.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _NAME, _TABLE = "ix_idempotency_keys_created_at", "idempotency_keys"
 
 
 def upgrade() -> None:
-    """Add the index; a process of the version before goes on as it did."""
+    """Add the index; processes of the previous version keep working."""
     create_index_if_missing(_NAME, _TABLE, "created_at")
 
 
 def downgrade() -> None:
-    """Without it, forgetting reads the whole table."""
+    """Remove the index; a purge then reads the whole table."""
     op.drop_index(_NAME, _TABLE)

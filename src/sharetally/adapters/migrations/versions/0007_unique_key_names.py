@@ -1,4 +1,4 @@
-"""API keys in use have a name each: it is their actor, the owner of their shares and their idempotency namespace.
+"""Unique names for active API keys, because the name is the actor, the owner of shares and the idempotency namespace.
 
 Revision ID: 0007
 Revises: 0006
@@ -18,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 _NAME, _TABLE, _COLUMN = "ix_api_keys_active_name", "api_keys", "active_name"
-# Of keys that share a name the newest claims it. The inner SELECT stands apart for MySQL, which cannot otherwise read
+# Of several keys with the same name, the newest gets it. The inner SELECT is nested because MySQL cannot otherwise read
 # the table that it updates.
 _CLAIM = """
 UPDATE api_keys SET active_name = name WHERE id IN (SELECT id FROM (
@@ -33,7 +33,7 @@ UPDATE api_keys SET active_name = name WHERE id IN (SELECT id FROM (
 def upgrade() -> None:
     """Add the column, which is empty for revoked keys, and make it unique.
 
-    Keys that share a name already go on working, and so does a process of the version before, which leaves it empty.
+    Existing keys with the same name keep working, as do processes of the previous version, which leave it empty.
     """
     add_column_if_missing(_TABLE, sa.Column(_COLUMN, exact_text(64)))
     op.execute(_CLAIM)
@@ -41,6 +41,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Names may be shared again."""
+    """Allow several keys with the same name again."""
     op.drop_index(_NAME, _TABLE)
     op.drop_column(_TABLE, _COLUMN)

@@ -1,0 +1,237 @@
+"""Sharing, withdrawing and retrying as commands: the transition table, applied under the record's lock.
+
+What the table finds under the lock decides: of any number of identical requests exactly one finds no record. Each
+change writes the record, a line of the audit and the event that counting will burn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.caller import Caller
+from sharetally.domain.content import NO_LABEL, ContentRef
+from sharetally.domain.errors import Conflict, NotFound
+from sharetally.domain.event import Cell, Event, Job
+from sharetally.domain.ids import new_ids
+from sharetally.domain.share import (
+    Failure,
+    RecordKey,
+    Reply,
+    ShareRecord,
+    Transitioned,
+    Trigger,
+    transition,
+)
+from sharetally.flow.posting.message import post_delivery
+from sharetally.flow.unit_of_work import UnitOfWork
+from sharetally.ports import LockSet
+
+
+class Ids(NamedTuple):
+    """Ids made before the first try, so that a second try writes the same rows."""
+
+    record: UUID
+    audit: UUID
+    event: UUID
+
+    @classmethod
+    def new(cls, count: int) -> list[Ids]:
+        """Three new ids, that many times."""
+        ids = iter(new_ids(3 * count))
+        return list(map(cls, ids, ids, ids))
+
+
+class ShareResult(NamedTuple):
+    """One platform's outcome: the record as it stands, and whether it was live before."""
+
+    record: ShareRecord
+    already_shared: bool
+
+
+class Share:
+    """One user shares one content on some platforms; `force` shares again what is live."""
+
+    def __init__(
+        self,
+        *,
+        content: ContentRef,
+        caller: Caller,
+        platforms: Sequence[str],
+        trigger: Trigger,
+        request_id: str = "",
+    ) -> None:
+        self._caller = caller
+        self._trigger = trigger
+        self._request_id = request_id
+        self.results: list[ShareResult] = []
+        keys = [_key(content, platform, caller.user_id) for platform in platforms]
+        self._records = list(zip(keys, Ids.new(len(keys)), strict=True))
+
+    def lock_set(self) -> LockSet:
+        """A record per platform."""
+        return LockSet(records=frozenset(key for key, _ in self._records))
+
+    def apply(self, work: UnitOfWork) -> list[ShareResult]:
+        """Each platform in the order asked; `results` keeps what the last try said."""
+        self.results = [self._apply_one(work, key, ids) for key, ids in self._records]
+        return self.results
+
+    def _apply_one(self, work: UnitOfWork, key: RecordKey, ids: Ids) -> ShareResult:
+        transitioned = apply_trigger(
+            work, key, self._trigger, ids, actor=self._caller.actor, request_id=self._request_id
+        )
+        assert transitioned.after is not None  # no cell of these requests answers NOT_FOUND
+        return ShareResult(
+            record=transitioned.after, already_shared=transitioned.before is not None and transitioned.before.live
+        )
+
+
+class Withdraw:
+    """One user takes back one share."""
+
+    def __init__(self, *, content: ContentRef, caller: Caller, platform: str, request_id: str = "") -> None:
+        self._caller = caller
+        self._request_id = request_id
+        self._key = _key(content, platform, caller.user_id)
+        (self._ids,) = Ids.new(1)
+
+    def lock_set(self) -> LockSet:
+        """That record."""
+        return LockSet(records=frozenset({self._key}))
+
+    def apply(self, work: UnitOfWork) -> ShareRecord:
+        """The withdrawn record; `NotFound` where none is live."""
+        transitioned = apply_trigger(
+            work,
+            self._key,
+            Trigger.WITHDRAW,
+            self._ids,
+            actor=self._caller.actor,
+            request_id=self._request_id,
+        )
+        return _require_transition(transitioned, f"no live share on {self._key.platform}")
+
+
+class Retry:
+    """One user asks for a failed or unknown post to be tried again."""
+
+    def __init__(self, *, content: ContentRef, caller: Caller, platform: str, request_id: str = "") -> None:
+        self._caller = caller
+        self._request_id = request_id
+        self._key = _key(content, platform, caller.user_id)
+        (self._ids,) = Ids.new(1)
+
+    def lock_set(self) -> LockSet:
+        """That record."""
+        return LockSet(records=frozenset({self._key}))
+
+    def apply(self, work: UnitOfWork) -> ShareRecord:
+        """The pending record; `NotFound` without one, `Conflict` unless it failed or is unknown."""
+        transitioned = apply_trigger(
+            work, self._key, Trigger.RETRY, self._ids, actor=self._caller.actor, request_id=self._request_id
+        )
+        return _require_transition(transitioned, f"nothing was ever shared on {self._key.platform}")
+
+
+def _require_transition(transitioned: Transitioned, missing: str) -> ShareRecord:
+    if transitioned.transition.reply is Reply.NOT_FOUND or transitioned.after is None:
+        raise NotFound(missing)
+    if transitioned.transition.reply is Reply.CONFLICT:
+        raise Conflict(f"only a failed or unknown share can be retried; this one is {transitioned.after.status}")
+    return transitioned.after
+
+
+def apply_trigger(
+    work: UnitOfWork,
+    key: RecordKey,
+    trigger: Trigger,
+    ids: Ids,
+    *,
+    actor: str,
+    request_id: str,
+    failure: Failure | None = None,
+) -> Transitioned:
+    """Advance one record by the table, and write what the table says follows."""
+    before = work.record(key)
+    transitioned = transition(before, trigger, key=key, new_id=ids.record, now=work.now, failure=failure)
+    if transitioned.transition.action is not None and transitioned.after is not None:
+        work.put_record(transitioned.after)
+        work.audit(_audit_entry(work, transitioned, transitioned.after, ids, actor, request_id))
+        if transitioned.transition.job is not None:
+            work.event(_event(work, transitioned, transitioned.after, transitioned.transition.job, ids, request_id))
+        if transitioned.transition.posts:
+            work.deliver(post_delivery(transitioned.after, ids.event, request_id))
+    return transitioned
+
+
+def _audit_entry(
+    work: UnitOfWork, transitioned: Transitioned, record: ShareRecord, ids: Ids, actor: str, request_id: str
+) -> AuditEntry:
+    return AuditEntry(
+        id=ids.audit,
+        at=work.now,
+        subject_id=record.id,
+        content=record.content,
+        user_id=record.user_id,
+        actor=actor,
+        action=str(transitioned.transition.action),
+        platform=record.platform,
+        status=record.status.value,
+        error_code=record.error_code,
+        error_message=record.error_message,
+        request_id=request_id,
+    )
+
+
+def _event(
+    work: UnitOfWork, transitioned: Transitioned, record: ShareRecord, job: Job, ids: Ids, request_id: str
+) -> Event:
+    delta, cell_delta, origin = _effect(transitioned, job)
+    return Event(
+        id=ids.event,
+        job=job,
+        content=record.content,
+        at=_event_time(work, transitioned) if origin is not None else work.now,
+        delta=delta,
+        cell_delta=cell_delta,
+        to=record_cell(record),
+        origin=origin,
+        platform=record.platform,
+        share_id=record.id,
+        user_id=record.user_id,
+        request_id=request_id,
+    )
+
+
+def _event_time(work: UnitOfWork, transitioned: Transitioned) -> datetime:
+    """A move belongs to the time when the share was made."""
+    return (transitioned.before and transitioned.before.last_shared_at) or work.now
+
+
+def _effect(transitioned: Transitioned, job: Job) -> tuple[int, int, Cell | None]:
+    """Delta of the total, shares moved into the record's cell, and the cell they leave, if any."""
+    if job is Job.SHARE_CREATED:
+        return 1, 1, None
+    if job is Job.SHARE_DELETED:
+        return -1, -1, None
+    if (
+        job is Job.SHARE_UPDATED
+        and transitioned.before
+        and transitioned.after
+        and transitioned.before.evidence is not transitioned.after.evidence
+    ):
+        return 0, 1, record_cell(transitioned.before)
+    return 0, 0, None
+
+
+def record_cell(record: ShareRecord) -> Cell:
+    """A record's platform is its channel; it has no campaign."""
+    return Cell(evidence=record.evidence.value, channel=record.platform, campaign=NO_LABEL)
+
+
+def _key(content: ContentRef, platform: str, user_id: str) -> RecordKey:
+    return RecordKey(content_type=content.type, content_id=content.id, platform=platform, user_id=user_id)

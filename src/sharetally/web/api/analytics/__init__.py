@@ -1,0 +1,1 @@
+"""Analytics over HTTP: routes, bodies and handlers."""

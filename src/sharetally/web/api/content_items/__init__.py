@@ -1,0 +1,1 @@
+"""Content items over HTTP: routes, bodies and handlers."""

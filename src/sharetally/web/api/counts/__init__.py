@@ -1,0 +1,1 @@
+"""Counts over HTTP: routes, bodies and handlers."""

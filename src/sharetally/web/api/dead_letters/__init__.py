@@ -1,0 +1,1 @@
+"""Dead letters over HTTP: routes, bodies and handlers."""

@@ -1,0 +1,1 @@
+"""Operation over HTTP: routes, bodies and handlers."""

@@ -1,0 +1,1 @@
+"""Shares over HTTP: routes, bodies and handlers."""

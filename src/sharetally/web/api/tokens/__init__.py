@@ -1,0 +1,1 @@
+"""Tokens over HTTP: routes, bodies and handlers."""

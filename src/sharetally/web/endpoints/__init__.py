@@ -1,1 +1,0 @@
-"""What each path does, a file for each thing there is."""

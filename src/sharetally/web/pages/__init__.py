@@ -1,0 +1,1 @@
+"""What the service serves to people and browsers: documents, problem pages, the widget and the console."""

@@ -1,0 +1,98 @@
+"""The widget's files: the script under its two addresses, its hash, words and platforms that are loaded when needed.
+
+Any page may take them (CORS `*`). `/widget/<version>/share-buttons.js` never changes, so that a page can name its
+hash; `/widget/share-buttons.js` is the newest one. A changed script is a new `VERSION`; the bytes of the one before
+stay as `share-buttons-<version>.js`, or pages that named their hash would lose their buttons.
+"""
+
+from __future__ import annotations
+
+import gzip
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Iterator
+from hashlib import sha256, sha384
+from importlib.resources import files
+
+import msgspec
+
+from sharetally.web.endpoint import Access, AnyEndpoint, AnyQuery, Endpoint, NoBody, NoPath, NoService, Request
+from sharetally.web.pages.minify import minify
+from sharetally.web.responses import Response
+
+VERSION = "1.0.0"
+SCRIPT = "share-buttons.js"
+LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "zh")
+IMMUTABLE = "public, max-age=31536000, immutable"
+SHORT_CACHE = "public, max-age=600"  # seconds until browsers ask again, by the ETag
+_FOLDER = files("sharetally.web").joinpath("static", "widget")
+_HEADERS = (
+    ("access-control-allow-origin", "*"),
+    ("cross-origin-resource-policy", "cross-origin"),
+    ("vary", "accept-encoding"),
+)
+
+
+FileHandler = Callable[[NoService, Request[NoPath, AnyQuery, NoBody]], Awaitable[Response]]
+
+
+def widget_endpoints() -> Iterator[AnyEndpoint]:
+    """Everything under `/widget/`."""
+    scripts = dict(_scripts())
+    for version, body in scripts.items():
+        yield _endpoint(f"{version}/{SCRIPT}", _file(body, "text/javascript; charset=utf-8", IMMUTABLE))
+    yield _endpoint(SCRIPT, _file(scripts[VERSION], "text/javascript; charset=utf-8", SHORT_CACHE))
+    yield _endpoint("integrity.json", _file(_integrity_document(scripts), "application/json", SHORT_CACHE))
+    for name in ("platforms.json", *(f"labels/{language}.json" for language in LANGUAGES)):
+        yield _endpoint(name, _file(_FOLDER.joinpath(name).read_bytes(), "application/json", SHORT_CACHE))
+
+
+def integrity(body: bytes) -> str:
+    """What a page writes into `integrity` (W3C Subresource Integrity)."""
+    return f"sha384-{b64encode(sha384(body).digest()).decode()}"
+
+
+def _scripts() -> Iterator[tuple[str, bytes]]:
+    """Version -> the bytes that are served."""
+    yield VERSION, minify(_FOLDER.joinpath(SCRIPT).read_text("utf-8")).encode()
+    for file in _FOLDER.iterdir():
+        if file.name.startswith("share-buttons-"):
+            yield file.name.removeprefix("share-buttons-").removesuffix(".js"), file.read_bytes()
+
+
+def _integrity_document(scripts: dict[str, bytes]) -> bytes:
+    shown = {
+        version: {"path": f"{version}/{SCRIPT}", "integrity": integrity(body)} for version, body in scripts.items()
+    }
+    return msgspec.json.encode({"current": VERSION, "versions": shown})
+
+
+def _endpoint(name: str, handler: FileHandler) -> AnyEndpoint:
+    return Endpoint(
+        method="GET",
+        path=f"/widget/{name}",
+        handler=handler,
+        service=NoService,
+        request=Request[NoPath, AnyQuery, NoBody],
+        access=Access.PUBLIC,
+        responses={200: None},
+        head=True,
+    )
+
+
+def _file(body: bytes, media_type: str, cache_control: str) -> FileHandler:
+    tag = f'W/"{sha256(body).hexdigest()[:32]}"'
+    common = (*_HEADERS, ("cache-control", cache_control), ("etag", tag))
+    plain = Response(status=200, headers=(*common, ("content-type", media_type)), body=body)
+    gzipped = Response(
+        status=200,
+        headers=(*plain.headers, ("content-encoding", "gzip")),
+        body=gzip.compress(body, 9, mtime=0),
+    )
+    not_modified = Response(status=304, headers=common)
+
+    async def handler(_: NoService, request: Request[NoPath, AnyQuery, NoBody]) -> Response:
+        if tag in request.headers.get("if-none-match", ""):
+            return not_modified
+        return gzipped if "gzip" in request.headers.get("accept-encoding", "") else plain
+
+    return handler
