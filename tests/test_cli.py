@@ -52,10 +52,13 @@ def test_without_a_command_it_shows_them(program: Program, command: tuple[str, .
         (["verify", "--loudly"], "No such option: --loudly"),
         (["token"], "Missing option '--user'."),
         (["dead", "show", "7"], "Invalid value for 'job_id'"),
-        (["dead", "replay"], "name the jobs to replay, or --all"),
+        (["dead", "replay"], "give the ids of the jobs to replay, or --all"),
         (["verify", "--content", "video"], "--content: must be TYPE:ID"),
         (["verify", "--content", "Video:1"], "--content: must match"),
-        (["token", "--user", "anna", "--scope", "root"], "--scope: must be some of shares, audit, analytics, admin"),
+        (
+            ["token", "--user", "anna", "--scope", "root"],
+            "--scope: must be one or more of shares, audit, analytics, admin",
+        ),
         (["token", "--user", "a/b"], "--user: must not contain '/'"),
         (["serve", "--port", "http"], "Invalid value for '--port'"),
     ],
@@ -178,10 +181,10 @@ def test_an_empty_database_is_told_from_a_strange_one(program: Program) -> None:
 def test_what_lives_in_one_process_is_not_shared(program: Program, role: str) -> None:
     command = [role, "--processes", "2"] if role == "serve" else [role]
     result = program.run(*command)
-    assert (result.code, error_line(result.err)[:40]) == (2, "DATABASE_URL: SQLite serves one process ")
+    assert (result.code, error_line(result.err)[:40]) == (2, "DATABASE_URL: SQLite works with one proces")
     program.settings["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:9/x"
     result = program.run(*command)
-    assert (result.code, error_line(result.err)[:45]) == (2, "BROKER_URL: memory: lives in one process and ")
+    assert (result.code, error_line(result.err)[:45]) == (2, "BROKER_URL: memory: works with one process o")
 
 
 # tokens

@@ -102,9 +102,9 @@ async def test_the_life_of_a_session(program: Program, capsys: pytest.CaptureFix
         (listed,) = json.loads(capsys.readouterr().out)
         assert (listed["userId"], listed["scopes"]) == ("mara", ["audit"])
         await list_sessions(chosen, as_json=False)
-        assert capsys.readouterr().out.startswith(f"{listed['id']}  mara  audit  seen ")
+        assert capsys.readouterr().out.startswith(f"{listed['id']}  mara  audit  last seen ")
         ended = program.run("console", "end", listed["id"])
-        assert ended.out == "ended: 1; what was ended stops within 10 seconds\n"
+        assert ended.out == "1 session or link ended, with effect within 10 seconds\n"
         with pytest.raises(NotFound, match="console list"):
             await end_sessions(chosen, UUID(listed["id"]), user="")
         assert code not in role.output
@@ -115,8 +115,8 @@ async def test_all_that_a_user_has_is_ended(program: Program, capsys: pytest.Cap
     await link(program.folder)
     chosen = make_settings(program.folder, f"sqlite:///{program.folder}/data/sharetally.db")
     await end_sessions(chosen, None, user="mara")
-    assert capsys.readouterr().out.splitlines()[-1].startswith("ended: 1;")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 session or link ended,")
     assert codes(program) == []
     for session, user in ((None, ""), (new_id(), "mara")):
-        with pytest.raises(ConfigurationError, match="say which"):
+        with pytest.raises(ConfigurationError, match="give either"):
             await end_sessions(chosen, session, user=user)

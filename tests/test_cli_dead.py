@@ -82,7 +82,7 @@ async def test_a_job_from_outside_shows_its_text(program: Program, url: str) -> 
 
 async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, url: str, event: Event) -> None:
     result = program.run("dead", "replay", str(event.id), str(new_id()))
-    assert (result.code, result.out) == (0, "1 pending again, the relay sends them within a minute\n")
+    assert (result.code, result.out) == (0, "1 job pending again; the relay will send them within a minute\n")
     assert program.run("dead", "list", "--json").json == []
     assert proven(program)
     async with open_database(url) as db:
@@ -90,8 +90,8 @@ async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, 
 
 
 async def test_replaying_all(program: Program, event: Event) -> None:
-    assert program.run("dead", "replay", "--all").out.startswith("1 pending again")
-    assert program.run("dead", "replay", "--all").out.startswith("0 pending again")
+    assert program.run("dead", "replay", "--all").out.startswith("1 job pending again")
+    assert program.run("dead", "replay", "--all").out.startswith("0 jobs pending again")
 
 
 async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
@@ -103,10 +103,10 @@ async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
     result = program.run("dead", "list", "--limit", "2")
     assert (len(result.out.splitlines()), result.err) == (
         2,
-        f"{many} parked, the newest 2 are shown; --limit shows more\n",
+        f"{many} parked jobs; only the newest 2 are shown, --limit shows more\n",
     )
-    assert program.run("dead", "replay", "--all").out.startswith(f"{many} pending again")
-    assert program.run("dead", "list").err == "0 parked\n"
+    assert program.run("dead", "replay", "--all").out.startswith(f"{many} jobs pending again")
+    assert program.run("dead", "list").err == "0 parked jobs\n"
     async with open_database(url) as db:
         assert await db.events.backlog() == Backlog(pending=many, parked=0, oldest=ANY)
 
@@ -114,7 +114,7 @@ async def test_replaying_all_has_no_limit(program: Program, url: str) -> None:
 async def test_discarding(program: Program, url: str, event: Event) -> None:
     assert proven(program)
     result = program.run("dead", "discard", str(event.id), "--reason", "a test", "--author", "olga")
-    assert (result.code, result.out) == (0, "discarded; 1 adjustments cancel it\n")
+    assert (result.code, result.out) == (0, "discarded; 1 adjustment cancelled its effect on the count\n")
     assert proven(program)
     async with open_database(url) as db:
         assert (
@@ -145,7 +145,7 @@ async def test_replaying_through_a_broker(tmp_path: Path, postgresql_url: str, a
         for each in events:
             await db.events.park(each.id, "a poison")
         result = program.run("dead", "replay", "--all")
-        assert (result.code, result.out, result.err) == (0, "2 pending again, sent\n", "")
+        assert (result.code, result.out, result.err) == (0, "2 jobs pending again; sent\n", "")
         with program.start_role("worker", "--consumers", "count") as role:
             role.wait_for_output('"outcome":"counted"')
             assert role.stop() == 0
@@ -177,14 +177,14 @@ async def test_dead_deliveries_are_listed_and_shown_with_the_parked_jobs(
 ) -> None:
     listed = program.run("dead", "list")
     assert listed.out.splitlines()[0] == f"{delivery}  post  video:abc  no such platform"
-    assert listed.err == "1 parked, 1 deliveries dead or unknown\n"
+    assert listed.err == "1 parked job, 1 dead or unknown delivery\n"
     shown = program.run("dead", "show", str(delivery)).json
     assert (shown["target"], shown["state"], shown["attempts"], shown["userId"]) == ("twitter", "dead", 1, "bert")
     assert '"attempt":2' in shown["payload"]
 
 
 async def test_a_dead_delivery_waits_again(program: Program, url: str, delivery: UUID) -> None:
-    assert program.run("dead", "replay", str(delivery)).out == "1 deliveries wait again for a worker\n"
+    assert program.run("dead", "replay", str(delivery)).out == "1 delivery waiting again for a worker\n"
     assert program.run("dead", "list", "--json").json == []
     async with open_database(url) as db:
         assert await states(db) == {delivery: "waiting"}
@@ -192,7 +192,7 @@ async def test_a_dead_delivery_waits_again(program: Program, url: str, delivery:
 
 async def test_all_of_both_are_replayed(program: Program, event: Event, delivery: UUID) -> None:
     assert program.run("dead", "replay", "--all").out == (
-        "1 pending again, the relay sends them within a minute\n1 deliveries wait again for a worker\n"
+        "1 job pending again; the relay will send them within a minute\n1 delivery waiting again for a worker\n"
     )
 
 

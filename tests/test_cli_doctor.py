@@ -25,7 +25,7 @@ def test_all_is_well_on_the_embedded_default(program: Program) -> None:
     result = program.run("doctor")
     assert (result.code, result.err, wrong(result)) == (0, "", {})
     assert "ok    database: schema is current; 0 events pending, 0 parked\n" in result.out
-    assert "ok    openid: none: `sharetally console` prints links to sign in with\n" in result.out
+    assert "ok    openid: none: `sharetally console` prints sign-in links\n" in result.out
     assert "SHARETALLY_RATE_LIMIT = 600/minute\n" in result.out
 
 

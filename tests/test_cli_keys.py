@@ -44,7 +44,7 @@ def test_a_key_that_would_not_do_is_not_made(program: Program, name: str, scope:
 def test_revoking(program: Program) -> None:
     program.run("keys", "create", "--name", "shop")
     (listed,) = program.run("keys", "list", "--json").json
-    assert program.run("keys", "revoke", listed["id"]).out == "revoked; it stops within 10 seconds\n"
+    assert program.run("keys", "revoke", listed["id"]).out == "revoked; the key stops working within 10 seconds\n"
     (first,) = program.run("keys", "list", "--json").json
     assert first["revokedAt"] is not None
     assert program.run("keys", "revoke", listed["id"]).code == 0

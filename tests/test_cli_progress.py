@@ -26,9 +26,9 @@ async def test_the_line_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr(proof, "PROGRESS_SECONDS", 0.001)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     async with proof.show_progress() as progress:
-        await seen(capsys, "\rlooking at all contents in one snapshot, 0 s")
+        await seen(capsys, "\rchecking all content items in one snapshot, 0 s")
         progress(2_000)
-        await seen(capsys, "\r2000 contents looked at, 0 s")
+        await seen(capsys, "\r2000 content items checked, 0 s")
     assert capsys.readouterr().err.endswith("\n")
 
 

@@ -71,7 +71,7 @@ def test_serving_alone(embedded: Program, how: signal.Signals) -> None:
         serve.until(lambda: counted(port, "video/abc")(1))
         assert serve.stop(how) == 0
     assert "Traceback" not in serve.output
-    assert embedded.run("verify").out == "1 contents, drift 0\n"
+    assert embedded.run("verify").out == "1 content item, drift 0\n"
 
 
 def test_what_was_not_counted_is_counted_after_the_next_start(embedded: Program) -> None:
@@ -87,7 +87,7 @@ def test_what_was_not_counted_is_counted_after_the_next_start(embedded: Program)
         serve.until(lambda: ready(port))
         for video in range(20):
             serve.until(lambda video=video: counted(port, f"video/{video}")(4))  # type: ignore[misc]
-    assert embedded.run("verify").out == "20 contents, drift 0\n"
+    assert embedded.run("verify").out == "20 content items, drift 0\n"
 
 
 def test_the_roles_together(stack: Program) -> None:
@@ -107,7 +107,7 @@ def test_the_roles_together(stack: Program) -> None:
             assert "Traceback" not in role.output
     working = next(line for line in own_lines(worker) if line["event"] == "working")
     assert working["queues"] == ["post", "count"]
-    assert stack.run("verify").out == "1 contents, drift 0\n"
+    assert stack.run("verify").out == "1 content item, drift 0\n"
 
 
 def test_a_rolling_restart_refuses_no_request(stack: Program) -> None:
@@ -141,7 +141,7 @@ def test_jobs_from_outside_all_the_way(stack: Program, amqp_url: str) -> None:
     assert told[-1]["shareCount"] == 1 + 40
     (parked,) = stack.run("dead", "list", "--json").json
     assert parked["reason"] == "share_created: jobId must be 1 to 128 characters"
-    assert stack.run("verify").out == "1 contents, drift 0\n"
+    assert stack.run("verify").out == "1 content item, drift 0\n"
 
 
 async def _sent_and_told(amqp_url: str) -> list[dict[str, Any]]:
@@ -185,5 +185,5 @@ def test_a_consumer_that_does_not_exist(stack: Program) -> None:
     assert result.code == 2
     assert (
         result.err.splitlines()[-1]
-        == "sharetally: --consumers: unknown fax; there are count, post, in, feed, deliveries"
+        == "sharetally: --consumers: unknown fax; choose from count, post, in, feed, deliveries"
     )

@@ -50,7 +50,7 @@ def damage(program: Program, *, total: bool = True) -> None:
 
 async def test_no_drift_is_exit_0(program: Program) -> None:
     result = program.run("verify")
-    assert (result.code, result.out, result.err) == (0, "2 contents, drift 0\n", "")
+    assert (result.code, result.out, result.err) == (0, "2 content items, drift 0\n", "")
     assert program.run("verify", "--json").json == {"contents": 2, "drift": 0, "drifted": []}
 
 
@@ -87,7 +87,7 @@ async def test_a_failed_verification_exits_with_2(program: Program) -> None:
     program.settings["DATABASE_URL"] = "sqlite:///elsewhere.db"
     result = program.run("verify", "--json")
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("sharetally: cannot look: there is no database at ")
+    assert result.err.startswith("sharetally: verify failed: there is no database at ")
 
 
 # looking on
@@ -107,7 +107,7 @@ async def test_continuous_verification_updates_metrics_and_stops_on_signal(progr
 
 async def test_without_drift_it_ends_with_0(program: Program) -> None:
     with program.start_role("verify", "--every", "0.1") as watch:
-        watch.wait_for_output("2 contents, drift 0")
+        watch.wait_for_output("2 content items, drift 0")
         assert watch.stop() == 0
 
 
@@ -127,7 +127,7 @@ async def test_a_blocked_verification_reports_no_drift(tmp_path: Path, postgresq
         await tx.execute("LOCK TABLE share_links IN ACCESS EXCLUSIVE MODE", {})
         result = await asyncio.to_thread(program.run, "verify")
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("sharetally: cannot look")
+    assert result.err.startswith("sharetally: verify failed")
 
 
 async def test_continuous_verification_can_be_stopped_during_a_run() -> None:
@@ -153,16 +153,16 @@ async def test_a_dry_run_only_reports(program: Program) -> None:
     result = program.run("repair", "--dry-run")
     assert result.code == 0
     assert "video:abc total: counted 7 + pending 1 != ledger 3; -5\n" in result.out
-    assert result.out.endswith("2 cells would be mended\n")
+    assert result.out.endswith("2 cells would be repaired\n")
     assert program.run("verify").code == 1
 
 
 async def test_repair_moves_to_what_the_ledger_says_and_records_why(program: Program) -> None:
     damage(program)
     result = program.run("repair")
-    assert (result.code, result.out.endswith("2 cells mended\n")) == (0, True)
+    assert (result.code, result.out.endswith("2 cells repaired\n")) == (0, True)
     assert program.run("verify", "--json").json["drift"] == 0
-    assert program.run("repair").out == "0 cells mended\n"
+    assert program.run("repair").out == "0 cells repaired\n"
     with by_hand(program) as database:
         lines = database.execute("SELECT actor, error_message FROM share_audit WHERE action = 'repaired'").fetchall()
     assert sorted(lines) == [("sharetally repair", "channel mail: drift -1"), ("sharetally repair", "total -: drift 5")]

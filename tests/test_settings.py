@@ -93,7 +93,7 @@ def test_a_toml_file_has_tables_and_lists(tmp_path: Path) -> None:
     [
         ("a.toml", "log_level = ", "TOML"),
         ("a.json", "{", "JSON"),
-        ("a.json", "[1]", "must hold a table"),
+        ("a.json", "[1]", "must contain a table"),
         ("a.toml", "share_platform = []", "did you mean share_platforms?"),
         ("a.toml", "log_level = 3", "log_level in "),
     ],
@@ -148,7 +148,7 @@ def test_each_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
 def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
     environ = {"SHARETALLY_JWT_SECRET": STRONG, "SHARETALLY_JWT_SECRET_FILE": "secret"}
     detail = load_error(environ, tmp_path)
-    assert detail == "SHARETALLY_JWT_SECRET_FILE: SHARETALLY_JWT_SECRET is set too; keep one of them"
+    assert detail == "SHARETALLY_JWT_SECRET_FILE: SHARETALLY_JWT_SECRET is set too; remove one of them"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b""])
@@ -343,10 +343,10 @@ def test_a_secret_is_measured_in_bytes_and_by_its_algorithm(tmp_path: Path) -> N
             "JWT_SECRET",
         ),
         ({**ISSUER, "SHARETALLY_JWT_ALGORITHMS": "HS256"}, "JWT_SECRET"),
-        ({"SHARETALLY_JWT_ALGORITHMS": "HS256,HS512"}, "one secret has one algorithm"),
+        ({"SHARETALLY_JWT_ALGORITHMS": "HS256,HS512"}, "a secret is used with one algorithm only"),
         ({"SHARETALLY_EVENT_FEED": "on"}, "BROKER_URL"),
-        ({"SHARETALLY_OIDC_CLIENT_ID": "sharetally"}, "OIDC_CLIENT_ID: set OIDC_ISSUER too"),
-        ({"SHARETALLY_OIDC_CLIENT_SECRET": "tiger"}, "OIDC_CLIENT_SECRET: set OIDC_ISSUER too"),
+        ({"SHARETALLY_OIDC_CLIENT_ID": "sharetally"}, "OIDC_CLIENT_ID: has no effect without OIDC_ISSUER"),
+        ({"SHARETALLY_OIDC_CLIENT_SECRET": "tiger"}, "OIDC_CLIENT_SECRET: has no effect without OIDC_ISSUER"),
         ({**OPENID, "SHARETALLY_OIDC_CLIENT_ID": None}, "set OIDC_CLIENT_ID too"),
         ({**OPENID, "SHARETALLY_OIDC_GROUPS": None}, "set OIDC_GROUPS too"),
         ({**OPENID, "SHARETALLY_PUBLIC_URL": None}, "set PUBLIC_URL too"),
@@ -374,10 +374,10 @@ def test_each_kind_of_key_has_its_own_algorithms(tmp_path: Path) -> None:
 def test_what_lives_in_one_process_is_not_shared(tmp_path: Path, processes: int, role: Role) -> None:
     embedded = load({}, cwd=tmp_path)
     check_roles(embedded, processes=1, role="serve")
-    with pytest.raises(ConfigurationError, match=r"^DATABASE_URL: SQLite serves one process"):
+    with pytest.raises(ConfigurationError, match=r"^DATABASE_URL: SQLite works with one process only, not with"):
         check_roles(embedded, processes=processes, role=role)
     no_broker = load_settings(tmp_path, database_url="mysql://h/d")
-    with pytest.raises(ConfigurationError, match=r"^BROKER_URL: memory: lives in one process"):
+    with pytest.raises(ConfigurationError, match=r"^BROKER_URL: memory: works with one process only, not with"):
         check_roles(no_broker, processes=processes, role=role)
     check_roles(
         load_settings(tmp_path, database_url="mysql://h/d", broker_url="amqp://h"), processes=processes, role=role
@@ -429,7 +429,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
     settings = load({}, cwd=tmp_path)
     ensure_secret(settings)
     (settings.data_dir / "jwt_secret").chmod(0o644)
-    with pytest.raises(ConfigurationError, match="others can read"):
+    with pytest.raises(ConfigurationError, match="other users can read"):
         ensure_secret(settings)
 
 
@@ -443,7 +443,7 @@ def test_a_secret_that_was_cut_off_is_refused(tmp_path: Path) -> None:
 
 def test_a_data_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ConfigurationError, match=r"^DATA_DIR: cannot make .*taken"):
+    with pytest.raises(ConfigurationError, match=r"^DATA_DIR: cannot create .*taken"):
         ensure_secret(load_settings(tmp_path, data_dir="taken"))
 
 

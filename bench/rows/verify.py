@@ -55,7 +55,7 @@ async def _verified(url: str, folder: Path, notes: list[str]) -> float:
     seconds = time.perf_counter() - began
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
-    told = len(re.findall(r"contents", await shown))
+    told = len(re.findall(r"content items", await shown))
     notes.append(
         f"{out.decode().strip()} in {seconds:.1f} s, at most {max(sizes):.0f} MiB, progress shown {told} times"
     )

@@ -1,10 +1,10 @@
-"""The application to mount under another one, or to serve by itself.
+"""The ASGI application: mounted under another application, or served by itself.
 
     from sharetally.asgi import create_app
     app.mount("/shares", create_app())
 
-It opens its connections at the lifespan's start, or, under a host that passes no lifespan on, at the first
-request; and gives them back at the lifespan's end.
+It opens its connections when the lifespan starts, or at the first request if the host application passes no lifespan
+on, and closes them when the lifespan ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ METRICS_DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def create_app(settings: Settings | None = None) -> Sharetally:
-    """The application, from these settings or from the environment; `ConfigurationError` if they do not hold.
+    """Create the application, from these settings or the environment; `ConfigurationError` if they are invalid.
 
     Log lines go to the loggers `sharetally.…` of the standard library, whose handlers belong to the host application.
     """
@@ -37,14 +37,14 @@ def create_app(settings: Settings | None = None) -> Sharetally:
 
 
 def create_served_app() -> Sharetally:
-    """The application of one of several `sharetally serve` processes, which it has to itself: its logs too."""
+    """Create the application of one of several `sharetally serve` processes, where the logs are ours to configure."""
     settings = load(os.environ, cwd=Path.cwd())
     configure(settings.log_level, settings.log_format)
     return create_app(settings)
 
 
 class Sharetally:
-    """ASGI: lifespan, HTTP and the WebSocket of live counts."""
+    """The ASGI application: lifespan, HTTP, and the WebSocket of live counts."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -55,46 +55,43 @@ class Sharetally:
 
     @property
     def broken(self) -> bool:
-        """Whether a task ended that should not have."""
+        """Whether a background task has ended with an error."""
         return self._core is not None and self._core.broken
 
     def disconnect_live_clients(self) -> None:
-        """The server is ending: live clients, who would never leave by themselves, are sent away."""
+        """Disconnect live clients when the server shuts down, because they would never leave by themselves."""
         if self._core is not None:
             self._core.live.disconnect_all()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, opening first where no lifespan did."""
+        """Handle one lifespan, request or WebSocket; opens the application first if no lifespan did."""
         if scope["type"] == "lifespan":
-            return await self._lifespan(receive, send)
+            return await self._run_lifespan(receive, send)
         app = self._app or await self.open()
         await app(scope, receive, send)
 
     async def open(self) -> ASGIApp:
-        """Connect and start; repeating is fine."""
+        """Connect and start; a repeated call does nothing."""
         async with self._open_lock:
             if self._app is None:
                 try:
-                    self._app = await self._start()
+                    directory = os.environ.get(METRICS_DIRECTORY_VARIABLE)
+                    core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
+                    self._core = await self._stack.enter_async_context(core)
+                    app = http_app(core)
+                    self._stack.push_async_callback(start_embedded_workers(core))
+                    self._app = app
                 except BaseException:
-                    await self._stack.aclose()  # the next request tries again, with nothing left of this
+                    await self._stack.aclose()  # so that the next request starts from nothing
                     raise
             return self._app
 
-    async def _start(self) -> ASGIApp:
-        directory = os.environ.get(METRICS_DIRECTORY_VARIABLE)
-        core = Core(self._settings, role="serve", metrics=Path(directory) if directory else None)
-        self._core = await self._stack.enter_async_context(core)
-        app = http_app(core)
-        self._stack.push_async_callback(start_embedded_workers(core))
-        return app
-
     async def close(self) -> None:
-        """Finish what is in hand and give every connection back."""
+        """Finish running work and close all connections."""
         self._app = None
         await self._stack.aclose()
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             await self.open()

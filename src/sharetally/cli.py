@@ -1,4 +1,8 @@
-"""The commands, each a few lines over the flow. Errors are one line on stderr that says what to do."""
+"""The command line: commands, options and help texts; the work itself is done in `commands/` and `roles.py`.
+
+Every command imports what it needs when it runs, so that `--help` is fast. An error becomes one line on standard
+error that says what to do, without secrets.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 app = typer.Typer(
-    help="Every share, counted exactly once, and provably so while it runs.",
+    help="Counts every share exactly once, and proves it while it runs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-keys = typer.Typer(help="API keys for servers.", no_args_is_help=True)
-dead = typer.Typer(help="Jobs that were parked, and deliveries that are dead.", no_args_is_help=True)
-console = typer.Typer(help="Print a link to sign in to the console; see who is.", invoke_without_command=True)
+keys = typer.Typer(help="Manage API keys for servers.", no_args_is_help=True)
+dead = typer.Typer(help="Handle parked jobs, and deliveries that are dead or unknown.", no_args_is_help=True)
+console = typer.Typer(help="Sign in to the console; list and end sessions.", invoke_without_command=True)
 app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")
 app.add_typer(console, name="console")
@@ -36,7 +40,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback(invoke_without_command=True)
 def _program(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; goes before the command.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
@@ -45,7 +49,7 @@ def _program(
 
 
 def main() -> None:
-    """Run the program; exit 2 where a command could not do its work."""
+    """Run the program; exits with 2 if a command could not do its work."""
     try:
         code = app(prog_name="sharetally", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -59,24 +63,21 @@ def main() -> None:
 
 
 def _print_error(error: Exception) -> None:
+    """Print one line, with secrets masked except in the name of a setting at its start, like `JWT_SECRET: …`."""
+    from sharetally.adapters.logs_masking import mask_text
+
     message = error.detail if isinstance(error, SharetallyError) else ""
-    if hasattr(error, "format_message"):  # the command line itself was wrong; without a command it is the help
+    if hasattr(error, "format_message"):  # typer rejected the arguments, or shows the help because there is no command
         message = error.format_message()
     elif not message:
-        message = f"{type(error).__name__}: {error} (--debug before the command shows where)"
+        message = f"{type(error).__name__}: {error} (`sharetally --debug …` shows the traceback)"
     if isinstance(error, Unavailable):
         message += "; `sharetally doctor` tries every connection"
     if message:
-        typer.echo(f"sharetally: {_mask_secrets(' '.join(message.split()))}", err=True)
-
-
-def _mask_secrets(message: str) -> str:
-    """What was said, without secrets. "JWT_SECRET: shorter" names a setting: what is wrong with it is none."""
-    from sharetally.adapters.logs_masking import mask_text
-
-    setting_name = re.match(r"[A-Z_]+: ", message)
-    start = setting_name.end() if setting_name else 0
-    return message[:start] + mask_text(message[start:])
+        line = " ".join(message.split())
+        setting_name = re.match(r"[A-Z_]+: ", line)
+        start = setting_name.end() if setting_name else 0
+        typer.echo(f"sharetally: {line[:start]}{mask_text(line[start:])}", err=True)
 
 
 def _settings() -> Settings:
@@ -95,17 +96,22 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    processes: Annotated[int, typer.Option(min=1, help="How many processes serve.")] = 1,
-    welcome: Annotated[bool, typer.Option(help="Print how to share a first video.")] = False,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="Number of serving processes; more than one needs a database server and RabbitMQ."),
+    ] = 1,
+    welcome: Annotated[
+        bool, typer.Option(help="Print the demo page's address, a token, and a curl command that shares a video.")
+    ] = False,
 ) -> None:
-    """Serve the API; with BROKER_URL=memory: relay and workers run inside."""
+    """Run the HTTP API; with BROKER_URL=memory: the relay and the workers run in the same process."""
     from sharetally.roles import serve as run
 
     run(_settings(), host=host, port=port, processes=processes, welcome=welcome)
 
 
 @app.command()
-def worker(consumers: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "") -> None:
+def worker(consumers: Annotated[str, typer.Option(help="Only these consumers, separated by commas.")] = "") -> None:
     """Take jobs from the queues and count them."""
     from sharetally.roles import run_workers
 
@@ -114,15 +120,19 @@ def worker(consumers: Annotated[str, typer.Option(help="Only these, separated by
 
 @app.command()
 def relay() -> None:
-    """Send again what got lost between database and queue."""
+    """Send messages again that were lost between the database and a queue."""
     from sharetally.roles import run_relay as run
 
     _run(run(_settings()))
 
 
 @app.command()
-def migrate(sql: Annotated[bool, typer.Option("--sql", help="Print the statements instead.")] = False) -> None:
-    """Bring the database's schema to the head; two at once are safe."""
+def migrate(
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Only print the SQL statements that create the newest schema.")
+    ] = False,
+) -> None:
+    """Upgrade the database schema to the newest revision; safe to run twice at the same time."""
     from sharetally.adapters.migrations import runner
     from sharetally.settings import sqlite_path
     from sharetally.settings_sources import ensure_directory
@@ -139,10 +149,10 @@ def migrate(sql: Annotated[bool, typer.Option("--sql", help="Print the statement
 @app.command()
 def verify(
     json: Json = False,
-    content: Annotated[str, typer.Option(help="Only TYPE:ID.")] = "",
-    every: Annotated[float, typer.Option(min=0, help="Keep looking, every so many seconds.")] = 0,
+    content: Annotated[str, typer.Option(help="Check only this content item, given as TYPE:ID.")] = "",
+    every: Annotated[float, typer.Option(min=0, help="Repeat every so many seconds until stopped.")] = 0,
 ) -> None:
-    """Prove that counted + pending = ledger, for every cell, in one snapshot. Exit 1 on drift, 2 if it cannot look."""
+    """Check that counted + pending = ledger for every cell, in one snapshot; exit 1 on drift, 2 if the check fails."""
     from sharetally.commands.proof import verify as run
 
     code = _run(run(_settings(), as_json=json, content=content, every=every))
@@ -151,10 +161,16 @@ def verify(
 
 @app.command()
 def repair(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    restored: Annotated[bool, typer.Option("--restored", help="After a restore from backup.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be changed.")] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="After a restore from backup: also raise all versions and delete queue marks and send times.",
+        ),
+    ] = False,
 ) -> None:
-    """Move cells that are off to what the ledger says, under load too."""
+    """Change every wrong cell to the value that the ledger gives, also under load."""
     from sharetally.commands.proof import repair as run
 
     _run(run(_settings(), dry_run=dry_run, restored=restored))
@@ -164,7 +180,7 @@ def repair(
 def token(
     user: Annotated[str, typer.Option(help="The user's id.")],
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares",
-    ttl: Annotated[int, typer.Option(min=1, help="Seconds that it holds.")] = 3600,
+    ttl: Annotated[int, typer.Option(min=1, help="Number of seconds for which the token is valid.")] = 3600,
 ) -> None:
     """Print a token signed with the configured secret."""
     from sharetally.commands.access import token as run
@@ -174,10 +190,10 @@ def token(
 
 @keys.command("create")
 def keys_create(
-    name: Annotated[str, typer.Option(help="Whose key it is.")],
+    name: Annotated[str, typer.Option(help="Name of the key's owner, like `shop`; the audit shows it as `key:shop`.")],
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares",
 ) -> None:
-    """Make a key; it is shown once."""
+    """Create a key; it is printed only once."""
     from sharetally.commands.access import create_key
 
     _run(create_key(_settings(), name, scope))
@@ -185,7 +201,7 @@ def keys_create(
 
 @keys.command("list")
 def keys_list(json: Json = False) -> None:
-    """List keys; the keys themselves are not known."""
+    """List the keys with their scopes and last use; the secret keys themselves are not stored."""
     from sharetally.commands.access import list_keys
 
     _run(list_keys(_settings(), as_json=json))
@@ -193,7 +209,7 @@ def keys_list(json: Json = False) -> None:
 
 @keys.command("revoke")
 def keys_revoke(key_id: UUID) -> None:
-    """Revoke a key; it stops within ten seconds."""
+    """Revoke a key; it stops working within ten seconds."""
     from sharetally.commands.access import revoke_key
 
     _run(revoke_key(_settings(), key_id))
@@ -202,11 +218,11 @@ def keys_revoke(key_id: UUID) -> None:
 @console.callback()
 def console_link(
     context: typer.Context,
-    user: Annotated[str, typer.Option(help="Who signs in; the user of the shell, if not said.")] = "",
+    user: Annotated[str, typer.Option(help="Who signs in; by default the user of the shell.")] = "",
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "shares audit analytics admin",
-    ttl: Annotated[int, typer.Option(help="Seconds that the session holds.")] = 43_200,
+    ttl: Annotated[int, typer.Option(help="Number of seconds for which the session is valid.")] = 43_200,
 ) -> None:
-    """Print a link that signs one person in to the console; it holds for ten minutes and works once."""
+    """Print a link that signs one person in to the console; it is valid for ten minutes and works once."""
     if context.invoked_subcommand is not None:
         return
     from sharetally.commands.console import print_link
@@ -216,7 +232,7 @@ def console_link(
 
 @console.command("list")
 def console_list(json: Json = False) -> None:
-    """List who is signed in."""
+    """List the people who are signed in, newest session first."""
     from sharetally.commands.console import list_sessions
 
     _run(list_sessions(_settings(), as_json=json))
@@ -225,16 +241,18 @@ def console_list(json: Json = False) -> None:
 @console.command("end")
 def console_end(
     session_id: Annotated[UUID | None, typer.Argument()] = None,
-    user: Annotated[str, typer.Option(help="All sessions and links of this user.")] = "",
+    user: Annotated[str, typer.Option(help="End all sessions and unused links of this user instead.")] = "",
 ) -> None:
-    """End a session, or all of one user; it stops within ten seconds."""
+    """End one session, or all sessions of a user, with effect within ten seconds."""
     from sharetally.commands.console import end_sessions
 
     _run(end_sessions(_settings(), session_id, user=user))
 
 
 @dead.command("list")
-def dead_list(json: Json = False, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100) -> None:
+def dead_list(
+    json: Json = False, limit: Annotated[int, typer.Option(min=1, max=10_000, help="The largest number to list.")] = 100
+) -> None:
     """List parked jobs and dead deliveries, newest first."""
     from sharetally.commands.parked import list_dead
 
@@ -252,9 +270,9 @@ def dead_show(job_id: UUID) -> None:
 @dead.command("replay")
 def dead_replay(
     job_ids: Annotated[list[UUID] | None, typer.Argument()] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Replay all parked jobs and dead deliveries.")] = False,
 ) -> None:
-    """Make parked jobs pending again and send them; let dead deliveries wait again."""
+    """Make parked jobs pending again and send them; dead deliveries are tried again from the start."""
     from sharetally.commands.parked import replay_dead
 
     _run(replay_dead(_settings(), job_ids or [], every=every))
@@ -264,9 +282,12 @@ def dead_replay(
 def dead_discard(
     job_id: UUID,
     reason: Annotated[str, typer.Option(help="Why it will not be counted.")],
-    author: Annotated[str, typer.Option(help="Who decided.")] = "",
+    author: Annotated[str, typer.Option(help="Who decided this; by default the user of the shell.")] = "",
 ) -> None:
-    """Give a parked job or a dead delivery up: an adjustment takes a job's place, a post fails its record."""
+    """Give up a parked job or a dead delivery, for good.
+
+    If the job would have changed a count, adjustments cancel that change. If a post is given up, its record fails.
+    """
     from sharetally.commands.parked import discard_dead
 
     _run(discard_dead(_settings(), job_id, reason=reason, author=author or os.environ.get("USER", "operator")))
@@ -274,7 +295,7 @@ def dead_discard(
 
 @app.command()
 def openapi() -> None:
-    """Print the OpenAPI document of this version, for whoever makes a client of it."""
+    """Print the OpenAPI document of this version, for example to generate a client."""
     from sharetally.commands.document import openapi as run
 
     typer.echo(run())
@@ -282,7 +303,7 @@ def openapi() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check every setting and try every connection; exit 1 if anything is wrong."""
+    """Check every setting and try every connection; exits with 1 if anything is wrong."""
     from sharetally.commands.doctor import doctor as run
 
     raise typer.Exit(_run(run(_settings())))

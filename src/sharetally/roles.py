@@ -1,4 +1,7 @@
-"""The long-running roles: serve, worker, relay. Each ends cleanly on SIGTERM and Ctrl-C, with status 0."""
+"""The long-running roles: serve, worker and relay.
+
+On SIGTERM and Ctrl-C each role finishes what it is doing and exits with 0; it exits with 1 if one of its tasks broke.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SHUTDOWN_GRACE_SECONDS = 10
-PING_SECONDS = 30.0  # a live client that is silent for so long after a ping is gone
-MAX_MESSAGE_BYTES = 256 * 1024  # 200 contents with the longest ids
+PING_SECONDS = 30.0  # between two pings, and until a live client that does not answer one is cut off
+MAX_MESSAGE_BYTES = 256 * 1024  # of a live client: room for 200 content items with the longest ids
 log = structlog.get_logger("sharetally")
 
 
 def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: bool) -> None:
-    """Serve HTTP until told to stop."""
+    """Serve HTTP until a signal stops the process."""
     configure(settings.log_level, settings.log_format)
     check_roles(settings, processes=processes, role="serve")
     settings = ensure_secret(settings)
@@ -51,14 +54,10 @@ def serve(settings: Settings, *, host: str, port: int, processes: int, welcome: 
         if processes > 1:
             _serve_many(server_config("sharetally.asgi:create_served_app", host, port, processes))
         else:
-            _serve_one(settings, host, port, _welcome_printer(settings, host, port) if welcome else None)
-
-
-def _serve_one(settings: Settings, host: str, port: int, ready: Callable[[], None] | None) -> None:
-    app = create_app(settings)
-    # The server raises the signal again once it has ended; a broken task ends a process by the same signal.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1 if app.broken else 0))
-    Server(server_config(app, host, port, 1), ready).run()
+            app = create_app(settings)
+            # uvicorn raises the signal again after it has stopped, and a broken task stops the process with SIGTERM too
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1 if app.broken else 0))
+            Server(server_config(app, host, port, 1), _welcome_printer(settings, host, port) if welcome else None).run()
 
 
 async def _check_database(settings: Settings) -> None:
@@ -72,7 +71,7 @@ async def _check_database(settings: Settings) -> None:
 
 
 def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.Config:
-    """How the server is set, whatever application it serves."""
+    """The configuration of the HTTP server; `app` is an application, or the import path of a factory."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
@@ -96,7 +95,7 @@ def server_config(app: object, host: str, port: int, processes: int) -> uvicorn.
 
 
 def _serve_many(config: uvicorn.Config) -> None:
-    """Several processes on one socket; their metrics meet in a directory that lives as long as this process."""
+    """Serve with several processes on one socket; they share metrics through a directory that is removed at the end."""
     from sharetally.web.serving.processes import Supervisor
 
     listening_socket = config.bind_socket()
@@ -115,13 +114,13 @@ def _welcome_printer(settings: Settings, host: str, port: int) -> Callable[[], N
         token = issue_token(
             settings, user="demo", scopes=frozenset({"shares", "audit", "analytics", "admin"}), ttl=86_400
         )
-        print(  # noqa: T201, it is what the command is asked for
-            f"\nSharetally is at {base_url}\n\n"
+        print(  # noqa: T201, printing is the purpose of --welcome
+            f"\nSharetally runs at {base_url}\n\n"
             f"  demo page   {base_url}/demo#token={token}\n"
-            f"  the API     {base_url}/docs\n"
-            f"  console     {base_url}/console, and `sharetally console` prints a link that lets you in\n\n"
-            f"Token for the user 'demo', for 24 hours:\n\n{token}\n\n"
-            f"Share a video:\n\n"
+            f"  API         {base_url}/docs\n"
+            f"  console     {base_url}/console (run `sharetally console` for a sign-in link)\n\n"
+            f"Token for the user 'demo', valid for 24 hours:\n\n{token}\n\n"
+            f"To share a video, run:\n\n"
             f"curl -X POST {base_url}/videos/dQw4w9WgXcQ/share -H 'Authorization: Bearer {token}' "
             f"-H 'Content-Type: application/json' -d '{{\"platforms\": [\"twitter\"]}}'\n",
             flush=True,
@@ -131,13 +130,15 @@ def _welcome_printer(settings: Settings, host: str, port: int) -> Callable[[], N
 
 
 async def run_workers(settings: Settings, names: Sequence[str]) -> None:
-    """Run the workers of these consumers, or of all."""
+    """Run the workers of these consumers, or of all consumers if no name is given."""
     async with _running_role(settings, "worker") as (core, stop):
         known = {consumer.queue.name: consumer for consumer in core.consumers}
         offered = [*known, DELIVERIES.name]
         unknown_names = [name for name in names if name not in offered]
         if unknown_names:
-            raise ConfigurationError(f"--consumers: unknown {', '.join(unknown_names)}; there are {', '.join(offered)}")
+            raise ConfigurationError(
+                f"--consumers: unknown {', '.join(unknown_names)}; choose from {', '.join(offered)}"
+            )
         wanted = list(names or offered)
         workers = [core.start(core.worker(known[name]).run(stop), f"worker {name}") for name in wanted if name in known]
         if DELIVERIES.name in wanted:
@@ -147,7 +148,7 @@ async def run_workers(settings: Settings, names: Sequence[str]) -> None:
 
 
 async def run_relay(settings: Settings) -> None:
-    """Run a relay."""
+    """Run the relay."""
     async with _running_role(settings, "relay") as (core, stop):
         core.start(core.relay().run(), "relay")
         log.info("relaying")
@@ -171,7 +172,7 @@ async def _running_role(settings: Settings, role: str) -> AsyncIterator[tuple[Co
 
 @asynccontextmanager
 async def drift_watch(settings: Settings, database: Database) -> AsyncIterator[tuple[PrometheusMeter, asyncio.Event]]:
-    """What `verify --every` needs: metrics on OPS_PORT, and to be told when to end."""
+    """For `verify --every`: exports metrics on OPS_PORT, and yields the meter and the event that asks to stop."""
     configure(settings.log_level, settings.log_format)
     stop, meter, no_broker = _stop_on_signals(), open_meter(None, "verify"), MemoryBroker()
     await no_broker.open(())

@@ -1,8 +1,8 @@
-"""Every knob of the service, once: its name, its grammar, its default and what it means.
+"""All settings of the service: for each its name, how it is parsed, its default, and what it means.
 
-Stands before everything else: `load` reads and checks, and only then does a process open anything. What
-is unknown, malformed or cannot work together raises `ConfigurationError` with one line that names the setting,
-the trouble and the mend. Secrets appear in no message, no `repr` and no `masked_settings` table.
+Every process starts here: `load` reads and checks all settings before anything is opened. A setting that is unknown or
+malformed, or that contradicts another, raises `ConfigurationError` with one line that names the setting, says what is
+wrong with it, and says what to do. Secrets appear in no error message, in no `repr`, and not in `masked_settings`.
 """
 
 from __future__ import annotations
@@ -33,100 +33,100 @@ def _setting(parse: Callable[[object], T], default: object = None, *, secret: bo
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Settings:
-    """All settings, checked; `load` makes them, `dataclasses.replace` varies them in tests."""
+    """All settings, after they were checked; `load` creates them, and tests vary them with `dataclasses.replace`."""
 
     data_dir: Path = _setting(read.path, ".sharetally")  # noqa: RUF009  (it is a dataclass field)
-    """Where the embedded database and the generated secret live; made with mode 0700. Absolute."""
+    """The directory of the embedded database and the generated secret; created with mode 0700. An absolute path."""
     database_url: str = _setting(urls.database_url, secret=True)
-    """`sqlite:///…`, `postgresql://…`, `mysql://…` or `mariadb://…`; default `sharetally.db` in DATA_DIR."""
+    """`sqlite:///…`, `postgresql://…`, `mysql://…` or `mariadb://…`; by default `sharetally.db` in DATA_DIR."""
     broker_url: str = _setting(urls.broker_url, "memory:", secret=True)
     """`memory:`, `amqp://…` or `amqps://…`."""
     cache_url: str = _setting(urls.cache_url, "memory:", secret=True)
-    """`memory:`, `redis://…` or `rediss://…`: cached counts, live changes, the shared rate limit."""
+    """`memory:`, `redis://…` or `rediss://…`: holds cached counts and rate limits, and carries live updates."""
     share_platforms: tuple[str, ...] = _setting(read.platforms, "twitter,whatsapp,facebook,linkedin")
-    """The platforms that are allowed, in the order they are shown; `x` is `twitter`."""
+    """The allowed platforms, in the order in which they are shown; `x` means `twitter`."""
     public_url: str | None = _setting(urls.web_url)
-    """Where the world reaches this service, without a slash at the end; short links need it."""
+    """The address at which the public reaches this service, without a final slash; short links need it."""
     root_path: str = _setting(urls.root_path, "/")
-    """The path under which a proxy mounts this service, like `/shares`; `''` at the top."""
+    """The path under which a proxy mounts this service, like `/shares`; `''` for the root."""
     trusted_proxies: tuple[Network, ...] = _setting(urls.networks, "")
-    """Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    """Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted."""
     content_urls: Mapping[str, str] = _setting(urls.content_urls, _YOUTUBE)
-    """Content type -> address of a content, `{contentId}` standing for its id."""
+    """Content type -> address of a content item, where `{contentId}` is replaced by its id."""
     link_hosts: tuple[str, ...] = _setting(urls.hosts)
-    """Hosts that links may point to, `('*',)` for any; default those of CONTENT_URLS."""
+    """Hosts that links may point to, `('*',)` for any host; by default the hosts of CONTENT_URLS."""
     jwt_secret: str | None = _setting(read.secret, secret=True)
-    """Signs and verifies our own tokens (its UTF-8 bytes); generated if there is neither it nor JWKS_URL."""
+    """Signs and verifies our own tokens, as UTF-8 bytes; generated if neither it nor JWKS_URL is set."""
     jwks_url: str | None = _setting(urls.key_set_url)
-    """The public keys (RFC 7517) of the issuer whose tokens are accepted; needs JWT_ISSUER."""
+    """The address of the public keys (RFC 7517) of the issuer whose tokens are accepted; needs JWT_ISSUER."""
     jwt_issuer: str | None = _setting(read.text)
-    """What `iss` must be in every token, and is in those we sign."""
+    """The value that `iss` must have in every token, and that our own tokens contain."""
     jwt_audience: str | None = _setting(read.text)
-    """What `aud` must be or hold in every token, and is in those we sign."""
+    """The value that `aud` must be or include in every token, and that our own tokens contain."""
     jwt_algorithms: tuple[str, ...] = _setting(read.algorithms, ("HS256",))
-    """Accepted algorithms, HS* or public-key ones; default HS256, with JWKS_URL also RS256, ES256, EdDSA."""
+    """The accepted algorithms, HS* or public-key ones; by default HS256, and with JWKS_URL also RS256, ES256, EdDSA."""
     jwt_user_claim: str = _setting(read.user_claim, "sub")
-    """The claim that holds the user's id."""
+    """The claim that contains the user's id."""
     jwt_scope_claim: str = _setting(read.text, "scope")
-    """The claim that holds the scopes: text with spaces, or a list."""
+    """The claim that contains the scopes: a list, or text separated by spaces."""
     oidc_issuer: str | None = _setting(urls.issuer)
-    """The OpenID provider that signs people in to the console; needs PUBLIC_URL and the next ones."""
+    """The OpenID provider that signs people in to the console; needs PUBLIC_URL, OIDC_CLIENT_ID and OIDC_GROUPS."""
     oidc_client_id: str | None = _setting(read.text)
-    """What the provider calls this service."""
+    """The id under which this service is registered at the provider."""
     oidc_client_secret: str | None = _setting(read.secret, secret=True)
-    """What this service proves that with; a public client has none."""
+    """The secret with which this service authenticates at the provider; a public client has none."""
     oidc_scope: str = _setting(read.openid_scope, "openid profile email")
-    """What the provider is asked for."""
+    """The scopes that are requested from the provider."""
     oidc_user_claim: str = _setting(read.user_claim, "sub")
-    """The claim that holds the user's id."""
+    """The claim that contains the user's id."""
     oidc_groups_claim: str = _setting(read.text, "groups")
-    """The claim that holds the groups: a list, or one text."""
+    """The claim that contains the user's groups: a list, or the name of one group."""
     oidc_groups: Mapping[str, str] | None = _setting(read.groups)
-    """Group -> scopes of the console; who is in none of these groups gets in nowhere."""
+    """Group -> scopes of its members in the console; a user who is in none of these groups cannot sign in."""
     public_counts: bool = _setting(read.switch, "on")
     """Whether counts can be read without a token."""
     live_clients: int = _setting(read.number(1, 1_000_000), 20_000)
-    """Clients that may follow live counts in one process; more are told to come again later."""
+    """How many clients may follow live counts in one process; further clients are asked to come back later."""
     rate_limit: Rate | None = _setting(read.rate, "600/minute")  # noqa: RUF009
-    """Writes a user may make, like `600/minute`; None when `off`."""
+    """How many writes a user may make, like `600/minute`; None for `off`."""
     anonymous_shares: bool = _setting(read.switch, "off")
-    """Whether visitors without an account get a token of their own, and their shares count as `anonymous`."""
+    """Whether visitors without an account get tokens; their shares are counted as `anonymous`."""
     anonymous_rate: Rate | None = _setting(read.rate, "60/hour")  # noqa: RUF009
-    """Visitors that one address may name, like `60/hour`; None when `off`."""
+    """How many visitor tokens one IP address may get, like `60/hour`; None for `off`."""
     cors_origins: tuple[str, ...] = _setting(urls.origins, "")
-    """Origins whose pages may call this service, `('*',)` for any."""
+    """Origins whose pages may call this service, `('*',)` for any origin."""
     event_feed: bool = _setting(read.switch, "off")
     """Whether every job is also published to the exchange `sharetally.events`; needs a broker."""
     outbound_proxies: bool = _setting(read.switch, "off")
-    """Whether requests to other servers go through the proxies that `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` name."""
+    """Whether requests to other servers use the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`."""
     ops_port: int | None = _setting(read.port, "off")
-    """Where relay and worker answer `/health` and `/metrics`; None when `off`."""
+    """The port at which relay and worker answer `/health` and `/metrics`; None for `off`."""
     ops_networks: tuple[Network, ...] = _setting(urls.networks, "127.0.0.0/8,::1")
-    """Networks that read `/metrics` without a token."""
+    """Networks that may read `/metrics` without a token."""
     traces: str = _setting(read.choice("off", "otlp", "console"), "off")
-    """Where OpenTelemetry traces go: `otlp` (to a collector, over HTTP), `console` or nowhere."""
+    """Where OpenTelemetry traces are sent: `otlp` (to a collector over HTTP), `console`, or `off` for nowhere."""
     log_level: str = _setting(read.choice("debug", "info", "warning", "error"), "info")
-    """The least severe that is logged: debug, info, warning or error."""
+    """The lowest level that is logged: debug, info, warning or error."""
     log_format: str | None = _setting(read.choice("console", "json"))
-    """`console` or `json`; None: `console` on a terminal, else `json`."""
+    """`console` or `json`; None chooses `console` on a terminal and `json` otherwise."""
 
     def __repr__(self) -> str:
         return f"Settings({masked_settings(self)})"
 
     @property
     def secret_algorithm(self) -> str:
-        """What our own tokens are signed with, and the one algorithm that the secret verifies."""
+        """The algorithm of our own tokens, and the only one for which the secret is used."""
         return next((name for name in self.jwt_algorithms if name in SECRET_ALGORITHMS), "HS256")
 
     @property
     def key_algorithms(self) -> tuple[str, ...]:
-        """What keys of JWKS_URL verify; the secret never does."""
+        """The algorithms for which the keys of JWKS_URL are used; the secret is never used for them."""
         explicit = tuple(name for name in self.jwt_algorithms if name in KEY_ALGORITHMS)
         return explicit or ("RS256", "ES256", "EdDSA")
 
 
 def load(environ: Mapping[str, str], *, cwd: Path) -> Settings:
-    """Read the environment and the settings file, and check all of it; touches nothing but those files."""
+    """Read the environment and the settings file, and check all settings; opens nothing but those files."""
     fields_by_name = {setting.name: setting for setting in fields(Settings)}
     secret = [name for name, setting in fields_by_name.items() if setting.metadata["secret"]]
     raw_values = read_sources(environ, cwd=cwd, names=fields_by_name, secret=secret)
@@ -148,7 +148,7 @@ def _parse_value(setting: Field[object], raw: RawSetting | None) -> object:
 
 
 def _with_defaults(values: dict[str, object], cwd: Path) -> dict[str, Any]:
-    """Fill in what depends on where we are and on other settings."""
+    """Add the defaults that depend on the working directory or on other settings."""
     data_dir = (cwd / cast(Path, values["data_dir"])).absolute()
     url = cast("str | None", values["database_url"]) or f"sqlite:///{data_dir / 'sharetally.db'}"
     if url.startswith("sqlite:///"):
@@ -161,12 +161,12 @@ def _with_defaults(values: dict[str, object], cwd: Path) -> dict[str, Any]:
 
 
 def sqlite_path(settings: Settings) -> Path | None:
-    """The database's file; None if the database is no SQLite."""
+    """The file of the database; None if the database is not SQLite."""
     url = settings.database_url
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
-# what cannot work together
+# settings that contradict each other
 
 
 def _check_combinations(settings: Settings, *, explicit: frozenset[str]) -> None:
@@ -174,19 +174,25 @@ def _check_combinations(settings: Settings, *, explicit: frozenset[str]) -> None
     if settings.jwt_secret is not None:
         _check_strength(settings.jwt_secret, settings, "JWT_SECRET")
     if settings.jwks_url and not settings.jwt_issuer:
-        # without it, a provider's key set accepts whomever the provider serves
-        raise ConfigurationError("JWKS_URL: set JWT_ISSUER too (and JWT_AUDIENCE), to say whose tokens are meant")
+        # without it, we would accept every token that the provider signs, for any of its customers
+        raise ConfigurationError(
+            "JWKS_URL: set JWT_ISSUER too (and JWT_AUDIENCE), so that only its tokens are accepted"
+        )
     if settings.anonymous_shares and settings.jwks_url and not settings.jwt_secret:
-        raise ConfigurationError("ANONYMOUS_SHARES: set JWT_SECRET too: tokens of visitors are signed with it")
+        raise ConfigurationError("ANONYMOUS_SHARES: set JWT_SECRET too; the tokens of visitors are signed with it")
     _check_openid(settings, explicit)
     if settings.event_feed and settings.broker_url == "memory:":
-        raise ConfigurationError("EVENT_FEED: nobody can listen to a memory: broker; set BROKER_URL to amqp://…")
+        raise ConfigurationError(
+            "EVENT_FEED: other services cannot read from a memory: broker; set BROKER_URL to amqp://…"
+        )
 
 
 def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
     if settings.oidc_issuer is None:
         for name in sorted(explicit & {"oidc_client_id", "oidc_client_secret", "oidc_groups"}):
-            raise ConfigurationError(f"{name.upper()}: set OIDC_ISSUER too, to say whose sign-in is meant")
+            raise ConfigurationError(
+                f"{name.upper()}: has no effect without OIDC_ISSUER; set OIDC_ISSUER too, or remove it"
+            )
         return
     for name in ("oidc_client_id", "oidc_groups", "public_url"):
         if getattr(settings, name) is None:
@@ -196,11 +202,16 @@ def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
 def _check_algorithms(settings: Settings, *, explicit_choice: bool) -> None:
     uses_secret = settings.jwt_algorithms[0] in SECRET_ALGORITHMS
     if not uses_secret and not settings.jwks_url:
-        raise ConfigurationError(f"JWT_ALGORITHMS: {settings.jwt_algorithms[0]} needs public keys; set JWKS_URL")
+        raise ConfigurationError(f"JWT_ALGORITHMS: {settings.jwt_algorithms[0]} needs public keys; set JWKS_URL too")
     if explicit_choice and uses_secret and settings.jwks_url and not settings.jwt_secret:
-        raise ConfigurationError("JWT_ALGORITHMS: JWKS_URL cannot verify HS*; set JWT_SECRET or name others")
+        raise ConfigurationError(
+            "JWT_ALGORITHMS: HS* tokens cannot be verified with JWKS_URL; set JWT_SECRET too, or "
+            "choose other algorithms"
+        )
     if uses_secret and len(settings.jwt_algorithms) > 1:
-        raise ConfigurationError("JWT_ALGORITHMS: one secret has one algorithm; name one of HS256, HS384, HS512")
+        raise ConfigurationError(
+            "JWT_ALGORITHMS: a secret is used with one algorithm only; choose one of HS256, HS384, HS512"
+        )
 
 
 def _check_strength(secret: str, settings: Settings, where: str) -> None:
@@ -208,31 +219,31 @@ def _check_strength(secret: str, settings: Settings, where: str) -> None:
     if len(secret.encode()) < min_bytes:
         raise ConfigurationError(
             f"{where}: shorter than the {min_bytes} bytes that {settings.secret_algorithm} needs; "
-            "make one with: openssl rand -hex 32"
+            f"create one with: openssl rand -hex {min_bytes}"
         )
 
 
 def _min_secret_bytes(settings: Settings) -> int:
-    """Bytes that a secret must have: as many as the hash (RFC 7518, 3.2)."""
+    """How many bytes a secret must have: as many as the hash has (RFC 7518, 3.2)."""
     return int(settings.secret_algorithm.removeprefix("HS")) // 8
 
 
 def check_roles(settings: Settings, *, processes: int, role: Role) -> None:
-    """Refuse what lives in one process's memory or file when several processes are to share it."""
+    """Reject a database or a broker that exists in one process only, if several processes have to share it."""
     if processes < 1:
         raise ConfigurationError("--processes: must be 1 or more")
     single_process = role == "serve" and processes == 1
     command = f"{processes} processes" if role == "serve" else f"a separate {role}"
     if not single_process and sqlite_path(settings):
         raise ConfigurationError(
-            f"DATABASE_URL: SQLite serves one process and {command} cannot share it; use postgresql:// or mysql://"
+            f"DATABASE_URL: SQLite works with one process only, not with {command}; use postgresql:// or mysql://"
         )
     if not single_process and settings.broker_url == "memory:":
-        raise ConfigurationError(f"BROKER_URL: memory: lives in one process and {command} cannot reach it; use amqp://")
+        raise ConfigurationError(f"BROKER_URL: memory: works with one process only, not with {command}; use amqp://")
 
 
 def ensure_secret(settings: Settings) -> Settings:
-    """With neither JWT_SECRET nor JWKS_URL, add the secret of DATA_DIR, made if it is not there yet."""
+    """If neither JWT_SECRET nor JWKS_URL is set, add the secret of DATA_DIR, which is created if it is missing."""
     if settings.jwt_secret is not None or settings.jwks_url is not None:
         return settings
     secret = load_or_create_secret(settings.data_dir, size=_min_secret_bytes(settings))
@@ -240,11 +251,11 @@ def ensure_secret(settings: Settings) -> Settings:
     return replace(settings, jwt_secret=secret)
 
 
-# how settings are shown
+# how settings are printed
 
 
 def masked_settings(settings: Settings) -> dict[str, str]:
-    """Every setting as people write it, `***` for each secret: name in the environment -> text."""
+    """Every setting as people write it: environment variable -> text, with `***` in place of secrets."""
     return {f"{PREFIX}{each.name.upper()}": _format(settings, each.name) for each in fields(settings)}
 
 

@@ -1,8 +1,8 @@
-"""Where the values of settings stand: the environment, a file, a file per secret, the generated secret.
+"""Where the values of settings come from: the environment, a file, a file per secret, the generated secret.
 
-Stands under `settings.py`. The environment wins over the file; whatever bears our prefix and is no
-setting stops the start, so that a misspelt name is never silently ignored. The generated secret appears
-under its name complete or not at all, and of processes that start at once all read the same one.
+`settings.py` uses this module. The environment takes precedence over the file. A variable that has our prefix but is
+not a setting stops the start, so that a misspelt name is never silently ignored. The generated secret is written
+completely or not at all, and processes that start at the same time all read the same one.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from sharetally.domain.errors import ConfigurationError
 PREFIX = "SHARETALLY_"
 _CONFIG_VARIABLE = "SHARETALLY_CONFIG"
 _TEST_PREFIX = "SHARETALLY_TEST_"
-_FAILPOINT_VARIABLE = "SHARETALLY_FAILPOINT"  # of the fault suite: `adapters/failpoints.py`
+_FAILPOINT_VARIABLE = "SHARETALLY_FAILPOINT"  # used by the fault suite; see `adapters/failpoints.py`
 _DEFAULT_FILE = "sharetally.toml"
-# what Kubernetes puts into every container beside a service that is called sharetally or sharetally-…
+# the variables that Kubernetes sets in every container if a service is called sharetally or sharetally-…
 _SERVICE_LINK = re.compile(r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawSetting:
-    """A value before it is read, and where it stood as a person would look for it."""
+    """A value before it is parsed, and the place where a person would find it."""
 
     value: object
     where: str
@@ -40,9 +40,9 @@ class RawSetting:
 def read_sources(
     environ: Mapping[str, str], *, cwd: Path, names: Iterable[str], secret: Iterable[str]
 ) -> dict[str, RawSetting]:
-    """Collect what is set of the settings `names`; those in `secret` may also stand in a file of their own.
+    """Collect the values of the settings `names`; each setting in `secret` may also be in a file of its own.
 
-    Raises `ConfigurationError` for a name that is no setting, and for a file that is missing or unreadable.
+    Raises `ConfigurationError` for a name that is not a setting, and for a file that is missing or unreadable.
     """
     setting_names = frozenset(names)
     return {
@@ -63,7 +63,7 @@ def _from_environment(
         elif base_variable == variable or name not in secret:
             raise ConfigurationError(f"{variable}: there is no such setting{_suggestion(name, setting_names)}")
         elif base_variable in environ:
-            raise ConfigurationError(f"{variable}: {base_variable} is set too; keep one of them")
+            raise ConfigurationError(f"{variable}: {base_variable} is set too; remove one of them")
         else:
             raw_values[name] = RawSetting(value=_read_text(cwd / value, variable).rstrip("\r\n"), where=variable)
     return raw_values
@@ -88,23 +88,19 @@ def _from_file(environ: Mapping[str, str], cwd: Path, setting_names: frozenset[s
     file = cwd / (configured or _DEFAULT_FILE)
     if not configured and not file.exists():
         return {}
-    table = _load_table(file, _CONFIG_VARIABLE if configured else _DEFAULT_FILE)
-    for name in table:
-        if name not in setting_names:
-            raise ConfigurationError(f"{name} in {file}: there is no such setting{_suggestion(name, setting_names)}")
-    return {name: RawSetting(value=value, where=f"{name} in {file}") for name, value in table.items()}
-
-
-def _load_table(file: Path, where: str) -> dict[str, object]:
+    where = _CONFIG_VARIABLE if configured else _DEFAULT_FILE
     content = _read_text(file, where)
     try:
         table: object = json.loads(content) if file.suffix == ".json" else tomllib.loads(content)
     except (ValueError, RecursionError) as error:
         format_name = "JSON" if file.suffix == ".json" else "TOML"
-        raise ConfigurationError(f"{where}: {file} is no valid {format_name}: {error}") from None
+        raise ConfigurationError(f"{where}: {file} is not valid {format_name}: {error}") from None
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where}: {file} must hold a table of settings")
-    return table
+        raise ConfigurationError(f"{where}: {file} must contain a table of settings")
+    for name in table:
+        if name not in setting_names:
+            raise ConfigurationError(f"{name} in {file}: there is no such setting{_suggestion(name, setting_names)}")
+    return {name: RawSetting(value=value, where=f"{name} in {file}") for name, value in table.items()}
 
 
 def _read_text(file: Path, where: str) -> str:
@@ -125,29 +121,36 @@ def _suggestion(name: str, setting_names: frozenset[str]) -> str:
 
 
 def ensure_directory(directory: Path) -> None:
-    """Make the directory for embedded data, for its owner alone; one that exists stays as it is."""
+    """Create the directory for embedded data, readable by its owner only; an existing directory is not changed."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"DATA_DIR: cannot make {directory}: {error.strerror}") from None
+        raise ConfigurationError(f"DATA_DIR: cannot create {directory}: {error.strerror}") from None
 
 
 def load_or_create_secret(directory: Path, *, size: int) -> str:
-    """Read the secret that stands in the directory, or make one of `size` random bytes first."""
+    """Read the secret in this directory; if there is none, create one of `size` random bytes first."""
     ensure_directory(directory)
     file = directory / "jwt_secret"
     if not file.exists():
         _write_once(file, secrets.token_urlsafe(size))
-    _check_private(file)
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        raise ConfigurationError(
+            f"DATA_DIR: other users can read {file}; delete it to get a new secret, or run: chmod 600 {file}"
+        )
     return _read_text(file, "DATA_DIR").strip()
 
 
 def _write_once(file: Path, content: str) -> None:
-    # a link appears whole and refuses an existing name: who comes second reads what the first one wrote
+    # a hard link appears complete and fails if the name exists, so a second process reads what the first one wrote
     temporary_file = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     try:
         try:
-            _write_private(temporary_file, content)
+            descriptor = os.open(temporary_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
             os.link(temporary_file, file)
         finally:
             temporary_file.unlink(missing_ok=True)
@@ -156,16 +159,3 @@ def _write_once(file: Path, content: str) -> None:
     except OSError as error:
         message = f"DATA_DIR: cannot write {file}: {error.strerror}; make it writable or set JWT_SECRET"
         raise ConfigurationError(message) from None
-
-
-def _write_private(file: Path, content: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _check_private(file: Path) -> None:
-    if os.name == "posix" and file.stat().st_mode & 0o077:
-        raise ConfigurationError(f"DATA_DIR: others can read {file}: delete it for a new one, or chmod 600 it")

@@ -1,9 +1,8 @@
-"""How the text of a setting becomes its value, one small grammar a function.
+"""Parsers that turn the text of a setting into its value, one function per format.
 
-Stands under `settings.py`, which says which setting speaks which grammar; addresses have a file of their
-own, `settings_urls.py`. A parser takes what stood in the environment (always text) or in a file (typed),
-and returns the value or raises `ValueError` with a reason that says what to write instead. A reason quotes
-the value only where that cannot hold a secret.
+`settings.py` says which setting uses which parser; parsers for addresses are in `settings_urls.py`. A parser takes a
+value from the environment (always text) or from a file (typed), and returns the parsed value or raises `ValueError`
+with a reason that says what to write instead. A reason quotes the value only if the value cannot contain a secret.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ KEY_ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
-# these have a meaning of their own in every token (RFC 7519, 4.1) and can name no user
+# these have a fixed meaning in every token (RFC 7519, 4.1), so none of them can name the user
 _RESERVED_CLAIMS = ("iss", "aud", "exp", "nbf", "iat", "jti")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
-    """At most `limit` writes in `window` seconds."""
+    """At most `limit` writes within `window` seconds."""
 
     limit: int
     window: int
 
 
 def text(raw: object) -> str:
-    """Any text that is not empty; spaces around it do not count."""
+    """Text that is not empty; spaces around it are removed."""
     if not isinstance(raw, str):
         raise ValueError("must be text")
     value = raw.strip()
@@ -50,7 +49,7 @@ def text(raw: object) -> str:
 
 
 def secret(raw: object) -> str:
-    """A secret, taken exactly as it stands."""
+    """A secret, used exactly as it is written."""
     if not isinstance(raw, str) or not raw:
         raise ValueError("is empty: give a value or leave it out")
     if text_fault(raw):
@@ -59,24 +58,25 @@ def secret(raw: object) -> str:
 
 
 def items(raw: object) -> tuple[str, ...]:
-    """A list, or text with commas, or text that is a JSON list; empty entries are dropped."""
+    """A list, given as such, as text separated by commas, or as a JSON list; empty entries are dropped."""
     if isinstance(raw, str):
         raw = parsed_json(raw) if raw.lstrip().startswith("[") else raw.split(",")
     if not isinstance(raw, Sequence) or not all(isinstance(item, str) for item in raw):
-        raise ValueError("must be a list of texts, or texts separated by commas")
+        raise ValueError("must be a list of strings, or strings separated by commas")
     return tuple(item.strip() for item in raw if item.strip())
 
 
 def parsed_json(raw: str) -> object:
+    """Any JSON value."""
     try:
         value: object = json.loads(raw)
     except ValueError:
-        raise ValueError("is no valid JSON") from None
+        raise ValueError("is not valid JSON") from None
     return value
 
 
 def switch(raw: object) -> bool:
-    """`on` or `off`; true and false work too."""
+    """`on` or `off`; `true` and `false` are accepted too."""
     known = {"on": True, "true": True, "off": False, "false": False}
     if isinstance(raw, bool):
         return raw
@@ -86,12 +86,12 @@ def switch(raw: object) -> bool:
 
 
 def choice(*names: str) -> Callable[[object], str]:
-    """One of these words, in any case."""
+    """One of these words, in upper or lower case."""
 
     def parse(raw: object) -> str:
         value = text(raw).lower()
         if value not in names:
-            raise ValueError(f"'{value}' is none of {', '.join(names)}")
+            raise ValueError(f"'{value}' is not one of {', '.join(names)}")
         return value
 
     return parse
@@ -104,12 +104,14 @@ def rate(raw: object) -> Rate | None:
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", value)
     if not match or match[2] not in UNITS:
-        raise ValueError(f"'{value}' is no rate: write off, or like 600/minute (second, minute, hour, day)")
+        raise ValueError(
+            f"'{value}' is not a rate; write one like 600/minute (per second, minute, hour or day), or off"
+        )
     return Rate(limit=int(match[1]), window=UNITS[match[2]])
 
 
 def number(minimum: int, maximum: int) -> Callable[[object], int]:
-    """A whole number within these bounds."""
+    """A whole number from `minimum` to `maximum`."""
 
     def parse(raw: object) -> int:
         value = str(raw).strip()
@@ -131,62 +133,67 @@ def port(raw: object) -> int | None:
 
 
 def path(raw: object) -> Path:
-    """A directory; `~` is the home of who runs the service."""
+    """A directory; `~` is the home directory of the user who runs the service."""
     return Path(text(raw)).expanduser()
 
 
 def platforms(raw: object) -> tuple[str, ...]:
-    """Names of platforms: lower case, `x` is `twitter`, repeats fold; the order stays."""
+    """Names of platforms, in lower case and in the given order; `x` becomes `twitter`, repeated names are dropped."""
     names = [name.lower() for name in items(raw)]
     if not names:
-        raise ValueError("names no platform: name at least one, or leave it out for the default")
+        raise ValueError("names no platform; name at least one, or leave the setting out for the default")
     for name in names:
         if not _PLATFORM.fullmatch(name):
-            raise ValueError(f"'{name}' is no name of a platform")
+            raise ValueError(
+                f"'{name}' is not the name of a platform; use letters, digits, '_', '.' and '-', at most 32"
+            )
     return tuple(dict.fromkeys("twitter" if name == "x" else name for name in names))
 
 
 def algorithms(raw: object) -> tuple[str, ...]:
-    """JWT signature algorithms, all with a shared secret or all with public keys."""
+    """JWT signature algorithms: either all with a shared secret, or all with public keys."""
     names = items(raw)
     for name in names:
         if name not in SECRET_ALGORITHMS and name not in KEY_ALGORITHMS:
             known = ", ".join((*SECRET_ALGORITHMS, *KEY_ALGORITHMS))
-            raise ValueError(f"'{name}' is not accepted; known are {known}")
+            raise ValueError(f"'{name}' is not a supported algorithm; choose from {known}")
     if not names:
-        raise ValueError("names no algorithm: name at least one, or leave it out for the default")
+        raise ValueError("names no algorithm; name at least one, or leave the setting out for the default")
     if len({name in SECRET_ALGORITHMS for name in names}) > 1:
-        raise ValueError("mixes HS* with public keys, so that a public key could pass for a secret")
+        raise ValueError(
+            "mixes HS* with public-key algorithms, so that a public key could be used as a secret; choose one kind"
+        )
     return tuple(dict.fromkeys(names))
 
 
 def openid_scope(raw: object) -> str:
-    """What an OpenID provider is asked for: `openid` and more, separated by spaces."""
+    """The scopes to request from an OpenID provider: `openid` and others, separated by spaces."""
     value = text(raw)
     if "openid" not in value.split():
-        raise ValueError("must hold openid, as in: openid profile email")
+        raise ValueError("must contain openid, as in: openid profile email")
     return value
 
 
 def groups(raw: object) -> Mapping[str, str]:
-    """Group -> what its members may in the console: scopes, separated by spaces."""
+    """Group -> the scopes of its members in the console, separated by spaces."""
     table = parsed_json(raw) if isinstance(raw, str) else raw
     if not isinstance(table, dict) or not table:
         raise ValueError('must be a table like {"editors": "shares analytics"}')
-    return MappingProxyType({str(group): _scopes(str(group), scopes) for group, scopes in table.items()})
-
-
-def _scopes(group: str, raw: object) -> str:
-    chosen = raw.split() if isinstance(raw, str) else []
     known = [scope for scope in SCOPES if scope != "act-as"]
-    if not chosen or not set(chosen) <= set(known):
-        raise ValueError(f"'{group}' must have some of {', '.join(known)}")
-    return " ".join(dict.fromkeys(chosen))
+    scopes_by_group: dict[str, str] = {}
+    for group, scopes in table.items():
+        chosen = scopes.split() if isinstance(scopes, str) else []
+        if not chosen or not set(chosen) <= set(known):
+            raise ValueError(f"'{group}' must have one or more of {', '.join(known)}, separated by spaces")
+        scopes_by_group[str(group)] = " ".join(dict.fromkeys(chosen))
+    return MappingProxyType(scopes_by_group)
 
 
 def user_claim(raw: object) -> str:
     """The claim that names the user."""
     name = text(raw)
     if name in _RESERVED_CLAIMS:
-        raise ValueError(f"'{name}' means something else in every token and cannot name a user")
+        raise ValueError(
+            f"'{name}' has another meaning in every token, so it cannot name the user; choose another claim"
+        )
     return name

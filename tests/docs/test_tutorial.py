@@ -101,4 +101,4 @@ async def _erased(system: System, folder: Path) -> None:
         )
     finally:
         database.close()
-    assert (await system.cli("verify")).out.startswith("1 contents, drift 0")
+    assert (await system.cli("verify")).out.startswith("1 content item, drift 0")

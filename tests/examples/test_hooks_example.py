@@ -110,4 +110,4 @@ def test_the_diary_follows_the_shares(site: Site, program: Program) -> None:
     assert site.request("bert", "DELETE", "/videos/diary/share/twitter")[0] == 204
     lines = [("cleo", "shared"), ("cleo", "shared"), ("bert", "shared"), ("bert", "taken back")]
     assert site.diary("cleo", "bert") == [(user, "video", "diary", what) for user, what in lines]
-    assert program.run("verify").out.endswith(" contents, drift 0\n")
+    assert program.run("verify").out.endswith(" content items, drift 0\n")

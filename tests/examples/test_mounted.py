@@ -42,7 +42,7 @@ def test_a_video_is_shared_through_it(program: Program, host: Role, port: int) -
     host.until(lambda: fetch(f"{shares}/share-links/count/video/abc123")[1]["shareCount"] == 1)
     host.stop()
     assert "Traceback" not in host.output
-    assert program.run("verify").out == "1 contents, drift 0\n"
+    assert program.run("verify").out == "1 content item, drift 0\n"
 
 
 def test_its_addresses_know_where_it_is_mounted(program: Program, host: Role, port: int) -> None:

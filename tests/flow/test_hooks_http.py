@@ -42,8 +42,8 @@ REFUSED = {
     "banned": (403, "not allowed to share this on twitter"),
     "late": (409, "somebody was first"),
     "changes-its-mind": (403, "not like this"),
-    "asks-badly": (500, "Something went wrong here"),
-    "raises": (500, "Something went wrong here"),
+    "asks-badly": (500, "Internal error"),
+    "raises": (500, "Internal error"),
 }
 
 
@@ -88,4 +88,4 @@ def test_only_the_request_whose_hook_fails_fails(program: Program, here: str) ->
     assert share("user-0")[1]["results"][0]["alreadyShared"]
     exact = fetch(f"{here}/share-links/count/video/abc?consistent=true", token=tokens["user-0"])[1]
     assert exact["shareCount"] == len(welcome)
-    assert program.run("verify").out == "1 contents, drift 0\n"
+    assert program.run("verify").out == "1 content item, drift 0\n"

@@ -258,7 +258,7 @@ async def test_live_clients_converge_through_a_rolling_restart(
     assert all(each.ends and set(each.ends) == {1012} for each in sockets), [each.ends for each in sockets]
     assert all(each.ends for each in streams)
     assert set().union(*(each.refusals for each in everybody)) <= {503}  # by one that is just leaving
-    assert program.run("verify").out == "1 contents, drift 0\n"
+    assert program.run("verify").out == "1 content item, drift 0\n"
 
 
 def _renewed(now: set[int], before: set[int]) -> bool:

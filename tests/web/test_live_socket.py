@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
+from sharetally.web.auth import credentials
 from sharetally.web.auth.sessions import SESSION_TTL
 from sharetally.web.live import credentials as live_credentials
 from sharetally.web.live import websocket as live_socket
@@ -276,19 +277,14 @@ async def test_who_sends_no_token_in_time_is_closed(make_api: MakeApi, monkeypat
 
 async def test_an_expired_credential_closes_the_connection(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_credentials, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(credentials, "KEY_TTL", 0.05)
     async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port), connect_live(port) as client:
         await client.send(token=await api.key("till", "shares"), subscribe=[content_fields("video/abc")])
         await client.receive()
         (key,) = await api.database.keys.all()
-        monkeypatch.setattr("sharetally.web.auth.credentials.ApiKeyCache._look_up", _revoked)
-        monkeypatch.setattr("sharetally.domain.expiring.ExpiringCache.get", lambda *_: None)
-        assert key.name == "till"
+        assert await api.database.keys.revoke(key.id)
         await client.receive_error("unauthenticated")
         assert await client.wait_closed() == 1008
-
-
-async def _revoked(*_: object) -> None:
-    return None
 
 
 # activity

@@ -1,1 +1,1 @@
-"""What the short commands do: open what they need, do one thing, say what came of it. One file a subject."""
+"""The short commands, one file per subject: each opens what it needs, does one thing and prints the result."""

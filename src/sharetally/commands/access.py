@@ -1,4 +1,4 @@
-"""Tokens for people, keys for servers."""
+"""`token` and `keys`: tokens for people, API keys for servers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ def token(settings: Settings, *, user: str, scope: str, ttl: int) -> str:
     """A token signed with the configured secret."""
     scopes = frozenset(scope.split())
     if not scopes or not scopes <= set(SCOPES) - {"act-as"}:
-        raise ConfigurationError(f"--scope: must be some of {', '.join(each for each in SCOPES if each != 'act-as')}")
+        allowed = ", ".join(each for each in SCOPES if each != "act-as")
+        raise ConfigurationError(f"--scope: must be one or more of {allowed}, separated by spaces")
     if fault := id_fault(user):
         raise InvalidRequest(("--user", fault))
     return issue_token(settings, user=user, scopes=scopes, ttl=ttl)
 
 
 async def create_key(settings: Settings, name: str, scope: str) -> None:
-    """Make a key and show it, once."""
+    """Create a key, and print it this one time."""
     async with open_database(settings) as (database, clock):
         secret, key = new_key(name, set(scope.split()), clock=clock)
         await retry_transaction(lambda: database.keys.add(key))
@@ -39,7 +40,7 @@ async def create_key(settings: Settings, name: str, scope: str) -> None:
 
 
 async def list_keys(settings: Settings, *, as_json: bool) -> None:
-    """What keys there are."""
+    """Print the keys, newest first."""
     async with open_database(settings) as (database, _):
         keys = await database.keys.all()
     rows: list[dict[str, Any]] = [
@@ -65,5 +66,5 @@ async def revoke_key(settings: Settings, key_id: UUID) -> None:
     """Revoke a key."""
     async with open_database(settings) as (database, _):
         if not await database.keys.revoke(key_id):
-            raise NotFound(f"no key {key_id}; `sharetally keys list` shows them")
-    typer.echo("revoked; it stops within 10 seconds")
+            raise NotFound(f"there is no key {key_id}; `sharetally keys list` shows the keys")
+    typer.echo("revoked; the key stops working within 10 seconds")

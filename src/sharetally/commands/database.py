@@ -1,4 +1,4 @@
-"""A database for the length of one command."""
+"""The database that a command uses: opened, checked and closed again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sharetally.wiring import check_database_exists, check_schema
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[tuple[Database, DatabaseClock]]:
+    """The database and its clock; an error if there is no database or its schema is not the one we know."""
     check_database_exists(settings)
     database, clock = database_from_url(settings.database_url), DatabaseClock()
     await database.open()

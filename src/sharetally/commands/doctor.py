@@ -1,9 +1,8 @@
-"""Every setting shown, every connection tried."""
+"""`doctor`: prints every setting and tries every connection."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
 
 import typer
 
@@ -17,8 +16,8 @@ from sharetally.wiring_http import oidc_sign_in
 
 
 async def doctor(settings: Settings) -> int:
-    """Show every setting, try every connection; 1 if anything is wrong."""
-    configure("critical", settings.log_format)  # what is wrong is said below
+    """Print every setting and the result of every check; returns 1 if any check failed, else 0."""
+    configure("critical", settings.log_format)  # the checks print what is wrong
     for name, value in masked_settings(settings).items():
         typer.echo(f"{name} = {value}")
     typer.echo("")
@@ -29,17 +28,14 @@ async def doctor(settings: Settings) -> int:
         "cache": _check_cache,
         "openid": _check_openid,
     }
-    failed_checks = [name for name, check in checks.items() if not await _check_passes(name, check(settings))]
-    return 1 if failed_checks else 0
-
-
-async def _check_passes(name: str, check: Awaitable[str]) -> bool:
-    try:
-        typer.echo(f"ok    {name}: {await check}")
-    except SharetallyError as error:
-        typer.echo(f"WRONG {name}: {error.detail}")
-        return False
-    return True
+    exit_code = 0
+    for name, check in checks.items():
+        try:
+            typer.echo(f"ok    {name}: {await check(settings)}")
+        except SharetallyError as error:
+            typer.echo(f"WRONG {name}: {error.detail}")
+            exit_code = 1
+    return exit_code
 
 
 async def _check_settings(settings: Settings) -> str:
@@ -52,8 +48,8 @@ async def _check_database(settings: Settings) -> str:
     names = Counter(key.name for key in keys if key.revoked_at is None)
     if shared := [f"{name!r}" for name, number in sorted(names.items()) if number > 1]:
         raise ConfigurationError(
-            f"several API keys in use are named {', '.join(shared)}, and act as one: "
-            "`sharetally keys list` shows them, `sharetally keys revoke` ends one"
+            f"several active API keys have the same name, {', '.join(shared)}, and so act as the same user; "
+            "find them with `sharetally keys list` and revoke all but one with `sharetally keys revoke`"
         )
     return f"schema is current; {backlog.pending} events pending, {backlog.parked} parked"
 
@@ -61,11 +57,13 @@ async def _check_database(settings: Settings) -> str:
 async def _check_broker(settings: Settings) -> str:
     message_broker = create_broker(settings)
     if message_broker.volatile:
-        return "in this process"
+        return "none: jobs stay inside the serving process"
     await message_broker.open(builtin_queues(settings))
     try:
         if not message_broker.connected:
-            raise Unavailable("RabbitMQ does not let us in: check BROKER_URL, the user's rights, and that it runs")
+            raise Unavailable(
+                "cannot connect to RabbitMQ: check BROKER_URL, the user's permissions, and that RabbitMQ runs"
+            )
         states = [(queue.name, await message_broker.state(queue.name)) for queue in builtin_queues(settings)]
     finally:
         await message_broker.close()
@@ -79,7 +77,7 @@ async def _check_cache(settings: Settings) -> str:
     await count_cache.open()
     try:
         if not await count_cache.ping():
-            raise Unavailable("Redis does not answer: check CACHE_URL and that it runs")
+            raise Unavailable("Redis does not answer: check CACHE_URL, and that Redis runs")
     finally:
         await count_cache.close()
     return "answers"
@@ -87,7 +85,7 @@ async def _check_cache(settings: Settings) -> str:
 
 async def _check_openid(settings: Settings) -> str:
     if settings.oidc_issuer is None:
-        return "none: `sharetally console` prints links to sign in with"
+        return "none: `sharetally console` prints sign-in links"
     client = outbound(settings, setting="OIDC_ISSUER", extra="oidc")
     try:
         await oidc_sign_in(settings, client, DatabaseClock()).provider.check()

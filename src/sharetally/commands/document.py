@@ -1,4 +1,4 @@
-"""The OpenAPI document without a running service."""
+"""`openapi`: prints the OpenAPI document without a running service."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from sharetally.web.documents.openapi import document
 
 
 def openapi() -> str:
-    """As the service itself tells it, with paths below `/`."""
+    """The document that a running service returns, with paths relative to `/`."""
     return msgspec.json.encode(document((*API_ENDPOINTS, *PROBE_ENDPOINTS), server="")).decode()

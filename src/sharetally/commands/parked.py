@@ -1,4 +1,4 @@
-"""Parked jobs and dead deliveries: list, show, replay, discard."""
+"""`dead`: lists, shows, replays and discards parked jobs and dead deliveries."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from sharetally.adapters.logs import configure
 from sharetally.commands.database import open_database
+from sharetally.commands.plural import plural
 from sharetally.domain.content import shown_label
 from sharetally.domain.delivery import Delivery
 from sharetally.domain.errors import ConfigurationError, NotFound
@@ -39,25 +40,25 @@ def _parked_json(parked: ParkedEvent) -> dict[str, Any]:
     }
 
 
-def _delivery(parked: Delivery) -> dict[str, Any]:
-    of = about(parked)
+def _delivery_json(delivery: Delivery) -> dict[str, Any]:
+    subject = about(delivery)
     return {
-        "jobId": str(parked.id),
-        "job": parked.kind,
-        "contentType": of.content_type,
-        "contentId": of.content_id,
+        "jobId": str(delivery.id),
+        "job": delivery.kind,
+        "contentType": subject.content_type,
+        "contentId": subject.content_id,
         "delta": 0,
-        "reason": parked.last_error,
-        "attempts": parked.attempts,
-        "createdAt": parked.created_at.isoformat(),
-        "userId": of.user_id,
-        "requestId": of.request_id,
-        "target": parked.target,
-        "state": parked.state.value,
+        "reason": delivery.last_error,
+        "attempts": delivery.attempts,
+        "createdAt": delivery.created_at.isoformat(),
+        "userId": subject.user_id,
+        "requestId": subject.request_id,
+        "target": delivery.target,
+        "state": delivery.state.value,
     }
 
 
-def _stuck(database: Database, clock: Clock) -> StuckDeliveries:
+def _stuck_deliveries(database: Database, clock: Clock) -> StuckDeliveries:
     return StuckDeliveries(store=database.deliveries, ledger=database, handlers=delivery_handlers(clock))
 
 
@@ -69,33 +70,35 @@ def _cell_json(cell: Cell | None) -> dict[str, str | None] | None:
 
 
 async def list_dead(settings: Settings, *, as_json: bool, limit: int) -> None:
-    """Parked jobs and dead deliveries, newest first."""
+    """Print parked jobs and dead deliveries, newest first."""
     async with open_database(settings) as (database, _):
-        parked = [(parked.event.id, _parked_json(parked)) for parked in await database.events.parked(limit=limit)]
-        stuck = [(parked.id, _delivery(parked)) for parked in await database.deliveries.stuck(limit=limit)]
-        parked_in_all = (await database.events.backlog()).parked if len(parked) == limit else len(parked)
-    newest = sorted([*parked, *stuck], key=lambda parked: parked[0], reverse=True)[:limit]
+        parked = [(each.event.id, _parked_json(each)) for each in await database.events.parked(limit=limit)]
+        stuck = [(each.id, _delivery_json(each)) for each in await database.deliveries.stuck(limit=limit)]
+        total_parked = (await database.events.backlog()).parked if len(parked) == limit else len(parked)
+    newest = sorted([*parked, *stuck], key=lambda each: each[0], reverse=True)[:limit]
     rows = [row for _, row in newest]
     if as_json:
         return typer.echo(json.dumps(rows))
     for row in rows:
         typer.echo(f"{row['jobId']}  {row['job']}  {row['contentType']}:{row['contentId']}  {row['reason']}")
     deliveries = sum("target" in row for row in rows)
-    dead_too = f", {deliveries} deliveries dead or unknown" if deliveries else ""
-    all_shown = parked_in_all == len(rows) - deliveries
-    details = "" if all_shown else f", the newest {len(rows)} are shown; --limit shows more"
-    typer.echo(f"{parked_in_all} parked{dead_too}{details}", err=True)
+    summary = f"{plural(total_parked, 'parked job')}"
+    if deliveries:
+        summary += f", {plural(deliveries, 'dead or unknown delivery', 'dead or unknown deliveries')}"
+    if total_parked != len(rows) - deliveries:
+        summary += f"; only the newest {len(rows)} are shown, --limit shows more"
+    typer.echo(summary, err=True)
 
 
 async def show_dead(settings: Settings, job_id: UUID) -> None:
-    """Everything about one."""
+    """Print everything about one parked job or delivery, as JSON."""
     async with open_database(settings) as (database, _):
         parked_event = await database.events.parked_by_id(job_id)
         delivery = None if parked_event else await database.deliveries.stuck_by_id(job_id)
     if delivery is not None:
-        return typer.echo(json.dumps(_delivery(delivery) | {"payload": delivery.payload}, indent=2))
+        return typer.echo(json.dumps(_delivery_json(delivery) | {"payload": delivery.payload}, indent=2))
     if parked_event is None:
-        raise NotFound(f"no parked job {job_id}; `sharetally dead list` shows them")
+        raise NotFound(f"there is no parked job or dead delivery {job_id}; `sharetally dead list` shows them")
     event = parked_event.event
     details = {
         "moved": event.cell_delta,
@@ -107,10 +110,10 @@ async def show_dead(settings: Settings, job_id: UUID) -> None:
 
 
 async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -> None:
-    """Pending again, and sent."""
+    """Make parked jobs pending again and send them; return dead deliveries to waiting."""
     if not ids and not every:
-        raise ConfigurationError("name the jobs to replay, or --all")
-    configure("critical", settings.log_format)  # what is wrong is said below
+        raise ConfigurationError("give the ids of the jobs to replay, or --all")
+    configure("critical", settings.log_format)  # the lines below say what happened
     async with open_database(settings) as (database, clock), AsyncExitStack() as stack:
         message_broker = create_broker(settings)
         publishing_broker = None if message_broker.volatile else message_broker
@@ -118,32 +121,31 @@ async def replay_dead(settings: Settings, ids: Sequence[UUID], *, every: bool) -
             await message_broker.open(builtin_queues(settings))
             stack.push_async_callback(message_broker.close)
         if every:
-            steps = [
-                (replayed.ids, replayed.sent)
-                async for replayed in parked_events.replay_all(database.events, publishing_broker)
-            ]
+            batches = [batch async for batch in parked_events.replay_all(database.events, publishing_broker)]
         else:
-            replayed = await parked_events.replay(database.events, publishing_broker, ids)
-            steps = [(replayed.ids, replayed.sent)]
-        pending = {parked for replayed, _ in steps for parked in replayed}
-        deliveries = _stuck(database, clock)
-        rest = [parked for parked in ids if parked not in pending]
+            batches = [await parked_events.replay(database.events, publishing_broker, ids)]
+        pending = {job_id for batch in batches for job_id in batch.ids}
+        deliveries = _stuck_deliveries(database, clock)
+        rest = [job_id for job_id in ids if job_id not in pending]
         waiting = await (
             deliveries.replay_all(publishing_broker) if every else deliveries.replay(rest, publishing_broker)
         )
     if pending or not waiting:
-        all_sent = bool(steps) and all(sent for _, sent in steps)
-        typer.echo(f"{len(pending)} pending again, {'sent' if all_sent else 'the relay sends them within a minute'}")
+        all_sent = bool(batches) and all(batch.sent for batch in batches)
+        sending = "sent" if all_sent else "the relay will send them within a minute"
+        typer.echo(f"{plural(len(pending), 'job')} pending again; {sending}")
     if waiting:
-        typer.echo(f"{len(waiting)} deliveries wait again for a worker")
+        typer.echo(f"{plural(len(waiting), 'delivery', 'deliveries')} waiting again for a worker")
 
 
 async def discard_dead(settings: Settings, job_id: UUID, *, reason: str, author: str) -> None:
-    """Give one up."""
+    """Give up one parked job or dead delivery."""
     async with open_database(settings) as (database, clock):
         if await database.deliveries.stuck_by_id(job_id) is not None:
-            await _stuck(database, clock).discard(job_id, actor=author, reason=reason)
+            await _stuck_deliveries(database, clock).discard(job_id, actor=author, reason=reason)
             return typer.echo("discarded; it will not be delivered")
         adjustments = await parked_events.discard(database.events, clock, job_id, actor=author, reason=reason)
-    cancelled = f"{len(adjustments)} adjustments cancel it" if adjustments else "it moved no count"
-    typer.echo(f"discarded; {cancelled}")
+    effect = "it would have changed no count"
+    if adjustments:
+        effect = f"{plural(len(adjustments), 'adjustment')} cancelled its effect on the count"
+    typer.echo(f"discarded; {effect}")

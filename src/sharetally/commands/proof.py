@@ -1,4 +1,8 @@
-"""Verify and repair: look at the invariant, and mend what is off."""
+"""`verify` and `repair`: check that counted + pending = ledger, and repair the cells where it is not.
+
+`verify` changes nothing, except that a run over all content items is stored for the console. `repair` changes one
+wrong cell at a time, each in a transaction of its own, while the service runs.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from typing import Any
 import typer
 
 from sharetally.commands.database import open_database
+from sharetally.commands.plural import plural
 from sharetally.domain.content import ContentRef, content_type_fault, id_fault
 from sharetally.domain.errors import InvalidRequest, SharetallyError
 from sharetally.domain.proof import CellProof, VerificationResult
@@ -27,57 +32,52 @@ PROGRESS_SECONDS = 1.0
 
 
 async def verify(settings: Settings, *, as_json: bool, content: str, every: float) -> int:
-    """Look once, or keep looking; 0 no drift, 1 drift, 2 could not look."""
-    content_ref = _parse_content(content) if content else None
+    """Verify once, or every so many seconds; returns 0 without drift, 1 with drift, 2 if the run failed."""
+    content_ref = None
+    if content:
+        content_type, separator, content_id = content.partition(":")
+        fault = content_type_fault(content_type) or id_fault(content_id) if separator else "must be TYPE:ID"
+        if fault:
+            raise InvalidRequest(("--content", fault))
+        content_ref = ContentRef(type=content_type, id=content_id)
     try:
         async with open_database(settings) as (database, _):
             if every:
                 return await _verify_repeatedly(settings, database, content_ref, as_json, every)
-            return await _verify_once(database, content_ref, as_json)
+            started = time.monotonic()
+            async with show_progress() as progress:
+                result = await database.proof.verify(content_ref, progress)
+            await _store_run(database, content_ref, result, time.monotonic() - started)
+            typer.echo(json.dumps(_as_json(result)) if as_json else _as_text(result))
+            return EXIT_DRIFT if result.drifted else 0
     except SharetallyError as error:
-        typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
+        typer.echo(f"sharetally: verify failed: {error.detail}", err=True)
         return EXIT_FAILED
 
 
-def _parse_content(text: str) -> ContentRef:
-    content_type, separator, content_id = text.partition(":")
-    fault = "must be TYPE:ID" if not separator else content_type_fault(content_type) or id_fault(content_id)
-    if fault:
-        raise InvalidRequest(("--content", fault))
-    return ContentRef(type=content_type, id=content_id)
-
-
-async def _verify_once(database: Database, content_ref: ContentRef | None, as_json: bool) -> int:
-    started = time.monotonic()
-    async with show_progress() as progress:
-        verdict = await database.proof.verify(content_ref, progress)
-    await _store_run(database, content_ref, verdict, time.monotonic() - started)
-    typer.echo(json.dumps(_as_json(verdict)) if as_json else _as_text(verdict))
-    return EXIT_DRIFT if verdict.drifted else 0
-
-
 async def _store_run(
-    database: Database, content_ref: ContentRef | None, verdict: VerificationResult, seconds: float
+    database: Database, content_ref: ContentRef | None, result: VerificationResult, seconds: float
 ) -> None:
-    """A look at everything is what the console shows; who may only read looks all the same."""
+    """Store a run over all content items for the console; a user who may only read can verify all the same."""
     if content_ref is None:
         with suppress(SharetallyError):
-            await database.verification_runs.record(verdict, seconds)
+            await database.verification_runs.record(result, seconds)
 
 
 @asynccontextmanager
 async def show_progress() -> AsyncIterator[Callable[[int], None]]:
-    """On a terminal, a line that moves every second: also while one statement looks at everything."""
+    """On a terminal, print progress every second, also while a single statement checks all content items."""
     checked, started = 0, time.monotonic()
 
-    def progress(contents: int) -> None:
+    def progress(content_items: int) -> None:
         nonlocal checked
-        checked = contents
+        checked = content_items
 
     async def print_progress() -> None:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
-            typer.echo(_progress_line(checked, time.monotonic() - started), err=True, nl=False)
+            step = f"{checked} content items checked" if checked else "checking all content items in one snapshot"
+            typer.echo(f"\r{step}, {time.monotonic() - started:.0f} s", err=True, nl=False)
 
     task = asyncio.create_task(print_progress()) if sys.stderr.isatty() else None
     try:
@@ -88,15 +88,10 @@ async def show_progress() -> AsyncIterator[Callable[[int], None]]:
             typer.echo("", err=True)
 
 
-def _progress_line(contents: int, seconds: float) -> str:
-    progress_text = f"{contents} contents looked at" if contents else "looking at all contents in one snapshot"
-    return f"\r{progress_text}, {seconds:.0f} s"
-
-
 async def _verify_repeatedly(
     settings: Settings, database: Database, content_ref: ContentRef | None, as_json: bool, every: float
 ) -> int:
-    """Look every so many seconds, and tell the metrics; ends when told to."""
+    """Verify every so many seconds and export the drift as a metric, until the process is asked to stop."""
     from sharetally.roles import drift_watch
 
     async with drift_watch(settings, database) as (meter, stop):
@@ -104,17 +99,17 @@ async def _verify_repeatedly(
         while not stop.is_set():
             started = time.monotonic()
             try:
-                verdict = await _result_or_stop(stop, database.proof.verify(content_ref, lambda _: None))
+                result = await _result_or_stop(stop, database.proof.verify(content_ref, lambda _: None))
             except SharetallyError as error:
-                typer.echo(f"sharetally: cannot look: {error.detail}", err=True)
+                typer.echo(f"sharetally: verify failed: {error.detail}", err=True)
             else:
-                if verdict is None:
+                if result is None:
                     break
-                meter.drift(verdict.drift, datetime.now(UTC))
-                await _store_run(database, content_ref, verdict, time.monotonic() - started)
-                code = max(code, EXIT_DRIFT if verdict.drifted else 0)
+                meter.drift(result.drift, datetime.now(UTC))
+                await _store_run(database, content_ref, result, time.monotonic() - started)
+                code = max(code, EXIT_DRIFT if result.drifted else 0)
                 typer.echo(
-                    json.dumps(_as_json(verdict)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(verdict)}"
+                    json.dumps(_as_json(result)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {_as_text(result)}"
                 )
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), every)
@@ -124,7 +119,7 @@ async def _verify_repeatedly(
 async def _result_or_stop(
     stop: asyncio.Event, verifying: Coroutine[Any, Any, VerificationResult]
 ) -> VerificationResult | None:
-    """What it finds; None if it was time to end first: a look at a large ledger takes minutes."""
+    """The result of the run; None if the process is asked to stop first, since a large ledger takes minutes."""
     verification, stopping = asyncio.create_task(verifying), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({verification, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -135,10 +130,10 @@ async def _result_or_stop(
         await asyncio.wait({verification, stopping})
 
 
-def _as_json(verdict: VerificationResult) -> dict[str, Any]:
+def _as_json(result: VerificationResult) -> dict[str, Any]:
     return {
-        "contents": verdict.content_items,
-        "drift": verdict.drift,
+        "contents": result.content_items,
+        "drift": result.drift,
         "drifted": [
             {
                 "contentType": cell.content.type,
@@ -148,14 +143,14 @@ def _as_json(verdict: VerificationResult) -> dict[str, Any]:
                 "pending": cell.pending,
                 "ledger": cell.ledger,
             }
-            for cell in verdict.drifted
+            for cell in result.drifted
         ],
     }
 
 
-def _as_text(verdict: VerificationResult) -> str:
-    summary = f"{verdict.content_items} contents, drift {verdict.drift}"
-    return "\n".join([summary, *(_line(cell) for cell in verdict.drifted)])
+def _as_text(result: VerificationResult) -> str:
+    summary = f"{plural(result.content_items, 'content item')}, drift {result.drift}"
+    return "\n".join([summary, *(_line(cell) for cell in result.drifted)])
 
 
 def _line(cell: CellProof) -> str:
@@ -164,16 +159,16 @@ def _line(cell: CellProof) -> str:
 
 
 async def repair(settings: Settings, *, dry_run: bool, restored: bool) -> None:
-    """Mend what is off, and say what was done."""
+    """Repair every wrong cell, or with `dry_run` print what would be repaired."""
     async with open_database(settings) as (database, clock):
         if restored and not dry_run:
-            raised = await database.proof.reset_after_restore()
-            typer.echo(f"{raised} versions raised; markers and send times forgotten")
+            raised = plural(await database.proof.reset_after_restore(), "version")
+            typer.echo(f"{raised} raised; queue marks, send times, console links and console sessions deleted")
         repaired = await repairs.repair(
-            database.proof, clock, actor="sharetally repair", on_repaired=_print_correction, dry_run=dry_run
+            database.proof,
+            clock,
+            actor="sharetally repair",
+            on_repaired=lambda cell, amount: typer.echo(f"{_line(cell)}; {amount:+d}"),
+            dry_run=dry_run,
         )
-    typer.echo(f"{repaired} cells {'would be ' if dry_run else ''}mended")
-
-
-def _print_correction(cell: CellProof, amount: int) -> None:
-    typer.echo(f"{_line(cell)}; {amount:+d}")
+    typer.echo(f"{plural(repaired, 'cell')} {'would be ' if dry_run else ''}repaired")

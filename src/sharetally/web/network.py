@@ -1,8 +1,8 @@
-"""Where a request comes from, when proxies stand in between.
+"""Determines where a request comes from, also behind proxies.
 
-The outermost layer of the application. What `X-Forwarded-For` says is read from the right, past the
-proxies that are trusted, so a client can write into it what it likes and gains nothing. The server in
-front must leave those fields alone (uvicorn: `proxy_headers=False`), or they would be believed twice.
+The outermost layer of the application. `X-Forwarded-For` is read from the right, past the trusted proxies, so a client
+gains nothing by writing into it. The HTTP server must not evaluate these headers itself (uvicorn:
+`proxy_headers=False`), otherwise they would be applied twice.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 
 
 def client_address(scope: Scope) -> str:
-    """The client's IP address; `''` where it is not known."""
+    """The client's IP address; `''` if it is not known."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def address_block(address: str) -> str:
-    """What stands for one household or host: an IPv4 address, or the /64 that an IPv6 address chooses itself in."""
+    """The addresses of one household or host: an IPv4 address, or the /64 network of an IPv6 address."""
     parsed = _parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((parsed, 64), strict=False))
@@ -38,16 +38,16 @@ def address_block(address: str) -> str:
 
 
 def is_in_networks(address: str, networks: Sequence[Network]) -> bool:
-    """Whether the address lies in one of the networks; what is no address lies in none."""
+    """Whether the address is in one of the networks; a malformed address is in none."""
     parsed = _parse_address(address) if networks else None
     return parsed is not None and any(parsed in network for network in networks)
 
 
 def is_from_networks(scope: Scope, networks: Sequence[Network]) -> bool:
-    """Whether the one who asks sits in one of the networks: for what operators may see.
+    """Whether the request comes from one of the networks; decides what operators may see.
 
-    A request that passed a proxy nobody trusts bears the proxy's address, not its client's, so it is from
-    nowhere: else a proxy on this machine would make the whole world look local.
+    A request through an untrusted proxy has the address of the proxy instead of its client's, so it counts as coming
+    from none of the networks. Otherwise a proxy on this machine would make every client look local.
     """
     if _FORWARDED_KEY not in scope and any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
         return False
@@ -55,35 +55,31 @@ def is_from_networks(scope: Scope, networks: Sequence[Network]) -> bool:
 
 
 class ProxyHeadersMiddleware:
-    """Put the client's address and scheme into the scope, as trusted proxies tell them."""
+    """Puts the client's address and scheme, as reported by trusted proxies, into the scope."""
 
     def __init__(self, app: ASGIApp, *, trusted: Sequence[Network]) -> None:
         self._app = app
         self._trusted = tuple(trusted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; a peer that is no trusted proxy is taken as it is."""
+        """Pass the request on; if the peer is not a trusted proxy, the scope stays as it is."""
         trusted = scope["type"] != "lifespan" and is_in_networks(client_address(scope), self._trusted)
         await self._app(self._with_forwarded_client(scope) if trusted else scope, receive, send)
 
     def _with_forwarded_client(self, scope: Scope) -> Scope:
         forwarded = {**scope, _FORWARDED_KEY: True}
         chain = _header_entries(scope, _FORWARDED_FOR)
-        trusted_count = self._count_trusted_proxies(chain)
+        untrusted = (count for count, entry in enumerate(reversed(chain)) if not is_in_networks(entry, self._trusted))
+        trusted_count = next(untrusted, len(chain))  # the entries at the right end that are trusted proxies
         if chain:
             origin = _parse_address(chain[-1 - trusted_count] if trusted_count < len(chain) else chain[0])
             forwarded["client"] = (str(origin), 0) if origin else None
         schemes = _header_entries(scope, _FORWARDED_PROTO)
         if schemes:
-            forwarded["scheme"] = _scheme(scope, schemes[max(0, len(schemes) - 1 - trusted_count)])
+            scheme = schemes[max(0, len(schemes) - 1 - trusted_count)]
+            if scheme in _WEBSOCKET_SCHEMES:
+                forwarded["scheme"] = _WEBSOCKET_SCHEMES[scheme] if scope["type"] == "websocket" else scheme
         return forwarded
-
-    def _count_trusted_proxies(self, chain: Sequence[str]) -> int:
-        """How many entries at the right end are proxies of ours."""
-        for count, entry in enumerate(reversed(chain)):
-            if not is_in_networks(entry, self._trusted):
-                return count
-        return len(chain)
 
 
 def _header_entries(scope: Scope, name: bytes) -> list[str]:
@@ -91,15 +87,8 @@ def _header_entries(scope: Scope, name: bytes) -> list[str]:
     return [entry.strip() for entry in ",".join(values).split(",")] if values else []
 
 
-def _scheme(scope: Scope, forwarded: str) -> str:
-    current: str = scope.get("scheme", "http")
-    if forwarded not in _WEBSOCKET_SCHEMES:
-        return current
-    return _WEBSOCKET_SCHEMES[forwarded] if scope["type"] == "websocket" else forwarded
-
-
 def _parse_address(text: str) -> Address | None:
-    """Read `1.2.3.4`, `1.2.3.4:5678`, `::1` or `[::1]:5678`; IPv4 in IPv6 clothes is IPv4."""
+    """Parse `1.2.3.4`, `1.2.3.4:5678`, `::1` or `[::1]:5678`; an IPv4-mapped IPv6 address becomes IPv4."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -1,11 +1,11 @@
-"""Whether this process is well, and what it has counted: what operators and their tools ask.
+"""Health checks and metrics, for operators and their tools.
 
-`live` says that the process turns. `ready` looks: without its database at a schema that it knows a
-role can do nothing, and that is 503; without broker or cache it does its work, late or slower, and says so.
-A schema that was migrated under it, for the version that follows, only has more than it needs: it says so too,
-or a migration would take every process of the old version out of service at once.
-Nothing here tells more than names and fixed words: no address, no credential, no text of an error. Relay
-and worker serve this alone, on OPS_PORT; the API answers with the same functions.
+`live` means that the process responds. `ready` checks what the process needs: without a database whose schema it knows
+it can do nothing, so the status is 503; without broker or cache it still works, but later or slower, and reports that.
+If the schema was migrated for a newer version, it only has more than this process needs. That is reported too, but it
+is not a failure, otherwise a migration would take all old processes out of service at once.
+The reports consist of names and fixed words: no address, no credential, no text of an error. Relay and worker serve
+them on OPS_PORT; the API uses the same functions.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ Exposition = Callable[[], Awaitable[tuple[bytes, str]]]
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _NO_STORE = ("cache-control", "no-store")
 _OK: Report = {"status": "ok"}
-_AHEAD: Report = {"status": "ahead", "detail": "migrated for a newer version; this one goes on, update it soon"}
+_AHEAD: Report = {
+    "status": "ahead",
+    "detail": "the schema belongs to a newer version; this process still works, update it soon",
+}
 
 
 class Health:
-    """Looks at what a role needs; however many ask at once, one look answers them."""
+    """Checks what a role needs; requests that arrive during a check share its result."""
 
     def __init__(
         self,
@@ -60,18 +63,19 @@ class Health:
         self._running_check: asyncio.Task[tuple[bool, Report]] | None = None
 
     def live(self) -> Report:
-        """A process that answers is alive."""
+        """The report of a live process: it responds, so it is alive."""
         return {"status": "ok"}
 
     async def ready(self) -> tuple[bool, Report]:
-        """Whether it can do its work, and how each thing it needs is; within a second."""
+        """Whether the process can work, and the state of everything that it needs; within a second."""
         if self._running_check is None or self._running_check.done():
             self._running_check = asyncio.create_task(self._check_all())
         return await asyncio.shield(self._running_check)
 
     async def _check_all(self) -> tuple[bool, Report]:
         database, cache = await asyncio.gather(self._check_database(), self._check_cache())
-        checks = {"database": database, "broker": self._check_broker(), "cache": cache}
+        broker = _OK if self._broker.connected else _down("is not connected; events wait in the database")
+        checks = {"database": database, "broker": broker, "cache": cache}
         if database["status"] == "down":
             return False, {"status": "unavailable", "checks": checks}
         healthy = all(check["status"] == "ok" for check in checks.values())
@@ -82,19 +86,16 @@ class Health:
         if not in_time:
             return _down("does not answer")
         if revision is None:
-            return _down("holds no tables yet; run: sharetally migrate")
+            return _down("has no tables yet; run: sharetally migrate")
         if self._ahead(revision):
             return _AHEAD
         if not self._known_revision(revision):
-            return _down("holds a schema that this version does not know; run: sharetally migrate, or update")
+            return _down("has a schema that this version does not know; run: sharetally migrate, or update Sharetally")
         return _OK
-
-    def _check_broker(self) -> Report:
-        return _OK if self._broker.connected else _down("not connected; events wait in the database")
 
     async def _check_cache(self) -> Report:
         _, alive = await _within_timeout(self._cache.ping())
-        return _OK if alive else _down("does not answer; counts come from the database")
+        return _OK if alive else _down("does not answer; counts are read from the database")
 
 
 def _down(detail: str) -> Report:
@@ -102,42 +103,37 @@ def _down(detail: str) -> Report:
 
 
 async def _within_timeout(response: Awaitable[T]) -> tuple[bool, T | None]:
-    """Whether there was an answer in time, and the answer."""
+    """Whether a result arrived in time, and the result."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return True, await response
-    except Exception as error:  # whatever is wrong there, the one who asks must hear that it is down
+    except Exception as error:  # whatever the error is, the report must say that this part is down
         log.debug("no answer", reason=str(error) or type(error).__name__)
         return False, None
 
 
 def liveness_response(health: Health) -> Response:
-    """`/health/live`."""
+    """The response of `/health/live`."""
     return json_response(200, health.live(), _NO_STORE)
 
 
 async def readiness_response(health: Health) -> Response:
-    """`/health/ready` and `/health`."""
+    """The response of `/health/ready` and `/health`."""
     ready, report = await health.ready()
     return json_response(200 if ready else 503, report, _NO_STORE)
 
 
 async def metrics_response(exposition: Exposition) -> Response:
-    """`/metrics`; whoever calls this has looked whether they may see it."""
+    """The response of `/metrics`; the caller of this function has checked who may read it."""
     body, media_type = await exposition()
     return Response(status=200, headers=(("content-type", media_type), _NO_STORE), body=body)
 
 
-# relay and worker: a small application of their own
+# relay and worker serve a small application of their own
 
 
 def ops_app(health: Health, exposition: Exposition, *, networks: Sequence[Network]) -> ASGIApp:
     """`/health`, `/health/live`, `/health/ready` for everybody, `/metrics` for OPS_NETWORKS."""
-
-    async def metrics(scope: Scope) -> Response:
-        if not is_from_networks(scope, networks):
-            raise Forbidden("metrics are for the addresses in OPS_NETWORKS")
-        return await metrics_response(exposition)
 
     async def respond(scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
@@ -148,35 +144,33 @@ def ops_app(health: Health, exposition: Exposition, *, networks: Sequence[Networ
             case "/health" | "/health/ready":
                 return await readiness_response(health)
             case "/metrics":
-                return await metrics(scope)
-        raise NotFound("no such path; there are /health, /health/live, /health/ready and /metrics")
+                if not is_from_networks(scope, networks):
+                    raise Forbidden("metrics can only be read from the networks in OPS_NETWORKS")
+                return await metrics_response(exposition)
+        raise NotFound("there is no such path; try /health, /health/live, /health/ready or /metrics")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await respond(scope)
         except SharetallyError as error:
             response = problem(error, root_path="", request_id="")
-        await _send(send, response, head=scope["method"] == "HEAD")
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        headers += [NOSNIFF, (b"content-length", str(len(response.body)).encode())]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 
     return app
 
 
-async def _send(send: Send, response: Response, *, head: bool) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    headers += [NOSNIFF, (b"content-length", str(len(response.body)).encode())]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else response.body})
-
-
 def ops_hosts(networks: Sequence[Network]) -> tuple[str, ...]:
-    """Where to listen: on this machine alone, unless OPS_NETWORKS names somebody beyond it; then on all addresses."""
+    """The addresses to listen on: only this machine, unless OPS_NETWORKS contains other addresses."""
     if not all(network.is_loopback for network in networks):
         return "0.0.0.0", "::"  # noqa: S104
     return ("127.0.0.1", "::1") if any(network.version == 6 for network in networks) else ("127.0.0.1",)
 
 
 async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
-    """Serve until told to stop; `ConfigurationError` if the port is taken."""
+    """Serve until `stop` is set; `ConfigurationError` if the port is taken."""
     listeners = _listen(hosts, port)
     config = uvicorn.Config(
         app,
@@ -200,7 +194,7 @@ async def serve_ops(app: ASGIApp, port: int, stop: Stop, *, hosts: Sequence[str]
 
 
 def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """A socket for each of these; a machine without IPv6 listens on IPv4 alone."""
+    """One listening socket per host; a machine without IPv6 listens on IPv4 only."""
     with ExitStack() as stack:
         listeners = list[socket.socket]()
         for host in hosts:
@@ -217,9 +211,9 @@ def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
 
 
 class _OpsServer(uvicorn.Server):
-    """A server whose role listens to signals itself."""
+    """A server that leaves signals to its role."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the handlers as they are."""
+        """Install no signal handlers."""
         yield

@@ -1,7 +1,7 @@
-"""Errors as RFC 9457 problems: the one place that knows which status an error has.
+"""Turns errors into RFC 9457 problems; the only place that knows which status an error has.
 
-`type` is the path of a page that this service serves itself. A 500 or 503 never tells of the database;
-both bear the request id to look for in the log.
+`type` is the path of a page of this service that explains the error. A 500 or 503 never reveals anything about the
+database; it contains the request id, by which the error can be found in the log.
 """
 
 from __future__ import annotations
@@ -28,46 +28,47 @@ from sharetally.web.responses import Response
 STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
     {
         "invalid-request": (400, "The request is malformed"),
-        "unsupported-platforms": (400, "A platform is not allowed here"),
-        "unauthenticated": (401, "A valid credential is needed"),
+        "unsupported-platforms": (400, "A platform is not allowed"),
+        "unauthenticated": (401, "A valid credential is required"),
         "forbidden": (403, "Not allowed"),
-        "not-found": (404, "There is no such thing"),
-        "method-not-allowed": (405, "The method does not exist here"),
-        "conflict": (409, "What stands now does not allow it"),
-        "gone": (410, "It is gone"),
+        "not-found": (404, "Not found"),
+        "method-not-allowed": (405, "The method is not allowed"),
+        "conflict": (409, "The current state does not allow it"),
+        "gone": (410, "No longer available"),
         "too-large": (413, "The body is too large"),
         "idempotency-key-reused": (422, "The Idempotency-Key was used for another request"),
         "job-id-reused": (422, "The jobId was used for another adjustment"),
-        "upgrade-required": (426, "Another protocol is spoken here"),
+        "upgrade-required": (426, "Another protocol is required"),
         "rate-limited": (429, "Too many writes"),
-        "internal": (500, "Something went wrong here"),
+        "internal": (500, "Internal error"),
         "unavailable": (503, "Temporarily unavailable"),
     }
 )
 MEDIA_TYPE = "application/problem+json"
-_RETRY_ADVICE = "the effect may still have happened: ask again after Retry-After, a write with the same Idempotency-Key"
+_RETRY_ADVICE = (
+    "the request may still have taken effect; repeat it after Retry-After, a write with the same Idempotency-Key"
+)
 
 
 def problem(error: Exception, *, root_path: str, request_id: str) -> Response:
-    """The answer to an error."""
+    """The response to an error."""
     code = error.code if isinstance(error, Rejected | Unavailable) else "internal"
     status, title = STATUS[code]
+    detail = title
+    if isinstance(error, Rejected | QueueFull):
+        detail = error.detail
+    elif isinstance(error, Unavailable):
+        detail = _RETRY_ADVICE
     body: dict[str, Any] = {
         "type": f"{root_path}/problems/{code}",
         "title": title,
         "status": status,
-        "detail": _detail(error, title),
+        "detail": detail,
         **_extension_members(error, request_id),
     }
     return Response(
         status=status, headers=(("content-type", MEDIA_TYPE), *_headers(error)), body=msgspec.json.encode(body)
     )
-
-
-def _detail(error: Exception, title: str) -> str:
-    if isinstance(error, Rejected | QueueFull):
-        return error.detail
-    return _RETRY_ADVICE if isinstance(error, Unavailable) else title
 
 
 def _extension_members(error: Exception, request_id: str) -> dict[str, Any]:

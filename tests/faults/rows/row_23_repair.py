@@ -76,7 +76,7 @@ async def _moved(tables: Tables, kind: str, name: str) -> Drift:
 async def _check_repair(harness: FaultHarness, system: System, drift: Drift) -> None:
     assert await _seen(system) == drift
     said = await system.cli("repair")
-    assert said.out.splitlines()[-1] == f"{len(drift)} cells mended", said
+    assert said.out.splitlines()[-1] == f"{len(drift)} cells repaired", said
     for kind, name, _ in drift:
         harness.promises.expected.audit["sharetally repair", (kind, name), "", "repaired"] += 1
 
@@ -91,7 +91,7 @@ async def _seen(system: System) -> Drift:
 
 async def _check_nothing_to_repair(system: System) -> None:
     said = await system.cli("repair")
-    assert said.out == "0 cells mended\n", said
+    assert said.out == "0 cells repaired\n", said
 
 
 ROW = Row(number=23, title="repair while everything is being counted", databases=ALL, perform=perform, brief="sqlite")

@@ -1,1 +1,1 @@
-"""Who asks, and how often they may."""
+"""Authentication: who sends a request, what they may do, and how often."""

@@ -1,7 +1,7 @@
-"""Who stands before an endpoint: by the credential in the headers, else by the console's cookie.
+"""Finds the caller of a request: by the credential in its headers, otherwise by the console's cookie.
 
-A credential that was sent on purpose comes before a cookie, which browsers send by themselves. For the same reason a
-cookie that is worth nothing harms nobody where no credential is needed: it is as if it were not there.
+A credential takes precedence, because the client sends it on purpose, while browsers send cookies by themselves. For
+the same reason an invalid cookie is ignored where no credential is needed, but an invalid credential is an error.
 """
 
 from __future__ import annotations
@@ -17,29 +17,31 @@ _CREDENTIAL_HEADERS = CREDENTIALS | {b"cookie"}
 
 
 class Authenticator:
-    """Knows callers by what their requests bring; HTTP and WebSocket alike."""
+    """Authenticates HTTP requests and WebSocket handshakes, by credential or console session."""
 
     def __init__(self, *, credentials: CredentialAuthenticator, sessions: Sessions) -> None:
         self._credentials = credentials
         self._sessions = sessions
 
     async def authenticate(self, scope: Scope) -> Caller:
-        """Who asks; `Unauthenticated` without anything that holds, `Forbidden` for what is not theirs to do."""
+        """The caller; `Unauthenticated` without a valid credential, `Forbidden` if X-User-Id may not be sent."""
         headers = scope["headers"]
         if has_credential(headers) or not self._sessions.has_cookie(scope):
             return await self._credentials.authenticate(headers)
         session = await self._sessions.require(scope)
         if any(name == b"x-user-id" for name, _ in headers):
-            raise Forbidden("X-User-Id is for API keys that may act-as; a session already names its user")
+            raise Forbidden(
+                "X-User-Id may only be sent with an API key that has the scope act-as; a session already names its user"
+            )
         return Caller(user_id=session.user_id, actor=session.user_id, scopes=session.scopes)
 
     async def authenticate_if_present(self, scope: Scope) -> Caller | None:
-        """Who asks, None without a credential; one that was sent on purpose and does not hold is refused here too."""
+        """The caller, or None without a credential or a valid session; an invalid credential is rejected here too."""
         for name, _ in scope["headers"]:
             if name in _CREDENTIAL_HEADERS:
                 break
         else:
-            return None  # as most who read a count
+            return None  # the fast way for most readers of counts
         if has_credential(scope["headers"]):
             return await self._credentials.authenticate(scope["headers"])
         try:

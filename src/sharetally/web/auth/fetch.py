@@ -1,8 +1,8 @@
-"""What other servers answer about identity: bounded in size and time, and only by https or from this machine.
+"""Requests to other servers about identity, limited in size and time, only by https or to this machine.
 
-Stands between `jwks.py` and `oidc.py` and the client of `ports/outbound.py`. Whoever could change a response on its way
-(keys, addresses, tokens) could sign in as anybody, so no other URL is asked. Redirects are not followed: the response
-comes from the URL that was configured, or from one that a configured server named.
+`jwks.py` and `oidc.py` use it, on top of the client of `ports/outbound.py`. Whoever could change a response on its way
+(keys, addresses, tokens) could sign in as anybody, so plain http to another machine is rejected. Redirects are not
+followed: a response comes from the configured URL, or from a URL that a configured server named.
 """
 
 from __future__ import annotations
@@ -14,43 +14,41 @@ from urllib.parse import urlencode, urlsplit
 from sharetally.domain.errors import ConfigurationError
 from sharetally.ports.outbound import Outbound, OutboundError, OutboundResponse
 
-TIMEOUT_SECONDS = 5.0  # seconds that a whole exchange may take
+TIMEOUT_SECONDS = 5.0  # for the whole request and response
 MAX_BYTES = 256 * 1024
 FETCH_ERRORS = (OutboundError, OSError, ValueError)
-"""What `fetch_url` raises where nothing usable came."""
+"""What `fetch_url` raises if there is no usable response."""
 
 
 def require_secure_url(url: str, named: str) -> str:
-    """The address; `ConfigurationError`, with what it is `named`, unless it is https or on this machine."""
+    """Return the URL; `ConfigurationError`, which names the setting, unless it is https or on this machine."""
     if not is_secure_url(url):
-        raise ConfigurationError(f"{named}: must be https://, for whoever can change what comes can sign in as anybody")
+        raise ConfigurationError(
+            f"{named}: must be https://, because whoever can change the response could sign in as anybody"
+        )
     return url
 
 
 def is_secure_url(url: str) -> bool:
-    """Whether what comes from there cannot be changed on its way."""
+    """Whether nobody can change a response on its way: by https, or from this machine."""
     try:
         split = urlsplit(url)
     except ValueError:
         return False
-    return bool(split.hostname) and (
-        split.scheme == "https" or (split.scheme == "http" and _is_this_machine(split.hostname))
-    )
-
-
-def _is_this_machine(host: str | None) -> bool:
+    if not split.hostname or split.scheme != "http":
+        return bool(split.hostname) and split.scheme == "https"
     try:
-        return ip_address(host or "").is_loopback
+        return ip_address(split.hostname).is_loopback
     except ValueError:
-        return host == "localhost"
+        return split.hostname == "localhost"
 
 
 async def fetch_url(
     outbound: Outbound, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> OutboundResponse:
-    """GET, or POST of a form; one of `FETCH_ERRORS` if no complete response comes in time, or it is too large."""
+    """GET the URL, or POST the form; one of `FETCH_ERRORS` if the response is incomplete, late or too large."""
     if not is_secure_url(url):
-        raise ValueError("the address is neither https nor on this machine")
+        raise ValueError("the URL is neither https nor on this machine")
     sent = {"Accept": "application/json", **(headers or {})}
     if form is None:
         return await outbound.request("GET", url, headers=sent, deadline=TIMEOUT_SECONDS, max_bytes=MAX_BYTES)

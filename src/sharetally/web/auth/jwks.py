@@ -1,9 +1,8 @@
-"""Public keys of an issuer: its JWK set (RFC 7517), fetched when needed and kept.
+"""The public keys of an issuer: its JWK set (RFC 7517), fetched when needed and cached.
 
-A source of keys for `tokens.py`. Keys are fetched again when ten minutes old, by a request that finds them
-so, and when a token names a key that is not there; but never twice within 30 seconds, however many made-up
-keys come. While the issuer cannot be reached the keys at hand go on working; without any the answer is
-`Unavailable`. What is fetched is bounded in size and time, and comes by https or from this machine.
+A source of keys for `tokens.py`. A request fetches the keys again if they are ten minutes old, or if a token names an
+unknown key, but never twice within 30 seconds, no matter how many made-up keys are named. If the issuer cannot be
+reached, the cached keys remain in use; without any keys the result is `Unavailable`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from sharetally.domain.errors import Unauthenticated, Unavailable
 from sharetally.ports.outbound import Outbound
 from sharetally.web.auth.fetch import FETCH_ERRORS, fetch_url, require_secure_url
 
-MAX_AGE = 600.0  # seconds until keys are fetched again
-MIN_FETCH_INTERVAL = 30.0  # seconds between two fetches at least
-MIN_FETCH_INTERVAL_WITHOUT_KEYS = 5.0  # the same while there are no keys at all
+MAX_AGE = 600.0  # seconds after which the keys are fetched again
+MIN_FETCH_INTERVAL = 30.0  # seconds, at least, between two fetches
+MIN_FETCH_INTERVAL_WITHOUT_KEYS = 5.0  # the same, as long as there are no keys at all
 MAX_KEYS = 100
 
 Fetch = Callable[[], Awaitable[bytes]]
@@ -34,7 +33,7 @@ class _KeySet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JwksKeySource:
-    """The keys that `fetch` brings; one fetch at a time, and nobody waits for it who has a key already."""
+    """The keys that `fetch` returns; one fetch at a time, for which only those wait who have no key yet."""
 
     def __init__(self, *, fetch: Fetch, now: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
@@ -45,7 +44,7 @@ class JwksKeySource:
         self._lock = asyncio.Lock()
 
     async def key(self, *, algorithm: str, kid: str | None) -> Key:
-        """The key of this name, or the only one for the algorithm if the token names none."""
+        """The key with this id; without an id, the only key for this algorithm."""
         start = self._now()
         found = self._find(algorithm, kid)
         if found is None or (start - self._fetched_at >= MAX_AGE and not self._lock.locked()):
@@ -54,11 +53,13 @@ class JwksKeySource:
         if found is not None:
             return found
         if not self._keys:
-            raise Unavailable("the keys of the token's issuer cannot be had just now", retry_after=5)
+            raise Unavailable("the keys of the token's issuer cannot be fetched at the moment", retry_after=5)
         raise Unauthenticated("the token is signed with a key that its issuer does not publish")
 
     def _find(self, algorithm: str, kid: str | None) -> Key | None:
-        candidates = [key for key in self._keys if _matches(key, algorithm)]
+        candidates = [
+            key for key in self._keys if key.key_type == _KEY_TYPES.get(algorithm[:2]) and key.alg in (None, algorithm)
+        ]
         if kid is None:
             return candidates[0] if len(candidates) == 1 else None
         return next((key for key in candidates if key.kid == kid), None)
@@ -72,17 +73,13 @@ class JwksKeySource:
                 self._keys = _parse_key_set(await self._fetch())
                 self._fetched_at = self._now()
             except FETCH_ERRORS:
-                return  # the keys at hand are as good as before
+                return  # the cached keys remain in use
             finally:
                 self._tried_at = self._now()
 
 
-def _matches(key: Key, algorithm: str) -> bool:
-    return key.key_type == _KEY_TYPES.get(algorithm[:2]) and key.alg in (None, algorithm)
-
-
 def _parse_key_set(document: bytes) -> tuple[Key, ...]:
-    """The usable keys of a JWK set; `ValueError` if it is none or holds none."""
+    """The usable keys of a JWK set; `ValueError` if it is malformed or contains none."""
     try:
         members = msgspec.json.decode(document, type=_KeySet).keys[:MAX_KEYS]
     except RecursionError:
@@ -94,7 +91,7 @@ def _parse_key_set(document: bytes) -> tuple[Key, ...]:
 
 
 def _import_key(member: dict[str, object]) -> Key | None:
-    # what we do not understand is skipped (RFC 7517, 5); a shared secret does not belong in public
+    # unknown kinds of keys are skipped (RFC 7517, 5), and so is a shared secret, which must not be published
     if member.get("kty") == OctKey.key_type or member.get("use", "sig") != "sig":
         return None
     try:
@@ -104,13 +101,13 @@ def _import_key(member: dict[str, object]) -> Key | None:
 
 
 def jwks_over_http(url: str, outbound: Outbound) -> Fetch:
-    """Fetch from this address; `ConfigurationError` unless it is https or on this machine."""
+    """A function that fetches this URL; `ConfigurationError` unless it is https or on this machine."""
     require_secure_url(url, "JWKS_URL")
 
     async def fetch() -> bytes:
         found = await fetch_url(outbound, url)
         if found.status != 200:
-            raise ValueError(f"answered {found.status}")
+            raise ValueError(f"the status was {found.status}")
         return found.body
 
     return fetch

@@ -1,9 +1,9 @@
-"""An OpenID provider, as its client sees it: where to send people, and who came back.
+"""The client of an OpenID provider: where to send people to sign in, and who comes back.
 
 The code flow of OpenID Connect Core 1.0 with PKCE (RFC 7636, S256), `state`, `nonce` and the provider's `iss`
-(RFC 9207). What the provider says of itself is fetched by discovery, kept for ten minutes, and used on while it is
-away. An ID token counts if its signature holds by the provider's own keys, and it is for this client and this very
-sign-in. `Unavailable` is a provider that does not answer, `Unauthenticated` one whose answer does not hold.
+(RFC 9207). The provider's metadata is fetched by discovery, cached for ten minutes, and remains in use while the
+provider is unreachable. An ID token is accepted if it is signed with one of the provider's published keys, for this
+client and for this sign-in. A provider that does not answer is `Unavailable`; an invalid answer is `Unauthenticated`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from sharetally.web.auth.jwks import JwksKeySource, jwks_over_http
 from sharetally.web.auth.tokens import LEEWAY, SignatureVerifier
 
 WELL_KNOWN = "/.well-known/openid-configuration"
-MAX_AGE = 600.0  # seconds until the provider is asked about itself again
-MIN_RETRY_INTERVAL = 5.0  # seconds between two tries at least
-# what a provider signs with keys that it publishes; never a secret that both know
+MAX_AGE = 600.0  # seconds after which the metadata is fetched again
+MIN_RETRY_INTERVAL = 5.0  # seconds, at least, between two attempts to fetch it
+# algorithms with published keys only; an ID token signed with the shared client secret is not accepted
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 log = structlog.get_logger("sharetally.oidc")
 T = TypeVar("T")
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider says of itself (OpenID Connect Discovery 1.0, 3)."""
+    """The metadata that a provider publishes (OpenID Connect Discovery 1.0, 3)."""
 
     issuer: str
     authorization_endpoint: str
@@ -60,7 +60,7 @@ class _Error(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientConfig:
-    """Who we are to the provider; without a `secret` we are a public client, which PKCE suffices for."""
+    """How this service is registered at the provider; without a `secret` it is a public client, protected by PKCE."""
 
     issuer: str
     client_id: str
@@ -71,7 +71,7 @@ class ClientConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SignInAttempt:
-    """The secrets of one sign-in; only the browser that began it knows them, and the provider some."""
+    """The secrets of one sign-in, derived from the cookie of the browser that started it."""
 
     state: str
     nonce: str
@@ -80,7 +80,7 @@ class SignInAttempt:
 
 
 class OidcProvider:
-    """One provider; asked for nothing before somebody signs in."""
+    """One provider; nothing is requested from it before somebody signs in."""
 
     def __init__(
         self, client: ClientConfig, *, outbound: Outbound, clock: Clock, now: Callable[[], float] = time.monotonic
@@ -96,7 +96,7 @@ class OidcProvider:
         self._lock = asyncio.Lock()
 
     async def sign_in_url(self, attempt: SignInAttempt, *, force_login: bool = False) -> str:
-        """Where to send who wants to sign in; `force_login` asks them who they are though the provider knows them."""
+        """Where to send a person to sign in; with `force_login` the provider asks for a login in any case."""
         metadata, _ = await self._metadata_and_verifier()
         split = urlsplit(metadata.authorization_endpoint)
         parameters = {
@@ -114,36 +114,41 @@ class OidcProvider:
         return urlunsplit((split.scheme, split.netloc, split.path, query, ""))
 
     async def check_issuer(self, iss: str | None) -> None:
-        """`Unauthenticated` if another provider than ours sent them back (RFC 9207, 2.4)."""
+        """`Unauthenticated` if the response came from another provider than ours (RFC 9207, 2.4)."""
         metadata, _ = await self._metadata_and_verifier()
         if iss != metadata.issuer and (iss is not None or metadata.authorization_response_iss_parameter_supported):
-            raise _rejected("the answer is from another issuer")
+            raise Unauthenticated("the response came from another issuer than OIDC_ISSUER")
 
     async def claims(self, code: str, attempt: SignInAttempt, *, required_claim: str) -> Mapping[str, object]:
-        """Who signed in; what the ID token lacks of the `required_claim` claim is asked of the userinfo endpoint."""
+        """The claims of whoever signed in; without `required_claim` in the ID token, userinfo is fetched too."""
         metadata, signatures = await self._metadata_and_verifier()
         tokens = await self._exchange_code(metadata, code, attempt)
         claims = await self._verify_id_token(signatures, tokens.id_token, attempt)
         if required_claim in claims or metadata.userinfo_endpoint is None or tokens.access_token is None:
             return claims
-        return {**await self._fetch_userinfo(metadata.userinfo_endpoint, tokens.access_token, claims), **claims}
+        headers = {"Authorization": f"Bearer {tokens.access_token}"}
+        response = await self._request(metadata.userinfo_endpoint, headers=headers)
+        userinfo: dict[str, object] = _decode(response, dict[str, object])
+        if userinfo.get("sub") != claims["sub"]:
+            raise Unauthenticated("the userinfo endpoint answered for another user")
+        return {**userinfo, **claims}
 
     async def check(self) -> None:
-        """Whether it answers, and publishes keys that we could use; for `doctor`."""
+        """Raise an error unless the provider answers and publishes usable keys; for `doctor`."""
         metadata = _decode(await self._request(self.client.issuer.rstrip("/") + WELL_KNOWN), Metadata)
         self._check_metadata(metadata)
         try:
             await jwks_over_http(metadata.jwks_uri, self._outbound)()
         except FETCH_ERRORS as error:
-            raise Unavailable(f"the OpenID provider's keys cannot be had ({error})"[:200]) from None
+            raise Unavailable(f"the OpenID provider's keys cannot be fetched ({error})"[:200]) from None
 
-    # what it says of itself
+    # the provider's metadata
 
     async def _metadata_and_verifier(self) -> tuple[Metadata, SignatureVerifier]:
         if self._discovered is None or self._now() - self._refreshed_at >= MAX_AGE:
             await self._refresh_metadata(requested_at=self._now())
         if self._discovered is None:
-            raise Unavailable("the OpenID provider does not answer just now", retry_after=5)
+            raise Unavailable("the OpenID provider does not answer at the moment", retry_after=5)
         return self._discovered
 
     async def _refresh_metadata(self, *, requested_at: float) -> None:
@@ -166,12 +171,12 @@ class OidcProvider:
 
     def _check_metadata(self, metadata: Metadata) -> None:
         if metadata.issuer != self.client.issuer:
-            raise _rejected("the provider calls itself by another issuer than OIDC_ISSUER")
+            raise Unauthenticated("the issuer in the provider's metadata is not OIDC_ISSUER")
         named = (metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri)
         if not all(map(is_secure_url, (*named, metadata.userinfo_endpoint or metadata.jwks_uri))):
-            raise _rejected("the provider names an address that is not https")
+            raise Unauthenticated("the provider's metadata contains an address that is not https")
 
-    # who came back
+    # the person who signed in
 
     async def _exchange_code(self, metadata: Metadata, code: str, attempt: SignInAttempt) -> _Tokens:
         client = self.client
@@ -183,7 +188,9 @@ class OidcProvider:
         }
         headers: dict[str, str] = {}
         if client.secret is not None and "client_secret_basic" in metadata.token_endpoint_auth_methods_supported:
-            headers["Authorization"] = _basic_auth(client.client_id, client.secret)
+            # both are encoded before they are joined (RFC 6749, 2.3.1)
+            pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         else:
             form["client_id"] = client.client_id
             form |= {"client_secret": client.secret} if client.secret is not None else {}
@@ -192,7 +199,7 @@ class OidcProvider:
     async def _verify_id_token(
         self, signatures: SignatureVerifier, token: str, attempt: SignInAttempt
     ) -> Mapping[str, object]:
-        """What an ID token must be (OpenID Connect Core 1.0, 3.1.3.7)."""
+        """Check an ID token as OpenID Connect Core 1.0, 3.1.3.7 requires, and return its claims."""
         options: dict[str, jwt.ClaimsOption] = {
             "iss": {"essential": True, "value": self.client.issuer},
             "aud": {"essential": True, "value": self.client.client_id},
@@ -203,23 +210,14 @@ class OidcProvider:
             claims, _ = await signatures.verify(token)
             now = int(self._clock.now().timestamp())
             jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY, **options).validate(claims)
-        except Unauthenticated as error:
-            raise _rejected(error.detail) from None
         except (JoseError, OverflowError, TypeError, ValueError) as error:
-            raise _rejected(
-                f"the ID token does not hold: {type(error).__name__} {getattr(error, 'claim', '')}"
+            raise Unauthenticated(
+                f"the ID token is invalid: {type(error).__name__} {getattr(error, 'claim', '')}"
             ) from None
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if claims.get("azp", self.client.client_id) != self.client.client_id or (several and "azp" not in claims):
-            raise _rejected("the ID token is meant for another client")
+            raise Unauthenticated("the ID token is meant for another client")
         return claims
-
-    async def _fetch_userinfo(self, url: str, access_token: str, claims: Mapping[str, object]) -> Mapping[str, object]:
-        response = await self._request(url, headers={"Authorization": f"Bearer {access_token}"})
-        userinfo: dict[str, object] = _decode(response, dict[str, object])
-        if userinfo.get("sub") != claims["sub"]:
-            raise _rejected("the userinfo endpoint tells of somebody else")
-        return userinfo
 
     async def _request(
         self, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -229,14 +227,14 @@ class OidcProvider:
         except FETCH_ERRORS as error:
             raise Unavailable(f"the OpenID provider does not answer ({error})"[:200], retry_after=5) from None
         if response.status >= 500 or response.status == 429:
-            raise Unavailable(f"the OpenID provider answered {response.status}", retry_after=5)
+            raise Unavailable(f"the OpenID provider answered with status {response.status}", retry_after=5)
         if response.status != 200:
-            raise _rejected(f"the provider answered {response.status} {_error_code(response)}")
+            raise Unauthenticated(f"the provider answered with status {response.status} {_error_code(response)}")
         return response
 
 
 def _error_code(response: OutboundResponse) -> str:
-    """The error's code, if the answer has one (RFC 6749, 5.2)."""
+    """The error code in the response (RFC 6749, 5.2); empty if there is none."""
     try:
         return msgspec.json.decode(response.body, type=_Error).error[:64]
     except (ValueError, RecursionError):
@@ -247,14 +245,4 @@ def _decode(response: OutboundResponse, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.body, type=kind)
     except (ValueError, RecursionError):
-        raise _rejected("the provider's answer is not what OpenID Connect says") from None
-
-
-def _rejected(reason: str) -> Unauthenticated:
-    return Unauthenticated(reason)
-
-
-def _basic_auth(client_id: str, secret: str) -> str:
-    """Both encoded before they are joined (RFC 6749, 2.3.1)."""
-    pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+        raise Unauthenticated("the provider's response does not follow OpenID Connect") from None

@@ -1,8 +1,8 @@
-"""How many writes a user may make, as one process counts them: a sliding window.
+"""Limits how many writes a user may make, counted by one process in a sliding window.
 
-Stands between identity and the flow. What counts is the counter of this fixed window plus that of the one
-before, weighted by the part of it that a sliding window would still see: constant memory for each user, a
-microsecond a write. `shared_quota.py` does the same for several processes.
+It is checked after authentication and before the write. The sliding window is approximated by two fixed windows: the
+current counter plus the previous one, weighted by the part that the sliding window still covers. This takes constant
+memory per user and a microsecond per write. `shared_quota.py` does the same for several processes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from sharetally.domain.errors import RateLimited
 from sharetally.ports.quota import Usage
 
 MAX_USERS = 100_000
-HeaderFields: TypeAlias = tuple[tuple[str, str], ...]  # of an answer; names are lower case
+HeaderFields: TypeAlias = tuple[tuple[str, str], ...]  # of a response; names are lower case
 
 
 class QuotaState(NamedTuple):
-    """What is left after a write: `remaining` of `limit` writes; `reset` and `window` in seconds."""
+    """The state after a write: `remaining` of `limit` writes are left; `reset` and `window` are in seconds."""
 
     limit: int
     remaining: int
@@ -34,12 +34,12 @@ class Quota(Protocol):
     """Counts the writes of each user."""
 
     async def spend(self, key: str) -> QuotaState | None:
-        """Take one write of this user; None where nothing is limited. Raises `RateLimited`."""
+        """Count one write of this user, or raise `RateLimited`; returns None if writes are not limited."""
         ...
 
 
 def rate_limit_fields(state: QuotaState) -> HeaderFields:
-    """The fields of draft-ietf-httpapi-ratelimit-headers for an answer."""
+    """The header fields of draft-ietf-httpapi-ratelimit-headers for a response."""
     return (
         ("ratelimit", f'"writes";r={state.remaining};t={state.reset}'),
         ("ratelimit-policy", f'"writes";q={state.limit};w={state.window}'),
@@ -47,7 +47,7 @@ def rate_limit_fields(state: QuotaState) -> HeaderFields:
 
 
 def rate_limited_fields(rate_limited: RateLimited) -> HeaderFields:
-    """The fields of a refusal, `Retry-After` among them."""
+    """The header fields of a 429 response, including `Retry-After`."""
     state = QuotaState(
         limit=rate_limited.limit, remaining=0, reset=rate_limited.retry_after, window=rate_limited.window
     )
@@ -55,10 +55,10 @@ def rate_limited_fields(rate_limited: RateLimited) -> HeaderFields:
 
 
 class UnlimitedQuota:
-    """Nothing is limited, nothing is counted."""
+    """Limits nothing and counts nothing."""
 
     async def spend(self, key: str) -> None:
-        """Cost nothing."""
+        """Allow the write."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class _Window:
 
 
 class LocalQuota:
-    """The window of this process alone; of more than `capacity` users the longest idle are forgotten."""
+    """The window of one process; beyond `capacity` users, those that were idle longest are forgotten."""
 
     def __init__(
         self, *, limit: int, window: int, now: Callable[[], float] = time.monotonic, capacity: int = MAX_USERS
@@ -81,7 +81,7 @@ class LocalQuota:
         self._windows: OrderedDict[str, _Window] = OrderedDict()
 
     async def spend(self, key: str) -> QuotaState:
-        """Take one write of this user, or raise `RateLimited`."""
+        """Count one write of this user, or raise `RateLimited`."""
         index, seconds = divmod(self._now(), self._window)
         user_window = self._current_window(key, int(index))
         usage = Usage(current=user_window.current, before=user_window.before, elapsed=seconds / self._window)
@@ -95,7 +95,11 @@ class LocalQuota:
     def _current_window(self, key: str, index: int) -> _Window:
         user_window = self._windows.get(key)
         if user_window is None:
-            self._evict_idle(index)
+            # evicting up to two users for each new one shrinks the table without a separate clean-up
+            for _ in range(min(2, len(self._windows))):
+                oldest = next(iter(self._windows.values()))
+                if oldest.index < index - 1 or len(self._windows) >= self._capacity:
+                    self._windows.popitem(last=False)
             user_window = self._windows[key] = _Window(index=index)
         elif user_window.index != index:
             user_window.before = user_window.current if user_window.index == index - 1 else 0
@@ -103,14 +107,7 @@ class LocalQuota:
         self._windows.move_to_end(key)
         return user_window
 
-    def _evict_idle(self, index: int) -> None:
-        # two go for one that comes, so what is idle shrinks away without anybody sweeping
-        for _ in range(min(2, len(self._windows))):
-            oldest = next(iter(self._windows.values()))
-            if oldest.index < index - 1 or len(self._windows) >= self._capacity:
-                self._windows.popitem(last=False)
-
 
 def rate_limited(limit: int, window: int, wait: float) -> RateLimited:
-    """The refusal; after its whole seconds one more write is surely free, rounding errors included."""
+    """The error; its whole seconds are rounded up, so that one more write is certainly allowed afterwards."""
     return RateLimited(retry_after=max(1, math.floor(wait + 0.001) + 1), limit=limit, window=window)

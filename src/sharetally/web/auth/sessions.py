@@ -1,8 +1,8 @@
-"""Sessions of the console: from the cookie of a request to whoever signed in.
+"""Sessions of the console: finds the signed-in person by the cookie of a request; starts and ends sessions.
 
-A session that was found is believed for `SESSION_TTL` seconds, so one that ends stops within that time on all
-processes, and at once on the one that ended it. Unknown ones are remembered too, apart and bounded. That it is in
-use is written down every few minutes, by whichever process looks.
+A session is cached for `SESSION_TTL` seconds, so an ended session stops working within that time in all processes, and
+immediately in the process that ended it. Unknown cookies are cached too, in a separate bounded cache. The time of last
+use is stored every few minutes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from sharetally.ports import Clock, Session, SessionStore, SignInCode
 from sharetally.web.auth.cookies import Cookie
 from sharetally.web.auth.same_origin import check_console_request, check_same_origin
 
-SESSION_TTL = 5.0  # seconds that a looked-up session is believed
-MAX_SESSIONS = 10_000  # looked-up sessions remembered, and as many that were none
+SESSION_TTL = 5.0  # seconds for which a session is used without looking it up again
+MAX_SESSIONS = 10_000  # the most sessions that are cached; as many unknown cookies are cached too
 USE_RECORD_INTERVAL = timedelta(minutes=5)
 COOKIE = Cookie(name="sharetally-console", same_site="Strict")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -31,7 +31,7 @@ SetCookie = tuple[str, str]
 
 
 class Sessions:
-    """Begins, finds and ends sessions; `public_url` says what our own origin is."""
+    """Starts, finds and ends sessions; `public_url` determines our own origin."""
 
     def __init__(
         self,
@@ -49,24 +49,24 @@ class Sessions:
         self._unknown: ExpiringCache[bytes, bool] = ExpiringCache(capacity=MAX_SESSIONS, now=now)
 
     def has_cookie(self, scope: Scope) -> bool:
-        """Whether the request has a cookie of ours, whatever it is worth."""
-        for name, _ in scope["headers"]:  # most requests come without any
+        """Whether the request has our cookie, valid or not."""
+        for name, _ in scope["headers"]:  # most requests have no cookie at all
             if name == b"cookie":
                 return COOKIE.read(scope, self._public_url) is not None
         return False
 
     async def require(self, scope: Scope) -> Session:
-        """Whose request this is; `Unauthenticated` if nobody's, `Forbidden` if another site's page may have made it."""
+        """The session of this request; `Unauthenticated` without one, `Forbidden` if another site may have sent it."""
         check_same_origin(scope, self._public_url)
         session = await self._current(scope)
         if session is None:
-            raise Unauthenticated("the console session has ended, or there was none: sign in")
+            raise Unauthenticated("there is no console session, or it has ended; sign in")
         return session
 
     async def redeem(self, scope: Scope, code: str) -> tuple[Session, SetCookie]:
-        """Sign in with a code, in the place of any session there was; `Unauthenticated` if the code is none.
+        """Sign in with a code and end any earlier session; `Unauthenticated` if the code is not valid.
 
-        From pages of ours alone, or another site could sign people in as somebody else.
+        Only our own pages may do this, otherwise another site could sign people in as somebody else.
         """
         check_console_request(scope, self._public_url)
         secret: list[str] = []
@@ -80,21 +80,21 @@ class Sessions:
 
         session = await self._store.redeem(digest_of(code), self._clock.now(), begin)
         if session is None:
-            raise Unauthenticated("this link was used before, or is older than ten minutes: ask for a new one")
+            raise Unauthenticated("this sign-in link was already used, or is older than ten minutes; ask for a new one")
         await self._end_current(scope)
         return session, self._cookie(scope, secret[0], session)
 
     async def begin(
         self, scope: Scope, user_id: str, scopes: Set[str], *, name: str | None
     ) -> tuple[Session, SetCookie]:
-        """Sign in whom an OpenID provider told, in the place of any session there was."""
+        """Sign in a user whom the OpenID provider has authenticated, and end any earlier session."""
         secret, session = new_session(user_id, scopes, now=self._clock.now(), name=name)
         await self._store.add(session)
         await self._end_current(scope)
         return session, self._cookie(scope, secret, session)
 
     async def end(self, scope: Scope) -> SetCookie:
-        """Sign out; without a session there is nothing to do."""
+        """Sign out; does nothing without a session."""
         check_console_request(scope, self._public_url)
         await self._end_current(scope)
         return COOKIE.clear(scope, self._public_url)
@@ -104,7 +104,7 @@ class Sessions:
         return COOKIE.set(scope, self._public_url, secret, seconds=seconds)
 
     async def _end_current(self, scope: Scope) -> None:
-        """End what the request came with; its cookie may be past, or nobody's."""
+        """End the session of this request, if its cookie belongs to one."""
         session = await self._current(scope)
         if session is not None:
             await self._store.end(session.id)
@@ -121,17 +121,14 @@ class Sessions:
         return session if session is not None and is_valid(session, self._clock.now()) else None
 
     async def _look_up(self, digest: bytes) -> Session | None:
-        started_at = self._now()  # before the database looks: what it says may be old when it arrives
+        started_at = self._now()  # before the query: the answer may already be old when it arrives
         session = await self._store.by_digest(digest)
         if session is None:
             self._unknown.put(digest, True, until=started_at + SESSION_TTL)
             return None
         self._known.put(digest, session, until=started_at + SESSION_TTL)
-        await self._record_use(session)
-        return session
-
-    async def _record_use(self, session: Session) -> None:
         now = self._clock.now()
         if is_valid(session, now) and now - session.seen_at >= USE_RECORD_INTERVAL:
-            with suppress(SharetallyError):  # it is noted with the next look
+            with suppress(SharetallyError):  # the next lookup tries again
                 await self._store.record_use(session.id, now)
+        return session

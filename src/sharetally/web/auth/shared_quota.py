@@ -1,8 +1,8 @@
-"""The limit of `quota.py` for several processes: one window that they share, leased in blocks.
+"""The limit of `quota.py` for several processes, which lease writes in blocks from one shared window.
 
-A process leases writes of a user in blocks that grow with what it serves, so most writes ask nobody, and
-all processes together never grant more than the limit. What is leased and not spent is lost at the end of
-the fixed window. While the shared window cannot be reached, writes go on under the process's own window.
+A process leases blocks of a user's writes, larger ones for busier users, so most writes need no request to the shared
+window, and all processes taken as one never allow more than the limit. Leased writes that are not used are lost at the
+end of the fixed window. If the shared window cannot be reached, each process uses a window of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sharetally.ports.quota import Grant, Leases
+from sharetally.ports.quota import Leases
 from sharetally.web.auth.quota import MAX_USERS, LocalQuota, QuotaState, rate_limited
 
-_LEASES_PER_LIMIT = 20  # a lease is at most this part of the limit
+_LEASES_PER_LIMIT = 20  # a lease is at most the limit divided by this number
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,7 +31,7 @@ class _Lease:
 
 
 class SharedQuota:
-    """Spend what was leased; lease again when it is used up or its window is over."""
+    """Uses leased writes, and leases more when they are used up or their window is over."""
 
     def __init__(self, *, limit: int, window: int, leases: Leases, now: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -42,27 +42,27 @@ class SharedQuota:
         self._leases_by_key: OrderedDict[str, _Lease] = OrderedDict()
 
     async def spend(self, key: str) -> QuotaState:
-        """Take one write of this user, or raise `RateLimited`."""
+        """Count one write of this user, or raise `RateLimited`."""
         lease = self._lease(key)
         if not self._has_writes(lease):
             async with lease.lock:
                 if not self._has_writes(lease) and not await self._renew(key, lease):
                     return await self._fallback.spend(key)
-        return self._take_write(lease)
+        lease.left -= 1
+        reset = max(1, math.ceil(lease.ends - self._now()))
+        remaining = lease.left + lease.unleased
+        return QuotaState(limit=self._limit, remaining=remaining, reset=reset, window=self._window)
 
     def _lease(self, key: str) -> _Lease:
         lease = self._leases_by_key.get(key)
         if lease is None:
-            self._evict_idle()
+            for _ in range(min(2, len(self._leases_by_key))):
+                oldest = next(iter(self._leases_by_key.values()))
+                if oldest.ends < self._now() or len(self._leases_by_key) >= MAX_USERS:
+                    self._leases_by_key.popitem(last=False)
             lease = self._leases_by_key[key] = _Lease()
         self._leases_by_key.move_to_end(key)
         return lease
-
-    def _evict_idle(self) -> None:
-        for _ in range(min(2, len(self._leases_by_key))):
-            oldest = next(iter(self._leases_by_key.values()))
-            if oldest.ends < self._now() or len(self._leases_by_key) >= MAX_USERS:
-                self._leases_by_key.popitem(last=False)
 
     def _has_writes(self, lease: _Lease) -> bool:
         now = self._now()
@@ -71,15 +71,11 @@ class SharedQuota:
         return lease.left > 0 and now < lease.ends
 
     async def _renew(self, key: str, lease: _Lease) -> bool:
-        """Lease twice what the last lease served; False while the shared window cannot be reached."""
+        """Lease twice as many writes as the last lease served; False if the shared window cannot be reached."""
         wanted = min(max(1, self._limit // _LEASES_PER_LIMIT), max(1, 2 * (lease.granted - lease.left)))
         grant = await self._leases.lease(key, wanted=wanted, limit=self._limit, window=self._window)
         if grant is None:
             return False
-        self._apply_grant(lease, grant)
-        return True
-
-    def _apply_grant(self, lease: _Lease, grant: Grant) -> None:
         now = self._now()
         lease.granted = lease.left = grant.granted
         lease.ends = now + (1 - grant.usage.elapsed) * self._window
@@ -88,9 +84,4 @@ class SharedQuota:
             wait = grant.usage.wait(self._limit) * self._window
             lease.refused_until = now + wait
             raise rate_limited(self._limit, self._window, wait)
-
-    def _take_write(self, lease: _Lease) -> QuotaState:
-        lease.left -= 1
-        reset = max(1, math.ceil(lease.ends - self._now()))
-        remaining = lease.left + lease.unleased
-        return QuotaState(limit=self._limit, remaining=remaining, reset=reset, window=self._window)
+        return True

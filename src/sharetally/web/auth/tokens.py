@@ -1,9 +1,9 @@
-"""JSON Web Tokens: what makes one ours to believe, and how we sign our own.
+"""JSON Web Tokens: which ones we accept, and how we sign our own; `credentials.py` uses this module.
 
-Stands under `credentials.py`. Each accepted algorithm has exactly one source of keys, so a token can only
-choose among what was configured: `none` has no source, and a public key never serves as a secret. A token
-has a signature that holds, an `exp`, the configured `iss` and `aud`, and names a user. What was verified
-is remembered by its hash for five minutes at most and never beyond its `exp`.
+Each accepted algorithm has exactly one source of keys, so a token can only choose among the configured ones: `none` has
+no source, and a public key is never used as a secret. A token is accepted if its signature is valid, it has an `exp`
+and the configured `iss` and `aud`, and it names a user. A verified token is cached by its hash for five minutes at
+most, and never beyond its `exp`.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from sharetally.domain.ids import new_id
 from sharetally.ports import Clock
 
 MAX_TOKEN = 8192  # bytes
-LEEWAY = 30  # seconds that clocks may disagree
-MAX_CACHE_SECONDS = 300.0  # seconds that a verified token is believed unseen, so that a withdrawn key takes effect
+LEEWAY = 30  # seconds by which clocks may differ
+MAX_CACHE_SECONDS = 300.0  # after this time a token is verified again, so that a withdrawn key takes effect
 CACHE_SIZE = 10_000
 
 TOKEN_SCOPES = frozenset({"shares", "audit", "analytics", "admin"})
 DEFAULT_SCOPES = frozenset({"shares"})
-VISITOR_SCOPES = frozenset({"visits"})  # all that a visitor may, whatever their token says
-# OpenID Connect Core, 5.4 and 11: these say what a token tells about its user, not what the user may do
+VISITOR_SCOPES = frozenset({"visits"})  # the only scopes of a visitor, whatever the token contains
+# OpenID Connect Core, 5.4 and 11: these select information about the user; they do not allow anything
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 _RESERVED_PREFIXES = ("key:", "erased:", VISITOR)
 
 
 def user_fault(value: str) -> str | None:
-    """Why this cannot be a user's id: it would pass for a server, a forgotten user or a visitor."""
+    """Why this cannot be the id of a user, for example because it looks like a server, an erased user or a visitor."""
     if value.startswith(_RESERVED_PREFIXES):
         return f"must not start with {', '.join(_RESERVED_PREFIXES)}"
     return id_fault(value)
@@ -56,7 +56,7 @@ def user_fault(value: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenRules:
-    """What tokens must say: `issuer` and `audience` where set, and which claims name user and scopes."""
+    """What tokens must contain: `issuer` and `audience` if set; and which claims contain the user and the scopes."""
 
     issuer: str | None = None
     audience: str | None = None
@@ -65,10 +65,10 @@ class TokenRules:
 
 
 class KeySource(Protocol):
-    """Where the keys of one or several algorithms come from."""
+    """The source of the keys of one or several algorithms."""
 
     async def key(self, *, algorithm: str, kid: str | None) -> Key:
-        """The key for this token; `Unauthenticated` if there is none, `Unavailable` if nobody can tell."""
+        """The key for this token; `Unauthenticated` if there is none, `Unavailable` if the keys cannot be fetched."""
         ...
 
 
@@ -79,15 +79,17 @@ class SharedSecret:
         try:
             self.octets = OctKey.import_key(secret.encode())
         except ValueError:
-            raise ConfigurationError("JWT_SECRET: is a public key or certificate; use JWKS_URL") from None
+            raise ConfigurationError(
+                "JWT_SECRET: is a public key or a certificate, not a secret; use JWKS_URL for public keys"
+            ) from None
 
     async def key(self, *, algorithm: str, kid: str | None) -> Key:
-        """The secret, whatever the token calls it."""
+        """The secret, whatever key id the token names."""
         return self.octets
 
 
 class TokenSigner:
-    """Signs our own tokens; they pass the `TokenVerifier` that has the same secret and rules."""
+    """Signs our own tokens, for a `TokenVerifier` with the same secret and rules."""
 
     def __init__(self, *, secret: SharedSecret, algorithm: str, rules: TokenRules, clock: Clock) -> None:
         self._secret = secret
@@ -96,13 +98,13 @@ class TokenSigner:
         self._clock = clock
 
     def sign(self, *, user_id: str, scopes: Set[str], ttl: int) -> str:
-        """A token for this user, good for `ttl` seconds; `InvalidRequest` if the user's id is none."""
+        """A token for this user, valid for `ttl` seconds; `InvalidRequest` for an invalid user id."""
         if error := user_fault(user_id):
             raise InvalidRequest(("userId", error))
         return self._encode(user_id, scopes, ttl)
 
     def sign_visitor(self, *, ttl: int) -> str:
-        """A token for somebody new without an account, good for `ttl` seconds."""
+        """A token for a new visitor without an account, valid for `ttl` seconds."""
         return self._encode(VISITOR + secrets.token_urlsafe(16), VISITOR_SCOPES, ttl)
 
     def _encode(self, user_id: str, scopes: Set[str], ttl: int) -> str:
@@ -115,14 +117,14 @@ class TokenSigner:
 
 
 class SignatureVerifier:
-    """Opens tokens; `sources` has every accepted algorithm with its source of keys."""
+    """Verifies the signature of tokens; `sources` maps every accepted algorithm to its source of keys."""
 
     def __init__(self, sources: Mapping[str, KeySource]) -> None:
         self._sources = sources
         self._registry = _AlgorithmRegistry(algorithms=sorted(sources), strict_check_header=False)
 
     async def verify(self, token: str) -> tuple[dict[str, object], KeySource]:
-        """What a token says, and by whose key; whom it is meant for, and until when, is not looked at."""
+        """The claims of a token and the source of its key; audience and expiry are not checked here."""
         header = _decode_header(token)
         source = self._sources.get(header.alg)
         if source is None:
@@ -131,14 +133,17 @@ class SignatureVerifier:
         try:
             signed = jws.deserialize_compact(token, key, registry=self._registry)
         except (JoseError, ValueError):
-            raise Unauthenticated("the token's signature does not hold") from None
-        return _decode_claims(signed.payload), source
+            raise Unauthenticated("the token's signature is not valid") from None
+        try:
+            return msgspec.json.decode(signed.payload, type=dict[str, object]), source
+        except (ValueError, RecursionError):
+            raise Unauthenticated("the token contains no claims") from None
 
 
 class TokenVerifier:
-    """Turns a token into its caller; `sources` has every accepted algorithm with its source of keys.
+    """Turns a token into its caller; `sources` maps every accepted algorithm to its source of keys.
 
-    With `accepts_visitors` the shared secret may also have named a visitor; no other key ever does.
+    With `accepts_visitors` a token signed with the shared secret may name a visitor; other keys may not.
     """
 
     def __init__(
@@ -151,25 +156,23 @@ class TokenVerifier:
         self._cache: ExpiringCache[bytes, Caller] = ExpiringCache(capacity=CACHE_SIZE, now=self._now)
 
     async def verify(self, token: str) -> Caller:
-        """The caller; `Unauthenticated` says what is wrong, `Unavailable` that no key can be had just now."""
+        """The caller; `Unauthenticated` for an invalid token, `Unavailable` if its key cannot be fetched."""
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(f"the token is longer than {MAX_TOKEN} bytes")
         digest = hashlib.sha256(token.encode()).digest()
         cached = self._cache.get(digest)
         if cached is not None:
             return cached
-        claims, source = await self._verify(token)
+        claims, source = await self._signature_verifier.verify(token)
+        self._check_claims(claims)
+        expiry = claims["exp"]
+        assert isinstance(expiry, int | float)  # `_check_claims` has checked it
         caller = self._caller(claims, signed_here=isinstance(source, SharedSecret))
-        self._cache.put(digest, caller, until=min(_expiry(claims), self._now() + MAX_CACHE_SECONDS))
+        self._cache.put(digest, caller, until=min(expiry, self._now() + MAX_CACHE_SECONDS))
         return caller
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
-
-    async def _verify(self, token: str) -> tuple[dict[str, object], KeySource]:
-        claims, source = await self._signature_verifier.verify(token)
-        self._check_claims(claims)
-        return claims, source
 
     def _check_claims(self, claims: dict[str, object]) -> None:
         options: dict[str, jwt.ClaimsOption] = {"exp": {"essential": True}}
@@ -186,7 +189,7 @@ class TokenVerifier:
         name = self._rules.user_claim
         user = claims.get(name)
         if not isinstance(user, str):
-            raise Unauthenticated(f"the token names no user: its claim '{name}' must be text")
+            raise Unauthenticated(f"the token names no user: its claim '{name}' must be a string")
         if signed_here and self._accepts_visitors and is_visitor(user):
             return Caller(user_id=user, actor=user, scopes=VISITOR_SCOPES)
         if error := user_fault(user):
@@ -207,7 +210,7 @@ class _AlgorithmRegistry(jws.JWSRegistry):
 
 
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What is believed of a header before the signature is checked: enough to choose the key."""
+    """The only part of a header that is used before the signature is checked: what selects the key."""
 
     alg: str
     kid: str | None = None
@@ -220,23 +223,10 @@ def _decode_header(token: str) -> _Header:
     try:
         header = msgspec.json.decode(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)), type=_Header)
     except (ValueError, RecursionError):
-        raise Unauthenticated("the credential is no JSON Web Token") from None
+        raise Unauthenticated("the credential is not a JSON Web Token") from None
     if header.crit is not msgspec.UNSET or header.b64 is not msgspec.UNSET:
-        raise Unauthenticated("the token asks for extensions that are not supported")
+        raise Unauthenticated("the token requires extensions that are not supported")
     return header
-
-
-def _decode_claims(payload: bytes) -> dict[str, object]:
-    try:
-        return msgspec.json.decode(payload, type=dict[str, object])
-    except (ValueError, RecursionError):
-        raise Unauthenticated("the token holds no claims") from None
-
-
-def _expiry(claims: Mapping[str, object]) -> float:
-    expiry = claims["exp"]
-    assert isinstance(expiry, int | float)  # checked with the other claims
-    return expiry
 
 
 def _claim_fault(error: Exception) -> str:
@@ -244,15 +234,15 @@ def _claim_fault(error: Exception) -> str:
         case ExpiredTokenError():
             return "the token has expired"
         case MissingClaimError():
-            return f"the token lacks a claim that is required: {error.claim}"
+            return f"the token lacks the required claim '{error.claim}'"
         case ClaimError():
             return _CLAIM_FAULTS.get(error.claim, f"the token's claim '{error.claim}' is malformed")
-    return "the token's times are out of range"
+    return "a time in the token is out of range"
 
 
 _CLAIM_FAULTS = {
-    "iss": "the token is from another issuer than the one expected here",
-    "aud": "the token is meant for another audience",
+    "iss": "the token comes from another issuer than the expected one",
+    "aud": "the token is for another audience",
     "nbf": "the token is not valid yet",
     "iat": "the token was issued in the future",
 }
@@ -264,6 +254,6 @@ def _parse_scopes(claim: object) -> frozenset[str]:
     if claim is None:
         claim = []
     if not isinstance(claim, list) or not all(isinstance(scope, str) for scope in claim):
-        raise Unauthenticated("the token's scopes are neither text nor a list of texts")
+        raise Unauthenticated("the token's scopes are neither a string nor a list of strings")
     named = frozenset(claim) - _OPENID_SCOPES
     return named & TOKEN_SCOPES if named else DEFAULT_SCOPES

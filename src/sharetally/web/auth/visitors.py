@@ -1,8 +1,8 @@
-"""Visitors without an account: names for those who have none.
+"""Visitors: issues tokens to people without an account, if ANONYMOUS_SHARES is on.
 
-Only with ANONYMOUS_SHARES. A visitor is `visitor:<random>`; what they share has the evidence `anonymous`, a cell of
-its own, so that it never passes for what a user declared. New names are cheap to whoever asks for them, so the
-address is what is limited: its tokens here, its writes in `app.py`.
+The id of a visitor is `visitor:<random>`. Their shares have the evidence `anonymous`, a cell of its own, so they are
+never mistaken for shares that a user declared. Anybody can get a new token, so limits apply to the IP address: its
+tokens are limited here, its writes in `app.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sharetally.web.auth.quota import Quota, QuotaState
 from sharetally.web.auth.tokens import TokenSigner
 from sharetally.web.network import address_block
 
-VISITOR_TTL = 180 * 86_400  # seconds that a visitor is known by
+VISITOR_TTL = 180 * 86_400  # how long a visitor's token is valid, in seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VisitorToken:
-    """A new visitor's token, until when it holds, and what is left to the address."""
+    """The token of a new visitor, when it expires, and the remaining quota of the address."""
 
     token: str
     expires_at: datetime
@@ -28,7 +28,7 @@ class VisitorToken:
 
 
 class VisitorTokenIssuer:
-    """Names new visitors; `quota` counts them by address."""
+    """Issues tokens to new visitors; `quota` limits them by address."""
 
     def __init__(self, *, signer: TokenSigner, quota: Quota, clock: Clock) -> None:
         self._signer = signer
@@ -36,7 +36,7 @@ class VisitorTokenIssuer:
         self._clock = clock
 
     async def issue(self, address: str) -> VisitorToken:
-        """A new visitor; raises `RateLimited`."""
+        """Issue a token to a new visitor; raises `RateLimited`."""
         state = await self._quota.spend(address_block(address))
         until = self._clock.now() + timedelta(seconds=VISITOR_TTL)
         return VisitorToken(token=self._signer.sign_visitor(ttl=VISITOR_TTL), expires_at=until, quota=state)

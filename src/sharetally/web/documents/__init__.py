@@ -1,1 +1,1 @@
-"""The API as documents: OpenAPI, its reading form, AsyncAPI."""
+"""The documents of the API: OpenAPI, the HTML reference that is made from it, and AsyncAPI."""

@@ -1,7 +1,7 @@
-"""The AsyncAPI 3.0 document: what is told to `sharetally.events`, taken from `sharetally.in`, and said over `/live`.
+"""The AsyncAPI 3.0 document: messages sent to `sharetally.events`, received from `sharetally.in`, and those of `/live`.
 
-Made from the types that are encoded, when it is first asked for. Where the broker is, is not for the public
-to know: its address is a variable.
+It is made from the types that are encoded, when it is first requested. The address of the broker is a variable in the
+document, because it is not public.
 """
 
 from __future__ import annotations
@@ -36,25 +36,26 @@ INBOUND: Mapping[str, type[ExternalJob]] = {
 _AT_BROKER = [{"$ref": "#/servers/rabbitmq"}]
 _BINDING = {"bindingVersion": "0.3.0"}
 _ABOUT = f"""\
-Sharetally tells every counted job to the topic exchange `{EXCHANGE}`, while `EVENT_FEED` is on: one job per \
-message, at least once, in no fixed order between contents. Bind a queue of your own to the routing keys you want, \
-or to `#`, and remember `jobId`.
+While `EVENT_FEED` is on, Sharetally publishes every counted job to the topic exchange `{EXCHANGE}`: one job per \
+message, at least once, and in no fixed order between different content items. Bind a queue of your own to the routing \
+keys that you want, or to `#`, and use `jobId` to recognise repeated messages.
 
-It takes jobs from other services out of the queue `{QUEUE}`, each counted once per `jobId`. What is JSON and no \
-valid job is parked with its reason.
+It receives jobs from other services in the queue `{QUEUE}`, and counts each `jobId` once. A message that is JSON but \
+not a valid job is parked with the reason.
 
-At its own address it tells counts as they move, over the WebSocket `/live`.
+At its own address it sends counts to clients whenever they change, over the WebSocket `/live`.
 """
 _ABOUT_QUEUE = """\
-Publish to it through the default exchange and name the job in the property `type`. NestJS's envelope \
-`{"pattern": "share_created", "data": {…}}` is understood too; then the pattern names the job. At most 60 KiB.
+Publish to this queue through the default exchange, with the name of the job in the property `type`. The envelope of \
+NestJS, `{"pattern": "share_created", "data": {…}}`, is accepted too; its pattern is the name of the job. A message \
+may have 60 KiB at most.
 """
 _HEADERS = {
     "type": "object",
     "properties": {
         "traceparent": {
             "type": "string",
-            "description": "W3C Trace Context, where traces are on.",
+            "description": "W3C Trace Context, if traces are on.",
             "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
         },
         "tracestate": {"type": "string"},
@@ -63,7 +64,9 @@ _HEADERS = {
 
 
 def document(server: str) -> dict[str, Any]:
-    """The whole document; `server` is the address or path of this service."""
+    """The document; `server` is the address or the path of this service."""
+    payloads = [*FEED_JOBS.values(), ExternalShare, ExternalCountUpdate, *TYPES]
+    _, schemas = msgspec.json.schema_components(payloads, ref_template=REF)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -87,10 +90,13 @@ def document(server: str) -> dict[str, Any]:
         "components": {
             "messages": {
                 **{_camel(job): _feed_message(job) for job in FEED_JOBS},
-                **{f"external{_title(job)}": _inbound_message(job) for job in INBOUND},
+                **{
+                    f"external{_title(job)}": _message(job, kind.__name__, INBOUND_EXAMPLES[job])
+                    for job, kind in INBOUND.items()
+                },
                 **live_messages(),
             },
-            "schemas": _schemas(),
+            "schemas": {**as_json_schema(schemas), **SCHEMAS},
         },
     }
 
@@ -100,7 +106,9 @@ _SERVER = {
     "protocol": "amqp",
     "protocolVersion": "0.9.1",
     "description": "The RabbitMQ that BROKER_URL names.",
-    "variables": {"broker": {"default": "localhost:5672", "description": "Host and port; ask whoever runs it."}},
+    "variables": {
+        "broker": {"default": "localhost:5672", "description": "Host and port; ask the operator of the broker."}
+    },
 }
 
 
@@ -113,7 +121,7 @@ def _camel(job: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-# what is told
+# messages that are sent
 
 
 def _feed_channel(job: str) -> dict[str, Any]:
@@ -132,14 +140,14 @@ def _send_operation(job: str) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{_camel(job)}"},
-        "summary": f"Tell of a counted `{job}`.",
+        "summary": f"Publish a counted `{job}`.",
         "messages": [{"$ref": f"#/channels/{_camel(job)}/messages/{_camel(job)}"}],
         "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "timestamp": True, **_BINDING}},
     }
 
 
 def _feed_message(job: str) -> dict[str, Any]:
-    about = "Properties: `message_id` is the `jobId`, `timestamp` that of the job in whole seconds, `type` its name."
+    about = "Properties: `message_id` is the `jobId`, `timestamp` is the job's in whole seconds, `type` is its name."
     return {
         **_message(job, FEED_JOBS[job].__name__, FEED_EXAMPLES[job]),
         "description": about,
@@ -153,7 +161,7 @@ def _feed_message(job: str) -> dict[str, Any]:
     }
 
 
-# what is taken
+# messages that are received
 
 
 def _inbound_channel() -> dict[str, Any]:
@@ -173,17 +181,13 @@ def _receive_operation(job: str) -> dict[str, Any]:
     return {
         "action": "receive",
         "channel": {"$ref": "#/channels/in"},
-        "summary": f"Count a `{job}` of another service.",
+        "summary": f"Count a `{job}` from another service.",
         "messages": [{"$ref": f"#/channels/in/messages/external{_title(job)}"}],
         "bindings": {"amqp": {"ack": True, **_BINDING}},
     }
 
 
-def _inbound_message(job: str) -> dict[str, Any]:
-    return _message(job, INBOUND[job].__name__, INBOUND_EXAMPLES[job])
-
-
-# both
+# messages in both directions
 
 
 def _message(job: str, schema: str, example: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,9 +204,3 @@ def _message(job: str, schema: str, example: Mapping[str, Any]) -> dict[str, Any
 
 def _ref(kind: str, name: str) -> dict[str, str]:
     return {"$ref": f"#/components/{kind}/{name}"}
-
-
-def _schemas() -> dict[str, Any]:
-    kinds = [*FEED_JOBS.values(), ExternalShare, ExternalCountUpdate, *TYPES]
-    _, found = msgspec.json.schema_components(kinds, ref_template=REF)
-    return {**as_json_schema(found), **SCHEMAS}

@@ -1,4 +1,4 @@
-"""One example of each message, as the AsyncAPI document shows it."""
+"""One example of each message on the broker, for the AsyncAPI document."""
 
 from __future__ import annotations
 

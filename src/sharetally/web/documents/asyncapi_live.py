@@ -1,7 +1,7 @@
-"""The part of the AsyncAPI document that tells of the WebSocket `/live`: its server, channel and messages.
+"""The part of the AsyncAPI document about the WebSocket `/live`: its server, channel and messages.
 
-A message of a client may hold several of its fields at once. So there is one message for all that clients say, with
-an example for each field: every message is valid by one and only one, as the specification wants.
+A client's message may contain several fields at once. The document therefore has one message for everything that
+clients send, with an example for each field, because the specification wants each message to match exactly one.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ SCHEMAS: Mapping[str, Any] = {
     "Problem": PROBLEM,
     "LiveError": {
         "type": "object",
-        "description": "What could not be done, as HTTP would answer it. The connection stays, except after "
-        "`unauthenticated` and after too many messages.",
+        "description": "An error, as in an HTTP response. The connection stays open, except after `unauthenticated` "
+        "and after too many messages.",
         "required": ["error"],
         "properties": {"error": {"$ref": "#/components/schemas/Problem"}},
         "additionalProperties": False,
     },
 }
 _ABOUT = """\
-One WebSocket for up to 1,000 contents. A count is told as it stands when one begins to follow it, then whenever it \
-changes, always absolute, at most ten times a second; versions only rise. A credential comes in the headers of the \
-handshake or in the field `token`, and is needed where counts are not public, and for `activity`.
+One WebSocket for up to 1,000 content items. A client gets the current count when it starts to follow a content item, \
+and then every change, at most ten times a second. Counts are always absolute, and versions only rise. If counts are \
+not public, and for `activity`, a credential is needed, in the headers of the handshake or in the field `token`.
 """
 _CLIENT_MESSAGE = "liveSaid"
 _SERVER_MESSAGES = {
-    "liveCount": ("CountBody", "A content's count, as it stands at first, then as it moves."),
-    "liveActivity": ("ActivityBody", "After `subscribe` of `activity`: the last hour, then the minutes that changed."),
-    "liveError": ("LiveError", "What could not be done."),
+    "liveCount": ("CountBody", "The count of a content item: first the current one, then every change."),
+    "liveActivity": ("ActivityBody", "After `subscribe` to `activity`: the last hour, then the minutes that changed."),
+    "liveError": ("LiveError", "An error."),
 }
 
 
 def live_server(address: str) -> dict[str, Any]:
-    """Where the WebSocket is; `address` is this service's, or its path alone where PUBLIC_URL does not tell."""
+    """The server of the WebSocket; `address` is that of this service, or only its path if PUBLIC_URL is not set."""
     url = urlsplit(address)
     server: dict[str, Any] = {
         "host": url.netloc or "{host}",
@@ -52,12 +52,14 @@ def live_server(address: str) -> dict[str, Any]:
     if path := url.path.rstrip("/"):
         server["pathname"] = path
     if not url.netloc:
-        server["variables"] = {"host": {"default": "localhost:8000", "description": "PUBLIC_URL tells it, where set."}}
+        server["variables"] = {
+            "host": {"default": "localhost:8000", "description": "The host of PUBLIC_URL, if that is set."}
+        }
     return server
 
 
 def live_channel() -> dict[str, Any]:
-    """What goes both ways."""
+    """The channel, for messages in both directions."""
     return {
         "address": "/live",
         "title": "Live counts",
@@ -69,10 +71,10 @@ def live_channel() -> dict[str, Any]:
 
 
 def live_operations() -> dict[str, Any]:
-    """What the service takes and tells there."""
+    """The operations: what the service receives and what it sends."""
     return {
         "takeLiveSaid": _operation(
-            "receive", _CLIENT_MESSAGE, "Follow contents or the activity, follow no longer, say who."
+            "receive", _CLIENT_MESSAGE, "Follow content items or the activity, stop following them, or authenticate."
         ),
         **{
             f"tell{name[:1].upper()}{name[1:]}": _operation("send", name, about)
@@ -91,8 +93,8 @@ def _operation(action: str, message: str, summary: str) -> dict[str, Any]:
 
 
 def live_messages() -> dict[str, Any]:
-    """What clients say, and each kind that they hear."""
-    about = "`token`, `unsubscribe` and `subscribe`, in one message or several; obeyed in this order."
+    """The message of clients, and each kind of message that they receive."""
+    about = "`token`, `unsubscribe` and `subscribe`, in one message or several; processed in this order."
     server_messages = {
         name: _message(name, schema, about, {name: SERVER_MESSAGE_EXAMPLES[name]})
         for name, (schema, about) in _SERVER_MESSAGES.items()

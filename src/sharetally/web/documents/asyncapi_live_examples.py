@@ -1,4 +1,4 @@
-"""What goes over `/live`, as the AsyncAPI document shows it."""
+"""Examples of the messages on `/live`, for the AsyncAPI document."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ SERVER_MESSAGE_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             "type": "/problems/invalid-request",
             "title": "The request is malformed",
             "status": 400,
-            "detail": "subscribe: at most 1,000 contents for one client",
-            "invalid": [{"path": "subscribe", "reason": "at most 1,000 contents for one client"}],
+            "detail": "subscribe: at most 1,000 content items for one client",
+            "invalid": [{"path": "subscribe", "reason": "at most 1,000 content items for one client"}],
         }
     },
 }

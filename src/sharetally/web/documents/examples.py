@@ -1,6 +1,6 @@
-"""One example of every body and answer, as the OpenAPI document and its reading form show it.
+"""One example of every request and response body, for the OpenAPI document and the HTML reference.
 
-A test holds each against its type, and the documents' own examples are among them.
+A test checks each example against its type, and that the examples in the documentation are among them.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "status": "degraded",
             "checks": {
                 "database": {"status": "ok"},
-                "broker": {"status": "down", "detail": "not connected; events wait in the database"},
+                "broker": {"status": "down", "detail": "is not connected; events wait in the database"},
                 "cache": {"status": "ok"},
             },
         },

@@ -1,6 +1,6 @@
-"""The reading form of the OpenAPI document: one page, without a script, that needs nothing from elsewhere.
+"""The HTML reference of the API: one page that is made from the OpenAPI document, without scripts or other files.
 
-Made from the document alone, so it cannot say anything else. All text of the document is escaped.
+It is made from the document alone, so the two always agree. All text of the document is escaped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ Document = Mapping[str, Any]
 
 def reference(document: Document) -> str:
     """The body of the page."""
-    return f'{_contents(document)}<main class="reference">{_head(document)}{_groups(document)}{_types(document)}</main>'
+    groups = ""
+    for tag in document["tags"]:
+        name = escape(tag["name"])
+        operations = "".join(_operation(document, *each) for each in _operations(document, tag["name"]))
+        groups += f'<h2 id="{_anchor(name)}">{name}</h2><p class="lead">{prose(tag["description"])}</p>{operations}'
+    types = "".join(
+        f'<section id="{escape(name)}"><h3><code>{escape(name)}</code></h3>'
+        f"<p>{prose(schema.get('description', ''))}</p>{fields(schema)}</section>"
+        for name, schema in sorted(document["components"]["schemas"].items())
+    )
+    types = f'<h2 id="types">Types</h2>{types}'
+    return f'{_contents(document)}<main class="reference">{_head(document)}{groups}{types}</main>'
 
 
 def _operations(document: Document, tag: str) -> Iterator[tuple[str, str, Document]]:
@@ -29,20 +40,16 @@ def _operations(document: Document, tag: str) -> Iterator[tuple[str, str, Docume
 
 
 def _contents(document: Document) -> str:
-    groups = [_group_contents(document, tag["name"]) for tag in document["tags"]]
+    groups = []
+    for tag in document["tags"]:
+        items = []
+        for method, path, operation in _operations(document, tag["name"]):
+            breakable = escape(path).replace("/", "/<wbr>").replace("/<wbr>", "/", 1)
+            link = f'<a href="#{operation["operationId"]}">{_method(method)}<span>{breakable}</span></a>'
+            items.append(f"<li>{link}</li>")
+        heading = f'<h2><a href="#{_anchor(tag["name"])}">{escape(tag["name"])}</a></h2>'
+        groups.append(f"{heading}<ul>{''.join(items)}</ul>")
     return f'<nav aria-label="Contents"><a class="name" href="#top">Sharetally</a>{"".join(groups)}</nav>'
-
-
-def _group_contents(document: Document, tag: str) -> str:
-    items = [
-        f'<li><a href="#{operation["operationId"]}">{_method(method)}<span>{_breakable(path)}</span></a></li>'
-        for method, path, operation in _operations(document, tag)
-    ]
-    return f'<h2><a href="#{_anchor(tag)}">{escape(tag)}</a></h2><ul>{"".join(items)}</ul>'
-
-
-def _breakable(path: str) -> str:
-    return escape(path).replace("/", "/<wbr>").replace("/<wbr>", "/", 1)
 
 
 def _anchor(tag: str) -> str:
@@ -64,8 +71,8 @@ def _head(document: Document) -> str:
         f'<header id="top"><h1>{escape(info["title"])}</h1><p class="lead">{escape(info["summary"])}</p>'
         f'<p><small>Version {escape(info["version"])} · <a href="openapi.json">OpenAPI {document["openapi"]}</a> · '
         '<a href="asyncapi.json">AsyncAPI 3.0</a> · '
-        f"paths below <code>{escape(document['servers'][0]['url'])}</code></small></p>{about}"
-        f"<h3>Who asks</h3>{table(('Header', 'Holds'), schemes)}</header>"
+        f"paths are relative to <code>{escape(document['servers'][0]['url'])}</code></small></p>{about}"
+        f"<h3>Authentication</h3>{table(('Header', 'Contains'), schemes)}</header>"
     )
 
 
@@ -73,16 +80,6 @@ def _header_example(scheme: Document) -> str:
     if scheme["type"] == "http":
         return "Authorization: Bearer …"
     return f"Cookie: {scheme['name']}=…" if scheme["in"] == "cookie" else f"{scheme['name']}: …"
-
-
-def _groups(document: Document) -> str:
-    return "".join(_group(document, tag) for tag in document["tags"])
-
-
-def _group(document: Document, tag: Document) -> str:
-    name = escape(tag["name"])
-    operations = "".join(_operation(document, *each) for each in _operations(document, tag["name"]))
-    return f'<h2 id="{_anchor(name)}">{name}</h2><p class="lead">{prose(tag["description"])}</p>{operations}'
 
 
 def _operation(document: Document, method: str, path: str, operation: Document) -> str:
@@ -97,44 +94,32 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
 def _parameters(operation: Document) -> str:
     rows = []
     for each in operation["parameters"]:
-        name, what, about = row(
-            each["name"], each["schema"], required=each["required"], about=each.get("description", "")
-        )
-        rows.append((f"{name}<br><small>{each['in']}</small>", what, about))
-    return f"<h4>Parameters</h4>{table(('Name', 'Is', 'About'), rows)}" if rows else ""
+        description = each.get("description", "")
+        name, kind, about = row(each["name"], each["schema"], required=each["required"], about=description)
+        rows.append((f"{name}<br><small>{each['in']}</small>", kind, about))
+    return f"<h4>Parameters</h4>{table(('Name', 'Type', 'Description'), rows)}" if rows else ""
 
 
 def _body(document: Document, operation: Document) -> str:
     if "requestBody" not in operation:
         return ""
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    name = schema["$ref"].rsplit("/", 1)[1]
-    whole = document["components"]["schemas"][name]
-    return f"<h4>Body</h4><p>{prose(whole['description'])}</p>{fields(whole)}"
-
-
-def _is_success(status: str) -> bool:
-    return status < "400"
+    body = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return f"<h4>Body</h4><p>{prose(body['description'])}</p>{fields(body)}"
 
 
 def _responses(operation: Document) -> str:
-    rows = [
-        (status, _content(response), prose(response["description"]) + _headers(response))
-        for status, response in sorted(operation["responses"].items())
-        if _is_success(status) or "application/problem+json" not in response.get("content", {})
-    ]
-    return f"<h4>Answers</h4>{table(('Status', 'Body', 'About'), rows)}"
-
-
-def _content(response: Document) -> str:
-    return ", ".join(type_text(media["schema"]) for media in response.get("content", {}).values()) or "none"
-
-
-def _headers(response: Document) -> str:
-    named = [name for name in response["headers"] if name != "X-Request-Id"]
-    return (
-        "<br><small>with " + ", ".join(f"<code>{escape(name)}</code>" for name in named) + "</small>" if named else ""
-    )
+    rows = []
+    for status, response in sorted(operation["responses"].items()):
+        content = response.get("content", {})
+        if status >= "400" and "application/problem+json" in content:
+            continue  # `_problems` shows it
+        body = ", ".join(type_text(media["schema"]) for media in content.values()) or "none"
+        description = prose(response["description"])
+        if names := [f"<code>{escape(name)}</code>" for name in response["headers"] if name != "X-Request-Id"]:
+            description += f"<br><small>with {', '.join(names)}</small>"
+        rows.append((status, body, description))
+    return f"<h4>Responses</h4>{table(('Status', 'Body', 'Description'), rows)}"
 
 
 def _problems(operation: Document) -> str:
@@ -145,7 +130,7 @@ def _problems(operation: Document) -> str:
             rows.append(
                 (status, f'<a href="problems/{code}"><code>{code}</code></a>', prose(example["value"]["title"]))
             )
-    return f"<details><summary>Errors</summary>{table(('Status', 'Code', 'About'), rows)}</details>"
+    return f"<details><summary>Errors</summary>{table(('Status', 'Code', 'Description'), rows)}</details>"
 
 
 def _example(method: str, path: str, operation: Document) -> str:
@@ -153,9 +138,10 @@ def _example(method: str, path: str, operation: Document) -> str:
     for response in operation["responses"].values():
         for media in response.get("content", {}).values():
             if "example" in media:
-                example = escape(_formatted(media["example"]))
-                return f'<h4>For example</h4>{request}<pre tabindex="0">{example}</pre>'
-    return f"<h4>For example</h4>{request}"
+                example = media["example"]
+                text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
+                return f'<h4>Example</h4>{request}<pre tabindex="0">{escape(text)}</pre>'
+    return f"<h4>Example</h4>{request}"
 
 
 def _curl(method: str, path: str, operation: Document) -> str:
@@ -169,16 +155,3 @@ def _curl(method: str, path: str, operation: Document) -> str:
         body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"], ensure_ascii=False)
         lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
     return " \\\n  ".join(lines)
-
-
-def _formatted(example: object) -> str:
-    return example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
-
-
-def _types(document: Document) -> str:
-    shown = [
-        f'<section id="{escape(name)}"><h3><code>{escape(name)}</code></h3>'
-        f"<p>{prose(schema.get('description', ''))}</p>{fields(schema)}</section>"
-        for name, schema in sorted(document["components"]["schemas"].items())
-    ]
-    return f'<h2 id="types">Types</h2>{"".join(shown)}'

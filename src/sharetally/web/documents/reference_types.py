@@ -1,4 +1,4 @@
-"""Types of the OpenAPI document in words: what a field is, within which limits, and what it is for."""
+"""Shows the types of the OpenAPI document: what a field is, its limits, and its description."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _BOUNDS = (
 
 
 def prose(text: str) -> str:
-    """Text for people: what stands in backticks is code."""
+    """Text as HTML; text in backticks becomes code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def type_text(schema: Schema) -> str:
-    """What a value is."""
+    """The type of a value."""
     if "$ref" in schema:
         name = escape(name_of(schema))
         return f'<a href="#{name}">{name}</a>'
@@ -40,32 +40,32 @@ def type_text(schema: Schema) -> str:
 
 
 def name_of(schema: Schema) -> str:
-    """The name of the type that a reference is to."""
+    """The name of the type that a reference points to."""
     return str(schema["$ref"]).rsplit("/", 1)[1]
 
 
 def limits(schema: Schema) -> str:
-    """Within which limits a value is, and what it is if it is left out."""
+    """The limits of a value, and its default."""
     one = _non_null(schema)
     limit_texts = [found for bounds in _BOUNDS if (found := _bounds(one, *bounds))]
     if "pattern" in one:
-        limit_texts.append(_pattern(one["pattern"]))
+        pattern = one["pattern"]
+        if r"\u0000" not in pattern:
+            limit_texts.append(f"matches <code>{escape(pattern)}</code>")
+        else:  # a rule about control characters is easier to read in words
+            allowed = " except tabs and line breaks" if pattern == PROSE else ""
+            limit_texts.append(f"no control characters{allowed}")
     if "enum" in one.get("not", {}):
         limit_texts.append("not " + " or ".join(f"<code>{escape(each)}</code>" for each in one["not"]["enum"]))
     if schema.get("default") is not None:
-        limit_texts.append(f"else <code>{escape(_formatted(schema['default']))}</code>")
+        default = schema["default"]
+        shown = str(default).lower() if isinstance(default, bool) else str(default) or "''"
+        limit_texts.append(f"default <code>{escape(shown)}</code>")
     return "; ".join(limit_texts)
 
 
-def _pattern(pattern: str) -> str:
-    """Rules about control characters are told in words."""
-    if r"\u0000" not in pattern:
-        return f"matches <code>{escape(pattern)}</code>"
-    return "no control characters but tabs and line breaks" if pattern == PROSE else "no control characters"
-
-
 def _non_null(schema: Schema) -> Schema:
-    """Of what may be null, what it is when it is not."""
+    """The schema of a value that may be null, for when it is not null."""
     real = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     return real[0] if len(real) == 1 else schema
 
@@ -82,27 +82,23 @@ def _bounds(schema: Schema, low: str, high: str, single: str, several: str) -> s
     return f"{words} {unit}".rstrip()
 
 
-def _formatted(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value) or "''"
-
-
 def fields(schema: Schema) -> str:
     """The fields of an object, as a table."""
     required = set(schema.get("required", ()))
     rows = [row(name, each, required=name in required) for name, each in schema.get("properties", {}).items()]
-    return table(("Field", "Is", "About"), rows)
+    return table(("Field", "Type", "Description"), rows)
 
 
 def row(name: str, schema: Schema, *, required: bool, about: str = "") -> Sequence[str]:
-    """One field or parameter."""
-    must = "" if required else ' <small class="maybe">optional</small>'
+    """The row of a field or a parameter."""
+    optional = "" if required else ' <small class="maybe">optional</small>'
     text = about or str(schema.get("description") or _non_null(schema).get("description", ""))
     words = [part for part in (prose(text), f"<small>{limits(schema)}</small>" if limits(schema) else "") if part]
-    return f"<code>{escape(name)}</code>{must}", type_text(schema), "<br>".join(words)
+    return f"<code>{escape(name)}</code>{optional}", type_text(schema), "<br>".join(words)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that scrolls by itself where the window is narrow; the cells are HTML already."""
+    """A table that scrolls separately in a narrow window; the cells are HTML."""
     head = "".join(f"<th>{each}</th>" for each in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" for cells in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,1 +1,1 @@
-"""Counts as they move: over a WebSocket, and as a stream of events."""
+"""Live counts: sent to clients whenever they change, over a WebSocket or as Server-Sent Events."""

@@ -1,6 +1,7 @@
-"""Who a live client is: by the handshake's headers, or by the token that it sent since; looked at again and again.
+"""The credential of a live client, from the headers of its handshake or from a token that it sent later.
 
-What has ended ends here within ten seconds, as everywhere: a look is as old as what it is answered from.
+It is checked again every few seconds, so that an ended session or a revoked key closes the connection within ten
+seconds, as it does for HTTP requests.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from sharetally.domain.errors import Forbidden, Unauthenticated
 from sharetally.flow.live import Live
 from sharetally.web.auth.authenticator import Authenticator
 
-TOKEN_SECONDS = 10.0  # for the token, where nothing is public
-CHECK_SECONDS = 5.0  # between two looks whether a credential still holds
+TOKEN_SECONDS = 10.0  # for the client to send its token, if counts are not public
+CHECK_SECONDS = 5.0  # between two checks whether the credential is still valid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,7 @@ class LiveCounts:
 
 
 class LiveCredentials:
-    """Of one connection."""
+    """The credential of one connection."""
 
     def __init__(self, counts: LiveCounts, scope: Scope) -> None:
         self._authenticator = counts.authenticator
@@ -43,11 +44,11 @@ class LiveCredentials:
 
     @property
     def check_at(self) -> float | None:
-        """The loop's time of the next look; never for who needs no credential and has none."""
+        """The loop's time of the next check; None for a client that needs no credential and has none."""
         return None if self._public and self._caller is None else self._check_at
 
     async def check(self) -> None:
-        """Look whether they hold; whoever needs one and has none has ten seconds to send it."""
+        """Raise an error unless the credential is valid; a client that needs one has ten seconds to send it."""
         now = asyncio.get_running_loop().time()
         before, self._caller = self._caller, await self._authenticator.authenticate_if_present(self._scope)
         if self._caller is None and before is not None:
@@ -57,7 +58,7 @@ class LiveCredentials:
         self._check_at = now + (TOKEN_SECONDS if self._caller is None else CHECK_SECONDS)
 
     async def use_token(self, token: str) -> None:
-        """Be this one from now on."""
+        """Authenticate with this token from now on."""
         try:
             scope = {**self._scope, "headers": [(b"authorization", b"Bearer " + token.encode("ascii"))]}
         except UnicodeEncodeError:
@@ -67,10 +68,10 @@ class LiveCredentials:
         self._check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
 
     def require(self, scope: str | None = None) -> None:
-        """`Unauthenticated` or `Forbidden` unless counts, or what needs this scope, may be told."""
+        """`Unauthenticated` or `Forbidden` unless the client may follow counts, or whatever needs this scope."""
         if self._caller is None and (scope is not None or not self._public):
-            raise Unauthenticated('this needs a token: send {"token": "…"} first')
+            raise Unauthenticated('this needs a token; send {"token": "…"} first')
         if self._caller is not None and not self._public and is_visitor(self._caller.user_id):
-            raise Forbidden("visitors without an account share, and nothing else")
+            raise Forbidden("visitors without an account may share, but not follow counts")
         if scope is not None and self._caller is not None and not self._caller.may(scope):
             raise Forbidden(f"this needs the scope {scope}")

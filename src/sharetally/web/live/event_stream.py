@@ -1,8 +1,8 @@
-"""Server-Sent Events: one content's count, as it moves.
+"""Server-Sent Events: one content item's count, sent again whenever it changes.
 
-The first event is the count as it stands, unless the client comes back with just that version in `Last-Event-ID`.
-A comment every 20 seconds keeps proxies from closing what looks idle. When this process ends the stream ends, and
-the client comes back after the time that `retry` told it, each after another.
+The first event is the current count, unless the client already has this version, as its `Last-Event-ID` says. A comment
+every 20 seconds keeps proxies from closing a stream that looks idle. The stream ends when this process ends; the client
+then reconnects after the `retry` time, which is random, so that not all clients come back at once.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from sharetally.web.live.origins import check_origin
 from sharetally.web.parameters import ContentPath
 from sharetally.web.responses import StreamingResponse, WriteChunk
 
-HEARTBEAT_SECONDS = 20.0  # seconds
-RETRY_MILLISECONDS = (1000, 4000)  # milliseconds
-WRITE_TIMEOUT_SECONDS = 15.0  # seconds that one write may take
+HEARTBEAT_SECONDS = 20.0
+RETRY_MILLISECONDS = (1000, 4000)
+WRITE_TIMEOUT_SECONDS = 15.0  # for one write
 _HEADERS = (("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no"))
 
 
 async def stream_count(counts: LiveCounts, request: Request[ContentPath, NoQuery, NoBody]) -> StreamingResponse:
-    """Follow one content."""
+    """Follow the count of one content item."""
     check_origin(request.scope, allowed=counts.cors_origins, public_url=counts.public_url)
     content = request.path.content
     counts.live.check_room()
@@ -51,7 +51,7 @@ async def stream_count(counts: LiveCounts, request: Request[ContentPath, NoQuery
 
 
 class _Stream:
-    """One client."""
+    """The stream of one client."""
 
     def __init__(
         self,
@@ -71,28 +71,25 @@ class _Stream:
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
-        """Until the client leaves, falls too far behind, or is sent away."""
+        """Run until the client leaves, falls too far behind, or is disconnected."""
         follower = Follower(
             encode=live_encoding.to_event,
-            put=_never_direct,
+            put=lambda _: False,  # a stream can only be written by awaiting `send`
             send=self._send_update,
             on_too_slow=self._end,
             on_leave=self._end,
             send_timeout=WRITE_TIMEOUT_SECONDS,
         )
         await self._write(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311
-        with suppress(Unavailable):  # the last place was just taken, or this process ends: the client comes back
-            await self._follow(follower)
-
-    async def _follow(self, follower: Follower) -> None:
-        async with self._live.client(follower):
-            await self._live.follow(follower, self._wanted)
-            watching = [asyncio.create_task(each) for each in (self._watch_disconnect(), self._watch_credentials())]
-            try:
-                await self._send_heartbeats()
-            finally:
-                for each in watching:
-                    each.cancel()
+        with suppress(Unavailable):  # there is no room for another client, or this process ends: the client comes back
+            async with self._live.client(follower):
+                await self._live.follow(follower, self._wanted)
+                watchers = [asyncio.create_task(each) for each in (self._watch_disconnect(), self._watch_credentials())]
+                try:
+                    await self._send_heartbeats()
+                finally:
+                    for watcher in watchers:
+                        watcher.cancel()
 
     async def _send_heartbeats(self) -> None:
         while not self._ended.is_set():
@@ -110,7 +107,7 @@ class _Stream:
         self._end()
 
     async def _watch_credentials(self) -> None:
-        """As long as the credential holds, where counts need one; a database that is away says nothing against it."""
+        """End the stream when the credential is no longer valid; an unreachable database does not end it."""
         while self._credentials is not None:
             try:
                 await self._credentials.check()
@@ -129,8 +126,3 @@ class _Stream:
 
     def _end(self) -> None:
         self._ended.set()
-
-
-def _never_direct(_: bytes) -> bool:
-    """A stream is written by waiting."""
-    return False

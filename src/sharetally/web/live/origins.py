@@ -1,7 +1,7 @@
-"""Whose pages may follow live counts: our own, and those that CORS_ORIGINS names.
+"""Checks which pages may follow live counts: our own, and those of the origins in CORS_ORIGINS.
 
-A browser opens a WebSocket to anywhere and sends cookies along; only `Origin` tells whose page it was (RFC 6455,
-10.2). Who sends none is no browser.
+A browser opens a WebSocket to any site and sends cookies with it; only `Origin` says which page did it (RFC 6455,
+10.2). A client without this header is not a browser.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from sharetally.domain.errors import Forbidden
 
 
 def check_origin(scope: Scope, *, allowed: Collection[str], public_url: str | None) -> None:
-    """`Forbidden` for the page of a stranger."""
+    """`Forbidden` for a page of any other origin."""
     origins = _values(scope, b"origin")
     if not origins or "*" in allowed:
         return
-    if len(origins) > 1 or not (origins[0] in allowed or _own(scope, origins[0], public_url)):
+    if len(origins) > 1 or not (origins[0] in allowed or _is_own_origin(scope, origins[0], public_url)):
         raise Forbidden("this origin is not in CORS_ORIGINS")
 
 
-def _own(scope: Scope, origin: str, public_url: str | None) -> bool:
-    """The same host and port; of the scheme a proxy may have told us nothing."""
+def _is_own_origin(scope: Scope, origin: str, public_url: str | None) -> bool:
+    """Whether host and port are ours; the scheme is not compared, because a proxy may have changed it."""
     hosts = [host.lower() for host in _values(scope, b"host")]
     if public_url is not None:
         hosts.append(urlsplit(public_url).netloc.lower())
     try:
         return urlsplit(origin).netloc.lower() in hosts
-    except ValueError:  # no address at all
+    except ValueError:  # not a URL
         return False
 
 

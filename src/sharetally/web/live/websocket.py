@@ -1,8 +1,8 @@
-"""`/live`: one WebSocket, up to 1,000 contents, each told as it stands and then as it moves.
+"""`/live`: a WebSocket on which a client follows up to 1,000 content items: their counts now, and every change.
 
-What a client says is JSON: `token`, `unsubscribe`, `subscribe`, in any message, as often as it likes; see
-docs/reference/live.md. What cannot be done is answered by `{"error": problem}`, and the connection stays, unless
-nothing can come of it. Close codes: 1008 refused, 1009 too long, 1012 this process ends, 1013 too slow or too many.
+Clients send JSON with any of the fields `token`, `unsubscribe` and `subscribe`; see docs/reference/live.md. An error is
+answered with `{"error": problem}` and the connection stays open, unless the client is not allowed to use it. Close
+codes: 1008 not allowed, 1009 message too long, 1012 this process ends, 1013 client too slow, or too many clients.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Forbidden, InvalidRequest, SharetallyError, Unauthenticated, Unavailable
@@ -30,16 +30,16 @@ from sharetally.web.problems import problem
 from sharetally.web.responses import NOSNIFF, Response
 from sharetally.web.serving.websocket import EXTENSION
 
-WRITE_TIMEOUT_SECONDS = 15.0  # seconds that one write may take
-MAX_FOLLOWED = 1_000  # that one client follows, said in several messages
-MAX_MESSAGES = 120  # that a client may send
-WINDOW_SECONDS = 60.0  # in so many seconds
+WRITE_TIMEOUT_SECONDS = 15.0  # for one write
+MAX_FOLLOWED = 1_000  # content items for one client, in one or several messages
+MAX_MESSAGES = 120  # from one client
+WINDOW_SECONDS = 60.0  # within this time
 REFUSED, ENDING, TRY_LATER = 1008, 1012, 1013
 _decoder = msgspec.json.Decoder(LiveMessage)
 
 
 class DirectWriter(Protocol):
-    """What our own server offers beside ASGI (see `serving/socket.py`)."""
+    """What our own server offers in addition to ASGI; see `serving/websocket.py`."""
 
     def put(self, frame: bytes) -> bool: ...
 
@@ -64,7 +64,7 @@ async def serve_live(
 
 
 async def reject_handshake(scope: Scope, send: Send, response: Response) -> None:
-    """Answer the handshake with an error; where the server cannot, with its own 403."""
+    """Answer the handshake with an error; a server that does not support this answers 403 itself."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         return await send({"type": "websocket.close", "code": 1000})
     headers = [NOSNIFF, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers)]
@@ -99,7 +99,7 @@ class _Session:
         self._messages = 0
         self._follower = Follower(
             encode=live_encoding.to_frame,
-            put=_never_direct if direct is None else direct.put,
+            put=(lambda _: False) if direct is None else direct.put,  # other servers can only be written by awaiting
             send=self._send_update,
             on_too_slow=lambda: self._end(TRY_LATER),
             on_leave=lambda: self._end(ENDING),
@@ -107,12 +107,12 @@ class _Session:
         )
 
     async def run(self) -> None:
-        """Obey, until the client leaves or has to."""
+        """Process messages until the client leaves or is disconnected."""
         try:
             async with self._live.client(self._follower):
                 while (message_data := await self._receive_message()) is not None:
                     await self._process(message_data)
-        except Unavailable:  # the last place was just taken
+        except Unavailable:  # there is no room for another client
             self._end(TRY_LATER)
         except asyncio.CancelledError:
             if self._closing is None:
@@ -120,10 +120,10 @@ class _Session:
         if self._closing is not None:
             await self._closing
 
-    # what comes in
+    # messages from the client
 
     async def _receive_message(self) -> str | bytes | None:
-        """What the client says next; None when there is nothing more to hear."""
+        """The next message of the client; None if the connection has ended."""
         while True:
             try:
                 async with asyncio.timeout_at(self._credentials.check_at):
@@ -134,10 +134,11 @@ class _Session:
                 return None
             if message["type"] != "websocket.receive" or not await self._within_rate():
                 return None
-            return _payload(message)
+            text: str | None = message.get("text")
+            return text if text is not None else message.get("bytes") or b""
 
     async def _still_authorized(self) -> bool:
-        """Whether the credential still holds; a database that is away says nothing against it."""
+        """Whether the credential is still valid; an unreachable database does not invalidate it."""
         try:
             await self._credentials.check()
         except Unavailable:
@@ -157,39 +158,36 @@ class _Session:
 
     async def _process(self, message_data: str | bytes) -> None:
         try:
-            await self._apply(
-                decode_body(message_data if isinstance(message_data, bytes) else message_data.encode(), _decoder)
-            )
+            encoded = message_data if isinstance(message_data, bytes) else message_data.encode()
+            message = decode_body(encoded, _decoder)
+            if message.token is not UNSET:
+                await self._credentials.use_token(message.token)
+            if message.unsubscribe is not UNSET:
+                self._unsubscribe(message.unsubscribe)
+            if message.subscribe is not UNSET:
+                await self._subscribe(message.subscribe)
         except Unauthenticated as error:
             await self._refuse(error)
         except SharetallyError as error:
             await self._send_error(error)
 
-    async def _apply(self, message: LiveMessage) -> None:
-        if message.token is not UNSET:
-            await self._credentials.use_token(message.token)
-        if message.unsubscribe is not UNSET:
-            self._unsubscribe(message.unsubscribe)
-        if message.subscribe is not UNSET:
-            await self._subscribe(message.subscribe)
-
-    def _unsubscribe(self, what: list[FollowBody] | str) -> None:
-        if isinstance(what, str):
+    def _unsubscribe(self, target: list[FollowBody] | str) -> None:
+        if isinstance(target, str):
             self._follower.unsubscribe(self._live.activity.topic)
         else:
-            self._live.unfollow(self._follower, _followed_versions(what, "unsubscribe"))
+            self._live.unfollow(self._follower, _followed_versions(target, "unsubscribe"))
 
-    async def _subscribe(self, what: list[FollowBody] | str) -> None:
-        if isinstance(what, str):
+    async def _subscribe(self, target: list[FollowBody] | str) -> None:
+        if isinstance(target, str):
             self._credentials.require("analytics")
             return self._follower.subscribe(self._live.activity.topic)
         self._credentials.require()
-        wanted = _followed_versions(what, "subscribe")
+        wanted = _followed_versions(target, "subscribe")
         if self._live.followed_with(self._follower, wanted) > MAX_FOLLOWED:
-            raise InvalidRequest(("subscribe", f"at most {MAX_FOLLOWED:,} contents for one client"))
+            raise InvalidRequest(("subscribe", f"at most {MAX_FOLLOWED:,} content items for one client"))
         await self._live.follow(self._follower, wanted)
 
-    # what goes out
+    # messages to the client
 
     async def _send_update(self, update: Update) -> None:
         await self._send({"type": "websocket.send", "text": update.encoded(live_encoding.to_text)})
@@ -199,22 +197,22 @@ class _Session:
         with suppress(OSError):
             await self._send({"type": "websocket.send", "text": '{"error":' + response.body.decode() + "}"})
 
-    # the end
+    # closing
 
     async def _refuse(self, error: SharetallyError) -> bool:
-        """Say why, and close; False."""
+        """Send the error and close the connection; returns False."""
         await self._send_error(error)
         self._end(REFUSED)
         return False
 
     def _end(self, code: int) -> None:
         if self._direct is not None:
-            self._direct.end(code)  # and `receive` says that it is over
+            self._direct.end(code)  # `receive` then reports the disconnect
         elif self._closing is None:
             self._closing = asyncio.create_task(self._close(code))
 
     async def _close(self, code: int) -> None:
-        """Of servers that are not ours: who does not read is not closed but cut off, when this returns."""
+        """Close on another server than ours; a client that does not read is cut off after a second."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._send({"type": "websocket.close", "code": code})
@@ -222,18 +220,8 @@ class _Session:
             self._main_task.cancel()
 
 
-def _never_direct(_: bytes) -> bool:
-    """Of servers that are not ours: what they write has to be waited for."""
-    return False
-
-
-def _payload(message: Message) -> str | bytes:
-    text = message.get("text")
-    return text if text is not None else message.get("bytes") or b""
-
-
 def _followed_versions(named: Iterable[FollowBody], where: str) -> dict[ContentRef, int]:
-    """Content -> the version that is known there, or -1."""
+    """Content item -> the version that the client already knows, or -1."""
     return {
         validated_content(each.contentType, each.contentId, within=f"{where}[{index}]."): (
             -1 if each.version is None else each.version

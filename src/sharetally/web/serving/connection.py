@@ -1,9 +1,9 @@
-"""One HTTP connection, and how it ends without losing a request.
+"""One HTTP connection, and how it is closed without losing a request.
 
-A keep-alive connection is closed while its client may just be sending the next request. So before it ends it is
-looked at once more: what has arrived is read and answered. Then our half is closed and the other half heard out,
-so that a request that crosses our end on its way reads an end instead of a reset; it is not carried out. HTTP/1.1
-has no better: the rest is for the client to try again, with its Idempotency-Key.
+A client may be sending its next request at the moment when a keep-alive connection is closed. So the connection is
+checked once more: a request that has arrived is answered. Then our half is closed, and the other half is read for a
+moment, so that a request that is still on its way sees the end of the connection instead of a reset; it is not
+processed. HTTP/1.1 offers nothing better: the client can repeat the request with its Idempotency-Key.
 """
 
 from __future__ import annotations
@@ -18,47 +18,44 @@ LINGER_SECONDS = 1.0
 
 
 class HttpConnection(HttpToolsProtocol):
-    """uvicorn's, with a gentler end."""
+    """uvicorn's connection, closed more carefully."""
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for a while."""
+        """Close the connection after it was idle for a while."""
         self._close_if_idle()
 
     def drain(self) -> None:
-        """The server is ending: the request in hand is the last, if its answer can still say so."""
+        """The server shuts down: make the running request the last one, if its response can still say so."""
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
-        """The server has waited long enough for another request."""
+        """The server no longer waits for another request: close the connection, after the running request if any."""
         if self.cycle is None or self.cycle.response_complete:
             self._close_if_idle()
         else:
             self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand over to `socket.py`; what read the handshake is not needed any more, and holds on to us."""
+        """Hand over to `websocket.py`, and release the parser of the handshake, which refers to this object."""
         super().handle_websocket_upgrade()
         self.parser = None  # type: ignore[assignment]
 
     def _close_if_idle(self) -> None:
-        if self.transport.is_closing() or _has_unread_bytes(self.transport):
+        if self.transport.is_closing():
+            return
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        if poll.poll(0):  # bytes have arrived that the event loop has not read yet
             return
         self._unset_keepalive_if_required()
         self.connections.discard(self)
-        self.parser = None  # type: ignore[assignment]  # as uvicorn itself does: it holds on to us
+        self.parser = None  # type: ignore[assignment]  # as in uvicorn: the parser refers to this object
         HalfClosed(self.transport, self.connections)
 
 
-def _has_unread_bytes(transport: asyncio.Transport) -> bool:
-    """Whether something arrived that the loop has not come to yet."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
-
-
 class HalfClosed(asyncio.Protocol):
-    """The rest of a connection on which we have said our last: hears the other side out, for a second at most."""
+    """A connection whose sending half is closed: reads until the client closes it too, for a second at most."""
 
     def __init__(self, transport: asyncio.Transport, connections: set[Any]) -> None:
         self._connections = connections
@@ -68,11 +65,11 @@ class HalfClosed(asyncio.Protocol):
         self._end = asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.close)
 
     def shutdown(self) -> None:
-        """It is ending already."""
+        """Do nothing: the connection is being closed already."""
 
     drain = shutdown
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Both sides are done."""
+        """Both sides have closed the connection."""
         self._end.cancel()
         self._connections.discard(self)

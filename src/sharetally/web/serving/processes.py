@@ -1,7 +1,7 @@
-"""Several serving processes on one socket: what dies is started again, SIGHUP renews them one after the other.
+"""Runs several serving processes on one socket: restarts those that die, and renews all of them on SIGHUP.
 
-On SIGTERM this process lets go of the socket before its children do: whoever holds it last lets in who stands
-before it, and this one never takes anybody in. A supervisor that signals the children too does no harm.
+On SIGTERM this process closes the socket before its children do. The last process that holds the socket must accept the
+waiting connections, and this one never accepts any. A service manager may send the signal to the children as well.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from uvicorn.supervisors import multiprocess
 
 from sharetally.web.serving.server import Server
 
-START_SECONDS = 30.0  # for a new one to serve, on a busy machine
+START_SECONDS = 30.0  # for a new process to become ready on a busy machine
 log = structlog.get_logger("sharetally")
 
 
 class _Process(multiprocess.Process):
-    """A child."""
+    """One serving process."""
 
     @property
     def server(self) -> Server:
-        """Made in the child, when it is first asked for."""
+        """The server, which is created in the child when it is first used."""
         if not isinstance(self._server, Server):
             self._server = Server(self.config)
         return self._server
 
 
 class Supervisor(multiprocess.Multiprocess):
-    """uvicorn's supervisor, over our `Server`."""
+    """uvicorn's supervisor, with our `Server`."""
 
     def __init__(self, config: uvicorn.Config, sockets: Sequence[socket]) -> None:
         super().__init__(config, list(sockets))
@@ -48,20 +48,21 @@ class Supervisor(multiprocess.Multiprocess):
         self.signal_queue.append(number)
 
     def init_processes(self) -> None:
-        """Start as many as were asked for."""
+        """Start the configured number of processes."""
         self.processes += [each for each in [self._start_process() for _ in range(self.processes_num)] if each]
 
     def _start_process(self) -> _Process | None:
-        """One more, unless we were told to end: then there is no socket to give to it."""
+        """Start another process; None if a signal has already closed the socket that it needs."""
         process = _Process(self.config, self.sockets)
         with suppress(OSError, ValueError):
             process.start()
         return process if process.pid else None
 
     def keep_subprocess_alive(self) -> None:
-        """Start what died again; give up if one cannot even start."""
+        """Replace processes that died; give up if one could not start."""
+        timeout = self.config.timeout_worker_healthcheck
         for index, process in enumerate(self.processes):
-            if self.signal_queue or self.should_exit.is_set() or process.is_alive(self._patience):
+            if self.signal_queue or self.should_exit.is_set() or process.is_alive(timeout):
                 continue
             process.kill()
             process.join()
@@ -71,7 +72,7 @@ class Supervisor(multiprocess.Multiprocess):
             self.processes[index] = self._start_process() or process
 
     def restart_all(self) -> None:
-        """One after the other: the new one serves before the old one ends."""
+        """Replace the processes one after the other: each new one serves before the old one ends."""
         for index, old in enumerate(self.processes):
             new = self._start_process()
             if new is None:
@@ -84,11 +85,7 @@ class Supervisor(multiprocess.Multiprocess):
             old.join()
             self.processes[index] = new
 
-    @property
-    def _patience(self) -> float:
-        return self.config.timeout_worker_healthcheck
-
     def handle_ttin(self) -> None:
-        """One more."""
+        """Start another process."""
         self.processes_num += 1
         self.processes += [each for each in [self._start_process()] if each]

@@ -1,11 +1,11 @@
-"""The HTTP server, and how it ends without losing a request.
+"""The HTTP server, and how it shuts down without losing a request.
 
-    close the door -> let in who already stands before it -> last call: every answer says `Connection: close`,
-    live clients are sent away -> part from the idle -> wait for what is in hand -> the application's own end
+    send `Connection: close` with every response, and disconnect live clients -> close the listening socket, and accept
+    the connections that wait in it -> wait for more requests for two seconds -> close idle connections, and wait for
+    the running requests -> shut down the application
 
-Closing a listening socket resets what the kernel has accepted and we have not, requests and all; so the door is
-emptied first. Clients that are told to close open their next connection elsewhere; those that send nothing until
-the last call is over are idle.
+Closing a listening socket resets the connections that the kernel has accepted and we have not, with their requests, so
+these are accepted first. Clients that get `Connection: close` open their next connection to another process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
@@ -28,14 +29,14 @@ _CLOSE = (b"connection", b"close")
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, over `HttpConnection`; says when it listens."""
+    """uvicorn's server with `HttpConnection`; calls `on_listening` when it listens."""
 
     def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None] | None = None) -> None:
         super().__init__(config)
         self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell."""
+        """Listen, then call `on_listening`."""
         await super().startup(sockets)
         self._set_user_timeout()
         tune_garbage_collector()
@@ -43,17 +44,25 @@ class Server(uvicorn.Server):
             self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer everything that was sent to us, then end."""
-        self.server_state.default_headers.append(_CLOSE)  # in place: requests of this second hold this list
-        for connection in self._connections():
+        """Answer all requests that were sent to us, then shut down."""
+        self.server_state.default_headers.append(
+            _CLOSE
+        )  # changed in place, because running requests already refer to this list
+        for connection in cast(list[HttpConnection], list(self.server_state.connections)):
             connection.drain()
-        self._disconnect_live_clients()
+        # live clients are never idle, and only the application can ask them to reconnect elsewhere
+        disconnect = getattr(self.config.loaded_app, "disconnect_live_clients", None)
+        if disconnect is not None:
+            disconnect()
         await self._stop_listening(sockets or ())
-        await self._wait_for_drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110, there is no event for it
+                    await asyncio.sleep(0.02)
         await super().shutdown(sockets)
 
     def _set_user_timeout(self) -> None:
-        """The kernel cuts off who takes nothing for so long; connections have it from the socket they came by."""
+        """Let the kernel cut off clients that do not read; connections inherit this from the listening socket."""
         if not hasattr(socket, "TCP_USER_TIMEOUT"):
             return
         for each in [each for server in self.servers for each in server.sockets]:
@@ -61,42 +70,23 @@ class Server(uvicorn.Server):
                 if listener.family in (socket.AF_INET, socket.AF_INET6):
                     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
 
-    def _disconnect_live_clients(self) -> None:
-        """Those who only listen are not idle, and only it can tell them to come again elsewhere."""
-        disconnect = getattr(self.config.loaded_app, "disconnect_live_clients", None)
-        if disconnect is not None:
-            disconnect()
-
-    def _connections(self) -> list[HttpConnection]:
-        return cast(list[HttpConnection], list(self.server_state.connections))
-
     async def _stop_listening(self, sockets: Sequence[socket.socket]) -> None:
         listeners = [socket.socket(fileno=os.dup(each.fileno())) for server in self.servers for each in server.sockets]
         for server in self.servers:
             server.close()
         for each in sockets:
             each.close()
-        loop = asyncio.get_running_loop()
-        for accepted in [each for listener in listeners for each in _accept_waiting(listener)]:
-            with suppress(OSError):  # gone meanwhile
-                await loop.connect_accepted_socket(self._new_protocol, accepted)
-
-    def _new_protocol(self) -> asyncio.Protocol:
-        protocol_class: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = protocol_class(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        loop, protocol_class = asyncio.get_running_loop(), cast(Any, self.config.http_protocol_class)
+        new_protocol = partial(
+            protocol_class, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
-        return protocol
-
-    async def _wait_for_drain(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110, it tells nobody
-                    await asyncio.sleep(0.02)
+        for accepted in [each for listener in listeners for each in _accept_waiting(listener)]:
+            with suppress(OSError):  # the client has left in the meantime
+                await loop.connect_accepted_socket(new_protocol, accepted)
 
 
 def _accept_waiting(listener: socket.socket) -> list[socket.socket]:
-    """Everybody who stands before the door, which is closed behind them."""
+    """Accept all connections that wait in the socket, then close it."""
     accepted = []
     with listener, suppress(BlockingIOError):
         listener.setblocking(False)

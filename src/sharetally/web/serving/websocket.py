@@ -1,9 +1,9 @@
-"""One WebSocket connection on uvicorn's protocol, made cheap for ten thousand of them.
+"""One WebSocket connection, based on uvicorn's protocol, and cheap enough to have ten thousand of them.
 
-Two things are added. `put` writes a frame that was made once for everybody, without a task or a copy for each
-client. `end` closes though the client does not read: what does not answer is cut off. What uvicorn would get wrong of
-a client that does not read, or is on its way out, is put right. Compression is off: it would cost each client its own
-copy of each frame, and hundreds of kilobytes.
+It adds two methods. `put` writes a frame that was encoded once for all clients, without a task or a copy per client.
+`end` closes the connection even if the client does not read, and cuts it off if it does not answer. uvicorn's behaviour
+towards clients that do not read or are about to leave is corrected. Compression is off, because it would need a copy of
+each frame and hundreds of kilobytes per client.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 EXTENSION = "sharetally.socket"
-CLOSE_SECONDS = 5.0  # for the other side to say goodbye too
-SEND_BUFFER_BYTES = 64 * 1024  # in the kernel, for one client
-MAX_FRAGMENTS = 1_000  # of one message: empty ones do not count as length
+CLOSE_SECONDS = 5.0  # for the client to answer our close frame
+SEND_BUFFER_BYTES = 64 * 1024  # of the kernel, for one client
+MAX_FRAGMENTS = 1_000  # of one message; empty fragments are not limited by its length
 TOO_LONG = 1009
 
 
 class FrameWriter:
-    """Where frames leave for one client: small, for ten thousand are gone through in a row, and caches are too."""
+    """Writes frames to one client; kept small, so that a loop over ten thousand of them fits the processor's cache."""
 
     __slots__ = ("blocked", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self.blocked = False  # the client is behind, or on its way out
+        self.blocked = False  # the client does not read fast enough, or is leaving
 
     def put(self, frame: bytes) -> bool:
-        """Write a whole frame, unless the client is behind or leaving."""
+        """Write a complete frame; False, and nothing is written, if the client is too slow or leaving."""
         if self.blocked or self.transport.is_closing():
             return False
         self.transport.write(frame)
@@ -43,30 +43,30 @@ class FrameWriter:
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
-    """uvicorn's; the application finds it in the scope's extensions."""
+    """uvicorn's connection with `put` and `end`; the application finds it in the extensions of the scope."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over; what a client does not read must not pile up in the kernel."""
+        """Start the connection; limits what the kernel buffers for a client that does not read."""
         super().connection_made(transport)
         self.close_timeout = CLOSE_SECONDS
         self._writer = FrameWriter(cast(asyncio.Transport, transport))
         self.put = self._writer.put
-        self._pong = b""  # that could not be written yet
+        self._pong = b""  # a pong that could not be written yet
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def handle_connect(self, event: Request) -> None:
-        """The handshake; the application's task starts after this."""
+        """Process the handshake; the application's task starts afterwards."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
             cast("dict[str, object]", self.scope["extensions"])[EXTENSION] = self
 
     def pause_writing(self) -> None:
-        """The client is behind."""
+        """The client does not read fast enough."""
         super().pause_writing()
         self._writer.blocked = True
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """The client has caught up."""
         super().resume_writing()
         self._writer.blocked = self.close_sent
         if self._pong and not self.close_sent and not self.transport.is_closing():
@@ -74,15 +74,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._pong = b""
 
     def handle_ping(self) -> None:
-        """Answer; who is behind is answered later, and its last ping alone (RFC 6455, 5.5.3)."""
-        closing = self.conn.close_rcvd is not None and not self.close_sent  # and our goodbye stands behind
+        """Answer a ping; a slow client is answered later, and only its last ping (RFC 6455, 5.5.3)."""
+        closing = self.conn.close_rcvd is not None and not self.close_sent  # our close frame comes next
         if closing or not self._writer.blocked:
             super().handle_ping()
         elif responses := self.conn.data_to_send():
             self._pong = responses[-1]
 
     def handle_cont(self, event: Frame) -> None:
-        """Keep the piece; of a message in endless pieces no end is awaited."""
+        """Store a fragment; close the connection if a message has too many fragments."""
         if len(self.frames) < MAX_FRAGMENTS:
             super().handle_cont(event)
         elif not self.transport.is_closing():
@@ -90,16 +90,16 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Write, when the client takes it; an `OSError` once we said goodbye, as if it were gone."""
+        """Write when the client can take it; after our close frame raises an `OSError`, as if the client had left."""
         await self.writable.wait()
         if self.close_sent:
             raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
-            self.handshake_complete = True  # by a refusal; uvicorn would log an error of ours for each
+            self.handshake_complete = True  # rejected on purpose; uvicorn would log an error for each
 
     def shutdown(self) -> None:
-        """The server has waited long enough: who takes nothing, not even a goodbye, is cut off."""
+        """The server no longer waits: close, and cut off a client that does not even read the close frame."""
         if not self.handshake_complete:
             return super().shutdown()
         self.end(1012)
@@ -107,7 +107,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self._abort_later()
 
     def end(self, code: int) -> None:
-        """Close with this code, whether the client reads or not; repeating is fine."""
+        """Close with this code, whether the client reads or not; a repeated call does nothing."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         self.stop_keepalive()
@@ -124,4 +124,4 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def drain(self) -> None:
-        """The application sends its clients away itself."""
+        """Do nothing: the application disconnects its live clients itself."""
