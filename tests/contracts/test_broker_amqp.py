@@ -242,7 +242,7 @@ async def test_the_dead_queue_keeps_body_reason_and_queue(broker: AmqpBroker, ra
     async with broker.subscribe("count", prefetch=1) as subscription:
         (delivery,) = await take(subscription, 1)
         await subscription.reject(delivery, "x" * 100_000)
-    message = await first_message(raw, "sharetally.dead")
+    message = await first_message(raw, "sharetally.rejected")
     assert message.body == b"no job"
     assert message.header.properties.message_type == "share_created"
     headers = message.header.properties.headers or {}

@@ -164,7 +164,7 @@ class FaultHarness:
     # its description
 
     def predict(self, *, parked: int = 0, dead: int = 0) -> None:
-        """So many events will be parked, and messages in the dead queue, at the end."""
+        """So many events will be parked, and so many messages rejected, at the end."""
         self._predicted = {"parked": parked, "dead": dead}
 
     def allow(self, *outcomes: str) -> None:
@@ -231,7 +231,7 @@ class SystemRun:
         self.findings = await judge(self.promises, max_seconds=self.max_seconds)
         if self._system.topology.broker:
             self.depths = await depths(self._system.topology.broker, self.max_seconds)
-            self.dead = self.depths.pop("dead")
+            self.dead = self.depths.pop("rejected")
         async with self.watch.lock:
             await self.watch.verify()
 

@@ -1,4 +1,4 @@
-"""How many messages lie in the queues; the working ones must be empty in the end, the dead one holds what is dead."""
+"""How many messages lie in the queues; the working ones must be empty in the end, the one for rejected messages holds those."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 
 WORKING = ("count", "post", "in")
-DEAD = "dead"
+REJECTED = "rejected"
 
 
 async def depths(url: str, max_seconds: float) -> dict[str, int]:
@@ -17,7 +17,7 @@ async def depths(url: str, max_seconds: float) -> dict[str, int]:
     deadline = time.monotonic() + max_seconds
     async with await aio_pika.connect(url, timeout=10) as connection:
         while True:
-            found = {name: await _depth(connection, name) for name in (*WORKING, DEAD)}
+            found = {name: await _depth(connection, name) for name in (*WORKING, REJECTED)}
             if not any(found[name] for name in WORKING) or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(0.2)

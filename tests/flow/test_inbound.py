@@ -212,7 +212,7 @@ async def test_a_message_without_a_json_object_is_rejected(
     await send(channel, body)
     await send(channel, job("1"))
     await handled(harness, 2)
-    (rejected_message,) = await receive_messages(channel, "sharetally.dead", 1)
+    (rejected_message,) = await receive_messages(channel, "sharetally.rejected", 1)
     assert (rejected_message.body, rejected_message.header.properties.message_type) == (body, "share_created")
     assert (rejected_message.header.properties.headers or {})["x-reason"] == "not a JSON object"
     assert await harness.shares(ARTICLE) == 1
@@ -226,7 +226,7 @@ async def test_a_message_of_the_greatest_length_is_parked_and_a_longer_one_rejec
     await send(channel, longest)
     await send(channel, msgspec.json.encode({"x": "y" * 5_000_000}))
     await handled(harness, 2)
-    (rejected_message,) = await receive_messages(channel, "sharetally.dead", 1)
+    (rejected_message,) = await receive_messages(channel, "sharetally.rejected", 1)
     assert len(rejected_message.body) == 5_000_008
     (parked,) = await harness.db.events.parked(limit=10)
     assert parked.event.payload == f"share_created\n{longest.decode()}"

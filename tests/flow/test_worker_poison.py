@@ -105,7 +105,7 @@ async def test_a_message_without_a_job_is_rejected(
         body,
         "not a JSON array of jobs",
     )
-    assert worker_harness.tally.outcomes() == {"counted": 1, "buried": 1}
+    assert worker_harness.tally.outcomes() == {"counted": 1, "rejected": 1}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_rejected_messages_go_to_the_dead_queue(
 ) -> None:
     await rabbitmq.publish([Message(job=CREATED, body=b"not JSON")])
     async with run_workers(worker_harness.worker(rabbitmq)):
-        (rejected_message,) = await receive_messages(channel, "sharetally.dead", 1)
+        (rejected_message,) = await receive_messages(channel, "sharetally.rejected", 1)
     properties = rejected_message.header.properties
     assert (rejected_message.body, properties.message_type) == (b"not JSON", CREATED)
     assert properties.headers == {"x-reason": "not a JSON array of jobs", "x-queue": "sharetally.count"}

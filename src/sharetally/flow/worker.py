@@ -160,9 +160,9 @@ class Worker(Generic[T]):
 
     async def _reject(self, subscription: Subscription, delivery: Delivery, reason: str) -> None:
         await subscription.reject(delivery, reason)
-        self._meter.job(delivery.job, "buried", 0.0)
+        self._meter.job(delivery.job, "rejected", 0.0)
         log.error(
-            "buried",
+            "rejected",
             queue=self._consumer.queue.name,
             job=delivery.job,
             reason=reason,

@@ -21,7 +21,7 @@ from sharetally.ports import Queue
 
 JOB_EXCHANGE = "sharetally"
 FEED_EXCHANGE = "sharetally.events"
-REJECTED_QUEUE = "sharetally.dead"
+REJECTED_QUEUE = "sharetally.rejected"
 
 _STEP_TIMEOUT_SECONDS = 10.0  # for one declaration; a new quorum queue first has to elect a leader
 

@@ -1,7 +1,7 @@
 """Jobs from other services, taken from `sharetally.in`: each a line of the ledger and an event, once per `jobId`.
 
 A job that is none is parked with its reason and its text, and replayed from there when it was mended
-elsewhere; bytes that are no JSON object are buried.
+elsewhere; bytes that are no JSON object are rejected.
 """
 
 from __future__ import annotations
