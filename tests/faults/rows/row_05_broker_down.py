@@ -20,7 +20,7 @@ from tests.services.proxy import open_proxy
 
 OUTAGE_SECONDS = 60.0  # seconds
 SECOND_OUTAGE_SECONDS = 15.0
-QUEUES = ("count", "post", "in", "dead")
+QUEUES = ("count", "post", "in", "rejected")
 
 
 async def perform(harness: FaultHarness) -> None:
