@@ -181,10 +181,10 @@ def test_an_empty_database_is_told_from_a_strange_one(program: Program) -> None:
 def test_what_lives_in_one_process_is_not_shared(program: Program, role: str) -> None:
     command = [role, "--processes", "2"] if role == "serve" else [role]
     result = program.run(*command)
-    assert (result.code, error_line(result.err)[:40]) == (2, "DATABASE_URL: SQLite works with one proces")
+    assert (result.code, error_line(result.err).startswith("DATABASE_URL: SQLite works with one process")) == (2, True)
     program.settings["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:9/x"
     result = program.run(*command)
-    assert (result.code, error_line(result.err)[:45]) == (2, "BROKER_URL: memory: works with one process o")
+    assert (result.code, error_line(result.err).startswith("BROKER_URL: memory: works with one process")) == (2, True)
 
 
 # tokens

@@ -31,12 +31,14 @@ from sharetally.adapters.migrations.runner import print_sql
 from sharetally.domain.calendar import build_grid
 from sharetally.domain.content_details import ContentDetails
 from sharetally.domain.count import fold
+from sharetally.domain.delivery import Dead, Delivery, DeliveryState, Done, Retry, Unknown
 from sharetally.domain.errors import DataRejected, Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.domain.proof import CellProof, VerificationResult
 from sharetally.ports import (
     ApiKey,
     AuditFilter,
+    DueGate,
     GroupBy,
     IdempotencyKey,
     LinkFilter,
@@ -60,6 +62,7 @@ from tests.contracts.database_rows import (
     records_by_key,
     session,
 )
+from tests.contracts.delivery_rows import new as new_delivery
 
 pytestmark = pytest.mark.anyio
 
@@ -96,7 +99,20 @@ BROKEN: list[Row] = [
     {**OFF, "dimension": name, "value": value}
     for name, value in (("total", ""), ("channel", "x"), ("rollup", "x/link"))
 ]
+WORKER = UUID(int=1)
+TARGET = {
+    "kind": "hook", "target": "shop", "gate": "hook", "failing": 0, "next_due": CLOCK["now"], "blocked_until": None,
+    "in_flight": 0, "max_in_flight": 1, "waiting": 1, "sending": 0, "disabled_at": None,
+}  # fmt: skip
+DELIVERY = {
+    "id": bytes(16), "kind": "hook", "target": "shop", "key": "key", "message_id": bytes(16), "payload": "{}",
+    "state": "sending", "worker": WORKER.bytes, "attempts": 1, "due_at": CLOCK["now"], "created_at": CLOCK["now"],
+    "scheduled_at": CLOCK["now"], "attempt_stored_at": None, "last_error": None, "number": 1, "oldest": CLOCK["now"],
+}  # fmt: skip
 ANSWERS: dict[str, list[Row]] = {
+    "delivery_targets.waiting > ": [],  # or `reschedule` would find page after page
+    "FROM delivery_targets": [TARGET],
+    "FROM deliveries": [DELIVERY],
     "AS oldest": [BACKLOG],
     "AS now": [CLOCK],
     "count(*) AS n": [{"n": 0}],
@@ -322,6 +338,7 @@ async def every_method(db: SqlDatabase) -> None:
     await db.responses.purge(1.0, at_most=1)
     await insight(db)
     await signing_in(db)
+    await deliveries(db)
     await db.schema.revision()
     await db.committed([new_id()])
 
@@ -369,6 +386,41 @@ async def outbox(db: SqlDatabase, event: UUID) -> None:
     await db.events.discard(event, [adjustment()], audit_entry())
 
 
+async def deliveries(db: SqlDatabase) -> None:
+    worker, hour = WORKER, timedelta(hours=1)
+    delivery = Delivery(
+        id=UUID(int=0), kind="hook", target="shop", key="key", payload="{}", state=DeliveryState.SENDING,
+        due_at=AT, attempts=1, created_at=AT,
+    )  # fmt: skip
+    async with db.transaction() as tx:
+        await tx.deliveries.enqueue([new_delivery(), new_delivery(key="key")])
+        for outcome in (Done(), Retry(at=AT, reason="busy"), Dead(reason="gone"), Unknown(reason="no answer")):
+            await tx.deliveries.finish(delivery, worker, outcome)
+        await tx.deliveries.store_attempt(delivery, worker)
+        await tx.deliveries.discard(delivery.id, "no longer wanted")
+        await tx.deliveries.cancel("hook", "shop", "key")
+        await tx.deliveries.block("hook", "shop", AT)
+    await db.deliveries.due(["hook", "mail"], AT)
+    for failing in (True, False):
+        await db.deliveries.claim(worker, DueGate("hook", failing), ["hook", "mail"], AT, 10)
+    await db.deliveries.register(worker, "1.0")
+    await db.deliveries.heartbeat(worker)
+    await db.deliveries.heartbeats()
+    await db.deliveries.take_over(worker, 1)
+    await db.deliveries.leave(worker)
+    await db.deliveries.reschedule()
+    await db.deliveries.close_gate("hook", "the platform is paused", AT)
+    await db.deliveries.open_gate("hook")
+    await db.deliveries.enable("hook", "shop")
+    await db.deliveries.expire_disabled(10)
+    await db.deliveries.backlog()
+    await db.deliveries.stuck(limit=10, after=delivery.id)
+    await db.deliveries.stuck_by_id(delivery.id)
+    await db.deliveries.replay([delivery.id], over=hour)
+    await db.deliveries.purge(failures_older_than=hour, at_most=10)
+    await db.deliveries.trim("hook", "shop", keep=1, at_most=10)
+
+
 async def reading(db: SqlDatabase) -> None:
     await db.counts.stored([VIDEO, ARTICLE])
     await db.counts.exact([VIDEO, ARTICLE])
@@ -408,9 +460,11 @@ async def test_every_statement_is_valid_mysql() -> None:
     }
     assert {each.split()[1] for each in written if each.startswith("UPDATE")} == {
         "share_records", "share_links", "share_totals", "events", "api_keys", "last_verify", "console_sessions",
+        "deliveries", "delivery_workers",
     }  # fmt: skip
     assert {each.split()[2] for each in written if each.startswith("DELETE")} == {
         "events", "idempotency_keys", "queue_marks", "content_words", "console_codes", "console_sessions",
+        "deliveries", "delivery_gates", "delivery_log", "delivery_workers", "messages",
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How many messages lie in the queues; the working ones must be empty in the end, the one for rejected messages holds those."""
+"""How many messages lie in the queues: none in the working ones in the end, the rejected ones in their own."""
 
 from __future__ import annotations
 

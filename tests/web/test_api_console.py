@@ -77,7 +77,7 @@ async def test_a_stolen_link_is_worth_nothing_afterwards(api: Api) -> None:
     assert (await Browser(api).redeem(code)).status == 200
     thief = Browser(api)
     response = await thief.redeem(code)
-    assert "used before" in problem(response, 401, "unauthenticated")["detail"]
+    assert "already used" in problem(response, 401, "unauthenticated")["detail"]
     assert "set-cookie" not in response.headers
     assert code not in response.body.decode()
 
