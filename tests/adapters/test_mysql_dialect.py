@@ -113,6 +113,8 @@ ANSWERS: dict[str, list[Row]] = {
     "delivery_targets.waiting > ": [],  # or `reschedule` would find page after page
     "FROM delivery_targets": [TARGET],
     "FROM deliveries": [DELIVERY],
+    "FROM delivery_log": [DELIVERY],
+    "FROM messages": [{"id": UUID(int=2).bytes, "payload": "{}"}],
     "AS oldest": [BACKLOG],
     "AS now": [CLOCK],
     "count(*) AS n": [{"n": 0}],
