@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,10 @@ class RowRun:
         return Path(self.folder) / "outcome.json"
 
     def as_json(self) -> str:
-        """For the command line."""
-        return json.dumps(asdict(self))
+        """For the command line: without the broker's process, which only whoever started it can stop."""
+        broker = self.services.broker
+        services = replace(self.services, broker=replace(broker, process=None) if broker else None)
+        return json.dumps(asdict(replace(self, services=services)))
 
 
 def row_run_from_json(text: str) -> RowRun:
