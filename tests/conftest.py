@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.services import (
@@ -24,6 +25,10 @@ from tests.services import (
     open_services,
     open_virtual_hosts,
 )
+
+# An example may take as long as a busy machine makes it take: no test measures time.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 UNTESTED = pytest.StashKey[list[str]]()
 
