@@ -7,6 +7,9 @@ functions that run in an idle period in which every periodic task has its turn.
 
 * `single_use`: functions that are private and referenced once, as a share of all functions.
 * `journey_files`, `journey_lines`: the files that run between POST and count, and their lengths together.
+* `path_files`, `path_lines`: those of them that a reader has to open, because they pass control on to another file. The
+  rest are at the end of a call, and what they return can be guessed from the name (`ids`, `clock`); ADR 0025 says why
+  both are counted.
 * `frames`: our stack frames from the application's entry to the statement that writes the share. The commit runs
   in a task of its own, so the two stacks are added: request to `submit`, and commit loop to SQL.
 """
@@ -21,7 +24,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +52,8 @@ class Figures:
     single_use: float
     journey_files: tuple[str, ...]
     journey_lines: int
+    path_files: tuple[str, ...]
+    path_lines: int
     frames: int
 
 
@@ -56,14 +61,22 @@ def measure() -> Figures:
     """All figures of the source as it stands."""
     functions, single_use = count_functions()
     trace = trace_share()
-    files = sorted({Path(code.co_filename) for code in trace.codes})
+    journey = sorted({code.co_filename for code in trace.codes})
+    path = sorted({caller.co_filename for caller, called in trace.calls if {caller, called} <= trace.codes})
     return Figures(
         functions=functions,
         single_use=len(single_use) / functions,
-        journey_files=tuple(str(path.relative_to(SOURCE)) for path in files),
-        journey_lines=sum(len(path.read_text().splitlines()) for path in files),
+        journey_files=tuple(str(Path(name).relative_to(SOURCE)) for name in journey),
+        journey_lines=count_lines(journey),
+        path_files=tuple(str(Path(name).relative_to(SOURCE)) for name in path),
+        path_lines=count_lines(path),
         frames=trace.request_frames + trace.commit_frames,
     )
+
+
+def count_lines(files: Iterable[str]) -> int:
+    """The lines of these files together."""
+    return sum(len(Path(name).read_text().splitlines()) for name in files)
 
 
 def count_functions() -> tuple[int, list[str]]:
@@ -89,9 +102,10 @@ def _referred(node: ast.AST) -> Iterator[str]:
 
 @dataclass(slots=True)
 class Trace:
-    """What ran: functions of ours, and the deepest stacks of a request and of a commit."""
+    """What ran: functions of ours, their calls from file to file, and the deepest stacks of a request and a commit."""
 
     codes: set[CodeType] = field(default_factory=set)
+    calls: set[tuple[CodeType, CodeType]] = field(default_factory=set)
     request_frames: int = 0
     commit_frames: int = 0
     ended: bool = False
@@ -105,6 +119,8 @@ class Trace:
             return
         self.codes.add(frame.f_code)
         stack = list(_stack(frame))
+        if len(stack) > 1 and stack[0].co_filename != stack[1].co_filename:
+            self.calls.add((stack[1], stack[0]))
         names = [code.co_qualname for code in stack]
         if any(name.endswith("Committer.run") for name in names):
             if frame.f_code.co_filename.endswith("databases/sqlite.py"):
@@ -208,7 +224,8 @@ def main() -> None:
     lines = [
         f"functions {found.functions}, private and referenced once {found.single_use:.1%}",
         f"journey: {len(found.journey_files)} files, {found.journey_lines} lines; {found.frames} frames",
-        *found.journey_files,
+        f"of these to open (+): {len(found.path_files)} files, {found.path_lines} lines",
+        *[f"{'+' if name in found.path_files else ' '} {name}" for name in found.journey_files],
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 

@@ -38,7 +38,6 @@ class MemoryBroker(Broker):
         self._routes: dict[str, list[_MemoryQueue]] = {}
         self._rejected: deque[RejectedMessage] = deque(maxlen=_MAX_REJECTED)
         self._open = False
-        self._changed = _ChangeSignal()
 
     @property
     def volatile(self) -> bool:
@@ -68,7 +67,8 @@ class MemoryBroker(Broker):
     async def close(self) -> None:
         """Close; whoever waits for a delivery gets `BrokerUnavailable`. Repeating is fine."""
         self._open = False
-        self._changed.notify()
+        for memory_queue in self._queues.values():
+            memory_queue.notify()
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Queue all messages, or none: `BrokerUnavailable` if one has no queue or no room."""
@@ -83,7 +83,8 @@ class MemoryBroker(Broker):
         for message in messages:
             for memory_queue in self._routes[message.job]:
                 memory_queue.ready.append(_QueuedMessage(message=message))
-        self._changed.notify()
+        for memory_queue in additions:
+            memory_queue.notify()
 
     async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
         """No other service can listen: always `BrokerUnavailable`."""
@@ -102,7 +103,7 @@ class MemoryBroker(Broker):
         finally:
             memory_queue.consumers -= 1
             consumer.requeue()
-            self._changed.notify()
+            memory_queue.notify()
 
     async def state(self, queue: str) -> QueueState | None:
         """Depth and consumers; None for a queue that was never declared."""
@@ -111,16 +112,13 @@ class MemoryBroker(Broker):
 
     async def join(self) -> None:
         """Wait until every queue is empty and nothing is unacknowledged."""
-        await self._changed.wait_until(lambda: all(memory_queue.size == 0 for memory_queue in self._queues.values()))
+        while busy := [memory_queue for memory_queue in self._queues.values() if memory_queue.size > 0]:
+            await busy[0].wait_until(lambda: busy[0].size == 0)
 
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition that publishing, acknowledging or leaving may fulfil, or for the end."""
-        await self._changed.wait_until(lambda: condition() or not self._open)
+    async def wait_until(self, memory_queue: _MemoryQueue, condition: Callable[[], bool]) -> None:
+        """Wait for a condition that a change of this queue may fulfil; `BrokerUnavailable` once the broker closes."""
+        await memory_queue.wait_until(lambda: condition() or not self._open)
         self._check_open()
-
-    def notify(self) -> None:
-        """Let everybody who waits check their condition again."""
-        self._changed.notify()
 
     def add_rejected(self, rejected: RejectedMessage) -> None:
         """Keep it in `rejected`; the oldest makes room."""
@@ -144,7 +142,7 @@ class _Consumer(Subscription):
 
     async def next(self, at_most: int) -> list[Delivery]:
         """Wait for one delivery, then return it with all that is already here, `at_most`."""
-        await self._broker.wait_until(lambda: self._available(at_most) > 0)
+        await self._broker.wait_until(self._memory_queue, lambda: self._available(at_most) > 0)
         deliveries = []
         for _ in range(self._available(at_most)):
             queued = self._memory_queue.ready.popleft()
@@ -169,7 +167,7 @@ class _Consumer(Subscription):
         while self._unacked and self._unacked[0][0] <= last.tag:
             self._unacked.popleft()
             self._memory_queue.unacked -= 1
-        self._broker.notify()
+        self._memory_queue.notify()
 
     async def reject(self, delivery: Delivery, reason: str) -> None:
         """Copy a message that holds no job aside; it still has to be acknowledged."""
@@ -196,29 +194,27 @@ class _QueuedMessage:
 
 
 class _MemoryQueue:
-    """One queue. `MemoryBroker.publish` keeps `size` within the capacity."""
+    """One queue, and the signal that wakes whoever waits for a change of it.
+
+    `MemoryBroker.publish` keeps `size` within the capacity.
+    """
 
     def __init__(self) -> None:
         self.ready: deque[_QueuedMessage] = deque()
         self.unacked = 0
         self.consumers = 0
+        self._changed = asyncio.Event()
 
     @property
     def size(self) -> int:
         return len(self.ready) + self.unacked
 
-
-class _ChangeSignal:
-    """Wakes all who wait for a condition, each time something changed that could fulfil it."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
     def notify(self) -> None:
-        self._event.set()
+        """Let everybody who waits check their condition again."""
+        self._changed.set()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         # No await stands between the check and the wait, so no change can go unnoticed.
         while not condition():
-            self._event.clear()
-            await self._event.wait()
+            self._changed.clear()
+            await self._changed.wait()
