@@ -35,14 +35,16 @@ from sharetally.web.api.keys.handlers import ApiKeys
 from sharetally.web.api.operation.handlers import Operation
 from sharetally.web.api.tokens.handlers import TokenIssuers
 from sharetally.web.app import Application
-from sharetally.web.auth.authenticator import Authenticator
-from sharetally.web.auth.credentials import ApiKeyCache, CredentialAuthenticator
+from sharetally.web.auth.api_keys import ApiKeyCache
+from sharetally.web.auth.authenticator import Authenticator, CredentialAuthenticator
+from sharetally.web.auth.issuing import TokenIssuer, TokenSigner
 from sharetally.web.auth.jwks import JwksKeySource, jwks_over_http
 from sharetally.web.auth.oidc import ClientConfig, OidcProvider
 from sharetally.web.auth.quota import LocalQuota, Quota, UnlimitedQuota
 from sharetally.web.auth.sessions import Sessions
 from sharetally.web.auth.shared_quota import SharedQuota
-from sharetally.web.auth.tokens import KeySource, SharedSecret, TokenRules, TokenSigner, TokenVerifier
+from sharetally.web.auth.signatures import KeySource, SharedSecret
+from sharetally.web.auth.tokens import TokenRules, TokenVerifier
 from sharetally.web.auth.visitors import VisitorTokenIssuer
 from sharetally.web.count_responses import CountResponseCache
 from sharetally.web.endpoint import AnyEndpoint, Services
@@ -151,9 +153,7 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
     keys, verification = ApiKeyCache(db.keys), VerificationRunner(proof=db.proof, runs=db.verification_runs)
     core.start(keys.run(), "keys")
     core.start(verification.run(), "looking")
-    credentials = CredentialAuthenticator(
-        tokens=_verifier(core), keys=keys, signer=token_signer(settings, core.clock), clock=core.clock
-    )
+    credentials = CredentialAuthenticator(tokens=_verifier(core), keys=keys)
     sessions = Sessions(db.sessions, clock=core.clock, public_url=settings.public_url)
     authenticator = Authenticator(credentials=credentials, sessions=sessions)
     urls = UrlPolicy(public_url=settings.public_url, content_urls=settings.content_urls, link_hosts=settings.link_hosts)
@@ -192,7 +192,10 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
         ShareAnalytics(analytics=Analytics(store=db.analytics, clock=core.clock), urls=urls),
         ContentItems(store=db.content_items, urls=urls),
         AuditReader(store=db.audit, shares=db.shares, links=db.links, platforms=shareable, urls=urls, clock=core.clock),
-        TokenIssuers(credentials=credentials, visitors=_visitor_tokens(core)),
+        TokenIssuers(
+            users=TokenIssuer(signer=token_signer(settings, core.clock), clock=core.clock),
+            visitors=_visitor_tokens(core),
+        ),
         ConsoleSignIn(sessions=sessions, oidc_enabled=settings.oidc_issuer is not None, public_url=settings.public_url),
         DeadLetters(events=db.events, stuck=stuck, broker=core.broker, clock=core.clock),
         ApiKeys(store=db.keys, clock=core.clock),

@@ -30,7 +30,7 @@ from sharetally.flow.relay import Relay
 from sharetally.flow.verification import VerificationRunner
 from sharetally.ports import Broker, Channel, CountStore, ProofStore, VerificationRunStore
 from sharetally.settings import load
-from sharetally.web.auth.credentials import ApiKeyCache
+from sharetally.web.auth.api_keys import ApiKeyCache
 from sharetally.wiring import Core
 from tests.contracts.database_rows import open_empty_database
 from tests.flow.harness import QUEUES, TIMEOUT, VIDEO, RecordingMeter, run_in_background, run_workers, wait_until

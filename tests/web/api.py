@@ -26,7 +26,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.share import Evidence, ShareRecord, Status
 from sharetally.ports import Writes
 from sharetally.settings import Settings, load
-from sharetally.web.auth.credentials import new_key
+from sharetally.web.auth.api_keys import new_key
 from sharetally.wiring import Core, start_embedded_workers
 from sharetally.wiring_http import http_app
 from tests.contracts.database_rows import record, records_by_key, write_rows

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sharetally.domain.ids import new_id
-from sharetally.web.auth import credentials
+from sharetally.web.auth import api_keys
 from tests.web.api import Api, eventually, invalid_paths, problem
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ async def made(api: Api, name: str, *scopes: str) -> dict[str, Any]:
 
 
 async def test_a_key_lives(any_api: Api, video: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "KEY_TTL", 0.0)
+    monkeypatch.setattr(api_keys, "KEY_TTL", 0.0)
     key = await made(any_api, f"shop-{video}", "shares", "act-as")
     plain = key.pop("key")
     assert (key["scopes"], key["lastUsedAt"], key["revokedAt"]) == (["shares", "act-as"], None, None)

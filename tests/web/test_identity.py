@@ -15,9 +15,12 @@ import pytest
 from sharetally.domain.caller import Caller
 from sharetally.domain.errors import Conflict, Forbidden, InvalidRequest, Unauthenticated, Unavailable
 from sharetally.ports import ApiKey
-from sharetally.web.auth import credentials as module
-from sharetally.web.auth.credentials import ApiKeyCache, CredentialAuthenticator, has_credential, new_key
-from sharetally.web.auth.tokens import SharedSecret, TokenRules, TokenSigner, TokenVerifier
+from sharetally.web.auth import api_keys as module
+from sharetally.web.auth.api_keys import ApiKeyCache, new_key
+from sharetally.web.auth.authenticator import CredentialAuthenticator, has_credential
+from sharetally.web.auth.issuing import TokenIssuer, TokenSigner
+from sharetally.web.auth.signatures import SharedSecret
+from sharetally.web.auth.tokens import TokenRules, TokenVerifier
 from tests.web.manual_clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -74,9 +77,8 @@ class IdentityHarness:
         self.credentials = CredentialAuthenticator(
             tokens=self.verifier,
             keys=ApiKeyCache(self.store, now=self.clock.seconds),
-            signer=self.signer if signs else None,
-            clock=self.clock,
         )
+        self.issuer = TokenIssuer(signer=self.signer if signs else None, clock=self.clock)
 
     async def key(self, name: str = "shop", *scopes: str) -> str:
         """A new key's text; with `shares` alone if no scopes are named."""
@@ -263,8 +265,6 @@ async def test_a_flood_of_unknown_keys_does_not_push_out_a_known_one(
     harness.credentials = CredentialAuthenticator(
         tokens=harness.verifier,
         keys=ApiKeyCache(harness.store, now=harness.clock.seconds),
-        signer=None,
-        clock=harness.clock,
     )
     key = await harness.key()
     await harness.request(bearer(key))
@@ -321,12 +321,12 @@ def test_a_key_needs_a_name_and_scopes(name: str, scopes: set[str], path: str) -
 
 async def test_a_server_gets_tokens_for_its_users(harness: IdentityHarness) -> None:
     server = await harness.request(bearer(await harness.key("shop", "act-as", "shares", "audit")))
-    issued = harness.credentials.issue_token(server, user_id="alice")
+    issued = harness.issuer.issue(server, user_id="alice")
     assert issued.scopes == {"shares"}
     assert issued.expires_at == harness.clock.now() + timedelta(seconds=300)
     caller = await harness.request(bearer(issued.token))
     assert (caller.user_id, caller.actor, caller.scopes) == ("alice", "alice", frozenset({"shares"}))
-    wider = harness.credentials.issue_token(server, user_id="alice", scope="shares audit", ttl=86_400)
+    wider = harness.issuer.issue(server, user_id="alice", scope="shares audit", ttl=86_400)
     assert (await harness.request(bearer(wider.token))).scopes == {"shares", "audit"}
     harness.clock.advance(300 + 30)
     with pytest.raises(Unauthenticated, match="expired"):
@@ -338,21 +338,21 @@ async def test_keys_without_act_as_get_no_token(harness: IdentityHarness) -> Non
     token = harness.signer.sign(user_id="alice", scopes={"shares", "act-as"}, ttl=60)
     for caller in (key, await harness.request(bearer(token))):
         with pytest.raises(Forbidden):
-            harness.credentials.issue_token(caller, user_id="bob")
+            harness.issuer.issue(caller, user_id="bob")
 
 
 @pytest.mark.parametrize("scope", ["admin", "shares admin", "audit"])
 async def test_a_token_is_never_wider_than_its_key(harness: IdentityHarness, scope: str) -> None:
     server = await harness.request(bearer(await harness.key("shop", "act-as", "shares")))
     with pytest.raises(Forbidden):
-        harness.credentials.issue_token(server, user_id="alice", scope=scope)
+        harness.issuer.issue(server, user_id="alice", scope=scope)
 
 
 async def test_who_acts_as_users_lets_them_share_and_nothing_more(harness: IdentityHarness) -> None:
     server = await harness.request(bearer(await harness.key("shop", "act-as")))
-    assert harness.credentials.issue_token(server, user_id="alice").scopes == {"shares"}
+    assert harness.issuer.issue(server, user_id="alice").scopes == {"shares"}
     with pytest.raises(Forbidden):
-        harness.credentials.issue_token(server, user_id="alice", scope="audit")
+        harness.issuer.issue(server, user_id="alice", scope="audit")
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ async def test_a_malformed_token_request_is_reported(
 ) -> None:
     server = await harness.request(bearer(await harness.key("shop", "act-as", "shares")))
     with pytest.raises(InvalidRequest) as caught:
-        harness.credentials.issue_token(server, user_id=user, scope=scope, ttl=ttl)
+        harness.issuer.issue(server, user_id=user, scope=scope, ttl=ttl)
     assert caught.value.invalid[0][0] == path
 
 
@@ -381,4 +381,4 @@ async def test_without_a_secret_nothing_is_signed() -> None:
     harness = IdentityHarness(signs=False)
     server = await harness.request(bearer(await harness.key("shop", "act-as", "shares")))
     with pytest.raises(Conflict, match="JWT_SECRET"):
-        harness.credentials.issue_token(server, user_id="alice")
+        harness.issuer.issue(server, user_id="alice")

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sharetally.domain.content import ContentRef
 from sharetally.domain.count import Count
-from sharetally.web.auth import credentials
+from sharetally.web.auth import api_keys
 from sharetally.web.auth.sessions import SESSION_TTL
 from sharetally.web.live import credentials as live_credentials
 from sharetally.web.live import websocket as live_socket
@@ -277,7 +277,7 @@ async def test_who_sends_no_token_in_time_is_closed(make_api: MakeApi, monkeypat
 
 async def test_an_expired_credential_closes_the_connection(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_credentials, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(credentials, "KEY_TTL", 0.05)
+    monkeypatch.setattr(api_keys, "KEY_TTL", 0.05)
     async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port), connect_live(port) as client:
         await client.send(token=await api.key("till", "shares"), subscribe=[content_fields("video/abc")])
         await client.receive()

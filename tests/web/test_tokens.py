@@ -12,7 +12,9 @@ from joserfc.jwk import Key, RSAKey
 
 from sharetally.domain.errors import ConfigurationError, InvalidRequest, Unauthenticated
 from sharetally.web.auth import tokens
-from sharetally.web.auth.tokens import KeySource, SharedSecret, TokenRules, TokenSigner, TokenVerifier
+from sharetally.web.auth.issuing import TokenSigner
+from sharetally.web.auth.signatures import KeySource, SharedSecret
+from sharetally.web.auth.tokens import TokenRules, TokenVerifier
 from tests.web.forging import octets, pem, rsa_key, segments, with_key, with_secret
 from tests.web.manual_clock import ManualClock
 

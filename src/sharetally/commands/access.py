@@ -14,7 +14,7 @@ from sharetally.domain.content import id_fault
 from sharetally.domain.errors import ConfigurationError, InvalidRequest, NotFound
 from sharetally.flow.retry import retry_transaction
 from sharetally.settings import Settings
-from sharetally.web.auth.credentials import new_key
+from sharetally.web.auth.api_keys import new_key
 from sharetally.wiring_http import issue_token
 
 

@@ -26,7 +26,8 @@ from sharetally.ports import Clock
 from sharetally.ports.outbound import Outbound, OutboundResponse
 from sharetally.web.auth.fetch import FETCH_ERRORS, fetch_url, is_secure_url, require_secure_url
 from sharetally.web.auth.jwks import JwksKeySource, jwks_over_http
-from sharetally.web.auth.tokens import LEEWAY, SignatureVerifier
+from sharetally.web.auth.signatures import SignatureVerifier
+from sharetally.web.auth.tokens import LEEWAY
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 MAX_AGE = 600.0  # seconds after which the metadata is fetched again

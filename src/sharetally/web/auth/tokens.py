@@ -1,38 +1,24 @@
-"""JSON Web Tokens: which ones we accept, and how we sign our own; `credentials.py` uses this module.
+"""JSON Web Tokens (RFC 7519): which ones are accepted, and whom they name.
 
-Each accepted algorithm has exactly one source of keys, so a token can only choose among the configured ones: `none` has
-no source, and a public key is never used as a secret. A token is accepted if its signature is valid, it has an `exp`
-and the configured `iss` and `aud`, and it names a user. A verified token is cached by its hash for five minutes at
-most, and never beyond its `exp`.
+A token is accepted if its signature is valid, it has an `exp` and the configured `iss` and `aud`, and it names a user.
+A verified token is cached by its hash for five minutes at most, and never beyond its `exp`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
-from base64 import urlsafe_b64decode
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-import msgspec
-from joserfc import jws, jwt
-from joserfc.errors import (
-    ClaimError,
-    ExpiredTokenError,
-    JoseError,
-    MissingClaimError,
-    UnsupportedAlgorithmError,
-)
-from joserfc.jwa import JWSAlgModel
-from joserfc.jwk import Key, OctKey
+from joserfc import jwt
+from joserfc.errors import ClaimError, ExpiredTokenError, MissingClaimError
 
 from sharetally.domain.caller import VISITOR, Caller, is_visitor
 from sharetally.domain.content import id_fault
-from sharetally.domain.errors import ConfigurationError, InvalidRequest, Unauthenticated
+from sharetally.domain.errors import Unauthenticated
 from sharetally.domain.expiring import ExpiringCache
-from sharetally.domain.ids import new_id
 from sharetally.ports import Clock
+from sharetally.web.auth.signatures import KeySource, SharedSecret, SignatureVerifier
 
 MAX_TOKEN = 8192  # bytes
 LEEWAY = 30  # seconds by which clocks may differ
@@ -45,6 +31,12 @@ VISITOR_SCOPES = frozenset({"visits"})  # the only scopes of a visitor, whatever
 # OpenID Connect Core, 5.4 and 11: these select information about the user; they do not allow anything
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 _RESERVED_PREFIXES = ("key:", "erased:", VISITOR)
+_CLAIM_FAULTS = {
+    "iss": "the token comes from another issuer than the expected one",
+    "aud": "the token is for another audience",
+    "nbf": "the token is not valid yet",
+    "iat": "the token was issued in the future",
+}
 
 
 def user_fault(value: str) -> str | None:
@@ -62,82 +54,6 @@ class TokenRules:
     audience: str | None = None
     user_claim: str = "sub"
     scope_claim: str = "scope"
-
-
-class KeySource(Protocol):
-    """The source of the keys of one or several algorithms."""
-
-    async def key(self, *, algorithm: str, kid: str | None) -> Key:
-        """The key for this token; `Unauthenticated` if there is none, `Unavailable` if the keys cannot be fetched."""
-        ...
-
-
-class SharedSecret:
-    """The configured secret, the one key of its algorithm."""
-
-    def __init__(self, secret: str) -> None:
-        try:
-            self.octets = OctKey.import_key(secret.encode())
-        except ValueError:
-            raise ConfigurationError(
-                "JWT_SECRET: is a public key or a certificate, not a secret; use JWKS_URL for public keys"
-            ) from None
-
-    async def key(self, *, algorithm: str, kid: str | None) -> Key:
-        """The secret, whatever key id the token names."""
-        return self.octets
-
-
-class TokenSigner:
-    """Signs our own tokens, for a `TokenVerifier` with the same secret and rules."""
-
-    def __init__(self, *, secret: SharedSecret, algorithm: str, rules: TokenRules, clock: Clock) -> None:
-        self._secret = secret
-        self._algorithm = algorithm
-        self._rules = rules
-        self._clock = clock
-
-    def sign(self, *, user_id: str, scopes: Set[str], ttl: int) -> str:
-        """A token for this user, valid for `ttl` seconds; `InvalidRequest` for an invalid user id."""
-        if error := user_fault(user_id):
-            raise InvalidRequest(("userId", error))
-        return self._encode(user_id, scopes, ttl)
-
-    def sign_visitor(self, *, ttl: int) -> str:
-        """A token for a new visitor without an account, valid for `ttl` seconds."""
-        return self._encode(VISITOR + secrets.token_urlsafe(16), VISITOR_SCOPES, ttl)
-
-    def _encode(self, user_id: str, scopes: Set[str], ttl: int) -> str:
-        issued = int(self._clock.now().timestamp())
-        claims: dict[str, object] = {"iat": issued, "exp": issued + ttl, "jti": str(new_id())}
-        claims |= {"iss": self._rules.issuer} if self._rules.issuer else {}
-        claims |= {"aud": self._rules.audience} if self._rules.audience else {}
-        claims |= {self._rules.scope_claim: " ".join(sorted(scopes)), self._rules.user_claim: user_id}
-        return jwt.encode({"alg": self._algorithm}, claims, self._secret.octets, [self._algorithm])
-
-
-class SignatureVerifier:
-    """Verifies the signature of tokens; `sources` maps every accepted algorithm to its source of keys."""
-
-    def __init__(self, sources: Mapping[str, KeySource]) -> None:
-        self._sources = sources
-        self._registry = _AlgorithmRegistry(algorithms=sorted(sources), strict_check_header=False)
-
-    async def verify(self, token: str) -> tuple[dict[str, object], KeySource]:
-        """The claims of a token and the source of its key; audience and expiry are not checked here."""
-        header = _decode_header(token)
-        source = self._sources.get(header.alg)
-        if source is None:
-            raise Unauthenticated(f"the token's algorithm is not one of {', '.join(sorted(self._sources))}")
-        key = await source.key(algorithm=header.alg, kid=header.kid)
-        try:
-            signed = jws.deserialize_compact(token, key, registry=self._registry)
-        except (JoseError, ValueError):
-            raise Unauthenticated("the token's signature is not valid") from None
-        try:
-            return msgspec.json.decode(signed.payload, type=dict[str, object]), source
-        except (ValueError, RecursionError):
-            raise Unauthenticated("the token contains no claims") from None
 
 
 class TokenVerifier:
@@ -182,8 +98,15 @@ class TokenVerifier:
             options["aud"] = {"essential": True, "value": self._rules.audience}
         try:
             jwt.JWTClaimsRegistry(now=int(self._now()), leeway=LEEWAY, **options).validate(claims)
-        except (ClaimError, OverflowError) as error:
-            raise Unauthenticated(_claim_fault(error)) from None
+        except ExpiredTokenError:
+            raise Unauthenticated("the token has expired") from None
+        except MissingClaimError as error:
+            raise Unauthenticated(f"the token lacks the required claim '{error.claim}'") from None
+        except ClaimError as error:
+            fault = _CLAIM_FAULTS.get(error.claim, f"the token's claim '{error.claim}' is malformed")
+            raise Unauthenticated(fault) from None
+        except OverflowError:
+            raise Unauthenticated("a time in the token is out of range") from None
 
     def _caller(self, claims: dict[str, object], *, signed_here: bool) -> Caller:
         name = self._rules.user_claim
@@ -195,57 +118,6 @@ class TokenVerifier:
         if error := user_fault(user):
             raise Unauthenticated(f"the token names no user: its claim '{name}' {error}")
         return Caller(user_id=user, actor=user, scopes=_parse_scopes(claims.get(self._rules.scope_claim)))
-
-
-class _AlgorithmRegistry(jws.JWSRegistry):
-    """The configured algorithms and no others."""
-
-    max_header_length = 2048
-
-    def get_alg(self, name: str) -> JWSAlgModel:
-        """The algorithm, without the library's warning about EdDSA, which RFC 9864 renamed."""
-        if name not in (self.allowed or ()):
-            raise UnsupportedAlgorithmError(name)
-        return self.algorithms[name]
-
-
-class _Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The only part of a header that is used before the signature is checked: what selects the key."""
-
-    alg: str
-    kid: str | None = None
-    crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    b64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-def _decode_header(token: str) -> _Header:
-    segment = token.partition(".")[0]
-    try:
-        header = msgspec.json.decode(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)), type=_Header)
-    except (ValueError, RecursionError):
-        raise Unauthenticated("the credential is not a JSON Web Token") from None
-    if header.crit is not msgspec.UNSET or header.b64 is not msgspec.UNSET:
-        raise Unauthenticated("the token requires extensions that are not supported")
-    return header
-
-
-def _claim_fault(error: Exception) -> str:
-    match error:
-        case ExpiredTokenError():
-            return "the token has expired"
-        case MissingClaimError():
-            return f"the token lacks the required claim '{error.claim}'"
-        case ClaimError():
-            return _CLAIM_FAULTS.get(error.claim, f"the token's claim '{error.claim}' is malformed")
-    return "a time in the token is out of range"
-
-
-_CLAIM_FAULTS = {
-    "iss": "the token comes from another issuer than the expected one",
-    "aud": "the token is for another audience",
-    "nbf": "the token is not valid yet",
-    "iat": "the token was issued in the future",
-}
 
 
 def _parse_scopes(claim: object) -> frozenset[str]:

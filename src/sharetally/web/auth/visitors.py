@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sharetally.ports import Clock
+from sharetally.web.auth.issuing import TokenSigner
 from sharetally.web.auth.quota import Quota, QuotaState
-from sharetally.web.auth.tokens import TokenSigner
 from sharetally.web.network import address_block
 
 VISITOR_TTL = 180 * 86_400  # how long a visitor's token is valid, in seconds

@@ -12,7 +12,7 @@ from sharetally.domain.errors import InvalidRequest, NotFound
 from sharetally.flow.retry import retry_transaction
 from sharetally.ports import ApiKey, Clock, KeyStore
 from sharetally.web.api.keys.schemas import Key, KeyBody, Keys, NewKey
-from sharetally.web.auth.credentials import new_key
+from sharetally.web.auth.api_keys import new_key
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request
 from sharetally.web.parameters import IdPath, PageQuery, split_page, starting_after
 from sharetally.web.responses import Response, json_response, no_content

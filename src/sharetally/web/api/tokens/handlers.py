@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sharetally.domain.content import id_fault
 from sharetally.domain.errors import InvalidRequest, NotFound
 from sharetally.web.api.tokens.schemas import Token, TokenBody
-from sharetally.web.auth.credentials import CredentialAuthenticator
+from sharetally.web.auth.issuing import TokenIssuer
 from sharetally.web.auth.quota import rate_limit_fields
 from sharetally.web.auth.tokens import VISITOR_SCOPES
 from sharetally.web.auth.visitors import VisitorTokenIssuer
@@ -22,7 +22,7 @@ _NO_STORE = ("cache-control", "no-store")
 class TokenIssuers:
     """Issue tokens; `visitors` is None if shares of visitors are not recorded."""
 
-    credentials: CredentialAuthenticator
+    users: TokenIssuer
     visitors: VisitorTokenIssuer | None
 
 
@@ -31,7 +31,7 @@ async def token(issuers: TokenIssuers, request: Request[NoPath, NoQuery, TokenBo
     body = request.body
     if fault := id_fault(body.userId):
         raise InvalidRequest(("userId", fault))
-    issued = issuers.credentials.issue_token(request.caller, user_id=body.userId, scope=body.scope, ttl=body.ttl)
+    issued = issuers.users.issue(request.caller, user_id=body.userId, scope=body.scope, ttl=body.ttl)
     shown = Token(token=issued.token, scope=" ".join(sorted(issued.scopes)), expiresAt=issued.expires_at)
     return json_response(200, shown, _NO_STORE)
 
