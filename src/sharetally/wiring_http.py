@@ -52,7 +52,7 @@ from sharetally.web.live.credentials import LiveCounts
 from sharetally.web.network import ProxyHeadersMiddleware
 from sharetally.web.pages.documents import page_endpoints
 from sharetally.web.pages.sign_in import OidcPages, OidcSignIn, sign_in_endpoints
-from sharetally.web.routing import RouteNames
+from sharetally.web.route_names import RouteNames
 from sharetally.wiring import Core, allowed_platforms, device_platforms
 
 CORS_REQUEST_HEADERS = (

@@ -8,7 +8,6 @@ Pure ASGI; `wiring_http.py` wraps it in one layer for trusted proxies and one fo
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -31,17 +30,16 @@ from sharetally.web.auth.quota import HeaderFields, Quota, rate_limit_fields
 from sharetally.web.decoding import decode_body, decode_query, read_body
 from sharetally.web.endpoint import Access, AnyEndpoint, AnyQuery, NoBody, Request, Services
 from sharetally.web.live.credentials import LiveCounts
-from sharetally.web.live.websocket import reject_handshake, serve_live
+from sharetally.web.live.websocket import serve_live
 from sharetally.web.network import address_block, client_address
 from sharetally.web.problems import problem
-from sharetally.web.responses import NOSNIFF, Response, StreamingResponse
+from sharetally.web.responses import Response, StreamingResponse, send_response
 from sharetally.web.routing import Router, base_path, decode_segments, mounted_paths, raw_path
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 ROUTE_CACHE_SIZE = 4096  # paths whose endpoint is remembered: most requests are for paths that were requested before
 MAX_CACHED_PATH = 256
 LIVE_PATH = "/live"
-LAST_WRITE_SECONDS = 5.0
 # structlog adds a variable with this prefix to every log line; `bind_contextvars` would look the name up per request.
 _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}requestId")
 _NO_BODY = NoBody()
@@ -69,7 +67,7 @@ class Application:
         root_path: str,
         public_counts: bool,
     ) -> None:
-        self._live_counts = services[LiveCounts]
+        self._serve_live = partial(serve_live, services[LiveCounts])
         self._authenticator = authenticator
         self._quota = quota
         self._root_path = root_path
@@ -90,7 +88,10 @@ class Application:
         request_id = _request_id(headers)
         root_path = base_path(scope, self._root_path)
         if scope["type"] == "websocket":
-            return await self._websocket(scope, receive, send, root_path=root_path, request_id=request_id)
+            exists = LIVE_PATH in mounted_paths(raw_path(scope), scope.get("root_path", ""), self._root_path)
+            return await self._serve_live(
+                scope, receive, send, exists=exists, root_path=root_path, request_id=request_id
+            )
         started_at = time.perf_counter()
         reset_token = _REQUEST_ID.set(request_id)
         quota_fields: HeaderFields = ()
@@ -102,7 +103,11 @@ class Application:
                 endpoint, path = find(scope["method"], encoded_path, scope.get("root_path", ""))
                 caller = await self._authorize(endpoint, scope)
                 if endpoint.writes and caller is not None:
-                    quota_fields = await self._spend_quota(caller, scope)
+                    key = caller.user_id
+                    if is_visitor(key):  # by address, because new visitors cost nothing
+                        key = f"address:{address_block(client_address(scope))}"
+                    if (state := await self._quota.spend(key)) is not None:
+                        quota_fields = rate_limit_fields(state)
                 handle, decoder = self._bound[endpoint]
                 raw_body = (
                     await read_body(receive, endpoint.max_body, headers.get("content-length")) if decoder else b""
@@ -130,26 +135,21 @@ class Application:
                     log.warning("failed", reason=error.detail, kind=type(error).__name__)
                 response = problem(error, root_path=root_path, request_id=request_id)
             own_fields = (*quota_fields, ("x-request-id", request_id))
-            await _send(scope, receive, send, response._replace(headers=(*response.headers, *own_fields)))
-            if self._logs_requests():
-                _log_request(scope, response, time.perf_counter() - started_at)
+            complete = response._replace(headers=(*response.headers, *own_fields))
+            await send_response(complete, receive, send, is_head=scope["method"] == "HEAD")
+            if self._log is None:
+                self._log = log.bind()  # with the level that is configured when the first request comes
+            if self._log.is_enabled_for(logging.INFO):
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=response.status,
+                    milliseconds=round((time.perf_counter() - started_at) * 1000, 2),
+                    client=client_address(scope),
+                )
         finally:
             _REQUEST_ID.reset(reset_token)
-
-    def _logs_requests(self) -> bool:
-        """Whether requests are logged; the level is that of the first request."""
-        if self._log is None:
-            self._log = log.bind()
-        return self._log.is_enabled_for(logging.INFO)
-
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send, *, root_path: str, request_id: str) -> None:
-        """Serve the one path that speaks WebSocket."""
-        paths = mounted_paths(raw_path(scope), scope.get("root_path", ""), self._root_path)
-        if LIVE_PATH in paths:
-            return await serve_live(self._live_counts, scope, receive, send, root_path=root_path, request_id=request_id)
-        await receive()
-        missing = problem(NotFound("no such path"), root_path=root_path, request_id=request_id)
-        await reject_handshake(scope, send, missing)
 
     def _find(self, method: str, encoded_path: bytes | str, mount_path: str) -> tuple[AnyEndpoint, msgspec.Struct]:
         *other_paths, last_path = mounted_paths(encoded_path, mount_path, self._root_path)
@@ -173,12 +173,6 @@ class Application:
             raise Forbidden("visitors without an account share, and nothing else")
         return caller
 
-    async def _spend_quota(self, caller: Caller, scope: Scope) -> HeaderFields:
-        """Spend one write. A visitor spends the quota of their address, because new visitors cost nothing."""
-        address = f"address:{address_block(client_address(scope))}" if is_visitor(caller.user_id) else None
-        state = await self._quota.spend(address or caller.user_id)
-        return () if state is None else rate_limit_fields(state)
-
 
 def _headers(scope: Scope) -> dict[str, str]:
     """The headers by name; one that was sent several times is a list (RFC 9110, 5.3)."""
@@ -198,35 +192,3 @@ def _request_id(headers: Mapping[str, str]) -> str:
     if sent is not None and REQUEST_ID_PATTERN.fullmatch(sent):
         return sent
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
-
-
-async def _send(scope: Scope, receive: Receive, send: Send, response: Response | StreamingResponse) -> None:
-    """Send the response; to HEAD without its body. A streaming client that does not read the end is cut off."""
-    headers = [*((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers), NOSNIFF]
-    is_head = scope["method"] == "HEAD"
-    if isinstance(response, Response):
-        if response.status not in (204, 304):
-            headers.append((b"content-length", str(len(response.body)).encode()))
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        return await send({"type": "http.response.body", "body": b"" if is_head else response.body})
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-
-    async def write(part: bytes) -> None:
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-
-    if not is_head:
-        await response.write(receive, write)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LAST_WRITE_SECONDS):
-            await send({"type": "http.response.body", "body": b""})
-
-
-def _log_request(scope: Scope, response: Response | StreamingResponse, seconds: float) -> None:
-    log.info(
-        "request",
-        method=scope["method"],
-        path=scope["path"],
-        status=response.status,
-        milliseconds=round(seconds * 1000, 2),
-        client=client_address(scope),
-    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
-from starlette.types import Receive
+from starlette.types import Receive, Send
 
 JSON = ("content-type", "application/json")
 NOSNIFF = (b"x-content-type-options", b"nosniff")  # on every answer: what it is called is what it is
+LAST_WRITE_SECONDS = 5.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,3 +49,23 @@ class StreamingResponse(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     write: Callable[[Receive, WriteChunk], Awaitable[None]]
+
+
+async def send_response(response: Response | StreamingResponse, receive: Receive, send: Send, *, is_head: bool) -> None:
+    """Send the response; to HEAD without its body. A streaming client that does not read the end is cut off."""
+    headers = [*((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers), NOSNIFF]
+    if isinstance(response, Response):
+        if response.status not in (204, 304):
+            headers.append((b"content-length", str(len(response.body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        return await send({"type": "http.response.body", "body": b"" if is_head else response.body})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+
+    async def write(part: bytes) -> None:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    if not is_head:
+        await response.write(receive, write)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WRITE_SECONDS):
+            await send({"type": "http.response.body", "body": b""})

@@ -17,7 +17,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from sharetally.domain.content import text_fault
-from sharetally.domain.errors import InvalidRequest, MethodNotAllowed, NotFound, Rejected
+from sharetally.domain.errors import InvalidRequest, MethodNotAllowed, NotFound
 from sharetally.web.endpoint import AnyEndpoint
 
 
@@ -34,21 +34,18 @@ class Router:
     def __init__(self, endpoints: Iterable[AnyEndpoint]) -> None:
         self._root = _Node()
         for endpoint in endpoints:
-            self._add(endpoint)
-
-    def _add(self, endpoint: AnyEndpoint) -> None:
-        node, names = self._root, list[str]()
-        for segment in endpoint.path.split("/")[1:]:
-            if segment.startswith("{"):
-                names.append(segment.strip("{}"))
-                node.parameter = node.parameter or _Node()
-                node = node.parameter
-            else:
-                node = node.fixed.setdefault(segment, _Node())
-        assert tuple(names) == endpoint.path_type.__struct_encode_fields__, f"{endpoint.path} has other parameters"
-        node.methods[endpoint.method] = endpoint
-        if endpoint.head:
-            node.methods["HEAD"] = endpoint
+            node, names = self._root, list[str]()
+            for segment in endpoint.path.split("/")[1:]:
+                if segment.startswith("{"):
+                    names.append(segment.strip("{}"))
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.fixed.setdefault(segment, _Node())
+            assert tuple(names) == endpoint.path_type.__struct_encode_fields__, f"{endpoint.path} has other parameters"
+            node.methods[endpoint.method] = endpoint
+            if endpoint.head:
+                node.methods["HEAD"] = endpoint
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[AnyEndpoint, Struct]:
         """The endpoint and the parameters of its path; `NotFound` or `MethodNotAllowed`."""
@@ -67,29 +64,6 @@ class Router:
         if endpoint is None:
             raise MethodNotAllowed(sorted(node.methods))
         return endpoint, endpoint.path_type(*values)
-
-
-class RouteNames:
-    """Names a request by the path of its endpoint, for traces."""
-
-    def __init__(self, endpoints: Sequence[AnyEndpoint], *, root_path: str) -> None:
-        self._router = Router(endpoints)
-        self._root_path = root_path
-
-    def __call__(self, scope: Scope) -> str | None:
-        """As in `/videos/{videoId}/share`; None for a path that leads nowhere."""
-        matches = (
-            self._endpoint_path(scope["method"], path)
-            for path in mounted_paths(raw_path(scope), scope.get("root_path", ""), self._root_path)
-        )
-        return next((path for path in matches if path is not None), None)
-
-    def _endpoint_path(self, method: str, path: str) -> str | None:
-        try:
-            endpoint, _ = self._router.find(method, decode_segments(path))
-        except Rejected:
-            return None
-        return endpoint.path
 
 
 def base_path(scope: Scope, root_path: str) -> str:

@@ -17,7 +17,7 @@ from msgspec import UNSET
 from starlette.types import Receive, Scope, Send
 
 from sharetally.domain.content import ContentRef
-from sharetally.domain.errors import Forbidden, InvalidRequest, SharetallyError, Unauthenticated, Unavailable
+from sharetally.domain.errors import Forbidden, InvalidRequest, NotFound, SharetallyError, Unauthenticated, Unavailable
 from sharetally.flow.live import Live
 from sharetally.flow.subscriptions import Follower, Update
 from sharetally.web.decoding import decode_body
@@ -27,7 +27,7 @@ from sharetally.web.live.origins import check_origin
 from sharetally.web.live.schemas import FollowBody, LiveMessage
 from sharetally.web.parameters import validated_content
 from sharetally.web.problems import problem
-from sharetally.web.responses import NOSNIFF, Response
+from sharetally.web.responses import NOSNIFF
 from sharetally.web.serving.websocket import EXTENSION
 
 WRITE_TIMEOUT_SECONDS = 15.0  # for one write
@@ -47,29 +47,27 @@ class DirectWriter(Protocol):
 
 
 async def serve_live(
-    counts: LiveCounts, scope: Scope, receive: Receive, send: Send, *, root_path: str, request_id: str
+    counts: LiveCounts, scope: Scope, receive: Receive, send: Send, *, exists: bool, root_path: str, request_id: str
 ) -> None:
-    """Serve one client, from the handshake to the end."""
+    """Serve one client, from the handshake to the end; `exists` is false for any path but the one of live counts."""
     await receive()
     credentials = LiveCredentials(counts, scope)
     try:
+        if not exists:
+            raise NotFound("no such path")
         check_origin(scope, allowed=counts.cors_origins, public_url=counts.public_url)
         counts.live.check_room()
         await credentials.check()
     except SharetallyError as error:
-        return await reject_handshake(scope, send, problem(error, root_path=root_path, request_id=request_id))
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            return await send({"type": "websocket.close", "code": 1000})  # a server without them answers 403 itself
+        refusal = problem(error, root_path=root_path, request_id=request_id)
+        headers = [NOSNIFF, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers)]
+        await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+        return await send({"type": "websocket.http.response.body", "body": refusal.body})
     await send({"type": "websocket.accept"})
     direct: DirectWriter | None = scope.get("extensions", {}).get(EXTENSION)
     await _Session(counts.live, receive, send, credentials, direct, root_path=root_path, request_id=request_id).run()
-
-
-async def reject_handshake(scope: Scope, send: Send, response: Response) -> None:
-    """Answer the handshake with an error; a server that does not support this answers 403 itself."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        return await send({"type": "websocket.close", "code": 1000})
-    headers = [NOSNIFF, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers)]
-    await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": response.body})
 
 
 class _Session:

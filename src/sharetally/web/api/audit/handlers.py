@@ -26,7 +26,8 @@ from sharetally.web.api.links.handlers import link_body
 from sharetally.web.decoding import to_utc
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request
 from sharetally.web.fields import ErrorBody
-from sharetally.web.parameters import parse_path_id, split_page, starting_after
+from sharetally.web.paging import split_page, starting_after
+from sharetally.web.parameters import parse_path_id
 from sharetally.web.responses import Response, json_response
 
 MAX_HISTORY = 1_000  # lines of one record that are shown

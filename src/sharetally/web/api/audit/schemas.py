@@ -23,7 +23,7 @@ from sharetally.web.fields import (
     UtcDateTime,
     Uuid,
 )
-from sharetally.web.parameters import PageSize, StartingAfter
+from sharetally.web.paging import PageSize, StartingAfter
 
 
 class RecordPath(RequestModel, frozen=True, kw_only=False, rename="camel"):

@@ -24,7 +24,8 @@ from sharetally.web.api.dead_letters.schemas import (
     ReplayBody,
 )
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request
-from sharetally.web.parameters import IdPath, PageQuery, starting_after
+from sharetally.web.paging import PageQuery, starting_after
+from sharetally.web.parameters import IdPath
 from sharetally.web.responses import Response, json_response
 
 _NO_STORE = ("cache-control", "no-store")

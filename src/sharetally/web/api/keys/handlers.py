@@ -14,7 +14,8 @@ from sharetally.ports import ApiKey, Clock, KeyStore
 from sharetally.web.api.keys.schemas import Key, KeyBody, Keys, NewKey
 from sharetally.web.auth.api_keys import new_key
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request
-from sharetally.web.parameters import IdPath, PageQuery, split_page, starting_after
+from sharetally.web.paging import PageQuery, split_page, starting_after
+from sharetally.web.parameters import IdPath
 from sharetally.web.responses import Response, json_response, no_content
 
 _NO_STORE = ("cache-control", "no-store")

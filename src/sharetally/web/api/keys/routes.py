@@ -14,7 +14,8 @@ from sharetally.web.endpoint import (
     NoQuery,
     Request,
 )
-from sharetally.web.parameters import IdPath, PageQuery
+from sharetally.web.paging import PageQuery
+from sharetally.web.parameters import IdPath
 
 ENDPOINTS: tuple[AnyEndpoint, ...] = (
     Endpoint(

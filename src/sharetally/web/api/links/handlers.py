@@ -16,7 +16,8 @@ from sharetally.web.api.links.schemas import CodePath, Link, LinkBody, LinkPatch
 from sharetally.web.api.links.schemas import Links as LinksBody
 from sharetally.web.decoding import to_utc
 from sharetally.web.endpoint import AnyQuery, NoBody, NoPath, NoQuery, Request, response_to
-from sharetally.web.parameters import split_page, starting_after, validated_content
+from sharetally.web.paging import split_page, starting_after
+from sharetally.web.parameters import validated_content
 from sharetally.web.responses import Response, json_response, no_content
 
 

@@ -22,7 +22,8 @@ from sharetally.web.fields import (
     UtcDateTime,
     Uuid,
 )
-from sharetally.web.parameters import PageQuery, parse_path_id
+from sharetally.web.paging import PageQuery
+from sharetally.web.parameters import parse_path_id
 
 
 class LinkPath(RequestModel, frozen=True, kw_only=False):
