@@ -84,7 +84,10 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = _headers(scope)
+        headers: dict[str, str] = {}
+        for raw, value in scope["headers"]:
+            name, text = raw.decode("latin-1"), value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text  # a list (RFC 9110, 5.3)
         request_id = _request_id(headers)
         root_path = base_path(scope, self._root_path)
         if scope["type"] == "websocket":
@@ -172,15 +175,6 @@ class Application:
         elif endpoint.access is not Access.VISITORS_TOO and is_visitor(caller.user_id):
             raise Forbidden("visitors without an account share, and nothing else")
         return caller
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    """The headers by name; one that was sent several times is a list (RFC 9110, 5.3)."""
-    combined: dict[str, str] = {}
-    for raw, value in scope["headers"]:
-        name, text = raw.decode("latin-1"), value.decode("latin-1")
-        combined[name] = f"{combined[name]}, {text}" if name in combined else text
-    return combined
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

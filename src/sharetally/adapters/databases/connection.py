@@ -194,18 +194,13 @@ class Connection:
             yield
             await self.driver.execute(f"RELEASE SAVEPOINT {name}")  # fails where an error before it was swallowed
         except Exception:
-            await self._rollback_to(name)
+            try:
+                await self.driver.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            except (DataRejected, Unavailable) as error:
+                # A deadlock ends the whole transaction in InnoDB, savepoints included, and what follows would be
+                # committed statement by statement. A cancelled statement of asyncmy ends the connection as well.
+                raise TransientConflict("the transaction ended inside its savepoint") from error
             raise
-
-    async def _rollback_to(self, name: str) -> None:
-        """A deadlock ends a whole transaction in InnoDB, savepoints and all; what follows would commit by itself.
-
-        A statement of asyncmy's that is cancelled ends the connection, and the transaction with it.
-        """
-        try:
-            await self.driver.execute(f"ROLLBACK TO SAVEPOINT {name}")
-        except (DataRejected, Unavailable) as error:
-            raise TransientConflict("the transaction ended inside its savepoint") from error
 
 
 @asynccontextmanager

@@ -176,25 +176,23 @@ class MysqlEngine(Engine):
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""
         try:
+            # MariaDB and MySQL name the settings of a session differently, so ask which of the two this is.
+            connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS), **self._arguments)
+            mariadb = "mariadb" in str(connection.get_server_info()).lower()
+            connection.close()
+            command = _SESSION_COMMAND.format(**(_MARIADB if mariadb else _MYSQL))
+            session_command = command.format(idle=IDLE_TIMEOUT_SECONDS)
             self._pool = await asyncmy.create_pool(
                 minsize=1,
                 maxsize=POOL_SIZE,
                 autocommit=True,
                 connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS),
-                init_command=await self._session_command(),
+                init_command=session_command,
                 **self._arguments,
             )
         except _DRIVER_ERRORS as error:
             reason = _CONNECT_ERRORS.get(error.args[0] if error.args else 0, type(error).__name__)
             raise Unavailable(f"MySQL does not let us in: {reason}") from error
-
-    async def _session_command(self) -> str:
-        """What every connection begins with, in the words of the server that is there."""
-        connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS), **self._arguments)
-        mariadb = "mariadb" in str(connection.get_server_info()).lower()
-        connection.close()
-        command = _SESSION_COMMAND.format(**(_MARIADB if mariadb else _MYSQL))
-        return command.format(idle=IDLE_TIMEOUT_SECONDS)
 
     async def close(self) -> None:
         """Close every connection, within five seconds."""

@@ -89,7 +89,9 @@ class Statements:
         compiled = statement.compile(dialect=self._dialect)
         assert isinstance(compiled, SQLCompiler)
         results = _result_converters_of(getattr(statement, "selected_columns", ()), self._dialect)
-        binds = _bind_converters_of(compiled, self._dialect)
+        found = {name: bind.type.bind_processor(self._dialect) for bind, name in compiled.bind_names.items()}
+        # Values of an IN list have names of their own, which SQLAlchemy reports when it expands the list.
+        binds = {name: converter for name, converter in found.items() if converter is not None}
         return _CompiledStatement(statement=statement, compiled=compiled, binds=binds, results=results)
 
     def bind_rows(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> list[tuple[object, ...]]:
@@ -127,12 +129,6 @@ def _convert_values(row: Sequence[object], converters: Sequence[tuple[int, Conve
     for index, converter in converters:
         values[index] = converter(values[index])
     return tuple(values)
-
-
-def _bind_converters_of(compiled: Any, dialect: sa.Dialect) -> dict[str, Converter]:
-    """By name; the values of an IN list have names of their own, which SQLAlchemy tells when it expands them."""
-    found = {name: bind.type.bind_processor(dialect) for bind, name in compiled.bind_names.items()}
-    return {name: converter for name, converter in found.items() if converter is not None}
 
 
 def _result_converters_of(columns: Iterable[Any], dialect: sa.Dialect) -> Mapping[str, Converter]:

@@ -77,26 +77,23 @@ class CredentialAuthenticator:
         if credential is None:
             raise Unauthenticated("send a token or an API key as 'Authorization: Bearer …'")
         if credential.startswith(KEY_PREFIX):
-            return await self._authenticate_key(credential, user)
+            key = await self._keys.find(credential)
+            actor = f"key:{key.name}"
+            if user is None:
+                return Caller(user_id=actor, actor=actor, scopes=key.scopes)
+            if "act-as" not in key.scopes:
+                raise Forbidden("X-User-Id needs an API key with the scope act-as; this key does not have it")
+            if not user:
+                raise Unauthenticated("X-User-Id is empty")
+            if fault := user_fault(user):
+                raise InvalidRequest(("X-User-Id", fault))
+            return Caller(user_id=user, actor=actor, scopes=key.scopes | DEFAULT_SCOPES)
         caller = await self._verifier.verify(credential)
         if user is not None:
             raise Forbidden(
                 "X-User-Id may only be sent with an API key that has the scope act-as; a token names its user"
             )
         return caller
-
-    async def _authenticate_key(self, plain: str, user: str | None) -> Caller:
-        key = await self._keys.find(plain)
-        actor = f"key:{key.name}"
-        if user is None:
-            return Caller(user_id=actor, actor=actor, scopes=key.scopes)
-        if "act-as" not in key.scopes:
-            raise Forbidden("X-User-Id needs an API key with the scope act-as; this key does not have it")
-        if not user:
-            raise Unauthenticated("X-User-Id is empty")
-        if fault := user_fault(user):
-            raise InvalidRequest(("X-User-Id", fault))
-        return Caller(user_id=user, actor=actor, scopes=key.scopes | DEFAULT_SCOPES)
 
 
 def has_credential(headers: Headers) -> bool:

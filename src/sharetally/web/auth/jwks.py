@@ -70,24 +70,20 @@ class JwksKeySource:
             if self._tried_at >= requested_at or self._now() - self._tried_at < min_interval:
                 return
             try:
-                self._keys = _parse_key_set(await self._fetch())
+                document = await self._fetch()
+                try:
+                    members = msgspec.json.decode(document, type=_KeySet).keys[:MAX_KEYS]
+                except RecursionError:
+                    raise ValueError("nested too deeply") from None
+                keys = tuple(key for key in map(_import_key, members) if key is not None)
+                if not keys:
+                    raise ValueError("no usable key")
+                self._keys = keys
                 self._fetched_at = self._now()
             except FETCH_ERRORS:
                 return  # the cached keys remain in use
             finally:
                 self._tried_at = self._now()
-
-
-def _parse_key_set(document: bytes) -> tuple[Key, ...]:
-    """The usable keys of a JWK set; `ValueError` if it is malformed or contains none."""
-    try:
-        members = msgspec.json.decode(document, type=_KeySet).keys[:MAX_KEYS]
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    keys = tuple(key for key in map(_import_key, members) if key is not None)
-    if not keys:
-        raise ValueError("no usable key")
-    return keys
 
 
 def _import_key(member: dict[str, object]) -> Key | None:

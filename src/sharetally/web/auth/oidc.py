@@ -124,7 +124,24 @@ class OidcProvider:
         """The claims of whoever signed in; without `required_claim` in the ID token, userinfo is fetched too."""
         metadata, signatures = await self._metadata_and_verifier()
         tokens = await self._exchange_code(metadata, code, attempt)
-        claims = await self._verify_id_token(signatures, tokens.id_token, attempt)
+        # the checks that OpenID Connect Core 1.0, 3.1.3.7, requires of an ID token
+        options: dict[str, jwt.ClaimsOption] = {
+            "iss": {"essential": True, "value": self.client.issuer},
+            "aud": {"essential": True, "value": self.client.client_id},
+            "nonce": {"essential": True, "value": attempt.nonce},
+            **{name: {"essential": True} for name in ("sub", "exp", "iat")},
+        }
+        try:
+            claims, _ = await signatures.verify(tokens.id_token)
+            now = int(self._clock.now().timestamp())
+            jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY, **options).validate(claims)
+        except (JoseError, OverflowError, TypeError, ValueError) as error:
+            raise Unauthenticated(
+                f"the ID token is invalid: {type(error).__name__} {getattr(error, 'claim', '')}"
+            ) from None
+        several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        if claims.get("azp", self.client.client_id) != self.client.client_id or (several and "azp" not in claims):
+            raise Unauthenticated("the ID token is meant for another client")
         if required_claim in claims or metadata.userinfo_endpoint is None or tokens.access_token is None:
             return claims
         headers = {"Authorization": f"Bearer {tokens.access_token}"}
@@ -196,29 +213,6 @@ class OidcProvider:
             form["client_id"] = client.client_id
             form |= {"client_secret": client.secret} if client.secret is not None else {}
         return _decode(await self._request(metadata.token_endpoint, form=form, headers=headers), _Tokens)
-
-    async def _verify_id_token(
-        self, signatures: SignatureVerifier, token: str, attempt: SignInAttempt
-    ) -> Mapping[str, object]:
-        """Check an ID token as OpenID Connect Core 1.0, 3.1.3.7 requires, and return its claims."""
-        options: dict[str, jwt.ClaimsOption] = {
-            "iss": {"essential": True, "value": self.client.issuer},
-            "aud": {"essential": True, "value": self.client.client_id},
-            "nonce": {"essential": True, "value": attempt.nonce},
-            **{name: {"essential": True} for name in ("sub", "exp", "iat")},
-        }
-        try:
-            claims, _ = await signatures.verify(token)
-            now = int(self._clock.now().timestamp())
-            jwt.JWTClaimsRegistry(now=now, leeway=LEEWAY, **options).validate(claims)
-        except (JoseError, OverflowError, TypeError, ValueError) as error:
-            raise Unauthenticated(
-                f"the ID token is invalid: {type(error).__name__} {getattr(error, 'claim', '')}"
-            ) from None
-        several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
-        if claims.get("azp", self.client.client_id) != self.client.client_id or (several and "azp" not in claims):
-            raise Unauthenticated("the ID token is meant for another client")
-        return claims
 
     async def _request(
         self, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None

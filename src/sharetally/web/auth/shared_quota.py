@@ -43,17 +43,6 @@ class SharedQuota:
 
     async def spend(self, key: str) -> QuotaState:
         """Count one write of this user, or raise `RateLimited`."""
-        lease = self._lease(key)
-        if not self._has_writes(lease):
-            async with lease.lock:
-                if not self._has_writes(lease) and not await self._renew(key, lease):
-                    return await self._fallback.spend(key)
-        lease.left -= 1
-        reset = max(1, math.ceil(lease.ends - self._now()))
-        remaining = lease.left + lease.unleased
-        return QuotaState(limit=self._limit, remaining=remaining, reset=reset, window=self._window)
-
-    def _lease(self, key: str) -> _Lease:
         lease = self._leases_by_key.get(key)
         if lease is None:
             for _ in range(min(2, len(self._leases_by_key))):
@@ -62,7 +51,14 @@ class SharedQuota:
                     self._leases_by_key.popitem(last=False)
             lease = self._leases_by_key[key] = _Lease()
         self._leases_by_key.move_to_end(key)
-        return lease
+        if not self._has_writes(lease):
+            async with lease.lock:
+                if not self._has_writes(lease) and not await self._renew(key, lease):
+                    return await self._fallback.spend(key)
+        lease.left -= 1
+        reset = max(1, math.ceil(lease.ends - self._now()))
+        remaining = lease.left + lease.unleased
+        return QuotaState(limit=self._limit, remaining=remaining, reset=reset, window=self._window)
 
     def _has_writes(self, lease: _Lease) -> bool:
         now = self._now()

@@ -80,17 +80,6 @@ class TokenVerifier:
         if cached is not None:
             return cached
         claims, source = await self._signature_verifier.verify(token)
-        self._check_claims(claims)
-        expiry = claims["exp"]
-        assert isinstance(expiry, int | float)  # `_check_claims` has checked it
-        caller = self._caller(claims, signed_here=isinstance(source, SharedSecret))
-        self._cache.put(digest, caller, until=min(expiry, self._now() + MAX_CACHE_SECONDS))
-        return caller
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
-
-    def _check_claims(self, claims: dict[str, object]) -> None:
         options: dict[str, jwt.ClaimsOption] = {"exp": {"essential": True}}
         if self._rules.issuer:
             options["iss"] = {"essential": True, "value": self._rules.issuer}
@@ -107,6 +96,14 @@ class TokenVerifier:
             raise Unauthenticated(fault) from None
         except OverflowError:
             raise Unauthenticated("a time in the token is out of range") from None
+        expiry = claims["exp"]
+        assert isinstance(expiry, int | float)  # `_check_claims` has checked it
+        caller = self._caller(claims, signed_here=isinstance(source, SharedSecret))
+        self._cache.put(digest, caller, until=min(expiry, self._now() + MAX_CACHE_SECONDS))
+        return caller
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
 
     def _caller(self, claims: dict[str, object], *, signed_here: bool) -> Caller:
         name = self._rules.user_claim

@@ -83,8 +83,26 @@ def document(server: str) -> dict[str, Any]:
             "live": live_channel(),
         },
         "operations": {
-            **{f"tell{_title(job)}": _send_operation(job) for job in FEED_JOBS},
-            **{f"take{_title(job)}": _receive_operation(job) for job in INBOUND},
+            **{
+                f"tell{_title(job)}": {
+                    "action": "send",
+                    "channel": {"$ref": f"#/channels/{_camel(job)}"},
+                    "summary": f"Publish a counted `{job}`.",
+                    "messages": [{"$ref": f"#/channels/{_camel(job)}/messages/{_camel(job)}"}],
+                    "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "timestamp": True, **_BINDING}},
+                }
+                for job in FEED_JOBS
+            },
+            **{
+                f"take{_title(job)}": {
+                    "action": "receive",
+                    "channel": {"$ref": "#/channels/in"},
+                    "summary": f"Count a `{job}` from another service.",
+                    "messages": [{"$ref": f"#/channels/in/messages/external{_title(job)}"}],
+                    "bindings": {"amqp": {"ack": True, **_BINDING}},
+                }
+                for job in INBOUND
+            },
             **live_operations(),
         },
         "components": {
@@ -136,16 +154,6 @@ def _feed_channel(job: str) -> dict[str, Any]:
     }
 
 
-def _send_operation(job: str) -> dict[str, Any]:
-    return {
-        "action": "send",
-        "channel": {"$ref": f"#/channels/{_camel(job)}"},
-        "summary": f"Publish a counted `{job}`.",
-        "messages": [{"$ref": f"#/channels/{_camel(job)}/messages/{_camel(job)}"}],
-        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "timestamp": True, **_BINDING}},
-    }
-
-
 def _feed_message(job: str) -> dict[str, Any]:
     about = "Properties: `message_id` is the `jobId`, `timestamp` is the job's in whole seconds, `type` is its name."
     return {
@@ -174,16 +182,6 @@ def _inbound_channel() -> dict[str, Any]:
         "servers": _AT_BROKER,
         "messages": {name: _ref("messages", name) for name in names},
         "bindings": {"amqp": {"is": "queue", "queue": queue, **_BINDING}},
-    }
-
-
-def _receive_operation(job: str) -> dict[str, Any]:
-    return {
-        "action": "receive",
-        "channel": {"$ref": "#/channels/in"},
-        "summary": f"Count a `{job}` from another service.",
-        "messages": [{"$ref": f"#/channels/in/messages/external{_title(job)}"}],
-        "bindings": {"amqp": {"ack": True, **_BINDING}},
     }
 
 

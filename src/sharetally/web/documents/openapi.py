@@ -51,8 +51,33 @@ def document(endpoints: Sequence[AnyEndpoint], *, server: str) -> dict[str, Any]
     """The whole document; `server` is the address or path of this service."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+        words = re.findall(r"[A-Za-z]+", endpoint.path)
+        operation_id = endpoint.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
+        operation: dict[str, Any] = {
+            "operationId": operation_id,
+            "summary": endpoint.summary,
+            "description": _access(endpoint),
+            "tags": [endpoint.tag],
+            "parameters": parameters(endpoint),
+            "responses": responses(endpoint),
+            "security": _security(endpoint),
+        }
+        if endpoint.body is not None:
+            schema = {"$ref": REF.format(name=endpoint.body.__name__)}
+            operation["requestBody"] = {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "example": EXAMPLES[endpoint.body]}},
+            }
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     used = {endpoint.tag for endpoint in endpoints}
+    _, found = msgspec.json.schema_components(_types(endpoints), ref_template=REF)
+    schemas = {**as_json_schema(found), "Problem": PROBLEM}
+    about_key = "A server's key. With the scope `act-as` it names the user in `X-User-Id`."
+    security_schemes = {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's token."},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": about_key},
+        "console": {"type": "apiKey", "in": "cookie", "name": COOKIE.name, "description": _ABOUT_COOKIE},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,42 +90,13 @@ def document(endpoints: Sequence[AnyEndpoint], *, server: str) -> dict[str, Any]
         "servers": [{"url": server or "/"}],
         "tags": [{"name": name, "description": about} for name, about in _TAGS.items() if name in used],
         "paths": paths,
-        "components": {"schemas": _schemas(endpoints), "securitySchemes": _security_schemes()},
+        "components": {"schemas": schemas, "securitySchemes": security_schemes},
     }
-
-
-def _schemas(endpoints: Iterable[AnyEndpoint]) -> dict[str, Any]:
-    _, found = msgspec.json.schema_components(_types(endpoints), ref_template=REF)
-    return {**as_json_schema(found), "Problem": PROBLEM}
 
 
 def _types(endpoints: Iterable[AnyEndpoint]) -> list[Any]:
     named = [kind for endpoint in endpoints for kind in (endpoint.body, *endpoint.responses.values())]
     return list(dict.fromkeys(kind for kind in named if kind not in (None, *TEXTS)))
-
-
-def _security_schemes() -> dict[str, Any]:
-    about_key = "A server's key. With the scope `act-as` it names the user in `X-User-Id`."
-    return {
-        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's token."},
-        "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": about_key},
-        "console": {"type": "apiKey", "in": "cookie", "name": COOKIE.name, "description": _ABOUT_COOKIE},
-    }
-
-
-def _operation(endpoint: AnyEndpoint) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": _operation_id(endpoint),
-        "summary": endpoint.summary,
-        "description": _access(endpoint),
-        "tags": [endpoint.tag],
-        "parameters": parameters(endpoint),
-        "responses": responses(endpoint),
-        "security": _security(endpoint),
-    }
-    if endpoint.body is not None:
-        operation["requestBody"] = _body(endpoint.body)
-    return operation
 
 
 _ACCESS = {
@@ -126,16 +122,6 @@ def _access(endpoint: AnyEndpoint) -> str:
             listed = ", ".join(f"`{each}`" for each in others)
             return f"Needs the scope {listed} or `{last}`." if others else f"Needs the scope `{last}`."
     raise AssertionError(endpoint.scopes)
-
-
-def _operation_id(endpoint: AnyEndpoint) -> str:
-    words = re.findall(r"[A-Za-z]+", endpoint.path)
-    return endpoint.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
-
-
-def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    schema = {"$ref": REF.format(name=kind.__name__)}
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": EXAMPLES[kind]}}}
 
 
 def _security(endpoint: AnyEndpoint) -> list[dict[str, list[str]]]:

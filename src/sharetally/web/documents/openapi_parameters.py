@@ -17,29 +17,6 @@ _ABOUT_LAST = "The version that the client has; the first event is the next othe
 
 def parameters(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
     """Everything that one endpoint takes beside its body."""
-    return [*_of(endpoint.path_type, "path"), *_of(endpoint.query, "query"), *_in_headers(endpoint)]
-
-
-def as_json_schema(schema: Any) -> Any:
-    """A schema as JSON Schema has it: a pattern ends in `$`, and a description stands beside the schema."""
-    if isinstance(schema, dict):
-        return {key: _pattern(each) if key == "pattern" else as_json_schema(each) for key, each in schema.items()}
-    return [as_json_schema(each) for each in schema] if isinstance(schema, list) else schema
-
-
-def _pattern(value: Any) -> Any:
-    return (
-        value.removesuffix(r"\Z") + "$" if isinstance(value, str) and value.endswith(r"\Z") else as_json_schema(value)
-    )
-
-
-def _of(kind: type[msgspec.Struct], where: str) -> list[dict[str, Any]]:
-    _, components = msgspec.json.schema_components([kind], ref_template=REF)
-    properties = components[kind.__name__]["properties"]
-    return [_parameter(name, where, schema) for name, schema in properties.items()]
-
-
-def _in_headers(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
     found = []
     if endpoint.writes:
         found.append(_parameter("Idempotency-Key", "header", _KEY | {"description": _ABOUT_KEY}, "9b2f41c0"))
@@ -49,7 +26,24 @@ def _in_headers(endpoint: AnyEndpoint) -> list[dict[str, Any]]:
     if 304 in endpoint.responses:
         schema = {"type": "string", "description": _ABOUT_TAG}
         found.append(_parameter("If-None-Match", "header", schema, '"1795190400000000"'))
-    return found
+    return [*_of(endpoint.path_type, "path"), *_of(endpoint.query, "query"), *found]
+
+
+def as_json_schema(schema: Any) -> Any:
+    """A schema as JSON Schema has it: a pattern ends in `$`, and a description stands beside the schema."""
+    if isinstance(schema, dict):
+        converted = {key: as_json_schema(each) for key, each in schema.items()}
+        pattern = converted.get("pattern")
+        if isinstance(pattern, str) and pattern.endswith(r"\Z"):
+            converted["pattern"] = pattern.removesuffix(r"\Z") + "$"
+        return converted
+    return [as_json_schema(each) for each in schema] if isinstance(schema, list) else schema
+
+
+def _of(kind: type[msgspec.Struct], where: str) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([kind], ref_template=REF)
+    properties = components[kind.__name__]["properties"]
+    return [_parameter(name, where, schema) for name, schema in properties.items()]
 
 
 def _parameter(name: str, where: str, schema: dict[str, Any], example: str | None = None) -> dict[str, Any]:

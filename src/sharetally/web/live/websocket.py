@@ -109,7 +109,24 @@ class _Session:
         try:
             async with self._live.client(self._follower):
                 while (message_data := await self._receive_message()) is not None:
-                    await self._process(message_data)
+                    try:
+                        encoded = message_data if isinstance(message_data, bytes) else message_data.encode()
+                        message = decode_body(encoded, _decoder)
+                        if message.token is not UNSET:
+                            await self._credentials.use_token(message.token)
+                        if message.unsubscribe is not UNSET:
+                            if isinstance(message.unsubscribe, str):
+                                self._follower.unsubscribe(self._live.activity.topic)
+                            else:
+                                self._live.unfollow(
+                                    self._follower, _followed_versions(message.unsubscribe, "unsubscribe")
+                                )
+                        if message.subscribe is not UNSET:
+                            await self._subscribe(message.subscribe)
+                    except Unauthenticated as error:
+                        await self._refuse(error)
+                    except SharetallyError as error:
+                        await self._send_error(error)
         except Unavailable:  # there is no room for another client
             self._end(TRY_LATER)
         except asyncio.CancelledError:
@@ -153,27 +170,6 @@ class _Session:
         return self._messages <= MAX_MESSAGES or await self._refuse(
             Forbidden(f"at most {MAX_MESSAGES} messages in {WINDOW_SECONDS:.0f} seconds")
         )
-
-    async def _process(self, message_data: str | bytes) -> None:
-        try:
-            encoded = message_data if isinstance(message_data, bytes) else message_data.encode()
-            message = decode_body(encoded, _decoder)
-            if message.token is not UNSET:
-                await self._credentials.use_token(message.token)
-            if message.unsubscribe is not UNSET:
-                self._unsubscribe(message.unsubscribe)
-            if message.subscribe is not UNSET:
-                await self._subscribe(message.subscribe)
-        except Unauthenticated as error:
-            await self._refuse(error)
-        except SharetallyError as error:
-            await self._send_error(error)
-
-    def _unsubscribe(self, target: list[FollowBody] | str) -> None:
-        if isinstance(target, str):
-            self._follower.unsubscribe(self._live.activity.topic)
-        else:
-            self._live.unfollow(self._follower, _followed_versions(target, "unsubscribe"))
 
     async def _subscribe(self, target: list[FollowBody] | str) -> None:
         if isinstance(target, str):

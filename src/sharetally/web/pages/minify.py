@@ -47,7 +47,11 @@ def minify(script: str) -> str:
         text = short.get(token.text, token.text) if token.kind == "word" else token.text
         if token.whitespace and output and _WORD.match(output[-1][-1]) and _WORD.match(text[0]):
             output.append(" ")
-        output.append(_minify_style(text) if token.kind == "style" and "\n" in text else text)
+        output.append(
+            re.sub(r"\s*([{};,`]|:\s|\s)\s*", lambda found: found[1].strip() or " ", text)
+            if token.kind == "style" and "\n" in text
+            else text
+        )
     return _NEW_WITHOUT_ARGUMENTS.sub(r"\1", _SINGLE_PARAMETER.sub(r"\1=>", "".join(output))).replace(";}", "}") + "\n"
 
 
@@ -79,7 +83,3 @@ def _is_property(tokens: Sequence[_Token], name: str) -> bool:
             if (before in (".", "?.") and not spread) or after == ":" or (before in "{," and after in ",}="):
                 return True
     return False
-
-
-def _minify_style(text: str) -> str:
-    return re.sub(r"\s*([{};,`]|:\s|\s)\s*", lambda found: found[1].strip() or " ", text)

@@ -20,7 +20,7 @@ import structlog
 
 from sharetally.domain.errors import Forbidden, SharetallyError, Unauthenticated, Unavailable
 from sharetally.web.auth import sign_in_cookie
-from sharetally.web.auth.oidc import OidcProvider, SignInAttempt
+from sharetally.web.auth.oidc import OidcProvider
 from sharetally.web.auth.sessions import Sessions
 from sharetally.web.auth.tokens import user_fault
 from sharetally.web.endpoint import Access, AnyEndpoint, AnyQuery, Endpoint, NoBody, NoPath, Request
@@ -98,13 +98,22 @@ async def finish_sign_in(pages: OidcPages, request: SignInRequest) -> Response:
     """Back from the provider; the attempt is over, whatever came of it."""
     clear_cookie = sign_in_cookie.COOKIE.clear(request.scope, pages.public_url)
     try:
-        attempt, page = _resume(pages, request)
+        # The sign-in that this browser began, if it is the one that the provider speaks of.
+        resumed = sign_in_cookie.resume_sign_in(sign_in_cookie.COOKIE.read(request.scope, pages.public_url))
+        state = _query(request).get("state", "")
+        if resumed is None or not hmac.compare_digest(resumed[0].state.encode(), state.encode()):
+            raise _UnknownAttempt
+        attempt, page = resumed
         oidc = pages.oidc
         claims = await oidc.provider.claims(
             await _authorization_code(oidc, request), attempt, required_claim=oidc.groups_claim
         )
+        names = (claims.get(name) for name in NAME_CLAIMS)
+        display_name = next(
+            (each for each in names if isinstance(each, str) and each.isprintable() and each.strip()), None
+        )
         session, cookie = await pages.sessions.begin(
-            request.scope, oidc.user_id(claims), oidc.granted_scopes(claims), name=_display_name(claims)
+            request.scope, oidc.user_id(claims), oidc.granted_scopes(claims), name=display_name
         )
     except SharetallyError as error:
         return _error_page(request, error, clear_cookie)
@@ -121,15 +130,6 @@ def _query(request: SignInRequest) -> Mapping[str, str]:
     return dict(pairs) if len(dict(pairs)) == len(pairs) else {}
 
 
-def _resume(pages: OidcPages, request: SignInRequest) -> tuple[SignInAttempt, str]:
-    """The sign-in that this browser began, if it is the one that the provider speaks of."""
-    resumed = sign_in_cookie.resume_sign_in(sign_in_cookie.COOKIE.read(request.scope, pages.public_url))
-    state = _query(request).get("state", "")
-    if resumed is None or not hmac.compare_digest(resumed[0].state.encode(), state.encode()):
-        raise _UnknownAttempt
-    return resumed
-
-
 async def _authorization_code(oidc: OidcSignIn, request: SignInRequest) -> str:
     query = _query(request)
     await oidc.provider.check_issuer(query.get("iss"))
@@ -140,11 +140,6 @@ async def _authorization_code(oidc: OidcSignIn, request: SignInRequest) -> str:
     if not 1 <= len(code) <= MAX_CODE:
         raise Unauthenticated("the provider sent no code")
     return code
-
-
-def _display_name(claims: Mapping[str, object]) -> str | None:
-    names = (claims.get(name) for name in NAME_CLAIMS)
-    return next((each for each in names if isinstance(each, str) and each.isprintable() and each.strip()), None)
 
 
 class _UnknownAttempt(Unauthenticated):

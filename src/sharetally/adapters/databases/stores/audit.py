@@ -121,7 +121,19 @@ async def _branches(connection: Connection, criteria: AuditFilter) -> Sequence[B
     content_or_user = await _content_or_user_branches(connection, criteria)
     found: Sequence[Branch] = [{}] if content_or_user is None else content_or_user
     if any((criteria.platform, criteria.action, criteria.status)):
-        by_action = await _action_branches(connection, criteria)
+        # A branch for each platform and action that the filter admits; a status stands for the actions that lead to it.
+        actions = [
+            action.value
+            for action, resulting_status in ACTIONS_OF_RECORDS.items()
+            if criteria.status in (None, resulting_status.value)
+        ]
+        if criteria.action is not None:
+            actions = [criteria.action] if criteria.status is None or criteria.action in actions else []
+        platforms: list[str | None] = [criteria.platform] if criteria.platform is not None else [
+            *await _distinct_values(connection, "platform"),
+            *([None] if criteria.status is None else []),  # entries about links and corrections have neither
+        ]  # fmt: skip
+        by_action = [{"platform": platform, "action": action} for platform in platforms for action in actions]
         found = by_action if content_or_user is None or await _has_few_lines(connection, by_action) else content_or_user
     return found if len(found) <= MAX_BRANCHES else [{}]
 
@@ -137,22 +149,6 @@ async def _content_or_user_branches(connection: Connection, criteria: AuditFilte
     ):
         return content_branches
     return [{"user_id": criteria.user_id}]
-
-
-async def _action_branches(connection: Connection, criteria: AuditFilter) -> list[Branch]:
-    """A branch for each platform and action that the filter admits; a status stands for the actions that lead to it."""
-    actions = [
-        action.value
-        for action, resulting_status in ACTIONS_OF_RECORDS.items()
-        if criteria.status in (None, resulting_status.value)
-    ]
-    if criteria.action is not None:
-        actions = [criteria.action] if criteria.status is None or criteria.action in actions else []
-    platforms: list[str | None] = [criteria.platform] if criteria.platform is not None else [
-        *await _distinct_values(connection, "platform"),
-        *([None] if criteria.status is None else []),  # entries about links and corrections have neither
-    ]  # fmt: skip
-    return [{"platform": platform, "action": action} for platform in platforms for action in actions]
 
 
 async def _has_few_lines(connection: Connection, branches: Sequence[Branch]) -> bool:

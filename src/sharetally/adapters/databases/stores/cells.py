@@ -23,7 +23,21 @@ _NULL = sa.null()
 
 def cells(scope: Scope, *, ledger: bool = True) -> Source:
     """One row per cell in scope with its counted, pending and ledger amounts; without `ledger` that column is 0."""
-    sources = _counted_sources(scope) + [_per_dimension(source, "pending") for source in _pending_sources(scope)]
+    t, c, r = tables.share_totals, tables.share_counts, tables.share_rollups
+    total: sa.ColumnElement[Any] = sa.literal_column("'total'")
+    rollup: sa.ColumnElement[Any] = sa.literal_column("'rollup'")
+    counted_sources = [
+        _cell_row(t, total, _EMPTY, "counted", t.c.shares).where(scope(t)),
+        _cell_row(c, c.c.dimension, c.c.value, "counted", c.c.shares).where(scope(c)),
+        _cell_row(
+            r,
+            rollup,
+            r.c.channel + sa.literal_column("'/'") + r.c.evidence,
+            "counted",
+            r.c.made - r.c.withdrawn,
+        ).where(scope(r)),
+    ]
+    sources = counted_sources + [_per_dimension(source, "pending") for source in _pending_sources(scope)]
     if ledger:
         sources += [_per_dimension(source, "ledger") for source in _ledger_sources(scope)]
     all_rows = sa.union_all(*sources).subquery()
@@ -92,20 +106,3 @@ def _cell_row(table: Any, dimension: Any, value: Any, side: str, amount: Any) ->
     amounts = [(amount if name == side else _ZERO).label(name) for name in ("counted", "pending", "ledger")]
     labels = (dimension.label("dimension"), value.label("value"))
     return sa.select(table.c.content_type, table.c.content_id, *labels, *amounts)
-
-
-def _counted_sources(scope: Scope) -> list[Source]:
-    t, c, r = tables.share_totals, tables.share_counts, tables.share_rollups
-    total: sa.ColumnElement[Any] = sa.literal_column("'total'")
-    rollup: sa.ColumnElement[Any] = sa.literal_column("'rollup'")
-    return [
-        _cell_row(t, total, _EMPTY, "counted", t.c.shares).where(scope(t)),
-        _cell_row(c, c.c.dimension, c.c.value, "counted", c.c.shares).where(scope(c)),
-        _cell_row(
-            r,
-            rollup,
-            r.c.channel + sa.literal_column("'/'") + r.c.evidence,
-            "counted",
-            r.c.made - r.c.withdrawn,
-        ).where(scope(r)),
-    ]

@@ -64,7 +64,17 @@ class SqlContentItemStore(ContentItemStore):
                 for type_name in content_types
             ]
             if words:
-                searches.append(_select_by_words(words, content_type, after, limit))
+                # led by the longest word, which is likely the rarest
+                longest, *other_words = sorted(words, key=len, reverse=True)
+                keys = (_WORDS.c.content_type, _WORDS.c.content_id)
+                conditions = [*_word_prefix(_WORDS, longest), *(_title_has(word) for word in other_words)]
+                if content_type is not None:
+                    conditions.append(_WORDS.c.content_type == content_type)
+                if after is not None:
+                    same_content = sa.and_(_WORDS.c.content_type == after.type, _WORDS.c.content_id > after.id)
+                    conditions.append(sa.or_(_WORDS.c.content_type > after.type, same_content))
+                select_by_words = sa.select(*keys).where(*conditions).distinct().order_by(*keys).limit(limit)
+                searches.append(select_by_words)
             if not searches:
                 return []
             matches = sa.union(*(sa.select(search.subquery()) for search in searches)).subquery()
@@ -108,21 +118,6 @@ def _select_by_id(
     if after is not None and type_name == after.type:
         conditions.append(content_id > after.id)
     return sa.select(table.c.content_type, content_id).where(*conditions).order_by(content_id).limit(limit)
-
-
-def _select_by_words(
-    words: Sequence[str], type_name: str | None, after: ContentRef | None, limit: int
-) -> sa.Select[Any]:
-    """The page of titles that contain all words, led by the longest word, which is likely the rarest."""
-    longest, *other_words = sorted(words, key=len, reverse=True)
-    keys = (_WORDS.c.content_type, _WORDS.c.content_id)
-    conditions = [*_word_prefix(_WORDS, longest), *(_title_has(word) for word in other_words)]
-    if type_name is not None:
-        conditions.append(_WORDS.c.content_type == type_name)
-    if after is not None:
-        same_content = sa.and_(_WORDS.c.content_type == after.type, _WORDS.c.content_id > after.id)
-        conditions.append(sa.or_(_WORDS.c.content_type > after.type, same_content))
-    return sa.select(*keys).where(*conditions).distinct().order_by(*keys).limit(limit)
 
 
 def _word_prefix(table: Any, word: str) -> list[Any]:

@@ -61,7 +61,13 @@ class SqlProofStore(ProofStore):
         low, checked, drifted = None, 0, list[CellProof]()
         while True:
             async with self._engine.snapshot() as connection:
-                high = await _end_of_range(connection, low)
+                # The last content item of the range that follows `low`; None if the range is the last one.
+                t = tables.share_totals
+                statement = sa.select(t.c.content_type, t.c.content_id).where(content_range(low, None)(t))
+                rows = await connection.rows(
+                    statement.order_by(t.c.content_type, t.c.content_id).offset(RANGE_SIZE - 1).limit(1)
+                )
+                high = mapping.content_of(rows[0]) if rows else None
                 result = await _verify(connection, content_range(low, high))
             checked += result.content_items
             drifted += result.drifted
@@ -123,14 +129,6 @@ def _cell_of(row: Row) -> CellProof:
         pending=int(row["pending"]),
         ledger=int(row["ledger"]),
     )
-
-
-async def _end_of_range(connection: Connection, low: ContentRef | None) -> ContentRef | None:
-    """The last content item of the range that follows `low`; None if the range is the last one."""
-    t = tables.share_totals
-    statement = sa.select(t.c.content_type, t.c.content_id).where(content_range(low, None)(t))
-    rows = await connection.rows(statement.order_by(t.c.content_type, t.c.content_id).offset(RANGE_SIZE - 1).limit(1))
-    return mapping.content_of(rows[0]) if rows else None
 
 
 async def _lock_total(connection: Connection, content: ContentRef) -> None:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from sharetally.domain.calendar import find_zone, parse_interval
 from sharetally.domain.content import stored_label
 from sharetally.domain.errors import InvalidRequest
-from sharetally.flow.analytics import Analytics, Filter, Series, TimeRange, Totals
+from sharetally.flow.analytics import Analytics, Filter, Series, TimeRange
 from sharetally.flow.urls import UrlPolicy
 from sharetally.ports import GroupBy, TopContent
 from sharetally.web.api.analytics.schemas import (
@@ -56,7 +56,7 @@ async def shares(analytics: ShareAnalytics, request: Request[NoPath, SharesQuery
         bucket=query.bucket,
         timezone=query.timezone,
         groupBy=group,
-        total=_totals_body(found.total),
+        total=SumBody(made=found.total.made, withdrawn=found.total.withdrawn, shares=found.total.shares),
         series=[_series_body(each, starts) for each in found.series],
     )
     return json_response(200, body, _NO_STORE)
@@ -78,10 +78,6 @@ def _filter(query: TimeRangeQuery, content_id: str | None = None) -> Filter:
         validated_content(kind, content_id)
     channel = stored_label(query.channel) if query.channel is not UNSET else None
     return Filter(content_type=kind, content_id=content_id, channel=channel)
-
-
-def _totals_body(moves: Totals) -> SumBody:
-    return SumBody(made=moves.made, withdrawn=moves.withdrawn, shares=moves.shares)
 
 
 def _series_body(series: Series, starts: list[datetime]) -> SeriesBody:

@@ -12,7 +12,6 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -92,7 +91,15 @@ def _encode_json_lines(entries: Sequence[AuditEntry]) -> bytes:
 
 
 def _encode_csv(entries: Sequence[AuditEntry]) -> bytes:
-    return _csv_rows([[_csv_cell(value) for value in _column_values(entry)] for entry in entries])
+    rows: list[tuple[object, ...]] = [
+        (
+            *(entry.id, entry.at.isoformat().replace("+00:00", "Z"), entry.user_id, entry.actor, entry.action),
+            *(entry.platform, entry.content.type, entry.content.id, entry.status, entry.error_code),
+            *(entry.error_message, entry.request_id, entry.subject_id),
+        )
+        for entry in entries
+    ]
+    return _csv_rows([[_csv_cell(value) for value in row] for row in rows])
 
 
 def _csv_rows(rows: Sequence[Sequence[str]]) -> bytes:
@@ -100,18 +107,6 @@ def _csv_rows(rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
-
-
-def _column_values(entry: AuditEntry) -> tuple[object, ...]:
-    return (
-        *(entry.id, _rfc3339(entry.at), entry.user_id, entry.actor, entry.action, entry.platform),
-        *(entry.content.type, entry.content.id, entry.status, entry.error_code, entry.error_message),
-        *(entry.request_id, entry.subject_id),
-    )
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
 
 
 def _csv_cell(value: object) -> str:

@@ -29,13 +29,6 @@ class ContentItems:
 async def describe_content(items: ContentItems, request: Request[ContentPath, NoQuery, ContentBody]) -> Response:
     """Set the title, picture and address of a content item, replacing what was set before."""
     content, body = request.path.content, request.body
-    _check_details(body)
-    details = ContentDetails(content=content, title=body.title, image=body.image, url=body.url)
-    described = await retry_transaction(lambda: items.store.describe(details))
-    return json_response(200, _item_body(described, items.urls), _NO_STORE)
-
-
-def _check_details(body: ContentBody) -> None:
     faults = (
         ("title", _title_fault(body.title)),
         ("image", url_fault(body.image) if body.image is not None else None),
@@ -43,6 +36,9 @@ def _check_details(body: ContentBody) -> None:
     )
     if found := [(name, fault) for name, fault in faults if fault]:
         raise InvalidRequest(*found)
+    details = ContentDetails(content=content, title=body.title, image=body.image, url=body.url)
+    described = await retry_transaction(lambda: items.store.describe(details))
+    return json_response(200, _item_body(described, items.urls), _NO_STORE)
 
 
 def _title_fault(title: str | None) -> str | None:

@@ -146,21 +146,17 @@ async def _discard_one(dead: DeadLetters, job_id: UUID, actor: str, reason: str)
             lambda: parked_events.discard(dead.events, dead.clock, job_id, actor=actor, reason=reason)
         )
     except NotFound:
-        return await _discarded_delivery(dead, job_id, actor, reason)
+        try:
+            await retry_transaction(lambda: dead.stuck.discard(job_id, actor=actor, reason=reason))
+        except NotFound:
+            return _not_found_result(job_id)
+        except Unavailable:
+            return DeadResult(id=str(job_id), outcome="failed", detail="the database is away: try again")
+        return DeadResult(id=str(job_id), outcome="discarded", detail="it will not be delivered")
     except Unavailable:
         return DeadResult(id=str(job_id), outcome="failed", detail="the database is away: try again")
     detail = f"{len(lines)} adjustments cancel it" if lines else "it moved no count"
     return DeadResult(id=str(job_id), outcome="discarded", detail=detail)
-
-
-async def _discarded_delivery(dead: DeadLetters, delivery_id: UUID, actor: str, reason: str) -> DeadResult:
-    try:
-        await retry_transaction(lambda: dead.stuck.discard(delivery_id, actor=actor, reason=reason))
-    except NotFound:
-        return _not_found_result(delivery_id)
-    except Unavailable:
-        return DeadResult(id=str(delivery_id), outcome="failed", detail="the database is away: try again")
-    return DeadResult(id=str(delivery_id), outcome="discarded", detail="it will not be delivered")
 
 
 def _not_found_result(job_id: UUID) -> DeadResult:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sharetally.domain.errors import Forbidden, Unavailable
-from sharetally.domain.proof import CellProof
 from sharetally.flow.verification import VerificationRunner
 from sharetally.ports import BacklogReport
 from sharetally.web.api.operation.schemas import DriftedCell, LastVerify, OperationStatus, QueueDepth, VerifyReport
@@ -81,17 +80,16 @@ async def verify(operation: Operation, request: Request[NoPath, NoQuery, NoBody]
         contents=run.content_items,
         drift=run.drift,
         seconds=run.seconds,
-        drifted=[_drifted_cell_body(cell) for cell in found.result.drifted[:MAX_DRIFTED_CELLS]],
+        drifted=[
+            DriftedCell(
+                contentType=cell.content.type,
+                contentId=cell.content.id,
+                cell=cell.cell,
+                counted=cell.counted,
+                pending=cell.pending,
+                ledger=cell.ledger,
+            )
+            for cell in found.result.drifted[:MAX_DRIFTED_CELLS]
+        ],
     )
     return json_response(200, body, _NO_STORE)
-
-
-def _drifted_cell_body(cell: CellProof) -> DriftedCell:
-    return DriftedCell(
-        contentType=cell.content.type,
-        contentId=cell.content.id,
-        cell=cell.cell,
-        counted=cell.counted,
-        pending=cell.pending,
-        ledger=cell.ledger,
-    )
