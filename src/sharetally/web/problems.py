@@ -18,6 +18,7 @@ from sharetally.domain.errors import (
     QueueFull,
     RateLimited,
     Rejected,
+    Unauthenticated,
     Unavailable,
     UnsupportedPlatforms,
     UpgradeRequired,
@@ -51,43 +52,29 @@ _RETRY_ADVICE = (
 
 
 def problem(error: Exception, *, root_path: str, request_id: str) -> Response:
-    """The response to an error."""
+    """The response to an error; one that nobody expected gets the status 500 and no detail."""
     code = error.code if isinstance(error, Rejected | Unavailable) else "internal"
     status, title = STATUS[code]
-    detail = title
+    detail, members = title, dict[str, Any]()
+    fields: tuple[tuple[str, str], ...] = ()
+    match error:
+        case InvalidRequest():
+            members = {"invalid": [{"path": path, "reason": reason} for path, reason in error.invalid]}
+        case UnsupportedPlatforms():
+            members = {"unsupported": error.unsupported, "supported": error.supported}
+        case RateLimited():
+            fields = rate_limited_fields(error)
+        case MethodNotAllowed():
+            fields = (("allow", ", ".join(error.allowed)),)
+        case UpgradeRequired():
+            fields = (("upgrade", error.protocol), ("connection", "upgrade"))
+        case Unauthenticated():
+            fields = (("www-authenticate", 'Bearer realm="sharetally"'),)
+        case Unavailable():
+            detail, fields = _RETRY_ADVICE, (("retry-after", str(error.retry_after)),)
     if isinstance(error, Rejected | QueueFull):
         detail = error.detail
-    elif isinstance(error, Unavailable):
-        detail = _RETRY_ADVICE
-    body: dict[str, Any] = {
-        "type": f"{root_path}/problems/{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        **_extension_members(error, request_id),
-    }
-    return Response(
-        status=status, headers=(("content-type", MEDIA_TYPE), *_headers(error)), body=msgspec.json.encode(body)
-    )
-
-
-def _extension_members(error: Exception, request_id: str) -> dict[str, Any]:
-    if isinstance(error, InvalidRequest):
-        return {"invalid": [{"path": path, "reason": reason} for path, reason in error.invalid]}
-    if isinstance(error, UnsupportedPlatforms):
-        return {"unsupported": error.unsupported, "supported": error.supported}
-    return {} if isinstance(error, Rejected) else {"requestId": request_id}
-
-
-def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, RateLimited):
-        return rate_limited_fields(error)
-    if isinstance(error, Unavailable):
-        return (("retry-after", str(error.retry_after)),)
-    if isinstance(error, MethodNotAllowed):
-        return (("allow", ", ".join(error.allowed)),)
-    if isinstance(error, UpgradeRequired):
-        return (("upgrade", error.protocol), ("connection", "upgrade"))
-    if isinstance(error, Rejected) and error.code == "unauthenticated":
-        return (("www-authenticate", 'Bearer realm="sharetally"'),)
-    return ()
+    if not isinstance(error, Rejected):
+        members = {"requestId": request_id}
+    body = {"type": f"{root_path}/problems/{code}", "title": title, "status": status, "detail": detail, **members}
+    return Response(status=status, headers=(("content-type", MEDIA_TYPE), *fields), body=msgspec.json.encode(body))

@@ -1,4 +1,4 @@
-"""Answers of the OpenAPI document: what comes back, with which headers, and every error there may be."""
+"""The responses of the OpenAPI document: what comes back, with which headers, and every possible error."""
 
 from __future__ import annotations
 
@@ -65,44 +65,42 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 
 
 def responses(endpoint: AnyEndpoint) -> dict[str, Any]:
-    """By status: what is answered where all is well, then every error."""
-    successes = {str(status): _answer(endpoint, status, kind) for status, kind in endpoint.responses.items()}
-    return {**successes, **_problems(endpoint)}
-
-
-def _answer(endpoint: AnyEndpoint, status: int, kind: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": _DESCRIPTIONS[status], "headers": _headers(endpoint, status)}
-    if kind is not None:
-        kinds = {endpoint.media_type: kind, **endpoint.other_media}
-        found["content"] = {media: _media_type_object(each) for media, each in kinds.items()}
-    return found
-
-
-def _media_type_object(kind: Any) -> dict[str, Any]:
-    schema = {"type": "string"} if kind in TEXTS else {"$ref": REF.format(name=kind.__name__)}
-    return {"schema": schema, "example": EXAMPLES[kind]}
-
-
-def _problems(endpoint: AnyEndpoint) -> dict[str, Any]:
+    """By status: the response where all is well, then every error."""
+    described: dict[str, Any] = {}
+    for status, kind in endpoint.responses.items():
+        response = described[str(status)] = {
+            "description": _DESCRIPTIONS[status],
+            "headers": _headers(endpoint, status),
+        }
+        if kind is not None:
+            response["content"] = {
+                media_type: {
+                    "schema": {"type": "string"} if each in TEXTS else {"$ref": REF.format(name=each.__name__)},
+                    "example": EXAMPLES[each],
+                }
+                for media_type, each in {endpoint.media_type: kind, **endpoint.other_media}.items()
+            }
     codes = {*endpoint.problems, "internal"}
     if endpoint.access is not Access.PUBLIC:
         codes |= {"unauthenticated", "forbidden", "invalid-request"}
-    by_status: dict[int, list[str]] = {}
-    for code in sorted(codes):
-        by_status.setdefault(STATUS[code][0], []).append(code)
-    return {str(status): _problem(endpoint, status, by_status[status]) for status in sorted(by_status)}
-
-
-def _problem(endpoint: AnyEndpoint, status: int, codes: list[str]) -> dict[str, Any]:
-    about = "; ".join(f"`{code}`: {STATUS[code][1].lower()}" for code in codes)
-    media = {"schema": {"$ref": REF.format(name="Problem")}, "examples": {code: _example(code) for code in codes}}
-    return {"description": about, "headers": _headers(endpoint, status), "content": {MEDIA_TYPE: media}}
-
-
-def _example(code: str) -> dict[str, Any]:
-    status, title = STATUS[code]
-    value = {"type": f"/problems/{code}", "title": title, "status": status, "detail": title}
-    return {"value": value | _MEMBERS.get(code, {})}
+    for status in sorted({STATUS[code][0] for code in codes}):
+        titles = {code: STATUS[code][1] for code in sorted(codes) if STATUS[code][0] == status}
+        examples = {
+            code: {"type": f"/problems/{code}", "title": title, "status": status, "detail": title}
+            | _MEMBERS.get(code, {})
+            for code, title in titles.items()
+        }
+        described[str(status)] = {
+            "description": "; ".join(f"`{code}`: {title.lower()}" for code, title in titles.items()),
+            "headers": _headers(endpoint, status),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": REF.format(name="Problem")},
+                    "examples": {code: {"value": value} for code, value in examples.items()},
+                }
+            },
+        }
+    return described
 
 
 def _headers(endpoint: AnyEndpoint, status: int) -> dict[str, Any]:

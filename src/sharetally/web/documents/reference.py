@@ -18,6 +18,21 @@ Document = Mapping[str, Any]
 
 def reference(document: Document) -> str:
     """The body of the page."""
+    info = document["info"]
+    about = "".join(f"<p>{prose(part)}</p>" for part in info["description"].split("\n\n"))
+    schemes = []
+    for scheme in document["components"]["securitySchemes"].values():
+        header = "Authorization: Bearer …" if scheme["type"] == "http" else f"{scheme['name']}: …"
+        if scheme.get("in") == "cookie":
+            header = f"Cookie: {scheme['name']}=…"
+        schemes.append((f"<code>{escape(header)}</code>", prose(scheme["description"])))
+    head = (
+        f'<header id="top"><h1>{escape(info["title"])}</h1><p class="lead">{escape(info["summary"])}</p>'
+        f'<p><small>Version {escape(info["version"])} · <a href="openapi.json">OpenAPI {document["openapi"]}</a> · '
+        '<a href="asyncapi.json">AsyncAPI 3.0</a> · '
+        f"paths are relative to <code>{escape(document['servers'][0]['url'])}</code></small></p>{about}"
+        f"<h3>Authentication</h3>{table(('Header', 'Contains'), schemes)}</header>"
+    )
     groups = ""
     for tag in document["tags"]:
         name = escape(tag["name"])
@@ -29,7 +44,7 @@ def reference(document: Document) -> str:
         for name, schema in sorted(document["components"]["schemas"].items())
     )
     types = f'<h2 id="types">Types</h2>{types}'
-    return f'{_contents(document)}<main class="reference">{_head(document)}{groups}{types}</main>'
+    return f'{_contents(document)}<main class="reference">{head}{groups}{types}</main>'
 
 
 def _operations(document: Document, tag: str) -> Iterator[tuple[str, str, Document]]:
@@ -60,88 +75,48 @@ def _method(method: str) -> str:
     return f'<b class="method {method}">{method.upper()}</b>'
 
 
-def _head(document: Document) -> str:
-    info = document["info"]
-    about = "".join(f"<p>{prose(part)}</p>" for part in info["description"].split("\n\n"))
-    schemes = [
-        (f"<code>{escape(_header_example(scheme))}</code>", prose(scheme["description"]))
-        for scheme in document["components"]["securitySchemes"].values()
-    ]
-    return (
-        f'<header id="top"><h1>{escape(info["title"])}</h1><p class="lead">{escape(info["summary"])}</p>'
-        f'<p><small>Version {escape(info["version"])} · <a href="openapi.json">OpenAPI {document["openapi"]}</a> · '
-        '<a href="asyncapi.json">AsyncAPI 3.0</a> · '
-        f"paths are relative to <code>{escape(document['servers'][0]['url'])}</code></small></p>{about}"
-        f"<h3>Authentication</h3>{table(('Header', 'Contains'), schemes)}</header>"
-    )
-
-
-def _header_example(scheme: Document) -> str:
-    if scheme["type"] == "http":
-        return "Authorization: Bearer …"
-    return f"Cookie: {scheme['name']}=…" if scheme["in"] == "cookie" else f"{scheme['name']}: …"
-
-
 def _operation(document: Document, method: str, path: str, operation: Document) -> str:
-    return (
-        f'<section id="{operation["operationId"]}"><h3>{_method(method)} <code>{escape(path)}</code></h3>'
-        f"<p>{prose(operation['summary'])}. {prose(operation['description'])}</p>"
-        f"{_parameters(operation)}{_body(document, operation)}{_responses(operation)}{_problems(operation)}"
-        f"{_example(method, path, operation)}</section>"
-    )
-
-
-def _parameters(operation: Document) -> str:
-    rows = []
-    for each in operation["parameters"]:
-        description = each.get("description", "")
-        name, kind, about = row(each["name"], each["schema"], required=each["required"], about=description)
-        rows.append((f"{name}<br><small>{each['in']}</small>", kind, about))
-    return f"<h4>Parameters</h4>{table(('Name', 'Type', 'Description'), rows)}" if rows else ""
-
-
-def _body(document: Document, operation: Document) -> str:
-    if "requestBody" not in operation:
-        return ""
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    body = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-    return f"<h4>Body</h4><p>{prose(body['description'])}</p>{fields(body)}"
-
-
-def _responses(operation: Document) -> str:
-    rows = []
+    """One section: what it does, its parameters, body, responses and errors, and an example."""
+    parameters = [
+        (f"{name}<br><small>{each['in']}</small>", kind, about)
+        for each in operation["parameters"]
+        for name, kind, about in [
+            row(each["name"], each["schema"], required=each["required"], about=each.get("description", ""))
+        ]
+    ]
+    takes = f"<h4>Parameters</h4>{table(('Name', 'Type', 'Description'), parameters)}" if parameters else ""
+    body = example = ""
+    if "requestBody" in operation:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        model = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        body = f"<h4>Body</h4><p>{prose(model['description'])}</p>{fields(model)}"
+    successes, errors = [], []
     for status, response in sorted(operation["responses"].items()):
         content = response.get("content", {})
+        for code, problem in content.get("application/problem+json", {}).get("examples", {}).items():
+            link = f'<a href="problems/{code}"><code>{code}</code></a>'
+            errors.append((status, link, prose(problem["value"]["title"])))
         if status >= "400" and "application/problem+json" in content:
-            continue  # `_problems` shows it
-        body = ", ".join(type_text(media["schema"]) for media in content.values()) or "none"
+            continue
+        types = ", ".join(type_text(media["schema"]) for media in content.values()) or "none"
         description = prose(response["description"])
         if names := [f"<code>{escape(name)}</code>" for name in response["headers"] if name != "X-Request-Id"]:
             description += f"<br><small>with {', '.join(names)}</small>"
-        rows.append((status, body, description))
-    return f"<h4>Responses</h4>{table(('Status', 'Body', 'Description'), rows)}"
-
-
-def _problems(operation: Document) -> str:
-    rows = []
-    for status, response in sorted(operation["responses"].items()):
-        media = response.get("content", {}).get("application/problem+json")
-        for code, example in media["examples"].items() if media else ():
-            rows.append(
-                (status, f'<a href="problems/{code}"><code>{code}</code></a>', prose(example["value"]["title"]))
-            )
-    return f"<details><summary>Errors</summary>{table(('Status', 'Code', 'Description'), rows)}</details>"
-
-
-def _example(method: str, path: str, operation: Document) -> str:
-    request = f'<pre class="request" tabindex="0">{escape(_curl(method, path, operation))}</pre>'
-    for response in operation["responses"].values():
-        for media in response.get("content", {}).values():
-            if "example" in media:
-                example = media["example"]
-                text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
-                return f'<h4>Example</h4>{request}<pre tabindex="0">{escape(text)}</pre>'
-    return f"<h4>Example</h4>{request}"
+        successes.append((status, types, description))
+        for media in content.values():
+            if not example and "example" in media:
+                value = media["example"]
+                text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+                example = f'<pre tabindex="0">{escape(text)}</pre>'
+    responses = table(("Status", "Body", "Description"), successes)
+    return (
+        f'<section id="{operation["operationId"]}"><h3>{_method(method)} <code>{escape(path)}</code></h3>'
+        f"<p>{prose(operation['summary'])}. {prose(operation['description'])}</p>"
+        f"{takes}{body}<h4>Responses</h4>{responses}"
+        f"<details><summary>Errors</summary>{table(('Status', 'Code', 'Description'), errors)}</details>"
+        f'<h4>Example</h4><pre class="request" tabindex="0">{escape(_curl(method, path, operation))}</pre>{example}'
+        "</section>"
+    )
 
 
 def _curl(method: str, path: str, operation: Document) -> str:

@@ -138,38 +138,34 @@ class _Session:
     # messages from the client
 
     async def _receive_message(self) -> str | bytes | None:
-        """The next message of the client; None if the connection has ended."""
+        """The next message of the client; None if the connection has ended.
+
+        In between, the credential is checked again and again; an unreachable database does not invalidate it.
+        """
         while True:
             try:
                 async with asyncio.timeout_at(self._credentials.check_at):
                     message = await self._receive()
+                break
             except TimeoutError:
-                if await self._still_authorized():
-                    continue
-                return None
-            if message["type"] != "websocket.receive" or not await self._within_rate():
-                return None
-            text: str | None = message.get("text")
-            return text if text is not None else message.get("bytes") or b""
-
-    async def _still_authorized(self) -> bool:
-        """Whether the credential is still valid; an unreachable database does not invalidate it."""
-        try:
-            await self._credentials.check()
-        except Unavailable:
-            await asyncio.sleep(1.0)
-        except SharetallyError as error:
-            return await self._refuse(error)
-        return True
-
-    async def _within_rate(self) -> bool:
+                try:
+                    await self._credentials.check()
+                except Unavailable:
+                    await asyncio.sleep(1.0)
+                except SharetallyError as error:
+                    await self._refuse(error)
+                    return None
+        if message["type"] != "websocket.receive":
+            return None
         now = asyncio.get_running_loop().time()
         if now >= self._window_ends:
             self._window_ends, self._messages = now + WINDOW_SECONDS, 0
         self._messages += 1
-        return self._messages <= MAX_MESSAGES or await self._refuse(
-            Forbidden(f"at most {MAX_MESSAGES} messages in {WINDOW_SECONDS:.0f} seconds")
-        )
+        if self._messages > MAX_MESSAGES:
+            await self._refuse(Forbidden(f"at most {MAX_MESSAGES} messages in {WINDOW_SECONDS:.0f} seconds"))
+            return None
+        text: str | None = message.get("text")
+        return text if text is not None else message.get("bytes") or b""
 
     async def _subscribe(self, target: list[FollowBody] | str) -> None:
         if isinstance(target, str):
@@ -193,11 +189,10 @@ class _Session:
 
     # closing
 
-    async def _refuse(self, error: SharetallyError) -> bool:
-        """Send the error and close the connection; returns False."""
+    async def _refuse(self, error: SharetallyError) -> None:
+        """Send the error and close the connection."""
         await self._send_error(error)
         self._end(REFUSED)
-        return False
 
     def _end(self, code: int) -> None:
         if self._direct is not None:

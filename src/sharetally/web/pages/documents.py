@@ -52,8 +52,8 @@ def page_endpoints(api: Sequence[AnyEndpoint]) -> tuple[AnyEndpoint, ...]:
         return document(api, server=server)
 
     return (
-        _endpoint("/openapi.json", _openapi(openapi_document)),
-        _endpoint("/asyncapi.json", _asyncapi(lru_cache(maxsize=_CACHED_DOCUMENTS)(asyncapi))),
+        _endpoint("/openapi.json", _json_document(openapi_document)),
+        _endpoint("/asyncapi.json", _json_document(lru_cache(maxsize=_CACHED_DOCUMENTS)(asyncapi))),
         _endpoint("/docs", _docs(openapi_document)),
         _endpoint("/live", _upgrade_required),
         Endpoint(
@@ -99,21 +99,10 @@ def _file(name: str) -> PageHandler:
 DocumentFor = Callable[[str], dict[str, Any]]
 
 
-def _openapi(openapi_document: DocumentFor) -> PageHandler:
+def _json_document(document: DocumentFor) -> PageHandler:
     async def handler(urls: UrlPolicy, request: PageRequest) -> Response:
-        body = msgspec.json.encode(openapi_document(urls.public_url or request.root_path))
+        body = msgspec.json.encode(document(urls.public_url or request.root_path))
         return document_response(body, "application/json", ("access-control-allow-origin", "*"))
-
-    return handler
-
-
-def _asyncapi(asyncapi_document: DocumentFor) -> PageHandler:
-    async def handler(urls: UrlPolicy, request: PageRequest) -> Response:
-        return document_response(
-            msgspec.json.encode(asyncapi_document(urls.public_url or request.root_path)),
-            "application/json",
-            ("access-control-allow-origin", "*"),
-        )
 
     return handler
 

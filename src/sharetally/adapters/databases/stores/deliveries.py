@@ -121,7 +121,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
                 ids += await _take(connection, target, now, slots - len(ids))
                 targets.append(target)
             await store_targets(connection, targets)
-            deliveries = await _lease(connection, worker, ids)
+            deliveries = await _lease(connection, worker, ids) if ids else []
         return Claimed(deliveries=deliveries, earliest=found[0]["next_due"] if found else None)
 
     # leases
@@ -226,8 +226,6 @@ async def _take(connection: Connection, target: TargetRow, now: datetime, slots:
 
 
 async def _lease(connection: Connection, worker: UUID, ids: Sequence[UUID]) -> list[Delivery]:
-    if not ids:
-        return []
     lease = {"state": DeliveryState.SENDING.value, "worker": worker, "attempts": D.c.attempts + 1}
     await connection.run(D.update().where(D.c.id.in_(ids)).values({**lease, "attempt_stored_at": None}))
     rows = {row["id"]: row for row in await connection.select(D, ("id",), [(each,) for each in ids])}
