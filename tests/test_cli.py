@@ -63,7 +63,7 @@ def test_without_a_command_it_shows_them(program: Program, command: tuple[str, .
         (["serve", "--port", "http"], "Invalid value for '--port'"),
     ],
 )
-def test_what_was_typed_wrong_is_told_in_one_line(program: Program, command: list[str], line: str) -> None:
+def test_a_typing_error_is_reported_in_one_line(program: Program, command: list[str], line: str) -> None:
     result = program.run(*command)
     assert (result.code, result.out) == (2, "")
     assert error_line(result.err).startswith(line)
@@ -84,9 +84,7 @@ def test_a_setting_that_does_not_exist_stops_it(program: Program) -> None:
         ("OIDC_CLIENT_SECRET_FILE", "nowhere", "SHARETALLY_OIDC_CLIENT_SECRET_FILE: cannot read "),
     ],
 )
-def test_what_is_wrong_with_a_secret_is_told_and_not_the_secret(
-    program: Program, name: str, value: str, line: str
-) -> None:
+def test_an_invalid_secret_is_reported_without_being_shown(program: Program, name: str, value: str, line: str) -> None:
     program.settings.pop("JWT_SECRET", None)
     program.settings[name] = value
     result = program.run("migrate")
@@ -171,7 +169,7 @@ def test_serving_needs_a_schema_that_it_knows(program: Program) -> None:
     assert strange.startswith(result)
 
 
-def test_an_empty_database_is_told_from_a_strange_one(program: Program) -> None:
+def test_an_empty_database_and_a_foreign_one_get_different_errors(program: Program) -> None:
     program.settings["DATABASE_URL"] = f"sqlite:///{program.folder}/empty.db"
     sqlite3.connect(program.folder / "empty.db").close()
     assert error_line(program.run("serve").err) == "the database has no schema yet: run `sharetally migrate`"
@@ -196,7 +194,7 @@ def claims(token: str) -> dict[str, object]:
     return found
 
 
-def test_a_token_says_who_what_and_how_long(program: Program) -> None:
+def test_a_token_contains_its_user_scopes_and_expiry(program: Program) -> None:
     before = int(time.time())
     result = program.run("token", "--user", "anna", "--scope", "shares audit", "--ttl", "60")
     assert (result.code, result.err) == (0, "")
@@ -206,7 +204,7 @@ def test_a_token_says_who_what_and_how_long(program: Program) -> None:
     assert before + 60 <= found["exp"] <= time.time() + 61
 
 
-def test_a_token_may_share_unless_told_otherwise(program: Program) -> None:
+def test_a_token_has_the_scope_shares_by_default(program: Program) -> None:
     result = program.run("token", "--user", "anna")
     assert claims(result.out.strip())["scope"] == "shares"
 

@@ -80,7 +80,7 @@ async def test_a_job_from_outside_shows_its_text(program: Program, url: str) -> 
     assert (shown["payload"], shown["to"], shown["from"]) == (f"share_created\n{text}", None, None)
 
 
-async def test_replayed_it_is_left_to_the_relay_of_who_serves(program: Program, url: str, event: Event) -> None:
+async def test_a_replayed_job_is_sent_by_the_relay_of_serve(program: Program, url: str, event: Event) -> None:
     result = program.run("dead", "replay", str(event.id), str(new_id()))
     assert (result.code, result.out) == (0, "1 job pending again; the relay will send them within a minute\n")
     assert program.run("dead", "list", "--json").json == []
@@ -131,7 +131,7 @@ async def test_discarding_needs_a_reason(program: Program, event: Event) -> None
     assert len(program.run("dead", "list", "--json").json) == 1
 
 
-async def test_the_author_is_who_is_logged_in(program: Program, url: str, event: Event) -> None:
+async def test_the_actor_is_the_system_user(program: Program, url: str, event: Event) -> None:
     program.run("dead", "discard", str(event.id), "--reason", "a test")
     who = os.environ.get("USER") or "operator"
     async with open_database(url) as db:

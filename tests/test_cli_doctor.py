@@ -60,7 +60,7 @@ def test_everything_is_away(program: Program) -> None:
     assert "SHARETALLY_OIDC_CLIENT_SECRET = ***\n" in result.out
 
 
-def test_a_platform_that_nobody_knows(program: Program) -> None:
+def test_an_unknown_platform_is_reported(program: Program) -> None:
     program.migrate()
     program.settings["SHARE_PLATFORMS"] = "twitter,fax"
     result = program.run("doctor")

@@ -32,7 +32,9 @@ async def test_the_line_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert capsys.readouterr().err.endswith("\n")
 
 
-async def test_nothing_is_told_to_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_progress_is_written_to_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(proof, "PROGRESS_SECONDS", 0.0)
     async with proof.show_progress() as progress:
         progress(2_000)

@@ -157,7 +157,7 @@ async def test_a_dry_run_only_reports(program: Program) -> None:
     assert program.run("verify").code == 1
 
 
-async def test_repair_moves_to_what_the_ledger_says_and_records_why(program: Program) -> None:
+async def test_repair_sets_the_count_of_the_ledger_and_records_the_reason(program: Program) -> None:
     damage(program)
     result = program.run("repair")
     assert (result.code, result.out.endswith("2 cells repaired\n")) == (0, True)

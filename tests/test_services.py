@@ -160,7 +160,7 @@ async def test_a_redis_number_that_holds_anything_is_left_alone(redis_url: str) 
         assert await own.get("somebody") == b"else"
 
 
-async def test_each_kind_of_database_can_be_asked_for(database_url: str) -> None:
+async def test_each_kind_of_database_can_be_requested(database_url: str) -> None:
     assert urlsplit(database_url).scheme in {"sqlite", "postgresql", "mysql"}
     assert "sharetally" in urlsplit(database_url).path
 

@@ -68,7 +68,7 @@ async def _says_that_it_is_ready(reader: asyncio.StreamReader, writer: asyncio.S
     await writer.wait_closed()
 
 
-def test_who_listens_is_found_by_its_process() -> None:
+def test_a_listener_is_found_by_its_process() -> None:
     port = free_port()
     listens_there = f"import socket, sys; s = socket.create_server(('127.0.0.1', {port})); print(); sys.stdin.read()"
     pipe = subprocess.PIPE

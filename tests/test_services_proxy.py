@@ -79,7 +79,7 @@ async def ended(side: Side) -> bool:
             return True
 
 
-async def test_it_passes_what_is_said(proxy: Proxy, server: Server) -> None:
+async def test_it_passes_bytes_in_both_directions(proxy: Proxy, server: Server) -> None:
     assert proxy.url.startswith("amqp://me:secret@127.0.0.1:")
     assert proxy.url.endswith("/host")
     async with called(proxy) as one, called(proxy) as two:
@@ -99,7 +99,7 @@ async def test_much_arrives_whole(proxy: Proxy) -> None:
             assert len(await answer(side)) == 60_002
 
 
-async def test_a_stalled_line_says_nothing_and_loses_nothing(proxy: Proxy, server: Server) -> None:
+async def test_a_stalled_connection_delivers_nothing_and_loses_nothing(proxy: Proxy, server: Server) -> None:
     async with called(proxy) as side:
         await answer(side, b"a\n")
         proxy.stall()
@@ -114,7 +114,7 @@ async def test_a_stalled_line_says_nothing_and_loses_nothing(proxy: Proxy, serve
             assert await answer(newcomer) == b"c!\n"
 
 
-async def test_a_line_can_stall_for_those_who_are_there(proxy: Proxy) -> None:
+async def test_existing_connections_can_be_stalled_alone(proxy: Proxy) -> None:
     async with called(proxy) as side:
         await answer(side, b"a\n")
         proxy.stall(new_connections=False)
@@ -138,7 +138,7 @@ async def test_one_way_can_stall_alone(proxy: Proxy, server: Server) -> None:
         assert server.heard == [b"a\n", b"b\n"]
 
 
-async def test_over_a_stalled_line_nobody_learns_that_the_other_left(proxy: Proxy, server: Server) -> None:
+async def test_a_stalled_connection_hides_that_the_peer_left(proxy: Proxy, server: Server) -> None:
     async with called(proxy) as side:
         await answer(side, b"a\n")
         proxy.stall()

@@ -71,7 +71,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.log_level, settings.public_counts, settings.ops_port) == ("error", False, 9100)
 
 
-def test_the_file_of_the_requirement_document_works_as_it_stands(tmp_path: Path) -> None:
+def test_the_settings_file_of_the_requirement_document_works_unchanged(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"share_platforms": ["twitter", "whatsapp", "facebook", "linkedin"]}')
     settings = load_settings(tmp_path, config="config.json")
     assert settings.share_platforms == ("twitter", "whatsapp", "facebook", "linkedin")

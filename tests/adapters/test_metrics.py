@@ -216,7 +216,7 @@ async def test_a_hanging_database_delays_a_scrape_only_until_the_timeout(
     assert value(text, "sharetally_queue_depth", queue="count") == 1
 
 
-async def test_the_database_is_asked_once_a_second_at_most(meter: PrometheusMeter, time: ManualTime) -> None:
+async def test_the_database_is_queried_at_most_once_a_second(meter: PrometheusMeter, time: ManualTime) -> None:
     events = FakeEventStore(Backlog(pending=1, parked=0, oldest=0.0))
     async with anyio.create_task_group() as tasks:
         for _ in range(5):

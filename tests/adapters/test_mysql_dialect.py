@@ -480,6 +480,6 @@ async def test_rows_are_locked_where_they_have_to_be() -> None:
 
 
 @pytest.mark.parametrize("number", [2006, 2013, 1053, 1040, 1927, 1290])
-def test_a_connection_that_is_gone_is_told_from_a_statement_that_is_wrong(number: int) -> None:
+def test_a_lost_connection_and_a_wrong_statement_raise_different_errors(number: int) -> None:
     assert isinstance(mysql.translate_error(OperationalError(number, "gone")), Unavailable)
     assert isinstance(mysql.translate_error(OperationalError(1064, "wrong")), DataRejected)

@@ -162,7 +162,7 @@ async def test_what_comes_compressed_stays_compressed() -> None:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-async def test_nobody_there_is_before_the_first_byte(free_tcp_port: int, guarded: bool) -> None:
+async def test_a_refused_connection_fails_before_the_first_byte(free_tcp_port: int, guarded: bool) -> None:
     chosen = guard(["127.0.0.1", "127.0.0.2"])[0] if guarded else None
     async with opened(guard=chosen) as client:
         error = await failure(client, f"http://127.0.0.1:{free_tcp_port}/")
@@ -203,7 +203,7 @@ async def test_what_is_no_http_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-async def test_a_certificate_that_nobody_trusts_is_before_the_first_byte(tmp_path: Path, guarded: bool) -> None:
+async def test_an_untrusted_certificate_fails_before_the_first_byte(tmp_path: Path, guarded: bool) -> None:
     here, _ = certificate(tmp_path, "localhost")
     chosen = guard(["127.0.0.1"])[0] if guarded else None
     async with serving(responding(), tls=here) as server, opened(guard=chosen) as client:
@@ -324,7 +324,7 @@ def test_a_guard_and_proxies_exclude_each_other() -> None:
         OutboundClient(guard=AddressGuard(), proxies_from_env=True, ssl_context=ssl.create_default_context())
 
 
-async def test_the_systems_resolver_is_asked_by_default() -> None:
+async def test_the_system_resolver_is_used_by_default() -> None:
     found = await AddressGuard(is_allowed=lambda _: True).addresses("localhost", 80)
     assert found
     assert all(ip_address(address).is_loopback for address in found)

@@ -20,7 +20,7 @@ def test_wrk_s_answers_and_seconds() -> None:
     assert (load.answers, load.seconds, load.rate) == (30000, 3.0, 10000.0)
 
 
-def test_a_minute_is_told_in_minutes() -> None:
+def test_a_minute_is_shown_in_minutes() -> None:
     assert parse_output(FINE.replace("3.00s", "1.00m")).seconds == 60.0
 
 

@@ -21,7 +21,7 @@ def docs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_was_measured_is_written_and_what_stands_around_it_stays(docs: Path) -> None:
+def test_figures_are_written_and_the_text_around_them_stays(docs: Path) -> None:
     write([entry(measured((2.0,), (1.0,), at_least(1)))], pairs=3, docs=docs)
     page = (docs / "performance.md").read_text()
     assert page.startswith("by hand\n")

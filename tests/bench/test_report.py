@@ -25,7 +25,7 @@ def test_a_row_of_the_table() -> None:
     )
 
 
-def test_a_failed_row_says_why_and_does_not_break_the_table() -> None:
+def test_a_failed_row_shows_its_reason_and_keeps_the_table_valid() -> None:
     told = markdown_table([failed("LoadFailed: 500 | 502")]).splitlines()[-1]
     assert told == "| ours & more / theirs | | | none | **failed**: LoadFailed: 500 \\| 502 |"
 
@@ -34,5 +34,5 @@ def test_a_line_for_the_terminal() -> None:
     assert terminal_line(measured((4.0,), (1.0,), at_most(5))) == "4 / 1 requests/s, ratio 4 (4 to 4), target <= 5: met"
 
 
-def test_notes_are_told_by_row() -> None:
+def test_notes_are_listed_by_row() -> None:
     assert notes([entry(measured((1.0,), (1.0,))), failed("x")]) == "- **ours & more / theirs** (`fast`): noted."

@@ -47,6 +47,6 @@ def test_long_rows_belong_to_the_full_benchmark_or_are_named() -> None:
     assert [each.name for each in choose(every, full=False, names=["long"])] == ["long"]
 
 
-def test_a_name_that_is_no_row_is_told() -> None:
+def test_an_unknown_row_name_is_reported() -> None:
     with pytest.raises(ValueError, match="no such row: quick; choose from short"):
         choose([row("short")], full=False, names=["quick"])

@@ -130,7 +130,7 @@ def with_key(site: Site, key: str) -> dict[str, Any]:
     return found
 
 
-async def test_verify_says_that_nothing_drifts(console: Console) -> None:
+async def test_verify_reports_no_drift(console: Console) -> None:
     page = await console("/console")
     health = page.get_by_role("region", name="Health")
     await health.get_by_role("button", name="Verify now").click()

@@ -112,7 +112,7 @@ async def test_a_copied_link_leaves_its_four_traces_too(demo: Site, visitor: Vis
     await expect(count(page, TRAIN)).to_have_text("0 shares")
 
 
-async def test_nobody_sees_the_counts_and_how_to_sign_in(demo: Site, visitor: Visitor) -> None:
+async def test_signed_out_the_demo_shows_counts_and_how_to_sign_in(demo: Site, visitor: Visitor) -> None:
     page = await visitor(viewport={"width": 360, "height": 780})
     await opened(page, demo)
     await expect(page.locator("#no-token")).to_contain_text("sharetally token --user demo")

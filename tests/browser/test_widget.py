@@ -101,7 +101,7 @@ async def test_a_share_sheet_share_is_recorded_once_used(service: Site, visitor:
     await expect(page.locator("share-buttons")).to_contain_text("1 share")
 
 
-async def test_a_link_is_copied_and_that_is_said(service: Site, visitor: Visitor, video: str) -> None:
+async def test_copying_a_link_is_confirmed(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor()
     await page.add_init_script(
         "Object.defineProperty(navigator, 'clipboard', "
@@ -227,7 +227,7 @@ async def test_without_the_service_links_open_and_no_count_is_shown(service: Sit
     assert opened[0].startswith("https://wa.me/?text=Look%20at%20this%20https")
 
 
-async def test_a_token_that_is_refused_is_renewed_once_then_told(service: Site, visitor: Visitor, video: str) -> None:
+async def test_a_refused_token_is_renewed_once_and_then_reported(service: Site, visitor: Visitor, video: str) -> None:
     page = await visitor(trouble=True)
     opened = await block_service(page)
     await serve_embedding_page(page, service.base, widget_tag(f"video/{video}"))

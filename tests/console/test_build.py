@@ -54,7 +54,7 @@ def test_the_lock_names_no_registry() -> None:
     assert "registry" not in text
 
 
-def test_every_package_that_is_bundled_has_its_licence_told() -> None:
+def test_the_licence_of_every_bundled_package_is_listed() -> None:
     packages = json.loads(LOCK.read_text("utf-8"))["packages"]
     bundled = set(json.loads((SOURCES / "package.json").read_text("utf-8"))["dependencies"]) - {"vite"}
     page = (DOCS / "licences.md").read_text("utf-8")

@@ -233,7 +233,7 @@ async def test_two_consumers_share_a_queue(broker: Broker) -> None:
     assert sorted(bodies_of(deliveries)) == ["a", "b"]
 
 
-async def test_state_tells_depth_and_consumers(broker: Broker) -> None:
+async def test_state_contains_depth_and_consumers(broker: Broker) -> None:
     await broker.publish(created_messages("a", "b", "c"))
     await drains_to(broker, "count", QueueState(depth=3, consumers=0))
     async with broker.subscribe("count", prefetch=1) as subscription:

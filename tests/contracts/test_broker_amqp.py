@@ -144,7 +144,7 @@ async def _waits(confirming: ConfirmedChannel) -> bool:
     return bool(confirming._channel.confirmations)
 
 
-async def test_an_error_that_nobody_expects_is_a_broker_that_is_away(
+async def test_an_unexpected_error_counts_as_an_unavailable_broker(
     broker: AmqpBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object, **__: object) -> None:

@@ -129,13 +129,13 @@ async def test_a_higher_version_replaces_a_lower_one(cache: Cache, first: int, s
     assert await cache.get([VIDEO]) == [count(version=second, shares=8)]
 
 
-async def test_within_one_batch_the_highest_version_stands(cache: Cache) -> None:
+async def test_within_one_batch_the_highest_version_wins(cache: Cache) -> None:
     versions = [3, 9, 1, 8]
     await cache.put(count(version=version, shares=version) for version in versions)
     assert await cache.get([VIDEO]) == [count(version=9, shares=9)]
 
 
-async def test_of_many_at_once_the_highest_version_stands(cache: Cache) -> None:
+async def test_of_concurrent_writes_the_highest_version_wins(cache: Cache) -> None:
     versions = list(range(1, 201))
     random.Random(7).shuffle(versions)
     await asyncio.gather(*(cache.put([count(version=version, shares=version)]) for version in versions))
@@ -392,7 +392,7 @@ async def test_a_dead_server_is_a_miss_and_no_error(dead_url: str) -> None:
     await cache.close()
 
 
-async def test_a_password_is_never_told(dead_url: str) -> None:
+async def test_a_password_is_never_shown(dead_url: str) -> None:
     cache = RedisCache(dead_url)
     with capture_logs() as logs:
         for _ in range(6):

@@ -215,7 +215,7 @@ async def test_redis_leaves_a_server_that_has_gone_silent(redis_url: str) -> Non
         await ear.until(lambda: ear.counts == [COUNT])
 
 
-async def test_an_unavailable_redis_blocks_nobody() -> None:
+async def test_an_unavailable_redis_does_not_block_publishing() -> None:
     channel = RedisChannel(f"redis://127.0.0.1:{free_port()}/0")
     ear = RecordingListener()
     await channel.open(ear)

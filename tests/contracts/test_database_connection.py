@@ -109,7 +109,9 @@ async def test_there_is_no_such_database(url: str) -> None:
         ({"netloc": "sharetally@127.0.0.1:{nobody}", "query": ""}, "nothing answers there, or TLS fails"),
     ],
 )
-async def test_mysql_says_what_it_refuses(mysql_url: str, closed_port: int, changed: dict[str, str], said: str) -> None:
+async def test_an_unsuitable_mysql_setting_is_named(
+    mysql_url: str, closed_port: int, changed: dict[str, str], said: str
+) -> None:
     there = urlsplit(mysql_url)
     host = there.netloc.rpartition("@")[2]
     parts = {name: text.format(host=host, nobody=closed_port) for name, text in changed.items()}
@@ -191,7 +193,7 @@ async def test_a_connection_that_dies_before_the_commit(db: SqlDatabase, url: st
 
 
 @on_servers
-async def test_connections_that_die_while_nobody_uses_them(db: SqlDatabase, url: str) -> None:
+async def test_idle_connections_that_died_are_replaced(db: SqlDatabase, url: str) -> None:
     """Only calls may fail that got a connection before it was known to be lost."""
     kind = url.split(":")[0]
     met, numbers = asyncio.Barrier(4), set[int]()

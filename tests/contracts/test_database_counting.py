@@ -150,7 +150,7 @@ async def test_a_rolled_back_burn_keeps_the_event(db: SqlDatabase) -> None:
 # move
 
 
-async def test_a_share_by_record_moves_every_cell_it_stands_in(db: SqlDatabase) -> None:
+async def test_a_recorded_share_moves_each_of_its_cells(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, record()))
     assert await cells(db) == {"evidence:declared": 1, "channel:twitter": 1, "campaign:": 1, "platform:twitter": 1}
     assert await rollups(db) == [("twitter", "declared", 1, 0)]

@@ -48,7 +48,7 @@ async def test_a_commit_that_fails_in_any_other_way_may_have_arrived(
             pass
 
 
-async def test_a_connection_that_fails_in_a_way_that_nobody_expects_is_not_used_again() -> None:
+async def test_a_connection_that_failed_unexpectedly_is_not_reused() -> None:
     async def fails(*_: object, **__: object) -> None:
         raise KeyError("a library's own")
 

@@ -205,7 +205,7 @@ async def test_lock_of_more_rows_than_one_statement_names(db: SqlDatabase) -> No
     assert locked.records == records_by_key(*many)
 
 
-async def test_who_locks_first_is_seen_by_who_locks_next(db: SqlDatabase) -> None:
+async def test_the_next_lock_holder_sees_the_changes_of_the_first(db: SqlDatabase) -> None:
     made = record(attempt_count=1)
     await write_rows(db, Writes(new_records=records_by_key(made)))
 
@@ -320,7 +320,7 @@ async def test_a_part_of_a_part_can_fail_alone(db: SqlDatabase) -> None:
 # a COMMIT without a reply
 
 
-async def test_committed_is_told_by_any_line_of_the_audit(db: SqlDatabase) -> None:
+async def test_any_audit_entry_proves_that_a_transaction_committed(db: SqlDatabase) -> None:
     lines = [audit_entry(), audit_entry()]
     assert not await db.committed([each.id for each in lines])
     await write_rows(db, Writes(audit=lines))

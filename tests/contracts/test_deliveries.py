@@ -138,7 +138,7 @@ async def test_a_claim_takes_no_more_than_its_slots(db: SqlDatabase) -> None:
     assert len(await claim(db, worker, slots=3)) == 2
 
 
-async def test_a_kind_that_nobody_here_delivers_is_left(db: SqlDatabase) -> None:
+async def test_a_kind_without_a_handler_is_not_claimed(db: SqlDatabase) -> None:
     await enqueue(db, new(Target("post", "twitter", "twitter")))
     assert await claim(db, await registered(db)) == []
     assert (await db.deliveries.due({"post"}, EPOCH)).gates == [DueGate("twitter", failing=False)]

@@ -131,7 +131,7 @@ async def test_leases_of_a_worker_without_a_row_are_seen(db: SqlDatabase) -> Non
     assert await states(db) == {written.id: "waiting"}
 
 
-async def test_who_leaves_with_a_lease_is_still_there_to_be_taken_over(db: SqlDatabase) -> None:
+async def test_a_worker_that_left_with_a_lease_can_be_taken_over(db: SqlDatabase) -> None:
     worker = await registered(db)
     await enqueue(db, new())
     await claim(db, worker)
@@ -140,7 +140,7 @@ async def test_who_leaves_with_a_lease_is_still_there_to_be_taken_over(db: SqlDa
 
 
 @pytest.mark.parametrize("url", SERVERS, indirect=True)
-async def test_of_many_who_take_over_at_once_each_lease_lapses_once(url: str, db: SqlDatabase) -> None:
+async def test_concurrent_take_overs_lapse_each_lease_once(url: str, db: SqlDatabase) -> None:
     killed = await registered(db)
     await enqueue(db, *(new(Target("hook", f"shop {each}", "hook")) for each in range(10)))
     await claim(db, killed)
@@ -183,9 +183,7 @@ async def test_a_clock_that_is_set_back_delays_nothing(db: SqlDatabase, clock: J
     assert [each.id for each in await claim(db, worker)] == [retried.id]
 
 
-async def test_a_time_that_somebody_chose_stays_when_the_clock_is_set_back(
-    db: SqlDatabase, clock: JumpingClock
-) -> None:
+async def test_an_explicit_due_time_stays_when_the_clock_is_set_back(db: SqlDatabase, clock: JumpingClock) -> None:
     worker, chosen = await registered(db), await db.events.now() + 3 * HOUR
     clock.ahead = 2 * HOUR
     chosen_, _ = await enqueue(db, new(due_at=chosen), new(Target("hook", "another", "hook")))

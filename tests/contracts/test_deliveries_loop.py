@@ -314,7 +314,7 @@ class Monotonic:
         return self.now
 
 
-async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: Harness) -> None:
+async def test_a_worker_without_a_heartbeat_for_a_minute_loses_its_leases(stage: Harness) -> None:
     clock = Monotonic()
     db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
     killed, own = await registered(db), await registered(db)
@@ -328,7 +328,7 @@ async def test_a_counter_that_stands_still_for_a_minute_loses_its_leases(stage: 
     assert await watch.take_over_lapsed(own) == 0
 
 
-async def test_a_worker_that_beats_is_left_alone_whatever_the_databases_clock_does(
+async def test_a_worker_with_a_heartbeat_keeps_its_leases_when_the_database_clock_jumps(
     stage: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, wall = Monotonic(), JumpingClock(monkeypatch)
@@ -359,7 +359,7 @@ async def test_a_watcher_that_could_not_look_begins_anew(stage: Harness) -> None
     assert await watch.take_over_lapsed(own) == 0
 
 
-async def test_a_paused_worker_that_wakes_up_knows_that_its_leases_are_gone(stage: Harness) -> None:
+async def test_a_paused_worker_finds_its_leases_gone(stage: Harness) -> None:
     clock = Monotonic()
     lease = WorkerLease(stage.db.deliveries, version="1", clock=clock)
     await lease.begin()
@@ -395,7 +395,7 @@ async def _registered(stage: Harness, number: int) -> bool:
     return len(await stage.db.deliveries.heartbeats()) == number
 
 
-async def test_told_to_stop_it_finishes_what_is_running_and_leaves(stage: Harness) -> None:
+async def test_a_stopping_loop_finishes_running_attempts_and_leaves(stage: Harness) -> None:
     begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def slow(delivery: Delivery) -> Outcome:

@@ -49,7 +49,7 @@ def test_platform_files_and_registered_platforms_match() -> None:
     assert sorted(builtin_platforms()) == FILES
 
 
-def test_it_says_what_it_is(platform: Platform) -> None:
+def test_a_platform_describes_itself(platform: Platform) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9]{0,31}", platform.name)
     assert platform.label == platform.label.strip() != ""
     assert platform.text_limit is None or platform.text_limit > 0
@@ -105,7 +105,7 @@ def _allowed(url: str, text: str) -> set[str]:
     return {url, text, f"{text} {url}", body, text.split("\n")[0]}
 
 
-def test_a_file_with_no_page_says_so() -> None:
+def test_a_platform_without_a_share_page_returns_none() -> None:
     assert {name for name in FILES if builtin_platforms()[name].intent(url=URL, text="") is None} == set(WITHOUT_PAGE)
 
 

@@ -153,7 +153,7 @@ async def test_top_is_the_sum_of_each_content(db: SqlDatabase) -> None:
     ]
 
 
-async def test_the_largest_are_told_apart_and_the_others_are_one(db: SqlDatabase) -> None:
+async def test_the_largest_groups_are_separate_and_the_others_are_summed(db: SqlDatabase) -> None:
     video = ContentRef(type="video", id="a")
     await insert_rollups(db, [(video, f"c{n:02}", "link", FIRST, n + 1, 0) for n in range(MAX_GROUPS + 5)])
     span = TimeRange(zone=ZoneInfo("UTC"), start=FIRST, end=FIRST + BUCKET)

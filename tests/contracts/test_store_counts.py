@@ -72,7 +72,7 @@ async def test_reading_no_contents_returns_nothing(db: SqlDatabase) -> None:
     assert await db.counts.exact([]) == []
 
 
-async def test_counts_come_in_the_order_asked(db: SqlDatabase) -> None:
+async def test_counts_keep_the_requested_order(db: SqlDatabase) -> None:
     others = (link(channel="x", campaign="summer"), link(content=ARTICLE))
     totals = await count_events(db, await insert_shares(db, record(), record(user_id="berta"), *others))
     article, nobody, video, again = await db.counts.stored([ARTICLE, NOBODY, VIDEO, ARTICLE])
@@ -132,7 +132,7 @@ async def test_what_is_parked_is_in_the_exact_count(db: SqlDatabase) -> None:
     assert (await db.counts.exact([VIDEO]))[0].shares == 1
 
 
-async def test_exact_counts_of_many_come_in_the_order_asked(db: SqlDatabase) -> None:
+async def test_exact_counts_keep_the_requested_order(db: SqlDatabase) -> None:
     contents = [ContentRef(type="video", id=f"v{number}") for number in range(200)]
     events = await insert_shares(db, *(link(content=each) for each in contents for _ in range(2)))
     await count_events(db, events[::2])

@@ -75,7 +75,7 @@ def heads(*events: Event) -> list[EventRef]:
 # the clock, and what is waiting
 
 
-async def test_the_database_tells_the_time(db: SqlDatabase) -> None:
+async def test_now_is_the_time_of_the_database(db: SqlDatabase) -> None:
     told = await db.events.now()
     assert told.tzinfo is not None
     assert abs(told - datetime.now(UTC)) < timedelta(seconds=30)
@@ -201,7 +201,7 @@ async def test_of_marks_at_once_the_newest_stays(db: SqlDatabase) -> None:
 # parked events
 
 
-async def test_parking_says_why_and_repeating_says_it_anew(db: SqlDatabase) -> None:
+async def test_parking_stores_the_reason_and_repeating_replaces_it(db: SqlDatabase) -> None:
     (event,) = await emit(db)
     await db.events.park(event.id, "first")
     await db.events.park(event.id, "x" * 600)

@@ -373,7 +373,7 @@ def engine(url: str) -> Engine:
     return PostgresqlEngine(url) if scheme == "postgresql" else MysqlEngine(url)
 
 
-async def test_a_snapshot_stays_as_it_was_whatever_is_committed_meanwhile(db: SqlDatabase, url: str) -> None:
+async def test_a_snapshot_does_not_see_later_commits(db: SqlDatabase, url: str) -> None:
     """At READ COMMITTED there would be none: each statement would see the newest data."""
     await seed_everything(db)
     looking = engine(url)

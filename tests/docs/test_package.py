@@ -57,7 +57,7 @@ def test_it_holds_the_script_its_types_and_no_more(packed: Path) -> None:
     assert json.loads((packed / "package.json").read_text("utf-8"))["version"] == VERSION
 
 
-def test_its_page_stands_by_itself(packed: Path) -> None:
+def test_its_page_is_self_contained(packed: Path) -> None:
     """On a registry there are no neighbouring folders to link to, so the page contains the whole reference."""
     told = (packed / "README.md").read_text("utf-8")
     assert [link for link in re.findall(r"\]\(([^)]+)\)", told) if not link.startswith("https://")] == []
@@ -105,7 +105,7 @@ def compiled(packed: Path, tools: Path, library: str, *names: str) -> list[str]:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_who_uses_it_rightly_compiles(packed: Path, tools: Path, library: str) -> None:
+def test_correct_use_compiles(packed: Path, tools: Path, library: str) -> None:
     assert compiled(packed, tools, library, "plain.ts", "page.tsx") == []
 
 

@@ -57,7 +57,7 @@ def test_every_property_and_method_and_no_other() -> None:
     assert {name.partition(".")[2] for name in shown if "." in name} == of_all == typed("ShareButtonsConstructor")
 
 
-def test_what_is_read_only_says_so() -> None:
+def test_read_only_properties_are_marked() -> None:
     changeable = set(re.findall(r"^    set (\w+)\(", ELEMENT, re.MULTILINE))
     properties = {name: row for name, row in told("## Properties and methods").items() if name.isalpha()}
     assert {name for name, row in properties.items() if "Read only" not in row[1]} == changeable

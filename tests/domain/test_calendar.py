@@ -45,7 +45,7 @@ def _named(quarter: datetime, size: int, zone: ZoneInfo) -> tuple[object, ...]:
 @given(
     moments, st.integers(min_value=0, max_value=200), st.sampled_from(sorted(BUCKET_SECONDS)), st.sampled_from(ZONES)
 )
-def test_every_quarter_lies_in_the_bucket_that_the_wall_says(begin: int, long: int, name: str, key: str) -> None:
+def test_every_quarter_hour_is_in_the_bucket_of_its_local_time(begin: int, long: int, name: str, key: str) -> None:
     size, zone = BUCKET_SECONDS[name], ZoneInfo(key)
     at = EPOCH + timedelta(seconds=begin)
     start, end = start_of_bucket(at, size, zone), next_bucket_start(at + timedelta(hours=long), size, zone)

@@ -77,14 +77,14 @@ def test_a_full_queue_promises_that_nothing_was_written() -> None:
     assert QueueFull().retry_after >= 1
 
 
-def test_an_invalid_request_says_where_and_why() -> None:
+def test_an_invalid_request_names_the_field_and_the_reason() -> None:
     error = InvalidRequest(("platforms", "is empty"), ("mode", "is unknown"))
     assert error.invalid == (("platforms", "is empty"), ("mode", "is unknown"))
     assert error.detail == "platforms: is empty; mode: is unknown"
     assert isinstance(error, Rejected)
 
 
-def test_unsupported_platforms_are_named_beside_the_supported() -> None:
+def test_unsupported_and_supported_platforms_are_listed() -> None:
     error = UnsupportedPlatforms(["myspace"], ["twitter", "email"])
     assert (error.unsupported, error.supported) == (("myspace",), ("twitter", "email"))
     assert "myspace" in error.detail

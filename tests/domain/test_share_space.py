@@ -42,7 +42,7 @@ def test_when_nothing_is_in_flight_the_count_is_what_is_live(space: Space) -> No
     assert all(state.counted == state.live for state in settled)
 
 
-def test_every_cell_of_the_table_was_asked(space: Space) -> None:
+def test_every_cell_of_the_table_was_tested(space: Space) -> None:
     assert space.asked == set(TABLE)
 
 

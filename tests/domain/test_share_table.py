@@ -114,7 +114,7 @@ def test_a_first_order_to_post_was_not_shared_yet() -> None:
 
 
 @pytest.mark.parametrize(("state", "request_"), STEPS)
-def test_an_attempt_is_what_a_user_asks_for(state: Status, request_: Trigger) -> None:
+def test_only_a_users_trigger_starts_an_attempt(state: Status, request_: Trigger) -> None:
     by_user = request_ in {Trigger.DECLARE, Trigger.FORCE, Trigger.POST, Trigger.RETRY}
     assert after(standing(state), request_).attempt_count == (4 if by_user else 3)
 
@@ -158,7 +158,7 @@ def test_evidence_is_what_the_last_live_share_rests_on(
     assert after(standing(state, evidence=before), request_).evidence is afterwards
 
 
-def test_a_failure_is_told() -> None:
+def test_a_failure_is_stored_with_code_and_message() -> None:
     found = after(standing(Status.SENDING), Trigger.REJECT, FAILURE)
     assert (found.error_code, found.error_message) == ("rejected", "not like this")
 

@@ -84,14 +84,14 @@ def test_the_platform_has_its_own_share_page(site: Site) -> None:
     )
 
 
-def test_who_may_not_share_is_told_403(site: Site) -> None:
+def test_a_user_without_permission_gets_403(site: Site) -> None:
     status, problem = site.request("guest-7", "POST", "/videos/private/share", {"platforms": ["twitter"]})
     assert (status, problem["type"]) == (403, "/problems/forbidden")
     assert site.diary("guest-7") == []
     assert site.request("anna", "GET", "/share-links/count/video/private?consistent=true")[1]["shareCount"] == 0
 
 
-def test_what_stands_against_it_is_told_409(site: Site) -> None:
+def test_a_conflict_of_the_hook_is_409(site: Site) -> None:
     status, problem = site.request("olga", "POST", "/content/draft/1/share", {"platforms": ["twitter"]})
     assert (status, problem["detail"]) == (409, "a draft can be shared once it is published")
     pinned = {"contentType": "video", "contentId": "pinned", "campaignId": "pinned"}

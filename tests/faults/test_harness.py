@@ -77,7 +77,7 @@ async def test_a_row_that_raises_has_failed_and_ends_nothing_else(services: Serv
     assert not outcome.passed
 
 
-async def test_a_process_that_says_nothing_is_a_failed_row(services: Services, tmp_path: Path) -> None:
+async def test_a_silent_process_fails_its_row(services: Services, tmp_path: Path) -> None:
     told: list[Outcome] = []
     row = dataclasses.replace(discover_rows()[1], number=10**6)  # there is none of this number
     plan = SuitePlan(pairs=[(row, "sqlite")], services=services, folder=tmp_path, seed=1, at_once=1)

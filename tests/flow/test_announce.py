@@ -73,7 +73,7 @@ async def test_without_a_cache_nothing_is_read_for_a_channel_that_carries_no_cou
     assert (names.moved, reading.asked) == (sorted([VIDEO, ARTICLE]), [])
 
 
-async def test_what_stands_is_cached(db: SqlDatabase, cache: MemoryCache) -> None:
+async def test_the_current_count_is_cached(db: SqlDatabase, cache: MemoryCache) -> None:
     await count_events(db, await insert_shares(db, record(), record(content=ARTICLE)))
     await Announcer(counts=db.counts, cache=cache).announce({VIDEO, ARTICLE})
     assert await cache.get([VIDEO, ARTICLE]) == await db.counts.stored([VIDEO, ARTICLE])

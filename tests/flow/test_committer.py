@@ -179,7 +179,7 @@ async def test_a_cancelled_caller_does_not_affect_others_in_its_commit(db: SqlDa
     assert (await db.proof.verify(None, lambda _: None)).drifted == ()
 
 
-async def test_a_reshare_is_told_and_counts_nothing(db: SqlDatabase) -> None:
+async def test_a_reshare_writes_an_event_that_counts_nothing(db: SqlDatabase) -> None:
     async with run_committer(db) as work:
         await work.committer.submit(share())
         (again,) = await work.committer.submit(share(request=Trigger.FORCE))
@@ -286,7 +286,7 @@ async def test_an_answer_that_changes_nothing_is_remembered_too(db: SqlDatabase)
 # the queue
 
 
-async def test_a_full_queue_takes_no_more_and_says_that_nothing_was_written(
+async def test_a_full_queue_refuses_and_reports_that_nothing_was_written(
     db: SqlDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(committer, "MAX_WAITING", 5)
@@ -298,7 +298,7 @@ async def test_a_full_queue_takes_no_more_and_says_that_nothing_was_written(
     assert await exact(db) == 6
 
 
-async def test_a_drained_committer_answers_whoever_waited_and_takes_no_more(db: SqlDatabase) -> None:
+async def test_a_drained_committer_answers_waiting_callers_and_refuses_new_ones(db: SqlDatabase) -> None:
     async with run_committer(db) as work:
         waiting = [asyncio.create_task(work.committer.submit(share(f"user {each}"))) for each in range(10)]
         await asyncio.sleep(0)
@@ -315,7 +315,7 @@ async def test_draining_an_idle_committer_returns_immediately(db: SqlDatabase) -
         await work.committer.drain()
 
 
-async def test_nobody_is_left_waiting_when_it_is_stopped(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_caller_is_left_waiting_when_it_is_stopped(db: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped during a commit: the outcome of its commands is unknown, and those waiting behind it were not written."""
     monkeypatch.setattr(committer, "MAX_BATCH", 3)
     async with run_committer(db) as work:

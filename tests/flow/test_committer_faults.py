@@ -178,7 +178,7 @@ async def test_endless_conflicts_are_given_up_and_nothing_is_written(db: SqlData
     assert (ledger.begun, await lines(db)) == (19, 0)
 
 
-async def test_a_database_that_is_away_is_said_to_all_at_once_and_found_again(db: SqlDatabase) -> None:
+async def test_an_outage_is_reported_to_all_callers_at_once_and_ends(db: SqlDatabase) -> None:
     ledger = FakeLedger(db, GONE)
     async with run_committer(db, ledger=ledger) as work:
         outcomes = await gather_outcomes(work.committer.submit(share(f"user {each}")) for each in range(10))

@@ -118,7 +118,7 @@ async def test_twice_in_one_batch_is_once(db: SqlDatabase, count: Count) -> None
     assert await total(db) == 2
 
 
-async def test_what_a_result_tells(db: SqlDatabase, count: Count) -> None:
+async def test_a_result_contains_the_fields_of_the_requirement(db: SqlDatabase, count: Count) -> None:
     (event,) = await insert_shares(db, record())
     (result,) = await results(count, heads(event))
     assert result == JobResult(

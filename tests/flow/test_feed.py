@@ -170,14 +170,14 @@ async def test_exactly_the_jobs_that_were_counted(harness: Harness, listener: Ab
 
 
 @on_sqlite
-async def test_the_count_that_is_told_is_the_one_after_its_batch(harness: Harness, listener: AbstractChannel) -> None:
+async def test_the_published_count_is_the_one_after_its_batch(harness: Harness, listener: AbstractChannel) -> None:
     events = await insert_shares(harness.db, record(), record(user_id="bert"), record(user_id="cleo"))
     await counted_and_told(harness, *events)
     assert {document(each)["shareCount"] for each in await receive_messages(listener, "heard", 3)} == {3}
 
 
 @on_sqlite
-async def test_nobody_listening_is_fine(harness: Harness) -> None:
+async def test_a_feed_without_listeners_is_fine(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
     await counted_and_told(harness, event)
     assert await harness.pending() == 0

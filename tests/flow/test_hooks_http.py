@@ -70,7 +70,7 @@ def here(program: Program) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def test_only_the_request_whose_hook_fails_fails(program: Program, here: str) -> None:
+def test_a_failing_hook_fails_only_its_own_request(program: Program, here: str) -> None:
     welcome = [f"user-{number}" for number in range(6)]
     sign = token_signer(SECRET, "shares")
     tokens = {user: sign(user) for user in (*welcome, *REFUSED, "sleeps")}

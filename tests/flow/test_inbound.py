@@ -101,7 +101,7 @@ async def test_the_documents_three_jobs(harness: Harness, channel: AbstractChann
 
 
 @on_sqlite
-async def test_who_asked_for_it_is_in_the_audit(harness: Harness, channel: AbstractChannel) -> None:
+async def test_the_audit_names_the_sender(harness: Harness, channel: AbstractChannel) -> None:
     await send(channel, job("1", userId="bert"))
     await send(channel, correction("2", "increment", actor="ops"), "share_count_update")
     await send(channel, correction("3", "increment"), "share_count_update")

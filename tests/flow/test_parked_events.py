@@ -194,7 +194,7 @@ async def test_a_share_that_is_given_up_does_not_count(harness: Harness) -> None
 
 
 @on_sqlite
-async def test_who_gave_it_up_and_why_is_in_the_audit(harness: Harness) -> None:
+async def test_the_audit_names_the_person_who_discarded_it_and_the_reason(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
     await parked(harness, event)
     await discard(harness, event)

@@ -111,7 +111,7 @@ async def test_a_retry_settles_as_failed_with_a_reason(harness: Harness, status:
     assert (await harness.shares(), await harness.counts_match_ledger()) == (0, True)
 
 
-async def test_the_audit_tells_the_story_of_a_retry(harness: Harness) -> None:
+async def test_the_audit_shows_every_step_of_a_retry(harness: Harness) -> None:
     await seeded(harness.db, Status.FAILED)
     await retried(harness)
     async with run_workers(harness.deliveries()):
@@ -202,7 +202,7 @@ async def test_discarding_a_parked_post_of_the_version_before_lets_its_record_mo
     assert (await retried(harness)).status is Status.PENDING
 
 
-async def test_a_dead_delivery_is_told_from_one_that_failed(harness: Harness) -> None:
+async def test_a_dead_delivery_is_logged_as_an_error_and_a_failed_one_is_not(harness: Harness) -> None:
     class Refuses(PostHandler):
         async def deliver(self, delivery: Delivery) -> Outcome:
             return Dead(reason="it refuses")

@@ -167,7 +167,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_shared_query(queries: Quer
 # status
 
 
-async def test_status_by_platform_in_the_order_asked(db: SqlDatabase) -> None:
+async def test_status_by_platform_keeps_the_requested_order(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, record(), record(user_id="bert")))
     await insert_shares(db, record(platform="whatsapp"))
     found = await queries_of(db).share_status(VIDEO, "anna", ["whatsapp", "facebook", "twitter"])

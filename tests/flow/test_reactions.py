@@ -179,7 +179,7 @@ async def test_without_an_enabled_reaction_no_event_leaves_the_database(
     assert await counting.count(*await insert_shares(db, record(user_id="bert"))) == ["counted"]
 
 
-def test_a_reaction_whose_events_nobody_consumes_is_refused() -> None:
+def test_a_reaction_without_a_consumer_for_its_events_is_refused() -> None:
     count, mail = Queue(name="count", jobs=("share_created",)), Queue(name="mail", jobs=(MAIL,))
     check_reactions([Mail()], [count, mail])
     with pytest.raises(ConfigurationError, match="the reaction mail returns events of the job share_mail"):

@@ -142,7 +142,9 @@ async def test_several_relays_claim_each_its_own(db: SqlDatabase, url: str) -> N
 
 @on_sqlite
 @pytest.mark.parametrize(("consumers", "sent"), [(0, 0), (1, 1)])
-async def test_ten_silent_minutes_are_proof_where_somebody_consumes(db: SqlDatabase, consumers: int, sent: int) -> None:
+async def test_ten_silent_minutes_are_proof_while_there_is_a_consumer(
+    db: SqlDatabase, consumers: int, sent: int
+) -> None:
     await insert_shares(db, record())
     later, fake_broker = FutureDatabase(db), FakeBroker(consumers=consumers)
     looking = make_relay(later, fake_broker)

@@ -38,7 +38,7 @@ def fails(_: Sequence[str]) -> Mapping[str, int]:
 
 
 @pytest.mark.parametrize(("answer", "error"), [(without_one, KeyError), (fails, ConnectionError)])
-async def test_an_answer_that_fails_freezes_nobody(
+async def test_a_failed_answer_does_not_block_later_callers(
     answer: Callable[[Sequence[str]], Mapping[str, int]], error: type[Exception]
 ) -> None:
     together = Coalescer(Asked(answer), max_keys=10)
@@ -48,7 +48,7 @@ async def test_an_answer_that_fails_freezes_nobody(
         assert await together.get("abc") == 3
 
 
-async def test_who_waits_while_it_is_cancelled_is_told_and_the_next_is_answered() -> None:
+async def test_waiting_callers_get_an_error_on_cancellation_and_later_ones_an_answer() -> None:
     asked = Asked()
     asked.opened.clear()
     together = Coalescer(asked, max_keys=1)

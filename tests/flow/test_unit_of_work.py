@@ -207,7 +207,7 @@ def test_only_live_shares_can_be_withdrawn() -> None:
 # which hooks are called
 
 
-def test_changes_tell_what_stood_before_each_step() -> None:
+def test_changes_contain_the_row_before_each_step() -> None:
     batch = over()
     (made,) = applied(batch, share())
     assert made.before is None
@@ -289,7 +289,7 @@ def cells(record: ShareRecord | None) -> dict[tuple[str, str], int]:
     return dict(Counter([*by_dimension, ("platform", record.platform)]))
 
 
-def test_a_record_stands_in_its_platforms_channel_and_in_no_campaign() -> None:
+def test_a_record_counts_in_its_platforms_channel_and_in_no_campaign() -> None:
     cell = record_cell(stored(evidence=Evidence.POSTED))
     assert (cell.evidence, cell.channel, cell.campaign) == ("posted", "twitter", "")
 

@@ -187,7 +187,7 @@ async def test_after_a_lost_connection_it_is_back_at_its_queue(amqp_url: str, wo
         await broker.close()
 
 
-async def test_a_batch_whose_connection_is_lost_comes_again(amqp_url: str, worker_harness: WorkerHarness) -> None:
+async def test_a_batch_is_delivered_again_after_a_lost_connection(amqp_url: str, worker_harness: WorkerHarness) -> None:
     worker_harness.recorder.open.clear()
     async with open_proxy(amqp_url) as proxy:
         broker = AmqpBroker(proxy.url, feed=True)

@@ -161,7 +161,7 @@ async def test_rejected_messages_go_to_the_dead_queue(
     assert properties.headers == {"x-reason": "not a JSON array of jobs", "x-queue": "sharetally.count"}
 
 
-async def test_a_job_name_that_nobody_knows_does_not_matter(
+async def test_an_unknown_job_name_does_no_harm(
     rabbitmq: AmqpBroker, channel: AbstractChannel, worker_harness: WorkerHarness
 ) -> None:
     """The row is counted, whatever the message calls itself."""

@@ -79,7 +79,7 @@ async def test_one_of_the_staff_signs_in(api: Api) -> None:
     assert (await api.request("GET", "/console/options", user=None)).json["oidc"] is True
 
 
-async def test_what_is_asked_of_the_provider(api: Api, provider: OpenIdProvider) -> None:
+async def test_the_request_to_the_provider(api: Api, provider: OpenIdProvider) -> None:
     browser = Browser(api)
     asked = parse_qs(urlsplit(await begin_sign_in(browser)).query)
     assert {name: asked[name] for name in ("response_type", "client_id", "redirect_uri", "code_challenge_method")} == {
@@ -94,7 +94,7 @@ async def test_what_is_asked_of_the_provider(api: Api, provider: OpenIdProvider)
     assert all(len(secret) == 43 and secret not in browser.jar["sharetally-sign-in"] for secret in secrets)
 
 
-async def test_who_is_in_no_group_is_told_so(api: Api) -> None:
+async def test_a_user_without_a_group_sees_why_sign_in_failed(api: Api) -> None:
     browser, response = await sign_in(api, "nils")
     assert response.status == 403
     assert "Not for this account" in response.body.decode()
@@ -128,7 +128,7 @@ async def test_an_answer_that_comes_twice_counts_once(api: Api) -> None:
     assert len(await api.database.sessions.all()) == 1
 
 
-async def test_an_answer_to_somebody_else_is_not_taken(api: Api) -> None:
+async def test_a_callback_of_another_browser_is_refused(api: Api) -> None:
     """Login CSRF: a code of the attacker's, brought by somebody who began nothing, or something else."""
     attacker, victim, bystander = Browser(api), Browser(api), Browser(api)
     url = await log_in(await begin_sign_in(attacker), "mara")
@@ -155,7 +155,7 @@ def provider_of(api: Api) -> str:
     return str(api.core.settings.oidc_issuer)
 
 
-async def test_who_does_not_agree_is_told_so(api: Api) -> None:
+async def test_a_user_who_declines_sees_why_sign_in_failed(api: Api) -> None:
     browser = Browser(api)
     state = parse_qs(urlsplit(await begin_sign_in(browser)).query)["state"][0]
     response = await complete_sign_in(
@@ -167,7 +167,7 @@ async def test_who_does_not_agree_is_told_so(api: Api) -> None:
     assert browser.jar == {}
 
 
-async def test_a_wrong_secret_is_told_in_the_log_alone(
+async def test_a_wrong_client_secret_is_only_logged(
     make_api: MakeApi, provider: OpenIdProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
     provider.knows(mara=MARA)
@@ -178,9 +178,7 @@ async def test_a_wrong_secret_is_told_in_the_log_alone(
         assert "another" not in response.body.decode()
 
 
-async def test_what_the_id_token_lacks_is_asked_of_userinfo_by_a_public_client(
-    make_api: MakeApi, tmp_path: Path
-) -> None:
+async def test_a_public_client_reads_missing_claims_from_userinfo(make_api: MakeApi, tmp_path: Path) -> None:
     with open_provider(tmp_path, free_port(), PUBLIC + BACK, method="none", userinfo_only=True) as provider:
         provider.knows(mara=MARA)
         async with make_api(PUBLIC_URL=PUBLIC, **provider.settings()) as api:
@@ -210,7 +208,7 @@ async def test_a_provider_that_is_gone_harms_nothing_else(make_api: MakeApi, tmp
             assert (response.status, "just now" in response.body.decode()) == (503, True), "nor does the start need it"
 
 
-async def test_what_doctor_asks(provider: OpenIdProvider, tmp_path: Path) -> None:
+async def test_doctor_checks_the_provider(provider: OpenIdProvider, tmp_path: Path) -> None:
     told = provider.settings(PUBLIC_URL=PUBLIC)
     outbound = OutboundClient()
     try:

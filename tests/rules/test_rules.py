@@ -21,7 +21,7 @@ def seeds() -> Sequence[int]:
     return [randbits(32) for _ in range(int(asked))] if asked else range(ROUNDS)
 
 
-def test_the_service_is_what_the_model_says(harness: ServiceHarness) -> None:
+def test_the_service_behaves_like_the_model(harness: ServiceHarness) -> None:
     rounds = seeds()
     ended = run(harness, rounds, shorten="SHARETALLY_TEST_RULES" in os.environ)
     assert ended == len(rounds) * ROUND

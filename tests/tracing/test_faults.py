@@ -84,7 +84,7 @@ async def test_a_server_error_marks_its_span(api: Api, spans: SpanRecorder, monk
     assert (span.status.status_code, attributes_under(span, "error.")) == (StatusCode.ERROR, {"error.type": "503"})
 
 
-async def test_a_transaction_that_fails_says_what_kind_of_error_and_no_more(api: Api, spans: SpanRecorder) -> None:
+async def test_a_failed_transaction_records_only_the_kind_of_its_error(api: Api, spans: SpanRecorder) -> None:
     tracer = provider_without_exporter(role="test").get_tracer("test")
     with tracer.start_as_current_span("outer") as outer, pytest.raises(LookupError):
         async with api.core.ledger.transaction():
@@ -139,7 +139,7 @@ async def test_without_tracing_nothing_is_wrapped(make_api: MakeApi) -> None:
         assert all(none.consumer(each, core.broker) is each for each in core.consumers)
 
 
-def test_without_its_packages_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_packages_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "sharetally.adapters.tracing.exporters")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(ConfigurationError, match=r"^TRACES needs: pip install 'sharetally\[otel\]'"):

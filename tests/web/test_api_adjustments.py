@@ -23,7 +23,7 @@ async def adjust_many(api: Api, *lines: dict[str, Any], **how: Any) -> HttpRespo
     return await api.request("POST", "/share-links/adjustments", body, **{"user": "root", "scope": "admin", **how})
 
 
-async def test_a_correction_is_counted_and_told_as_one(any_api: Api, video: str) -> None:
+async def test_an_adjustment_is_counted_and_marked_as_one(any_api: Api, video: str) -> None:
     response = await adjust(any_api, video, amount=5, channelId="radio", campaignId="spring", jobId=f"job-{video}")
     assert (response.status, response.json) == (202, {"jobId": f"job-{video}"})
     await adjust(any_api, video, operation="decrement", amount=2, channelId="radio", campaignId="spring")

@@ -141,7 +141,7 @@ async def test_an_invalid_choice_lists_the_valid_ones(readonly_api: Api) -> None
     ]
 
 
-async def test_top_shows_what_was_told(any_api: Api, video: str) -> None:
+async def test_top_shows_the_described_details(any_api: Api, video: str) -> None:
     told = {"title": f"Song {video}", "image": "https://pictures.example/1.png"}
     put = await any_api.request("PUT", f"/content/video/{video}", told, scope="admin")
     assert put.status == 200, put
@@ -156,7 +156,7 @@ async def test_top_shows_what_was_told(any_api: Api, video: str) -> None:
     assert invalid_paths(await any_api.request("GET", "/analytics/top?limit=0", scope="analytics")) == ["limit"]
 
 
-async def test_a_content_is_told_read_and_found(any_api: Api, video: str) -> None:
+async def test_a_described_content_item_can_be_read_and_found(any_api: Api, video: str) -> None:
     told = {"title": f"Look at {video}", "url": f"https://shop.example/{video}"}
     put = await any_api.request("PUT", f"/content/article/{video}", told, scope="admin")
     expected: dict[str, object] = {"contentType": "article", "contentId": video, "image": None, **told}
@@ -173,7 +173,7 @@ async def test_a_content_is_told_read_and_found(any_api: Api, video: str) -> Non
     assert (await get_analytics(any_api, f"/content?query=look%20{video}"))["items"] == []
 
 
-async def test_an_own_address_is_told_from_one_of_the_settings(any_api: Api, video: str) -> None:
+async def test_a_described_url_and_one_from_the_settings_are_distinguished(any_api: Api, video: str) -> None:
     async def source() -> tuple[object, object]:
         (listed,) = (await get_analytics(any_api, f"/content?query={video}&contentType=video"))["items"]
         one = await get_analytics(any_api, f"/content/video/{video}")
@@ -192,7 +192,7 @@ async def test_an_own_address_is_told_from_one_of_the_settings(any_api: Api, vid
         assert await source() == expected
 
 
-async def test_what_nobody_knows_is_no_more_than_its_name(api: Api) -> None:
+async def test_an_undescribed_content_item_has_only_its_id(api: Api) -> None:
     assert await get_analytics(api, "/content/song/never") == {
         "contentType": "song", "contentId": "never", "title": None, "image": None, "url": None,
         "urlSource": None, "shareCount": 0, "updatedAt": None,
@@ -213,7 +213,7 @@ async def test_what_nobody_knows_is_no_more_than_its_name(api: Api) -> None:
         ({"name": "x"}, "name"),
     ],
 )
-async def test_what_cannot_be_told_names_the_field(readonly_api: Api, body: dict[str, str], path: str) -> None:
+async def test_an_invalid_description_names_the_field(readonly_api: Api, body: dict[str, str], path: str) -> None:
     assert invalid_paths(await readonly_api.request("PUT", "/content/video/abc", body, scope="admin")) == [path]
 
 

@@ -26,7 +26,7 @@ async def lines(api: Api, query: str = "", **how: Any) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_line_says_who_did_what_and_with_which_outcome(any_api: Api, video: str) -> None:
+async def test_an_entry_contains_actor_action_and_outcome(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter", headers={"x-request-id": f"r-{video}"})
     (line,) = await lines(any_api, f"contentId={video}")
     assert set(line) == FIELDS
@@ -68,7 +68,7 @@ async def test_links_and_corrections_have_neither_platform_nor_status(api: Api, 
     assert created["recordId"] == link["id"]
 
 
-async def test_why_a_share_failed_stands_in_its_line(api: Api, video: str) -> None:
+async def test_an_entry_contains_the_reason_of_a_failed_share(api: Api, video: str) -> None:
     await api.seed(video, Status.FAILED, error_code="rejected", error_message="no")
     await api.request("POST", f"/videos/{video}/share/twitter/retry")
     retried = (await lines(api, f"contentId={video}"))[-1]

@@ -52,7 +52,7 @@ def padded(size: int, body: object) -> bytes:
         ),
     ],
 )
-async def test_a_fault_tells_what_to_send_instead(
+async def test_an_error_explains_what_to_send_instead(
     readonly_api: Api, method: str, path: str, body: object, told: tuple[str, str]
 ) -> None:
     response = problem(await readonly_api.request(method, path, body, scope="shares analytics"), 400, "invalid-request")
@@ -76,7 +76,9 @@ async def test_a_body_has_64_kib_at_most(api: Api) -> None:
         ("POST", "/share-links/count/video/abc/adjustments", "admin"),
     ],
 )
-async def test_every_route_that_is_not_bulk_says_so(readonly_api: Api, method: str, path: str, scope: str) -> None:
+async def test_every_route_but_the_bulk_ones_refuses_a_large_body(
+    readonly_api: Api, method: str, path: str, scope: str
+) -> None:
     problem(await readonly_api.request(method, path, b" " * (64 * KIB + 1), scope=scope), 413, "too-large")
 
 
@@ -178,7 +180,7 @@ async def test_of_a_field_given_twice_the_last_one_holds(api: Api) -> None:
     assert [each["platform"] for each in response.json["results"]] == ["twitter"]
 
 
-async def test_a_body_is_json_whatever_it_is_called(api: Api) -> None:
+async def test_a_body_is_read_as_json_whatever_its_content_type(api: Api) -> None:
     for number, kind in enumerate(("application/merge-patch+json", "text/plain", "application/x-www-form-urlencoded")):
         response = await api.request("POST", f"/videos/{number}/share", chunks=[b"{}"], headers={"content-type": kind})
         assert response.status == 200

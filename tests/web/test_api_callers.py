@@ -100,7 +100,7 @@ async def test_two_credentials_are_one_too_many(api: Api) -> None:
 # keys and whom they act for
 
 
-async def test_a_key_stands_for_itself(api: Api, video: str) -> None:
+async def test_a_key_acts_as_itself(api: Api, video: str) -> None:
     key = await api.key("shop", "shares")
     for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}):
         assert (await api.share(video, "twitter", user=None, headers=headers)).status == 200
@@ -195,7 +195,7 @@ async def test_a_service_without_a_secret_issues_no_tokens(make_api: MakeApi) ->
 # limits
 
 
-async def test_every_write_says_what_is_left_and_reads_do_not(make_api: MakeApi, video: str) -> None:
+async def test_writes_report_the_remaining_quota_and_reads_do_not(make_api: MakeApi, video: str) -> None:
     async with make_api(RATE_LIMIT="5/hour") as api:
         response = await api.share(video)
         assert response.headers["ratelimit"].startswith('"writes";r=4;t=')

@@ -63,7 +63,7 @@ async def test_only_digests_are_stored(make_api: MakeApi, tmp_path: Path) -> Non
     assert browser.jar[COOKIE] not in stored
 
 
-async def test_of_many_who_follow_a_link_at_once_one_gets_in(any_api: Api) -> None:
+async def test_a_sign_in_link_opened_many_times_at_once_works_once(any_api: Api) -> None:
     code = await create_sign_in_link(any_api, "once")
     crowd = [Browser(any_api) for _ in range(12)]
     response = await asyncio.gather(*(each.redeem(code) for each in crowd))
@@ -82,7 +82,7 @@ async def test_a_stolen_link_is_worth_nothing_afterwards(api: Api) -> None:
     assert code not in response.body.decode()
 
 
-async def test_an_old_link_signs_nobody_in(api: Api) -> None:
+async def test_an_expired_sign_in_link_is_refused(api: Api) -> None:
     code = await create_sign_in_link(api)
     await execute_sql(api.database, "UPDATE console_codes SET expires_at = '2026-01-01 00\\:00\\:00.000000'")
     problem(await Browser(api).redeem(code), 401, "unauthenticated")
@@ -162,7 +162,7 @@ async def test_scopes_limit_it(api: Api, video: str) -> None:
     problem(await browser.request("POST", "/tokens", {"userId": "carla"}), 403, "forbidden")
 
 
-async def test_a_session_acts_for_nobody(api: Api) -> None:
+async def test_a_session_may_not_act_for_another_user(api: Api) -> None:
     browser = await sign_in(api)
     problem(await browser.request("GET", "/audit", headers={**SAME_ORIGIN, "x-user-id": "carla"}), 403, "forbidden")
 

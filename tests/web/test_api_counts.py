@@ -33,7 +33,7 @@ async def test_nothing_shared_yet(any_api: Api, video: str) -> None:
     }
 
 
-async def test_records_links_and_corrections_are_told_apart(any_api: Api, video: str) -> None:
+async def test_records_links_and_adjustments_are_distinguished(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter", "facebook")
     await any_api.share(video, "twitter", user="bert")
     body = {"contentType": "video", "contentId": video, "channelId": "twitter", "campaignId": "spring"}
@@ -104,7 +104,7 @@ async def test_a_version_that_is_known_is_not_sent_again(api: Api, video: str) -
     assert (await api.request("GET", address, user=None, headers=twice)).status == 304
 
 
-async def test_head_says_what_get_would(api: Api, video: str) -> None:
+async def test_head_has_the_same_headers_as_get(api: Api, video: str) -> None:
     address = f"/share-links/count/video/{video}"
     get, head = await api.request("GET", address), await api.request("HEAD", address)
     assert (head.status, head.body) == (200, b"")
@@ -158,7 +158,7 @@ async def test_a_switch_is_true_or_false(readonly_api: Api, query: str) -> None:
 # many
 
 
-async def test_many_counts_in_the_order_asked(any_api: Api, video: str) -> None:
+async def test_many_counts_keep_the_requested_order(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter", "facebook")
     await any_api.counted(f"video/{video}")
     contents = [

@@ -46,7 +46,7 @@ EVERY = [
 ]
 
 
-async def test_without_its_database_it_says_so_and_recovers_by_itself(server_url: str, tmp_path: Path) -> None:
+async def test_it_reports_a_missing_database_and_recovers_by_itself(server_url: str, tmp_path: Path) -> None:
     async with open_proxy(server_url) as proxy, start_api(make_settings(tmp_path, proxy.url)) as api:
         key = await api.key("shop", "shares")
         assert (await api.share("abc", "twitter")).status == 200
@@ -92,7 +92,7 @@ async def test_a_503_under_a_key_can_be_retried(server_url: str, tmp_path: Path)
 # nothing secret
 
 
-async def test_a_fault_of_ours_is_500_and_tells_nothing(
+async def test_an_unexpected_error_is_500_and_reveals_nothing(
     api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(*_: object, **__: object) -> object:

@@ -175,7 +175,7 @@ async def test_a_refusal_is_not_stored(any_api: Api, video: str) -> None:
     assert await any_api.exact_count(f"video/{video}") == 1
 
 
-async def test_a_replay_tells_what_was_and_not_what_is(api: Api, video: str) -> None:
+async def test_a_replay_returns_the_stored_response_and_not_the_current_state(api: Api, video: str) -> None:
     request: Request = ("POST", f"/videos/{video}/share", {"platforms": ["twitter"]}, "shares")
     first = await send(api, request, "key")
     await api.request("DELETE", f"/videos/{video}/share/twitter")

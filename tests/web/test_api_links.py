@@ -205,7 +205,7 @@ async def test_other_peoples_links_are_not_there(api: Api, video: str, method: s
     assert response.status in (200, 204)
 
 
-async def test_a_public_url_stands_in_every_short_address(make_api: MakeApi, video: str) -> None:
+async def test_every_short_url_begins_with_the_public_url(make_api: MakeApi, video: str) -> None:
     async with make_api(PUBLIC_URL="https://sh.example/") as api:
         link = await made(api, video)
         assert link["shortUrl"] == f"https://sh.example/s/{link['code']}"

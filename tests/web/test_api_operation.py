@@ -88,6 +88,6 @@ async def test_a_failed_verification_does_not_block_the_next(api: Api, monkeypat
     assert (await api.request("POST", "/operation/verify", scope="admin")).status == 200
 
 
-async def test_who_may(readonly_api: Api) -> None:
+async def test_access_by_scope(readonly_api: Api) -> None:
     problem(await readonly_api.request("GET", "/operation/status", scope="shares audit"), 403, "forbidden")
     problem(await readonly_api.request("POST", "/operation/verify", scope="shares audit analytics"), 403, "forbidden")

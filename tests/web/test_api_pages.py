@@ -70,7 +70,7 @@ async def test_it_has_every_route_of_the_contract(readonly_api: Api) -> None:
     assert found >= expected
 
 
-async def test_everything_has_an_example_and_says_what_it_is(readonly_api: Api) -> None:
+async def test_everything_has_an_example_and_a_description(readonly_api: Api) -> None:
     found = await described(readonly_api)
     for method, path, each in operations(found):
         where = f"{method} {path}"
@@ -129,7 +129,7 @@ def test_each_example_is_one_of_its_kind(kind: Any) -> None:
         ({"PUBLIC_URL": "https://sh.example/x", "ROOT_PATH": "/x"}, "https://sh.example/x"),
     ],
 )
-async def test_it_says_where_the_service_is(make_api: MakeApi, more: dict[str, str], server: str) -> None:
+async def test_it_contains_the_address_of_the_service(make_api: MakeApi, more: dict[str, str], server: str) -> None:
     async with make_api(**more) as api:
         assert (await described(api))["servers"] == [{"url": server}]
 

@@ -29,7 +29,7 @@ NO_ID += ["v" * 129, "%F0%9D%84%9E" * 129]
 
 
 @pytest.mark.parametrize("name", NO_ID)
-async def test_what_is_no_id_is_400_wherever_it_stands(readonly_api: Api, name: str) -> None:
+async def test_an_invalid_id_is_400_anywhere_in_the_path(readonly_api: Api, name: str) -> None:
     for method, path in (
         ("GET", f"/share-links/count/video/{name}"),
         ("GET", f"/videos/{name}/share-status"),
@@ -104,7 +104,7 @@ async def test_a_path_that_is_not_there_is_404(readonly_api: Api, path: str) -> 
             problem(response, 404, "not-found")
 
 
-async def test_an_error_nobody_has_is_no_page(readonly_api: Api) -> None:
+async def test_an_unknown_error_code_has_no_page(readonly_api: Api) -> None:
     problem(await readonly_api.request("GET", "/problems/unknown"), 404, "not-found")
 
 
@@ -144,7 +144,7 @@ async def test_a_method_that_is_not_there_is_405_and_names_those_that_are(
 
 
 @pytest.mark.parametrize("query", ["force=true", "x", "%00=1", "pageSize=1", "=", "a=1&a=2"])
-async def test_a_parameter_nobody_knows_is_400(readonly_api: Api, query: str) -> None:
+async def test_an_unknown_parameter_is_400(readonly_api: Api, query: str) -> None:
     for method, path in (
         ("POST", "/videos/abc/share"),
         ("GET", "/videos/abc/share-status"),

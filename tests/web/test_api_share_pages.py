@@ -64,7 +64,7 @@ async def test_content_that_lives_nowhere_has_no_share_page(make_api: MakeApi, v
         assert response.json["results"][0]["shareUrl"] is None
 
 
-async def test_an_id_is_encoded_wherever_it_stands_in_an_address(api: Api) -> None:
+async def test_an_id_is_encoded_anywhere_in_a_url(api: Api) -> None:
     response = await api.request("POST", "/videos/a%26b%20%C3%A9/share", {"platforms": ["twitter"]})
     assert response.json["video_id"] == "a&b é"
     expected = "https://www.youtube.com/watch?v=a%26b%20%C3%A9"

@@ -84,7 +84,7 @@ async def test_links_and_corrections_are_no_records(api: Api, video: str) -> Non
 
 
 @pytest.mark.parametrize("state", [Status.PENDING, Status.SENDING, Status.FAILED, Status.UNKNOWN, Status.WITHDRAWN])
-async def test_my_status_is_told_and_is_no_share(api: Api, video: str, state: Status) -> None:
+async def test_a_failed_status_is_shown_and_is_not_a_share(api: Api, video: str, state: Status) -> None:
     await api.seed(video, state)
     assert (await status(api, video))["twitter"] == {
         "platform": "twitter",
@@ -96,7 +96,7 @@ async def test_my_status_is_told_and_is_no_share(api: Api, video: str, state: St
     assert "myStatus" not in (await status(api, video, user="bert"))["twitter"]
 
 
-async def test_my_error_says_why_it_failed(api: Api, video: str) -> None:
+async def test_my_error_explains_the_failure(api: Api, video: str) -> None:
     await api.seed(video, Status.FAILED, error_code="rejected", error_message="The platform said no.")
     found = (await status(api, video))["twitter"]
     assert found["myError"] == {"code": "rejected", "message": "The platform said no."}
@@ -126,7 +126,7 @@ async def test_a_withdrawn_share_counts_no_more_and_can_be_revived(any_api: Api,
     assert actions == ["shared", "withdrawn", "revived"]
 
 
-async def test_last_shared_at_is_told_while_anybodys_share_is_live(api: Api, video: str) -> None:
+async def test_last_shared_at_is_shown_while_any_share_is_live(api: Api, video: str) -> None:
     await api.share(video, "twitter")
     await api.share(video, "twitter", user="bert")
     await api.request("DELETE", f"/videos/{video}/share/twitter")
@@ -135,7 +135,7 @@ async def test_last_shared_at_is_told_while_anybodys_share_is_live(api: Api, vid
     assert "lastSharedAt" not in (await status(api, video))["twitter"]
 
 
-async def test_withdrawing_twice_or_somebody_elses_is_404(any_api: Api, video: str) -> None:
+async def test_withdrawing_twice_or_another_users_share_is_404(any_api: Api, video: str) -> None:
     await any_api.share(video, "twitter")
     address = f"/content/video/{video}/share/X"
     problem(await any_api.request("DELETE", address, user="bert"), 404, "not-found")

@@ -86,7 +86,7 @@ async def test_copying_and_the_share_sheet_need_no_allowing(any_api: Api, video:
         ([" X", "facebook", "twitter", "Facebook"], ["twitter", "facebook"]),
     ],
 )
-async def test_names_are_trimmed_lowered_and_folded_in_the_order_asked(
+async def test_names_are_normalised_and_deduplicated_in_the_requested_order(
     api: Api, video: str, asked: list[str], answered: list[str]
 ) -> None:
     assert names(await api.share(video, *asked)) == answered
@@ -148,7 +148,7 @@ async def test_server_post_names_the_mode_until_posting_exists(readonly_api: Api
     assert "server_post" in problem(response, 400, "invalid-request")["invalid"][0]["reason"]
 
 
-async def test_a_live_share_is_told_and_left_as_it_is(any_api: Api, video: str) -> None:
+async def test_a_live_share_is_reported_and_not_changed(any_api: Api, video: str) -> None:
     first, second = await any_api.share(video, "twitter"), await any_api.share(video, "twitter")
     assert [each.json["results"][0]["alreadyShared"] for each in (first, second)] == [False, True]
     assert [line["action"] for line in await any_api.audit_lines(f"video/{video}")] == ["shared"]

@@ -36,7 +36,7 @@ async def open_api(make_api: MakeApi) -> AsyncIterator[Api]:
         yield api
 
 
-async def test_by_default_nobody_is_a_visitor(api: Api) -> None:
+async def test_visitors_are_refused_by_default(api: Api) -> None:
     problem(await api.request("POST", "/tokens/visitor", user=None), 404, "not-found")
     token = forge_token({"sub": "visitor:me", "scope": "visits", "exp": now() + 60})
     problem(await ask(api, token, "POST", "/videos/v/share", {"platforms": ["twitter"]}), 401, "unauthenticated")

@@ -53,7 +53,7 @@ async def test_a_version_never_changes_and_its_hash_is_published(readonly_api: A
     )
 
 
-async def test_every_page_may_take_it_and_asks_again_for_little(readonly_api: Api) -> None:
+async def test_any_page_may_load_it_and_revalidates_cheaply(readonly_api: Api) -> None:
     for path in (NEWEST, PINNED, "/widget/labels/de.json", "/widget/platforms.json", "/widget/integrity.json"):
         response = await fetched(readonly_api, path)
         assert response.status == 200

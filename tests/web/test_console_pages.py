@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_every_view_is_the_one_page_told_where_it_is(make_api: MakeApi) -> None:
+async def test_every_view_is_served_by_the_one_page(make_api: MakeApi) -> None:
     async with make_api(ROOT_PATH="/shares") as api:
         for path in VIEWS:
             response = await api.request("GET", re.sub(r"{(\w+)}", "abc", path), user=None)
@@ -62,7 +62,7 @@ async def test_the_policy_forbids_foreign_scripts_and_framing(make_api: MakeApi)
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_file_is_kept_for_ever_and_comes_packed_to_whoever_takes_that(make_api: MakeApi) -> None:
+async def test_a_file_is_immutable_and_compressed_where_accepted(make_api: MakeApi) -> None:
     async with make_api() as api:
         plain = await api.request("GET", "/console/assets/index-abc.js", user=None)
         packed = await api.request(
@@ -77,7 +77,7 @@ async def test_a_file_is_kept_for_ever_and_comes_packed_to_whoever_takes_that(ma
         problem(await api.request("GET", "/console/assets/index-old.js", user=None), 404, "not-found")
 
 
-async def test_without_a_build_it_says_how_to_make_one(
+async def test_without_a_build_the_page_explains_how_to_make_one(
     make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     found = console_endpoints(tmp_path / "none")

@@ -31,7 +31,7 @@ def endpoint(*, head: bool = False, path: str = "/a/{contentType}/{contentId}") 
     )
 
 
-def test_head_is_answered_only_where_the_endpoint_says_so() -> None:
+def test_head_is_answered_only_where_the_endpoint_allows_it() -> None:
     with pytest.raises(MethodNotAllowed) as caught:
         Router([endpoint()]).find("HEAD", ("a", "video", "abc"))
     assert caught.value.allowed == ("GET",)

@@ -191,7 +191,7 @@ async def test_a_key_that_may_act_as_need_not(harness: IdentityHarness) -> None:
     assert (await harness.request(bearer(await harness.key("shop", "act-as")))).user_id == "key:shop"
 
 
-async def test_a_key_that_may_not_act_as_names_nobody(harness: IdentityHarness) -> None:
+async def test_a_key_without_act_as_may_not_name_a_user(harness: IdentityHarness) -> None:
     key = await harness.key("shop", "shares", "admin", "audit")
     for user in ("alice", "key:shop", ""):
         with pytest.raises(Forbidden):
@@ -208,7 +208,7 @@ async def test_a_malformed_user_is_named(harness: IdentityHarness, user: str | b
     assert [path for path, _ in caught.value.invalid] == ["X-User-Id"]
 
 
-async def test_an_empty_user_is_nobody(harness: IdentityHarness) -> None:
+async def test_an_empty_user_id_is_refused(harness: IdentityHarness) -> None:
     key = await harness.key("shop", "act-as")
     with pytest.raises(Unauthenticated):
         await harness.request(bearer(key), ("X-User-Id", ""))
@@ -348,7 +348,7 @@ async def test_a_token_is_never_wider_than_its_key(harness: IdentityHarness, sco
         harness.issuer.issue(server, user_id="alice", scope=scope)
 
 
-async def test_who_acts_as_users_lets_them_share_and_nothing_more(harness: IdentityHarness) -> None:
+async def test_act_as_alone_lets_users_share_and_nothing_else(harness: IdentityHarness) -> None:
     server = await harness.request(bearer(await harness.key("shop", "act-as")))
     assert harness.issuer.issue(server, user_id="alice").scopes == {"shares"}
     with pytest.raises(Forbidden):

@@ -156,7 +156,7 @@ async def test_without_any_key_tokens_cannot_be_verified(clock: ManualClock) -> 
     assert await is_known(keys, "a")
 
 
-async def test_who_has_a_key_does_not_wait_for_a_fetch(clock: ManualClock) -> None:
+async def test_tokens_with_a_cached_key_do_not_wait_for_a_fetch(clock: ManualClock) -> None:
     issuer, gate = Issuer(a=RSA), asyncio.Event()
     gate.set()
 
@@ -288,7 +288,7 @@ async def test_an_issuer_that_never_ends_counts_as_away(monkeypatch: pytest.Monk
         assert not await fetched(url)
 
 
-async def test_nobody_there_counts_as_away() -> None:
+async def test_a_refused_connection_counts_as_unavailable() -> None:
     assert not await fetched(f"http://127.0.0.1:{free_port()}/jwks.json")
 
 

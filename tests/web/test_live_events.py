@@ -31,7 +31,7 @@ async def serving(api: Api) -> AsyncIterator[tuple[Server, int]]:
         yield found
 
 
-async def test_the_count_as_it_stands_then_as_it_moves(api: Api, serving: tuple[Server, int]) -> None:
+async def test_the_current_count_comes_first_and_then_every_change(api: Api, serving: tuple[Server, int]) -> None:
     await api.share("abc", "twitter")
     shown = await api.counted("video/abc")
     async with open_stream(serving[1], "video/abc") as stream:
@@ -165,7 +165,7 @@ async def test_a_refused_stream_is_a_problem_document(make_api: MakeApi) -> None
             problem(await api.request("GET", path.format("video/abc")), 503, "unavailable")
 
 
-async def test_head_says_what_get_would_begin_with(api: Api) -> None:
+async def test_head_has_the_headers_of_get(api: Api) -> None:
     response = await api.request("HEAD", "/share-links/count/video/abc/live")
     assert (response.status, response.body) == (200, b"")
 

@@ -38,7 +38,7 @@ def port(serving: tuple[Server, int]) -> int:
     return serving[1]
 
 
-async def test_the_count_as_it_stands_then_as_it_moves(api: Api, port: int) -> None:
+async def test_the_current_count_comes_first_and_then_every_change(api: Api, port: int) -> None:
     await api.share("abc", "twitter")
     shown = await api.counted("video/abc")
     async with connect_live(port) as client:
@@ -234,7 +234,7 @@ async def test_another_path_speaks_no_websocket(port: int) -> None:
     assert refused.value.response.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_who_asks_without_websocket_is_told_to(port: int) -> None:
+async def test_a_request_without_websocket_is_asked_to_upgrade(port: int) -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         for response in (await client.get("/live"), await client.head("/live")):
             assert (response.status_code, response.headers["upgrade"]) == (426, "websocket")
@@ -268,7 +268,9 @@ async def test_without_public_counts_a_token_comes_first(make_api: MakeApi) -> N
         assert refused.value.response.status_code == 401
 
 
-async def test_who_sends_no_token_in_time_is_closed(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_without_a_token_is_disconnected_after_a_while(
+    make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live_credentials, "TOKEN_SECONDS", 0.05)
     async with make_api(PUBLIC_COUNTS="off") as api, serve(api) as (_, port), connect_live(port) as client:
         await client.receive_error("unauthenticated")
@@ -339,7 +341,7 @@ async def _metrics(api: Api) -> str:
     return (await api.request("GET", "/metrics", scope="admin")).body.decode()
 
 
-async def test_the_end_tells_clients_to_come_back(serving: tuple[Server, int]) -> None:
+async def test_clients_are_asked_to_reconnect_when_the_process_ends(serving: tuple[Server, int]) -> None:
     server, port = serving
     clients = []
     for _ in range(3):
@@ -355,7 +357,7 @@ async def test_the_end_tells_clients_to_come_back(serving: tuple[Server, int]) -
         await manager.__aexit__(None, None, None)
 
 
-async def test_a_client_that_never_reads_is_closed_and_others_are_told(
+async def test_a_client_that_never_reads_is_disconnected_and_others_get_updates(
     api: Api, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contents = [f"video/{number}" for number in range(100)]

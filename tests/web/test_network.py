@@ -63,7 +63,7 @@ async def seen(scope: Scope, *, trusted: Sequence[str] = ()) -> Scope:
         ("127.0.0.1", "", ""),
     ],
 )
-async def test_the_client_is_the_last_one_nobody_trusted(peer: str, chain: str, client: str) -> None:
+async def test_the_client_is_the_last_address_that_is_not_trusted(peer: str, chain: str, client: str) -> None:
     assert client_address(await seen(request(peer, ("X-Forwarded-For", chain)))) == client
 
 
@@ -152,6 +152,6 @@ async def test_operators_are_recognised_by_their_own_address(
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"])
-async def test_a_proxy_nobody_trusts_makes_nobody_local(name: str) -> None:
+async def test_an_untrusted_proxy_makes_no_client_local(name: str) -> None:
     scope = await seen(request("127.0.0.1", (name, "127.0.0.1")), trusted=["192.0.2.1"])
     assert not is_from_networks(scope, LOCAL)

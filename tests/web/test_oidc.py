@@ -289,9 +289,7 @@ async def test_an_answer_that_never_ends(api: Api, rogue: RogueProvider, monkeyp
         {"jwks_uri": None},
     ],
 )
-async def test_a_provider_that_says_wrong_things_of_itself(
-    fresh: Api, rogue: RogueProvider, change: dict[str, Any]
-) -> None:
+async def test_malformed_provider_metadata_is_refused(fresh: Api, rogue: RogueProvider, change: dict[str, Any]) -> None:
     rogue.metadata |= change
     response = await Browser(fresh).request("GET", "/console/sign-in/oidc", headers={})
     assert response.status == 503, response
@@ -318,7 +316,7 @@ async def test_an_unavailable_provider_is_not_queried_repeatedly(fresh: Api, rog
 @pytest.mark.parametrize(
     "groups", [None, [], "", ["gardeners"], [7, None, {}], {"staff": True}, "Staff", ["staff "], ["staff,owners"]]
 )
-async def test_groups_that_let_nobody_in(api: Api, rogue: RogueProvider, groups: Any) -> None:
+async def test_users_without_a_configured_group_cannot_sign_in(api: Api, rogue: RogueProvider, groups: Any) -> None:
     rogue.claims = {"groups": groups}
     await refused(api, await try_sign_in(api, rogue), 403)
 
@@ -349,7 +347,7 @@ async def test_a_group_may_be_one_text(make_api: MakeApi, rogue: RogueProvider) 
         assert [session.scopes for session in await api.database.sessions.all()] == [frozenset({"analytics"})]
 
 
-async def test_userinfo_must_tell_of_the_same_person(make_api: MakeApi, rogue: RogueProvider) -> None:
+async def test_userinfo_must_belong_to_the_same_person(make_api: MakeApi, rogue: RogueProvider) -> None:
     rogue.metadata["userinfo_endpoint"] = f"{rogue.issuer}/userinfo"
     rogue.claims = {"groups": None}
     async with make_api(**make_settings(rogue)) as api:

@@ -129,7 +129,7 @@ async def test_at_a_schema_that_it_does_not_know_it_is_not_ready(revision: str |
     assert "sharetally migrate" in report["checks"]["database"]["detail"]
 
 
-async def test_migrated_under_it_for_the_next_version_it_goes_on_and_says_so() -> None:
+async def test_it_keeps_working_and_reports_a_schema_of_the_next_version() -> None:
     ready, report = await health(FakeSchema("9999")).ready()
     assert ready
     assert report["status"] == "degraded"
@@ -140,7 +140,7 @@ async def test_migrated_under_it_for_the_next_version_it_goes_on_and_says_so() -
 @pytest.mark.parametrize("revision", ["0002", "9999", "0000", None, OSError()], ids=repr)
 @pytest.mark.parametrize("connected", [True, False])
 @pytest.mark.parametrize("answers", [True, OSError()], ids=repr)
-async def test_whatever_it_says_is_in_the_openapi_document(
+async def test_every_reported_field_is_in_the_openapi_document(
     revision: str | Exception | None, connected: bool, answers: bool | Exception
 ) -> None:
     broker = FakeBroker()
@@ -150,7 +150,7 @@ async def test_whatever_it_says_is_in_the_openapi_document(
         assert msgspec.to_builtins(msgspec.convert(report, HealthBody)) == report
 
 
-async def test_an_older_revision_that_it_knows_will_do() -> None:
+async def test_an_older_known_revision_is_accepted() -> None:
     ready, _ = await health(FakeSchema("0001")).ready()
     assert ready
 
@@ -180,7 +180,7 @@ async def test_it_is_ready_again_when_the_database_is_back() -> None:
     assert (await checking.ready())[0]
 
 
-async def test_all_who_ask_at_once_share_one_look() -> None:
+async def test_concurrent_requests_share_one_check() -> None:
     answer = asyncio.Event()
     database = FakeSchema(answer)
     checking = health(database)
@@ -198,7 +198,7 @@ async def test_all_who_ask_at_once_share_one_look() -> None:
     assert database.asked == 1
 
 
-async def test_one_who_goes_away_does_not_take_the_answer_from_others() -> None:
+async def test_a_cancelled_request_does_not_cancel_the_check_for_others() -> None:
     answer = asyncio.Event()
     checking = health(FakeSchema(answer))
     impatient = asyncio.ensure_future(checking.ready())
@@ -265,7 +265,7 @@ async def test_ready_is_200_with_its_report(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
-async def test_a_worker_without_its_database_says_503_and_names_it(path: str) -> None:
+async def test_a_worker_without_its_database_answers_503_and_names_it(path: str) -> None:
     answer = await ask(path, well=health(FakeSchema(Unavailable())))
     assert answer.status == 503
     assert answer.json["checks"]["database"]["status"] == "down"
@@ -276,7 +276,7 @@ async def test_a_worker_without_its_broker_is_degraded() -> None:
     assert (answer.status, answer.json["status"]) == (200, "degraded")
 
 
-async def test_live_is_200_whatever_is_down() -> None:
+async def test_liveness_is_200_whatever_is_down() -> None:
     answer = await ask("/health/live", well=health(FakeSchema(Unavailable()), FakeBroker(connected=False)))
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
@@ -297,7 +297,7 @@ async def test_metrics_are_a_problem_for_all_others(client: str) -> None:
     assert b"sharetally_drift" not in answer.body
 
 
-async def test_metrics_are_not_for_whom_a_local_proxy_lets_in() -> None:
+async def test_metrics_are_refused_to_clients_of_a_local_proxy() -> None:
     assert (await ask("/metrics", headers=[(b"x-forwarded-for", b"127.0.0.1")])).status == 403
 
 
@@ -340,7 +340,7 @@ async def serving(port: int) -> AsyncIterator[asyncio.Event]:
             await served
 
 
-async def test_it_is_served_until_told_to_stop(port: int) -> None:
+async def test_it_is_served_until_it_is_stopped(port: int) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     async with serving(port), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         assert (await client.get("/health")).json()["status"] == "ok"
@@ -350,7 +350,7 @@ async def test_it_is_served_until_told_to_stop(port: int) -> None:
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_whoever_cancels_it_gets_the_port_back(port: int) -> None:
+async def test_cancelling_it_frees_the_port(port: int) -> None:
     served = asyncio.ensure_future(serve_ops(ops_app(health(), counted, networks=LOCAL), port, asyncio.Event()))
     await asyncio.sleep(0)
     served.cancel()
@@ -387,7 +387,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "::1"])
-async def test_whoever_may_see_metrics_reaches_them_by_ipv6_too(port: int, network: str) -> None:
+async def test_metrics_can_be_read_over_ipv6(port: int, network: str) -> None:
     networks, stop = [ip_network(network)], asyncio.Event()
     app = ops_app(health(), counted, networks=networks)
     served = asyncio.ensure_future(serve_ops(app, port, stop, hosts=ops_hosts(networks)))

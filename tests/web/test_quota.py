@@ -54,7 +54,7 @@ async def test_the_limit_is_exact(clock: ManualClock) -> None:
     assert await spend(quota, "bob", 100) == 10
 
 
-async def test_a_write_says_what_is_left(clock: ManualClock) -> None:
+async def test_a_write_reports_the_remaining_quota(clock: ManualClock) -> None:
     quota = LocalQuota(limit=3, window=60, now=clock.seconds)
     clock.advance(20)
     states = [await quota.spend("alice") for _ in range(3)]
@@ -182,16 +182,14 @@ async def test_most_writes_do_not_call_redis(redis: GuardedRedis, clock: ManualC
     assert leases.asked < 30
 
 
-async def test_a_user_who_writes_little_takes_little_from_other_processes(
-    redis: GuardedRedis, clock: ManualClock
-) -> None:
+async def test_a_user_with_few_writes_takes_few_from_other_processes(redis: GuardedRedis, clock: ManualClock) -> None:
     slow, _ = shared_quota(redis, clock)
     quick, _ = shared_quota(redis, clock)
     await slow.spend("alice")
     assert await spend(quick, "alice", 101) == 99
 
 
-async def test_a_shared_write_says_what_is_left(redis: GuardedRedis, clock: ManualClock) -> None:
+async def test_a_write_reports_the_remaining_shared_quota(redis: GuardedRedis, clock: ManualClock) -> None:
     quota, _ = shared_quota(redis, clock)
     states = [await quota.spend("alice") for _ in range(20)]
     assert [state.remaining for state in states] == list(range(99, 79, -1))

@@ -101,7 +101,7 @@ async def test_our_tokens_say_what_they_must(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "a/b", ".", "..", "x" * 129, "a\x00b", "key:shop", "erased:1"])
-async def test_nobody_gets_a_token_for_what_is_no_user(clock: ManualClock, user: str) -> None:
+async def test_no_token_is_issued_for_an_invalid_user_id(clock: ManualClock, user: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         signer(clock).sign(user_id=user, scopes={"shares"}, ttl=60)
     assert caught.value.invalid[0][0] == "userId"
@@ -286,7 +286,7 @@ async def test_a_token_without_a_user_is_refused(clock: ManualClock, user: objec
 
 
 @pytest.mark.parametrize("user", ["x" * 128, "ü" * 128, "\U0001f600" * 128, " ", "Alice", "a b", "a:b", "a%2Fb"])
-async def test_a_user_is_taken_as_it_stands(clock: ManualClock, user: str) -> None:
+async def test_a_user_id_is_used_unchanged(clock: ManualClock, user: str) -> None:
     assert (await verifier(clock).verify(token(clock, sub=user))).user_id == user
 
 
@@ -317,7 +317,7 @@ async def test_another_claim_may_name_the_user(clock: ManualClock) -> None:
         ("SHARES", set()),
     ],
 )
-async def test_scopes_are_what_the_token_says(clock: ManualClock, claim: object, scopes: set[str]) -> None:
+async def test_scopes_come_from_the_token(clock: ManualClock, claim: object, scopes: set[str]) -> None:
     assert (await verifier(clock).verify(token(clock, scope=claim))).scopes == scopes
 
 
