@@ -97,6 +97,8 @@ class Settings:
     """Origins whose pages may call this service, `('*',)` for any origin."""
     event_feed: bool = _setting(read.switch, "off")
     """Whether every job is also published to the exchange `sharetally.events`; needs a broker."""
+    delivery_log_days: int = _setting(read.number(1, 3_650), 7)
+    """How many days the log keeps deliveries that were discarded or cancelled."""
     outbound_proxies: bool = _setting(read.switch, "off")
     """Whether requests to other servers use the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`."""
     ops_port: int | None = _setting(read.port, "off")

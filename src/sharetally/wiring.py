@@ -242,7 +242,11 @@ class Core:
         """What delivers to the outside world."""
         attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, on_committed=self.publisher.take)
         return DeliveryLoop(
-            store=self.database.deliveries, broker=self.broker, attempts=attempts, handlers=self.delivery_handlers
+            store=self.database.deliveries,
+            broker=self.broker,
+            attempts=attempts,
+            handlers=self.delivery_handlers,
+            keep_failures=timedelta(days=self.settings.delivery_log_days),
         )
 
     async def waiting(self) -> BacklogReport:
