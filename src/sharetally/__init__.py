@@ -1,21 +1,28 @@
 """Sharetally: every share is counted exactly once, and this can be proved while the service runs.
 
-The journey of a share, in the order of the files that it runs through, with SQLite and the broker in memory:
+The journey of a share, in the order of the files that it runs through, with SQLite and the broker in memory. What is
+not listed (ids, clocks, metrics) stands at the end of a call and can be read by its name alone.
 
     asgi.py                             the ASGI application
-    web/app.py                          finds the endpoint, checks the caller and the limits, sends the response
+    web/app.py                          from a request to a response, in the steps of its docstring; it calls the next seven
+    web/routing.py                      finds the endpoint by the path
+    web/endpoint.py                     what is known of an endpoint, and what its handler gets: a typed request
+    web/auth/authenticator.py           finds the caller by the credential
+    web/auth/tokens.py                  verifies a token; domain/expiring.py keeps it for five minutes
+    web/auth/quota.py                   limits the writes of each user
+    web/parameters.py                   the content item that the path names
     web/api/shares/handlers.py          translates the request, and the outcome into a response
     flow/sharing.py                     decides what a share may do, and makes it a command
+    flow/platforms.py                   which platforms are allowed; adapters/platforms/twitter.py is one of them
+    flow/committer.py                   all waiting commands become one transaction
     flow/share_commands.py              the command: it changes a user's record by the table in domain/share.py
     domain/share.py                     the table: from which status a trigger leads where, and what that counts
-    flow/committer.py                   all waiting commands become one transaction
     flow/unit_of_work.py                the rows of that transaction in memory: record, audit, event
     adapters/databases/ledger.py        locks these rows and writes them
     adapters/databases/mapping.py       how they become tuples, in the order of their columns
     adapters/databases/connection.py    the statements of all databases
     adapters/databases/sqlite.py        the driver: here the share is written
     flow/publisher.py                   the committed events go to the broker; flow/relay.py sends again what got lost
-    flow/jobs.py                        what travels: the id of an event and its content item
     adapters/brokers/memory.py          the broker
     flow/worker.py                      takes jobs from the broker, in batches
     flow/counting/count.py              burns each event and moves its count, in one transaction

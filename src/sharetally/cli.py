@@ -57,27 +57,22 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        _print_error(error)
+        from sharetally.adapters.logs_masking import mask_text
+
+        message = error.detail if isinstance(error, SharetallyError) else ""
+        if hasattr(error, "format_message"):  # of typer: invalid arguments, or the help where there is no command
+            message = error.format_message()
+        elif not message:
+            message = f"{type(error).__name__}: {error} (`sharetally --debug …` shows the traceback)"
+        if isinstance(error, Unavailable):
+            message += "; `sharetally doctor` tries every connection"
+        if message:
+            line = " ".join(message.split())
+            setting_name = re.match(r"[A-Z_]+: ", line)
+            start = setting_name.end() if setting_name else 0
+            typer.echo(f"sharetally: {line[:start]}{mask_text(line[start:])}", err=True)
         sys.exit(2)
     sys.exit(code)
-
-
-def _print_error(error: Exception) -> None:
-    """Print one line, with secrets masked except in the name of a setting at its start, like `JWT_SECRET: …`."""
-    from sharetally.adapters.logs_masking import mask_text
-
-    message = error.detail if isinstance(error, SharetallyError) else ""
-    if hasattr(error, "format_message"):  # typer rejected the arguments, or shows the help because there is no command
-        message = error.format_message()
-    elif not message:
-        message = f"{type(error).__name__}: {error} (`sharetally --debug …` shows the traceback)"
-    if isinstance(error, Unavailable):
-        message += "; `sharetally doctor` tries every connection"
-    if message:
-        line = " ".join(message.split())
-        setting_name = re.match(r"[A-Z_]+: ", line)
-        start = setting_name.end() if setting_name else 0
-        typer.echo(f"sharetally: {line[:start]}{mask_text(line[start:])}", err=True)
 
 
 def _settings() -> Settings:

@@ -5,7 +5,8 @@ gets one share over ASGI, and a profile notes every function of ours that runs f
 transaction that counts it is committed. What the service does in any case, without any share, is left out: the
 functions that run in an idle period in which every periodic task has its turn.
 
-* `single_use`: functions that are private and referenced once, as a share of all functions.
+* `single_use`: functions that are private and called in one place, as a share of all functions. One that is passed on
+  as a value (a callback, a decorated function) is not called where it is named, so it cannot stand there either.
 * `journey_files`, `journey_lines`: the files that run between POST and count, and their lengths together.
 * `path_files`, `path_lines`: those of them that a reader has to open, because they pass control on to another file. The
   rest are at the end of a call, and what they return can be guessed from the name (`ids`, `clock`); ADR 0025 says why
@@ -80,20 +81,22 @@ def count_lines(files: Iterable[str]) -> int:
 
 
 def count_functions() -> tuple[int, list[str]]:
-    """How many functions there are, and the private ones that their file refers to once, as `file:line name`."""
+    """How many functions there are, and the private ones that their file calls in one place, as `file:line name`."""
     functions, single_use = 0, list[str]()
     for path in sorted(SOURCE.rglob("*.py")):
         nodes = list(ast.walk(ast.parse(path.read_text())))
-        references = Counter(name for node in nodes for name in _referred(node))
+        references = Counter(name for node in nodes for name in _name(node))
+        calls = Counter(name for node in nodes if isinstance(node, ast.Call) for name in _name(node.func))
         for node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 functions += 1
-                if node.name.startswith("_") and not node.name.endswith("__") and references[node.name] == 1:
+                is_private = node.name.startswith("_") and not node.name.endswith("__")
+                if is_private and references[node.name] == calls[node.name] == 1 and not node.decorator_list:
                     single_use.append(f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}")
     return functions, single_use
 
 
-def _referred(node: ast.AST) -> Iterator[str]:
+def _name(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Attribute):
@@ -222,7 +225,7 @@ def main() -> None:
     """Print the figures."""
     found = measure()
     lines = [
-        f"functions {found.functions}, private and referenced once {found.single_use:.1%}",
+        f"functions {found.functions}, private and called in one place {found.single_use:.1%}",
         f"journey: {len(found.journey_files)} files, {found.journey_lines} lines; {found.frames} frames",
         f"of these to open (+): {len(found.path_files)} files, {found.path_lines} lines",
         *[f"{'+' if name in found.path_files else ' '} {name}" for name in found.journey_files],

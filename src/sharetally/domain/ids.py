@@ -32,7 +32,10 @@ def new_ids(count: int) -> list[UUID]:
         milliseconds, rest = divmod(now + index * _FRACTION, 1_000_000)
         fraction = (rest << 12) // 1_000_000
         time_part = (milliseconds & 0xFFFFFFFFFFFF) << 80 | _VERSION_7 | fraction << 64
-        ids.append(_uuid(time_part | _VARIANT | random & _RANDOM))
+        value = _new(UUID)  # without the checks of `UUID(int=…)`: this one is valid
+        _set(value, "int", time_part | _VARIANT | random & _RANDOM)
+        _set(value, "is_safe", SafeUUID.unknown)
+        ids.append(value)
         random >>= 64
     return ids
 
@@ -41,14 +44,6 @@ def earliest_id(at: datetime) -> UUID:
     """An id that sorts before all ids created at or after this millisecond."""
     milliseconds = int((at - _EPOCH).total_seconds() * 1000)
     return UUID(int=min(max(milliseconds, 0), 0xFFFFFFFFFFFF) << 80)
-
-
-def _uuid(number: int) -> UUID:
-    """The UUID with this integer value, which must be valid: unlike `UUID(int=…)`, this does not check it."""
-    value = _new(UUID)
-    _set(value, "int", number)
-    _set(value, "is_safe", SafeUUID.unknown)
-    return value
 
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -48,7 +48,19 @@ class Coalescer(Generic[K, V]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._resolve(self._next_batch())
+                batch = self._next_batch()
+                try:
+                    found = await self._load(list(dict.fromkeys(key for keys, _ in batch for key in keys)))
+                    values = [[found[key] for key in keys] for keys, _ in batch]
+                except Exception as error:
+                    _fail(batch, error)
+                except BaseException:
+                    _fail(batch, Unavailable("the service is shutting down"))
+                    raise
+                else:
+                    for (_, future), result in zip(batch, values, strict=True):
+                        if not future.done():
+                            future.set_result(result)
         finally:
             self._running = None  # however this ended, the next call starts a new task
             while self._waiting:  # only if this task was cancelled
@@ -60,20 +72,6 @@ class Coalescer(Generic[K, V]):
             batch.append(self._waiting.popleft())
             key_count += len(batch[-1][0])
         return batch
-
-    async def _resolve(self, batch: Sequence[tuple[Sequence[K], asyncio.Future[list[V]]]]) -> None:
-        try:
-            found = await self._load(list(dict.fromkeys(key for keys, _ in batch for key in keys)))
-            values = [[found[key] for key in keys] for keys, _ in batch]
-        except Exception as error:
-            _fail(batch, error)
-        except BaseException:
-            _fail(batch, Unavailable("the service is shutting down"))
-            raise
-        else:
-            for (_, future), result in zip(batch, values, strict=True):
-                if not future.done():
-                    future.set_result(result)
 
 
 def _fail(batch: Sequence[tuple[Sequence[Any], asyncio.Future[Any]]], error: Exception) -> None:

@@ -188,20 +188,18 @@ class Live(Listener):
                     await self._wake.wait()
             self._wake.clear()
             try:
-                await self._refresh(asyncio.get_running_loop().time())
+                now = asyncio.get_running_loop().time()
+                if self._gapped:
+                    self._gapped = False
+                    self._set_read_at(self._followed, OVERDUE)
+                await self._release_unfollowed(now)
+                due = [content for content, each in self._followed.items() if each.read_at <= now - REREAD_SECONDS]
+                if due:
+                    await self._reread(due, now)
+                    await asyncio.sleep(INTERVAL)  # followers get updates no more often than this
             except Exception:
                 log.exception("live_refresh_failed")
                 await asyncio.sleep(CHECK_SECONDS)
-
-    async def _refresh(self, now: float) -> None:
-        if self._gapped:
-            self._gapped = False
-            self._set_read_at(self._followed, OVERDUE)
-        await self._release_unfollowed(now)
-        due = [content for content, each in self._followed.items() if each.read_at <= now - REREAD_SECONDS]
-        if due:
-            await self._reread(due, now)
-            await asyncio.sleep(INTERVAL)  # followers get updates no more often than this
 
     async def _release_unfollowed(self, now: float) -> None:
         unfollowed = []

@@ -72,7 +72,12 @@ async def discard(events: EventStore, clock: Clock, event_id: UUID, *, actor: st
             failure, request_id = discarded(reason), event.request_id
             await fail_post(tx, key_of_post(event), failure, clock=clock, actor=actor, request_id=request_id)
 
-    adjustments = _cancelling_adjustments(event, actor, reason)
+    adjustments = []
+    if event.to is not None and event.cell_delta:
+        platform = event.platform if event.delta else None
+        adjustments.append(_adjustment(event, event.to, -event.cell_delta, platform, actor, reason))
+    if event.origin is not None and event.cell_delta:
+        adjustments.append(_adjustment(event, event.origin, event.cell_delta, None, actor, reason))
     if not await events.discard(event_id, adjustments, _audit_entry(event, clock, actor, reason), settle):
         raise NotFound(f"no parked job {event_id}")
     return adjustments
@@ -86,16 +91,6 @@ def check_author_and_reason(actor: str, reason: str) -> None:
             raise InvalidRequest((name, f"must be 1 to {longest} characters"))
         if fault := prose_fault(text):
             raise InvalidRequest((name, fault))
-
-
-def _cancelling_adjustments(event: Event, actor: str, reason: str) -> list[Adjustment]:
-    adjustments = []
-    if event.to is not None and event.cell_delta:
-        platform = event.platform if event.delta else None
-        adjustments.append(_adjustment(event, event.to, -event.cell_delta, platform, actor, reason))
-    if event.origin is not None and event.cell_delta:
-        adjustments.append(_adjustment(event, event.origin, event.cell_delta, None, actor, reason))
-    return adjustments
 
 
 def _adjustment(event: Event, cell: Cell, amount: int, platform: str | None, actor: str, reason: str) -> Adjustment:

@@ -67,7 +67,17 @@ class Publisher:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                await self._publish(self._next())
+                # the oldest that wait, without those that are too old: the relay sends these
+                batch: list[_WaitingJobs] = []
+                jobs, too_old = 0, self._clock() - OLDEST_SECONDS
+                while self._waiting and jobs < MAX_JOBS_PER_PUBLISH:
+                    waiting = self._waiting.popleft()
+                    if waiting.since < too_old:
+                        self._size -= waiting.size
+                    else:
+                        batch.append(waiting)
+                        jobs += len(waiting.refs)
+                await self._publish(batch)
                 await asyncio.sleep(SPACING_SECONDS)
             self._idle.set()
 
@@ -77,19 +87,6 @@ class Publisher:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
             log.info("left to the relay", jobs=_job_count(self._waiting))
-
-    def _next(self) -> list[_WaitingJobs]:
-        """The oldest parcels, without those that are too old."""
-        batch: list[_WaitingJobs] = []
-        jobs, too_old = 0, self._clock() - OLDEST_SECONDS
-        while self._waiting and jobs < MAX_JOBS_PER_PUBLISH:
-            waiting = self._waiting.popleft()
-            if waiting.since < too_old:
-                self._size -= waiting.size
-            else:
-                batch.append(waiting)
-                jobs += len(waiting.refs)
-        return batch
 
     async def _publish(self, batch: Sequence[_WaitingJobs]) -> None:
         if not batch:

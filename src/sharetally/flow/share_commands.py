@@ -7,7 +7,6 @@ change writes the record, a line of the audit and the event that counting will b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -191,11 +190,13 @@ def _event(
     work: UnitOfWork, transitioned: Transitioned, record: ShareRecord, job: Job, ids: Ids, request_id: str
 ) -> Event:
     delta, cell_delta, origin = _effect(transitioned, job)
+    # a move belongs to the time when the share was made
+    moved_at = transitioned.before.last_shared_at if transitioned.before and origin is not None else None
     return Event(
         id=ids.event,
         job=job,
         content=record.content,
-        at=_event_time(work, transitioned) if origin is not None else work.now,
+        at=moved_at or work.now,
         delta=delta,
         cell_delta=cell_delta,
         to=record_cell(record),
@@ -205,11 +206,6 @@ def _event(
         user_id=record.user_id,
         request_id=request_id,
     )
-
-
-def _event_time(work: UnitOfWork, transitioned: Transitioned) -> datetime:
-    """A move belongs to the time when the share was made."""
-    return (transitioned.before and transitioned.before.last_shared_at) or work.now
 
 
 def _effect(transitioned: Transitioned, job: Job) -> tuple[int, int, Cell | None]:

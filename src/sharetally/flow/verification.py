@@ -57,19 +57,16 @@ class VerificationRunner:
             while True:
                 await self._wanted.wait()
                 self._wanted.clear()
-                await self._serve_waiting()
+                try:
+                    outcome: VerificationReport | Exception = await self._verify()
+                except SharetallyError as error:
+                    outcome = error
+                except Exception as error:  # it is passed to those who wait, and the next caller gets a new run
+                    log.exception("verification_failed")
+                    outcome = error
+                self._resolve(outcome)
         finally:
             self._resolve(Unavailable("the service is shutting down"))
-
-    async def _serve_waiting(self) -> None:
-        try:
-            outcome: VerificationReport | Exception = await self._verify()
-        except SharetallyError as error:
-            outcome = error
-        except Exception as error:  # it is passed to those who wait, and the next caller gets a new run
-            log.exception("verification_failed")
-            outcome = error
-        self._resolve(outcome)
 
     def _resolve(self, outcome: VerificationReport | Exception) -> None:
         waiting, self._waiting = self._waiting, []

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from logging import ERROR, INFO
 from typing import Generic, Protocol, TypeVar
 
@@ -128,24 +129,20 @@ class Worker(Generic[T]):
             deliveries = await _next_or_stop(subscription, stop, self._silence)
             if not deliveries:
                 return
-            await self._handle_deliveries(subscription, deliveries, stop)
+            jobs: list[T] = []
+            marks: list[datetime] = []
+            for delivery in deliveries:
+                mark = parse_marker(delivery.job, delivery.body)
+                if mark is not None:
+                    marks.append(mark)
+                else:
+                    jobs += await self._decode(subscription, delivery)
+            for start in range(0, len(jobs), MAX_JOBS):
+                await self._handle(jobs[start : start + MAX_JOBS], stop)
+            if marks:
+                mark_newest = partial(self._events.mark, self._consumer.queue.name, max(marks))
+                await self._retry_transient(mark_newest, stop)
             await subscription.ack(deliveries[-1])
-
-    async def _handle_deliveries(
-        self, subscription: Subscription, deliveries: Sequence[Delivery], stop: asyncio.Event
-    ) -> None:
-        jobs: list[T] = []
-        marks: list[datetime] = []
-        for delivery in deliveries:
-            mark = parse_marker(delivery.job, delivery.body)
-            if mark is not None:
-                marks.append(mark)
-            else:
-                jobs += await self._decode(subscription, delivery)
-        for start in range(0, len(jobs), MAX_JOBS):
-            await self._handle(jobs[start : start + MAX_JOBS], stop)
-        if marks:
-            await self._retry_transient(lambda: self._events.mark(self._consumer.queue.name, max(marks)), stop)
 
     async def _decode(self, subscription: Subscription, delivery: Delivery) -> list[T]:
         try:

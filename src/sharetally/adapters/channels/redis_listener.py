@@ -80,7 +80,23 @@ class TopicListener:
         while True:
             started = clock()
             try:
-                await self._listen(on_message, on_gap)
+                connection = self._connect()
+                try:
+                    async with asyncio.timeout(self._silence_timeout):
+                        await connection.connect()  # type: ignore[no-untyped-call]
+                    self._connection = connection
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._subscribe_all(connection, on_gap))
+                        await self._read_messages(connection, on_message)
+                except ExceptionGroup as group_error:
+                    raise group_error.exceptions[0] from None
+                finally:
+                    self._connection = None
+                    for pong in self._pending_pings.values():
+                        if not pong.done():
+                            pong.set_exception(ConnectionError("the connection is gone"))
+                    with suppress(*_REDIS_ERRORS):
+                        await connection.disconnect(nowait=True)
             except _REDIS_ERRORS as error:
                 if not self._logged_away:
                     self._logged_away = True
@@ -91,25 +107,6 @@ class TopicListener:
             failures = 1 if clock() - started > _BACKOFF.longest else failures + 1
             pause = _BACKOFF.delay(failures) or _BACKOFF.longest
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
-
-    async def _listen(self, on_message: OnMessage, on_gap: Callable[[], None]) -> None:
-        connection = self._connect()
-        try:
-            async with asyncio.timeout(self._silence_timeout):
-                await connection.connect()  # type: ignore[no-untyped-call]
-            self._connection = connection
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._subscribe_all(connection, on_gap))
-                await self._read_messages(connection, on_message)
-        except ExceptionGroup as group_error:
-            raise group_error.exceptions[0] from None
-        finally:
-            self._connection = None
-            for pong in self._pending_pings.values():
-                if not pong.done():
-                    pong.set_exception(ConnectionError("the connection is gone"))
-            with suppress(*_REDIS_ERRORS):
-                await connection.disconnect(nowait=True)
 
     async def _subscribe_all(self, connection: AbstractConnection, on_gap: Callable[[], None]) -> None:
         async with asyncio.timeout(self._silence_timeout):

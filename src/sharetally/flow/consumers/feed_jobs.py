@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -87,16 +87,16 @@ def feed_job(event: Event, shares: int) -> FeedJob:
         timestamp=event.at,
         version=VERSION,
         shareCount=max(shares, 0),
-        **(_operation(event.delta) if event.job == Job.SHARE_COUNT_UPDATE else {}),
+        **(
+            {"operation": "increment" if event.delta >= 0 else "decrement", "amount": abs(event.delta)}
+            if event.job == Job.SHARE_COUNT_UPDATE
+            else {}
+        ),
     )
 
 
 def _or_unset(value: str | None) -> str | UnsetType:
     return UNSET if value is None else value
-
-
-def _operation(delta: int) -> dict[str, Any]:
-    return {"operation": "increment" if delta >= 0 else "decrement", "amount": abs(delta)}
 
 
 def to_payload(name: str, job: FeedJob) -> str:

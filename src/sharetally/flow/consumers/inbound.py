@@ -7,8 +7,8 @@ elsewhere; bytes that are no JSON object are rejected.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from sharetally.domain.adjustment import Adjustment
@@ -46,7 +46,13 @@ class Inbound:
 
     async def handle(self, jobs: Sequence[InboundJob]) -> list[JobResult]:
         """Write each as an adjustment; the committer makes one transaction of those that arrive at the same time."""
-        fresh = await _gather_all(self._count(job) for job in jobs if job.parked_id is None)
+        done = await asyncio.gather(
+            *(self._count(job) for job in jobs if job.parked_id is None), return_exceptions=True
+        )
+        for each in done:
+            if isinstance(each, BaseException):
+                raise each
+        fresh = [each for each in done if not isinstance(each, BaseException)]
         return fresh + [await self._replay(job.parked_id) for job in jobs if job.parked_id is not None]
 
     async def _count(self, job: InboundJob) -> JobResult:
@@ -77,15 +83,6 @@ class Inbound:
             event = Event(id=new_id(), job=Job.SHARE_INBOUND, content=NO_CONTENT, at=self._clock.now(), payload=kept)
             await self._events.add_parked(event, reason)
         return _result(job.name or str(Job.SHARE_INBOUND), job.job_id, "parked", error=reason)
-
-
-async def _gather_all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Wait for each to end, and only then raise what the first failed with: nothing goes on beside a second try."""
-    done = await asyncio.gather(*works, return_exceptions=True)
-    for each in done:
-        if isinstance(each, BaseException):
-            raise each
-    return [each for each in done if not isinstance(each, BaseException)]
 
 
 def _result(

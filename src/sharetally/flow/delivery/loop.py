@@ -80,7 +80,11 @@ class DeliveryLoop:
             while not stopping.done():
                 self._wake.clear()
                 if not await self._guarded(self._claim()):
-                    await self._wait_for_work(stopping)
+                    waking: asyncio.Future[object] = asyncio.ensure_future(self._wake.wait())
+                    try:
+                        await asyncio.wait({waking, stopping}, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        waking.cancel()
         finally:
             for task in others:
                 task.cancel()
@@ -125,13 +129,6 @@ class DeliveryLoop:
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("outcome not stored; the lease will lapse", task=task.get_name(), reason=str(error))
-
-    async def _wait_for_work(self, stopping: asyncio.Future[object]) -> None:
-        waking: asyncio.Future[object] = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({waking, stopping}, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waking.cancel()
 
     async def _cancel_running(self) -> None:
         running = list(self._running)

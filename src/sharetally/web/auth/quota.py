@@ -82,18 +82,8 @@ class LocalQuota:
 
     async def spend(self, key: str) -> QuotaState:
         """Count one write of this user, or raise `RateLimited`."""
-        index, seconds = divmod(self._now(), self._window)
-        user_window = self._current_window(key, int(index))
-        usage = Usage(current=user_window.current, before=user_window.before, elapsed=seconds / self._window)
-        free = usage.free(self._limit)
-        if not free:
-            raise rate_limited(self._limit, self._window, usage.wait(self._limit) * self._window)
-        user_window.current += 1
-        reset = math.ceil(self._window - seconds)
-        return QuotaState(limit=self._limit, remaining=free - 1, reset=reset, window=self._window)
-
-    def _current_window(self, key: str, index: int) -> _Window:
-        user_window = self._windows.get(key)
+        number, seconds = divmod(self._now(), self._window)
+        index, user_window = int(number), self._windows.get(key)
         if user_window is None:
             # evicting up to two users for each new one shrinks the table without a separate clean-up
             for _ in range(min(2, len(self._windows))):
@@ -105,7 +95,13 @@ class LocalQuota:
             user_window.before = user_window.current if user_window.index == index - 1 else 0
             user_window.index, user_window.current = index, 0
         self._windows.move_to_end(key)
-        return user_window
+        usage = Usage(current=user_window.current, before=user_window.before, elapsed=seconds / self._window)
+        free = usage.free(self._limit)
+        if not free:
+            raise rate_limited(self._limit, self._window, usage.wait(self._limit) * self._window)
+        user_window.current += 1
+        reset = math.ceil(self._window - seconds)
+        return QuotaState(limit=self._limit, remaining=free - 1, reset=reset, window=self._window)
 
 
 def rate_limited(limit: int, window: int, wait: float) -> RateLimited:

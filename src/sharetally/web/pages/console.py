@@ -88,7 +88,9 @@ def console_endpoints(built: Traversable | None = None) -> tuple[AnyEndpoint, ..
     index = built.joinpath("index.html")
     text = index.read_text("utf-8") if index.is_file() else None
     index_page = _index_handler(text) if text else _not_built_handler
-    assets = {each.name: _StaticFile(each, _IMMUTABLE) for each in _list_files(built.joinpath("assets"))}
+    folder = built.joinpath("assets")
+    found = [each for each in folder.iterdir() if each.is_file()] if folder.is_dir() else []
+    assets = {each.name: _StaticFile(each, _IMMUTABLE) for each in found}
     other_files = {name: built.joinpath(name) for name in ("mark.svg", "licences.txt")}
     return (
         *(_endpoint(path, request, index_page) for path, request in VIEWS.items()),
@@ -117,10 +119,6 @@ def _endpoint(path: str, request: ViewRequest, handler: PageHandler) -> AnyEndpo
         responses={200: None},
         head=True,
     )
-
-
-def _list_files(folder: Traversable) -> list[Traversable]:
-    return [each for each in folder.iterdir() if each.is_file()] if folder.is_dir() else []
 
 
 def _index_handler(text: str, status: int = 200) -> PageHandler:

@@ -41,7 +41,11 @@ def widget_endpoints() -> Iterator[AnyEndpoint]:
     for version, body in scripts.items():
         yield _endpoint(f"{version}/{SCRIPT}", _file(body, "text/javascript; charset=utf-8", IMMUTABLE))
     yield _endpoint(SCRIPT, _file(scripts[VERSION], "text/javascript; charset=utf-8", SHORT_CACHE))
-    yield _endpoint("integrity.json", _file(_integrity_document(scripts), "application/json", SHORT_CACHE))
+    versions = {
+        version: {"path": f"{version}/{SCRIPT}", "integrity": integrity(body)} for version, body in scripts.items()
+    }
+    document = msgspec.json.encode({"current": VERSION, "versions": versions})
+    yield _endpoint("integrity.json", _file(document, "application/json", SHORT_CACHE))
     for name in ("platforms.json", *(f"labels/{language}.json" for language in LANGUAGES)):
         yield _endpoint(name, _file(_FOLDER.joinpath(name).read_bytes(), "application/json", SHORT_CACHE))
 
@@ -57,13 +61,6 @@ def _scripts() -> Iterator[tuple[str, bytes]]:
     for file in _FOLDER.iterdir():
         if file.name.startswith("share-buttons-"):
             yield file.name.removeprefix("share-buttons-").removesuffix(".js"), file.read_bytes()
-
-
-def _integrity_document(scripts: dict[str, bytes]) -> bytes:
-    shown = {
-        version: {"path": f"{version}/{SCRIPT}", "integrity": integrity(body)} for version, body in scripts.items()
-    }
-    return msgspec.json.encode({"current": VERSION, "versions": shown})
 
 
 def _endpoint(name: str, handler: FileHandler) -> AnyEndpoint:

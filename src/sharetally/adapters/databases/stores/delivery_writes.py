@@ -49,7 +49,13 @@ class SqlDeliveryWrites(DeliveryWrites):
         if not deliveries:
             return []
         connection, now = self._connection, await now_of(self._connection)
-        targets = await self._targets(deliveries)
+        by_name = {each.target[:2]: each.target for each in deliveries}
+        target_rows = [
+            {"kind": kind, "target": name, "gate": target.gate, "max_in_flight": target.max_in_flight}
+            for (kind, name), target in sorted(by_name.items())
+        ]
+        await connection.upsert(T, target_rows, {"gate": "{gate}", "max_in_flight": "{max_in_flight}"})
+        targets = await lock_targets(connection, by_name)
         wanted = {(each.target.kind, each.target.name, each.key): each for each in deliveries}
         for known in await connection.select(D, _KEY, wanted, columns=_KEY):
             del wanted[known["kind"], known["target"], known["key"]]
@@ -62,16 +68,6 @@ class SqlDeliveryWrites(DeliveryWrites):
             self._enqueued = True
         await store_targets(connection, targets.values())
         return [each.id for each in written]
-
-    async def _targets(self, deliveries: Sequence[NewDelivery]) -> Mapping[tuple[str, str], TargetRow]:
-        """Make the targets that are not there, and lock all of them."""
-        wanted = {each.target[:2]: each.target for each in deliveries}
-        rows = [
-            {"kind": kind, "target": name, "gate": target.gate, "max_in_flight": target.max_in_flight}
-            for (kind, name), target in sorted(wanted.items())
-        ]
-        await self._connection.upsert(T, rows, {"gate": "{gate}", "max_in_flight": "{max_in_flight}"})
-        return await lock_targets(self._connection, wanted)
 
     async def finish(self, delivery: Delivery, worker: UUID, outcome: Outcome) -> bool:
         """Lock the target, then the delivery; what somebody took over meanwhile is not ours to finish."""

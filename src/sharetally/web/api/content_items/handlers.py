@@ -29,8 +29,9 @@ class ContentItems:
 async def describe_content(items: ContentItems, request: Request[ContentPath, NoQuery, ContentBody]) -> Response:
     """Set the title, picture and address of a content item, replacing what was set before."""
     content, body = request.path.content, request.body
+    blank = body.title is not None and not body.title.strip()
     faults = (
-        ("title", _title_fault(body.title)),
+        ("title", "must not be blank; send null for no title" if blank else text_fault(body.title or "")),
         ("image", url_fault(body.image) if body.image is not None else None),
         ("url", url_fault(body.url) if body.url is not None else None),
     )
@@ -39,12 +40,6 @@ async def describe_content(items: ContentItems, request: Request[ContentPath, No
     details = ContentDetails(content=content, title=body.title, image=body.image, url=body.url)
     described = await retry_transaction(lambda: items.store.describe(details))
     return json_response(200, _item_body(described, items.urls), _NO_STORE)
-
-
-def _title_fault(title: str | None) -> str | None:
-    if title is None:
-        return None
-    return text_fault(title) or (None if title.strip() else "must not be blank; send null for no title")
 
 
 async def read_content(items: ContentItems, request: Request[ContentPath, NoQuery, NoBody]) -> Response:

@@ -137,11 +137,15 @@ async def proof(proofs: ProofReader, request: Request[ContentPath, NoQuery, NoBo
         counted=total.counted,
         drift=total.drift,
         asOf=at,
-        cells=[_cell_body(cell) for cell in cells],
+        cells=[
+            CellBody(
+                cell=f"rollup:{cell.value}" if cell.dimension == "rollup" else cell.cell,
+                ledger=cell.ledger,
+                pending=cell.pending,
+                counted=cell.counted,
+                drift=cell.drift,
+            )
+            for cell in cells
+        ],
     )
     return json_response(200, body, ("cache-control", "no-store"))
-
-
-def _cell_body(cell: CellProof) -> CellBody:
-    name = f"rollup:{cell.value}" if cell.dimension == "rollup" else cell.cell
-    return CellBody(cell=name, ledger=cell.ledger, pending=cell.pending, counted=cell.counted, drift=cell.drift)

@@ -165,11 +165,10 @@ def _not_found_result(job_id: UUID) -> DeadResult:
 
 def _unique_ids(texts: Sequence[str]) -> list[UUID]:
     """Each once, in their order."""
-    return list(dict.fromkeys(_parse_id(text, index) for index, text in enumerate(texts)))
-
-
-def _parse_id(text: str, index: int) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise InvalidRequest((f"ids[{index}]", "must be the id of a job, as GET /dead returns it")) from None
+    ids: dict[UUID, None] = {}
+    for index, text in enumerate(texts):
+        try:
+            ids[UUID(text)] = None
+        except ValueError:
+            raise InvalidRequest((f"ids[{index}]", "must be the id of a job, as GET /dead returns it")) from None
+    return list(ids)
