@@ -4,7 +4,7 @@ The journey of a share, in the order of the files that it runs through, with SQL
 not listed (ids, clocks, metrics) stands at the end of a call and can be read by its name alone.
 
     asgi.py                             the ASGI application
-    web/app.py                          from a request to a response, in the steps of its docstring; it calls the next seven
+    web/app.py                          from a request to a response, step by step; it calls the next seven
     web/routing.py                      finds the endpoint by the path
     web/endpoint.py                     what is known of an endpoint, and what its handler gets: a typed request
     web/auth/authenticator.py           finds the caller by the credential
