@@ -11,7 +11,7 @@ The journey of a share, in the order of the files that it runs through, with SQL
     flow/committer.py                   all waiting commands become one transaction
     flow/unit_of_work.py                the rows of that transaction in memory: record, audit, event
     adapters/databases/ledger.py        locks these rows and writes them
-    adapters/databases/mapping.py       how they become tuples, in the order of their columns
+    adapters/databases/mapping.py       how record, audit and event become tuples, in the order of their columns
     adapters/databases/connection.py    the statements of all databases
     adapters/databases/sqlite.py        the driver: here the share is written
     flow/publisher.py                   the committed events go to the broker; flow/relay.py sends again what got lost

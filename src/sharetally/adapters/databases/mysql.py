@@ -14,16 +14,13 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncmy
-import sqlalchemy as sa
 from asyncmy import errors
 from asyncmy.cursors import DictCursor
-from sqlalchemy.dialects.mysql import asyncmy as dialect
 
-from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
-from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
-from sharetally.adapters.databases.statements import Row, Statements
-from sharetally.adapters.databases.types import MICROS, NOW
+from sharetally.adapters.databases.mysql_dialect import MysqlDialect
 from sharetally.domain.errors import ConfigurationError, DataRejected, SharetallyError, TransientConflict, Unavailable
 
 POOL_SIZE = 10
@@ -31,7 +28,6 @@ ACQUIRE_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_SECONDS = 30.0
 LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for a look at everything
 IDLE_TIMEOUT_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
-_FUNCTIONS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
 
 # 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read, 1412 table changed
 # since the snapshot, 3101 rolled back by the group
@@ -123,19 +119,6 @@ class MysqlDriver:
         return await self.fetch(sql, [value for key in keys for value in key])
 
 
-class MysqlDialect(PortableDialect):
-    """ON DUPLICATE KEY UPDATE, FOR UPDATE."""
-
-    def __init__(self) -> None:
-        super().__init__(dialect.dialect(), placeholder="%s", quote="`", row_list="{rows}", lock=" FOR UPDATE")
-
-    def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
-        """ON DUPLICATE KEY UPDATE; VALUES(x) is understood by MySQL and MariaDB alike."""
-        new = {name: f"VALUES({self.quote_name(name)})" for name in columns}
-        assignments = set_clause(sets, table=table.name, new=new, functions=_FUNCTIONS)
-        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {assignments}"
-
-
 def connect_arguments(url: str) -> dict[str, Any]:
     """What asyncmy wants to know, from a URL; it takes `?unix_socket=`, `?ssl=true` and `?ssl_ca=FILE`."""
     parts = urlsplit(url)
@@ -171,7 +154,7 @@ class MysqlEngine(Engine):
         self._arguments = connect_arguments(url)
         self._pool: Any = None
         self.dialect = MysqlDialect()
-        self._statements = Statements(self.dialect.sa_dialect)
+        self._statements = Statements(self.dialect)
 
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""
@@ -218,7 +201,7 @@ class MysqlEngine(Engine):
             raise Unavailable("no database connection is free or to be had") from error
         driver = MysqlDriver(pooled, LONG_STATEMENT_TIMEOUT_SECONDS if long else STATEMENT_TIMEOUT_SECONDS)
         try:
-            yield Connection(driver, self.dialect, self._statements)
+            yield Connection(driver, self._statements)
         finally:
             if driver.broken:
                 pooled.close()

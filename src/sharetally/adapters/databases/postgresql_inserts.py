@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from sharetally.adapters.databases.connection import RowBatch
+from sharetally.adapters.databases.driver import RowBatch
 
 # Columns in which the rows of a batch mostly agree. Of each group all or none: else there were a form for each batch.
 CONSTANT_COLUMNS = (

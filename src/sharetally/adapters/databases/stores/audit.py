@@ -21,8 +21,8 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.ids import earliest_id
 from sharetally.domain.share import ACTIONS_OF_RECORDS

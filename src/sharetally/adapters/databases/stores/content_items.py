@@ -40,10 +40,10 @@ class SqlContentItemStore(ContentItemStore):
         async with self._engine.write_transaction() as connection:
             now = (await connection.rows_prepared(_NOW, {}))[0]["now"]
             values = {"title": details.title, "image": details.image, "url": details.url, "updated_at": now}
-            await connection.upsert(_DETAILS, [{**key, **values}], _DETAIL_SETS)
+            await connection.upsert(connection.batch(_DETAILS, [{**key, **values}]), _DETAIL_SETS)
             await connection.run(_WORDS.delete().where(only_content(content)(_WORDS)))
             words = [{"word": word, **key} for word in sorted(title_words(details.title or ""))]
-            await connection.insert((_WORDS, words))
+            await connection.insert(connection.batch(_WORDS, words))
         return (await self.details([content]))[0]
 
     async def details(self, contents: Sequence[ContentRef]) -> list[ContentDetails]:

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.cells import cells
 from sharetally.adapters.databases.stores.content_scopes import Scope, any_of, bound_content
 from sharetally.domain.content import ContentRef

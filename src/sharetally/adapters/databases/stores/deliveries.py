@@ -131,7 +131,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             row = {"id": worker, "beats": 0, "version": version[:32], "started_at": now, "beat_at": now}
-            await connection.insert((_W, [row]))
+            await connection.insert(connection.batch(_W, [row]))
 
     async def heartbeat(self, worker: UUID) -> bool:
         """One update for all leases of the worker."""
@@ -164,7 +164,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
                 target = targets[row["kind"], row["target"]]
                 target["in_flight"] -= 1
                 target["waiting"] += row["attempt_stored_at"] is None
-            await connection.update(D, "id", [_lapsed(row, now) for row in lapsed])
+            await connection.update(connection.batch(D, [_lapsed(row, now) for row in lapsed], key="id"))
             for target in targets.values():
                 await set_next_due(connection, target, now)
             await store_targets(connection, targets.values())
@@ -183,7 +183,8 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
         """One row that every claimer reads first."""
         async with self._engine.write_transaction() as connection:
             row = {"gate": gate, "closed_until": until, "reason": reason[:500]}
-            await connection.upsert(_G, [row], {"closed_until": "{closed_until}", "reason": "{reason}"})
+            sets = {"closed_until": "{closed_until}", "reason": "{reason}"}
+            await connection.upsert(connection.batch(_G, [row]), sets)
 
     async def open_gate(self, gate: str) -> None:
         """No row, no lock."""
@@ -268,7 +269,7 @@ async def _shift(connection: Connection, keys: Sequence[tuple[str, str]]) -> int
             {"id": row["id"], "due_at": now + (row["due_at"] - row["scheduled_at"]), "scheduled_at": now}
             for row in rows
         ]
-        await connection.update(D, "id", changes)
+        await connection.update(connection.batch(D, changes, key="id"))
         await set_next_due(connection, target, now)
         moved += len(rows)
     await store_targets(connection, targets.values())

@@ -108,7 +108,7 @@ class SqlDeliveryLists:
                 }
                 for place, row in enumerate(rows)
             ]
-            await connection.update(D, "id", changes)
+            await connection.update(connection.batch(D, changes, key="id"))
             for row in rows:
                 open_targets[row["kind"], row["target"]]["waiting"] += 1
             for target in open_targets.values():
@@ -142,7 +142,7 @@ class SqlDeliveryLists:
                     expired = [row["id"] for row in await first_waiting(connection, target, at_most)]
                     target["waiting"] -= len(expired)
             dead = {"state": DeliveryState.DEAD.value, "due_at": now, "scheduled_at": None, "last_error": _DISABLED}
-            await connection.update(D, "id", [{"id": each, **dead} for each in expired])
+            await connection.update(connection.batch(D, [{"id": each, **dead} for each in expired], key="id"))
             await store_targets(connection, targets.values())
         return len(expired)
 

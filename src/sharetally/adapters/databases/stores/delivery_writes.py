@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.statements import Row
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.stores.delivery_rows import (
     WITH_PAYLOAD,
     D,
@@ -57,8 +57,8 @@ class SqlDeliveryWrites(DeliveryWrites):
         if written:
             payloads = {each.message_id: each.payload for each in written}
             messages = [{"id": each, "payload": payload} for each, payload in sorted(payloads.items())]
-            await connection.upsert(M, messages, {"payload": "{t}.payload"})
-            await connection.insert((D, [_row(each, now) for each in written]))
+            await connection.upsert(connection.batch(M, messages), {"payload": "{t}.payload"})
+            await connection.insert(connection.batch(D, [_row(each, now) for each in written]))
             self._enqueued = True
         await store_targets(connection, targets.values())
         return [each.id for each in written]
@@ -70,7 +70,8 @@ class SqlDeliveryWrites(DeliveryWrites):
             {"kind": kind, "target": name, "gate": target.gate, "max_in_flight": target.max_in_flight}
             for (kind, name), target in sorted(wanted.items())
         ]
-        await self._connection.upsert(T, rows, {"gate": "{gate}", "max_in_flight": "{max_in_flight}"})
+        sets = {"gate": "{gate}", "max_in_flight": "{max_in_flight}"}
+        await self._connection.upsert(self._connection.batch(T, rows), sets)
         return await lock_targets(self._connection, wanted)
 
     async def finish(self, delivery: Delivery, worker: UUID, outcome: Outcome) -> bool:
@@ -167,7 +168,7 @@ class SqlDeliveryWrites(DeliveryWrites):
 
     async def _log(self, row: Row, outcome: str, now: datetime, error: str | None) -> None:
         await self._connection.delete(D, "id", [row["id"]])
-        await self._connection.insert((tables.delivery_log, [log_row(row, outcome, now, error)]))
+        await self._connection.insert(self._connection.batch(tables.delivery_log, [log_row(row, outcome, now, error)]))
 
 
 def _admit(target: TargetRow, new: NewDelivery, now: datetime) -> bool:

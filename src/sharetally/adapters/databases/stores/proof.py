@@ -12,10 +12,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection, RowBatch
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import CONTENT_KEY
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.cells import DIMENSIONS, Source, cells
 from sharetally.adapters.databases.stores.content_scopes import (
     Scope,
@@ -80,8 +80,7 @@ class SqlProofStore(ProofStore):
             amount = next((-cell.drift for cell in same_cell), 0)
             if amount:
                 await _add_to_cell(connection, drifted, amount)
-                row = mapping.audit_row(audit, connection.bind)
-                await connection.insert_rows(RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [row]))
+                await connection.insert(mapping.new_audit([audit], connection.bind))
         return amount
 
     async def reset_after_restore(self) -> int:
@@ -144,7 +143,7 @@ async def _lock_total(connection: Connection, content: ContentRef) -> None:
         "changed_at": clock["now"],
     }
     sets = {"version": "{greatest}({t}.version + 1, {version})", "changed_at": "{changed_at}"}
-    await connection.upsert(tables.share_totals, [row], sets)
+    await connection.upsert(connection.batch(tables.share_totals, [row]), sets)
     await connection.select(tables.share_totals, CONTENT_KEY, [(content.type, content.id)], lock=True)
 
 
@@ -157,12 +156,11 @@ async def _add_to_cell(connection: Connection, cell: CellProof, amount: int) -> 
     elif cell.dimension == "rollup":
         channel, evidence = cell.value.rsplit("/", 1)
         now: datetime = (await connection.rows_prepared(_CLOCK, {}))[0]["now"]
-        change = {"bucket": start_of_quarter_hour(now), "made": max(amount, 0), "withdrawn": max(-amount, 0)}
+        moved = {"made": max(amount, 0), "withdrawn": max(-amount, 0)}
+        row = {**key, "channel": channel, "evidence": evidence, "bucket": start_of_quarter_hour(now), **moved}
         sets = {"made": "{t}.made + {made}", "withdrawn": "{t}.withdrawn + {withdrawn}"}
-        await connection.upsert(
-            tables.share_rollups, [{**key, "channel": channel, "evidence": evidence, **change}], sets
-        )
+        await connection.upsert(connection.batch(tables.share_rollups, [row]), sets)
     else:
         row = {**key, "dimension": cell.dimension, "value": cell.value, "shares": amount, "last_at": EPOCH}
         sets = {"shares": "{t}.shares + {shares}", "last_at": "{greatest}({t}.last_at, {last_at})"}
-        await connection.upsert(tables.share_counts, [row], sets)
+        await connection.upsert(connection.batch(tables.share_counts, [row]), sets)
