@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from sharetally import __version__
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters.metrics_processes import Process
-from sharetally.ports import BacklogReport, Broker, DeliveryBacklog, DeliveryStore, EventStore, Queue
+from sharetally.ports import BacklogReport, Broker, DeliveryStore, EventStore, Queue
 
 __all__ = ["MEDIA_TYPE", "BacklogProbe", "SharedFiles", "Source", "render"]
 MAX_AGE_SECONDS = 1.0
@@ -125,26 +125,20 @@ def _backlog_metrics(waiting: BacklogReport) -> Iterator[Metric]:
         yield _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest)
         yield _gauge("events_parked", "Events that were parked with a reason.", backlog.parked)
     if waiting.deliveries is not None:
-        yield from _delivery_metrics(waiting.deliveries)
+        names = ("kind", "state")
+        numbers = GaugeMetricFamily("sharetally_deliveries", "Deliveries that are not finished.", labels=names)
+        for kind, state, number in waiting.deliveries.counts:
+            numbers.add_metric((kind, state.value), number)
+        text = "Seconds since the oldest waiting delivery became due."
+        oldest = GaugeMetricFamily("sharetally_delivery_oldest_due_seconds", text, labels=("kind",))
+        for kind, seconds in waiting.deliveries.oldest_due.items():
+            oldest.add_metric((kind,), seconds)
+        yield from (family for family in (numbers, oldest) if family.samples)
     if waiting.depths:
         family = GaugeMetricFamily("sharetally_queue_depth", "Messages that are ready in a queue.", labels=("queue",))
         for queue, depth in waiting.depths.items():
             family.add_metric((queue,), depth)
         yield family
-
-
-def _delivery_metrics(backlog: DeliveryBacklog) -> Iterator[Metric]:
-    numbers = GaugeMetricFamily("sharetally_deliveries", "Deliveries that are not finished.", labels=("kind", "state"))
-    for kind, state, number in backlog.counts:
-        numbers.add_metric((kind, state.value), number)
-    oldest = GaugeMetricFamily(
-        "sharetally_delivery_oldest_due_seconds",
-        "Seconds since the oldest waiting delivery became due.",
-        labels=("kind",),
-    )
-    for kind, seconds in backlog.oldest_due.items():
-        oldest.add_metric((kind,), seconds)
-    yield from (family for family in (numbers, oldest) if family.samples)
 
 
 def _process_metrics(live_processes: Iterable[Process]) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -120,12 +120,15 @@ class MysqlDriver:
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
-    """What asyncmy wants to know, from a URL; it takes `?unix_socket=`, `?ssl=true` and `?ssl_ca=FILE`."""
+    """The arguments of asyncmy from a URL, which may end with `?unix_socket=`, `?ssl=true` or `?ssl_ca=FILE`.
+
+    With TLS, the certificate of the server is always checked.
+    """
     parts = urlsplit(url)
     database = parts.path.lstrip("/")
     if not database:
         raise ConfigurationError("DATABASE_URL names no database: mysql://user:password@host:3306/database")
-    options: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "host": parts.hostname or "127.0.0.1",
         "port": parts.port or 3306,
         "user": unquote(parts.username or "root"),
@@ -133,18 +136,14 @@ def connect_arguments(url: str) -> dict[str, Any]:
         "db": unquote(database),
         "charset": "utf8mb4",
     }
-    return options | _connect_options(dict(parse_qsl(parts.query)))
-
-
-def _connect_options(query: Mapping[str, str]) -> dict[str, Any]:
-    """How to reach the server; with TLS its certificate is always checked."""
-    unknown = sorted(query.keys() - {"unix_socket", "ssl", "ssl_ca"})
-    if unknown:
+    query = dict(parse_qsl(parts.query))
+    if unknown := sorted(query.keys() - {"unix_socket", "ssl", "ssl_ca"}):
         raise ConfigurationError(f"DATABASE_URL: unknown {', '.join(unknown)}; there are unix_socket, ssl and ssl_ca")
-    options: dict[str, Any] = {"unix_socket": query["unix_socket"]} if "unix_socket" in query else {}
+    if "unix_socket" in query:
+        arguments["unix_socket"] = query["unix_socket"]
     if query.get("ssl") in ("true", "on", "1") or "ssl_ca" in query:
-        options["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
-    return options
+        arguments["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
+    return arguments
 
 
 class MysqlEngine(Engine):
@@ -157,27 +156,24 @@ class MysqlEngine(Engine):
         self._statements = Statements(self.dialect)
 
     async def open(self) -> None:
-        """Connect once; the pool grows as needed."""
+        """Connect once, to find out whether it is MariaDB; the pool grows as needed."""
+        timeout = int(ACQUIRE_TIMEOUT_SECONDS)
         try:
+            probe = await asyncmy.connect(connect_timeout=timeout, **self._arguments)
+            mariadb = "mariadb" in str(probe.get_server_info()).lower()
+            probe.close()
+            command = _SESSION_COMMAND.format(**(_MARIADB if mariadb else _MYSQL))
             self._pool = await asyncmy.create_pool(
                 minsize=1,
                 maxsize=POOL_SIZE,
                 autocommit=True,
-                connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS),
-                init_command=await self._session_command(),
+                connect_timeout=timeout,
+                init_command=command.format(idle=IDLE_TIMEOUT_SECONDS),
                 **self._arguments,
             )
         except _DRIVER_ERRORS as error:
             reason = _CONNECT_ERRORS.get(error.args[0] if error.args else 0, type(error).__name__)
             raise Unavailable(f"MySQL does not let us in: {reason}") from error
-
-    async def _session_command(self) -> str:
-        """What every connection begins with, in the words of the server that is there."""
-        connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS), **self._arguments)
-        mariadb = "mariadb" in str(connection.get_server_info()).lower()
-        connection.close()
-        command = _SESSION_COMMAND.format(**(_MARIADB if mariadb else _MYSQL))
-        return command.format(idle=IDLE_TIMEOUT_SECONDS)
 
     async def close(self) -> None:
         """Close every connection, within five seconds."""

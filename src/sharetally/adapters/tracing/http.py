@@ -9,7 +9,6 @@ from __future__ import annotations
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
     NonRecordingSpan,
-    Span,
     SpanKind,
     Status,
     StatusCode,
@@ -52,7 +51,14 @@ class TracedHttp:
 
             async def send_recorded(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    _record_response(span, message)
+                    status: int = message["status"]
+                    span.set_attribute("http.response.status_code", status)
+                    for name, value in message["headers"]:
+                        if name == b"x-request-id":
+                            span.set_attribute("sharetally.request_id", value.decode("latin-1"))
+                    if status >= 500:
+                        span.set_attribute("error.type", str(status))
+                        span.set_status(Status(StatusCode.ERROR))
                 await send(message)
 
             try:
@@ -88,14 +94,3 @@ def _attributes(scope: Scope, route: str | None) -> dict[str, str | int]:
         "user_agent.original": user_agent.decode("latin-1") or None,
     }
     return {name: value for name, value in attributes.items() if value is not None}
-
-
-def _record_response(span: Span, message: Message) -> None:
-    status: int = message["status"]
-    span.set_attribute("http.response.status_code", status)
-    for name, value in message["headers"]:
-        if name == b"x-request-id":
-            span.set_attribute("sharetally.request_id", value.decode("latin-1"))
-    if status >= 500:
-        span.set_attribute("error.type", str(status))
-        span.set_status(Status(StatusCode.ERROR))

@@ -49,7 +49,14 @@ class SqlDeliveryWrites(DeliveryWrites):
         if not deliveries:
             return []
         connection, now = self._connection, await now_of(self._connection)
-        targets = await self._targets(deliveries)
+        by_name = {each.target[:2]: each.target for each in deliveries}
+        named = [
+            {"kind": kind, "target": name, "gate": target.gate, "max_in_flight": target.max_in_flight}
+            for (kind, name), target in sorted(by_name.items())
+        ]
+        sets = {"gate": "{gate}", "max_in_flight": "{max_in_flight}"}
+        await connection.upsert(connection.batch(T, named), sets)
+        targets = await lock_targets(connection, by_name)
         wanted = {(each.target.kind, each.target.name, each.key): each for each in deliveries}
         for known in await connection.select(D, _KEY, wanted, columns=_KEY):
             del wanted[known["kind"], known["target"], known["key"]]
@@ -58,21 +65,25 @@ class SqlDeliveryWrites(DeliveryWrites):
             payloads = {each.message_id: each.payload for each in written}
             messages = [{"id": each, "payload": payload} for each, payload in sorted(payloads.items())]
             await connection.upsert(connection.batch(M, messages), {"payload": "{t}.payload"})
-            await connection.insert(connection.batch(D, [_row(each, now) for each in written]))
+            rows = [
+                {
+                    "id": each.id,
+                    "kind": each.target.kind,
+                    "target": each.target.name,
+                    "key": each.key,
+                    "message_id": each.message_id,
+                    "state": DeliveryState.WAITING.value,
+                    "due_at": each.due_at or now,
+                    # A due time that is now comes from this clock and moves with it; one that was chosen does not move
+                    "scheduled_at": None if each.due_at else now,
+                    "created_at": now,
+                }
+                for each in written
+            ]
+            await connection.insert(connection.batch(D, rows))
             self._enqueued = True
         await store_targets(connection, targets.values())
         return [each.id for each in written]
-
-    async def _targets(self, deliveries: Sequence[NewDelivery]) -> Mapping[tuple[str, str], TargetRow]:
-        """Make the targets that are not there, and lock all of them."""
-        wanted = {each.target[:2]: each.target for each in deliveries}
-        rows = [
-            {"kind": kind, "target": name, "gate": target.gate, "max_in_flight": target.max_in_flight}
-            for (kind, name), target in sorted(wanted.items())
-        ]
-        sets = {"gate": "{gate}", "max_in_flight": "{max_in_flight}"}
-        await self._connection.upsert(self._connection.batch(T, rows), sets)
-        return await lock_targets(self._connection, wanted)
 
     async def finish(self, delivery: Delivery, worker: UUID, outcome: Outcome) -> bool:
         """Lock the target, then the delivery; what somebody took over meanwhile is not ours to finish."""
@@ -183,18 +194,3 @@ def _admit(target: TargetRow, new: NewDelivery, now: datetime) -> bool:
     target["waiting"] += 1
     target["next_due"] = due if earlier is None else min(earlier, due)
     return True
-
-
-def _row(new: NewDelivery, now: datetime) -> dict[str, Any]:
-    """A due time that the caller chose is absolute; one that is now was computed by this clock, and moves with it."""
-    return {
-        "id": new.id,
-        "kind": new.target.kind,
-        "target": new.target.name,
-        "key": new.key,
-        "message_id": new.message_id,
-        "state": DeliveryState.WAITING.value,
-        "due_at": new.due_at or now,
-        "scheduled_at": None if new.due_at else now,
-        "created_at": now,
-    }

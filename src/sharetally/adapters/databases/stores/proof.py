@@ -61,7 +61,11 @@ class SqlProofStore(ProofStore):
         low, checked, drifted = None, 0, list[CellProof]()
         while True:
             async with self._engine.snapshot() as connection:
-                high = await _end_of_range(connection, low)
+                t = tables.share_totals
+                keys = (t.c.content_type, t.c.content_id)
+                following = sa.select(*keys).where(content_range(low, None)(t)).order_by(*keys)
+                last = await connection.rows(following.offset(RANGE_SIZE - 1).limit(1))
+                high = mapping.content_of(last[0]) if last else None  # None: this range is the last one
                 result = await _verify(connection, content_range(low, high))
             checked += result.content_items
             drifted += result.drifted
@@ -74,7 +78,13 @@ class SqlProofStore(ProofStore):
         """Lock the content item's total, compute the drift of the cell once more, and add what is missing."""
         content = drifted.content
         async with self._engine.write_transaction() as connection:
-            await _lock_total(connection, content)
+            # Workers that count this content item wait from here on, and its version rises with the repair
+            clock = (await connection.rows_prepared(_CLOCK, {}))[0]
+            total = {"content_type": content.type, "content_id": content.id, "shares": 0}
+            total |= {"version": clock["micros"], "changed_at": clock["now"]}
+            sets = {"version": "{greatest}({t}.version + 1, {version})", "changed_at": "{changed_at}"}
+            await connection.upsert(connection.batch(tables.share_totals, [total]), sets)
+            await connection.select(tables.share_totals, CONTENT_KEY, [(content.type, content.id)], lock=True)
             found = [_cell_of(row) for row in await connection.rows(_drifted_cells(only_content(content)))]
             same_cell = (cell for cell in found if (cell.dimension, cell.value) == (drifted.dimension, drifted.value))
             amount = next((-cell.drift for cell in same_cell), 0)
@@ -122,29 +132,6 @@ def _cell_of(row: Row) -> CellProof:
         pending=int(row["pending"]),
         ledger=int(row["ledger"]),
     )
-
-
-async def _end_of_range(connection: Connection, low: ContentRef | None) -> ContentRef | None:
-    """The last content item of the range that follows `low`; None if the range is the last one."""
-    t = tables.share_totals
-    statement = sa.select(t.c.content_type, t.c.content_id).where(content_range(low, None)(t))
-    rows = await connection.rows(statement.order_by(t.c.content_type, t.c.content_id).offset(RANGE_SIZE - 1).limit(1))
-    return mapping.content_of(rows[0]) if rows else None
-
-
-async def _lock_total(connection: Connection, content: ContentRef) -> None:
-    """Update the total: workers that count this content item wait, and its version rises with the repair."""
-    clock = (await connection.rows_prepared(_CLOCK, {}))[0]
-    row = {
-        "content_type": content.type,
-        "content_id": content.id,
-        "shares": 0,
-        "version": clock["micros"],
-        "changed_at": clock["now"],
-    }
-    sets = {"version": "{greatest}({t}.version + 1, {version})", "changed_at": "{changed_at}"}
-    await connection.upsert(connection.batch(tables.share_totals, [row]), sets)
-    await connection.select(tables.share_totals, CONTENT_KEY, [(content.type, content.id)], lock=True)
 
 
 async def _add_to_cell(connection: Connection, cell: CellProof, amount: int) -> None:
