@@ -19,7 +19,7 @@ not listed (ids, clocks, metrics) stands at the end of a call and can be read by
     domain/share.py                     the table: from which status a trigger leads where, and what that counts
     flow/unit_of_work.py                the rows of that transaction in memory: record, audit, event
     adapters/databases/ledger.py        locks these rows and writes them
-    adapters/databases/mapping.py       how they become tuples, in the order of their columns
+    adapters/databases/mapping.py       how record, audit and event become tuples, in the order of their columns
     adapters/databases/connection.py    the statements of all databases
     adapters/databases/sqlite.py        the driver: here the share is written
     flow/publisher.py                   the committed events go to the broker; flow/relay.py sends again what got lost

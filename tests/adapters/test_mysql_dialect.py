@@ -22,11 +22,13 @@ from sqlalchemy.dialects import mysql as dialects
 from sqlalchemy.schema import CreateTable
 
 from sharetally.adapters.databases import mapping, mysql
-from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
 from sharetally.adapters.databases.database import SqlDatabase
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Binding, Row, Statements, unchanged
+from sharetally.adapters.databases.mysql_dialect import MysqlDialect
 from sharetally.adapters.databases.tables import metadata
+from sharetally.adapters.databases.types import Binding
 from sharetally.adapters.migrations.runner import print_sql
 from sharetally.domain.calendar import build_grid
 from sharetally.domain.content_details import ContentDetails
@@ -84,9 +86,9 @@ NOT_MYSQL = {
 }
 CLOCK = {"now": datetime(2026, 11, 20, 12, tzinfo=UTC).replace(tzinfo=None), "micros": 1}
 BACKLOG = {**CLOCK, "pending": 0, "parked": 0, "oldest": None}
-UNBOUND = Binding(id=unchanged, time=unchanged)
+NEW_EVENT = mapping.new_events([created_event(record())], Binding.of(MysqlDialect().sa_dialect))
 EVENT = {
-    **dict(zip(mapping.EVENT_COLUMNS, mapping.event_row(created_event(record()), UNBOUND), strict=True)),
+    **dict(zip(NEW_EVENT.columns, NEW_EVENT.rows[0], strict=True)),
     "id": bytes(16), "at": CLOCK["now"], "share_id": None,
     "sent_at": CLOCK["now"], "created_at": CLOCK["now"], "attempts": 0, "parked_reason": "poison",
 }  # fmt: skip
@@ -170,8 +172,8 @@ class FakeEngine(Engine):
 
     def __init__(self) -> None:
         self.sent: list[str] = []
-        self.dialect = mysql.MysqlDialect()
-        self._statements = Statements(self.dialect.sa_dialect)
+        self.dialect = MysqlDialect()
+        self._statements = Statements(self.dialect)
 
     async def open(self) -> None:
         """There is no server to connect to."""
@@ -182,7 +184,7 @@ class FakeEngine(Engine):
     @asynccontextmanager
     async def read_connection(self) -> AsyncIterator[Connection]:
         """A connection."""
-        yield Connection(FakeDriver(self.sent), self.dialect, self._statements)
+        yield Connection(FakeDriver(self.sent), self._statements)
 
     def snapshot(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
         """The same."""

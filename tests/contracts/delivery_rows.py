@@ -114,19 +114,15 @@ async def insert_waiting(
     message, now = new_id(), await db.events.now()
     due = now + due_in
     async with db._engine.write_transaction() as connection:
-        await connection.insert((m, [{"id": message, "payload": "{}"}]))
-        await connection.insert(
-            (
-                t,
-                [
-                    {
-                        "kind": each.kind, "target": each.name, "gate": each.gate, "failing": int(failing),
-                        "next_due": due, "max_in_flight": each.max_in_flight, "waiting": rows_each,
-                    }
-                    for each in targets
-                ],
-            )
-        )  # fmt: skip
+        await connection.insert(connection.batch(m, [{"id": message, "payload": "{}"}]))
+        target_rows = [
+            {
+                "kind": each.kind, "target": each.name, "gate": each.gate, "failing": int(failing),
+                "next_due": due, "max_in_flight": each.max_in_flight, "waiting": rows_each,
+            }
+            for each in targets
+        ]  # fmt: skip
+        await connection.insert(connection.batch(t, target_rows))
     rows = [
         {
             "id": new_id(), "kind": each.kind, "target": each.name, "key": str(number), "message_id": message,
@@ -137,4 +133,4 @@ async def insert_waiting(
     ]  # fmt: skip
     for start in range(0, len(rows), 10_000):
         async with db._engine.write_transaction() as connection:
-            await connection.insert((d, rows[start : start + 10_000]))
+            await connection.insert(connection.batch(d, rows[start : start + 10_000]))

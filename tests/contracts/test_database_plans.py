@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, Statements
 from sharetally.adapters.databases.counting_postgresql import COUNTING
 from sharetally.adapters.databases.database import sqlite_path
+from sharetally.adapters.databases.driver import Row, Values
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.mysql import MysqlEngine
 from sharetally.adapters.databases.postgresql import PostgresqlEngine
 from sharetally.adapters.databases.sqlite import SqliteEngine
-from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.stores.audit import Branch, branch_statement
 from sharetally.adapters.databases.stores.cells import cells
 from sharetally.adapters.databases.stores.content_scopes import any_of, only_content
@@ -108,18 +108,17 @@ async def explain_search(engine: Engine, which: AuditFilter, branch: Branch) -> 
     return await explain(engine, statement)
 
 
-async def explain_select(engine: Engine, table: sa.Table, keys: Sequence[str], wanted: Sequence[object]) -> str:
+async def explain_select(engine: Engine, table: sa.Table, keys: tuple[str, ...], wanted: Sequence[Values]) -> str:
     """The plan of the statement that locks these keys."""
     columns = tuple(column.name for column in table.columns)
     sql = engine.dialect.select(table, columns, keys, len(wanted), lock=True)
-    rows = [dict(zip(keys, key, strict=True)) for key in sorted(wanted)]  # type: ignore[type-var, call-overload]
     async with engine.read_connection() as connection:
-        bound = Statements(engine.dialect.sa_dialect).bind_rows(table, keys, rows)
+        bound = Statements(engine.dialect).bind_rows(table, keys, sorted(wanted))
         return _plan(await connection.driver.select(f"{_explain(engine)} {sql}", bound))
 
 
 async def explain(engine: Engine, statement: sa.Select[*tuple[object, ...]]) -> str:
-    sql, arguments, _ = Statements(engine.dialect.sa_dialect).compile(statement, {})
+    sql, arguments, _ = Statements(engine.dialect).compiler.compile(statement, {})
     async with engine.read_connection() as connection:
         return _plan(await connection.driver.fetch(f"{_explain(engine)} {sql}", arguments))
 
@@ -238,7 +237,7 @@ async def test_old_answers_are_found_by_their_age(url: str, monkeypatch: pytest.
         whole = Connection.run
 
         async def explains(self: Connection, statement: sa.Delete, parameters: Row | None = None) -> int:
-            sql, arguments, _ = self._statements.compile(statement, parameters or {})
+            sql, arguments, _ = self._statements.compiler.compile(statement, parameters or {})
             plans.append(_plan(await self.driver.fetch(f"{_explain(db._engine)} {sql}", arguments)))
             return await whole(self, statement, parameters)
 

@@ -344,5 +344,5 @@ async def test_two_upserts_of_the_same_columns_by_different_rules_are_two_statem
     rules = ({"marked_at": "{marked_at}"}, {"marked_at": "{t}.marked_at"})
     async with db._engine.write_transaction() as connection:
         for at, rule in ((first, rules[0]), (later, rules[1])):
-            await connection.upsert(tables.queue_marks, [{"queue": "count", "marked_at": at}], rule)
+            await connection.upsert(connection.batch(tables.queue_marks, [{"queue": "count", "marked_at": at}]), rule)
     assert await db.events.marks() == {"count": first}

@@ -10,11 +10,10 @@ from time import perf_counter
 import pytest
 import sqlalchemy as sa
 
-from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.connection import Connection, Statements
 from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.sqlite import SqliteEngine
-from sharetally.adapters.databases.statements import Statements
 from sharetally.adapters.databases.stores import delivery_rows
 from sharetally.adapters.databases.stores.deliveries import CLAIM, DUE, INDEX
 from sharetally.ports import Target
@@ -49,7 +48,7 @@ async def fill(db: SqlDatabase, url: str, rows: int) -> None:
 
 async def plan(engine: Engine, statement: sa.Select[*tuple[object, ...]], **values: object) -> str:
     """The database's plan of a statement as the store runs it: in a writing transaction."""
-    sql, arguments, _ = Statements(engine.dialect.sa_dialect).compile(statement, values)
+    sql, arguments, _ = Statements(engine.dialect).compiler.compile(statement, values)
     explain = "EXPLAIN QUERY PLAN" if isinstance(engine, SqliteEngine) else "EXPLAIN"
     async with engine.write_transaction() as connection:
         return _text(await _fetched(connection, f"{explain} {sql}", arguments))

@@ -15,10 +15,10 @@ import sharetally
 from tests.house.figures import SOURCE, Figures, measure
 
 FRAMES = 12
-PATH_FILES = 25
-PATH_LINES = 3_500
-ALL_FILES = 44
-ALL_LINES = 5_600
+PATH_FILES = 23
+PATH_LINES = 3_400
+ALL_FILES = 42
+ALL_LINES = 5_080
 SINGLE_USE = 0.10
 
 

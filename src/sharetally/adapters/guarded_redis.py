@@ -40,7 +40,21 @@ class GuardedRedis:
         faults: int = 5,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.client = _create_client(url)
+        try:
+            # It never retries and leaves all time-outs to `call`. RESP2 needs no greeting, which saves a round trip.
+            self.client: Redis = Redis.from_url(
+                url,
+                protocol=2,
+                driver_info=None,
+                max_connections=_MAX_CONNECTIONS,
+                socket_timeout=None,
+                socket_connect_timeout=None,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except (ValueError, TypeError):
+            # without the cause, which may quote the password
+            reason = "CACHE_URL: not a Redis address; use redis://…, rediss://… or unix://…"
+            raise ConfigurationError(reason) from None
         self._purpose = purpose
         self._timeout = timeout
         self._connection_slots = asyncio.Semaphore(self.client.connection_pool.max_connections)
@@ -76,23 +90,3 @@ class GuardedRedis:
         with suppress(Exception):  # a dead server must not delay the shutdown
             async with asyncio.timeout(self._timeout):
                 await self.client.aclose()
-
-
-def _create_client(url: str) -> Redis:
-    """Create a client that never retries and leaves all time-outs to the caller.
-
-    It uses RESP2, which needs no greeting: that saves a round trip and works with servers of any age.
-    """
-    try:
-        return Redis.from_url(
-            url,
-            protocol=2,
-            driver_info=None,
-            max_connections=_MAX_CONNECTIONS,
-            socket_timeout=None,
-            socket_connect_timeout=None,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except (ValueError, TypeError):
-        # without the cause, which may quote the password
-        raise ConfigurationError("CACHE_URL: not a Redis address; use redis://…, rediss://… or unix://…") from None

@@ -121,15 +121,14 @@ def _render_json(fields: Line) -> bytes:
     try:
         return msgspec.json.encode(fields) + b"\n"
     except (TypeError, ValueError, OverflowError):  # half of a surrogate pair, a number beyond 64 bits, …
-        return msgspec.json.encode({name: _encodable(value) for name, value in fields.items()}) + b"\n"
-
-
-def _encodable(value: object) -> object:
-    try:
-        msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError):
-        return ascii(value)
-    return value
+        encodable: Line = {}
+        for name, value in fields.items():
+            try:
+                msgspec.json.encode(value)
+                encodable[name] = value
+            except (TypeError, ValueError, OverflowError):
+                encodable[name] = ascii(value)
+        return msgspec.json.encode(encodable) + b"\n"
 
 
 def _console_renderer() -> RenderLine:
@@ -138,20 +137,14 @@ def _console_renderer() -> RenderLine:
     )
 
     def render(fields: Line) -> bytes:
-        printable = {name: _terminal_safe(name, value) for name, value in fields.items()}
+        printable = dict(fields, time=fields["time"][11:23])  # only the time of day
+        for name, value in printable.items():
+            if isinstance(value, str):  # without control characters, which a terminal would obey
+                text = value.translate(_ESCAPED_CONTROLS)
+                printable[name] = text if name == "exception" else text.replace("\n", "\\n")
         return f"{renderer(None, fields['level'], printable)}\n".encode("utf-8", "backslashreplace")
 
     return render
-
-
-def _terminal_safe(name: str, value: object) -> object:
-    """The value without control characters, which a terminal would obey; a time is reduced to the time of day."""
-    if not isinstance(value, str):
-        return value
-    if name == "time":
-        return value[11:23]
-    printable = value.translate(_ESCAPED_CONTROLS)
-    return printable if name == "exception" else printable.replace("\n", "\\n")
 
 
 # the two sources of lines: structlog and the standard library

@@ -29,31 +29,31 @@ class StandardError:
     def write(self, line: bytes) -> None:
         """Write a whole line, or count it as lost; never raises."""
         with self._lock:
+            stream = sys.stderr
+            if stream is None:  # the process was started without one
+                return
             try:
-                self._write(line)
+                try:
+                    descriptor = stream.fileno()
+                except OSError:  # a stream in memory has no descriptor
+                    stream.write(line.decode("utf-8", "backslashreplace"))
+                else:
+                    line_end = b"\n" if self._partial_line else b""
+                    loss_report = self._render_lost(self._lost_lines) if self._lost_lines else b""
+                    self._write_bytes(descriptor, line_end + loss_report + line)
+                self._lost_lines, self._partial_line = 0, False
             except (OSError, ValueError):  # ValueError: the stream was closed
                 self._lost_lines += 1
 
-    def _write(self, line: bytes) -> None:
-        stream = sys.stderr
-        if stream is None:  # the process was started without one
-            return
-        try:
-            descriptor = stream.fileno()
-        except OSError:  # a stream in memory has no descriptor
-            stream.write(line.decode("utf-8", "backslashreplace"))
-        else:
-            line_end = b"\n" if self._partial_line else b""
-            loss_report = self._render_lost(self._lost_lines) if self._lost_lines else b""
-            # Not through Python's text layer: it keeps what it cannot write, and fails again when the process ends.
-            remaining = memoryview(line_end + loss_report + line)
-            while remaining:
-                if hasattr(select, "poll"):
-                    poll = select.poll()
-                    poll.register(descriptor, select.POLLOUT)
-                    if not poll.poll(0 if self._lost_lines else self._write_timeout * 1000):
-                        raise BlockingIOError("the reader of standard error is too slow")
-                written = os.write(descriptor, remaining[:_PIPE_BUFFER_BYTES])
-                remaining = remaining[written:]
-                self._partial_line = bool(remaining)
-        self._lost_lines, self._partial_line = 0, False
+    def _write_bytes(self, descriptor: int, data: bytes) -> None:
+        # Not through Python's text layer: it keeps what it cannot write, and fails again when the process ends.
+        remaining = memoryview(data)
+        while remaining:
+            if hasattr(select, "poll"):
+                poll = select.poll()
+                poll.register(descriptor, select.POLLOUT)
+                if not poll.poll(0 if self._lost_lines else self._write_timeout * 1000):
+                    raise BlockingIOError("the reader of standard error is too slow")
+            written = os.write(descriptor, remaining[:_PIPE_BUFFER_BYTES])
+            remaining = remaining[written:]
+            self._partial_line = bool(remaining)

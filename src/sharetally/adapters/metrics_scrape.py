@@ -8,7 +8,7 @@ or zero, and the other metrics are answered all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -109,30 +109,39 @@ class _FixedCollector(Collector):
 
 
 def render(source: Source, waiting: BacklogReport, live_processes: Iterable[Process]) -> bytes:
-    """Return all metrics as text, ordered by name; what could not be measured is left out."""
-    families = list(source.collect())
+    """Return all metrics as text, ordered by name."""
+    build_info = GaugeMetricFamily("sharetally_build_info", "The running version; always 1.", labels=("version",))
+    build_info.add_metric((__version__,), 1)
+    families = [*source.collect(), *_backlog_metrics(waiting), *_process_metrics(live_processes), build_info]
+    for family in families:
+        # the files of several processes contain no `_created`, and both modes must look the same
+        family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    return generate_latest(_FixedCollector(sorted(families, key=lambda family: family.name)))
+
+
+def _backlog_metrics(waiting: BacklogReport) -> Iterator[Metric]:
     if (backlog := waiting.backlog) is not None:
-        families += [
-            _gauge("events_pending", "Events that are neither counted nor parked.", backlog.pending),
-            _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest),
-            _gauge("events_parked", "Events that were parked with a reason.", backlog.parked),
-        ]
-    depth = GaugeMetricFamily("sharetally_queue_depth", "Messages that are ready in a queue.", labels=("queue",))
-    for queue, messages in (waiting.depths or {}).items():
-        depth.add_metric((queue,), messages)
-    deliveries = GaugeMetricFamily(
-        "sharetally_deliveries", "Deliveries that are not finished.", labels=("kind", "state")
-    )
-    oldest_due = GaugeMetricFamily(
-        "sharetally_delivery_oldest_due_seconds",
-        "Seconds since the oldest waiting delivery became due.",
-        labels=("kind",),
-    )
+        yield _gauge("events_pending", "Events that are neither counted nor parked.", backlog.pending)
+        yield _gauge("event_oldest_seconds", "Age of the oldest pending event.", backlog.oldest)
+        yield _gauge("events_parked", "Events that were parked with a reason.", backlog.parked)
     if waiting.deliveries is not None:
+        names = ("kind", "state")
+        numbers = GaugeMetricFamily("sharetally_deliveries", "Deliveries that are not finished.", labels=names)
         for kind, state, number in waiting.deliveries.counts:
-            deliveries.add_metric((kind, state.value), number)
+            numbers.add_metric((kind, state.value), number)
+        text = "Seconds since the oldest waiting delivery became due."
+        oldest = GaugeMetricFamily("sharetally_delivery_oldest_due_seconds", text, labels=("kind",))
         for kind, seconds in waiting.deliveries.oldest_due.items():
-            oldest_due.add_metric((kind,), seconds)
+            oldest.add_metric((kind,), seconds)
+        yield from (family for family in (numbers, oldest) if family.samples)
+    if waiting.depths:
+        family = GaugeMetricFamily("sharetally_queue_depth", "Messages that are ready in a queue.", labels=("queue",))
+        for queue, depth in waiting.depths.items():
+            family.add_metric((queue,), depth)
+        yield family
+
+
+def _process_metrics(live_processes: Iterable[Process]) -> Iterator[Metric]:
     names = ("role", "pid")
     memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory size in bytes.", labels=names)
     cpu = CounterMetricFamily("process_cpu_seconds_total", "Total user and system CPU time in seconds.", labels=names)
@@ -140,14 +149,7 @@ def render(source: Source, waiting: BacklogReport, live_processes: Iterable[Proc
         labels = (process.role, str(process.pid))
         memory.add_metric(labels, process.resident_bytes)
         cpu.add_metric(labels, process.cpu_seconds)
-    build_info = GaugeMetricFamily("sharetally_build_info", "The running version; always 1.", labels=("version",))
-    build_info.add_metric((__version__,), 1)
-    labelled = (depth, deliveries, oldest_due, memory, cpu, build_info)
-    families += [family for family in labelled if family.samples]
-    for family in families:
-        # the files of several processes contain no `_created`, and both modes must look the same
-        family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-    return generate_latest(_FixedCollector(sorted(families, key=lambda family: family.name)))
+    yield from (family for family in (memory, cpu) if family.samples)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -15,8 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection, RowBatch
-from sharetally.adapters.databases.mapping import Values
+from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.driver import RowBatch, Values
 from sharetally.adapters.databases.types import db_micros, db_now
 from sharetally.domain.activity import MinuteCount, count_by_minute
 from sharetally.domain.content import NONE_LABEL, ContentRef
@@ -75,9 +75,9 @@ class SqlCounting:
             for (channel, evidence, bucket), (made, withdrawn) in sorted(change.rollups.items()):
                 if made or withdrawn:
                     rollups.append((*ref, channel, evidence, bind.time(bucket), made, withdrawn))
-        await connection.upsert_rows(RowBatch(tables.share_totals, _TOTAL_COLUMNS, totals), _TOTAL_SETS)
-        await connection.upsert_rows(RowBatch(tables.share_counts, _CELL_COLUMNS, cells), _CELL_SETS)
-        await connection.upsert_rows(RowBatch(tables.share_rollups, _ROLLUP_COLUMNS, rollups), _ROLLUP_SETS)
+        await connection.upsert(RowBatch(tables.share_totals, _TOTAL_COLUMNS, totals), _TOTAL_SETS)
+        await connection.upsert(RowBatch(tables.share_counts, _CELL_COLUMNS, cells), _CELL_SETS)
+        await connection.upsert(RowBatch(tables.share_rollups, _ROLLUP_COLUMNS, rollups), _ROLLUP_SETS)
 
     async def count(self, ids: Sequence[UUID], jobs: Collection[str], *, each_event: bool = False) -> CountedBatch:
         """In one statement where the database can, else step by step."""

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 
-from sharetally.adapters.databases.connection import Connection, Dialect
+from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.driver import Dialect
 from sharetally.domain.errors import TransientConflict, Unavailable
 
 

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection, RowBatch
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import SqlCounting
+from sharetally.adapters.databases.driver import RowBatch
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.mapping_adjustments import adjustment_of, new_adjustments
+from sharetally.adapters.databases.mapping_links import link_of, links_to_rows
+from sharetally.adapters.databases.mapping_responses import new_responses, response_of
+from sharetally.adapters.databases.savepoints import savepoint
 from sharetally.adapters.databases.stores.delivery_writes import SqlDeliveryWrites
 from sharetally.domain.event import Event
 from sharetally.domain.share import RecordKey
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, StoredResponse, Transaction, Writes
+
+K = TypeVar("K", RecordKey, UUID, str)
+V = TypeVar("V")
 
 
 class SqlTransaction(SqlCounting):
@@ -28,69 +37,51 @@ class SqlTransaction(SqlCounting):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._emitted: list[Event] = []
+        self._savepoint_count = 0
         self._deliveries: SqlDeliveryWrites | None = None
 
     async def lock(self, lock_set: LockSet) -> LockedRows:
         """Lock every referenced row that exists: keys, records, links, adjustments."""
-        select = self._connection.select
+        select, keys = self._connection.select, IdempotencyKey._fields
         responses: dict[IdempotencyKey, StoredResponse] = {}
         if lock_set.keys:
-            rows = await select(tables.idempotency_keys, IdempotencyKey._fields, lock_set.keys, lock=True)
-            responses = dict(map(mapping.response_of, rows))
+            responses |= map(response_of, await select(tables.idempotency_keys, keys, lock_set.keys, lock=True))
         records = await select(tables.share_records, RecordKey._fields, lock_set.records, lock=True)
         links = await select(tables.share_links, ("id",), [(link,) for link in lock_set.links], lock=True)
-        adjustments = await select(
-            tables.adjustments, ("request_key",), [(key,) for key in lock_set.adjustments], lock=True
-        )
+        request_keys = [(key,) for key in lock_set.adjustments]
+        adjustments = await select(tables.adjustments, ("request_key",), request_keys, lock=True)
         if missing := lock_set.keys - responses.keys():
-            # A twin that held these rows may have committed, its key with them, while we waited for them.
-            responses |= map(
-                mapping.response_of, await select(tables.idempotency_keys, IdempotencyKey._fields, missing)
-            )
+            # While we waited for these rows, a repeated request may have committed them together with its key.
+            responses |= map(response_of, await select(tables.idempotency_keys, keys, missing))
         return LockedRows(
             responses=responses,
             records={record.key: record for record in map(mapping.record_of, records)},
-            links={link.id: link for link in map(mapping.link_of, links)},
-            adjustments={item.request_key: item for item in map(mapping.adjustment_of, adjustments)},
+            links={link.id: link for link in map(link_of, links)},
+            adjustments={item.request_key: item for item in map(adjustment_of, adjustments)},
         )
 
     async def write(self, writes: Writes) -> None:
-        """Insert what is new, update what changed: all of it is locked, or nobody else's yet."""
-        bind = self._connection.bind
-        new_records = [mapping.record_row(record, bind) for _, record in sorted(writes.new_records.items())]
-        new_links = [mapping.link_row(link, bind) for _, link in sorted(writes.new_links.items())]
-        await self._connection.insert_rows(
-            RowBatch(
-                tables.idempotency_keys,
-                mapping.RESPONSE_COLUMNS,
-                [mapping.response_row(*response) for response in sorted(writes.responses.items())],
-            ),
-            RowBatch(tables.share_records, mapping.RECORD_COLUMNS, new_records),
-            RowBatch(tables.share_links, mapping.LINK_COLUMNS, new_links),
-            RowBatch(
-                tables.adjustments,
-                mapping.ADJUSTMENT_COLUMNS,
-                [mapping.adjustment_row(line, bind) for _, line in sorted(writes.adjustments.items())],
-            ),
-            RowBatch(
-                tables.share_audit, mapping.AUDIT_COLUMNS, [mapping.audit_row(entry, bind) for entry in writes.audit]
-            ),
-            self._event_rows(writes.events),
-        )
+        """Insert the new rows and update the changed ones; they are locked, or nobody else knows them yet."""
+        connection, bind = self._connection, self._connection.bind
+        new: list[RowBatch] = []
+        if writes.responses:
+            new.append(new_responses(sorted(writes.responses.items())))
+        new.append(mapping.new_records(_by_key(writes.new_records), bind))
+        if writes.new_links:
+            new.append(links_to_rows(_by_key(writes.new_links), bind))
+        if writes.adjustments:
+            new.append(new_adjustments(_by_key(writes.adjustments), bind))
+        new += mapping.new_audit(writes.audit, bind), mapping.new_events(writes.events, bind)
+        await connection.insert(*new)
+        await connection.update(mapping.changed_records(_by_key(writes.changed_records), bind))
+        if writes.changed_links:
+            await connection.update(links_to_rows(_by_key(writes.changed_links), bind))
         self._emitted += writes.events
-        changed_records = [mapping.record_changes(record, bind) for _, record in sorted(writes.changed_records.items())]
-        await self._connection.update_rows(RowBatch(tables.share_records, mapping.RECORD_CHANGES, changed_records))
-        changed_links = [mapping.link_row(link, bind) for _, link in sorted(writes.changed_links.items())]
-        await self._connection.update_rows(RowBatch(tables.share_links, mapping.LINK_COLUMNS, changed_links))
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events."""
-        await self._connection.insert_rows(self._event_rows(events))
+        await self._connection.insert(mapping.new_events(events, self._connection.bind))
         self._emitted += events
-
-    def _event_rows(self, events: Sequence[Event]) -> RowBatch:
-        bind = self._connection.bind
-        return RowBatch(tables.events, mapping.EVENT_COLUMNS, [mapping.event_row(event, bind) for event in events])
 
     @property
     def deliveries(self) -> SqlDeliveryWrites:
@@ -112,12 +103,17 @@ class SqlTransaction(SqlCounting):
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that can fail alone."""
         before = len(self._emitted)
+        self._savepoint_count += 1
         try:
-            async with self._connection.savepoint():
+            async with savepoint(self._connection.driver, f"part_{self._savepoint_count}"):
                 yield
         except BaseException:
             del self._emitted[before:]
             raise
+
+
+def _by_key(values: Mapping[K, V]) -> list[V]:
+    return [value for _, value in sorted(values.items())]
 
 
 class SqlLedger:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncmy
-import sqlalchemy as sa
 from asyncmy import errors
 from asyncmy.cursors import DictCursor
-from sqlalchemy.dialects.mysql import asyncmy as dialect
 
-from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
-from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
-from sharetally.adapters.databases.statements import Row, Statements
-from sharetally.adapters.databases.types import MICROS, NOW
+from sharetally.adapters.databases.mysql_dialect import MysqlDialect
 from sharetally.domain.errors import ConfigurationError, DataRejected, SharetallyError, TransientConflict, Unavailable
 
 POOL_SIZE = 10
@@ -31,7 +28,6 @@ ACQUIRE_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_SECONDS = 30.0
 LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for a look at everything
 IDLE_TIMEOUT_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
-_FUNCTIONS = {"greatest": "greatest", "now": NOW["mysql"], "micros": MICROS["mysql"]}
 
 # 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read, 1412 table changed
 # since the snapshot, 3101 rolled back by the group
@@ -123,26 +119,16 @@ class MysqlDriver:
         return await self.fetch(sql, [value for key in keys for value in key])
 
 
-class MysqlDialect(PortableDialect):
-    """ON DUPLICATE KEY UPDATE, FOR UPDATE."""
-
-    def __init__(self) -> None:
-        super().__init__(dialect.dialect(), placeholder="%s", quote="`", row_list="{rows}", lock=" FOR UPDATE")
-
-    def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
-        """ON DUPLICATE KEY UPDATE; VALUES(x) is understood by MySQL and MariaDB alike."""
-        new = {name: f"VALUES({self.quote_name(name)})" for name in columns}
-        assignments = set_clause(sets, table=table.name, new=new, functions=_FUNCTIONS)
-        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {assignments}"
-
-
 def connect_arguments(url: str) -> dict[str, Any]:
-    """What asyncmy wants to know, from a URL; it takes `?unix_socket=`, `?ssl=true` and `?ssl_ca=FILE`."""
+    """The arguments of asyncmy from a URL, which may end with `?unix_socket=`, `?ssl=true` or `?ssl_ca=FILE`.
+
+    With TLS, the certificate of the server is always checked.
+    """
     parts = urlsplit(url)
     database = parts.path.lstrip("/")
     if not database:
         raise ConfigurationError("DATABASE_URL names no database: mysql://user:password@host:3306/database")
-    options: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "host": parts.hostname or "127.0.0.1",
         "port": parts.port or 3306,
         "user": unquote(parts.username or "root"),
@@ -150,18 +136,14 @@ def connect_arguments(url: str) -> dict[str, Any]:
         "db": unquote(database),
         "charset": "utf8mb4",
     }
-    return options | _connect_options(dict(parse_qsl(parts.query)))
-
-
-def _connect_options(query: Mapping[str, str]) -> dict[str, Any]:
-    """How to reach the server; with TLS its certificate is always checked."""
-    unknown = sorted(query.keys() - {"unix_socket", "ssl", "ssl_ca"})
-    if unknown:
+    query = dict(parse_qsl(parts.query))
+    if unknown := sorted(query.keys() - {"unix_socket", "ssl", "ssl_ca"}):
         raise ConfigurationError(f"DATABASE_URL: unknown {', '.join(unknown)}; there are unix_socket, ssl and ssl_ca")
-    options: dict[str, Any] = {"unix_socket": query["unix_socket"]} if "unix_socket" in query else {}
+    if "unix_socket" in query:
+        arguments["unix_socket"] = query["unix_socket"]
     if query.get("ssl") in ("true", "on", "1") or "ssl_ca" in query:
-        options["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
-    return options
+        arguments["ssl"] = ssl.create_default_context(cafile=query.get("ssl_ca"))
+    return arguments
 
 
 class MysqlEngine(Engine):
@@ -171,23 +153,22 @@ class MysqlEngine(Engine):
         self._arguments = connect_arguments(url)
         self._pool: Any = None
         self.dialect = MysqlDialect()
-        self._statements = Statements(self.dialect.sa_dialect)
+        self._statements = Statements(self.dialect)
 
     async def open(self) -> None:
-        """Connect once; the pool grows as needed."""
+        """Connect once, to find out whether it is MariaDB; the pool grows as needed."""
+        timeout = int(ACQUIRE_TIMEOUT_SECONDS)
         try:
-            # MariaDB and MySQL name the settings of a session differently, so ask which of the two this is.
-            connection = await asyncmy.connect(connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS), **self._arguments)
-            mariadb = "mariadb" in str(connection.get_server_info()).lower()
-            connection.close()
+            probe = await asyncmy.connect(connect_timeout=timeout, **self._arguments)
+            mariadb = "mariadb" in str(probe.get_server_info()).lower()
+            probe.close()
             command = _SESSION_COMMAND.format(**(_MARIADB if mariadb else _MYSQL))
-            session_command = command.format(idle=IDLE_TIMEOUT_SECONDS)
             self._pool = await asyncmy.create_pool(
                 minsize=1,
                 maxsize=POOL_SIZE,
                 autocommit=True,
-                connect_timeout=int(ACQUIRE_TIMEOUT_SECONDS),
-                init_command=session_command,
+                connect_timeout=timeout,
+                init_command=command.format(idle=IDLE_TIMEOUT_SECONDS),
                 **self._arguments,
             )
         except _DRIVER_ERRORS as error:
@@ -216,7 +197,7 @@ class MysqlEngine(Engine):
             raise Unavailable("no database connection is free or to be had") from error
         driver = MysqlDriver(pooled, LONG_STATEMENT_TIMEOUT_SECONDS if long else STATEMENT_TIMEOUT_SECONDS)
         try:
-            yield Connection(driver, self.dialect, self._statements)
+            yield Connection(driver, self._statements)
         finally:
             if driver.broken:
                 pooled.close()

@@ -8,21 +8,16 @@ COMMITTED, wait at most five seconds for a lock and thirty for an answer.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from sharetally.adapters.databases.connection import Connection, RowBatch, in_transaction
-from sharetally.adapters.databases.counting_postgresql import COUNTING, COUNTING_EACH_EVENT
+from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
-from sharetally.adapters.databases.postgresql_inserts import InsertBuilder
-from sharetally.adapters.databases.statements import Row, Statements
-from sharetally.adapters.databases.types import MICROS, NOW
+from sharetally.adapters.databases.postgresql_dialect import PostgresqlDialect
 from sharetally.domain.errors import DataRejected, SharetallyError, TransientConflict, Unavailable
 
 POOL_SIZE = 10
@@ -45,8 +40,6 @@ _DRIVER_ERRORS = (
     RuntimeError,
     asyncio.InvalidStateError,
 )
-
-_FUNCTIONS = {"greatest": "greatest", "now": NOW["postgresql"], "micros": MICROS["postgresql"]}
 
 
 def translate_error(error: BaseException) -> SharetallyError:
@@ -107,75 +100,6 @@ class PostgresqlDriver:
         return await self.fetch(sql, list(zip(*keys, strict=True)))
 
 
-class PostgresqlDialect:
-    """`unnest`, ON CONFLICT, FOR UPDATE."""
-
-    def __init__(self) -> None:
-        self.sa_dialect: sa.Dialect = dialect.dialect()  # type: ignore[no-untyped-call]
-        self._insert_builder = InsertBuilder(self._sql_type)
-        self._cached_selects: dict[tuple[object, ...], str] = {}
-
-    def counting(self, *, each_event: bool) -> str | None:
-        """One statement, see `counting_postgresql`."""
-        return COUNTING_EACH_EVENT if each_event else COUNTING
-
-    def _sql_type(self, table: sa.Table, name: str) -> str:
-        sql_type = table.c[name].type.dialect_impl(self.sa_dialect).compile(self.sa_dialect)
-        return re.sub(r"\(\d+\)| COLLATE .*", "", sql_type)  # a cast to a length would cut
-
-    def _arrays(self, table: sa.Table, columns: Sequence[str]) -> str:
-        return ", ".join(f"${position}::{self._sql_type(table, name)}[]" for position, name in enumerate(columns, 1))
-
-    def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
-        """One array per column."""
-        return f"INSERT INTO {table.name} ({_quote_list(columns)}) SELECT * FROM unnest({self._arrays(table, columns)})"
-
-    def inserts(self, batches: Sequence[RowBatch]) -> Sequence[tuple[str, Sequence[Any]]]:
-        """All of it as one statement."""
-        return [self._insert_builder.build(batches)]
-
-    def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
-        """ON CONFLICT on the primary key."""
-        names = {name: f"excluded.{_quote(name)}" for name in columns}
-        set_clause = ", ".join(
-            f"{name} = {expression.format(t=table.name, **_FUNCTIONS, **names)}" for name, expression in sets.items()
-        )
-        keys = _quote_list([column.name for column in table.primary_key])
-        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {set_clause}"
-
-    def update(self, table: sa.Table, key: str, columns: Sequence[str]) -> str:
-        """UPDATE … FROM unnest."""
-        all_columns = (*columns, key)
-        set_clause = ", ".join(f"{_quote(name)} = n.{_quote(name)}" for name in columns)
-        return (
-            f"UPDATE {table.name} AS t SET {set_clause} FROM unnest({self._arrays(table, all_columns)}) "
-            f"AS n({_quote_list(all_columns)}) WHERE t.{key} = n.{key}"
-        )
-
-    def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
-        """Look each key up by itself, in the given order; the text is the same for any count.
-
-        With a plain JOIN the planner would read the whole table once it takes it for small.
-        """
-        key = (table.name, columns, keys, lock)
-        if key not in self._cached_selects:
-            match = " AND ".join(f"t.{_quote(name)} = k.{_quote(name)}" for name in keys)
-            row = f"SELECT {_quote_list(columns)} FROM {table.name} AS t WHERE {match} LIMIT 1"
-            key_rows = f"unnest({self._arrays(table, keys)}) AS k({_quote_list(keys)})"
-            self._cached_selects[key] = (
-                f"SELECT r.* FROM {key_rows} CROSS JOIN LATERAL ({row}{' FOR UPDATE' if lock else ''}) AS r"
-            )
-        return self._cached_selects[key]
-
-
-def _quote(name: str) -> str:
-    return f'"{name}"'
-
-
-def _quote_list(names: Sequence[str]) -> str:
-    return ", ".join(_quote(name) for name in names)
-
-
 class PostgresqlEngine(Engine):
     """A pool of asyncpg connections."""
 
@@ -185,7 +109,7 @@ class PostgresqlEngine(Engine):
         self._idle: list[asyncpg.Connection] = []  # taken from the pool, and in nobody's hands
         self._waiters = 0  # how many wait for one of the pool's
         self.dialect = PostgresqlDialect()
-        self._statements = Statements(self.dialect.sa_dialect)
+        self._statements = Statements(self.dialect)
 
     async def open(self) -> None:
         """Connect once; the pool grows as needed."""
@@ -227,7 +151,7 @@ class PostgresqlEngine(Engine):
         raw = await self._acquire(self._pool)
         driver = PostgresqlDriver(raw, LONG_STATEMENT_TIMEOUT_SECONDS if long else STATEMENT_TIMEOUT_SECONDS)
         try:
-            yield Connection(driver, self.dialect, self._statements)
+            yield Connection(driver, self._statements)
         finally:
             if driver.broken:
                 _terminate(raw)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from sharetally.adapters.databases.connection import RowBatch
+from sharetally.adapters.databases.driver import RowBatch
 
 # Columns in which the rows of a batch mostly agree. Of each group all or none: else there were a form for each batch.
 CONSTANT_COLUMNS = (
@@ -84,7 +84,11 @@ class InsertBuilder:
 
     def _params_of(self, batch: RowBatch, pool: _ArgumentPool) -> list[_Param]:
         values_by_column = dict(zip(batch.columns, zip(*batch.rows, strict=True), strict=True))
-        constants = _constant_columns(values_by_column)
+        constants = set[str]()
+        for group in CONSTANT_COLUMNS:
+            columns = {name: values_by_column[name] for name in group & values_by_column.keys()}
+            if all(values.count(values[0]) == len(values) for values in columns.values()):
+                constants |= columns.keys()
         key = (batch.table.name, batch.columns)
         if key not in self._sql_types:
             self._sql_types[key] = [self._sql_type(batch.table, name) for name in batch.columns]
@@ -92,16 +96,6 @@ class InsertBuilder:
             pool.param_for(sql_type, values[0] if name in constants else values, is_array=name not in constants)
             for (name, values), sql_type in zip(values_by_column.items(), self._sql_types[key], strict=True)
         ]
-
-
-def _constant_columns(columns: dict[str, tuple[object, ...]]) -> set[str]:
-    """The columns of the groups in which all rows agree in every column."""
-    found = set[str]()
-    for group in CONSTANT_COLUMNS:
-        present = group & columns.keys()
-        if all(columns[name].count(columns[name][0]) == len(columns[name]) for name in present):
-            found |= present
-    return found
 
 
 def _insert(batch: RowBatch, params: Sequence[_Param]) -> str:

@@ -17,10 +17,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
 
-from sharetally.adapters.databases.connection import Connection, in_transaction
+from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
+from sharetally.adapters.databases.driver import Row, RowBatch
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.portable_sql import PortableDialect, set_clause
-from sharetally.adapters.databases.statements import Row, Statements
 from sharetally.adapters.databases.types import MICROS, NOW
 from sharetally.domain.errors import DataRejected, SharetallyError, TransientConflict, Unavailable
 
@@ -114,20 +113,48 @@ def open_connection(path: Path) -> sqlite3.Connection:
     return connection
 
 
-class SqliteDialect(PortableDialect):
-    """ON CONFLICT; nothing to lock, for there is one writer."""
+class SqliteDialect:
+    """SQL that `executemany` runs once per row. There is nothing to lock, because there is one writer."""
 
     def __init__(self) -> None:
-        super().__init__(
-            pysqlite.dialect(), placeholder="?", quote='"', row_list="SELECT * FROM (VALUES {rows})", lock=""
-        )
+        self.sa_dialect: sa.Dialect = pysqlite.dialect()
+
+    def counting(self, *, each_event: bool) -> str | None:
+        """None, because SQLite cannot change rows within a WITH."""
+        return None
+
+    def inserts(self, batches: Sequence[RowBatch]) -> Sequence[tuple[str, Sequence[Any]]]:
+        """One INSERT per table."""
+        return [(_insert(batch.table, batch.columns), batch.rows) for batch in batches]
 
     def upsert(self, table: sa.Table, columns: Sequence[str], sets: Mapping[str, str]) -> str:
         """ON CONFLICT on the primary key."""
-        new = {name: f"excluded.{self.quote_name(name)}" for name in columns}
-        keys = self.quote_names([column.name for column in table.primary_key])
-        assignments = set_clause(sets, table=table.name, new=new, functions=_FUNCTIONS)
-        return f"{self.insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {assignments}"
+        values = {"t": table.name, **_FUNCTIONS, **{name: f'excluded."{name}"' for name in columns}}
+        assignments = ", ".join(f"{column} = {expression.format(**values)}" for column, expression in sets.items())
+        keys = _quoted([column.name for column in table.primary_key])
+        return f"{_insert(table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {assignments}"
+
+    def update(self, table: sa.Table, key: str, columns: Sequence[str]) -> str:
+        """UPDATE of one row."""
+        assignments = ", ".join(f'"{column}" = ?' for column in columns)
+        return f'UPDATE {table.name} SET {assignments} WHERE "{key}" = ?'
+
+    def select(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str], count: int, *, lock: bool) -> str:
+        """SELECT of the rows whose keys are in VALUES. Only within a SELECT does SQLite search the index for them."""
+        rows = ", ".join([f"({', '.join('?' * len(keys))})"] * count)
+        return (
+            f"SELECT {_quoted(columns)} FROM {table.name} WHERE ({_quoted(keys)}) IN "
+            f"(SELECT * FROM (VALUES {rows})) ORDER BY {_quoted(keys)}"
+        )
+
+
+def _insert(table: sa.Table, columns: Sequence[str]) -> str:
+    names, placeholders = '", "'.join(columns), ", ".join("?" * len(columns))
+    return f'INSERT INTO {table.name} ("{names}") VALUES ({placeholders})'
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 class SqliteEngine(Engine):
@@ -137,9 +164,9 @@ class SqliteEngine(Engine):
 
     def __init__(self, path: Path) -> None:
         self.dialect = SqliteDialect()
-        statements = Statements(self.dialect.sa_dialect)
+        statements = Statements(self.dialect)
         self._drivers = [SqliteDriver(path) for _ in range(1 + READER_COUNT)]
-        self._writer, *readers = (Connection(driver, self.dialect, statements) for driver in self._drivers)
+        self._writer, *readers = (Connection(driver, statements) for driver in self._drivers)
         self._write_lock = asyncio.Lock()
         self._readers: asyncio.Queue[Connection] = asyncio.Queue()
         for reader in readers:

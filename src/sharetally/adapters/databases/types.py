@@ -7,6 +7,7 @@ exactly, code point by code point, which the tables' collations see to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -76,6 +77,23 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         assert isinstance(moment, datetime)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Binding:
+    """How a driver takes the two types of values that databases store differently."""
+
+    id: Callable[[Any], Any]
+    time: Callable[[Any], Any]
+
+    @classmethod
+    def of(cls, dialect: sa.Dialect) -> Binding:
+        """The binding of one dialect; values that its driver takes as they are stay unchanged."""
+        return cls(id=Id().bind_processor(dialect) or _unchanged, time=UtcTime().bind_processor(dialect) or _unchanged)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 class db_now(FunctionElement[datetime]):  # noqa: N801, it reads as SQL

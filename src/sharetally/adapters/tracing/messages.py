@@ -53,18 +53,18 @@ class TracedBroker(Broker):
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish, each message within a span, which is marked as failed if publishing fails."""
         spans: list[Span | None] = []
-        published = []
+        published = list[UUID]()
         for message in messages:
-            events = _event_ids(message)
-            published += events
             if message.job.startswith("mark."):
                 spans.append(None)
-            else:
-                spans.append(
-                    self._start_span(
-                        JOB_EXCHANGE, message, self._origins.commits_of(events), {"sharetally.jobs": len(events)}
-                    )
-                )
+                continue
+            try:
+                events = [ref.id for ref in decode_refs(message)[0]]
+            except MalformedMessage:
+                events = []
+            published += events
+            causes = self._origins.commits_of(events)
+            spans.append(self._start_span(JOB_EXCHANGE, message, causes, {"sharetally.jobs": len(events)}))
         with _end_spans(spans):
             traced = zip(messages, spans, strict=True)
             await self._broker.publish([self._with_context(message, span) for message, span in traced])
@@ -114,13 +114,6 @@ class TracedBroker(Broker):
 def messaging_system(broker: Broker) -> str:
     """The name of the broker in OpenTelemetry's conventions, which have none for the broker in memory."""
     return "memory" if broker.volatile else "rabbitmq"
-
-
-def _event_ids(message: Message) -> list[UUID]:
-    try:
-        return [ref.id for ref in decode_refs(message)[0]]
-    except MalformedMessage:  # a marker
-        return []
 
 
 @contextmanager

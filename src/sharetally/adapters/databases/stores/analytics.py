@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.stores.content_items import details_of
 from sharetally.adapters.databases.types import local_bucket
@@ -36,7 +35,13 @@ class SqlAnalyticsStore(AnalyticsStore):
     ) -> list[RollupSum]:
         """Find the largest groups, then sum each period with a statement of its own, all in one snapshot."""
         async with self._engine.snapshot() as connection:
-            name = None if by is None else await _listed_groups(connection, criteria, _ROLLUPS.c[by.value], at_most)
+            name: Any = _OTHER_GROUPS
+            if by is not None:
+                name = _ROLLUPS.c[by.value]
+                groups = sa.select(name.label("name")).where(*_conditions(criteria)).group_by(name)
+                largest = await connection.rows(groups.order_by(_MADE.desc(), name).limit(at_most + 1))
+                if len(largest) > at_most:  # NULL in place of all but these
+                    name = sa.case((name.in_([row["name"] for row in largest[:at_most]]), name), else_=_OTHER_GROUPS)
             statements = [
                 _period_sums(index, period, grid.size, criteria, name) for index, period in enumerate(grid.periods)
             ]
@@ -67,21 +72,11 @@ class SqlAnalyticsStore(AnalyticsStore):
         ]
 
 
-async def _listed_groups(connection: Connection, criteria: RollupFilter, name: Any, at_most: int) -> Any:
-    """The column, with NULL in place of all but the `at_most` groups that made the most shares."""
-    statement = sa.select(name.label("name")).where(*_conditions(criteria)).group_by(name)
-    rows = await connection.rows(statement.order_by(_MADE.desc(), name).limit(at_most + 1))
-    if len(rows) <= at_most:
-        return name
-    return sa.case((name.in_([row["name"] for row in rows[:at_most]]), name), else_=_OTHER_GROUPS)
-
-
 def _period_sums(index: int, period: OffsetPeriod, size: int, criteria: RollupFilter, name: Any) -> sa.Select[Any]:
     """The sums of one period; the first column says which period it is."""
     local_bucket_number = local_bucket(_ROLLUPS.c.bucket, sa.literal(period.offset), sa.literal(size))
-    group_name = _OTHER_GROUPS if name is None else name
     source = sa.select(
-        local_bucket_number.label("number"), group_name.label("name"), _ROLLUPS.c.made, _ROLLUPS.c.withdrawn
+        local_bucket_number.label("number"), name.label("name"), _ROLLUPS.c.made, _ROLLUPS.c.withdrawn
     ).where(*_conditions(criteria), _ROLLUPS.c.bucket >= period.start, _ROLLUPS.c.bucket < period.end)
     r = source.subquery()
     made, withdrawn = sa.func.sum(r.c.made), sa.func.sum(r.c.withdrawn)

@@ -21,8 +21,8 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.ids import earliest_id
 from sharetally.domain.share import ACTIONS_OF_RECORDS
@@ -78,11 +78,24 @@ def branch_statement(
         statement = statement.where(_A.c.id >= low)
     if high < _HIGHEST_ID:
         statement = statement.where(_A.c.id < high)
-    remaining = _remaining_conditions(criteria, branch)
+    covered = {*branch, "status"} if "action" in branch else set(branch)  # an action implies the status
+    filters = {name: getattr(criteria, name) for name in (*_FILTER_COLUMNS, "subject_id") if name not in covered}
+    remaining: list[Any] = [_A.c[name] == value for name, value in filters.items() if value is not None]
+    if criteria.start is not None:
+        remaining.append(_A.c.at >= criteria.start)
+    if criteria.end is not None:
+        remaining.append(_A.c.at < criteria.end)
     if branch and connection.dialect.sa_dialect.name == "postgresql":
         if remaining:  # CASE hides from the planner how rare the entries are
             statement = statement.where(sa.case((sa.and_(*remaining), sa.true()), else_=sa.false()))
-        return _ordered_by_index(branch, statement)
+        # Ordered as only the branch's index is. With `=`, PostgreSQL would treat the column as a constant, and the
+        # primary key would have the same order; LIKE without wildcards and IS NULL limit the range without that.
+        for name, value in branch.items():
+            column = _A.c[name]
+            pattern = None if value is None else re.sub(r"([\\%_])", r"\\\1", value)
+            statement = statement.where(column.is_(None) if pattern is None else column.like(pattern))
+            statement = statement.order_by(column.desc())
+        return statement.order_by(_A.c.id.desc())
     if branch:
         index = f"FORCE INDEX ({_INDEX_NAMES[tuple(branch)]})"
         statement = statement.with_hint(_A, index, "mysql").with_hint(_A, index, "mariadb")
@@ -91,64 +104,39 @@ def branch_statement(
     return statement.where(*remaining).order_by(_A.c.id.desc())
 
 
-def _remaining_conditions(criteria: AuditFilter, branch: Branch) -> list[Any]:
-    """The conditions of the filter that the branch does not imply; an action implies the status."""
-    covered = {*branch, "status"} if "action" in branch else set(branch)
-    filters = {name: getattr(criteria, name) for name in (*_FILTER_COLUMNS, "subject_id") if name not in covered}
-    found = [_A.c[name] == value for name, value in filters.items() if value is not None]
-    found += [_A.c.at >= criteria.start] if criteria.start is not None else []
-    return found + ([_A.c.at < criteria.end] if criteria.end is not None else [])
-
-
-def _ordered_by_index(branch: Branch, statement: sa.Select[Any]) -> sa.Select[Any]:
-    """For PostgreSQL: order the statement as only the branch's index is ordered.
-
-    With `=`, PostgreSQL would treat the column as a constant, and the primary key would have the same order. LIKE
-    without wildcards and IS NULL limit the index range in the same way, but do not make the column a constant.
-    """
-    for name, value in branch.items():
-        column = _A.c[name]
-        pattern = None if value is None else re.sub(r"([\\%_])", r"\\\1", value)
-        statement = statement.where(column.is_(None) if pattern is None else column.like(pattern))
-        statement = statement.order_by(column.desc())
-    return statement.order_by(_A.c.id.desc())
-
-
 async def _branches(connection: Connection, criteria: AuditFilter) -> Sequence[Branch]:
     """The branches to read. [{}] reads the table without a branch, and [] finds nothing."""
     if criteria.request_id is not None or criteria.subject_id is not None:
         return [{}]  # so few entries that any database uses the index by itself
-    content_or_user = await _content_or_user_branches(connection, criteria)
+    content_or_user: Sequence[Branch] | None = None
+    if criteria.content_id is not None:
+        types = [criteria.content_type] if criteria.content_type else await _distinct_values(connection, "content_type")
+        content_or_user = [{"content_type": kind, "content_id": criteria.content_id} for kind in types]
+    if criteria.user_id is not None and (
+        content_or_user is None or not await _has_few_lines(connection, content_or_user)
+    ):
+        content_or_user = [{"user_id": criteria.user_id}]
     found: Sequence[Branch] = [{}] if content_or_user is None else content_or_user
     if any((criteria.platform, criteria.action, criteria.status)):
-        # A branch for each platform and action that the filter admits; a status stands for the actions that lead to it.
-        actions = [
-            action.value
-            for action, resulting_status in ACTIONS_OF_RECORDS.items()
-            if criteria.status in (None, resulting_status.value)
-        ]
-        if criteria.action is not None:
-            actions = [criteria.action] if criteria.status is None or criteria.action in actions else []
-        platforms: list[str | None] = [criteria.platform] if criteria.platform is not None else [
-            *await _distinct_values(connection, "platform"),
-            *([None] if criteria.status is None else []),  # entries about links and corrections have neither
-        ]  # fmt: skip
-        by_action = [{"platform": platform, "action": action} for platform in platforms for action in actions]
+        by_action = await _action_branches(connection, criteria)
         found = by_action if content_or_user is None or await _has_few_lines(connection, by_action) else content_or_user
     return found if len(found) <= MAX_BRANCHES else [{}]
 
 
-async def _content_or_user_branches(connection: Connection, criteria: AuditFilter) -> Sequence[Branch] | None:
-    """The branch of one content item or one user; if the filter names both, the one with few entries."""
-    content_branches: Sequence[Branch] | None = None
-    if criteria.content_id is not None:
-        types = [criteria.content_type] if criteria.content_type else await _distinct_values(connection, "content_type")
-        content_branches = [{"content_type": kind, "content_id": criteria.content_id} for kind in types]
-    if criteria.user_id is None or (
-        content_branches is not None and await _has_few_lines(connection, content_branches)
-    ):
-        return content_branches
-    return [{"user_id": criteria.user_id}]
+async def _action_branches(connection: Connection, criteria: AuditFilter) -> list[Branch]:
+    """A branch for each platform and action that the filter admits; a status stands for the actions that lead to it."""
+    actions = [
+        action.value
+        for action, resulting_status in ACTIONS_OF_RECORDS.items()
+        if criteria.status in (None, resulting_status.value)
+    ]
+    if criteria.action is not None:
+        actions = [criteria.action] if criteria.status is None or criteria.action in actions else []
+    platforms: list[str | None] = [criteria.platform] if criteria.platform is not None else [
+        *await _distinct_values(connection, "platform"),
+        *([None] if criteria.status is None else []),  # entries about links and corrections have neither
+    ]  # fmt: skip
+    return [{"platform": platform, "action": action} for platform in platforms for action in actions]
 
 
 async def _has_few_lines(connection: Connection, branches: Sequence[Branch]) -> bool:

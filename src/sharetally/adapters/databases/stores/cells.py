@@ -23,21 +23,21 @@ _NULL = sa.null()
 
 def cells(scope: Scope, *, ledger: bool = True) -> Source:
     """One row per cell in scope with its counted, pending and ledger amounts; without `ledger` that column is 0."""
-    t, c, r = tables.share_totals, tables.share_counts, tables.share_rollups
+    t, c, r, e = tables.share_totals, tables.share_counts, tables.share_rollups, tables.events
     total: sa.ColumnElement[Any] = sa.literal_column("'total'")
     rollup: sa.ColumnElement[Any] = sa.literal_column("'rollup'")
-    counted_sources = [
+    rollup_value = r.c.channel + sa.literal_column("'/'") + r.c.evidence
+    gained = (e.c.evidence, e.c.channel, e.c.campaign, e.c.platform)
+    lost = (e.c.from_evidence, e.c.from_channel, e.c.from_campaign, _NULL)
+    gains = _source(e, scope, gained, e.c.delta, e.c.moved)
+    losses = _source(e, scope, lost, _ZERO, -e.c.moved, e.c.from_evidence.is_not(None))
+    sources = [
         _cell_row(t, total, _EMPTY, "counted", t.c.shares).where(scope(t)),
         _cell_row(c, c.c.dimension, c.c.value, "counted", c.c.shares).where(scope(c)),
-        _cell_row(
-            r,
-            rollup,
-            r.c.channel + sa.literal_column("'/'") + r.c.evidence,
-            "counted",
-            r.c.made - r.c.withdrawn,
-        ).where(scope(r)),
+        _cell_row(r, rollup, rollup_value, "counted", r.c.made - r.c.withdrawn).where(scope(r)),
+        _per_dimension(gains, "pending"),
+        _per_dimension(losses, "pending"),
     ]
-    sources = counted_sources + [_per_dimension(source, "pending") for source in _pending_sources(scope)]
     if ledger:
         sources += [_per_dimension(source, "ledger") for source in _ledger_sources(scope)]
     all_rows = sa.union_all(*sources).subquery()
@@ -53,16 +53,6 @@ def _source(table: Any, scope: Scope, cell: tuple[Any, ...], total: Any, moved: 
     sums = (sa.func.sum(total).label("whole"), sa.func.sum(moved).label("moved"))
     grouping = [column for column in cell if isinstance(column, sa.Column)]
     return sa.select(*keys, *labels, *sums).where(scope(table), *where).group_by(*keys, *grouping)
-
-
-def _pending_sources(scope: Scope) -> list[Source]:
-    e = tables.events
-    gains = (e.c.evidence, e.c.channel, e.c.campaign, e.c.platform)
-    losses = (e.c.from_evidence, e.c.from_channel, e.c.from_campaign, _NULL)
-    return [
-        _source(e, scope, gains, e.c.delta, e.c.moved),
-        _source(e, scope, losses, _ZERO, -e.c.moved, e.c.from_evidence.is_not(None)),
-    ]
 
 
 def _ledger_sources(scope: Scope) -> list[Source]:

@@ -7,6 +7,7 @@ item that has a count is known even if nobody described it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,10 +41,10 @@ class SqlContentItemStore(ContentItemStore):
         async with self._engine.write_transaction() as connection:
             now = (await connection.rows_prepared(_NOW, {}))[0]["now"]
             values = {"title": details.title, "image": details.image, "url": details.url, "updated_at": now}
-            await connection.upsert(_DETAILS, [{**key, **values}], _DETAIL_SETS)
+            await connection.upsert(connection.batch(_DETAILS, [{**key, **values}]), _DETAIL_SETS)
             await connection.run(_WORDS.delete().where(only_content(content)(_WORDS)))
             words = [{"word": word, **key} for word in sorted(title_words(details.title or ""))]
-            await connection.insert((_WORDS, words))
+            await connection.insert(connection.batch(_WORDS, words))
         return (await self.details([content]))[0]
 
     async def details(self, contents: Sequence[ContentRef]) -> list[ContentDetails]:
@@ -58,23 +59,17 @@ class SqlContentItemStore(ContentItemStore):
         async with self._engine.read_connection() as connection:
             content_types = [content_type] if content_type is not None else await _content_types(connection)
             content_types = [type_name for type_name in content_types if after is None or type_name >= after.type]
-            searches = [
-                _select_by_id(table, type_name, id_prefix, after, limit)
-                for table in (_DETAILS, _TOTALS)
-                for type_name in content_types
-            ]
+            searches: list[sa.Select[Any]] = []
+            for table, type_name in product((_DETAILS, _TOTALS), content_types):
+                key = (table.c.content_type, table.c.content_id)
+                page = sa.select(*key).where(
+                    key[0] == type_name, key[1] >= id_prefix, key[1] < id_prefix + _AFTER_PREFIX
+                )
+                if after is not None and type_name == after.type:
+                    page = page.where(key[1] > after.id)
+                searches.append(page.order_by(key[1]).limit(limit))
             if words:
-                # led by the longest word, which is likely the rarest
-                longest, *other_words = sorted(words, key=len, reverse=True)
-                keys = (_WORDS.c.content_type, _WORDS.c.content_id)
-                conditions = [*_word_prefix(_WORDS, longest), *(_title_has(word) for word in other_words)]
-                if content_type is not None:
-                    conditions.append(_WORDS.c.content_type == content_type)
-                if after is not None:
-                    same_content = sa.and_(_WORDS.c.content_type == after.type, _WORDS.c.content_id > after.id)
-                    conditions.append(sa.or_(_WORDS.c.content_type > after.type, same_content))
-                select_by_words = sa.select(*keys).where(*conditions).distinct().order_by(*keys).limit(limit)
-                searches.append(select_by_words)
+                searches.append(_select_by_words(words, content_type, after, limit))
             if not searches:
                 return []
             matches = sa.union(*(sa.select(search.subquery()) for search in searches)).subquery()
@@ -109,22 +104,24 @@ async def _content_types(connection: Connection) -> list[str]:
     return sorted(content_types)
 
 
-def _select_by_id(
-    table: sa.Table, type_name: str, id_prefix: str, after: ContentRef | None, limit: int
+def _select_by_words(
+    words: Sequence[str], type_name: str | None, after: ContentRef | None, limit: int
 ) -> sa.Select[Any]:
-    """The page of one type from one table."""
-    content_id = table.c.content_id
-    conditions = [table.c.content_type == type_name, content_id >= id_prefix, content_id < id_prefix + _AFTER_PREFIX]
-    if after is not None and type_name == after.type:
-        conditions.append(content_id > after.id)
-    return sa.select(table.c.content_type, content_id).where(*conditions).order_by(content_id).limit(limit)
+    """The page of titles that contain all words, led by the longest word, which is likely the rarest."""
+    longest, *other_words = sorted(words, key=len, reverse=True)
+    keys = (_WORDS.c.content_type, _WORDS.c.content_id)
+    conditions = _word_prefix(_WORDS, longest)
+    for word in other_words:
+        w = _WORDS.alias()
+        same_content = sa.and_(w.c.content_type == _WORDS.c.content_type, w.c.content_id == _WORDS.c.content_id)
+        conditions.append(sa.exists().where(same_content, *_word_prefix(w, word)).correlate(_WORDS))
+    if type_name is not None:
+        conditions.append(_WORDS.c.content_type == type_name)
+    if after is not None:
+        same_type = sa.and_(_WORDS.c.content_type == after.type, _WORDS.c.content_id > after.id)
+        conditions.append(sa.or_(_WORDS.c.content_type > after.type, same_type))
+    return sa.select(*keys).where(*conditions).distinct().order_by(*keys).limit(limit)
 
 
 def _word_prefix(table: Any, word: str) -> list[Any]:
     return [table.c.word >= word, table.c.word < word + _AFTER_PREFIX]
-
-
-def _title_has(word: str) -> Any:
-    other = _WORDS.alias()
-    same_content = sa.and_(other.c.content_type == _WORDS.c.content_type, other.c.content_id == _WORDS.c.content_id)
-    return sa.exists().where(same_content, *_word_prefix(other, word)).correlate(_WORDS)

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.cells import cells
 from sharetally.adapters.databases.stores.content_scopes import Scope, any_of, bound_content
 from sharetally.domain.content import ContentRef
@@ -68,12 +68,29 @@ class SqlCountStore(CountStore):
     async def stored(self, contents: Sequence[ContentRef]) -> list[Count]:
         """Read totals with their cells."""
         found = await self._rows_by_content(contents, _STORED, _select_stored)
-        return [_stored_count(content, found.get(content, ())) for content in contents]
+        counts: list[Count] = []
+        for content in contents:
+            if rows := found.get(content):
+                stored_cells = [(row["dimension"], row["value"], row["cell"]) for row in rows if row["dimension"]]
+                first = rows[0]
+                counts.append(to_count(content, first["shares"], stored_cells, first["version"], first["changed_at"]))
+            else:
+                counts.append(to_count(content, 0, (), 0, None))
+        return counts
 
     async def exact(self, contents: Sequence[ContentRef]) -> list[Count]:
         """Read cells with the pending events summed in."""
         found = await self._rows_by_content(contents, _EXACT, _select_exact)
-        return [_exact_count(content, found.get(content, ())) for content in contents]
+        counts: list[Count] = []
+        for content in contents:
+            if rows := found.get(content):
+                sums = [(row["dimension"], row["value"], int(row["counted"]) + int(row["pending"])) for row in rows]
+                total = next((shares for dimension, _, shares in sums if dimension == "total"), 0)
+                times = [at for at in (rows[0]["changed_at"], rows[0]["at"]) if at is not None]
+                counts.append(to_count(content, total, sums, rows[0]["version"] or 0, max(times, default=None)))
+            else:
+                counts.append(to_count(content, 0, (), 0, None))
+        return counts
 
     async def by_platform(self, content: ContentRef) -> Mapping[str, PlatformStatus]:
         """Read at most two rows per platform, the stored cell and the sum of pending events, and add them."""
@@ -103,20 +120,3 @@ class SqlCountStore(CountStore):
         for row in rows:
             found.setdefault(mapping.content_of(row), []).append(row)
         return found
-
-
-def _stored_count(content: ContentRef, rows: Sequence[Row]) -> Count:
-    if not rows:
-        return to_count(content, 0, (), 0, None)
-    first = rows[0]
-    stored_cells = [(row["dimension"], row["value"], row["cell"]) for row in rows if row["dimension"]]
-    return to_count(content, first["shares"], stored_cells, first["version"], first["changed_at"])
-
-
-def _exact_count(content: ContentRef, rows: Sequence[Row]) -> Count:
-    if not rows:
-        return to_count(content, 0, (), 0, None)
-    sums = [(row["dimension"], row["value"], int(row["counted"]) + int(row["pending"])) for row in rows]
-    total = next((shares for dimension, _, shares in sums if dimension == "total"), 0)
-    changed = [at for at in (rows[0]["changed_at"], rows[0]["at"]) if at is not None]
-    return to_count(content, total, sums, rows[0]["version"] or 0, max(changed, default=None))

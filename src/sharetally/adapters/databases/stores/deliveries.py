@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.stores.delivery_lists import SqlDeliveryLists
 from sharetally.adapters.databases.stores.delivery_rows import (
     D,
@@ -30,7 +31,7 @@ from sharetally.adapters.databases.stores.delivery_rows import (
     set_next_due,
     store_targets,
 )
-from sharetally.domain.delivery import Delivery, DeliveryState
+from sharetally.domain.delivery import DeliveryState
 from sharetally.ports.deliveries import Claimed, DeliveryStore, Due, DueGate
 
 TARGETS_A_CLAIM = 32
@@ -121,7 +122,13 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
                 ids += await _take(connection, target, now, slots - len(ids))
                 targets.append(target)
             await store_targets(connection, targets)
-            deliveries = await _lease(connection, worker, ids) if ids else []
+            lease = {"state": DeliveryState.SENDING.value, "worker": worker, "attempts": D.c.attempts + 1}
+            if ids:
+                await connection.run(D.update().where(D.c.id.in_(ids)).values({**lease, "attempt_stored_at": None}))
+            rows = {row["id"]: row for row in await connection.select(D, ("id",), [(each,) for each in ids])}
+            wanted = {(row["message_id"],) for row in rows.values()}
+            payloads = {row["id"]: row["payload"] for row in await connection.select(M, ("id",), wanted)}
+        deliveries = [delivery_of(rows[each], payloads.get(rows[each]["message_id"])) for each in ids]
         return Claimed(deliveries=deliveries, earliest=found[0]["next_due"] if found else None)
 
     # leases
@@ -131,7 +138,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             row = {"id": worker, "beats": 0, "version": version[:32], "started_at": now, "beat_at": now}
-            await connection.insert((_W, [row]))
+            await connection.insert(connection.batch(_W, [row]))
 
     async def heartbeat(self, worker: UUID) -> bool:
         """One update for all leases of the worker."""
@@ -159,12 +166,24 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
             targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in rows])
             locked = await lock_deliveries(connection, [row["id"] for row in rows])
             lapsed = [row for row in locked if (row["state"], row["worker"]) == (DeliveryState.SENDING, worker)]
-            now = await now_of(connection)
+            now, changes = await now_of(connection), list[Row]()
             for row in lapsed:
+                is_stored = row["attempt_stored_at"] is not None
                 target = targets[row["kind"], row["target"]]
                 target["in_flight"] -= 1
-                target["waiting"] += row["attempt_stored_at"] is None
-            await connection.update(D, "id", [_lapsed(row, now) for row in lapsed])
+                target["waiting"] += not is_stored
+                changes.append(
+                    {
+                        "id": row["id"],
+                        "state": (DeliveryState.UNKNOWN if is_stored else DeliveryState.WAITING).value,
+                        "due_at": now,
+                        "scheduled_at": now,
+                        "worker": None,
+                        "attempt_stored_at": None,
+                        "last_error": _ATTEMPT_LAPSED if is_stored else _LEASE_LAPSED,
+                    }
+                )
+            await connection.update(connection.batch(D, changes, key="id"))
             for target in targets.values():
                 await set_next_due(connection, target, now)
             await store_targets(connection, targets.values())
@@ -183,7 +202,8 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
         """One row that every claimer reads first."""
         async with self._engine.write_transaction() as connection:
             row = {"gate": gate, "closed_until": until, "reason": reason[:500]}
-            await connection.upsert(_G, [row], {"closed_until": "{closed_until}", "reason": "{reason}"})
+            sets = {"closed_until": "{closed_until}", "reason": "{reason}"}
+            await connection.upsert(connection.batch(_G, [row]), sets)
 
     async def open_gate(self, gate: str) -> None:
         """No row, no lock."""
@@ -192,24 +212,25 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
 
     async def reschedule(self) -> int:
         """Look at every target that waits, a hundred in one transaction; nothing to do while no time is ahead."""
-        moved, after = 0, ("", "")
-        while (page := await self._waiting_targets(after)) is not None:
+        moved, last_kind, last_target = 0, "", ""
+        while True:
+            async with self._engine.read_connection() as connection:
+                now = await now_of(connection)
+                later_than_now = now + timedelta(seconds=1)
+                beats = sa.select(_W.c.id).where(_W.c.beat_at > later_than_now).limit(1)
+                scheduled = (D.c.state == DeliveryState.WAITING.value, D.c.scheduled_at > later_than_now)
+                waiting = sa.select(D.c.id).where(*scheduled).limit(1)
+                if not (await connection.rows(beats) or await connection.rows(waiting)):
+                    return moved  # no time was stored by a clock that has been set back since
+                following = sa.or_(T.c.kind > last_kind, sa.and_(T.c.kind == last_kind, T.c.target > last_target))
+                asleep = sa.or_(T.c.next_due.is_(None), T.c.next_due > now)
+                page = sa.select(T.c.kind, T.c.target).where(following, T.c.waiting > 0, asleep)
+                rows = await connection.rows(page.order_by(T.c.kind, T.c.target).limit(100))
+            if not rows:
+                return moved
             async with self._engine.write_transaction() as connection:
-                moved += await _shift(connection, page)
-            after = page[-1]
-        return moved
-
-    async def _waiting_targets(self, after: tuple[str, str]) -> list[tuple[str, str]] | None:
-        kind, name = after
-        later = sa.or_(T.c.kind > kind, sa.and_(T.c.kind == kind, T.c.target > name))
-        async with self._engine.read_connection() as connection:
-            now = await now_of(connection)
-            if not await _is_ahead(connection, now):
-                return None
-            asleep = sa.or_(T.c.next_due.is_(None), T.c.next_due > now)
-            page = sa.select(T.c.kind, T.c.target).where(later, T.c.waiting > 0, asleep)
-            rows = await connection.rows(page.order_by(T.c.kind, T.c.target).limit(100))
-        return [(row["kind"], row["target"]) for row in rows] or None
+                moved += await _shift(connection, [(row["kind"], row["target"]) for row in rows])
+            last_kind, last_target = rows[-1]["kind"], rows[-1]["target"]
 
 
 async def _take(connection: Connection, target: TargetRow, now: datetime, slots: int) -> list[UUID]:
@@ -225,36 +246,6 @@ async def _take(connection: Connection, target: TargetRow, now: datetime, slots:
     return taken
 
 
-async def _lease(connection: Connection, worker: UUID, ids: Sequence[UUID]) -> list[Delivery]:
-    lease = {"state": DeliveryState.SENDING.value, "worker": worker, "attempts": D.c.attempts + 1}
-    await connection.run(D.update().where(D.c.id.in_(ids)).values({**lease, "attempt_stored_at": None}))
-    rows = {row["id"]: row for row in await connection.select(D, ("id",), [(each,) for each in ids])}
-    wanted = {(row["message_id"],) for row in rows.values()}
-    messages = {row["id"]: row["payload"] for row in await connection.select(M, ("id",), wanted)}
-    return [delivery_of(rows[each], messages.get(rows[each]["message_id"])) for each in ids]
-
-
-def _lapsed(row: Mapping[str, object], now: datetime) -> dict[str, object]:
-    stored = row["attempt_stored_at"] is not None
-    return {
-        "id": row["id"],
-        "state": (DeliveryState.UNKNOWN if stored else DeliveryState.WAITING).value,
-        "due_at": now,
-        "scheduled_at": now,
-        "worker": None,
-        "attempt_stored_at": None,
-        "last_error": _ATTEMPT_LAPSED if stored else _LEASE_LAPSED,
-    }
-
-
-async def _is_ahead(connection: Connection, now: datetime) -> bool:
-    """Whether any time was noted by a clock that has been set back since."""
-    later = now + timedelta(seconds=1)
-    beats = sa.select(_W.c.id).where(_W.c.beat_at > later).limit(1)
-    rows = sa.select(D.c.id).where(D.c.state == DeliveryState.WAITING.value, D.c.scheduled_at > later).limit(1)
-    return bool(await connection.rows(beats) or await connection.rows(rows))
-
-
 async def _shift(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
     """Due times that were computed from a time ahead of now keep their distance from it."""
     targets = await lock_targets(connection, keys)
@@ -266,7 +257,7 @@ async def _shift(connection: Connection, keys: Sequence[tuple[str, str]]) -> int
             {"id": row["id"], "due_at": now + (row["due_at"] - row["scheduled_at"]), "scheduled_at": now}
             for row in rows
         ]
-        await connection.update(D, "id", changes)
+        await connection.update(connection.batch(D, changes, key="id"))
         await set_next_due(connection, target, now)
         moved += len(rows)
     await store_targets(connection, targets.values())

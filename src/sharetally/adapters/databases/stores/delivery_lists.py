@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
-from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.stores.delivery_rows import (
     WITH_PAYLOAD,
@@ -108,7 +107,7 @@ class SqlDeliveryLists:
                 }
                 for place, row in enumerate(rows)
             ]
-            await connection.update(D, "id", changes)
+            await connection.update(connection.batch(D, changes, key="id"))
             for row in rows:
                 open_targets[row["kind"], row["target"]]["waiting"] += 1
             for target in open_targets.values():
@@ -142,7 +141,7 @@ class SqlDeliveryLists:
                     expired = [row["id"] for row in await first_waiting(connection, target, at_most)]
                     target["waiting"] -= len(expired)
             dead = {"state": DeliveryState.DEAD.value, "due_at": now, "scheduled_at": None, "last_error": _DISABLED}
-            await connection.update(D, "id", [{"id": each, **dead} for each in expired])
+            await connection.update(connection.batch(D, [{"id": each, **dead} for each in expired], key="id"))
             await store_targets(connection, targets.values())
         return len(expired)
 
@@ -153,19 +152,17 @@ class SqlDeliveryLists:
             old = (_L.c.outcome.in_(["discarded", "cancelled"]), _L.c.finished_at < now - failures_older_than)
             lines = [row["id"] for row in await connection.rows(sa.select(_L.c.id).where(*old).limit(at_most))]
             await connection.delete(_L, "id", lines)
-            return len(lines) + await self._purge_messages(connection, earliest_id(now - KEEP_MESSAGES), at_most)
-
-    async def _purge_messages(self, connection: Connection, before: UUID, at_most: int) -> int:
-        """The lock comes before the look: a producer that refers to a message has it locked as well."""
-        page = sa.select(M.c.id).where(M.c.id > self._last_message, M.c.id < before).order_by(M.c.id).limit(at_most)
-        ids = [row["id"] for row in await connection.rows(page)]
-        self._last_message = ids[-1] if len(ids) == at_most else _FIRST_ID
-        locked = await connection.select(M, ("id",), [(each,) for each in ids], lock=True, columns=("id",))
-        used = sa.select(D.c.message_id).where(D.c.message_id.in_([row["id"] for row in locked])).distinct()
-        referred = {row["message_id"] for row in await connection.rows(used)} if locked else set()
-        unused = [row["id"] for row in locked if row["id"] not in referred]
-        await connection.delete(M, "id", unused)
-        return len(unused)
+            before = earliest_id(now - KEEP_MESSAGES)
+            page = sa.select(M.c.id).where(M.c.id > self._last_message, M.c.id < before).order_by(M.c.id).limit(at_most)
+            ids = [row["id"] for row in await connection.rows(page)]
+            self._last_message = ids[-1] if len(ids) == at_most else _FIRST_ID
+            # Locked before it is known whether they are used, because a producer that refers to a message locks it too
+            locked = await connection.select(M, ("id",), [(each,) for each in ids], lock=True, columns=("id",))
+            used = sa.select(D.c.message_id).where(D.c.message_id.in_([row["id"] for row in locked])).distinct()
+            referred = {row["message_id"] for row in await connection.rows(used)} if locked else set()
+            unused = [row["id"] for row in locked if row["id"] not in referred]
+            await connection.delete(M, "id", unused)
+        return len(lines) + len(unused)
 
     async def trim(self, kind: str, target: str, *, keep: int, at_most: int) -> int:
         """By the index that has them in their order."""

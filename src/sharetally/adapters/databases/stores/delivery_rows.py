@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.statements import Row
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.delivery import MAX_ERROR, Delivery, DeliveryState
 
@@ -61,7 +61,7 @@ async def store_targets(connection: Connection, targets: Iterable[TargetRow]) ->
     """Write locked targets back."""
     names = (*TARGET_KEY, *_CHANGING)
     rows = [{name: target[name] for name in names} for target in targets]
-    await connection.upsert(T, sorted(rows, key=lambda row: (row["kind"], row["target"])), _SETS)
+    await connection.upsert(connection.batch(T, sorted(rows, key=lambda row: (row["kind"], row["target"]))), _SETS)
 
 
 async def first_waiting(connection: Connection, target: TargetRow, at_most: int) -> Sequence[Row]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
-from sharetally.adapters.databases.statements import Row
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.stores.delivery_rows import (
     WITH_PAYLOAD,
     D,
@@ -50,11 +50,12 @@ class SqlDeliveryWrites(DeliveryWrites):
             return []
         connection, now = self._connection, await now_of(self._connection)
         by_name = {each.target[:2]: each.target for each in deliveries}
-        target_rows = [
+        named = [
             {"kind": kind, "target": name, "gate": target.gate, "max_in_flight": target.max_in_flight}
             for (kind, name), target in sorted(by_name.items())
         ]
-        await connection.upsert(T, target_rows, {"gate": "{gate}", "max_in_flight": "{max_in_flight}"})
+        sets = {"gate": "{gate}", "max_in_flight": "{max_in_flight}"}
+        await connection.upsert(connection.batch(T, named), sets)
         targets = await lock_targets(connection, by_name)
         wanted = {(each.target.kind, each.target.name, each.key): each for each in deliveries}
         for known in await connection.select(D, _KEY, wanted, columns=_KEY):
@@ -63,8 +64,23 @@ class SqlDeliveryWrites(DeliveryWrites):
         if written:
             payloads = {each.message_id: each.payload for each in written}
             messages = [{"id": each, "payload": payload} for each, payload in sorted(payloads.items())]
-            await connection.upsert(M, messages, {"payload": "{t}.payload"})
-            await connection.insert((D, [_row(each, now) for each in written]))
+            await connection.upsert(connection.batch(M, messages), {"payload": "{t}.payload"})
+            rows = [
+                {
+                    "id": each.id,
+                    "kind": each.target.kind,
+                    "target": each.target.name,
+                    "key": each.key,
+                    "message_id": each.message_id,
+                    "state": DeliveryState.WAITING.value,
+                    "due_at": each.due_at or now,
+                    # A due time that is now comes from this clock and moves with it; one that was chosen does not move
+                    "scheduled_at": None if each.due_at else now,
+                    "created_at": now,
+                }
+                for each in written
+            ]
+            await connection.insert(connection.batch(D, rows))
             self._enqueued = True
         await store_targets(connection, targets.values())
         return [each.id for each in written]
@@ -163,7 +179,7 @@ class SqlDeliveryWrites(DeliveryWrites):
 
     async def _log(self, row: Row, outcome: str, now: datetime, error: str | None) -> None:
         await self._connection.delete(D, "id", [row["id"]])
-        await self._connection.insert((tables.delivery_log, [log_row(row, outcome, now, error)]))
+        await self._connection.insert(self._connection.batch(tables.delivery_log, [log_row(row, outcome, now, error)]))
 
 
 def _admit(target: TargetRow, new: NewDelivery, now: datetime) -> bool:
@@ -178,18 +194,3 @@ def _admit(target: TargetRow, new: NewDelivery, now: datetime) -> bool:
     target["waiting"] += 1
     target["next_due"] = due if earlier is None else min(earlier, due)
     return True
-
-
-def _row(new: NewDelivery, now: datetime) -> dict[str, Any]:
-    """A due time that the caller chose is absolute; one that is now was computed by this clock, and moves with it."""
-    return {
-        "id": new.id,
-        "kind": new.target.kind,
-        "target": new.target.name,
-        "key": new.key,
-        "message_id": new.message_id,
-        "state": DeliveryState.WAITING.value,
-        "due_at": new.due_at or now,
-        "scheduled_at": None if new.due_at else now,
-        "created_at": now,
-    }

@@ -13,10 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import RowBatch
+from sharetally.adapters.databases.driver import Row, RowBatch
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import SqlTransaction
-from sharetally.adapters.databases.statements import Row
+from sharetally.adapters.databases.mapping_adjustments import new_adjustments
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
@@ -88,7 +88,7 @@ class SqlEventStore(EventStore):
         is_newer = "{greatest}({t}.marked_at, {marked_at})"
         sets = {"marked_at": f"CASE WHEN {{t}}.marked_at > {{now}} THEN {{marked_at}} ELSE {is_newer} END"}
         async with self._engine.write_transaction() as connection:
-            await connection.upsert(tables.queue_marks, [{"queue": queue, "marked_at": at}], sets)
+            await connection.upsert(connection.batch(tables.queue_marks, [{"queue": queue, "marked_at": at}]), sets)
 
     async def park(self, event_id: UUID, reason: str) -> None:
         """Store the reason, which is what makes an event parked."""
@@ -99,8 +99,8 @@ class SqlEventStore(EventStore):
     async def add_parked(self, event: Event, reason: str) -> None:
         """Insert the event together with the reason."""
         async with self._engine.write_transaction() as connection:
-            row = (*mapping.event_row(event, connection.bind), reason[:MAX_REASON])
-            await connection.insert_rows(RowBatch(_EVENTS, (*mapping.EVENT_COLUMNS, "parked_reason"), [row]))
+            _, columns, [values] = mapping.new_events([event], connection.bind)
+            await connection.insert(RowBatch(_EVENTS, (*columns, "parked_reason"), [(*values, reason[:MAX_REASON])]))
 
     async def parked(self, *, limit: int, after: UUID | None = None) -> list[ParkedEvent]:
         """Read backwards from `after`: ids rise with the time of creation."""
@@ -144,10 +144,8 @@ class SqlEventStore(EventStore):
             if settle is not None:
                 await settle(SqlTransaction(connection))
             await connection.delete(_EVENTS, "id", [event_id])
-            lines = [mapping.adjustment_row(item, connection.bind) for item in adjustments]
-            await connection.insert_rows(
-                RowBatch(tables.adjustments, mapping.ADJUSTMENT_COLUMNS, lines),
-                RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [mapping.audit_row(audit, connection.bind)]),
+            await connection.insert(
+                new_adjustments(adjustments, connection.bind), mapping.new_audit([audit], connection.bind)
             )
         return True
 

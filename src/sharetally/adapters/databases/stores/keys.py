@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.errors import Conflict
 from sharetally.ports import ApiKey, KeyStore
@@ -48,7 +48,7 @@ class SqlKeyStore(KeyStore):
                     f"an API key named {key.name!r} is in use, and its name says whose the shares are: "
                     "take another name, or revoke that key first"
                 )
-            await connection.insert((_KEYS, [row]))
+            await connection.insert(connection.batch(_KEYS, [row]))
 
     async def all(self) -> list[ApiKey]:
         """Read all rows."""

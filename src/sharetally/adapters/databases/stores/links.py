@@ -8,8 +8,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from sharetally.adapters.databases import mapping, tables
+from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.mapping_links import link_of
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.link import ShareLink
 from sharetally.ports import LinkFilter, LinkStore, LinkTarget
@@ -29,7 +30,7 @@ class SqlLinkStore(LinkStore):
         """Read one row by primary key."""
         async with self._engine.read_connection() as connection:
             rows = await connection.rows(sa.select(_LINKS).where(_LINKS.c.id == link_id))
-        return mapping.link_of(rows[0]) if rows else None
+        return link_of(rows[0]) if rows else None
 
     async def targets(self, codes: Sequence[str]) -> Mapping[str, LinkTarget | None]:
         """Read all codes in one statement; the database's clock is read only if one of the links can expire."""
@@ -58,4 +59,4 @@ class SqlLinkStore(LinkStore):
             statement = statement.where(_LINKS.c.id < after)
         async with self._engine.read_connection() as connection:
             rows = await connection.rows(statement.order_by(_LINKS.c.id.desc()).limit(limit))
-        return [mapping.link_of(row) for row in rows]
+        return [link_of(row) for row in rows]

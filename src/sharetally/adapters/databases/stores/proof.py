@@ -12,10 +12,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sharetally.adapters.databases import mapping, tables
-from sharetally.adapters.databases.connection import Connection, RowBatch
+from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import CONTENT_KEY
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.stores.cells import DIMENSIONS, Source, cells
 from sharetally.adapters.databases.stores.content_scopes import (
     Scope,
@@ -61,13 +61,11 @@ class SqlProofStore(ProofStore):
         low, checked, drifted = None, 0, list[CellProof]()
         while True:
             async with self._engine.snapshot() as connection:
-                # The last content item of the range that follows `low`; None if the range is the last one.
                 t = tables.share_totals
-                statement = sa.select(t.c.content_type, t.c.content_id).where(content_range(low, None)(t))
-                rows = await connection.rows(
-                    statement.order_by(t.c.content_type, t.c.content_id).offset(RANGE_SIZE - 1).limit(1)
-                )
-                high = mapping.content_of(rows[0]) if rows else None
+                keys = (t.c.content_type, t.c.content_id)
+                following = sa.select(*keys).where(content_range(low, None)(t)).order_by(*keys)
+                last = await connection.rows(following.offset(RANGE_SIZE - 1).limit(1))
+                high = mapping.content_of(last[0]) if last else None  # None: this range is the last one
                 result = await _verify(connection, content_range(low, high))
             checked += result.content_items
             drifted += result.drifted
@@ -80,14 +78,19 @@ class SqlProofStore(ProofStore):
         """Lock the content item's total, compute the drift of the cell once more, and add what is missing."""
         content = drifted.content
         async with self._engine.write_transaction() as connection:
-            await _lock_total(connection, content)
+            # Workers that count this content item wait from here on, and its version rises with the repair
+            clock = (await connection.rows_prepared(_CLOCK, {}))[0]
+            total = {"content_type": content.type, "content_id": content.id, "shares": 0}
+            total |= {"version": clock["micros"], "changed_at": clock["now"]}
+            sets = {"version": "{greatest}({t}.version + 1, {version})", "changed_at": "{changed_at}"}
+            await connection.upsert(connection.batch(tables.share_totals, [total]), sets)
+            await connection.select(tables.share_totals, CONTENT_KEY, [(content.type, content.id)], lock=True)
             found = [_cell_of(row) for row in await connection.rows(_drifted_cells(only_content(content)))]
             same_cell = (cell for cell in found if (cell.dimension, cell.value) == (drifted.dimension, drifted.value))
             amount = next((-cell.drift for cell in same_cell), 0)
             if amount:
                 await _add_to_cell(connection, drifted, amount)
-                row = mapping.audit_row(audit, connection.bind)
-                await connection.insert_rows(RowBatch(tables.share_audit, mapping.AUDIT_COLUMNS, [row]))
+                await connection.insert(mapping.new_audit([audit], connection.bind))
         return amount
 
     async def reset_after_restore(self) -> int:
@@ -131,21 +134,6 @@ def _cell_of(row: Row) -> CellProof:
     )
 
 
-async def _lock_total(connection: Connection, content: ContentRef) -> None:
-    """Update the total: workers that count this content item wait, and its version rises with the repair."""
-    clock = (await connection.rows_prepared(_CLOCK, {}))[0]
-    row = {
-        "content_type": content.type,
-        "content_id": content.id,
-        "shares": 0,
-        "version": clock["micros"],
-        "changed_at": clock["now"],
-    }
-    sets = {"version": "{greatest}({t}.version + 1, {version})", "changed_at": "{changed_at}"}
-    await connection.upsert(tables.share_totals, [row], sets)
-    await connection.select(tables.share_totals, CONTENT_KEY, [(content.type, content.id)], lock=True)
-
-
 async def _add_to_cell(connection: Connection, cell: CellProof, amount: int) -> None:
     """A rollup is corrected in the current quarter of an hour: the one in which it went wrong is not known."""
     key = {"content_type": cell.content.type, "content_id": cell.content.id}
@@ -155,12 +143,11 @@ async def _add_to_cell(connection: Connection, cell: CellProof, amount: int) -> 
     elif cell.dimension == "rollup":
         channel, evidence = cell.value.rsplit("/", 1)
         now: datetime = (await connection.rows_prepared(_CLOCK, {}))[0]["now"]
-        change = {"bucket": start_of_quarter_hour(now), "made": max(amount, 0), "withdrawn": max(-amount, 0)}
+        moved = {"made": max(amount, 0), "withdrawn": max(-amount, 0)}
+        row = {**key, "channel": channel, "evidence": evidence, "bucket": start_of_quarter_hour(now), **moved}
         sets = {"made": "{t}.made + {made}", "withdrawn": "{t}.withdrawn + {withdrawn}"}
-        await connection.upsert(
-            tables.share_rollups, [{**key, "channel": channel, "evidence": evidence, **change}], sets
-        )
+        await connection.upsert(connection.batch(tables.share_rollups, [row]), sets)
     else:
         row = {**key, "dimension": cell.dimension, "value": cell.value, "shares": amount, "last_at": EPOCH}
         sets = {"shares": "{t}.shares + {shares}", "last_at": "{greatest}({t}.last_at, {last_at})"}
-        await connection.upsert(tables.share_counts, [row], sets)
+        await connection.upsert(connection.batch(tables.share_counts, [row]), sets)

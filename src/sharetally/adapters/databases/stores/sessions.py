@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.connection import Connection
+from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
-from sharetally.adapters.databases.statements import Row
 from sharetally.adapters.databases.types import db_now
 from sharetally.ports import Session, SessionStore, SignInCode
 
@@ -42,7 +42,7 @@ class SqlSessionStore(SessionStore):
             "expires_at": code.expires_at,
         }
         async with self._write_or_unavailable() as connection:
-            await connection.insert((_CODES, [row]))
+            await connection.insert(connection.batch(_CODES, [row]))
 
     async def redeem(self, digest: bytes, now: datetime, begin: Callable[[SignInCode], Session]) -> Session | None:
         """Delete the code and insert its session.
@@ -66,13 +66,13 @@ class SqlSessionStore(SessionStore):
             )
             await connection.delete(_CODES, "digest", [digest.hex()])
             session = begin(code)
-            await connection.insert((_SESSIONS, [_row_of(session)]))
+            await connection.insert(connection.batch(_SESSIONS, [_row_of(session)]))
         return session
 
     async def add(self, session: Session) -> None:
         """Insert the session."""
         async with self._write_or_unavailable() as connection:
-            await connection.insert((_SESSIONS, [_row_of(session)]))
+            await connection.insert(connection.batch(_SESSIONS, [_row_of(session)]))
 
     async def by_digest(self, digest: bytes) -> Session | None:
         """Read one row by the unique index on `digest`."""

@@ -48,13 +48,15 @@ class SqlVerificationRunStore(VerificationRunStore):
                 "drift": run.drift,
                 "milliseconds": round(run.seconds * 1000),
             }
-            await connection.upsert(_RUNS, [row], {name: f"{{{name}}}" for name in row if name != "name"})
+            sets = {name: f"{{{name}}}" for name in row if name != "name"}
+            await connection.upsert(connection.batch(_RUNS, [row]), sets)
         return run
 
     async def extend_lease(self, seconds: float, *, renew: bool = False) -> bool:
         """Set the end of the lease under the row's lock; a lease whose holder died ends by itself."""
         async with self._engine.write_transaction() as connection:
-            await connection.upsert(_RUNS, [{"name": _FULL_RUN}], {"name": "{t}.name"})  # creates the row if missing
+            row = connection.batch(_RUNS, [{"name": _FULL_RUN}])
+            await connection.upsert(row, {"name": "{t}.name"})  # creates the row if it is missing
             now = (await connection.rows_prepared(_NOW, {}))[0]["now"]
             rows = await connection.select(_RUNS, ("name",), [(_FULL_RUN,)], lock=True)
             if not renew and any(row["busy_until"] is not None and row["busy_until"] > now for row in rows):
