@@ -19,6 +19,26 @@ class AccountStatus(StrEnum):
     NEEDS_REAUTH = "needs_reauth"
 
 
+class AccountAction(StrEnum):
+    """What the audit records about accounts. Such a line has `ACCOUNT_CONTENT` as its content type.
+
+    Its content id is the id of the account, or of the connection that was begun as long as there is no account.
+    """
+
+    CONNECTING = "account_connecting"
+    CONNECTED = "account_connected"
+    RECONNECTED = "account_reconnected"
+    CONNECT_FAILED = "account_connect_failed"
+    REFRESHED = "account_refreshed"
+    REFRESH_FAILED = "account_refresh_failed"
+    NEEDS_REAUTH = "account_needs_reauth"
+    REVOKE_FAILED = "account_revoke_failed"
+    DISCONNECTED = "account_disconnected"
+
+
+ACCOUNT_CONTENT = "account"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
     """One user's account on one platform.
