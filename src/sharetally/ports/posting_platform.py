@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sharetally.domain.account import Account, Profile, Tokens
 from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PublishOutcome, Refused, TryLater
@@ -76,6 +76,24 @@ class Connector(Protocol):
 
     async def revoke(self, account: Account, tokens: Tokens) -> None:
         """Give the permission back; a grant that is already gone is fine. Raises `PlatformUnavailable`."""
+        ...
+
+
+@runtime_checkable
+class PasswordConnector(Protocol):
+    """A connector that can also do without a browser, with a password that the user has created for this service."""
+
+    async def sign_in(self, *, identifier: str, password: str, server: str) -> Connection:
+        """Sign in; `server` is empty where the user named none. Raises `ConnectFailed` or `PlatformUnavailable`."""
+        ...
+
+
+@runtime_checkable
+class PublishesDocuments(Protocol):
+    """A connector whose platform reads documents of this client (client metadata, JWKS) from this service."""
+
+    def documents(self) -> Mapping[str, Mapping[str, object]]:
+        """JSON documents by the last part of their path, `/oauth/{platform}/{name}`."""
         ...
 
 
