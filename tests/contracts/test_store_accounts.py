@@ -16,7 +16,7 @@ from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.account import Account, AccountStatus
 from sharetally.domain.ids import new_id
 from sharetally.flow.retry import retry_transaction
-from sharetally.ports import AuditFilter
+from sharetally.ports import AccountWrite, AuditFilter, StoredAccount
 from tests.contracts.account_rows import KEY, LATER, account_line, connecting, ids, pending, tokens
 from tests.contracts.database_rows import (
     AT,
@@ -68,11 +68,13 @@ async def test_connecting_again_updates_the_existing_account(db: SqlDatabase) ->
     first = await db.accounts.connect(KEY, connecting())
     await db.accounts.change(first.id, label="shop", is_default=False)
     assert await db.accounts.needs_reauth(first.id, revision=1, audit=account_line("account_needs_reauth"))
-    seen = []
+    seen = list[StoredAccount | None]()
 
-    again = await db.accounts.connect(
-        KEY, lambda existing: (seen.append(existing), connecting("v1.k.NEW", handle="anna.new")(existing))[1]
-    )
+    def write(existing: StoredAccount | None) -> AccountWrite:
+        seen.append(existing)
+        return connecting("v1.k.NEW", handle="anna.new")(existing)
+
+    again = await db.accounts.connect(KEY, write)
     assert seen[0] is not None
     assert seen[0].sealed == "v1.k.AAAA"
     assert again == replace(
@@ -140,14 +142,12 @@ async def test_one_at_a_time_holds_the_lease(db: SqlDatabase, url: str) -> None:
         others = [] if urlsplit(url).scheme == "sqlite" else [await stack.enter_async_context(open_database(url))]
         stores = [each.accounts for each in (db, *others)]
         holders = [new_id() for _ in range(8)]
-        taken = await asyncio.gather(
-            *(
-                retry_transaction(
-                    lambda at=at, holder=holder: stores[at % len(stores)].take_lease(made.id, holder, seconds=60)
-                )  # type: ignore[misc]
-                for at, holder in enumerate(holders)
-            )
-        )
+
+        async def take(at: int) -> StoredAccount | None:
+            store = stores[at % len(stores)]
+            return await retry_transaction(lambda: store.take_lease(made.id, holders[at], seconds=60))
+
+        taken = await asyncio.gather(*(take(at) for at in range(8)))
     (winner,) = [holder for holder, found in zip(holders, taken, strict=True) if found is not None]
     await db.accounts.release_lease(made.id, new_id())
     assert await db.accounts.take_lease(made.id, holders[0], seconds=60) is None

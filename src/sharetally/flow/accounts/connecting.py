@@ -84,7 +84,7 @@ class Connecting:
         self._optional_sealing = sealing
         self._connectors = connectors
         self._clock = clock
-        self._public_url = public_url
+        self.public_url = public_url
         self._canonical = canonical
 
     async def begin(self, platform: str, server: str, caller: Caller, *, request_id: str) -> Begun:
@@ -202,9 +202,9 @@ class Connecting:
         return self._connectors[name]
 
     def _redirect_uri(self, platform: str) -> str:
-        if self._public_url is None:
+        if self.public_url is None:
             raise Conflict("accounts cannot be connected here: whoever runs this service has to set PUBLIC_URL")
-        return f"{self._public_url}/oauth/{platform}/callback"
+        return f"{self.public_url}/oauth/{platform}/callback"
 
     async def _redeem(self, platform: str, step: str, secret: str | None, browser: str | None) -> PendingConnection:
         if secret is None or browser is None or not _TOKEN.fullmatch(secret) or not _TOKEN.fullmatch(browser):

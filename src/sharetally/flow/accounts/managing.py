@@ -43,6 +43,11 @@ class Accounts:
         self._connectors = connectors
         self._clock = clock
 
+    @property
+    def platforms(self) -> list[str]:
+        """Where accounts can be connected."""
+        return sorted(self._connectors) if self._sealing is not None else []
+
     async def of_user(self, caller: Caller) -> list[Account]:
         """The caller's accounts."""
         return await self._store.of_user(caller.user_id)
