@@ -32,7 +32,9 @@ app = typer.Typer(
 keys = typer.Typer(help="Manage API keys for servers.", no_args_is_help=True)
 dead = typer.Typer(help="Handle parked jobs, and deliveries that are dead or unknown.", no_args_is_help=True)
 console = typer.Typer(help="Sign in to the console; list and end sessions.", invoke_without_command=True)
+accounts = typer.Typer(help="List connected accounts; rotate the keys of their tokens.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(accounts, name="accounts")
 app.add_typer(dead, name="dead")
 app.add_typer(console, name="console")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -208,6 +210,22 @@ def keys_revoke(key_id: UUID) -> None:
     from sharetally.commands.access import revoke_key
 
     _run(revoke_key(_settings(), key_id))
+
+
+@accounts.command("list")
+def accounts_list(json: Json = False) -> None:
+    """List the accounts of all users, with the key that encrypts their tokens; the tokens are never shown."""
+    from sharetally.commands.accounts import list_accounts
+
+    _run(list_accounts(_settings(), as_json=json))
+
+
+@accounts.command("rotate-keys")
+def accounts_rotate_keys() -> None:
+    """Encrypt all tokens with the first key of TOKEN_KEYS, also under load."""
+    from sharetally.commands.accounts import rotate_keys
+
+    _run(rotate_keys(_settings()))
 
 
 @console.callback()

@@ -151,6 +151,7 @@ async def run_relay(settings: Settings) -> None:
     """Run the relay."""
     async with _running_role(settings, "relay") as (core, stop):
         core.start(core.relay().run(), "relay")
+        core.start_account_keeper()
         log.info("relaying")
         await stop.wait()
 

@@ -8,7 +8,7 @@ wrong with it, and says what to do. Secrets appear in no error message, in no `r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -17,7 +17,14 @@ from urllib.parse import urlsplit
 from sharetally import settings_urls as urls
 from sharetally import settings_values as read
 from sharetally.domain.errors import ConfigurationError
-from sharetally.settings_sources import PREFIX, RawSetting, load_or_create_secret, read_sources
+from sharetally.ports.vault import TokenKey
+from sharetally.settings_sources import (
+    PREFIX,
+    RawSetting,
+    load_or_create_secret,
+    load_or_create_token_keys,
+    read_sources,
+)
 from sharetally.settings_urls import Network, without_password
 from sharetally.settings_values import KEY_ALGORITHMS, SECRET_ALGORITHMS, UNITS, Rate
 
@@ -105,6 +112,32 @@ class Settings:
     """The port at which relay and worker answer `/health` and `/metrics`; None for `off`."""
     ops_networks: tuple[Network, ...] = _setting(urls.networks, "127.0.0.0/8,::1")
     """Networks that may read `/metrics` without a token."""
+    token_keys: tuple[TokenKey, ...] | None = _setting(read.token_keys, secret=True)
+    """Encrypt the tokens of connected accounts, newest first; with SQLite generated into DATA_DIR if not set."""
+    x_client_id: str | None = _setting(read.text)
+    """The id under which this service is registered at X; without it no account there can be connected."""
+    x_client_secret: str | None = _setting(read.secret, secret=True)
+    """The secret of that registration."""
+    linkedin_client_id: str | None = _setting(read.text)
+    """The id under which this service is registered at LinkedIn."""
+    linkedin_client_secret: str | None = _setting(read.secret, secret=True)
+    """The secret of that registration."""
+    linkedin_version: str = _setting(read.api_version("20[0-9]{4}", "202609"), "202609")
+    """The version of LinkedIn's API, a year and a month."""
+    facebook_client_id: str | None = _setting(read.text)
+    """The id of this service's app at Facebook."""
+    facebook_client_secret: str | None = _setting(read.secret, secret=True)
+    """The secret of that app."""
+    facebook_version: str = _setting(read.api_version(r"v[0-9]{1,3}\.[0-9]", "v26.0"), "v26.0")
+    """The version of Facebook's Graph API."""
+    threads_client_id: str | None = _setting(read.text)
+    """The id of this service's app at Threads."""
+    threads_client_secret: str | None = _setting(read.secret, secret=True)
+    """The secret of that app."""
+    bluesky_server: str = _setting(urls.web_url, "https://bsky.social")
+    """The server of a Bluesky account that is connected without naming one."""
+    mastodon_client_name: str = _setting(read.text, "Sharetally")
+    """The name under which this service registers itself with each Mastodon server, and which people see there."""
     traces: str = _setting(read.choice("off", "otlp", "console"), "off")
     """Where OpenTelemetry traces are sent: `otlp` (to a collector over HTTP), `console`, or `off` for nowhere."""
     log_level: str = _setting(read.choice("debug", "info", "warning", "error"), "info")
@@ -253,6 +286,24 @@ def ensure_secret(settings: Settings) -> Settings:
     return replace(settings, jwt_secret=secret)
 
 
+def token_keys(settings: Settings) -> Sequence[TokenKey]:
+    """TOKEN_KEYS, or the key of DATA_DIR, which is created if it is missing; see `stores_tokens`."""
+    if settings.token_keys is not None:
+        return settings.token_keys
+    if not stores_tokens(settings):
+        raise ConfigurationError("TOKEN_KEYS: set it, because all processes must encrypt tokens with the same keys")
+    raw = load_or_create_token_keys(settings.data_dir, size=read.TOKEN_KEY_BYTES)
+    try:
+        return read.token_keys(raw)
+    except ValueError as error:
+        raise ConfigurationError(f"DATA_DIR: {settings.data_dir / 'token_keys'}: {error}") from None
+
+
+def stores_tokens(settings: Settings) -> bool:
+    """Whether accounts can be connected: a key is only generated where a single process uses the database."""
+    return settings.token_keys is not None or sqlite_path(settings) is not None
+
+
 # how settings are printed
 
 
@@ -263,6 +314,8 @@ def masked_settings(settings: Settings) -> dict[str, str]:
 
 def _format(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
+    if value is not None and (name == "token_keys" or name.endswith("_secret")):
+        return "***"
     match value:
         case None:
             return "not set"
@@ -275,6 +328,4 @@ def _format(settings: Settings, name: str) -> str:
             return ",".join(str(item) for item in value)
         case Mapping():
             return json.dumps(dict(value))
-    if name in ("jwt_secret", "oidc_client_secret"):
-        return "***"
     return without_password(value) if name in ("database_url", "broker_url", "cache_url") else str(value)

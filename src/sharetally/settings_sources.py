@@ -1,7 +1,7 @@
-"""Where the values of settings come from: the environment, a file, a file per secret, the generated secret.
+"""Where the values of settings come from: the environment, a file, a file per secret, the generated secrets.
 
 `settings.py` uses this module. The environment takes precedence over the file. A variable that has our prefix but is
-not a setting stops the start, so that a misspelt name is never silently ignored. The generated secret is written
+not a setting stops the start, so that a misspelt name is never silently ignored. A generated secret is written
 completely or not at all, and processes that start at the same time all read the same one.
 """
 
@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def _suggestion(name: str, setting_names: frozenset[str]) -> str:
     return f"; did you mean {matches[0]}?" if matches else ""
 
 
-# the generated secret
+# the generated secrets
 
 
 def ensure_directory(directory: Path) -> None:
@@ -130,18 +130,27 @@ def ensure_directory(directory: Path) -> None:
 
 def load_or_create_secret(directory: Path, *, size: int) -> str:
     """Read the secret in this directory; if there is none, create one of `size` random bytes first."""
-    ensure_directory(directory)
-    file = directory / "jwt_secret"
+    return _load_or_create(directory / "jwt_secret", lambda: secrets.token_urlsafe(size), setting="JWT_SECRET")
+
+
+def load_or_create_token_keys(directory: Path, *, size: int) -> str:
+    """Read the keys that encrypt tokens; if there are none, create one of `size` random bytes first."""
+    return _load_or_create(
+        directory / "token_keys", lambda: f"generated:{secrets.token_urlsafe(size)}", setting="TOKEN_KEYS"
+    )
+
+
+def _load_or_create(file: Path, create: Callable[[], str], *, setting: str) -> str:
+    ensure_directory(file.parent)
     if not file.exists():
-        _write_once(file, secrets.token_urlsafe(size))
+        _write_once(file, create(), setting=setting)
     if os.name == "posix" and file.stat().st_mode & 0o077:
-        raise ConfigurationError(
-            f"DATA_DIR: other users can read {file}; delete it to get a new secret, or run: chmod 600 {file}"
-        )
+        advice = "delete it to get a new secret, or run" if setting == "JWT_SECRET" else "run"
+        raise ConfigurationError(f"DATA_DIR: other users can read {file}; {advice}: chmod 600 {file}")
     return _read_text(file, "DATA_DIR").strip()
 
 
-def _write_once(file: Path, content: str) -> None:
+def _write_once(file: Path, content: str, *, setting: str) -> None:
     # a hard link appears complete and fails if the name exists, so a second process reads what the first one wrote
     temporary_file = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     try:
@@ -157,5 +166,5 @@ def _write_once(file: Path, content: str) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        message = f"DATA_DIR: cannot write {file}: {error.strerror}; make it writable or set JWT_SECRET"
+        message = f"DATA_DIR: cannot write {file}: {error.strerror}; make it writable or set {setting}"
         raise ConfigurationError(message) from None

@@ -7,8 +7,10 @@ with a reason that says what to write instead. A reason quotes the value only if
 
 from __future__ import annotations
 
+import binascii
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from types import MappingProxyType
 
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import text_fault
+from sharetally.ports.vault import TokenKey
 
 UNITS: Mapping[str, int] = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86400})
 SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
@@ -26,6 +29,8 @@ KEY_ALGORITHMS = (
 # these have a fixed meaning in every token (RFC 7519, 4.1), so none of them can name the user
 _RESERVED_CLAIMS = ("iss", "aud", "exp", "nbf", "iat", "jti")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+TOKEN_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +60,30 @@ def secret(raw: object) -> str:
     if text_fault(raw):
         raise ValueError("must be UTF-8 text without control characters")
     return raw
+
+
+def token_keys(raw: object) -> tuple[TokenKey, ...]:
+    """Keys that encrypt tokens, newest first: `id:base64` of 32 bytes, in either alphabet of base64."""
+    keys = [_token_key(item) for item in items(raw)]
+    if not keys:
+        raise ValueError("names no key; give one as id:base64, or leave the setting out")
+    if len({key.id for key in keys}) < len(keys):
+        raise ValueError("has two keys with the same id; every key needs an id of its own")
+    return tuple(keys)
+
+
+def _token_key(item: str) -> TokenKey:
+    key_id, _, encoded = item.partition(":")
+    try:
+        key = b64decode(encoded.replace("-", "+").replace("_", "/") + "=" * (-len(encoded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not _KEY_ID.fullmatch(key_id) or len(key) != TOKEN_KEY_BYTES:
+        raise ValueError(
+            "must be a list of id:base64, newest first: an id of letters, digits, '_' and '-', and "
+            f"{TOKEN_KEY_BYTES} bytes; create a key with: openssl rand -base64 {TOKEN_KEY_BYTES}"
+        )
+    return TokenKey(id=key_id, key=key)
 
 
 def items(raw: object) -> tuple[str, ...]:
@@ -172,6 +201,18 @@ def openid_scope(raw: object) -> str:
     if "openid" not in value.split():
         raise ValueError("must contain openid, as in: openid profile email")
     return value
+
+
+def api_version(pattern: str, example: str) -> Callable[[object], str]:
+    """The version of a platform's API, written as that platform writes it."""
+
+    def parse(raw: object) -> str:
+        value = text(raw)
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"'{value}' is not a version of this API; write one like {example}")
+        return value
+
+    return parse
 
 
 def groups(raw: object) -> Mapping[str, str]:

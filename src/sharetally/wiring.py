@@ -55,6 +55,7 @@ from sharetally.ports import BacklogReport, Broker, Cache, Channel, Clock, Platf
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
+from sharetally.wiring_accounts import AccountServices, create_account_services
 
 HOOKS_GROUP = "sharetally.hooks"
 CONSUMERS_GROUP = "sharetally.consumers"
@@ -129,6 +130,7 @@ class Core:
         self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
         self._outbound: Outbound | None = None
+        self._accounts: AccountServices | None = None
         self._to_close = AsyncExitStack()
 
     async def __aenter__(self) -> Core:
@@ -173,6 +175,25 @@ class Core:
             self._outbound = outbound(self.settings, setting=setting, extra=extra)
             self.on_close(self._outbound.close)
         return self._outbound
+
+    @property
+    def accounts(self) -> AccountServices:
+        """Connected accounts; a refresh that is under way ends before the connections close."""
+        if self._accounts is None:
+            self._accounts = create_account_services(
+                self.settings,
+                self.database.accounts,
+                self.clock,
+                lambda: self.outbound(setting="an account to post from", extra="posting"),
+            )
+            if self._accounts.access is not None:
+                self.on_close(self._accounts.access.drain)
+        return self._accounts
+
+    def start_account_keeper(self) -> None:
+        """Refresh the tokens of accounts that nobody uses, if accounts can be connected here."""
+        if self.accounts.keeper is not None:
+            self.start(self.accounts.keeper.run(), "accounts")
 
     async def _close(self) -> None:
         await self._to_close.aclose()
@@ -392,6 +413,7 @@ def start_embedded_workers(core: Core) -> Callable[[], Awaitable[None]]:
     ]
     workers.append(core.start(core.delivery_loop().run(stop), "deliveries"))
     core.start(core.relay().run(), "relay")
+    core.start_account_keeper()
 
     async def end() -> None:
         stop.set()

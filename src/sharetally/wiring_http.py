@@ -50,6 +50,7 @@ from sharetally.web.count_responses import CountResponseCache
 from sharetally.web.endpoint import AnyEndpoint, Services
 from sharetally.web.live.credentials import LiveCounts
 from sharetally.web.network import ProxyHeadersMiddleware
+from sharetally.web.pages.connecting import connecting_endpoints
 from sharetally.web.pages.documents import page_endpoints
 from sharetally.web.pages.sign_in import OidcPages, OidcSignIn, sign_in_endpoints
 from sharetally.web.route_names import RouteNames
@@ -197,6 +198,8 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
             visitors=_visitor_tokens(core),
         ),
         ConsoleSignIn(sessions=sessions, oidc_enabled=settings.oidc_issuer is not None, public_url=settings.public_url),
+        core.accounts.connecting,
+        core.accounts.accounts,
         DeadLetters(events=db.events, stuck=stuck, broker=core.broker, clock=core.clock),
         ApiKeys(store=db.keys, clock=core.clock),
         Operation(
@@ -227,6 +230,7 @@ def http_app(core: Core) -> ASGIApp:
         *API_ENDPOINTS,
         *PROBE_ENDPOINTS,
         *(sign_in_endpoints() if core.settings.oidc_issuer is not None else ()),
+        *connecting_endpoints(),
         *page_endpoints((*API_ENDPOINTS, *PROBE_ENDPOINTS)),
     )
     routes = RouteNames(endpoints, root_path=core.settings.root_path)

@@ -13,7 +13,7 @@ from tests.docs.pages import REFERENCE, blocks, codes, pages, rows
 
 KNOWN = {setting.name.upper(): setting for setting in fields(Settings)}
 # settings whose default depends on where the service runs and on other settings
-DEPENDS = {"DATA_DIR", "DATABASE_URL", "LINK_HOSTS", "JWT_SECRET"}
+DEPENDS = {"DATA_DIR", "DATABASE_URL", "LINK_HOSTS", "JWT_SECRET", "TOKEN_KEYS"}
 
 
 def _told() -> dict[str, list[str]]:

@@ -14,7 +14,8 @@
     │   ├── IdempotencyKeyReused   idempotency-key-reused
     │   ├── JobIdReused            job-id-reused
     │   ├── UpgradeRequired        upgrade-required
-    │   └── RateLimited            rate-limited
+    │   ├── RateLimited            rate-limited
+    │   └── PlatformUnreachable    platform-unavailable
     ├── Unavailable                unavailable: temporary; the change may have been made
     │   ├── QueueFull              … nothing was written
     │   ├── BrokerUnavailable      … seen only by relay, publisher and worker
@@ -145,6 +146,12 @@ class RateLimited(Rejected):
         self.retry_after = retry_after
         self.limit = limit
         self.window = window
+
+
+class PlatformUnreachable(Rejected):
+    """A platform does not answer, or says that it cannot at the moment; the detail says what to do."""
+
+    code = "platform-unavailable"
 
 
 class Unavailable(SharetallyError):

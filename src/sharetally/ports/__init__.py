@@ -5,6 +5,14 @@ One file per port. Each method states success, failure and what a repeated call 
 feature; `broker` carries jobs, `channel` the newest counts.
 """
 
+from sharetally.ports.accounts import (
+    AccountKey,
+    AccountStore,
+    AccountWrite,
+    PendingConnection,
+    StoredAccount,
+    TokenWrite,
+)
 from sharetally.ports.analytics import AnalyticsStore, GroupBy, RollupFilter, RollupSum, TopContent
 from sharetally.ports.audit import AuditFilter, AuditStore
 from sharetally.ports.broker import Broker, Delivery, FeedMessage, Headers, Message, Queue, QueueState, Subscription
@@ -59,9 +67,13 @@ from sharetally.ports.schema import Schema
 from sharetally.ports.sessions import Session, SessionStore, SignInCode
 from sharetally.ports.shares import ShareStore
 from sharetally.ports.stop import Stop
+from sharetally.ports.vault import SealContext, TokenKey, Vault, VaultError
 from sharetally.ports.verification_runs import VerificationRunStore
 
 __all__ = [
+    "AccountKey",
+    "AccountStore",
+    "AccountWrite",
     "AddressRefused",
     "AnalyticsStore",
     "ApiKey",
@@ -112,6 +124,7 @@ __all__ = [
     "OutboundError",
     "OutboundResponse",
     "ParkedEvent",
+    "PendingConnection",
     "Platform",
     "PlatformStatus",
     "ProofStore",
@@ -122,18 +135,24 @@ __all__ = [
     "RollupFilter",
     "RollupSum",
     "Schema",
+    "SealContext",
     "Session",
     "SessionStore",
     "ShareStore",
     "SignInCode",
     "Stop",
+    "StoredAccount",
     "StoredResponse",
     "Subscription",
     "Target",
+    "TokenKey",
+    "TokenWrite",
     "TopContent",
     "Total",
     "Transaction",
     "Usage",
+    "Vault",
+    "VaultError",
     "VerificationRunStore",
     "Writes",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from sharetally.ports.accounts import AccountStore
 from sharetally.ports.analytics import AnalyticsStore
 from sharetally.ports.audit import AuditStore
 from sharetally.ports.content_items import ContentItemStore
@@ -91,6 +92,11 @@ class Database(Ledger, Protocol):
     @property
     def deliveries(self) -> DeliveryStore:
         """Deliveries to the outside world."""
+        ...
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Connected accounts."""
         ...
 
     @property

@@ -42,6 +42,7 @@ STATUS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "upgrade-required": (426, "Another protocol is required"),
         "rate-limited": (429, "Too many writes"),
         "internal": (500, "Internal error"),
+        "platform-unavailable": (502, "The platform does not answer"),
         "unavailable": (503, "Temporarily unavailable"),
     }
 )

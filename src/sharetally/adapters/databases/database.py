@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.ledger import SqlLedger
+from sharetally.adapters.databases.stores.accounts import SqlAccountStore
 from sharetally.adapters.databases.stores.analytics import SqlAnalyticsStore
 from sharetally.adapters.databases.stores.audit import SqlAuditStore
 from sharetally.adapters.databases.stores.content_items import SqlContentItemStore
@@ -42,6 +43,7 @@ class SqlDatabase(SqlLedger):
         self.analytics = SqlAnalyticsStore(engine)
         self.content_items = SqlContentItemStore(engine)
         self.deliveries = SqlDeliveryStore(engine)
+        self.accounts = SqlAccountStore(engine)
         self.schema = SqlSchema(engine)
 
     async def open(self) -> None:

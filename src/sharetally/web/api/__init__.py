@@ -3,6 +3,7 @@
 The order is that of the OpenAPI document. To add an endpoint, see "Add an endpoint" in CONTRIBUTING.md.
 """
 
+from sharetally.web.api.accounts.routes import ENDPOINTS as ACCOUNTS
 from sharetally.web.api.analytics.routes import ENDPOINTS as ANALYTICS
 from sharetally.web.api.audit.routes import ENDPOINTS as AUDIT
 from sharetally.web.api.console.routes import ENDPOINTS as CONSOLE
@@ -21,6 +22,7 @@ __all__ = ["API_ENDPOINTS", "PROBE_ENDPOINTS"]
 API_ENDPOINTS = (
     *SHARES,
     *LINKS,
+    *ACCOUNTS,
     *COUNTS,
     *ANALYTICS,
     *CONTENT_ITEMS,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from sharetally.web.api.accounts import schemas as schemas_accounts
 from sharetally.web.api.analytics import schemas as schemas_analytics
 from sharetally.web.api.audit import schemas as schemas_audit
 from sharetally.web.api.console import schemas as schemas_console
@@ -46,6 +47,18 @@ _STATUS = [
     },
     {"platform": "whatsapp", "shared": False, "shareCount": 0, "sharedByMe": False},
 ]
+_ACCOUNT = {
+    "id": _ID,
+    "platform": "mastodon",
+    "externalId": "109348684957324560",
+    "server": "https://mastodon.social",
+    "handle": "anna",
+    "label": "the shop",
+    "isDefault": True,
+    "status": "connected",
+    "createdAt": _AT,
+    "updatedAt": _AT,
+}
 _LINK = {
     "id": _ID,
     "code": "aB3dE5fG7h",
@@ -188,6 +201,11 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         "success,,,b2f1c0d4e5,0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e40\r\n",
         schemas_audit.JsonLines: f"{json.dumps(_AUDIT_LINE, separators=(',', ':'))}\n",
         schemas_audit.RecordHistory: {"record": _RECORD, "link": None, "entries": [_AUDIT_LINE]},
+        schemas_accounts.ConnectBody: {"instance": "mastodon.social"},
+        schemas_accounts.AuthorizeUrl: {"authorizeUrl": "https://mastodon.social/oauth/authorize?client_id=…"},
+        schemas_accounts.ConnectedAccount: _ACCOUNT,
+        schemas_accounts.ConnectedAccounts: {"items": [_ACCOUNT], "platforms": ["bluesky", "mastodon"]},
+        schemas_accounts.AccountPatch: {"label": "the shop", "isDefault": True},
         schemas_tokens.TokenBody: {"userId": "user-42", "scope": "shares", "ttl": 300},
         schemas_tokens.Token: {"token": "eyJhbGciOi…", "scope": "shares", "expiresAt": _AT},
         schemas_dead_letters.DeadJob: _DEAD_JOB,

@@ -152,6 +152,8 @@ PROBLEM_MEANINGS = {
     "upgrade-required": "The header `Upgrade` names the protocol. `/live` is opened by `new WebSocket(…)` or any other "
     "client of WebSockets; behind a proxy, it must pass on `Upgrade` and `Connection`.",
     "rate-limited": "Too many writes. Wait for as many seconds as `Retry-After` says.",
+    "platform-unavailable": "The platform does not answer, or says that it cannot at the moment. Nothing was changed "
+    "here. The detail says what to do.",
     "internal": "A fault of this service. Look for the member `requestId` in its log.",
     "unavailable": "Something that this service needs is unavailable. Try again after `Retry-After` seconds with the "
     "same `Idempotency-Key`: the effect may have happened, unless the detail says that nothing was written.",

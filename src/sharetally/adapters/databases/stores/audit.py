@@ -23,6 +23,7 @@ from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
+from sharetally.domain.account import AccountAction
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.ids import earliest_id
 from sharetally.domain.share import ACTIONS_OF_RECORDS
@@ -124,17 +125,22 @@ async def _branches(connection: Connection, criteria: AuditFilter) -> Sequence[B
 
 
 async def _action_branches(connection: Connection, criteria: AuditFilter) -> list[Branch]:
-    """A branch for each platform and action that the filter admits; a status stands for the actions that lead to it."""
+    """A branch for each platform and action that the filter admits; a status stands for the actions that lead to it.
+
+    Actions on accounts have a platform, and no status.
+    """
     actions = [
         action.value
         for action, resulting_status in ACTIONS_OF_RECORDS.items()
         if criteria.status in (None, resulting_status.value)
     ]
+    if criteria.status is None:
+        actions += [action.value for action in AccountAction]
     if criteria.action is not None:
         actions = [criteria.action] if criteria.status is None or criteria.action in actions else []
     platforms: list[str | None] = [criteria.platform] if criteria.platform is not None else [
         *await _distinct_values(connection, "platform"),
-        *([None] if criteria.status is None else []),  # entries about links and corrections have neither
+        *([None] if criteria.status is None else []),  # entries about links and corrections have no platform
     ]  # fmt: skip
     return [{"platform": platform, "action": action} for platform in platforms for action in actions]
 

@@ -5,6 +5,7 @@ what a database needs to know.
 """
 
 from sharetally.adapters.databases.tables.access import api_keys, console_codes, console_sessions
+from sharetally.adapters.databases.tables.accounts import accounts, oauth_states
 from sharetally.adapters.databases.tables.content_items import content_details, content_words
 from sharetally.adapters.databases.tables.counts import (
     events,
@@ -33,6 +34,7 @@ from sharetally.adapters.databases.tables.shares import (
 
 __all__ = [
     "MYSQL_OPTIONS",
+    "accounts",
     "adjustments",
     "api_keys",
     "console_codes",
@@ -50,6 +52,7 @@ __all__ = [
     "last_verify",
     "messages",
     "metadata",
+    "oauth_states",
     "queue_marks",
     "share_audit",
     "share_counts",

@@ -1,0 +1,114 @@
+"""A post: one attempt to publish a share on a platform from the user's own account.
+
+A post has its own life beside its record (a declared share keeps counting while its post is pending). At most one post
+of a record is open. `unknown` ends only by a look at the platform or by a person's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+PLACEHOLDER = "{url}"
+
+
+class PostStatus(StrEnum):
+    """The status of a post; the first three and `unknown` are open."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SUCCESS = "success"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+class PauseScope(StrEnum):
+    """How much has to wait: one account, everything this application sends to the platform, or the platform."""
+
+    ACCOUNT = "account"
+    APPLICATION = "application"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What is to be published, frozen when the post was requested.
+
+    `id` is the post's own id (UUIDv7), from which idempotency keys and record keys are derived. `text` contains `url`
+    exactly once; `url` is the post's own short address, by which a look recognises it. `prepared` is what the
+    platform's `prepare` returned, committed before the first byte of `publish` leaves.
+    """
+
+    id: UUID
+    text: str
+    url: str
+    created_at: datetime
+    prepared: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posted:
+    """The post is there."""
+
+    external_id: str
+    external_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TryLater:
+    """Nothing was published. `at` None lets the backoff decide; `pause` says what else has to wait until then."""
+
+    reason: str
+    at: datetime | None = None
+    pause: PauseScope | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """The platform refuses this post for good: a stable code, and a message that says what the person can do."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessDenied:
+    """The platform no longer accepts the access token: read the vault again, refresh, or ask the user to reconnect."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutcomeUnknown:
+    """The post may have been published: look before anything is sent again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotThere:
+    """A look has found that the post does not exist."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CannotTell:
+    """A look has found nothing certain."""
+
+    reason: str
+
+
+PublishOutcome: TypeAlias = Posted | TryLater | Refused | AccessDenied | OutcomeUnknown
+LookOutcome: TypeAlias = Posted | NotThere | CannotTell | TryLater | AccessDenied
+
+
+def compose(text: str, url: str) -> str:
+    """The text with the address where `{url}` stands, or at the end: it is in there exactly once."""
+    before, placeholder, after = text.partition(PLACEHOLDER)
+    if placeholder:
+        return before + url + after.replace(PLACEHOLDER, "")
+    return f"{text.rstrip()} {url}" if text.strip() else url
