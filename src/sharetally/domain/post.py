@@ -7,10 +7,9 @@ of a record is open. `unknown` ends only by a look at the platform or by a perso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 from uuid import UUID
 
@@ -49,7 +48,7 @@ class Draft:
     text: str
     url: str
     created_at: datetime
-    prepared: Mapping[str, str] = MappingProxyType({})
+    prepared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
