@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from uuid import UUID
 
 
@@ -54,7 +53,7 @@ class Tokens:
     access: str = field(repr=False)
     refresh: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
-    private: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    private: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,10 +7,9 @@ of a record is open. `unknown` ends only by a look at the platform or by a perso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 from uuid import UUID
 
@@ -42,14 +41,16 @@ class Draft:
 
     `id` is the post's own id (UUIDv7), from which idempotency keys and record keys are derived. `text` contains `url`
     exactly once; `url` is the post's own short address, by which a look recognises it. `prepared` is what the
-    platform's `prepare` returned, committed before the first byte of `publish` leaves.
+    platform's `prepare` returned, committed before the first byte of `publish` leaves. `repeated` says that an earlier
+    `publish` with the same `prepared` may have reached the platform.
     """
 
     id: UUID
     text: str
     url: str
     created_at: datetime
-    prepared: Mapping[str, str] = MappingProxyType({})
+    prepared: Mapping[str, str] = field(default_factory=dict)
+    repeated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

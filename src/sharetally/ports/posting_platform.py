@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
 
 from sharetally.domain.account import Account, Profile, Tokens
 from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PublishOutcome, Refused, TryLater
@@ -79,6 +80,24 @@ class Connector(Protocol):
         ...
 
 
+@runtime_checkable
+class PasswordConnector(Protocol):
+    """A connector that can also do without a browser, with a password that the user has created for this service."""
+
+    async def sign_in(self, *, identifier: str, password: str, server: str) -> Connection:
+        """Sign in; `server` is empty where the user named none. Raises `ConnectFailed` or `PlatformUnavailable`."""
+        ...
+
+
+@runtime_checkable
+class PublishesDocuments(Protocol):
+    """A connector whose platform reads documents of this client (client metadata, JWKS) from this service."""
+
+    def documents(self) -> Mapping[str, Mapping[str, object]]:
+        """JSON documents by the last part of their path, `/oauth/{platform}/{name}`."""
+        ...
+
+
 class Publisher(Protocol):
     """Publishes posts. Every outcome is classified by status and documented code, never by a part of a message."""
 
@@ -91,6 +110,11 @@ class Publisher(Protocol):
     def deduplicates(self) -> bool:
         """Whether the platform itself drops a repeated post, so that a post that is not there may be sent again."""
         ...
+
+    @property
+    def deduplicates_for(self) -> timedelta | None:
+        """For how long after the first attempt the platform drops a repeated post; None if it always does."""
+        return None
 
     def text_fault(self, text: str, url: str) -> str | None:
         """Why the composed text is too long or not allowed, with count and limit, or None."""
