@@ -172,10 +172,11 @@ class ApiServer:
                 raise EOFError
             case Ending.SLOW_BODY:
                 writer.write(b"HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n" % (reply.status, len(body) + 100_000))
-                while True:
+                while not writer.is_closing():
                     writer.write(b" ")
                     await writer.drain()
                     await asyncio.sleep(0.01)
+                raise EOFError
             case Ending.MALFORMED:
                 await _write(writer, reply, body[:-2] or b"{")
 

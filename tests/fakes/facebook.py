@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fakes.api_server import ApiServer, Reply, Request
+from tests.fakes.api_server import Reply, Request
 from tests.fakes.graph import INVALID_TOKEN, NO_SUCH_OBJECT, graph_error, paged
-from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET, Grants
+from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.fakes.platform import FakePlatform
 
 USER_ID = "10220055"
 PAGE_ID = "1755847"
@@ -34,22 +35,20 @@ class Page:
     has_token: bool = True
 
 
-class FakeFacebook(ApiServer):
+class FakeFacebook(FakePlatform):
     """One user with pages; the token of a page is `page-` and its id."""
 
     description = "facebook.yaml"
 
     def __init__(self) -> None:
         super().__init__()
-        self.grants = Grants()
         self.pages = [Page(id=PAGE_ID, name="Example Page")]
         self.page_tokens: set[str] = set()
         self.posts: list[Post] = []
         self.now = datetime.now(UTC)
 
-    def agree(self, url: str) -> dict[str, str]:
-        """The user agrees."""
-        return self.grants.agree(url, pkce=False)
+    def texts(self) -> list[str]:
+        return [post.message for post in self.posts]
 
     def add_post(self, message: str, *, author: str = PAGE_ID) -> str:
         """Somebody writes into the feed by other means."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tests.fakes.api_server import ApiServer, Reply, Request
-from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET, Grants
+from tests.fakes.api_server import Reply, Request
+from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.fakes.platform import FakePlatform
 
 MEMBER_ID = "782bbtaQ"
 VERSION = "202609"
@@ -36,20 +37,18 @@ class Post:
     text: str
 
 
-class FakeLinkedIn(ApiServer):
+class FakeLinkedIn(FakePlatform):
     """One member; with `is_partner` it gives refresh tokens."""
 
     description = "linkedin.yaml"
 
     def __init__(self) -> None:
         super().__init__()
-        self.grants = Grants()
         self.posts: list[Post] = []
         self.is_partner = False
 
-    def agree(self, url: str) -> dict[str, str]:
-        """The member agrees."""
-        return self.grants.agree(url, pkce=False)
+    def texts(self) -> list[str]:
+        return [post.text for post in self.posts]
 
     def token(self, request: Request) -> Reply:
         form = request.form

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tests.fakes.api_server import ApiServer, Reply, Request
+from tests.fakes.api_server import Reply, Request
 from tests.fakes.graph import INVALID_TOKEN, NO_SUCH_OBJECT, graph_error, paged
-from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET, Grants
+from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.fakes.platform import FakePlatform
 
 USER_ID = "9876543210"
 NOT_READY = graph_error(24, "The requested resource does not exist", subcode=4_279_009)
@@ -33,22 +34,20 @@ class Post:
     created_at: datetime
 
 
-class FakeThreads(ApiServer):
+class FakeThreads(FakePlatform):
     """One user; `ages` says when each long-lived token was issued."""
 
     description = "threads.yaml"
 
     def __init__(self) -> None:
         super().__init__()
-        self.grants = Grants()
         self.ages: dict[str, datetime] = {}
         self.containers: dict[str, Container] = {}
         self.posts: list[Post] = []
         self.now = datetime.now(UTC)
 
-    def agree(self, url: str) -> dict[str, str]:
-        """The user agrees."""
-        return self.grants.agree(url, pkce=False)
+    def texts(self) -> list[str]:
+        return [post.text for post in self.posts]
 
     def token(self, request: Request) -> Reply:
         form = request.form

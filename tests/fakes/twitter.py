@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fakes.api_server import ApiServer, Reply, Request
-from tests.fakes.oauth import BASIC, Grants
+from tests.fakes.api_server import Reply, Request
+from tests.fakes.oauth import BASIC
+from tests.fakes.platform import FakePlatform
 
 USER_ID = "2244994945"
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
@@ -50,21 +51,20 @@ class Post:
     created_at: datetime
 
 
-class FakeTwitter(ApiServer):
+class FakeTwitter(FakePlatform):
     """One user, who may have many posts."""
 
     description = "twitter.yaml"
+    pkce = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.grants = Grants()
         self.posts: list[Post] = []
         self.reads = 0
         self.now = datetime.now(UTC)
 
-    def agree(self, url: str) -> dict[str, str]:
-        """The user agrees."""
-        return self.grants.agree(url, pkce=True)
+    def texts(self) -> list[str]:
+        return [post.text for post in self.posts]
 
     def add_post(self, text: str) -> str:
         """The user posts by other means."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from sharetally.adapters.outbound import OutboundClient
@@ -21,13 +22,14 @@ from sharetally.domain.account import Account, AccountStatus, Tokens
 from sharetally.domain.post import Draft, compose
 from sharetally.ports.outbound import DEADLINE, MAX_BYTES, Outbound, OutboundResponse
 from sharetally.ports.posting_platform import Connection, Connector, Publisher
-from tests.fakes.api_server import ApiServer
 from tests.fakes.facebook import FakeFacebook
 from tests.fakes.linkedin import VERSION, FakeLinkedIn
 from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET, challenge_of
+from tests.fakes.platform import FakePlatform as Fake
 from tests.fakes.threads import FakeThreads
 from tests.fakes.twitter import FakeTwitter
 
+Now: TypeAlias = Callable[[], datetime]
 PUBLISHERS = ("twitter", "linkedin", "facebook", "threads")
 URL = "https://share.example.com/s/AbCd3Fgh"
 CALLBACK = "https://share.example.com/oauth/callback"
@@ -66,7 +68,7 @@ class Impatient(Outbound):
 class Case:
     """Everything that a test needs to post to one platform."""
 
-    fake: ApiServer
+    fake: Fake
     outbound: Impatient
     connector: Connector
     publisher: Publisher
@@ -74,7 +76,6 @@ class Case:
     account: Account
     tokens: Tokens
     draft: Draft
-    texts: Callable[[], list[str]]
 
     async def prepared(self) -> Draft:
         """The draft, with what has to be known before it is published."""
@@ -85,7 +86,11 @@ class Case:
 
     def copies(self) -> int:
         """How many posts with this draft's address are on the server."""
-        return sum(URL in text for text in self.texts())
+        return sum(URL in text for text in self.fake.texts())
+
+    def publisher_over(self, outbound: Outbound) -> Publisher:
+        """The same publisher with another client."""
+        return KITS[self.publisher.platform].publisher(self.fake, outbound, utc_now)
 
 
 def new_draft(text: str = "Worth a look 👍 {url} #reading", url: str = URL) -> Draft:
@@ -112,7 +117,7 @@ def account_of(connection: Connection, platform: str) -> Account:
     )
 
 
-async def agree(fake: FakeTwitter | FakeLinkedIn | FakeFacebook | FakeThreads, connector: Connector) -> dict[str, str]:
+async def agree(fake: Fake, connector: Connector) -> dict[str, str]:
     """The user goes where the connector says, agrees there, and comes back with these parameters."""
     authorization = await connector.authorize(
         state="a-state", redirect_uri=CALLBACK, code_challenge=challenge_of(VERIFIER), server=""
@@ -122,9 +127,7 @@ async def agree(fake: FakeTwitter | FakeLinkedIn | FakeFacebook | FakeThreads, c
     return parameters
 
 
-async def connect(
-    fake: FakeTwitter | FakeLinkedIn | FakeFacebook | FakeThreads, connector: Connector
-) -> list[Connection]:
+async def connect(fake: Fake, connector: Connector) -> list[Connection]:
     """The whole way of connecting an account."""
     found = await connector.exchange(
         parameters=await agree(fake, connector), redirect_uri=CALLBACK, code_verifier=VERIFIER, private={}
@@ -132,102 +135,80 @@ async def connect(
     return list(found)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kit:
+    """How a platform's parts are made for a test."""
+
+    fake: Callable[[], Fake]
+    connector: Callable[[Fake, Outbound, Now], Connector]
+    publisher: Callable[[Fake, Outbound, Now], Publisher]
+
+
+CREDENTIALS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+KITS = {
+    "twitter": Kit(
+        fake=FakeTwitter,
+        connector=lambda fake, outbound, now: TwitterConnector(outbound, **CREDENTIALS, base_url=fake.url, now=now),
+        publisher=lambda fake, outbound, now: TwitterPublisher(outbound, base_url=fake.url, now=now),
+    ),
+    "linkedin": Kit(
+        fake=FakeLinkedIn,
+        connector=lambda fake, outbound, now: LinkedInConnector(
+            outbound, **CREDENTIALS, oauth_url=f"{fake.url}/oauth/v2", base_url=fake.url, now=now
+        ),
+        publisher=lambda fake, outbound, now: LinkedInPublisher(
+            outbound, api_version=VERSION, base_url=fake.url, now=now
+        ),
+    ),
+    "facebook": Kit(
+        fake=FakeFacebook,
+        connector=lambda fake, outbound, now: FacebookConnector(
+            outbound, **CREDENTIALS, api_version="v26.0", base_url=fake.url, now=now
+        ),
+        publisher=lambda fake, outbound, now: FacebookPublisher(
+            outbound, api_version="v26.0", base_url=fake.url, now=now
+        ),
+    ),
+    "threads": Kit(
+        fake=FakeThreads,
+        connector=lambda fake, outbound, now: ThreadsConnector(outbound, **CREDENTIALS, base_url=fake.url, now=now),
+        publisher=lambda fake, outbound, now: ThreadsPublisher(outbound, base_url=fake.url, now=now),
+    ),
+}
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
 @asynccontextmanager
-async def opened(platform: str, now: Callable[[], datetime] | None = None) -> AsyncIterator[Case]:
-    """A case of this platform; at its end, nothing has contradicted the description of the API."""
-    outbound = Impatient(OutboundClient())
-    clock = now or (lambda: datetime.now(UTC))
+async def serving(platform: str, now: Now = utc_now) -> AsyncIterator[tuple[Fake, Connector, Impatient]]:
+    """A fake of this platform and a connector for it; nothing may contradict the description of its API."""
+    kit, outbound = KITS[platform], Impatient(OutboundClient())
+    fake = kit.fake()
     try:
-        match platform:
-            case "twitter":
-                x = FakeTwitter()
-                async with x.serving():
-                    yield await _case(x, outbound, *twitter(x, outbound, clock), lambda: [post.text for post in x.posts])
-            case "linkedin":
-                li = FakeLinkedIn()
-                async with li.serving():
-                    yield await _case(li, outbound, *linkedin(li, outbound, clock), lambda: [p.text for p in li.posts])
-            case "facebook":
-                fb = FakeFacebook()
-                async with fb.serving():
-                    yield await _case(fb, outbound, *facebook(fb, outbound, clock), lambda: [p.message for p in fb.posts])
-            case _:
-                th = FakeThreads()
-                async with th.serving():
-                    yield await _case(th, outbound, *threads(th, outbound, clock), lambda: [p.text for p in th.posts])
+        async with fake.serving():
+            yield fake, kit.connector(fake, outbound, now), outbound
     finally:
         await outbound.close()
 
 
-def twitter(
-    fake: FakeTwitter, outbound: Outbound, now: Callable[[], datetime]
-) -> tuple[TwitterConnector, TwitterPublisher]:
-    """Both sides of X."""
-    connector = TwitterConnector(
-        outbound, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=fake.url, now=now
-    )
-    return connector, TwitterPublisher(outbound, base_url=fake.url, now=now)
-
-
-def linkedin(
-    fake: FakeLinkedIn, outbound: Outbound, now: Callable[[], datetime], version: str = VERSION
-) -> tuple[LinkedInConnector, LinkedInPublisher]:
-    """Both sides of LinkedIn."""
-    connector = LinkedInConnector(
-        outbound,
-        client_id=CLIENT_ID,
-        client_secret=CLIENT_SECRET,
-        oauth_url=f"{fake.url}/oauth/v2",
-        base_url=fake.url,
-        now=now,
-    )
-    return connector, LinkedInPublisher(outbound, api_version=version, base_url=fake.url, now=now)
-
-
-def facebook(
-    fake: FakeFacebook, outbound: Outbound, now: Callable[[], datetime]
-) -> tuple[FacebookConnector, FacebookPublisher]:
-    """Both sides of Facebook."""
-    connector = FacebookConnector(
-        outbound,
-        client_id=CLIENT_ID,
-        client_secret=CLIENT_SECRET,
-        api_version="v26.0",
-        base_url=fake.url,
-        now=now,
-    )
-    return connector, FacebookPublisher(outbound, api_version="v26.0", base_url=fake.url, now=now)
-
-
-def threads(
-    fake: FakeThreads, outbound: Outbound, now: Callable[[], datetime]
-) -> tuple[ThreadsConnector, ThreadsPublisher]:
-    """Both sides of Threads."""
-    connector = ThreadsConnector(
-        outbound, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=fake.url, now=now
-    )
-    return connector, ThreadsPublisher(outbound, base_url=fake.url, now=now)
-
-
-async def _case(
-    fake: FakeTwitter | FakeLinkedIn | FakeFacebook | FakeThreads,
-    outbound: Impatient,
-    connector: Connector,
-    publisher: Publisher,
-    texts: Callable[[], list[str]],
-) -> Case:
-    (connection,) = await connect(fake, connector)
-    return Case(
-        fake=fake,
-        outbound=outbound,
-        connector=connector,
-        publisher=publisher,
-        connection=connection,
-        account=account_of(connection, publisher.platform),
-        tokens=connection.tokens,
-        draft=new_draft(),
-        texts=texts,
-    )
+@asynccontextmanager
+async def opened(platform: str, now: Now = utc_now) -> AsyncIterator[Case]:
+    """A connected account on this platform."""
+    async with serving(platform, now) as (fake, connector, outbound):
+        (connection,) = await connect(fake, connector)
+        yield Case(
+            fake=fake,
+            outbound=outbound,
+            connector=connector,
+            publisher=KITS[platform].publisher(fake, outbound, now),
+            connection=connection,
+            account=account_of(connection, platform),
+            tokens=connection.tokens,
+            draft=new_draft(),
+        )
 
 
 def within(at: datetime | None, seconds: float, of: timedelta) -> bool:

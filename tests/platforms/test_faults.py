@@ -26,7 +26,7 @@ from sharetally.domain.post import (
     Refused,
     TryLater,
 )
-from tests.fakes import facebook, graph, linkedin, threads, twitter
+from tests.fakes import graph, linkedin, twitter
 from tests.fakes.api_server import Ending, Fault, Reply
 from tests.platforms.cases import IMPATIENT, PUBLISHERS, Case, Impatient, opened, within
 
@@ -76,14 +76,14 @@ async def test_a_post_arrives_once(case: Case) -> None:
     assert isinstance(outcome, Posted)
     assert outcome.external_url is not None
     assert outcome.external_url.startswith("https://")
-    assert case.texts() == [case.draft.text]
+    assert case.fake.texts() == [case.draft.text]
     await expect_truth(case, outcome, copies=1)
 
 
 async def test_nobody_listens(case: Case) -> None:
     """Nothing was sent: it may be sent again, without a look."""
     draft = await case.prepared()
-    lost = replace_outbound(case, Impatient(OutboundClient(guard=AddressGuard(resolve=_unknown))))
+    lost = case.publisher_over(Impatient(OutboundClient(guard=AddressGuard(resolve=_unknown))))
     assert isinstance(await lost.publish(case.account, case.tokens, draft), TryLater)
     await expect_truth(case, TryLater(reason=""), copies=0)
 
@@ -92,7 +92,7 @@ async def test_a_time_out_before_the_first_byte(case: Case) -> None:
     draft = await case.prepared()
     outbound = Impatient(OutboundClient(guard=AddressGuard(resolve=_never)))
     outbound.deadline = IMPATIENT
-    lost = replace_outbound(case, outbound)
+    lost = case.publisher_over(outbound)
     assert isinstance(await lost.publish(case.account, case.tokens, draft), TryLater)
     await expect_truth(case, TryLater(reason=""), copies=0)
 
@@ -195,7 +195,11 @@ async def test_what_has_to_wait(platform: str, reply: Reply, pause: PauseScope, 
 
 
 REFUSALS: list[tuple[str, Reply, str]] = [
-    ("twitter", twitter.problem(403, "Forbidden", kind=twitter.FORBIDDEN_TYPE, detail="Not enrolled"), "client-forbidden"),
+    (
+        "twitter",
+        twitter.problem(403, "Forbidden", kind=twitter.FORBIDDEN_TYPE, detail="Not enrolled"),
+        "client-forbidden",
+    ),
     ("twitter", twitter.problem(403, "Forbidden", detail="You are not permitted to perform this action."), "http-403"),
     ("twitter", twitter.problem(403, "Forbidden", detail=twitter.DUPLICATE + " Really."), "http-403"),
     (
@@ -204,7 +208,11 @@ REFUSALS: list[tuple[str, Reply, str]] = [
         "invalid-request",
     ),
     ("linkedin", linkedin.FORBIDDEN, "forbidden"),
-    ("linkedin", linkedin.error(400, "MISSING_REQUIRED_FIELD_FOR_DSC", "A field is missing"), "MISSING_REQUIRED_FIELD_FOR_DSC"),
+    (
+        "linkedin",
+        linkedin.error(400, "MISSING_REQUIRED_FIELD_FOR_DSC", "A field is missing"),
+        "MISSING_REQUIRED_FIELD_FOR_DSC",
+    ),
     ("facebook", graph.PERMISSION, "forbidden"),
     ("facebook", graph.graph_error(10, "(#10) Application does not have permission for this action"), "forbidden"),
     ("facebook", graph.BLOCKED, "blocked"),
@@ -227,7 +235,11 @@ async def test_what_is_refused_for_good(platform: str, reply: Reply, code: str) 
 DENIALS: list[tuple[str, Reply, str]] = [
     ("twitter", twitter.UNAUTHORIZED, "access token"),
     ("linkedin", linkedin.REVOKED, "access token"),
-    ("linkedin", linkedin.error(401, "EXPIRED_ACCESS_TOKEN", "The token used in the request has expired"), "access token"),
+    (
+        "linkedin",
+        linkedin.error(401, "EXPIRED_ACCESS_TOKEN", "The token used in the request has expired"),
+        "access token",
+    ),
     ("facebook", graph.ROLE_LOST, "role"),
     ("facebook", graph.graph_error(190, "expired", subcode=463), "expired"),
     ("facebook", graph.graph_error(190, "changed", subcode=460), "password"),
@@ -290,11 +302,6 @@ async def test_secrets_are_in_no_outcome_and_no_address(case: Case) -> None:
     for request in case.fake.requests:
         if request.target.partition("?")[0] not in documented:
             assert case.tokens.access not in request.target
-
-
-def replace_outbound(case: Case, outbound: Impatient) -> Case | object:
-    """The publisher of this case with another client."""
-    raise NotImplementedError
 
 
 async def _unknown(host: str, port: int) -> Sequence[str]:
