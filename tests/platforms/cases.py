@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ PUBLISHERS = ("twitter", "linkedin", "facebook", "threads")
 URL = "https://share.example.com/s/AbCd3Fgh"
 CALLBACK = "https://share.example.com/oauth/callback"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # RFC 7636, appendix B
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the fakes speak plain HTTP: no authority has to be loaded
 IMPATIENT = 0.3  # seconds until a test takes an exchange for lost
 
 
@@ -185,7 +187,7 @@ def utc_now() -> datetime:
 @asynccontextmanager
 async def serving(platform: str, now: Now = utc_now) -> AsyncIterator[tuple[Fake, Connector, Impatient]]:
     """A fake of this platform and a connector for it; nothing may contradict the description of its API."""
-    kit, outbound = KITS[platform], Impatient(OutboundClient())
+    kit, outbound = KITS[platform], Impatient(OutboundClient(ssl_context=NO_TLS))
     fake = kit.fake()
     try:
         async with fake.serving():

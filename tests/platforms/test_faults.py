@@ -28,7 +28,7 @@ from sharetally.domain.post import (
 )
 from tests.fakes import graph, linkedin, twitter
 from tests.fakes.api_server import Ending, Fault, Reply
-from tests.platforms.cases import IMPATIENT, PUBLISHERS, Case, Impatient, opened, within
+from tests.platforms.cases import IMPATIENT, NO_TLS, PUBLISHERS, Case, Impatient, opened, within
 
 pytestmark = pytest.mark.anyio
 PUBLISH = {"twitter": "create", "linkedin": "create", "facebook": "create", "threads": "publish"}
@@ -83,14 +83,14 @@ async def test_a_post_arrives_once(case: Case) -> None:
 async def test_nobody_listens(case: Case) -> None:
     """Nothing was sent: it may be sent again, without a look."""
     draft = await case.prepared()
-    lost = case.publisher_over(Impatient(OutboundClient(guard=AddressGuard(resolve=_unknown))))
+    lost = case.publisher_over(Impatient(OutboundClient(ssl_context=NO_TLS, guard=AddressGuard(resolve=_unknown))))
     assert isinstance(await lost.publish(case.account, case.tokens, draft), TryLater)
     await expect_truth(case, TryLater(reason=""), copies=0)
 
 
 async def test_a_time_out_before_the_first_byte(case: Case) -> None:
     draft = await case.prepared()
-    outbound = Impatient(OutboundClient(guard=AddressGuard(resolve=_never)))
+    outbound = Impatient(OutboundClient(ssl_context=NO_TLS, guard=AddressGuard(resolve=_never)))
     outbound.deadline = IMPATIENT
     lost = case.publisher_over(outbound)
     assert isinstance(await lost.publish(case.account, case.tokens, draft), TryLater)

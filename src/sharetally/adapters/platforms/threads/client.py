@@ -135,7 +135,9 @@ class ThreadsPublisher(Publisher):
         failure = classify(response, "Threads", self._now())
         if isinstance(failure, Refused):
             found = await self.look(account, tokens, draft)
-            return found if isinstance(found, Posted) else failure
+            if isinstance(found, Posted | NotThere):
+                return found if isinstance(found, Posted) else failure
+            return OutcomeUnknown(reason=f"{failure.message}; it may be published already")
         return failure
 
     async def look(self, account: Account, tokens: Tokens, draft: Draft) -> LookOutcome:

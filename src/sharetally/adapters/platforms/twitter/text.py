@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sharetally.adapters.platforms._emoji import emoji_pattern
 from sharetally.adapters.platforms.twitter.urls import find_urls
@@ -49,5 +50,6 @@ def warnings(text: str) -> Sequence[str]:
     return ()
 
 
+@lru_cache(maxsize=1_024)
 def _weight(character: str) -> int:
     return 1 if any(begin <= ord(character) <= end for begin, end in LIGHT) else HEAVY

@@ -16,14 +16,14 @@ from sharetally.adapters.platforms._emoji import data_lines
 
 MAX_URL = 4_096  # characters, with the scheme
 MAX_LABEL = 63  # characters of a part of a domain (RFC 1035)
-MAX_LABELS = 126  # before the last but one
+MAX_LABELS = 126  # of a domain, before its last two (RFC 1035)
 MAX_SLUG = 40  # characters after https://t.co/
 
 _DIRECTION = r"\u202A-\u202E\u061C\u200E\u200F\u2066-\u2069"
 _INVALID = r"\uFFFE\uFEFF\uFFFF"
 _SPACE = r"\x09-\x0D\x20\x85\xA0\u1680\u180E\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
-_PUNCTUATION = r"!'#%&()*+,\\\-./:;<=>?@\[\]^_{|}~$"
-_LABEL = rf"[^{_PUNCTUATION}{_SPACE}{_INVALID}{_DIRECTION}]"
+_NO_LETTERS = rf"!'#%&()*+,\\./:;<=>?@\[\]^{{|}}~${_SPACE}{_INVALID}{_DIRECTION}"
+_LETTER = rf"[^{_NO_LETTERS}_\-]"
 _LATIN = (
     r"\xC0-\xD6\xD8-\xF6\xF8-\xFF\u0100-\u024F\u0253\u0254\u0256\u0257\u0259\u025B\u0263\u0268\u026F\u0272\u0289"
     r"\u028B\u02BB\u0300-\u036F\u1E00-\u1EFF"
@@ -46,8 +46,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     groups = groupby(sorted(names, reverse=True), key=itemgetter(0))  # by first letter: the longest come first
     listed = "|".join(f"{first}(?:{'|'.join(re.escape(name[1:]) for name in group)})" for first, group in groups)
     top = rf"(?:(?:{listed})(?=[^0-9a-zA-Z@+-]|$)|xn--[\-0-9a-z]+)"
-    subdomain = rf"(?:(?:{_LABEL}(?:[_-]|{_LABEL})*)?{_LABEL}\.)"
-    name = rf"(?:(?:{_LABEL}(?:-|{_LABEL})*)?{_LABEL}\.)"
+    subdomain = rf"(?:(?:{_LETTER}[^{_NO_LETTERS}]*)?{_LETTER}\.)"
+    name = rf"(?:(?:{_LETTER}[^{_NO_LETTERS}_]*)?{_LETTER}\.)"
     address = (
         rf"(?P<before>[^A-Za-z0-9@＠$#＃{_INVALID}]|[{_DIRECTION}]|^)"
         rf"(?P<url>(?P<scheme>https?://)?(?P<domain>{subdomain}{{0,{MAX_LABELS}}}{name}{top})"
