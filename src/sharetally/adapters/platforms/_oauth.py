@@ -145,7 +145,8 @@ class CodeFlow:
         if self._is_lost(error):
             raise GrantLost(f"{self.label} says that the grant is gone")
         if response.status in {400, 401, 403} and error.error:
-            raise ConnectFailed(f"{self.label} refuses this service ({_code(error.error)}); tell its operator")
+            reason = f"{self.label} refuses the request for tokens ({_code(error.error)})"
+            raise ConnectFailed(f"{reason}; connect again, and tell the operator of this service if it happens again")
         raise PlatformUnavailable(f"{self.label} answered {response.status} to a request for tokens")
 
     async def _post(self, url: str, request: Mapping[str, str]) -> OutboundResponse:
