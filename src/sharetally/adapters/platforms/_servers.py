@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import idna
+
 from sharetally.ports.posting_platform import ConnectFailed
 
 LOCAL = ("local", "localhost", "internal", "intranet", "lan", "home", "corp", "home.arpa", "onion", "invalid", "test")
@@ -42,7 +44,8 @@ class ServerNames:
             return f"{split.scheme}://{split.netloc}".lower()
         if split.scheme != "https" or "@" in split.netloc or split.port is not None or not split.hostname:
             raise ValueError
-        host = split.hostname.rstrip(".").encode("idna").decode().lower()
+        # as browsers do (UTS 46): the codec of Python takes ß for ss, which may be somebody else's server
+        host = idna.encode(split.hostname.rstrip("."), uts46=True).decode()
         labels = host.split(".")
         if len(host) > MAX_NAME or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
             raise ValueError
