@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from itertools import chain
-from pathlib import Path
+from pkgutil import iter_modules
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import pytest
@@ -19,7 +19,7 @@ from sharetally.adapters.platforms.mastodon import Mastodon
 from sharetally.domain.errors import ConfigurationError
 from sharetally.ports import Platform
 
-FILES = sorted(path.stem for path in Path(platforms.__path__[0]).glob("[!_]*.py"))
+FILES = sorted(module.name for module in iter_modules(platforms.__path__) if not module.name.startswith("_"))
 WITHOUT_PAGE = ("copy", "native")
 URL = "https://videos.example/watch?v=a%20b&t=1+2#two"
 ENCODED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})*")  # RFC 3986, 2.1 and 2.3

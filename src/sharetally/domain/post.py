@@ -41,7 +41,8 @@ class Draft:
 
     `id` is the post's own id (UUIDv7), from which idempotency keys and record keys are derived. `text` contains `url`
     exactly once; `url` is the post's own short address, by which a look recognises it. `prepared` is what the
-    platform's `prepare` returned, committed before the first byte of `publish` leaves.
+    platform's `prepare` returned, committed before the first byte of `publish` leaves. `repeated` says that an earlier
+    `publish` with the same `prepared` may have reached the platform.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class Draft:
     url: str
     created_at: datetime
     prepared: Mapping[str, str] = field(default_factory=dict)
+    repeated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

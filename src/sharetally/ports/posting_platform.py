@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from sharetally.domain.account import Account, Profile, Tokens
@@ -109,6 +110,11 @@ class Publisher(Protocol):
     def deduplicates(self) -> bool:
         """Whether the platform itself drops a repeated post, so that a post that is not there may be sent again."""
         ...
+
+    @property
+    def deduplicates_for(self) -> timedelta | None:
+        """For how long after the first attempt the platform drops a repeated post; None if it always does."""
+        return None
 
     def text_fault(self, text: str, url: str) -> str | None:
         """Why the composed text is too long or not allowed, with count and limit, or None."""

@@ -1,9 +1,10 @@
-"""The platforms: one short file each in this folder.
+"""The platforms: one short file each in this folder, or a package where the service can post.
 
-A file here defines one class, a `Platform` whose `name` is the name of the file, and `ALIASES` if people also use other
-names for it. A new platform is one new file and nothing else. Installed packages add platforms through entry points of
-the group `sharetally.platforms`: the name of an entry is the name of the platform, and its object is a class or
-function that creates it. An entry with the name of a built-in platform replaces it.
+A file or a package's `__init__.py` defines one class, a `Platform` whose `name` is the name of the file or package, and
+`ALIASES` if people also use other names for it. A new platform is one new file and nothing else. Installed packages
+add platforms through entry points of the group `sharetally.platforms`: the name of an entry is the name of the
+platform, and its object is a class or function that creates it. An entry with the name of a built-in platform replaces
+it.
 """
 
 from __future__ import annotations
