@@ -36,7 +36,7 @@ _QUERY = r"\?[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[a-z0-9\-_&=#/]"
 _SHORT = re.compile(rf"^https?://t\.co/([a-z0-9]+)(?:{_QUERY})?", re.IGNORECASE)
 # Letters that Python takes for i, k and s when it ignores case, and X does not; others of their kind stand for them.
 _DISTINCT = str.maketrans("İıſ\u212a", "ƀƀƀ한")
-_WORD = re.compile(rf"[^{_SPACE}]+")
+_WORD = re.compile(rf"[{_SPACE}]?[^{_SPACE}]+")  # with what precedes it, which decides where an address begins
 
 
 @cache
@@ -82,8 +82,8 @@ def _urls_of(word: str) -> Iterator[tuple[int, int]]:
             yield begin, end
         elif found["before"] not in {"-", "_", ".", "/"}:
             domains = [(begin + match.start(), begin + match.end()) for match in ascii_domain.finditer(domain)]
-            if domains and path:
-                domains[-1] = domains[-1][0], end
+            if domains and path:  # the path is as long as it is, even if the domain is only a part of what precedes it
+                domains[-1] = domains[-1][0], domains[-1][1] + len(url) - len(domain)
             yield from domains
 
 
