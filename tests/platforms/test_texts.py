@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,19 +17,30 @@ from sharetally.adapters.platforms.facebook import text as facebook_text
 from sharetally.adapters.platforms.linkedin import text as linkedin_text
 from sharetally.adapters.platforms.threads import text as threads_text
 from sharetally.adapters.platforms.twitter import text as twitter_text
+from tests.services.npm import install_npm_packages
 
 URL = "https://share.example.com/s/AbCd3Fgh"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # five code points, 18 bytes
-# What twitter-text 3.1.0 says: `tt.parseTweet(text).weightedLength`. It is the package that X publishes.
-WEIGHTS: list[tuple[str, int]] = [
-    (text, weight) for text, weight in json.loads(Path(__file__).with_name("twitter_weights.json").read_text("utf-8"))
-]
+ORACLE = Path(__file__).with_name("twitter_text")
 
 
 def test_x_counts_as_its_own_library_does() -> None:
-    assert len(WEIGHTS) > 700
-    counted = [(text, twitter_text.weighted_length(text)) for text, _ in WEIGHTS]
-    assert counted == WEIGHTS
+    """The cases that we thought of, and thousands that nobody thought of."""
+    chance = random.Random(3)
+    known: dict[str, list[str]] = json.loads((ORACLE / "texts.json").read_text("utf-8"))
+    texts = known["texts"] + ["".join(chance.choices(known["parts"], k=chance.randint(1, 14))) for _ in range(5_000)]
+    counted = zip(texts, map(twitter_text.weighted_length, texts), weights_by_library(texts), strict=True)
+    assert [(text, ours, theirs) for text, ours, theirs in counted if ours != theirs] == []
+
+
+def weights_by_library(texts: list[str]) -> list[int]:
+    """What twitter-text 3.1.0 says, the package that X publishes for this."""
+    modules = install_npm_packages(ORACLE)
+    node = shutil.which("node")
+    assert node, "npm brings it"
+    command = [node, str(ORACLE / "weigh.cjs"), str(modules)]
+    weighed = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True, timeout=120)
+    return [int(weight) for weight in json.loads(weighed.stdout)]
 
 
 def test_an_address_counts_23_for_x_however_long_it_is() -> None:

@@ -1,0 +1,1 @@
+"""X's own library, as the oracle of our count."""
