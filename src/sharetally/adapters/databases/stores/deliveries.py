@@ -247,7 +247,7 @@ async def _take(connection: Connection, target: TargetRow, now: datetime, slots:
 
 
 async def _shift(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
-    """Move due times that were computed from a time in the future; they stay as far from now as they were from that time."""
+    """Due times that were computed from a time in the future keep their distance from it, counted from now."""
     targets = await lock_targets(connection, keys)
     now, moved = await now_of(connection), 0
     for (kind, name), target in targets.items():
