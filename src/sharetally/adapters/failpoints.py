@@ -23,11 +23,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from sharetally.adapters.brokers.wrapped import WrappedBroker
 from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.stores.events import SqlEventStore
 from sharetally.domain.errors import ConfigurationError
-from sharetally.ports import Broker, Delivery, EventRef, FeedMessage, Message, Queue, QueueState, Subscription
+from sharetally.ports import Broker, Delivery, EventRef, Message, Subscription
 from sharetally.ports.ledger import Transaction
 
 _SYNTAX = re.compile(r"(?P<name>[a-z.-]+):(?P<occurrence>[1-9]\d*)(?P<stop>:stop)?", re.ASCII)
@@ -112,30 +113,12 @@ class _FailingEvents(SqlEventStore):
         return refs
 
 
-class FailingBroker(Broker):
+class FailingBroker(WrappedBroker):
     """The same broker, with the failpoints of publishing and acknowledging."""
 
     def __init__(self, broker: Broker, failpoint: Failpoint) -> None:
-        self._broker = broker
+        super().__init__(broker)
         self._failpoint = failpoint
-
-    @property
-    def volatile(self) -> bool:
-        """The same as that of the wrapped broker."""
-        return self._broker.volatile
-
-    @property
-    def connected(self) -> bool:
-        """The same as that of the wrapped broker."""
-        return self._broker.connected
-
-    async def open(self, queues: Sequence[Queue]) -> None:
-        """Open the wrapped broker."""
-        await self._broker.open(queues)
-
-    async def close(self) -> None:
-        """Close the wrapped broker."""
-        await self._broker.close()
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish, with a failpoint before and after it if any message contains jobs."""
@@ -146,19 +129,11 @@ class FailingBroker(Broker):
         if has_jobs:
             self._failpoint.reached("broker.after-confirm")
 
-    async def publish_feed(self, messages: Sequence[FeedMessage]) -> None:
-        """Publish to the feed."""
-        await self._broker.publish_feed(messages)
-
     @asynccontextmanager
     async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator[Subscription]:
         """Consume, with a failpoint before each acknowledgement."""
         async with self._broker.subscribe(queue, prefetch=prefetch) as subscription:
             yield _FailingSubscription(subscription, self._failpoint)
-
-    async def state(self, queue: str) -> QueueState | None:
-        """The same as that of the wrapped broker."""
-        return await self._broker.state(queue)
 
 
 class _FailingSubscription(Subscription):

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
+
+from sharetally.domain.share import RecordKey
 
 PLACEHOLDER = "{url}"
 
@@ -25,6 +27,54 @@ class PostStatus(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     CANCELLED = "cancelled"
+
+
+OPEN = frozenset({PostStatus.PENDING, PostStatus.SENDING, PostStatus.UNKNOWN})
+
+
+class Post(NamedTuple):
+    """One post of one record; `number` counts the record's posts.
+
+    `text` contains `url`, the post's own short address, once. `prepared` is what the platform's `prepare` returned;
+    `attempted_at` is when the first attempt was stored, None while no byte can have left. `scheduled_at` is the time
+    that the user has chosen. With `cancel_requested` the post is deleted at the platform should it appear there.
+    """
+
+    id: UUID
+    record_id: UUID
+    key: RecordKey
+    account_id: UUID
+    number: int
+    status: PostStatus
+    text: str
+    url: str
+    created_at: datetime
+    request_id: str = ""
+    prepared: Mapping[str, str] | None = None
+    attempted_at: datetime | None = None
+    scheduled_at: datetime | None = None
+    cancel_requested: bool = False
+    external_id: str | None = None
+    external_url: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still be published, or may have been."""
+        return self.status in OPEN
+
+    def draft(self) -> Draft:
+        """What a publisher gets."""
+        return Draft(
+            id=self.id,
+            text=self.text,
+            url=self.url,
+            created_at=self.created_at,
+            prepared=self.prepared or {},
+            repeated=self.attempted_at is not None,
+        )
 
 
 class PauseScope(StrEnum):

@@ -106,7 +106,10 @@ _SHARED = _transition_to(Status.SUCCESS, Action.SHARED, Job.SHARE_CREATED)
 _RESHARED = _transition_to(Status.SUCCESS, Action.RESHARED, Job.SHARE_UPDATED)
 _REVIVED = _transition_to(Status.SUCCESS, Action.REVIVED, Job.SHARE_CREATED)
 _WITHDRAWN = _transition_to(Status.WITHDRAWN, Action.WITHDRAWN, Job.SHARE_DELETED)
+_CANCELLED = _transition_to(Status.WITHDRAWN, Action.WITHDRAWN)  # it was never live, so nothing is uncounted
 _REQUESTED = Transition(reply=Reply.DONE, to=Status.PENDING, action=Action.REQUESTED, posts=True)
+_ADDED = Transition(reply=Reply.DONE, to=Status.SUCCESS, action=Action.REQUESTED, posts=True)
+_LOOKS = Transition(reply=Reply.DONE, to=Status.UNKNOWN, action=Action.RETRIED, posts=True)
 _RETRIED = Transition(reply=Reply.DONE, to=Status.PENDING, action=Action.RETRIED, posts=True)
 _SENDING = _transition_to(Status.SENDING, Action.SENDING)
 _POSTED = _transition_to(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED)
@@ -118,11 +121,11 @@ _TRIGGERS = tuple(Trigger)
 _ROWS: dict[Status | None, tuple[Transition, ...]] = {
     #                  DECLARE   FORCE      POST    WITHDRAW  RETRY    BEGIN     CONFIRM     REJECT   LOSE
     None: (_SHARED, _SHARED, _REQUESTED, _ABSENT, _ABSENT, _ABSENT, _ABSENT, _ABSENT, _ABSENT),
-    Status.PENDING: (_STAYS, _STAYS, _STAYS, _ABSENT, _CONFLICT, _SENDING, _CONFLICT, _FAILED, _CONFLICT),
-    Status.SENDING: (_STAYS, _STAYS, _STAYS, _ABSENT, _CONFLICT, _CONFLICT, _POSTED, _FAILED, _UNKNOWN),
-    Status.SUCCESS: (_STAYS, _RESHARED, _STAYS, _WITHDRAWN, _CONFLICT, _CONFLICT, _CONFIRMED, _CONFLICT, _CONFLICT),
+    Status.PENDING: (_STAYS, _STAYS, _STAYS, _CANCELLED, _CONFLICT, _SENDING, _POSTED, _FAILED, _UNKNOWN),
+    Status.SENDING: (_STAYS, _STAYS, _STAYS, _CANCELLED, _CONFLICT, _CONFLICT, _POSTED, _FAILED, _UNKNOWN),
+    Status.SUCCESS: (_STAYS, _RESHARED, _ADDED, _WITHDRAWN, _CONFLICT, _CONFLICT, _CONFIRMED, _CONFLICT, _CONFLICT),
     Status.FAILED: (_SHARED, _SHARED, _REQUESTED, _ABSENT, _RETRIED, _CONFLICT, _CONFLICT, _CONFLICT, _CONFLICT),
-    Status.UNKNOWN: (_SHARED, _SHARED, _STAYS, _ABSENT, _RETRIED, _CONFLICT, _POSTED, _CONFLICT, _CONFLICT),
+    Status.UNKNOWN: (_SHARED, _SHARED, _STAYS, _CANCELLED, _LOOKS, _CONFLICT, _POSTED, _FAILED, _CONFLICT),
     Status.WITHDRAWN: (_REVIVED, _REVIVED, _REQUESTED, _ABSENT, _CONFLICT, _CONFLICT, _CONFLICT, _CONFLICT, _CONFLICT),
 }
 TABLE: Mapping[tuple[Status | None, Trigger], Transition] = MappingProxyType(
@@ -220,7 +223,7 @@ def transition(
     if transition.to is None:
         return Transitioned(transition=transition, before=record, after=record)
     error_code, error_message = (failure.code, failure.message) if failure else (None, None)
-    live = transition.to is Status.SUCCESS
+    live = transition.to is Status.SUCCESS and trigger is not Trigger.POST  # asking for a post shares nothing yet
     if record is None:
         after = ShareRecord(
             id=new_id,
@@ -249,12 +252,13 @@ def transition(
 
 
 _KEEPS_EVIDENCE = frozenset({Trigger.WITHDRAW, Trigger.BEGIN, Trigger.REJECT, Trigger.LOSE})
+_KEEPS_IF_LIVE = frozenset({Trigger.FORCE, Trigger.POST})
 _STARTS_ATTEMPT = frozenset({Trigger.DECLARE, Trigger.FORCE, Trigger.POST, Trigger.RETRY})
 _POSTING_TRIGGERS = frozenset({Trigger.POST, Trigger.RETRY, Trigger.CONFIRM})
 
 
 def _evidence(record: ShareRecord | None, trigger: Trigger, user_id: str) -> Evidence:
-    if record is not None and (trigger in _KEEPS_EVIDENCE or (trigger is Trigger.FORCE and record.live)):
+    if record is not None and (trigger in _KEEPS_EVIDENCE or (trigger in _KEEPS_IF_LIVE and record.live)):
         return record.evidence
     if trigger in _POSTING_TRIGGERS:
         return Evidence.POSTED

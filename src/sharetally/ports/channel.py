@@ -1,4 +1,7 @@
-"""What carries newest counts from whoever counts to whoever shows: at most once, fast, and it says when it gapped."""
+"""The channel carries new counts from the process that counted to those that show them.
+
+It is fast, and delivers a message at most once. After an interruption it reports a gap, so that listeners read again.
+"""
 
 from __future__ import annotations
 
@@ -11,53 +14,54 @@ from sharetally.domain.count import Count
 
 
 class Listener(Protocol):
-    """Who is told; no method waits or raises."""
+    """Receives what others announce; no method waits or raises."""
 
     def on_counts(self, counts: Sequence[Count]) -> None:
-        """Announced counts, in any order, perhaps twice; of contents that nobody follows too."""
+        """Counts were announced: in any order, perhaps twice, and also of content items that nobody follows."""
         ...
 
     def on_changed(self, contents: Collection[ContentRef]) -> None:
-        """These have changed, and what they are now is to be read; of contents that nobody follows too."""
+        """The counts of these content items changed and must be read; nobody may follow some of them."""
         ...
 
     def on_minute_counts(self, minute_counts: Sequence[MinuteCount]) -> None:
-        """Shares made since the last such word, of whoever counted them."""
+        """Shares that a process has counted since its last message."""
         ...
 
     def on_gap(self) -> None:
-        """The channel was away and is back: anything may have been missed."""
+        """The channel works again after an interruption, in which any message may have been lost."""
         ...
 
 
 class Channel(Protocol):
-    """Tells every process of a counted batch. What is lost on the way is found by reading again.
+    """Announces counted batches to every process. What is lost on the way is found by reading again.
 
-    One that `carries_counts` tells what contents have now; another only which have moved, and who follows one reads.
+    If it `carries_counts`, its messages contain the new counts; otherwise they only name the content items that
+    changed, and listeners read those that they follow.
     """
 
     carries_counts: bool
 
     async def open(self, listener: Listener | None) -> None:
-        """Connect, to announce and, with a listener, to hear; keeps trying when nobody answers, and never fails."""
+        """Connect to announce and, with a listener, to receive; never fails, but keeps trying to connect."""
         ...
 
     async def close(self) -> None:
-        """Leave; repeating is fine."""
+        """Disconnect; a repeated call does nothing."""
         ...
 
     async def announce(self, counts: Sequence[Count], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """Tell who listens; gives up within a short time-out, and a fault is nobody's error."""
+        """Send counts to all listeners; gives up after a short time-out, and never raises."""
         ...
 
     async def announce_changed(self, contents: Sequence[ContentRef], minute_counts: Sequence[MinuteCount] = ()) -> None:
-        """The same where nobody has read what they are now."""
+        """Like `announce`, for content items whose new counts have not been read."""
         ...
 
     async def follow(self, contents: Collection[ContentRef]) -> None:
-        """Hear of these from when this returns; while the channel is away it returns too, and a gap is told later."""
+        """Receive what is announced about these from when this returns, or, if interrupted, after a reported gap."""
         ...
 
     async def unfollow(self, contents: Collection[ContentRef]) -> None:
-        """No longer; repeating is fine."""
+        """Receive nothing about these any more; a repeated call does nothing."""
         ...

@@ -1,8 +1,8 @@
-"""The store of deliveries: what leaves for the outside world, one message for one target at a time.
+"""The store of deliveries, each of which brings one message to one target outside.
 
-`DeliveryWrites` is the part that belongs to a transaction of somebody else: a delivery is written together with its
-cause, and finished together with what its outcome changes. `DeliveryStore` is everything that has a transaction of
-its own: claiming, leases, lists. All times are the database's clock, except that leases never depend on a clock.
+`DeliveryWrites` works within the transaction of its caller: a delivery is written together with its cause, and finished
+together with what its outcome changes. `DeliveryStore` has transactions of its own: for claims, leases and lists. All
+times come from the database's clock; leases do not depend on any clock.
 
 Lock order: idempotency keys, records, links, adjustments, posts, delivery targets, deliveries.
 """
@@ -19,10 +19,10 @@ from sharetally.domain.delivery import Delivery, DeliveryState, Outcome
 
 
 class Target(NamedTuple):
-    """Where deliveries go: the unit of pacing, of ordering and of circuit breaking.
+    """Where deliveries go. Pacing, order and circuit breaking apply to each target by itself.
 
-    `gate` is what opens and closes for many targets at once. `max_in_flight` attempts run at the same time.
-    At `max_waiting` waiting rows the target is disabled; None means that no delivery may ever be left out.
+    `gate` is what many targets have in common, and what can be closed for all of them at once. At most `max_in_flight`
+    attempts run at the same time. Once `max_waiting` deliveries wait, the target is disabled; None means never.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Target(NamedTuple):
 class NewDelivery:
     """A delivery to be written; deliveries of the same `message_id` share one stored payload.
 
-    `due_at` None is at once. `payload` is JSON, `MAX_PAYLOAD` bytes at most.
+    Without `due_at` it is due at once. `payload` is JSON of at most `MAX_PAYLOAD` bytes.
     """
 
     id: UUID
@@ -55,14 +55,14 @@ class DueGate(NamedTuple):
 
 
 class Due(NamedTuple):
-    """What was due at `now`."""
+    """The gates that had something due at `now`."""
 
     now: datetime
     gates: Sequence[DueGate]
 
 
 class Claimed(NamedTuple):
-    """What a claim took; `earliest` is when the first target that it saw was due, None if it saw none."""
+    """The claimed deliveries; `earliest` is when the first target that was found was due, None if none was found."""
 
     deliveries: Sequence[Delivery]
     earliest: datetime | None
@@ -78,25 +78,26 @@ class DeliveryCount(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryBacklog:
-    """What waits: counts by kind and state, and by kind for how many seconds the oldest due delivery has been due."""
+    """The unfinished deliveries by kind and state, and by kind the seconds since the oldest waiting one became due."""
 
     counts: Sequence[DeliveryCount]
     oldest_due: Mapping[str, float]
 
 
 class DeliveryWrites(Protocol):
-    """Deliveries within an open transaction; each method may raise what the transaction may."""
+    """Deliveries within an open transaction; each method raises the errors of the transaction."""
 
     @property
     def enqueued(self) -> bool:
-        """Whether this transaction has written any delivery: a nudge is worthwhile once it is committed."""
+        """Whether this transaction has written a delivery, so that it is worth a nudge after the commit."""
         ...
 
     async def enqueue(self, deliveries: Sequence[NewDelivery]) -> Sequence[UUID]:
-        """Write deliveries and wake their targets; return the ids that were written.
+        """Write deliveries and make their targets due; return the ids that were written.
 
         A key that its target already has is skipped, as is a target that is disabled or becomes so by this call.
-        Locks the targets in sorted order, so nothing that comes before them in the lock order may follow.
+        The targets are locked in the order of their keys; rows that come before them in the lock order must not be
+        locked afterwards.
         """
         ...
 
@@ -108,18 +109,18 @@ class DeliveryWrites(Protocol):
         ...
 
     async def store_attempt(self, delivery: Delivery, worker: UUID) -> bool:
-        """Note that a byte may be on its way from now on: a lease that lapses after this makes it `unknown`.
+        """Store that the message may have been sent from now on: if the lease ends after this, it becomes `unknown`.
 
         False, with nothing written, unless this worker still holds the lease.
         """
         ...
 
     async def discard(self, delivery_id: UUID, reason: str) -> Delivery | None:
-        """Give up a dead or unknown delivery, which leaves for the log; None if there is no such one."""
+        """Give up a dead or unknown delivery and move it into the log; None if there is no such delivery."""
         ...
 
     async def cancel(self, kind: str, target: str, key: str) -> bool:
-        """Cancel a waiting delivery, which leaves for the log; False if it is not waiting (any more)."""
+        """Cancel a waiting delivery and move it into the log; False if it does not wait, or no longer."""
         ...
 
     async def block(self, kind: str, target: str, until: datetime) -> None:
@@ -135,54 +136,54 @@ class DeliveryStore(Protocol):
         ...
 
     async def claim(self, worker: UUID, gate: DueGate, kinds: Collection[str], since: datetime, slots: int) -> Claimed:
-        """Lease at most `slots` due deliveries of at most 32 due targets; what others are claiming is skipped."""
+        """Lease at most `slots` due deliveries of at most 32 due targets; skip targets that others are claiming."""
         ...
 
     async def register(self, worker: UUID, version: str) -> None:
-        """A new worker, which runs this version; it must be registered before it claims."""
+        """Register a worker that runs this version; it must be registered before it claims."""
         ...
 
     async def heartbeat(self, worker: UUID) -> bool:
-        """Count this worker's counter up by one. False if it was taken over: it has no leases any more."""
+        """Raise this worker's counter by one. False if it was taken over and therefore has no leases any more."""
         ...
 
     async def heartbeats(self) -> Mapping[UUID, int]:
-        """Worker -> its counter, -1 where a worker that holds leases has no heart any more."""
+        """Worker -> its counter, or -1 if a worker holds leases but is no longer registered."""
         ...
 
     async def take_over(self, worker: UUID, beats: int) -> int:
-        """Lapse all leases of a worker whose counter still stands at `beats`; return how many there were.
+        """End all leases of a worker whose counter is still `beats`; return how many there were.
 
-        An attempt that was stored becomes `unknown`, due for a look at once; all else is waiting and due at once.
+        A delivery whose attempt was stored becomes `unknown`, the others wait again; all are due at once.
         """
         ...
 
     async def leave(self, worker: UUID) -> None:
-        """A worker that ends in order and holds no leases is forgotten."""
+        """Forget a worker that ends normally, if it holds no leases."""
         ...
 
     async def reschedule(self) -> int:
-        """After the database's clock was set back: shift relative due times that were computed by the old one."""
+        """After the database's clock was set back, correct the due times that were computed from it before."""
         ...
 
     async def close_gate(self, gate: str, reason: str, until: datetime | None = None) -> None:
-        """Claim nothing behind this gate until then, or until it is opened; repeating changes time and reason."""
+        """Let nobody claim targets of this gate until then, or until it is opened; repeating replaces both values."""
         ...
 
     async def open_gate(self, gate: str) -> None:
-        """Open it; repeating is fine."""
+        """Open the gate; a repeated call does nothing."""
         ...
 
     async def enable(self, kind: str, target: str) -> bool:
-        """Let a disabled target have deliveries again; False if there is no such target."""
+        """Let a disabled target accept deliveries again; False if there is no such target."""
         ...
 
     async def expire_disabled(self, at_most: int) -> int:
-        """Turn waiting deliveries of disabled targets dead, at most so many; return how many."""
+        """Make at most that many waiting deliveries of disabled targets dead; return how many."""
         ...
 
     async def backlog(self) -> DeliveryBacklog:
-        """Count what waits."""
+        """Count the unfinished deliveries."""
         ...
 
     async def stuck(self, *, limit: int, after: UUID | None = None) -> list[Delivery]:
@@ -190,20 +191,20 @@ class DeliveryStore(Protocol):
         ...
 
     async def stuck_by_id(self, delivery_id: UUID) -> Delivery | None:
-        """One of them."""
+        """The dead or unknown delivery with this id."""
         ...
 
     async def replay(self, ids: Sequence[UUID], *, over: timedelta = timedelta()) -> list[UUID]:
-        """Make dead and unknown deliveries wait again with all their attempts, due one after the other `over` a time.
+        """Make dead and unknown deliveries wait again from attempt 0, with due times spread `over` a period.
 
-        Returns those that were; repeating returns none.
+        Returns the ids of those that wait again; a repeated call returns none.
         """
         ...
 
     async def purge(self, *, failures_older_than: timedelta, at_most: int) -> int:
-        """Forget old failures in the log and messages that nothing refers to; return how many rows went."""
+        """Delete old failures from the log, and messages without deliveries; return how many rows were deleted."""
         ...
 
     async def trim(self, kind: str, target: str, *, keep: int, at_most: int) -> int:
-        """Forget all but the newest successes of one target in the log; return how many went."""
+        """Delete all but the newest `keep` successes of one target from the log; return how many were deleted."""
         ...

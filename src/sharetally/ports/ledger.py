@@ -29,7 +29,7 @@ class IdempotencyKey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredResponse:
-    """What was answered under a caller's key: bytes to send again, and the hash of the request."""
+    """The response that was sent under a caller's key, to be sent again, and the hash of its request."""
 
     request_hash: bytes
     status: int
@@ -56,12 +56,13 @@ class LockSet(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedRows:
-    """What stands under the lock: only rows that exist."""
+    """The locked rows; those that do not exist are missing."""
 
     responses: Mapping[IdempotencyKey, StoredResponse]
     records: Mapping[RecordKey, ShareRecord]
     links: Mapping[UUID, ShareLink]
     adjustments: Mapping[str, Adjustment]
+    posts: Mapping[RecordKey, Post] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -73,6 +74,8 @@ class Writes:
     changed_records: dict[RecordKey, ShareRecord] = field(default_factory=dict)
     new_links: dict[UUID, ShareLink] = field(default_factory=dict)
     changed_links: dict[UUID, ShareLink] = field(default_factory=dict)
+    new_posts: dict[UUID, Post] = field(default_factory=dict)
+    changed_posts: dict[UUID, Post] = field(default_factory=dict)
     adjustments: dict[str, Adjustment] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -80,7 +83,7 @@ class Writes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Total:
-    """A content's total after a move, with its new version (microseconds) and the time of the move."""
+    """The total of a content item after a move, its new version (microseconds), and the time of the move."""
 
     shares: int
     version: int
@@ -88,7 +91,7 @@ class Total:
 
 
 class CountedEvent(NamedTuple):
-    """As much of a counted event as the log line of its job shows."""
+    """What the log line of a job shows of a counted event."""
 
     id: UUID
     job: str
@@ -100,7 +103,7 @@ class CountedEvent(NamedTuple):
 class CountedBatch:
     """What one batch counted: how many events by job, the content items they were about, the shares they made.
 
-    Only where each event was asked for: the events themselves, and the new total of each of their content items.
+    `events` and `shares`, the new total of each content item, are filled only if each event was requested.
     """
 
     event_counts: Mapping[str, int] = field(default_factory=dict)
@@ -111,13 +114,13 @@ class CountedBatch:
 
 
 class Transaction(Protocol):
-    """One open transaction at READ COMMITTED; left normally it commits, by an error it rolls back.
+    """One open transaction at READ COMMITTED: it commits when its block ends, and rolls back after an error.
 
-    Any method may raise `TransientConflict`, `DataRejected` or `Unavailable`; leaving may raise `CommitOutcomeUnknown`.
+    Any method may raise `TransientConflict`, `DataRejected` or `Unavailable`; the end may raise `CommitOutcomeUnknown`.
     """
 
     async def lock(self, lock_set: LockSet) -> LockedRows:
-        """Lock every referenced row that exists, in the one order that all transactions keep."""
+        """Lock every referenced row that exists, in the order in which all transactions lock."""
         ...
 
     async def write(self, writes: Writes) -> None:
@@ -133,28 +136,28 @@ class Transaction(Protocol):
         ...
 
     async def move(self, changes: Mapping[ContentRef, CountChange]) -> dict[ContentRef, Total]:
-        """Move totals, cells and rollups, contents in sorted order; return the new totals."""
+        """Move totals, cells and rollups, in the order of the content items; return the new totals."""
         ...
 
     async def count(self, ids: Sequence[UUID], jobs: Collection[str], *, each_event: bool = False) -> CountedBatch:
-        """Take, burn and move in one go: those of these events that are there, not parked and of these jobs.
+        """Take, burn and move the events that exist, are not parked, and belong to one of these jobs.
 
-        With `each_event` the result lists the events and the new totals, too.
+        With `each_event` the result also lists the events and the new totals.
         """
         ...
 
     async def emit(self, events: Sequence[Event]) -> None:
-        """Write new events: what follows from what was burned."""
+        """Write new events, which follow from the burned ones."""
         ...
 
     @property
     def deliveries(self) -> DeliveryWrites:
-        """What leaves for the outside world, written and finished with all else that this transaction does."""
+        """Deliveries, which are written and finished together with all else that this transaction does."""
         ...
 
     @property
     def emitted(self) -> Sequence[Event]:
-        """Every event this transaction has written, by `write` and `emit`, without what was rolled back."""
+        """Every event that `write` and `emit` have written, without those that were rolled back."""
         ...
 
     async def execute(self, statement: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -162,17 +165,17 @@ class Transaction(Protocol):
         ...
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """A part that can fail alone: an error inside rolls back to here and goes on to the caller."""
+        """Begin a part that can fail alone: an error in the block undoes the part, and is raised to the caller."""
         ...
 
 
 class Ledger(Protocol):
-    """The write side."""
+    """Begins transactions, and finds out whether one was committed."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a transaction; `Unavailable` if there is no connection to be had in time."""
+        """Begin a transaction; `Unavailable` if no connection is free in time."""
         ...
 
     async def committed(self, audit_ids: Sequence[UUID]) -> bool:
-        """Whether a transaction whose COMMIT went unanswered is there, by any of its audit rows."""
+        """Whether a transaction whose COMMIT was not answered was committed, which any of its audit rows shows."""
         ...

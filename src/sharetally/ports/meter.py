@@ -6,26 +6,26 @@ from typing import Protocol
 
 
 class Meter(Protocol):
-    """Where the flow counts what it does; never raises, costs next to nothing."""
+    """Counts what the flow does. A call never raises and costs almost nothing."""
 
     def shares(self, platform: str, mode: str, status: str, count: int = 1) -> None:
         """Answered share requests, by platform, mode and resulting status."""
         ...
 
     def share_error(self, platform: str, reason: str) -> None:
-        """A share request that was refused or failed; `platform` is empty where it is not known."""
+        """A share request that was refused or failed; `platform` is empty if it is unknown."""
         ...
 
     def batch(self, size: int) -> None:
-        """Wishes in one commit."""
+        """The number of commands in one commit."""
         ...
 
     def statement(self, name: str, seconds: float) -> None:
-        """Time in the database for one step: lock, write, commit, take, move, …"""
+        """The seconds that one step took in the database: lock, write, commit, take, move, …"""
         ...
 
     def delivery(self, kind: str, seconds: float) -> None:
-        """One attempt to deliver something outside."""
+        """The seconds of one attempt to deliver something to the outside."""
         ...
 
     def reaction_error(self, reaction: str) -> None:
@@ -33,5 +33,5 @@ class Meter(Protocol):
         ...
 
     def job(self, job: str, outcome: str, seconds: float, count: int = 1) -> None:
-        """Jobs handled: `counted`, `duplicate`, `parked`, `failed`; `seconds` of each."""
+        """Processed jobs; `outcome` is `counted`, `duplicate`, `parked` or `failed`, `seconds` is the time of each."""
         ...

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.driver import Dialect
@@ -15,32 +15,47 @@ class Engine(ABC):
     """One database, opened by URL."""
 
     dialect: Dialect
-    allows_long_snapshots = True  # whether a long snapshot costs nothing; where it does, contents go in ranges
+    allows_long_snapshots = True  # if not, content items are verified in ranges, each in a short snapshot
 
     @abstractmethod
     async def open(self) -> None:
-        """Connect; `Unavailable` when nobody answers."""
+        """Connect; `Unavailable` if the server does not answer."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Give every connection back; repeating is fine."""
+        """Close every connection; a repeated call does nothing."""
 
     @abstractmethod
     def read_connection(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for single SELECTs; one that somebody's lock holds up for long is `Unavailable`."""
+        """A connection for single SELECTs; `Unavailable` if one waits too long for a lock."""
 
     @abstractmethod
     def write_transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """A transaction at READ COMMITTED; committed on leaving, rolled back by an error."""
+        """A transaction at READ COMMITTED, which is committed when the block ends and rolled back after an error."""
 
     @abstractmethod
     def snapshot(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
-        """One view of everything for as long as the block lasts; a `long` one may take hours over its answers."""
+        """One view of everything while the block lasts; the statements of a `long` one may take hours."""
+
+
+class PooledEngine(Engine):
+    """A server with a pool of connections."""
+
+    @abstractmethod
+    def connect(self, *, long: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """A connection outside any transaction: each statement is its own; those of a `long` one may take hours."""
+
+    @asynccontextmanager
+    async def read_connection(self, *, long: bool = False) -> AsyncIterator[Connection]:
+        """A connection for single SELECTs."""
+        with conflicts_as_unavailable():
+            async with self.connect(long=long) as connection:
+                yield connection
 
 
 @contextmanager
 def conflicts_as_unavailable() -> Iterator[None]:
-    """A read is not tried again: one that waits too long for a lock ends as `Unavailable`."""
+    """For what nobody repeats after a conflict, such as a read: waiting too long for a lock is `Unavailable`."""
     try:
         yield
     except TransientConflict as error:

@@ -79,7 +79,7 @@ class SqlTransaction(SqlCounting):
         self._emitted += writes.events
 
     async def emit(self, events: Sequence[Event]) -> None:
-        """Write new events."""
+        """Insert events."""
         await self._connection.insert(mapping.new_events(events, self._connection.bind))
         self._emitted += events
 
@@ -92,7 +92,7 @@ class SqlTransaction(SqlCounting):
 
     @property
     def emitted(self) -> Sequence[Event]:
-        """Every event written so far, without what was rolled back."""
+        """Every event written so far, without those that were rolled back."""
         return self._emitted
 
     async def execute(self, statement: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -101,7 +101,7 @@ class SqlTransaction(SqlCounting):
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that can fail alone."""
+        """Begin a part that can fail alone; its events are then no longer among those `emitted`."""
         before = len(self._emitted)
         self._savepoint_count += 1
         try:
@@ -117,18 +117,18 @@ def _by_key(values: Mapping[K, V]) -> list[V]:
 
 
 class SqlLedger:
-    """The write side of the database."""
+    """Begins transactions, and finds out whether one was committed."""
 
     _engine: Engine
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Begin."""
+        """Begin a transaction, which is committed when the block ends."""
         async with self._engine.write_transaction() as connection:
             yield SqlTransaction(connection)
 
     async def committed(self, audit_ids: Sequence[UUID]) -> bool:
-        """Look for our own audit rows; a batch that wrote none changed nothing."""
+        """Look for one of the audit rows, which every batch that changes anything writes."""
         statement = sa.select(tables.share_audit.c.id).where(tables.share_audit.c.id.in_(list(audit_ids)[:1]))
         async with self._engine.read_connection() as connection:
             return bool(await connection.rows(statement))

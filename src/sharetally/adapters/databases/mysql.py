@@ -1,7 +1,7 @@
-"""MySQL 8 and MariaDB over asyncmy: what they do their own way.
+"""MySQL 8 and MariaDB over asyncmy: errors, connections and transactions.
 
-Sessions run at READ COMMITTED in UTC and wait at most five seconds for a lock. MySQL and MariaDB
-differ in their collations (see `tables`), which only the schema cares about.
+Sessions run at READ COMMITTED in UTC and wait at most five seconds for a lock. The two databases differ in the names of
+their collations and of some session variables; `open` finds out which of them answers.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from asyncmy.cursors import DictCursor
 
 from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
 from sharetally.adapters.databases.driver import Row
-from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
+from sharetally.adapters.databases.engine import PooledEngine
 from sharetally.adapters.databases.mysql_dialect import MysqlDialect
 from sharetally.domain.errors import ConfigurationError, DataRejected, SharetallyError, TransientConflict, Unavailable
 
 POOL_SIZE = 10
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_SECONDS = 30.0
-LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for a look at everything
-IDLE_TIMEOUT_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
+LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for statements that read whole tables
+IDLE_TIMEOUT_SECONDS = 30  # of a transaction; a client that has vanished must not keep its locks
 
-# 1213 deadlock, 1205 lock wait, 1062 duplicate entry, 3572 NOWAIT, 1020 record changed since read, 1412 table changed
-# since the snapshot, 3101 rolled back by the group
+# 1213 deadlock, 1205 lock wait timeout, 1062 duplicate entry, 3572 row locked (NOWAIT), 1020 record changed since it
+# was read, 1412 table changed since the snapshot, 3101 rolled back by group replication
 _CONFLICT_CODES = frozenset({1213, 1205, 1062, 3572, 1020, 1412, 3101})
-# Server gone, not ready yet, shutting down, out of memory or disk, over a limit of the account or of time, read only,
-# killed, not let in, an error in COMMIT
+# The server is gone, not ready yet, shutting down, read only, or out of memory or disk; the account has no access or
+# exceeds a limit; the statement took too long or was killed; an error in COMMIT
 _UNAVAILABLE_CODES = frozenset(
     {
         1021, 1023, 1026, 1030, 1037, 1040, 1041, 1045, 1047, 1049, 1053, 1114, 1129, 1130, 1152, 1158, 1159, 1160,
         1161, 1180, 1203, 1226, 1290, 1317, 1836, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 3100, 4031,
     }
 )  # fmt: skip
-# The drivers have one class of error for all of these
+# asyncmy raises the same class of error for all of these
 _CONNECT_ERRORS = {
     1044: "there is no such database, or this user has no right to it",
     1045: "wrong user or password",
     1049: "there is no such database",
     2003: "nothing answers there, or TLS fails",
 }
-# Literals must compare like the columns; MariaDB names that collation, and the isolation level, in its own way.
-# It also makes a join of a long IN list, which would lock rows in the order of that join, not of the index.
-# MySQL ends no transaction for being idle: there a host that vanished is noticed by TCP alone.
+# Literals must compare like the columns, so the connection has their collation. By default, MariaDB turns a long IN
+# list into a join, which would lock rows in another order than that of the index. MySQL has no time-out for idle
+# transactions; there, only TCP notices that a client has vanished.
 _MARIADB = {
     "collation": "utf8mb4_nopad_bin",
     "isolation": "tx_isolation",
     "more": ", in_predicate_conversion_threshold = 0, idle_transaction_timeout = {idle}",
 }
-# MySQL has a warning for each VALUES(x), which the driver would log.
+# MySQL warns of each VALUES(x), and the driver would log that.
 _MYSQL = {"collation": "utf8mb4_0900_bin", "isolation": "transaction_isolation", "more": ", max_error_count = 0"}
 _SESSION_COMMAND = (
     "SET NAMES utf8mb4 COLLATE {collation}, {isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
@@ -66,7 +66,7 @@ _DRIVER_ERRORS = (errors.MySQLError, OSError, asyncio.TimeoutError, asyncio.Inco
 
 
 def translate_error(error: BaseException) -> SharetallyError:
-    """Say what a driver's error means to us, by its number."""
+    """Our error for an error of the driver, by its number."""
     number = error.args[0] if isinstance(error, errors.MySQLError) and error.args else None
     if number in _CONFLICT_CODES:
         return TransientConflict(str(number))
@@ -76,7 +76,7 @@ def translate_error(error: BaseException) -> SharetallyError:
 
 
 class MysqlDriver:
-    """One asyncmy connection. A statement that is cut short leaves it unusable: it is closed."""
+    """One asyncmy connection. It is `broken`, and will be closed, after a statement that did not end properly."""
 
     def __init__(self, connection: Any, timeout: float) -> None:
         self._connection = connection
@@ -94,7 +94,7 @@ class MysqlDriver:
             raise database_error from error
         except UnicodeEncodeError as error:  # a lone surrogate
             raise DataRejected(type(error).__name__) from error
-        except BaseException:  # cancelled, or a fault that nobody expects: who knows what is still to be read
+        except BaseException:  # cancelled or unexpected: the rest of the response may still arrive
             self.broken = True
             raise
 
@@ -107,15 +107,15 @@ class MysqlDriver:
         return int(await self._run(sql, arguments, many=False, fetch=False) or 0)
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
-        """Rows of one table."""
+        """Insert rows into one table."""
         await self.execute_many(sql, values)
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """INSERTs are joined to one statement by the driver."""
+        """Run the statement for each row; the driver joins the rows of an INSERT to one statement."""
         await self._run(sql, rows, many=True, fetch=False)
 
     async def select(self, sql: str, keys: Sequence[Sequence[object]]) -> list[Row]:
-        """Send the keys one after another."""
+        """Pass the values of all keys, one after another."""
         return await self.fetch(sql, [value for key in keys for value in key])
 
 
@@ -146,7 +146,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
     return arguments
 
 
-class MysqlEngine(Engine):
+class MysqlEngine(PooledEngine):
     """A pool of asyncmy connections."""
 
     def __init__(self, url: str) -> None:
@@ -191,7 +191,8 @@ class MysqlEngine(Engine):
         if self._pool is None:
             raise Unavailable("the database is closed")
         try:
-            async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):  # wait_for would lose what comes as it is cancelled
+            # wait_for would lose a connection that arrives while it is cancelled
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
                 pooled = await self._pool.acquire()
         except _DRIVER_ERRORS as error:
             raise Unavailable("no database connection is free or to be had") from error
@@ -205,13 +206,6 @@ class MysqlEngine(Engine):
                 self._pool.release(pooled)
 
     @asynccontextmanager
-    async def read_connection(self, *, long: bool = False) -> AsyncIterator[Connection]:
-        """A connection for single SELECTs."""
-        with conflicts_as_unavailable():
-            async with self.connect(long=long) as connection:
-                yield connection
-
-    @asynccontextmanager
     async def write_transaction(self) -> AsyncIterator[Connection]:
         """A transaction at READ COMMITTED."""
         async with self.connect() as connection, in_transaction(connection, "START TRANSACTION"):
@@ -219,7 +213,7 @@ class MysqlEngine(Engine):
 
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
-        """One view of everything. The level is set before it: at READ COMMITTED there would be none."""
+        """One view of everything. At READ COMMITTED each statement would have its own, so the level is raised first."""
         async with self.read_connection(long=long) as connection:
             await connection.driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             async with in_transaction(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):

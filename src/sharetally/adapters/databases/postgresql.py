@@ -1,8 +1,6 @@
-"""PostgreSQL over asyncpg: what it does its own way.
+"""PostgreSQL over asyncpg: errors, connections and transactions.
 
-Many rows travel as one array per column and come back to rows by `unnest`: one statement and one round
-trip however many there are, and for new rows also in however many tables. Connections run at READ
-COMMITTED, wait at most five seconds for a lock and thirty for an answer.
+Connections run at READ COMMITTED in UTC, and wait at most five seconds for a lock and thirty for a response.
 """
 
 from __future__ import annotations
@@ -16,20 +14,20 @@ import asyncpg
 
 from sharetally.adapters.databases.connection import Connection, Statements, in_transaction
 from sharetally.adapters.databases.driver import Row
-from sharetally.adapters.databases.engine import Engine, conflicts_as_unavailable
+from sharetally.adapters.databases.engine import PooledEngine
 from sharetally.adapters.databases.postgresql_dialect import PostgresqlDialect
 from sharetally.domain.errors import DataRejected, SharetallyError, TransientConflict, Unavailable
 
 POOL_SIZE = 10
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_SECONDS = 30.0
-LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for a look at everything
-IDLE_TIMEOUT_SECONDS = 30  # of a transaction: whoever vanished in one must not keep its locks
+LONG_STATEMENT_TIMEOUT_SECONDS = 4 * 3600.0  # for statements that read whole tables
+IDLE_TIMEOUT_SECONDS = 30  # of a transaction; a client that has vanished must not keep its locks
 
-# 40001 serialization, 40P01 deadlock, 55P03 lock not available, 23505 unique
+# 40001 serialization failure, 40P01 deadlock, 55P03 lock not available, 23505 unique violation
 _CONFLICT_CODES = frozenset({"40001", "40P01", "55P03", "23505"})
 _UNAVAILABLE_CODES = ("08", "40", "53", "57", "58", "25006", "25P03", "XX001")
-# The last four come from asyncpg and uvloop when the connection ends in the moment in which it is used
+# asyncpg and uvloop raise the last four when the connection ends while it is used
 _DRIVER_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -43,7 +41,7 @@ _DRIVER_ERRORS = (
 
 
 def translate_error(error: BaseException) -> SharetallyError:
-    """Say what a driver's error means to us, by its SQLSTATE."""
+    """Our error for an error of the driver, by its SQLSTATE."""
     state = getattr(error, "sqlstate", None)
     if state in _CONFLICT_CODES:
         return TransientConflict(state)
@@ -55,7 +53,7 @@ def translate_error(error: BaseException) -> SharetallyError:
 
 
 class PostgresqlDriver:
-    """One asyncpg connection. Once it has not answered it is not asked again: each question would wait as long."""
+    """One asyncpg connection. When a response does not arrive in time, it is `broken` and sends nothing more."""
 
     def __init__(self, connection: asyncpg.Connection, timeout: float) -> None:
         self._connection = connection
@@ -68,7 +66,7 @@ class PostgresqlDriver:
             return await self._connection.fetch(sql, *arguments, timeout=self._timeout)  # type: ignore[no-any-return]
 
     async def execute(self, sql: str, arguments: Sequence[object] = ()) -> int:
-        """Run a statement; its tag ends with the number of rows."""
+        """Run a statement; the command tag in the response ends with the number of rows."""
         with self._translating_errors():
             command_tag = await self._connection.execute(sql, *arguments, timeout=self._timeout)
         row_count = command_tag.rsplit(" ", 1)[-1]
@@ -84,7 +82,7 @@ class PostgresqlDriver:
             self.broken = isinstance(error, TimeoutError)
             raise translate_error(error) from error
         except Exception:
-            self.broken = True  # nobody knows in which state this left the connection
+            self.broken = True  # the state of the connection is unknown
             raise
 
     async def insert(self, sql: str, values: Sequence[Any]) -> None:
@@ -100,14 +98,14 @@ class PostgresqlDriver:
         return await self.fetch(sql, list(zip(*keys, strict=True)))
 
 
-class PostgresqlEngine(Engine):
+class PostgresqlEngine(PooledEngine):
     """A pool of asyncpg connections."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None
-        self._idle: list[asyncpg.Connection] = []  # taken from the pool, and in nobody's hands
-        self._waiters = 0  # how many wait for one of the pool's
+        self._idle: list[asyncpg.Connection] = []  # taken from the pool, but not in use
+        self._waiters = 0  # how many tasks wait for the pool
         self.dialect = PostgresqlDialect()
         self._statements = Statements(self.dialect)
 
@@ -161,7 +159,7 @@ class PostgresqlEngine(Engine):
                 await self._release(raw)
 
     async def _acquire(self, pool: asyncpg.Pool) -> asyncpg.Connection:
-        """One that was given back a moment ago, else one of the pool's, which makes a task of every return."""
+        """Return an idle connection, which is faster, or one of the pool, which starts a task for every return."""
         while self._idle:
             raw = self._idle.pop()
             if _is_idle(raw):
@@ -183,22 +181,15 @@ class PostgresqlEngine(Engine):
             _terminate(raw)
 
     @asynccontextmanager
-    async def read_connection(self, *, long: bool = False) -> AsyncIterator[Connection]:
-        """A connection for single SELECTs."""
-        with conflicts_as_unavailable():
-            async with self.connect(long=long) as connection:
-                yield connection
-
-    @asynccontextmanager
     async def write_transaction(self) -> AsyncIterator[Connection]:
-        """A transaction at READ COMMITTED. A plan that is kept must not read a table whole once it has grown."""
+        """A transaction at READ COMMITTED, without sequential scans: a cached plan outlives the growth of a table."""
         begin = "BEGIN; SET LOCAL enable_seqscan = off"
         async with self.connect() as connection, in_transaction(connection, begin):
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, *, long: bool = False) -> AsyncIterator[Connection]:
-        """One view of everything, for as long as the block lasts; it locks nothing."""
+        """One view of everything while the block lasts; it locks nothing."""
         async with (
             self.read_connection(long=long) as connection,
             in_transaction(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
@@ -207,15 +198,15 @@ class PostgresqlEngine(Engine):
 
 
 def _is_idle(connection: asyncpg.Connection) -> bool:
-    """Whether the next one can use it as it is."""
+    """Whether the connection can be used again as it is."""
     try:
         return not connection.is_closed() and not connection.is_in_transaction()
-    except asyncpg.InterfaceError:  # it ended by itself, and the pool knows
+    except asyncpg.InterfaceError:  # it has ended, and the pool has noticed
         return False
 
 
 def _terminate(connection: asyncpg.Connection) -> None:
-    with suppress(asyncpg.InterfaceError):  # it ended by itself, and the pool knows
+    with suppress(asyncpg.InterfaceError):  # it has ended, and the pool has noticed
         connection.terminate()
 
 

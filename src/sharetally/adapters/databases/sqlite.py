@@ -27,17 +27,17 @@ READER_COUNT = 2
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 _FUNCTIONS = {"greatest": "max", "now": NOW["sqlite"], "micros": MICROS["sqlite"]}
 _DUPLICATE_KEY_CODES = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-# The last two come before SQLite: a lone surrogate, a number that 64 bits do not hold
+# The driver raises the last two itself: for a lone surrogate, and for a number beyond 64 bits
 _DRIVER_ERRORS = (sqlite3.Error, UnicodeEncodeError, OverflowError)
 T = TypeVar("T")
 
 
 def translate_error(error: Exception) -> SharetallyError:
-    """Say what SQLite's error means to us."""
+    """Our error for an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", None)
     if code in _DUPLICATE_KEY_CODES or code == sqlite3.SQLITE_BUSY_SNAPSHOT:
         return TransientConflict(str(error))
-    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:  # that one is the statement's
+    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:  # which is a faulty statement
         disk_full = code == sqlite3.SQLITE_FULL
         return Unavailable(
             "the disk is full" if disk_full else "the database does not answer", retry_after=5 if disk_full else 1
@@ -46,7 +46,7 @@ def translate_error(error: Exception) -> SharetallyError:
 
 
 class SqliteDriver:
-    """One connection on a thread of its own. Its methods return what the thread will have done once it is awaited."""
+    """One connection on a thread of its own. Methods return coroutines that wait until the thread has done the work."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,15 +67,15 @@ class SqliteDriver:
         return self.execute_many(sql, values)
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> Coroutine[Any, Any, None]:
-        """Run a statement once per row, all of them with one visit to the thread."""
+        """Run a statement once per row, for all rows in one call to the thread."""
         return self.call(lambda c: c.executemany(sql, rows).close())
 
     def select(self, sql: str, keys: Sequence[Sequence[object]]) -> Coroutine[Any, Any, list[Row]]:
-        """Send the keys one after another."""
+        """Pass the values of all keys, one after another."""
         return self.fetch(sql, [value for key in keys for value in key])
 
     async def call(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a step on the thread; errors come back translated."""
+        """Run the operation on the thread, and translate its errors."""
         if self._closed:
             raise Unavailable("the database is closed")
 
@@ -173,7 +173,7 @@ class SqliteEngine(Engine):
             self._readers.put_nowait(reader)
 
     async def open(self) -> None:
-        """Open the file, making it where there is none."""
+        """Open the file, or create it."""
         await self._writer.driver.execute("SELECT 1")
 
     async def close(self) -> None:

@@ -7,48 +7,31 @@ Markers belong to no share and are not traced. A message of the feed is a child 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
 from opentelemetry.trace import Span, SpanContext, SpanKind, get_current_span
 
+from sharetally.adapters.brokers.wrapped import WrappedBroker
 from sharetally.adapters.tracing.spans import Attributes, EventOrigins, Spans, mark_failed
 from sharetally.domain.errors import MalformedMessage
 from sharetally.flow.jobs import decode_refs
-from sharetally.ports import Broker, FeedMessage, Message, Queue, QueueState, Subscription
+from sharetally.ports import Broker, FeedMessage, Message
 
 M = TypeVar("M", Message, FeedMessage)
 JOB_EXCHANGE = "sharetally"
 FEED_EXCHANGE = "sharetally.events"
 
 
-class TracedBroker(Broker):
-    """A broker with traced messages."""
+class TracedBroker(WrappedBroker):
+    """A broker with traced messages; `TracedConsumer` traces how they are handled."""
 
     def __init__(self, broker: Broker, *, spans: Spans, origins: EventOrigins) -> None:
-        self._broker = broker
+        super().__init__(broker)
         self._spans = spans
         self._origins = origins
-
-    @property
-    def volatile(self) -> bool:
-        """The same as that of the wrapped broker."""
-        return self._broker.volatile
-
-    @property
-    def connected(self) -> bool:
-        """The same as that of the wrapped broker."""
-        return self._broker.connected
-
-    async def open(self, queues: Sequence[Queue]) -> None:
-        """Open the wrapped broker."""
-        await self._broker.open(queues)
-
-    async def close(self) -> None:
-        """Close the wrapped broker."""
-        await self._broker.close()
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish, each message within a span, which is marked as failed if publishing fails."""
@@ -80,14 +63,6 @@ class TracedBroker(Broker):
         with _end_spans(spans):
             traced = zip(messages, spans, strict=True)
             await self._broker.publish_feed([self._with_context(message, span) for message, span in traced])
-
-    def subscribe(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[Subscription]:
-        """Consume; `TracedConsumer` traces how the messages are handled."""
-        return self._broker.subscribe(queue, prefetch=prefetch)
-
-    async def state(self, queue: str) -> QueueState | None:
-        """The same as that of the wrapped broker."""
-        return await self._broker.state(queue)
 
     def _with_context(self, message: M, span: Span | None) -> M:
         return message if span is None else replace(message, headers=self._spans.headers(span, message.headers))

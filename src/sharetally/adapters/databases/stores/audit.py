@@ -23,6 +23,7 @@ from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.driver import Row
 from sharetally.adapters.databases.engine import Engine
+from sharetally.adapters.databases.stores.distinct_values import distinct_values
 from sharetally.domain.account import AccountAction
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.ids import earliest_id
@@ -111,7 +112,8 @@ async def _branches(connection: Connection, criteria: AuditFilter) -> Sequence[B
         return [{}]  # so few entries that any database uses the index by itself
     content_or_user: Sequence[Branch] | None = None
     if criteria.content_id is not None:
-        types = [criteria.content_type] if criteria.content_type else await _distinct_values(connection, "content_type")
+        types = [criteria.content_type] if criteria.content_type else None
+        types = types or await distinct_values(connection, _A.c.content_type, at_most=MAX_BRANCHES)
         content_or_user = [{"content_type": kind, "content_id": criteria.content_id} for kind in types]
     if criteria.user_id is not None and (
         content_or_user is None or not await _has_few_lines(connection, content_or_user)
@@ -139,7 +141,7 @@ async def _action_branches(connection: Connection, criteria: AuditFilter) -> lis
     if criteria.action is not None:
         actions = [criteria.action] if criteria.status is None or criteria.action in actions else []
     platforms: list[str | None] = [criteria.platform] if criteria.platform is not None else [
-        *await _distinct_values(connection, "platform"),
+        *await distinct_values(connection, _A.c.platform, at_most=MAX_BRANCHES),
         *([None] if criteria.status is None else []),  # entries about links and corrections have no platform
     ]  # fmt: skip
     return [{"platform": platform, "action": action} for platform in platforms for action in actions]
@@ -157,13 +159,3 @@ async def _has_few_lines(connection: Connection, branches: Sequence[Branch]) -> 
     subqueries = (each.subquery() for each in lines)
     limited = sa.union_all(*(sa.select(part) for part in subqueries)).limit(FEW_LINES).subquery()
     return int((await connection.rows(sa.select(sa.func.count().label("n")).select_from(limited)))[0]["n"]) < FEW_LINES
-
-
-async def _distinct_values(connection: Connection, name: str) -> list[str]:
-    """Every value of the first column of an index, each found by a seek behind the one before it: there are few."""
-    column, found = _A.c[name], [""]
-    while len(found) <= MAX_BRANCHES and (
-        rows := await connection.rows(sa.select(column).where(column > found[-1]).order_by(column).limit(1))
-    ):
-        found.append(rows[0][name])
-    return found[1:]

@@ -7,7 +7,6 @@ item that has a count is known even if nobody described it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import CONTENT_KEY
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.stores.content_scopes import only_content
+from sharetally.adapters.databases.stores.distinct_values import distinct_values
 from sharetally.adapters.databases.types import db_now
 from sharetally.domain.content import ContentRef
 from sharetally.domain.content_details import ContentDetails, title_words
@@ -57,17 +57,17 @@ class SqlContentItemStore(ContentItemStore):
     ) -> list[ContentDetails]:
         """Search each type by id, and the words of all types; the first page of the union is the result."""
         async with self._engine.read_connection() as connection:
-            content_types = [content_type] if content_type is not None else await _content_types(connection)
-            content_types = [type_name for type_name in content_types if after is None or type_name >= after.type]
             searches: list[sa.Select[Any]] = []
-            for table, type_name in product((_DETAILS, _TOTALS), content_types):
-                key = (table.c.content_type, table.c.content_id)
-                page = sa.select(*key).where(
-                    key[0] == type_name, key[1] >= id_prefix, key[1] < id_prefix + _AFTER_PREFIX
-                )
-                if after is not None and type_name == after.type:
-                    page = page.where(key[1] > after.id)
-                searches.append(page.order_by(key[1]).limit(limit))
+            for table in (_DETAILS, _TOTALS):
+                type_column, content_id = table.c.content_type, table.c.content_id
+                types = [content_type] if content_type is not None else await distinct_values(connection, type_column)
+                for type_name in types:
+                    page = sa.select(type_column, content_id).where(type_column == type_name)
+                    page = page.where(content_id >= id_prefix, content_id < id_prefix + _AFTER_PREFIX)
+                    if after is not None and type_name == after.type:
+                        page = page.where(content_id > after.id)
+                    if after is None or type_name >= after.type:
+                        searches.append(page.order_by(content_id).limit(limit))
             if words:
                 searches.append(_select_by_words(words, content_type, after, limit))
             if not searches:
@@ -91,17 +91,6 @@ async def details_of(connection: Connection, contents: Sequence[ContentRef]) -> 
         described = {name: row[name] for name in names} if row is not None else {}
         found.append(ContentDetails(content=ref, shares=shares, **described))
     return found
-
-
-async def _content_types(connection: Connection) -> list[str]:
-    """Every content type, each found by a seek behind the one before it: there are few types and many items."""
-    content_types = set[str]()
-    for table in (_DETAILS, _TOTALS):
-        type_name, last = table.c.content_type, ""
-        while rows := await connection.rows(sa.select(type_name).where(type_name > last).order_by(type_name).limit(1)):
-            last = rows[0]["content_type"]
-            content_types.add(last)
-    return sorted(content_types)
 
 
 def _select_by_words(

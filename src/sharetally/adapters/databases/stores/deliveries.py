@@ -1,8 +1,8 @@
 """Deliveries in transactions of their own: claims, leases, lists and housekeeping.
 
-A claim takes targets, not rows: `SKIP LOCKED` over 100,000 rows of dead targets would read all of them. Locks are
-taken in the order targets, deliveries, each sorted. SQLite runs the same statements without SKIP LOCKED: it has one
-writer, which `due` keeps free while nothing is due.
+A claim searches targets, not deliveries, because `SKIP LOCKED` over the 100,000 deliveries of a target that is down
+would read all of them. Targets are locked before deliveries, both in the order of their keys. SQLite runs the same
+statements without SKIP LOCKED, because it has one writer; `due` keeps that free while nothing is due.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _time(name: str) -> sa.BindParameter[datetime]:
 
 
 def _claimable(gate: sa.ColumnElement[str], failing: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[bool], ...]:
-    """Conditions in the order of the index: one gate, one class of targets, due between two moments."""
+    """Conditions in the order of the index: one gate, failing targets or the others, due between two times."""
     return (
         T.c.gate == gate,
         T.c.failing == failing,
@@ -67,7 +67,7 @@ CLAIM = (
 
 
 def _due_gates() -> sa.Select[tuple[str, int]]:
-    """Each gate found from the one before it by a seek in the index, then whether anything behind it is due."""
+    """Find each gate by a seek in the index behind the one before it, then whether anything of it is due."""
     gates = sa.select(sa.func.min(T.c.gate).label("gate")).cte("gates", recursive=True)
     next_gate = sa.select(sa.func.min(T.c.gate)).where(T.c.gate > gates.c.gate).scalar_subquery()
     gates = gates.union_all(sa.select(next_gate).where(gates.c.gate.is_not(None)))
@@ -90,17 +90,17 @@ DUE = _due_gates()
 
 
 class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
-    """The store over one engine."""
+    """Claims and leases in transactions of their own."""
 
     async def due(self, kinds: Collection[str], since: datetime) -> Due:
-        """Read only, on a connection that never waits for the writers."""
+        """Read the gates on a connection that does not wait for writers."""
         async with self._engine.read_connection() as connection:
             now = await now_of(connection)
             rows = await connection.rows_prepared(DUE, {"kinds": sorted(kinds), "since": since, "now": now})
         return Due(now=now, gates=[DueGate(gate=row["gate"], failing=bool(row["failing"])) for row in rows])
 
     async def claim(self, worker: UUID, gate: DueGate, kinds: Collection[str], since: datetime, slots: int) -> Claimed:
-        """Lock due targets that nobody else is claiming, then take what their free places and our slots allow."""
+        """Lock due targets that nobody else is claiming, then lease as many deliveries as they and we have room for."""
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             found = await connection.rows_prepared(
@@ -111,7 +111,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
                     "since": since,
                     "now": now,
                     "kinds": sorted(kinds),
-                    "at_most": min(TARGETS_A_CLAIM, slots),  # what is locked here, others have to pass by
+                    "at_most": min(TARGETS_A_CLAIM, slots),  # other workers skip what is locked here
                 },
             )
             targets: list[TargetRow] = []
@@ -134,21 +134,21 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
     # leases
 
     async def register(self, worker: UUID, version: str) -> None:
-        """A worker begins at 0."""
+        """Insert the worker with 0 beats."""
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             row = {"id": worker, "beats": 0, "version": version[:32], "started_at": now, "beat_at": now}
             await connection.insert(connection.batch(_W, [row]))
 
     async def heartbeat(self, worker: UUID) -> bool:
-        """One update for all leases of the worker."""
+        """One update renews all leases of the worker."""
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             beat = _W.update().where(_W.c.id == worker).values(beats=_W.c.beats + 1, beat_at=now)
             return await connection.run(beat) == 1
 
     async def heartbeats(self) -> Mapping[UUID, int]:
-        """Workers, and whoever holds a lease without being one any more."""
+        """The beats of each worker, and -1 for those that hold a lease but are registered no more."""
         leases = sa.select(D.c.worker).where(D.c.state == DeliveryState.SENDING.value).distinct()
         async with self._engine.read_connection() as connection:
             holders = await connection.rows(leases)
@@ -156,7 +156,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
         return {row["worker"]: -1 for row in holders} | {row["id"]: row["beats"] for row in workers}
 
     async def take_over(self, worker: UUID, beats: int) -> int:
-        """Deleting the worker decides: one that beats again finds that it is gone."""
+        """Delete the worker, which ends its leases: if it was only slow, its next heartbeat finds that it is gone."""
         async with self._engine.write_transaction() as connection:
             gone = await connection.run(_W.delete().where(_W.c.id == worker, _W.c.beats == beats))
             if not gone and await connection.rows(sa.select(_W.c.id).where(_W.c.id == worker)):
@@ -190,7 +190,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
         return len(lapsed)
 
     async def leave(self, worker: UUID) -> None:
-        """Whoever holds a lease stays, to be taken over."""
+        """Delete the worker, unless it still has leases: then it stays, so that somebody takes it over."""
         held = sa.select(D.c.id).where(D.c.state == DeliveryState.SENDING.value, D.c.worker == worker).limit(1)
         async with self._engine.write_transaction() as connection:
             if not await connection.rows(held):
@@ -199,19 +199,19 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
     # gates and clocks
 
     async def close_gate(self, gate: str, reason: str, until: datetime | None = None) -> None:
-        """One row that every claimer reads first."""
+        """Write the row that every claim reads first."""
         async with self._engine.write_transaction() as connection:
             row = {"gate": gate, "closed_until": until, "reason": reason[:500]}
             sets = {"closed_until": "{closed_until}", "reason": "{reason}"}
             await connection.upsert(connection.batch(_G, [row]), sets)
 
     async def open_gate(self, gate: str) -> None:
-        """No row, no lock."""
+        """Delete the row of the gate."""
         async with self._engine.write_transaction() as connection:
             await connection.run(_G.delete().where(_G.c.gate == gate))
 
     async def reschedule(self) -> int:
-        """Look at every target that waits, a hundred in one transaction; nothing to do while no time is ahead."""
+        """After the clock was set back, correct the targets that wait, a hundred in one transaction."""
         moved, last_kind, last_target = 0, "", ""
         while True:
             async with self._engine.read_connection() as connection:
@@ -234,7 +234,7 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
 
 
 async def _take(connection: Connection, target: TargetRow, now: datetime, slots: int) -> list[UUID]:
-    """What is due of a locked target; set when it can be claimed next."""
+    """Return what is due of a locked target, and set when the target can be claimed next."""
     blocked = target["disabled_at"] is not None or (target["blocked_until"] or now) > now
     free = 0 if blocked else max(0, min(target["max_in_flight"] - target["in_flight"], slots))
     waiting = await first_waiting(connection, target, free + 1)
@@ -247,7 +247,7 @@ async def _take(connection: Connection, target: TargetRow, now: datetime, slots:
 
 
 async def _shift(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
-    """Due times that were computed from a time ahead of now keep their distance from it."""
+    """Due times that were computed from a time in the future keep their distance from it, counted from now."""
     targets = await lock_targets(connection, keys)
     now, moved = await now_of(connection), 0
     for (kind, name), target in targets.items():

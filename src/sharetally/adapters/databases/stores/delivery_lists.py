@@ -1,4 +1,4 @@
-"""Deliveries as operators and metrics see them, and what keeps their tables small."""
+"""Deliveries as operators and metrics see them, and the clean-up of their tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sharetally.domain.delivery import Delivery, DeliveryState
 from sharetally.domain.ids import earliest_id
 from sharetally.ports.deliveries import DeliveryBacklog, DeliveryCount
 
-KEEP_MESSAGES = timedelta(hours=1)  # one that is new may still be fanned out to more targets
+KEEP_MESSAGES = timedelta(hours=1)  # a newer one may still get deliveries to further targets
 _L = tables.delivery_log
 _FIRST_ID = UUID(int=0)
 _DISABLED = "the target is disabled: too many deliveries waited for it"
@@ -53,7 +53,7 @@ class SqlDeliveryLists:
         self._last_message = _FIRST_ID
 
     async def backlog(self) -> DeliveryBacklog:
-        """The targets know how many rows of theirs wait; the others are counted by index."""
+        """Each target stores how many of its deliveries wait and are sent; the other states are counted by an index."""
         counts: list[DeliveryCount] = []
         oldest: dict[str, float] = {}
         async with self._engine.read_connection() as connection:
@@ -86,7 +86,7 @@ class SqlDeliveryLists:
         return delivery_of(rows[0], rows[0]["payload"]) if rows else None
 
     async def replay(self, ids: Sequence[UUID], *, over: timedelta = timedelta()) -> list[UUID]:
-        """The row of the key is opened again; a target that is disabled has to be enabled first."""
+        """Let the same row wait again; deliveries to a disabled target are left out until it is enabled."""
         async with self._engine.write_transaction() as connection:
             known = await connection.select(D, ("id",), [(each,) for each in set(ids)])
             targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in known])
@@ -116,7 +116,7 @@ class SqlDeliveryLists:
         return [row["id"] for row in rows]
 
     async def enable(self, kind: str, target: str) -> bool:
-        """It has room again; what was turned dead stays so until somebody replays it."""
+        """Accept deliveries again; those that are dead by now stay dead until somebody replays them."""
         async with self._engine.write_transaction() as connection:
             targets = await lock_targets(connection, [(kind, target)])
             now = await now_of(connection)
@@ -127,7 +127,7 @@ class SqlDeliveryLists:
         return bool(targets)
 
     async def expire_disabled(self, at_most: int) -> int:
-        """One target in one transaction, so that its lock is never held for long."""
+        """Handle one target per transaction, so that no lock is held for long."""
         wanted = sa.select(T.c.kind, T.c.target).where(T.c.disabled_at.is_not(None), T.c.waiting > 0).limit(1)
         async with self._engine.read_connection() as connection:
             found = await connection.rows(wanted)
@@ -146,7 +146,7 @@ class SqlDeliveryLists:
         return len(expired)
 
     async def purge(self, *, failures_older_than: timedelta, at_most: int) -> int:
-        """Old failures first, then one page of messages; the next call goes on with the page after it."""
+        """Delete old failures, then the unused messages of one page; the next call continues with the next page."""
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
             old = (_L.c.outcome.in_(["discarded", "cancelled"]), _L.c.finished_at < now - failures_older_than)
@@ -165,7 +165,7 @@ class SqlDeliveryLists:
         return len(lines) + len(unused)
 
     async def trim(self, kind: str, target: str, *, keep: int, at_most: int) -> int:
-        """By the index that has them in their order."""
+        """Find the oldest ones by the index that has them in this order."""
         done = sa.select(_L.c.id).where(_L.c.kind == kind, _L.c.target == target, _L.c.outcome == "done")
         older = done.order_by(_L.c.finished_at.desc(), _L.c.id.desc()).offset(keep).limit(at_most)
         async with self._engine.write_transaction() as connection:

@@ -1,4 +1,7 @@
-"""Deliveries within a transaction of somebody else: written with their cause, finished with what follows from it."""
+"""Deliveries within the transaction of a caller.
+
+A delivery is inserted in the transaction that causes it, and finished in the one that writes what follows from it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ _KEY = ("kind", "target", "key")
 
 
 class SqlDeliveryWrites(DeliveryWrites):
-    """Over the connection of one open transaction."""
+    """Writes over the connection of one open transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -45,7 +48,10 @@ class SqlDeliveryWrites(DeliveryWrites):
         return self._enqueued
 
     async def enqueue(self, deliveries: Sequence[NewDelivery]) -> Sequence[UUID]:
-        """Lock the targets, sorted and last of all; write what is new to them; wake them."""
+        """Lock the targets, in the order of their keys; insert the deliveries that they do not have yet; make them due.
+
+        Other rows that the transaction locks are locked before the targets.
+        """
         if not deliveries:
             return []
         connection, now = self._connection, await now_of(self._connection)
@@ -86,7 +92,7 @@ class SqlDeliveryWrites(DeliveryWrites):
         return [each.id for each in written]
 
     async def finish(self, delivery: Delivery, worker: UUID, outcome: Outcome) -> bool:
-        """Lock the target, then the delivery; what somebody took over meanwhile is not ours to finish."""
+        """Lock the target, then the delivery; return False if another worker has taken it over in the meantime."""
         connection = self._connection
         target = (await lock_targets(connection, [(delivery.kind, delivery.target)])).get(
             (delivery.kind, delivery.target)
@@ -118,7 +124,7 @@ class SqlDeliveryWrites(DeliveryWrites):
         return True
 
     async def store_attempt(self, delivery: Delivery, worker: UUID) -> bool:
-        """From now on a byte may be on its way."""
+        """Store that the attempt begins: from now on, the message may have been sent."""
         row = await self._held(delivery, worker)
         if row is None:
             return False
@@ -126,7 +132,7 @@ class SqlDeliveryWrites(DeliveryWrites):
         return True
 
     async def discard(self, delivery_id: UUID, reason: str) -> Delivery | None:
-        """Into the log, with the reason."""
+        """Move the delivery into the log, with the reason."""
         connection = self._connection
         found = await connection.rows(WITH_PAYLOAD.where(D.c.id == delivery_id))
         if not found:
@@ -139,7 +145,7 @@ class SqlDeliveryWrites(DeliveryWrites):
         return delivery_of(rows[0], found[0]["payload"])
 
     async def cancel(self, kind: str, target: str, key: str) -> bool:
-        """Into the log; what is being sent is not waiting."""
+        """Move the delivery into the log if it waits; one that is being sent is left alone."""
         connection = self._connection
         targets = await lock_targets(connection, [(kind, target)])
         rows = [
@@ -157,7 +163,7 @@ class SqlDeliveryWrites(DeliveryWrites):
         return True
 
     async def block(self, kind: str, target: str, until: datetime) -> None:
-        """The target cannot be claimed before then."""
+        """Let nobody claim the target before then."""
         connection = self._connection
         targets = await lock_targets(connection, [(kind, target)])
         now = await now_of(connection)
@@ -167,7 +173,7 @@ class SqlDeliveryWrites(DeliveryWrites):
         await store_targets(connection, targets.values())
 
     async def _held(self, delivery: Delivery, worker: UUID) -> Row | None:
-        """The delivery's row under its lock, if this worker has the lease for the newest attempt."""
+        """Lock the delivery and return its row, if this worker has the lease of its newest attempt."""
         for row in await lock_deliveries(self._connection, [delivery.id]):
             lease = (row["state"], row["worker"], row["attempts"])
             if lease == (DeliveryState.SENDING, worker, delivery.attempts):
@@ -183,7 +189,7 @@ class SqlDeliveryWrites(DeliveryWrites):
 
 
 def _admit(target: TargetRow, new: NewDelivery, now: datetime) -> bool:
-    """Count a delivery in and wake its target; a target that has too many waiting is disabled instead."""
+    """Add a delivery to its locked target and make that due; if too many wait already, disable the target instead."""
     limit = new.target.max_waiting
     if target["disabled_at"] is None and limit is not None and target["waiting"] >= limit:
         target["disabled_at"], target["next_due"] = now, None
