@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from sharetally.domain.errors import ConfigurationError
-from sharetally.settings import Role, Settings, check_roles, ensure_secret, load, masked_settings, sqlite_path
+from sharetally.settings import (
+    Role,
+    Settings,
+    check_roles,
+    ensure_secret,
+    load,
+    masked_settings,
+    sqlite_path,
+    stores_tokens,
+    token_keys,
+)
 from sharetally.settings_values import Rate
 
 STRONG = "0123456789abcdef0123456789abcdef"
@@ -439,6 +449,58 @@ def test_a_secret_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     (settings.data_dir / "jwt_secret").write_text("")
     with pytest.raises(ConfigurationError, match="shorter than the 32 bytes"):
         ensure_secret(settings)
+
+
+# the keys that encrypt tokens
+
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+def test_token_keys_are_read_in_their_order(tmp_path: Path) -> None:
+    url_safe = KEY.rstrip("=").replace("+", "-")
+    settings = load_settings(tmp_path, token_keys=f"new:{url_safe}, old:{KEY}")
+    assert [(key.id, key.key) for key in token_keys(settings)] == [
+        ("new", b"0123456789abcdef0123456789abcdef"),
+        ("old", b"0123456789abcdef0123456789abcdef"),
+    ]
+    assert KEY.rstrip("=") not in repr(settings)
+    assert masked_settings(settings)["SHARETALLY_TOKEN_KEYS"] == "***"
+    (tmp_path / "keys").write_text(f"new:{KEY}\n")
+    assert token_keys(load_settings(tmp_path, token_keys_file="keys"))[0].id == "new"
+
+
+@pytest.mark.parametrize("value", ["", ",", KEY, f"a b:{KEY}", "new:c2hvcnQ=", "new:!", f"new:{KEY},new:{KEY}"])
+def test_token_keys_that_would_not_do_are_refused_without_showing_them(tmp_path: Path, value: str) -> None:
+    detail = load_error({"SHARETALLY_TOKEN_KEYS": value}, tmp_path)
+    assert detail.startswith("SHARETALLY_TOKEN_KEYS: ")
+    assert KEY.rstrip("=") not in detail
+    assert "c2hvcnQ" not in detail
+
+
+def test_a_token_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = load({}, cwd=tmp_path)
+    assert stores_tokens(settings)
+    with ThreadPoolExecutor(16) as pool:
+        made = {keys[0].key for keys in pool.map(token_keys, [settings] * 64)}
+    assert len(made) == 1
+    assert (settings.data_dir / "token_keys").stat().st_mode & 0o777 == 0o600
+    (settings.data_dir / "token_keys").chmod(0o644)
+    with pytest.raises(ConfigurationError, match="other users can read"):
+        token_keys(settings)
+
+
+def test_no_token_key_is_made_for_a_database_that_others_share(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, database_url="postgresql://h/d")
+    assert not stores_tokens(settings)
+    with pytest.raises(ConfigurationError, match=r"^TOKEN_KEYS: set it"):
+        token_keys(settings)
+    assert not settings.data_dir.exists()
+
+
+def test_a_version_of_an_api_looks_like_one(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, linkedin_version="202612").linkedin_version == "202612"
+    assert "write one like 202609" in load_error({"SHARETALLY_LINKEDIN_VERSION": "2026-12"}, tmp_path)
+    assert "write one like v26.0" in load_error({"SHARETALLY_FACEBOOK_VERSION": "26"}, tmp_path)
 
 
 def test_a_data_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:

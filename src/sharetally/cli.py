@@ -163,7 +163,7 @@ def repair(
         bool,
         typer.Option(
             "--restored",
-            help="After a restore from backup: also raise all versions and delete queue marks and send times.",
+            help="After a restore from backup: also raise versions, delete queue marks and send times, doubt tokens.",
         ),
     ] = False,
 ) -> None:

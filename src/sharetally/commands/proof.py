@@ -23,8 +23,10 @@ from sharetally.domain.content import ContentRef, content_type_fault, id_fault
 from sharetally.domain.errors import InvalidRequest, SharetallyError
 from sharetally.domain.proof import CellProof, VerificationResult
 from sharetally.flow import repairs
+from sharetally.flow.accounts.restoring import require_reconnecting
 from sharetally.ports import Database
 from sharetally.settings import Settings
+from sharetally.wiring_accounts import create_sealing
 
 EXIT_DRIFT = 1
 EXIT_FAILED = 2
@@ -164,6 +166,8 @@ async def repair(settings: Settings, *, dry_run: bool, restored: bool) -> None:
         if restored and not dry_run:
             raised = plural(await database.proof.reset_after_restore(), "version")
             typer.echo(f"{raised} raised; queue marks, send times, console links and console sessions deleted")
+            if reconnect := await require_reconnecting(database.accounts, create_sealing(settings), clock):
+                typer.echo(f"{plural(reconnect, 'account')} to be connected again by its user")
         repaired = await repairs.repair(
             database.proof,
             clock,
