@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.fakes.api_server import Reply, Request
-from tests.fakes.oauth import BASIC
+from tests.fakes.oauth import BASIC, CLIENT_ID
 from tests.fakes.platform import FakePlatform
 
 USER_ID = "2244994945"
@@ -52,7 +52,7 @@ class Post:
 
 
 class FakeTwitter(FakePlatform):
-    """One user, who may have many posts."""
+    """One user, who may have many posts; with `is_public` the client has no secret."""
 
     description = "twitter.yaml"
     pkce = True
@@ -61,6 +61,7 @@ class FakeTwitter(FakePlatform):
         super().__init__()
         self.posts: list[Post] = []
         self.reads = 0
+        self.is_public = False
         self.now = datetime.now(UTC)
 
     def texts(self) -> list[str]:
@@ -73,10 +74,11 @@ class FakeTwitter(FakePlatform):
         return post.id
 
     def token(self, request: Request) -> Reply:
-        if request.headers["authorization"] != BASIC:
+        form = request.form
+        proof = form.get("client_id") if self.is_public else request.headers.get("authorization")
+        if proof != (CLIENT_ID if self.is_public else BASIC):
             description = "Missing valid authorization header"
             return Reply(status=401, json={"error": "unauthorized_client", "error_description": description})
-        form = request.form
         if form["grant_type"] == "authorization_code":
             accepted = self.grants.redeem(form)
             error = {

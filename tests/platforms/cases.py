@@ -66,6 +66,17 @@ class Impatient(Outbound):
         await self._client.close()
 
 
+class Clock:
+    """The time of the service; a test may put it forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return datetime.now(UTC) + self.ahead
+
+
 @dataclass(kw_only=True)
 class Case:
     """Everything that a test needs to post to one platform."""
@@ -78,6 +89,7 @@ class Case:
     account: Account
     tokens: Tokens
     draft: Draft
+    clock: Clock
 
     async def prepared(self) -> Draft:
         """The draft, with what has to be known before it is published."""
@@ -92,7 +104,7 @@ class Case:
 
     def publisher_over(self, outbound: Outbound) -> Publisher:
         """The same publisher with another client."""
-        return KITS[self.publisher.platform].publisher(self.fake, outbound, utc_now)
+        return KITS[self.publisher.platform].publisher(self.fake, outbound, self.clock)
 
 
 def new_draft(text: str = "Worth a look 👍 {url} #reading", url: str = URL) -> Draft:
@@ -179,26 +191,23 @@ KITS = {
 }
 
 
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
-
-
 @asynccontextmanager
-async def serving(platform: str, now: Now = utc_now) -> AsyncIterator[tuple[Fake, Connector, Impatient]]:
+async def serving(platform: str, now: Now | None = None) -> AsyncIterator[tuple[Fake, Connector, Impatient]]:
     """A fake of this platform and a connector for it; nothing may contradict the description of its API."""
     kit, outbound = KITS[platform], Impatient(OutboundClient(ssl_context=NO_TLS))
     fake = kit.fake()
     try:
         async with fake.serving():
-            yield fake, kit.connector(fake, outbound, now), outbound
+            yield fake, kit.connector(fake, outbound, now or Clock()), outbound
     finally:
         await outbound.close()
 
 
 @asynccontextmanager
-async def opened(platform: str, now: Now = utc_now) -> AsyncIterator[Case]:
-    """A connected account on this platform."""
+async def opened(platform: str, now: Now | None = None) -> AsyncIterator[Case]:
+    """A connected account on this platform; without `now` the case has a clock of its own."""
+    clock = Clock()
+    now = now or clock
     async with serving(platform, now) as (fake, connector, outbound):
         (connection,) = await connect(fake, connector)
         yield Case(
@@ -210,6 +219,7 @@ async def opened(platform: str, now: Now = utc_now) -> AsyncIterator[Case]:
             account=account_of(connection, platform),
             tokens=connection.tokens,
             draft=new_draft(),
+            clock=clock,
         )
 
 

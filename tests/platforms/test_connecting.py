@@ -8,26 +8,32 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from sharetally.adapters.platforms.facebook.connect import FacebookConnector
+from sharetally.adapters.platforms.linkedin.connect import LinkedInConnector
+from sharetally.adapters.platforms.threads.connect import ThreadsConnector
+from sharetally.adapters.platforms.twitter.connect import TwitterConnector
 from sharetally.domain.account import Tokens
 from sharetally.domain.post import AccessDenied, Posted
-from sharetally.ports.posting_platform import ConnectFailed, GrantLost, PlatformUnavailable
+from sharetally.ports.posting_platform import ConnectFailed, Connector, GrantLost, PlatformUnavailable
 from tests.fakes import facebook, linkedin, threads, twitter
 from tests.fakes.api_server import Ending, Fault, Reply
 from tests.fakes.facebook import FakeFacebook, Page
 from tests.fakes.graph import INVALID_TOKEN, OUTAGE, graph_error
 from tests.fakes.linkedin import FakeLinkedIn
+from tests.fakes.oauth import CLIENT_ID
 from tests.fakes.threads import FakeThreads
+from tests.fakes.twitter import FakeTwitter
 from tests.platforms.cases import (
     CALLBACK,
     KITS,
     PUBLISHERS,
     VERIFIER,
+    Clock,
     account_of,
     agree,
     connect,
     opened,
     serving,
-    utc_now,
     within,
 )
 
@@ -79,6 +85,25 @@ async def test_a_callback_that_is_no_agreement_connects_nothing(platform: str, c
         with pytest.raises(ConnectFailed) as refused:
             await connector.exchange(parameters=parameters, redirect_uri=CALLBACK, code_verifier=VERIFIER, private={})
         assert "<" not in str(refused.value)
+
+
+async def test_where_users_go_to_agree() -> None:
+    async with serving("twitter") as (_, _, outbound):
+        connectors: list[Connector] = [
+            TwitterConnector(outbound, client_id="a", client_secret=None),
+            LinkedInConnector(outbound, client_id="a", client_secret="b"),
+            FacebookConnector(outbound, client_id="a", client_secret="b", api_version="v26.0"),
+            ThreadsConnector(outbound, client_id="a", client_secret="b"),
+        ]
+        begun = [
+            await each.authorize(state="s", redirect_uri=CALLBACK, code_challenge="c", server="") for each in connectors
+        ]
+    assert [each.url.partition("?")[0] for each in begun] == [
+        "https://x.com/i/oauth2/authorize",
+        "https://www.linkedin.com/oauth/v2/authorization",
+        "https://www.facebook.com/v26.0/dialog/oauth",
+        "https://threads.net/oauth/authorize",
+    ]
 
 
 async def test_a_code_works_once(platform: str) -> None:
@@ -174,6 +199,16 @@ async def test_x_without_a_refresh_token_cannot_be_renewed() -> None:
     async with opened("twitter") as case:
         with pytest.raises(GrantLost):
             await case.connector.refresh(case.account, Tokens(access="any"))
+
+
+async def test_a_client_of_x_without_a_secret_says_who_it_is() -> None:
+    async with serving("twitter") as (fake, _, outbound):
+        assert isinstance(fake, FakeTwitter)
+        fake.is_public = True
+        connector = TwitterConnector(outbound, client_id=CLIENT_ID, client_secret=None, base_url=fake.url)
+        (connection,) = await connect(fake, connector)
+        renewed = await connector.refresh(account_of(connection, "twitter"), connection.tokens)
+        assert renewed.access != connection.tokens.access
 
 
 # LinkedIn
@@ -314,7 +349,7 @@ async def test_threads_connects_nothing_without_the_long_lived_token() -> None:
 async def test_no_secret_is_in_a_repr(platform: str) -> None:
     async with serving(platform) as (fake, connector, outbound):
         (connection,) = await connect(fake, connector)
-        publisher = KITS[platform].publisher(fake, outbound, utc_now)
+        publisher = KITS[platform].publisher(fake, outbound, Clock())
         shown = repr([connection, connector, publisher, vars(connector)])
         for secret in (connection.tokens.access, connection.tokens.refresh):
             assert secret is None or secret not in shown

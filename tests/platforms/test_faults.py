@@ -33,6 +33,7 @@ from tests.platforms.cases import IMPATIENT, NO_TLS, PUBLISHERS, Case, Impatient
 pytestmark = pytest.mark.anyio
 PUBLISH = {"twitter": "create", "linkedin": "create", "facebook": "create", "threads": "publish"}
 CANNOT_LOOK = "linkedin"
+LISTS = ("twitter", "facebook")  # a look reads a list
 DAY = timedelta(days=1)
 
 
@@ -67,6 +68,10 @@ async def expect_truth(case: Case, outcome: PublishOutcome, *, copies: int) -> N
         assert isinstance(looked, Posted)
         assert await case.publisher.delete(case.account, case.tokens, looked.external_id) is None
         assert case.copies() == 0, "the look found the post itself"
+    elif case.publisher.platform in LISTS:
+        assert isinstance(looked, TryLater), "shortly after the attempt, the list may not show the post yet"
+        case.clock.ahead += timedelta(minutes=2)
+        assert isinstance(await case.publisher.look(case.account, case.tokens, case.draft), NotThere)
     else:
         assert isinstance(looked, NotThere)
 

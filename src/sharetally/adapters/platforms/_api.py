@@ -20,6 +20,7 @@ from sharetally.domain.post import (
     CannotTell,
     Draft,
     LookOutcome,
+    NotThere,
     OutcomeUnknown,
     PublishOutcome,
     Refused,
@@ -30,6 +31,7 @@ from sharetally.ports.outbound import OutboundError, OutboundResponse
 POST_DEADLINE = 30.0  # seconds: a post that times out costs a look, so it gets more time than other calls
 LONGEST_PAUSE = timedelta(days=1)  # whatever a header says
 CLOCK_SKEW = timedelta(minutes=5)  # between this service and a platform
+SETTLING = timedelta(minutes=1)  # until a list of posts shows what was accepted, a slow request included
 SINCE = "since"  # in `Draft.prepared`: when the attempt began
 Failure = TryLater | Refused | AccessDenied
 T = TypeVar("T")
@@ -93,6 +95,12 @@ def since(draft: Draft) -> datetime:
     """From when on the post can be there, by the clock of a platform."""
     began = draft.prepared.get(SINCE)
     return (datetime.fromisoformat(began) if began else draft.created_at) - CLOCK_SKEW
+
+
+def not_listed(draft: Draft, now: datetime) -> NotThere | TryLater:
+    """The outcome of a look at a list that does not hold the post: shortly after the attempt it is no proof."""
+    settled = since(draft) + CLOCK_SKEW + SETTLING
+    return NotThere() if now >= settled else TryLater(reason="the post may not be listed yet", at=settled)
 
 
 def mentions(text: str, url: str) -> bool:

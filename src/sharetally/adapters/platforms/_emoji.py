@@ -14,6 +14,6 @@ def emoji_pattern() -> re.Pattern[str]:
 
 
 def data_lines(package: str, name: str) -> list[str]:
-    """The lines of a data file of this package, without its notes, which begin with `# `."""
+    """The lines of a data file of this package, without its notes, which begin with `#`."""
     lines = files(package).joinpath(name).read_text("utf-8").splitlines()
-    return [line for line in lines if not line.startswith("# ")]
+    return [line for line in lines if not line.startswith("#")]

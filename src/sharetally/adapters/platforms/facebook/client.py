@@ -19,6 +19,7 @@ from sharetally.adapters.platforms._api import (
     as_look,
     decode,
     mentions,
+    not_listed,
     since,
     unpublished,
     unread,
@@ -36,7 +37,7 @@ from sharetally.adapters.platforms._graph import (
 from sharetally.adapters.platforms._oauth import utc_now
 from sharetally.adapters.platforms.facebook import text as text_rules
 from sharetally.domain.account import Account, Tokens
-from sharetally.domain.post import CannotTell, Draft, LookOutcome, NotThere, OutcomeUnknown, Posted, PublishOutcome
+from sharetally.domain.post import CannotTell, Draft, LookOutcome, OutcomeUnknown, Posted, PublishOutcome
 from sharetally.ports.outbound import DEADLINE, Outbound, OutboundError
 from sharetally.ports.posting_platform import Publisher
 
@@ -135,7 +136,7 @@ class FacebookPublisher(Publisher):
                 if is_own and mentions(post.message, draft.url):
                     return Posted(external_id=post.id, external_url=post.permalink_url)
             if not page.paging.after:
-                return NotThere()
+                return not_listed(draft, self._now())
             parameters["after"] = page.paging.after
         return CannotTell(reason=f"the page has more than {MAX_PAGES * 100} newer posts")
 

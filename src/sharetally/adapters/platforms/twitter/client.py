@@ -24,6 +24,7 @@ from sharetally.adapters.platforms._api import (
     decode,
     epoch_header,
     is_ambiguous,
+    not_listed,
     quoted,
     retry_after,
     since,
@@ -38,7 +39,6 @@ from sharetally.domain.post import (
     CannotTell,
     Draft,
     LookOutcome,
-    NotThere,
     OutcomeUnknown,
     PauseScope,
     Posted,
@@ -172,7 +172,7 @@ class TwitterPublisher(Publisher):
                 if any(entity.expanded_url == draft.url for entity in post.entities.urls):
                     return _posted(account, post.id)
             if not timeline.meta.next_token:
-                return NotThere()
+                return not_listed(draft, self._now())
             query["pagination_token"] = timeline.meta.next_token
         return CannotTell(reason=f"the account has more than {PAGE_SIZE * MAX_PAGES} newer posts")
 
