@@ -6,7 +6,10 @@ change writes the record, a line of the audit and the event that counting will b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,8 +18,10 @@ from sharetally.domain.caller import Caller
 from sharetally.domain.content import NO_LABEL, ContentRef
 from sharetally.domain.errors import Conflict, NotFound
 from sharetally.domain.event import Cell, Event, Job
-from sharetally.domain.ids import new_ids
+from sharetally.domain.ids import new_ids, to_base62
+from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import (
+    Evidence,
     Failure,
     RecordKey,
     Reply,
@@ -25,7 +30,7 @@ from sharetally.domain.share import (
     Trigger,
     transition,
 )
-from sharetally.flow.posting.message import post_delivery
+from sharetally.flow.posting.message import NO_ACCOUNT, post_delivery
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import LockSet
 
@@ -44,11 +49,25 @@ class Ids(NamedTuple):
         return list(map(cls, ids, ids, ids))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PostRequest:
+    """What is to be posted from which account; `text` contains `url`, the post's own short address."""
+
+    id: UUID
+    account_id: UUID
+    text: str
+    url: str
+    scheduled_at: datetime | None = None
+    warnings: Sequence[str] = ()
+
+
 class ShareResult(NamedTuple):
     """One platform's outcome: the record as it stands, and whether it was live before."""
 
     record: ShareRecord
     already_shared: bool
+    post: Post | None = None
+    warnings: Sequence[str] = ()
 
 
 class Share:
@@ -62,9 +81,11 @@ class Share:
         platforms: Sequence[str],
         trigger: Trigger,
         request_id: str = "",
+        posts: Mapping[str, PostRequest] = MappingProxyType({}),
     ) -> None:
         self._caller = caller
         self._trigger = trigger
+        self._posts = posts
         self._request_id = request_id
         self.results: list[ShareResult] = []
         keys = [_key(content, platform, caller.user_id) for platform in platforms]
@@ -72,7 +93,10 @@ class Share:
 
     def lock_set(self) -> LockSet:
         """A record per platform."""
-        return LockSet(records=frozenset(key for key, _ in self._records))
+        return LockSet(
+            records=frozenset(key for key, _ in self._records),
+            posts=frozenset(key for key, _ in self._records if key.platform in self._posts),
+        )
 
     def apply(self, work: UnitOfWork) -> list[ShareResult]:
         """Each platform in the order asked; `results` keeps what the last try said."""
@@ -80,30 +104,55 @@ class Share:
         return self.results
 
     def _apply_one(self, work: UnitOfWork, key: RecordKey, ids: Ids) -> ShareResult:
+        request = self._posts.get(key.platform)
+        newest = work.post(key)
+        if request is not None and newest is not None and newest.open:
+            if newest.account_id != request.account_id:
+                raise Conflict(f"another account's post on {key.platform} is not finished; withdraw it first")
+            record = work.record(key)
+            assert record is not None  # a post has a record
+            return ShareResult(record=record, already_shared=record.live, post=newest)
+        trigger = self._trigger if request is None else Trigger.POST
+        if request is not None and self._trigger is not Trigger.FORCE and _is_posted(work.record(key)):
+            trigger = Trigger.DECLARE  # it has been posted: nothing changes
         transitioned = apply_trigger(
-            work, key, self._trigger, ids, actor=self._caller.actor, request_id=self._request_id
+            work, key, trigger, ids, actor=self._caller.actor, request_id=self._request_id, post=request
         )
         assert transitioned.after is not None  # no cell of these requests answers NOT_FOUND
+        before = transitioned.before
         return ShareResult(
-            record=transitioned.after, already_shared=transitioned.before is not None and transitioned.before.live
+            record=transitioned.after,
+            already_shared=before is not None and before.live,
+            post=work.post(key),
+            warnings=request.warnings if request else (),
         )
 
 
 class Withdraw:
     """One user takes back one share."""
 
-    def __init__(self, *, content: ContentRef, caller: Caller, platform: str, request_id: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        content: ContentRef,
+        caller: Caller,
+        platform: str,
+        request_id: str = "",
+        delete_post: bool = False,
+    ) -> None:
         self._caller = caller
         self._request_id = request_id
+        self._delete_post = delete_post
         self._key = _key(content, platform, caller.user_id)
         (self._ids,) = Ids.new(1)
 
     def lock_set(self) -> LockSet:
-        """That record."""
-        return LockSet(records=frozenset({self._key}))
+        """That record, and its newest post."""
+        return LockSet(records=frozenset({self._key}), posts=frozenset({self._key}))
 
     def apply(self, work: UnitOfWork) -> ShareRecord:
-        """The withdrawn record; `NotFound` where none is live."""
+        """The withdrawn record; `NotFound` where none is live. A post that is not finished is cancelled."""
+        self._end_post(work)
         transitioned = apply_trigger(
             work,
             self._key,
@@ -113,6 +162,19 @@ class Withdraw:
             request_id=self._request_id,
         )
         return _require_transition(transitioned, f"no live share on {self._key.platform}")
+
+    def _end_post(self, work: UnitOfWork) -> None:
+        """Cancel what was not sent; what may be there is deleted once that is certain."""
+        post = work.post(self._key)
+        if post is None:
+            return
+        if post.status is PostStatus.PENDING and post.attempted_at is None:
+            work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=work.now))
+        elif post.open:
+            work.put_post(post._replace(cancel_requested=True))
+        elif post.status is PostStatus.SUCCESS and self._delete_post and not post.cancel_requested:
+            work.put_post(post._replace(cancel_requested=True))
+            work.deliver(post_delivery(post, self._ids.event, self._request_id, purpose="delete"))
 
 
 class Retry:
@@ -125,13 +187,22 @@ class Retry:
         (self._ids,) = Ids.new(1)
 
     def lock_set(self) -> LockSet:
-        """That record."""
-        return LockSet(records=frozenset({self._key}))
+        """That record, and its newest post."""
+        return LockSet(records=frozenset({self._key}), posts=frozenset({self._key}))
 
     def apply(self, work: UnitOfWork) -> ShareRecord:
-        """The pending record; `NotFound` without one, `Conflict` unless it failed or is unknown."""
+        """The record, pending or still unknown; `NotFound` without one, `Conflict` unless it failed or is unknown.
+
+        A failed post is made again with an address of its own. An unknown one is looked up, and never sent blindly.
+        """
         transitioned = apply_trigger(
-            work, self._key, Trigger.RETRY, self._ids, actor=self._caller.actor, request_id=self._request_id
+            work,
+            self._key,
+            Trigger.RETRY,
+            self._ids,
+            actor=self._caller.actor,
+            request_id=self._request_id,
+            post=again(work.post(self._key), self._ids.event),
         )
         return _require_transition(transitioned, f"nothing was ever shared on {self._key.platform}")
 
@@ -153,8 +224,9 @@ def apply_trigger(
     actor: str,
     request_id: str,
     failure: Failure | None = None,
+    post: PostRequest | None = None,
 ) -> Transitioned:
-    """Advance one record by the table, and write what the table says follows."""
+    """Advance one record by the table, and write what the table says follows; `post` is what it may post."""
     before = work.record(key)
     transitioned = transition(before, trigger, key=key, new_id=ids.record, now=work.now, failure=failure)
     if transitioned.transition.action is not None and transitioned.after is not None:
@@ -163,8 +235,45 @@ def apply_trigger(
         if transitioned.transition.job is not None:
             work.event(_event(work, transitioned, transitioned.after, transitioned.transition.job, ids, request_id))
         if transitioned.transition.posts:
-            work.deliver(post_delivery(transitioned.after, ids.event, request_id))
+            _request_post(work, transitioned.after, ids, request_id, post)
     return transitioned
+
+
+def _request_post(
+    work: UnitOfWork, record: ShareRecord, ids: Ids, request_id: str, request: PostRequest | None
+) -> None:
+    newest = work.post(record.key)
+    if newest is not None and newest.status is PostStatus.UNKNOWN:
+        work.deliver(post_delivery(newest, ids.event, request_id, purpose=f"look {ids.event}"))
+        return
+    wanted = request or PostRequest(id=ids.event, account_id=NO_ACCOUNT, text="", url="")
+    post = Post(
+        id=wanted.id,
+        record_id=record.id,
+        key=record.key,
+        account_id=wanted.account_id,
+        number=newest.number + 1 if newest else 1,
+        status=PostStatus.PENDING,
+        text=wanted.text,
+        url=wanted.url,
+        created_at=work.now,
+        request_id=request_id,
+        scheduled_at=wanted.scheduled_at,
+    )
+    work.put_post(post)
+    work.deliver(post_delivery(post, ids.event, request_id))
+
+
+def again(post: Post | None, new_id: UUID) -> PostRequest | None:
+    """The same post with an address of its own, so that a look cannot find the one before; None without a post."""
+    if post is None:
+        return None
+    url = f"{post.url.rpartition('/')[0]}/{to_base62(new_id)}" if post.url else ""
+    return PostRequest(id=new_id, account_id=post.account_id, text=post.text.replace(post.url, url), url=url)
+
+
+def _is_posted(record: ShareRecord | None) -> bool:
+    return record is not None and record.live and record.evidence is Evidence.POSTED
 
 
 def _audit_entry(

@@ -17,6 +17,7 @@ from sharetally.domain.audit import AuditEntry
 from sharetally.domain.errors import IdempotencyKeyReused
 from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
+from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey, ShareRecord
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, NewDelivery, StoredResponse, Writes
 
@@ -83,8 +84,10 @@ class UnitOfWork:
         self._records = dict(locked.records)
         self._links = dict(locked.links)
         self._adjustments = dict(locked.adjustments)
+        self._posts = dict(locked.posts)
         self._stored_records = set(locked.records)
         self._stored_links = set(locked.links)
+        self._stored_posts = {post.id for post in locked.posts.values()}
         self._writes = Writes()
         self._deliveries: list[NewDelivery] = []
         self._undo: list[Callable[[], object]] = []
@@ -103,6 +106,10 @@ class UnitOfWork:
     def adjustment(self, request_key: str) -> Adjustment | None:
         """The adjustment under this job id."""
         return self._adjustments.get(request_key)
+
+    def post(self, key: RecordKey) -> Post | None:
+        """The newest post of the record under this key, if the lock set named it."""
+        return self._posts.get(key)
 
     def stored_response(self, idempotent: IdempotentCommand) -> StoredResponse | None:
         """The response stored under this key; another request under it is refused."""
@@ -132,6 +139,12 @@ class UnitOfWork:
         """Add an adjustment to the ledger."""
         self._set(self._adjustments, adjustment.request_key, adjustment)
         self._set(self._writes.adjustments, adjustment.request_key, adjustment)
+
+    def put_post(self, post: Post) -> None:
+        """Set the new state of a post, which is the newest of its record."""
+        self._set(self._posts, post.key, post)
+        target = self._writes.changed_posts if post.id in self._stored_posts else self._writes.new_posts
+        self._set(target, post.id, post)
 
     def put_response(self, key: IdempotencyKey, answer: StoredResponse) -> None:
         """Store the response that repetitions of the request will get."""
@@ -172,11 +185,13 @@ class UnitOfWork:
     def take_writes(self) -> Writes:
         """Return what is to be written now; from here on these rows count as stored."""
         writes, self._writes = self._writes, Writes()
-        records, links = set(writes.new_records), set(writes.new_links)
+        records, links, posts = set(writes.new_records), set(writes.new_links), set(writes.new_posts)
         self._stored_records |= records
         self._stored_links |= links
+        self._stored_posts |= posts
         self._undo.append(lambda: self._stored_records.difference_update(records))
         self._undo.append(lambda: self._stored_links.difference_update(links))
+        self._undo.append(lambda: self._stored_posts.difference_update(posts))
         return writes
 
     def take_deliveries(self) -> list[NewDelivery]:
@@ -192,4 +207,5 @@ def merge_lock_sets(parts: list[LockSet]) -> LockSet:
         records=frozenset().union(*(part.records for part in parts)),
         links=frozenset().union(*(part.links for part in parts)),
         adjustments=frozenset().union(*(part.adjustments for part in parts)),
+        posts=frozenset().union(*(part.posts for part in parts)),
     )

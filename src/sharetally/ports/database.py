@@ -18,6 +18,7 @@ from sharetally.ports.events import EventStore
 from sharetally.ports.keys import KeyStore
 from sharetally.ports.ledger import Ledger
 from sharetally.ports.links import LinkStore
+from sharetally.ports.posts import PostStore
 from sharetally.ports.proof import ProofStore
 from sharetally.ports.responses import ResponseStore
 from sharetally.ports.schema import Schema
@@ -97,6 +98,11 @@ class Database(Ledger, Protocol):
     @property
     def accounts(self) -> AccountStore:
         """Connected accounts."""
+        ...
+
+    @property
+    def posts(self) -> PostStore:
+        """Posts."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.count import CountChange
 from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
+from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey, ShareRecord
 from sharetally.ports.deliveries import DeliveryWrites
 
@@ -44,6 +45,7 @@ class LockSet(NamedTuple):
     records: frozenset[RecordKey] = frozenset()
     links: frozenset[UUID] = frozenset()
     adjustments: frozenset[str] = frozenset()
+    posts: frozenset[RecordKey] = frozenset()  # of whose records the newest post is wanted; the record's lock covers it
 
     def __or__(self, other: LockSet) -> LockSet:
         return LockSet(
@@ -51,12 +53,13 @@ class LockSet(NamedTuple):
             records=self.records | other.records,
             links=self.links | other.links,
             adjustments=self.adjustments | other.adjustments,
+            posts=self.posts | other.posts,
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedRows:
-    """The locked rows; those that do not exist are missing."""
+    """The locked rows; those that do not exist are missing. `posts` are the newest ones of their records."""
 
     responses: Mapping[IdempotencyKey, StoredResponse]
     records: Mapping[RecordKey, ShareRecord]

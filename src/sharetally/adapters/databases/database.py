@@ -16,6 +16,7 @@ from sharetally.adapters.databases.stores.deliveries import SqlDeliveryStore
 from sharetally.adapters.databases.stores.events import SqlEventStore
 from sharetally.adapters.databases.stores.keys import SqlKeyStore
 from sharetally.adapters.databases.stores.links import SqlLinkStore
+from sharetally.adapters.databases.stores.posts import SqlPostStore
 from sharetally.adapters.databases.stores.proof import SqlProofStore
 from sharetally.adapters.databases.stores.responses import SqlResponseStore
 from sharetally.adapters.databases.stores.schema import SqlSchema
@@ -44,6 +45,7 @@ class SqlDatabase(SqlLedger):
         self.content_items = SqlContentItemStore(engine)
         self.deliveries = SqlDeliveryStore(engine)
         self.accounts = SqlAccountStore(engine)
+        self.posts = SqlPostStore(engine)
         self.schema = SqlSchema(engine)
 
     async def open(self) -> None:

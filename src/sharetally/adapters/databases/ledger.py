@@ -16,14 +16,16 @@ import sqlalchemy as sa
 from sharetally.adapters.databases import mapping, tables
 from sharetally.adapters.databases.connection import Connection
 from sharetally.adapters.databases.counting import SqlCounting
-from sharetally.adapters.databases.driver import RowBatch
+from sharetally.adapters.databases.driver import Row, RowBatch
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.mapping_adjustments import adjustment_of, new_adjustments
 from sharetally.adapters.databases.mapping_links import link_of, links_to_rows
+from sharetally.adapters.databases.mapping_posts import post_of, posts_to_rows
 from sharetally.adapters.databases.mapping_responses import new_responses, response_of
 from sharetally.adapters.databases.savepoints import savepoint
 from sharetally.adapters.databases.stores.delivery_writes import SqlDeliveryWrites
 from sharetally.domain.event import Event
+from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, StoredResponse, Transaction, Writes
 
@@ -58,7 +60,18 @@ class SqlTransaction(SqlCounting):
             records={record.key: record for record in map(mapping.record_of, records)},
             links={link.id: link for link in map(link_of, links)},
             adjustments={item.request_key: item for item in map(adjustment_of, adjustments)},
+            posts=await self._newest_posts(
+                [row["id"] for row in records if mapping.record_of(row).key in lock_set.posts]
+            )
+            if lock_set.posts
+            else {},
         )
+
+    async def _newest_posts(self, lock_set: LockSet, records: Sequence[Row]) -> dict[RecordKey, Post]:
+        record_ids = [(row["id"],) for row in records if mapping.record_of(row).key in lock_set.posts]
+        rows = await self._connection.select(tables.posts, ("record_id",), record_ids)
+        posts = sorted(map(post_of, rows), key=lambda post: post.number)
+        return {post.key: post for post in posts}
 
     async def write(self, writes: Writes) -> None:
         """Insert the new rows and update the changed ones; they are locked, or nobody else knows them yet."""
@@ -71,11 +84,15 @@ class SqlTransaction(SqlCounting):
             new.append(links_to_rows(_by_key(writes.new_links), bind))
         if writes.adjustments:
             new.append(new_adjustments(_by_key(writes.adjustments), bind))
+        if writes.new_posts:
+            new.append(posts_to_rows(_by_key(writes.new_posts), bind))
         new += mapping.new_audit(writes.audit, bind), mapping.new_events(writes.events, bind)
         await connection.insert(*new)
         await connection.update(mapping.changed_records(_by_key(writes.changed_records), bind))
         if writes.changed_links:
             await connection.update(links_to_rows(_by_key(writes.changed_links), bind))
+        if writes.changed_posts:
+            await connection.update(posts_to_rows(_by_key(writes.changed_posts), bind))
         self._emitted += writes.events
 
     async def emit(self, events: Sequence[Event]) -> None:

@@ -23,6 +23,7 @@ from sharetally.adapters.databases.tables.deliveries import (
     delivery_workers,
     messages,
 )
+from sharetally.adapters.databases.tables.posts import posts
 from sharetally.adapters.databases.tables.schema import MYSQL_OPTIONS, exact_text, metadata
 from sharetally.adapters.databases.tables.shares import (
     adjustments,
@@ -53,6 +54,7 @@ __all__ = [
     "messages",
     "metadata",
     "oauth_states",
+    "posts",
     "queue_marks",
     "share_audit",
     "share_counts",
