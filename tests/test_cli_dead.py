@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import ANY
 from uuid import UUID
@@ -12,9 +13,10 @@ import pytest
 from sharetally.domain.delivery import Dead
 from sharetally.domain.event import Event, Job
 from sharetally.domain.ids import new_id
+from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import Evidence, Status
 from sharetally.flow.consumers.external import InboundJob, to_payload
-from sharetally.flow.posting.message import post_delivery
+from sharetally.flow.posting.message import NO_ACCOUNT, post_delivery
 from sharetally.ports import Backlog, Writes
 from tests.contracts.database_rows import (
     AT,
@@ -161,9 +163,20 @@ async def test_replaying_through_a_broker(tmp_path: Path, postgresql_url: str, a
 async def delivery(program: Program, url: str) -> UUID:
     """A retry whose post is dead; its record is pending."""
     pending = record(user_id="bert", status=Status.PENDING, evidence=Evidence.POSTED, attempt_count=2)
-    made = post_delivery(pending, new_id(), "request-7")
+    post = Post(
+        id=new_id(),
+        record_id=pending.id,
+        key=pending.key,
+        account_id=NO_ACCOUNT,
+        number=2,
+        status=PostStatus.PENDING,
+        text="",
+        url="",
+        created_at=datetime.now(UTC),
+    )
+    made = post_delivery(post, new_id(), "request-7")
     async with open_database(url) as db:
-        await write_rows(db, Writes(new_records=records_by_key(pending)))
+        await write_rows(db, Writes(new_records=records_by_key(pending), new_posts={post.id: post}))
         await enqueue(db, made)
         worker = await registered(db)
         for gate in (await db.deliveries.due({"post"}, EPOCH)).gates:

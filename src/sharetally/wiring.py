@@ -51,11 +51,12 @@ from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import BacklogReport, Broker, Cache, Channel, Clock, Platform, Queue
+from sharetally.ports import BacklogReport, Broker, Cache, Channel, Platform, Queue
 from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
 from sharetally.wiring_accounts import AccountServices, create_account_services
+from sharetally.wiring_posting import Publishers, create_publishers
 
 HOOKS_GROUP = "sharetally.hooks"
 CONSUMERS_GROUP = "sharetally.consumers"
@@ -103,7 +104,6 @@ class Core:
             nudge=self.nudge.send,
         )
         self.adjustments = Adjustments(committer=self.committer)
-        self.delivery_handlers = delivery_handlers(self.clock)
         self.queries = Queries(
             counts=self.database.counts, links=self.database.links, shares=self.database.shares, cache=self.cache
         )
@@ -131,6 +131,7 @@ class Core:
         self._tasks: list[asyncio.Task[None]] = []
         self._outbound: Outbound | None = None
         self._accounts: AccountServices | None = None
+        self._publishers: Publishers | None = None
         self._to_close = AsyncExitStack()
 
     async def __aenter__(self) -> Core:
@@ -189,6 +190,29 @@ class Core:
             if self._accounts.access is not None:
                 self.on_close(self._accounts.access.drain)
         return self._accounts
+
+    @property
+    def publishers(self) -> Publishers:
+        """The platforms that can be posted to."""
+        if self._publishers is None:
+            self._publishers = create_publishers(
+                lambda: self.outbound(setting="a platform to post to", extra="posting")
+            )
+        return self._publishers
+
+    @property
+    def delivery_handlers(self) -> Sequence[Handler]:
+        """One for each kind of delivery."""
+        return [
+            PostHandler(
+                ledger=self.ledger,
+                posts=self.database.posts,
+                deliveries=self.database.deliveries,
+                clock=self.clock,
+                access=self.accounts.access,
+                publishers=self.publishers,
+            )
+        ]
 
     def start_account_keeper(self) -> None:
         """Refresh the tokens of accounts that nobody uses, if accounts can be connected here."""
@@ -348,11 +372,6 @@ def builtin_queues(settings: Settings) -> Sequence[Queue]:
     """The queues of our own consumers, and the one that nudges."""
     feed = [Feed.queue] if settings.event_feed else []
     return [Count.queue, Post.queue, Inbound.queue, *feed, DELIVERIES]
-
-
-def delivery_handlers(clock: Clock) -> Sequence[Handler]:
-    """One for each kind of delivery."""
-    return [PostHandler(clock)]
 
 
 def create_cache(settings: Settings) -> Cache | None:

@@ -18,6 +18,8 @@ from sharetally.flow.analytics import Analytics
 from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.links import Links
 from sharetally.flow.platforms import Platforms
+from sharetally.flow.posting.deciding import Posts
+from sharetally.flow.posting.requesting import PostRequests
 from sharetally.flow.sharing import Sharing
 from sharetally.flow.urls import UrlPolicy
 from sharetally.flow.verification import VerificationRunner
@@ -171,12 +173,16 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
             platforms=shareable,
             urls=urls,
             meter=core.meter,
+            posts=db.posts,
+            requests=PostRequests(accounts=db.accounts, publishers=core.publishers, urls=urls, clock=core.clock),
         ),
+        Posts(store=db.posts, shares=db.shares, committer=core.committer),
         Links(
             committer=core.committer,
             queries=core.queries,
             links=db.links,
             shares=db.shares,
+            posts=db.posts,
             hooks=core.hooks,
             urls=urls,
             clock=core.clock,

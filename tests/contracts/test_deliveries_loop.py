@@ -22,7 +22,7 @@ from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Delivery, Done, Outcome, Unknown
 from sharetally.domain.errors import Unavailable
 from sharetally.flow.delivery.claiming import Slots, Work
-from sharetally.flow.delivery.handler import Handler
+from sharetally.flow.delivery.handler import Handler, Lease
 from sharetally.flow.delivery.leases import LAPSE_SECONDS, LeaseWatch, WorkerLease
 from sharetally.flow.delivery.loop import SLOTS, DeliveryLoop
 from sharetally.flow.delivery.nudge import JOB
@@ -69,7 +69,7 @@ class Hooks:
         self.came: list[Delivery] = []
         self.settled: list[Outcome] = []
 
-    async def deliver(self, delivery: Delivery) -> Outcome:
+    async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
         self.came.append(delivery)
         outcome = self._answer(delivery)
         if asyncio.iscoroutine(outcome):

@@ -41,6 +41,9 @@ MEANS = {
     # the server posts
     "order": done(Status.PENDING, Action.REQUESTED, posts=True),
     "reorder": done(Status.PENDING, Action.RETRIED, posts=True),
+    "order too": done(Status.SUCCESS, Action.REQUESTED, posts=True),
+    "cancel": done(Status.WITHDRAWN, Action.WITHDRAWN),
+    "search": done(Status.UNKNOWN, Action.RETRIED, posts=True),
     "send": done(Status.SENDING, Action.SENDING),
     "posted": done(Status.SUCCESS, Action.POSTED, Job.SHARE_CREATED),
     "proven": done(Status.SUCCESS, Action.POSTED, Job.SHARE_UPDATED),
@@ -49,14 +52,14 @@ MEANS = {
 }
 
 MATRIX = """
-            | declare | force  | post  | withdraw  | retry   | begin | confirm | reject | lose
-  nothing   | share   | share  | order | 404       | 404     | 404   | 404     | 404    | 404
-  pending   | same    | same   | same  | 404       | 409     | send  | 409     | fail   | 409
-  sending   | same    | same   | same  | 404       | 409     | 409   | posted  | fail   | lose
-  success   | same    | again  | same  | take back | 409     | 409   | proven  | 409    | 409
-  failed    | share   | share  | order | 404       | reorder | 409   | 409     | 409    | 409
-  unknown   | share   | share  | same  | 404       | reorder | 409   | posted  | 409    | 409
-  withdrawn | revive  | revive | order | 404       | 409     | 409   | 409     | 409    | 409
+            | declare | force  | post      | withdraw  | retry   | begin | confirm | reject | lose
+  nothing   | share   | share  | order     | 404       | 404     | 404   | 404     | 404    | 404
+  pending   | same    | same   | same      | cancel    | 409     | send  | posted  | fail   | lose
+  sending   | same    | same   | same      | cancel    | 409     | 409   | posted  | fail   | lose
+  success   | same    | again  | order too | take back | 409     | 409   | proven  | 409    | 409
+  failed    | share   | share  | order     | 404       | reorder | 409   | 409     | 409    | 409
+  unknown   | share   | share  | same      | cancel    | search  | 409   | posted  | fail   | 409
+  withdrawn | revive  | revive | order     | 404       | 409     | 409   | 409     | 409    | 409
 """
 
 

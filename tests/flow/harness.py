@@ -130,7 +130,9 @@ class Harness:
         """The delivery loop: it delivers posts, unless handlers are given."""
         on_committed = self.publisher.take
         attempts = Attempts(ledger=self.db, clock=self.clock, meter=self.meter, on_committed=on_committed)
-        wanted = handlers or (PostHandler(self.clock),)
+        wanted = handlers or (
+            PostHandler(ledger=self.db, posts=self.db.posts, deliveries=self.db.deliveries, clock=self.clock),
+        )
         return DeliveryLoop(store=self.db.deliveries, broker=self.broker, attempts=attempts, handlers=wanted)
 
     async def share(self, user: str, content: ContentRef = VIDEO, *platforms: str) -> None:

@@ -17,6 +17,7 @@ from sharetally.domain.event import Job
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Action, Evidence, ShareRecord, Status
 from sharetally.flow import parked_events
+from sharetally.flow.delivery.handler import Lease
 from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.share_commands import Retry
@@ -54,7 +55,7 @@ class Broken(PostHandler):
 
     retries = Backoff(first=0.0, longest=0.0, attempts=2)
 
-    async def deliver(self, delivery: Delivery) -> Outcome:
+    async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
         raise RuntimeError("no such platform")
 
 
@@ -78,7 +79,7 @@ async def dead_post(harness: Harness) -> Delivery:
     """A retry whose delivery is dead."""
     await seeded(harness.db, Status.FAILED)
     await retried(harness)
-    async with run_workers(harness.deliveries(Broken(harness.clock))):
+    async with run_workers(harness.deliveries(post_handler(harness, Broken))):
         await wait_until(lambda: _is_dead(harness))
     (found,) = await harness.db.deliveries.stuck(limit=10)
     return found
@@ -92,8 +93,13 @@ async def _is_failed(harness: Harness) -> bool:
     return (await stored(harness.db)).status is Status.FAILED
 
 
+def post_handler(harness: Harness, kind: type[PostHandler] = PostHandler) -> PostHandler:
+    db = harness.db
+    return kind(ledger=db, posts=db.posts, deliveries=db.deliveries, clock=harness.clock)
+
+
 def stuck(harness: Harness) -> StuckDeliveries:
-    return StuckDeliveries(store=harness.db.deliveries, ledger=harness.db, handlers=[PostHandler(harness.clock)])
+    return StuckDeliveries(store=harness.db.deliveries, ledger=harness.db, handlers=[post_handler(harness)])
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN])
@@ -204,12 +210,12 @@ async def test_discarding_a_parked_post_of_the_version_before_lets_its_record_mo
 
 async def test_a_dead_delivery_is_logged_as_an_error_and_a_failed_one_is_not(harness: Harness) -> None:
     class Refuses(PostHandler):
-        async def deliver(self, delivery: Delivery) -> Outcome:
+        async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
             return Dead(reason="it refuses")
 
     await seeded(harness.db, Status.FAILED)
     await retried(harness)
-    async with run_workers(harness.deliveries(Refuses(harness.clock))):
+    async with run_workers(harness.deliveries(post_handler(harness, Refuses))):
         await wait_until(lambda: _is_dead(harness))
     (found,) = await harness.db.deliveries.stuck(limit=10)
     assert (found.attempts, found.last_error) == (1, "it refuses")

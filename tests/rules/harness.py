@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,14 @@ from tests.web.api import Api, HttpResponse, make_settings, start_api
 
 T = TypeVar("T")
 ALL = 10_000  # more events than ever wait
+
+
+@dataclass(frozen=True)
+class FreshLease:
+    """A lease that nobody takes over."""
+
+    worker: UUID
+    stale: bool = False
 
 
 class ServiceHarness:
@@ -107,7 +116,7 @@ class ServiceHarness:
             for gate in (await core.database.deliveries.due({handler.kind}, EPOCH)).gates:
                 claimed = await core.database.deliveries.claim(worker, gate, {handler.kind}, EPOCH, ALL)
                 for delivery in claimed.deliveries:
-                    await attempts.run(handler, delivery, worker)
+                    await attempts.run(handler, delivery, FreshLease(worker))
 
         while self.run(self.apis[0].database.deliveries.due({"post"}, EPOCH)).gates:
             self.run(attempted())

@@ -21,7 +21,8 @@ from sharetally.flow import parked_events
 from sharetally.flow.delivery.stuck import StuckDeliveries, about
 from sharetally.ports import Clock, Database, ParkedEvent
 from sharetally.settings import Settings
-from sharetally.wiring import builtin_queues, create_broker, delivery_handlers
+from sharetally.wiring import builtin_queues, create_broker
+from sharetally.wiring_posting import discarding_handlers
 
 
 def _parked_json(parked: ParkedEvent) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
 
 
 def _stuck_deliveries(database: Database, clock: Clock) -> StuckDeliveries:
-    return StuckDeliveries(store=database.deliveries, ledger=database, handlers=delivery_handlers(clock))
+    return StuckDeliveries(store=database.deliveries, ledger=database, handlers=discarding_handlers(database, clock))
 
 
 def _cell_json(cell: Cell | None) -> dict[str, str | None] | None:

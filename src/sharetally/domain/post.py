@@ -7,7 +7,7 @@ of a record is open. `unknown` ends only by a look at the platform or by a perso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -101,6 +101,10 @@ class Draft:
     created_at: datetime
     prepared: Mapping[str, str] = field(default_factory=dict)
     repeated: bool = False
+
+    def first(self) -> Draft:
+        """The same, before anything can have reached the platform."""
+        return replace(self, repeated=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,7 @@ from sharetally.flow.queries import Queries
 from sharetally.flow.unit_of_work import IdempotentCommand
 from sharetally.flow.urls import UrlPolicy
 from sharetally.ports import Clock, LinkFilter, LinkStore, ShareStore, StoredResponse
+from sharetally.ports.posts import PostStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,7 @@ class Links:
     queries: Queries
     links: LinkStore
     shares: ShareStore
+    posts: PostStore
     hooks: Hooks
     urls: UrlPolicy
     clock: Clock
@@ -123,7 +125,7 @@ class Links:
         return await self.committer.submit_idempotent(command, idempotent)
 
     async def target(self, code: str) -> str:
-        """Where a short address leads: the target of a link, or the content item of a share record.
+        """Where a short address leads: the target of a link, or the content item of a share record or a post.
 
         `Gone` if the link was deleted or has expired, `NotFound` if there is nothing under this code.
         """
@@ -134,9 +136,12 @@ class Links:
             if link.expired or link.deleted:
                 raise Gone("this link has expired" if link.expired else "this link was deleted")
             return link.url
-        record_id = from_base62(code)
-        record = await self.shares.by_id(record_id) if record_id else None
-        target = self.urls.content_url(record.content) if record else None
+        found_id = from_base62(code)
+        record = await self.shares.by_id(found_id) if found_id else None
+        content = record.content if record else None
+        if content is None and found_id and (post := await self.posts.by_id(found_id)):
+            content = ContentRef(type=post.key.content_type, id=post.key.content_id)
+        target = self.urls.content_url(content) if content else None
         if target is None:
             raise NotFound("no such link")
         return target

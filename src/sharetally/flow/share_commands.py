@@ -107,6 +107,8 @@ class Share:
         request = self._posts.get(key.platform)
         newest = work.post(key)
         if request is not None and newest is not None and newest.open:
+            if newest.cancel_requested:
+                raise Conflict(f"the post on {key.platform} that was withdrawn is not finished yet; try again later")
             if newest.account_id != request.account_id:
                 raise Conflict(f"another account's post on {key.platform} is not finished; withdraw it first")
             record = work.record(key)

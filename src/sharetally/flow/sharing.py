@@ -6,23 +6,29 @@ addresses, and what hooks permit. Then it hands a command to the committer, whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
+from uuid import UUID
 
-from sharetally.domain.caller import Caller
+from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.content import ContentRef, prose_fault
 from sharetally.domain.errors import InvalidRequest, SharetallyError
 from sharetally.domain.ids import new_id, to_base62
+from sharetally.domain.post import Post
 from sharetally.domain.share import Evidence, ShareRecord, Status, Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.platforms import Platforms
+from sharetally.flow.posting.requesting import PostRequests
 from sharetally.flow.queries import Queries, ShareStatus
-from sharetally.flow.share_commands import Retry, Share, ShareResult, Withdraw
+from sharetally.flow.share_commands import PostRequest, Retry, Share, ShareResult, Withdraw
 from sharetally.flow.unit_of_work import IdempotentCommand
 from sharetally.flow.urls import UrlPolicy
 from sharetally.ports import Meter, ShareStore, StoredResponse
+from sharetally.ports.posts import PostStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +41,8 @@ class ShareRequest:
     force: bool = False
     text: str = ""
     url: str | None = None
+    accounts: Mapping[str, UUID] = MappingProxyType({})  # by platform; otherwise the default account posts
+    scheduled_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,18 +59,22 @@ class Sharing:
     platforms: Platforms
     urls: UrlPolicy
     meter: Meter
+    posts: PostStore
+    requests: PostRequests
 
     async def share(
         self, wanted: ShareRequest, caller: Caller, *, request_id: str, idempotent: IdempotentCommand | None = None
     ) -> list[ShareResult] | StoredResponse:
         """Record a share on each platform; the results are in the order of the platforms."""
         try:
+            platforms = await self._permitted_platforms(wanted, caller.user_id)
             command = Share(
                 content=wanted.content,
                 caller=caller,
-                platforms=await self._permitted_platforms(wanted, caller.user_id),
+                platforms=platforms,
                 trigger=Trigger.FORCE if wanted.force else Trigger.DECLARE,
                 request_id=request_id,
+                posts=await self._posts(wanted, platforms, caller) if wanted.mode == "server_post" else {},
             )
             outcome: list[ShareResult] | StoredResponse
             if idempotent is None:
@@ -78,8 +90,10 @@ class Sharing:
 
     async def _permitted_platforms(self, wanted: ShareRequest, user_id: str) -> list[str]:
         """Check the request against every rule, and return the platforms that it names."""
-        if wanted.mode == "server_post":
-            raise InvalidRequest(("mode", "server_post is not available yet; use track_only"))
+        if wanted.mode == "track_only":
+            unused = {"accounts": wanted.accounts, "scheduledAt": wanted.scheduled_at}
+            if named := [name for name, value in unused.items() if value]:
+                raise InvalidRequest((named[0], "needs the mode server_post"))
         if wanted.text and (fault := prose_fault(wanted.text)):
             raise InvalidRequest(("text", fault))
         if wanted.url is not None:
@@ -102,6 +116,18 @@ class Sharing:
                     await self.hooks.before_create(draft)
         return platforms
 
+    async def _posts(self, wanted: ShareRequest, platforms: Sequence[str], caller: Caller) -> Mapping[str, PostRequest]:
+        if is_visitor(caller.user_id):
+            raise InvalidRequest(("mode", "server_post needs a user; a visitor has no accounts to post from"))
+        return await self.requests.build(
+            platforms,
+            user_id=caller.user_id,
+            text=wanted.text,
+            accounts={self.platforms.canonical(name): account for name, account in wanted.accounts.items()},
+            scheduled_at=wanted.scheduled_at,
+            has_address=self.urls.content_url(wanted.content) is not None,
+        )
+
     async def withdraw(
         self,
         content: ContentRef,
@@ -109,15 +135,18 @@ class Sharing:
         caller: Caller,
         *,
         request_id: str,
+        delete_post: bool = False,
         idempotent: IdempotentCommand | None = None,
     ) -> ShareRecord | StoredResponse:
-        """Take back the caller's own share; `NotFound` if there is none."""
+        """Take back the caller's own share; `NotFound` if there is none. `delete_post` deletes its post, too."""
         platform = self.platforms.existing(platform)
         if self.hooks:
             mine = (await self.shares.of_user(content, caller.user_id)).get(platform)
             if mine is not None and mine.live:
                 await self.hooks.before_delete(mine)
-        command = Withdraw(content=content, caller=caller, platform=platform, request_id=request_id)
+        command = Withdraw(
+            content=content, caller=caller, platform=platform, request_id=request_id, delete_post=delete_post
+        )
         if idempotent is None:
             return await self.committer.submit(command)
         return await self.committer.submit_idempotent(command, idempotent)
@@ -137,6 +166,10 @@ class Sharing:
         if idempotent is None:
             return await self.committer.submit(command)
         return await self.committer.submit_idempotent(command, idempotent)
+
+    async def posts_of(self, statuses: Sequence[ShareStatus]) -> Mapping[UUID, Post]:
+        """The newest post of each of the caller's own records, by record id."""
+        return await self.posts.newest([each.mine.id for each in statuses if each.mine is not None])
 
     async def status(self, content: ContentRef, user_id: str) -> list[ShareStatus]:
         """Every allowed platform, and each platform on the user's device that has a live share."""

@@ -108,6 +108,10 @@ class DeliveryWrites(Protocol):
         """
         ...
 
+    async def holds(self, delivery: Delivery, worker: UUID) -> bool:
+        """Whether this worker holds the lease of the newest attempt; nobody takes it before the transaction ends."""
+        ...
+
     async def store_attempt(self, delivery: Delivery, worker: UUID) -> bool:
         """Store that the message may have been sent from now on: if the lease ends after this, it becomes `unknown`.
 

@@ -60,11 +60,7 @@ class SqlTransaction(SqlCounting):
             records={record.key: record for record in map(mapping.record_of, records)},
             links={link.id: link for link in map(link_of, links)},
             adjustments={item.request_key: item for item in map(adjustment_of, adjustments)},
-            posts=await self._newest_posts(
-                [row["id"] for row in records if mapping.record_of(row).key in lock_set.posts]
-            )
-            if lock_set.posts
-            else {},
+            posts=await self._newest_posts(lock_set, records) if lock_set.posts else {},
         )
 
     async def _newest_posts(self, lock_set: LockSet, records: Sequence[Row]) -> dict[RecordKey, Post]:

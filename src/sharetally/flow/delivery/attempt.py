@@ -18,7 +18,7 @@ from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Dead, Delivery, Outcome, Retry, conclude
 from sharetally.domain.errors import SharetallyError, TransientConflict, Unavailable
 from sharetally.domain.event import Event
-from sharetally.flow.delivery.handler import Handler
+from sharetally.flow.delivery.handler import Handler, Lease
 from sharetally.ports import Clock, Ledger, Meter
 
 STORE_BACKOFF = Backoff(first=0.02, longest=5.0)
@@ -48,18 +48,18 @@ class Attempts:
         self._on_committed = on_committed
         self._jitter = jitter
 
-    async def run(self, handler: Handler, delivery: Delivery, worker: UUID) -> Outcome | None:
+    async def run(self, handler: Handler, delivery: Delivery, lease: Lease) -> Outcome | None:
         """Attempt the delivery and store the outcome; None if the lease was lost in the meantime."""
         began = time.perf_counter()
         try:
             async with asyncio.timeout(handler.seconds):
-                outcome = await handler.deliver(delivery)
+                outcome = await handler.deliver(delivery, lease)
         except Exception as error:
             outcome = Retry(reason=reason_of(error))
         self._meter.delivery(delivery.kind, time.perf_counter() - began)
         outcome = self._concluded(handler, delivery, outcome)
         try:
-            stored = await self._store(handler, delivery, worker, outcome)
+            stored = await self._store(handler, delivery, lease.worker, outcome)
         except LeaseLost:
             log.warning("late outcome ignored", **_named(delivery), outcome=type(outcome).__name__)
             return None

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from typing import Protocol
+from uuid import UUID
 
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Delivery, Outcome
 from sharetally.ports import Transaction
+
+
+class Lease(Protocol):
+    """The lease under which an attempt runs."""
+
+    @property
+    def worker(self) -> UUID:
+        """The worker that has it."""
+        ...
+
+    @property
+    def stale(self) -> bool:
+        """Whether others may soon take it over, or have done so: then nothing may be sent any more."""
+        ...
 
 
 class Handler(Protocol):
@@ -27,7 +42,7 @@ class Handler(Protocol):
         """How long one attempt may take; after that it is cancelled and has failed."""
         ...
 
-    async def deliver(self, delivery: Delivery) -> Outcome:
+    async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
         """Make one attempt. An exception counts as a `Retry` until the attempts have run out, and then as `Dead`."""
         ...
 

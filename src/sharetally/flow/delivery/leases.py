@@ -59,6 +59,19 @@ class WorkerLease:
         return self.age > STALE_SECONDS
 
 
+class HeldLease:
+    """What one attempt knows of its worker's lease: it does not follow the worker to the next one."""
+
+    def __init__(self, lease: WorkerLease) -> None:
+        self._lease = lease
+        self.worker = lease.worker
+
+    @property
+    def stale(self) -> bool:
+        """Whether the lease is too old to send anything, or was lost."""
+        return self._lease.worker != self.worker or self._lease.stale
+
+
 class LeaseWatch:
     """Watches the counters of all other workers."""
 

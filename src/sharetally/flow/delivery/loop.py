@@ -22,7 +22,7 @@ from sharetally.domain.errors import BrokerUnavailable, SharetallyError
 from sharetally.flow.delivery.attempt import Attempts, reason_of
 from sharetally.flow.delivery.claiming import Claimer, Work, free_slots
 from sharetally.flow.delivery.handler import Handler
-from sharetally.flow.delivery.leases import BEAT_SECONDS, LeaseWatch, WorkerLease
+from sharetally.flow.delivery.leases import BEAT_SECONDS, HeldLease, LeaseWatch, WorkerLease
 from sharetally.flow.delivery.nudge import QUEUE
 from sharetally.ports import Broker, DeliveryStore, Stop
 
@@ -116,11 +116,11 @@ class DeliveryLoop:
         return bool(work)
 
     async def _attempt(self, work: Work) -> None:
-        delivery, worker = work.delivery, self._lease.worker
+        delivery = work.delivery
         if self._lease.stale:
             log.warning("attempt not begun, the lease is old", delivery=str(delivery.id))
             return
-        outcome = await self._attempts.run(self._handlers[delivery.kind], delivery, worker)
+        outcome = await self._attempts.run(self._handlers[delivery.kind], delivery, HeldLease(self._lease))
         if isinstance(outcome, Done):
             self._succeeded.add((delivery.kind, delivery.target))
 

@@ -1,76 +1,250 @@
-"""The handler of posts. This version cannot post to any platform, so every post fails its record.
+"""The handler of posts: makes a pending post, and finds out about one that may be there.
 
-Record and delivery change in one transaction: a record is never pending without a delivery that can change its status.
-A dead post leaves its record pending, because it can still be replayed; discarding the post fails the record.
+    pending -> prepare -> store the attempt -> publish -> store the outcome
+    sending, unknown -> look -> store the outcome, or publish again where the platform drops repetitions
+
+The attempt is committed before the first byte leaves, so whoever finds a post in `sending` knows that it may be there.
+No HTTP happens inside a transaction. The rules are those of docs/explanation/posting.md.
 """
 
 from __future__ import annotations
 
-from sharetally.domain.audit import AuditEntry
-from sharetally.domain.backoff import Backoff
-from sharetally.domain.content import ContentRef
-from sharetally.domain.delivery import RETRIES, Delivery, Done, Outcome
-from sharetally.domain.ids import new_id
-from sharetally.domain.share import Action
-from sharetally.flow.posting.failing import UNAVAILABLE, discarded, fail_post
-from sharetally.flow.posting.message import KIND, decode_post
-from sharetally.ports import Clock, Transaction, Writes
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import TypeVar
 
-ACTOR = "sharetally"
+from sharetally.domain.account import Account, Tokens
+from sharetally.domain.backoff import Backoff
+from sharetally.domain.delivery import RETRIES, Delivery, Done, Outcome, Retry
+from sharetally.domain.errors import PlatformUnreachable
+from sharetally.domain.post import (
+    AccessDenied,
+    CannotTell,
+    NotThere,
+    OutcomeUnknown,
+    PauseScope,
+    Post,
+    Posted,
+    PostStatus,
+    Refused,
+    TryLater,
+)
+from sharetally.flow.accounts.access import AccountAccess
+from sharetally.flow.accounts.errors import AccountMissing, ReconnectNeeded
+from sharetally.flow.delivery.attempt import reason_of
+from sharetally.flow.delivery.handler import Lease
+from sharetally.flow.posting.failing import UNAVAILABLE, discarded
+from sharetally.flow.posting.message import KIND, decode_post
+from sharetally.flow.posting.outcomes import (
+    DEFAULT_PAUSE,
+    Cancelled,
+    Deleted,
+    Finished,
+    LookLater,
+    NotSent,
+    Undecided,
+    look_later,
+)
+from sharetally.flow.posting.settling import Settling
+from sharetally.flow.retry import retry_transaction
+from sharetally.ports import Clock, DeliveryStore, Ledger, LockSet, Transaction, Writes
+from sharetally.ports.posting_platform import Publisher
+from sharetally.ports.posts import PostStore
+
+T = TypeVar("T")
+NEEDS_REAUTH = Refused(
+    code="needs-reauth", message="the platform has ended the permission to post: connect the account again, then retry"
+)
+ACCOUNT_MISSING = Refused(
+    code="account-missing", message="the account is not connected any more: connect it, then share again"
+)
+NOT_FOUND = Refused(code="not-found", message="the platform does not show the post; retry it, or say that it is there")
+POSTING_UNAVAILABLE = Refused(code=UNAVAILABLE.code, message=UNAVAILABLE.message)
 
 
 class PostHandler:
-    """Fails the record of each post."""
+    """Posts for one process. `look_for` is how long an unknown post is looked for before a person has to decide."""
 
     kind: str = KIND
     retries: Backoff = RETRIES
-    seconds: float = 60.0
+    seconds: float = 120.0
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        posts: PostStore,
+        deliveries: DeliveryStore,
+        clock: Clock,
+        access: AccountAccess | None = None,
+        publishers: Mapping[str, Publisher] | None = None,
+        look_for: timedelta = timedelta(hours=24),
+    ) -> None:
+        self._ledger = ledger
+        self._posts = posts
+        self._deliveries = deliveries
         self._clock = clock
+        self._access = access
+        self._publishers = publishers or {}
+        self._look_for = look_for
+        self._settling = Settling(clock)
 
-    async def deliver(self, delivery: Delivery) -> Outcome:
-        """Send nothing; `settle` fails the record."""
-        decode_post(delivery.payload)
-        return Done()
+    async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
+        """Move the post on by one step."""
+        message = decode_post(delivery.payload)
+        post = await self._posts.by_id(message.postId) if message.postId else None
+        if post is None:  # a delivery of the version before, which could not post
+            return Finished(result=POSTING_UNAVAILABLE)
+        deletes = post.status is PostStatus.SUCCESS and post.cancel_requested
+        if not post.open and not deletes:
+            return Done()
+        publisher = self._publishers.get(post.key.platform)
+        if publisher is None or self._access is None:
+            return self._without_access(post, delivery, POSTING_UNAVAILABLE)
+        try:
+            if deletes:
+                return await self._delete(publisher, post)
+            if post.attempted_at is not None:
+                return await self._look(publisher, post, delivery, lease)
+            return await self._post(publisher, post, delivery, lease)
+        except AccountMissing:
+            return self._without_access(post, delivery, ACCOUNT_MISSING)
+        except ReconnectNeeded:
+            return self._without_access(post, delivery, NEEDS_REAUTH)
+        except PlatformUnreachable as error:
+            return Retry(reason=error.detail)
+
+    def _without_access(self, post: Post, delivery: Delivery, reason: Refused) -> Outcome:
+        """What was not sent has failed; what may be there stays unknown until somebody can look or decides."""
+        if post.status is PostStatus.SUCCESS:
+            return Deleted(failure=reason)
+        return Finished(result=reason) if post.attempted_at is None else self._later(reason.message, post, delivery)
+
+    async def _post(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
+        prepared = await self._with_tokens(
+            post, lambda account, tokens: publisher.prepare(account, tokens, post.draft())
+        )
+        if isinstance(prepared, TryLater):
+            return await self._wait(prepared, post, delivery)
+        if isinstance(prepared, Refused):
+            return Finished(result=prepared)
+        if isinstance(prepared, AccessDenied):
+            return Finished(result=NEEDS_REAUTH)
+        attempted = await retry_transaction(lambda: self._store_attempt(post, prepared, delivery, lease))
+        if attempted is None:
+            return Done()  # cancelled, or somebody else's by now
+        return await self._publish(publisher, attempted, delivery, lease, repeated=False)
+
+    async def _store_attempt(
+        self, post: Post, prepared: Mapping[str, str], delivery: Delivery, lease: Lease
+    ) -> Post | None:
+        """Note in the post's row that a byte may leave from now on; None if it must not."""
+        async with self._ledger.transaction() as tx:
+            locked = await tx.lock(LockSet(records=frozenset({post.key}), posts=frozenset({post.key})))
+            newest = locked.posts.get(post.key)
+            if newest is None or newest.id != post.id or newest.status is not PostStatus.PENDING:
+                return None
+            if not await tx.deliveries.holds(delivery, lease.worker):
+                return None
+            attempted = newest._replace(
+                status=PostStatus.SENDING, prepared=dict(prepared), attempted_at=self._clock.now()
+            )
+            await tx.write(Writes(changed_posts={post.id: attempted}))
+        return attempted
+
+    async def _publish(
+        self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease, *, repeated: bool
+    ) -> Outcome:
+        draft = post.draft()
+        if not repeated:
+            draft = draft.first()
+
+        async def publish(account: Account, tokens: Tokens) -> object:
+            if lease.stale:  # right before the first byte: others may be looking for this post by now
+                return OutcomeUnknown(reason="the worker was paused before it could send")
+            try:
+                return await publisher.publish(account, tokens, draft)
+            except Exception as error:  # code of a platform may raise anything, and may have sent something
+                return OutcomeUnknown(reason=reason_of(error))
+
+        match await self._with_tokens(post, publish):
+            case Posted() | Refused() as result:
+                return Finished(result=result)
+            case TryLater() as later if not repeated:
+                return await self._wait(later, post, delivery)
+            case AccessDenied() if not repeated:
+                return Finished(result=NEEDS_REAUTH)
+            case OutcomeUnknown(reason=reason) | TryLater(reason=reason) | AccessDenied(reason=reason):
+                return self._later(reason, post, delivery)
+        raise AssertionError("the outcomes of a publisher are a closed set")
+
+    async def _look(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
+        match await self._with_tokens(post, lambda account, tokens: publisher.look(account, tokens, post.draft())):
+            case Posted() as result:
+                return Finished(result=result)
+            case NotThere() if post.cancel_requested:
+                return Cancelled()
+            case NotThere():
+                if self._may_repeat(publisher, post):
+                    return await self._publish(publisher, post, delivery, lease, repeated=True)
+                return Finished(result=NOT_FOUND)
+            case TryLater(reason=reason, at=at) if at is not None:
+                return LookLater(reason=reason, at=at)
+            case CannotTell(reason=reason) | TryLater(reason=reason) | AccessDenied(reason=reason):
+                return self._later(reason, post, delivery)
+        raise AssertionError("the outcomes of a look are a closed set")
+
+    def _may_repeat(self, publisher: Publisher, post: Post) -> bool:
+        """Only where the platform itself drops a repetition, and only while it does."""
+        window = publisher.deduplicates_for
+        assert post.attempted_at is not None
+        age = self._clock.now() - post.attempted_at
+        return publisher.deduplicates and age < (self._look_for if window is None else min(window, self._look_for))
+
+    def _later(self, reason: str, post: Post, delivery: Delivery) -> Outcome:
+        assert post.attempted_at is not None
+        now = self._clock.now()
+        if now - post.attempted_at >= self._look_for:
+            return Undecided()
+        return look_later(reason, now=now, attempts=delivery.attempts)
+
+    async def _wait(self, later: TryLater, post: Post, delivery: Delivery) -> Outcome:
+        """Nothing was published. A pause delays and never fails; anything else is tried until the attempts run out."""
+        now = self._clock.now()
+        if later.pause is not None:
+            until = later.at or now + DEFAULT_PAUSE
+            if later.pause is not PauseScope.ACCOUNT:
+                await retry_transaction(lambda: self._deliveries.close_gate(post.key.platform, later.reason, until))
+            return NotSent(reason=later.reason, at=until, pause=later.pause)
+        delay = self.retries.delay(delivery.attempts)
+        if later.at is None and delay is None:
+            return Finished(result=Refused(code="gave-up", message=later.reason))
+        return NotSent(reason=later.reason, at=later.at or now + timedelta(seconds=delay or 0.0))
+
+    async def _delete(self, publisher: Publisher, post: Post) -> Outcome:
+        result = await self._with_tokens(
+            post, lambda account, tokens: publisher.delete(account, tokens, post.external_id or "")
+        )
+        if isinstance(result, TryLater):
+            return Retry(reason=result.reason, at=result.at)
+        if isinstance(result, AccessDenied):
+            return Deleted(failure=NEEDS_REAUTH)
+        return Deleted(failure=result)
+
+    async def _with_tokens(self, post: Post, step: Callable[[Account, Tokens], Awaitable[T]]) -> T:
+        """Run a step; if the platform refuses the tokens, read or refresh them and run it once more."""
+        assert self._access is not None
+        account, tokens = await self._access.access(post.account_id)
+        result = await step(account, tokens)
+        if isinstance(result, AccessDenied):
+            account, tokens = await self._access.access(post.account_id, rejected=tokens)
+            result = await step(account, tokens)
+        return result
 
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
-        """Fail the record; it stays pending while the post is retried or dead."""
-        if not isinstance(outcome, Done):
-            return
-        post = decode_post(delivery.payload)
-        await fail_post(
-            tx,
-            post.key,
-            UNAVAILABLE,
-            clock=self._clock,
-            actor=ACTOR,
-            request_id=post.requestId,
-            attempt=post.attempt,
-        )
+        """Store what became of the post with its record, unless another post of the record is newer."""
+        await self._settling.settle(tx, decode_post(delivery.payload), outcome)
 
     async def discard(self, tx: Transaction, delivery: Delivery, *, actor: str, reason: str) -> None:
-        """Fail the record with the operator's reason, and write to the audit who discarded the post."""
-        post = decode_post(delivery.payload)
-        await fail_post(
-            tx,
-            post.key,
-            discarded(reason),
-            clock=self._clock,
-            actor=actor,
-            request_id=post.requestId,
-            attempt=post.attempt,
-        )
-        entry = AuditEntry(
-            id=new_id(),
-            at=self._clock.now(),
-            subject_id=post.recordId,
-            content=ContentRef(type=post.contentType, id=post.contentId),
-            user_id=post.userId,
-            actor=actor,
-            action=Action.DISCARDED.value,
-            platform=post.platform,
-            error_message=reason,
-            request_id=post.requestId,
-        )
-        await tx.write(Writes(audit=[entry]))
+        """Fail the post and its record with the operator's reason, and write to the audit who discarded it."""
+        await self._settling.discard(tx, decode_post(delivery.payload), discarded(reason), actor=actor)

@@ -14,6 +14,7 @@ from sharetally.web.api.keys.routes import ENDPOINTS as KEYS
 from sharetally.web.api.links.routes import ENDPOINTS as LINKS
 from sharetally.web.api.operation.routes import ENDPOINTS as OPERATION
 from sharetally.web.api.operation.routes import PROBE_ENDPOINTS
+from sharetally.web.api.posts.routes import ENDPOINTS as POSTS
 from sharetally.web.api.shares.routes import ENDPOINTS as SHARES
 from sharetally.web.api.tokens.routes import ENDPOINTS as TOKENS
 
@@ -23,6 +24,7 @@ API_ENDPOINTS = (
     *SHARES,
     *LINKS,
     *ACCOUNTS,
+    *POSTS,
     *COUNTS,
     *ANALYTICS,
     *CONTENT_ITEMS,

@@ -20,6 +20,7 @@ from sharetally.web.api.dead_letters import schemas as schemas_dead_letters
 from sharetally.web.api.keys import schemas as schemas_keys
 from sharetally.web.api.links import schemas as schemas_links
 from sharetally.web.api.operation import schemas as schemas_operation
+from sharetally.web.api.posts import schemas as schemas_posts
 from sharetally.web.api.shares import schemas
 from sharetally.web.api.tokens import schemas as schemas_tokens
 from sharetally.web.count_responses import CountBody
@@ -58,6 +59,22 @@ _ACCOUNT = {
     "status": "connected",
     "createdAt": _AT,
     "updatedAt": _AT,
+}
+_POST = {
+    "id": _ID,
+    "recordId": _ID,
+    **_CONTENT,
+    "platform": "mastodon",
+    "userId": "anna",
+    "accountId": _ID,
+    "status": "success",
+    "text": "Worth reading: https://shop.example/s/02xBqYkqCkFX5pD8Yk0Vb1",
+    "shortUrl": "https://shop.example/s/02xBqYkqCkFX5pD8Yk0Vb1",
+    "createdAt": _AT,
+    "scheduledAt": None,
+    "finishedAt": _AT,
+    "url": "https://mastodon.social/@anna/113563842101234567",
+    "error": None,
 }
 _LINK = {
     "id": _ID,
@@ -241,6 +258,9 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
             "name": "Mara Lund",
         },
         schemas_console.ConsoleOptions: {"oidc": False, "publicUrl": "https://shop.example"},
+        schemas_posts.PostItem: _POST,
+        schemas_posts.PostList: {"items": [_POST], "next": None},
+        schemas_posts.DecideBody: {"posted": True, "url": "https://x.com/anna/status/1795190400000000000"},
         str: "sharetally_events_pending 0.0\n",
         schemas_counts.EventText: 'id: 1795190400000000\ndata: {"contentType":"video","contentId":"abc"}\n\n',
     }

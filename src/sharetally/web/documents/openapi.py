@@ -35,6 +35,7 @@ Requests that change something must come from the same origin and have the heade
 _TAGS = {
     "Shares": "Record, withdraw and retry shares, and see who shared what where.",
     "Share links": "Short addresses to hand out. Each one counts as a share of its content item.",
+    "Posts": "What this service has posted for users, what waits, and what a person has to decide.",
     "Accounts": "The accounts on platforms from which this service may post for a user.",
     "Counts": "Exact counts, their breakdown, their corrections and their proof.",
     "Analytics": "Shares over time, and the most shared content items. They agree with the counts to the last share.",

@@ -123,6 +123,10 @@ class SqlDeliveryWrites(DeliveryWrites):
         await store_targets(connection, [target])
         return True
 
+    async def holds(self, delivery: Delivery, worker: UUID) -> bool:
+        """By the row, under its lock."""
+        return await self._held(delivery, worker) is not None
+
     async def store_attempt(self, delivery: Delivery, worker: UUID) -> bool:
         """Store that the attempt begins: from now on, the message may have been sent."""
         row = await self._held(delivery, worker)

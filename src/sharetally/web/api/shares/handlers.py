@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
+from uuid import UUID
 
 from msgspec import UNSET
 
-from sharetally.domain.share import ShareRecord
+from sharetally.domain.post import Post
+from sharetally.domain.share import ShareRecord, Status
 from sharetally.flow.queries import ShareStatus
 from sharetally.flow.share_commands import ShareResult
 from sharetally.flow.sharing import ShareRequest, Sharing
@@ -18,13 +20,16 @@ from sharetally.web.api.shares.schemas import (
     PlatformBody,
     Platforms,
     PlatformStatusBody,
+    PostBody,
     RetryBody,
     ShareBody,
     ShareResultBody,
     VideoPlatformPath,
     VideoShares,
     VideoStatus,
+    WithdrawQuery,
 )
+from sharetally.web.decoding import to_utc
 from sharetally.web.endpoint import AnyQuery, NoBody, NoPath, NoQuery, Request, response_to
 from sharetally.web.fields import ErrorBody
 from sharetally.web.parameters import ContentPath, VideoPath
@@ -44,6 +49,8 @@ async def share(sharing: Sharing, request: Request[ContentItemPath, NoQuery, Sha
         force=body.force,
         text=body.text,
         url=None if body.url is UNSET else body.url,
+        accounts={name: UUID(account) for name, account in body.accounts.items()},
+        scheduled_at=to_utc(body.scheduledAt, "scheduledAt"),
     )
 
     def render(results: Sequence[ShareResult]) -> Response:
@@ -54,10 +61,12 @@ async def share(sharing: Sharing, request: Request[ContentItemPath, NoQuery, Sha
                 alreadyShared=each.already_shared,
                 evidence=each.record.evidence.value,
                 shareUrl=sharing.share_page(each.record, wanted, root_path=request.root_path),
+                post=UNSET if each.post is None else post_body(each.post),
+                warnings=list(each.warnings) or UNSET,
             )
             for each in results
         ]
-        status = 202 if any(each.status in ("pending", "sending") for each in bodies) else 200
+        status = 202 if any(each.post is not None and each.post.open for each in results) else 200
         content = wanted.content
         if isinstance(request.path, VideoPath):
             return json_response(status, VideoShares(video_id=content.id, mode=body.mode, results=bodies))
@@ -74,13 +83,15 @@ async def share(sharing: Sharing, request: Request[ContentItemPath, NoQuery, Sha
 async def status(sharing: Sharing, request: Request[ContentItemPath, NoQuery, NoBody]) -> Response:
     """Each platform: whether anybody shared the content item there, whether the caller did, and when last."""
     content = request.path.content
-    bodies = [_status_body(each) for each in await sharing.status(content, request.caller.user_id)]
+    statuses = await sharing.status(content, request.caller.user_id)
+    posts = await sharing.posts_of(statuses)
+    bodies = [_status_body(each, posts.get(each.mine.id) if each.mine else None) for each in statuses]
     if isinstance(request.path, VideoPath):
         return json_response(200, VideoStatus(video_id=content.id, platforms=bodies))
     return json_response(200, ContentStatus(contentType=content.type, contentId=content.id, platforms=bodies))
 
 
-def _status_body(found: ShareStatus) -> PlatformStatusBody:
+def _status_body(found: ShareStatus, post: Post | None) -> PlatformStatusBody:
     shares, mine = max(found.status.shares, 0), found.mine
     failed = mine is not None and mine.error_code is not None
     return PlatformStatusBody(
@@ -91,10 +102,24 @@ def _status_body(found: ShareStatus) -> PlatformStatusBody:
         lastSharedAt=(found.status.last_shared_at or UNSET) if shares else UNSET,
         myStatus=mine.status.value if mine else UNSET,
         myError=ErrorBody(code=mine.error_code or "", message=mine.error_message or "") if mine and failed else UNSET,
+        myPost=UNSET if post is None else post_body(post),
     )
 
 
-async def withdraw(sharing: Sharing, request: Request[PlatformPath, NoQuery, NoBody]) -> Response:
+def post_body(post: Post) -> PostBody:
+    """A post as its user sees it."""
+    has_error = post.error_code is not None or post.error_message is not None
+    return PostBody(
+        id=str(post.id),
+        accountId=str(post.account_id),
+        status=post.status.value,
+        scheduledAt=post.scheduled_at or UNSET,
+        url=post.external_url or UNSET,
+        error=ErrorBody(code=post.error_code or "waiting", message=post.error_message or "") if has_error else UNSET,
+    )
+
+
+async def withdraw(sharing: Sharing, request: Request[PlatformPath, WithdrawQuery, NoBody]) -> Response:
     """Take back the caller's own share."""
 
     def render(_: ShareRecord) -> Response:
@@ -105,6 +130,7 @@ async def withdraw(sharing: Sharing, request: Request[PlatformPath, NoQuery, NoB
         request.path.platform,
         request.caller,
         request_id=request.request_id,
+        delete_post=request.query.deletePost,
         idempotent=request.idempotent(render),
     )
     return response_to(outcome, render)
@@ -114,7 +140,8 @@ async def retry(sharing: Sharing, request: Request[PlatformPath, NoQuery, NoBody
     """Try a failed or unknown post again."""
 
     def render(record: ShareRecord) -> Response:
-        body = RetryBody(platform=record.platform, status="pending", attemptCount=record.attempt_count)
+        status: Literal["pending", "unknown"] = "unknown" if record.status is Status.UNKNOWN else "pending"
+        body = RetryBody(platform=record.platform, status=status, attemptCount=record.attempt_count)
         return json_response(202, body)
 
     outcome = await sharing.retry(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from sharetally.web.fields import (
     ID,
@@ -21,6 +21,7 @@ from sharetally.web.fields import (
     Status,
     Url,
     UtcDateTime,
+    Uuid,
 )
 from sharetally.web.parameters import ContentPath, VideoPath
 
@@ -35,6 +36,15 @@ Platform = Annotated[
     ),
 ]
 Mode = Literal["track_only", "server_post"]
+PostStatusName = Literal["pending", "sending", "success", "failed", "unknown", "cancelled"]
+
+
+class WithdrawQuery(RequestModel, frozen=True):
+    """How to withdraw."""
+
+    deletePost: Annotated[
+        bool, Meta(description="Delete the post at the platform too, where the platform allows it.")
+    ] = False
 
 
 class VideoPlatformPath(VideoPath, frozen=True, kw_only=False, rename="camel"):
@@ -59,13 +69,34 @@ class ShareBody(RequestModel, frozen=True):
         ]
         | UnsetType
     ) = UNSET
-    mode: Annotated[Mode, Meta(description="`track_only` records what the user declares.")] = "track_only"
+    mode: Annotated[
+        Mode,
+        Meta(description="`track_only` records a declared share; `server_post` posts it from the user's accounts."),
+    ] = "track_only"
     force: Annotated[bool, Meta(description="Share again what is shared already; the count does not move.")] = False
     text: Annotated[
         str,
         Meta(max_length=5000, description="What the share page starts with.", extra_json_schema={"pattern": PROSE}),
     ] = ""
     url: Url | UnsetType = UNSET
+    accounts: Annotated[
+        dict[PlatformName, Uuid],
+        Meta(max_length=64, description="With `server_post`: which of your accounts posts, by platform."),
+    ] = field(default_factory=dict)
+    scheduledAt: (
+        Annotated[UtcDateTime, Meta(description="With `server_post`: when to post; at once without it.")] | UnsetType
+    ) = UNSET
+
+
+class PostBody(ResponseModel, omit_defaults=True, frozen=True):
+    """A post that was requested with a share; `error` explains a failure, or why it still waits."""
+
+    id: Uuid
+    accountId: Uuid
+    status: PostStatusName
+    scheduledAt: UtcDateTime | UnsetType = UNSET
+    url: Annotated[str, Meta(description="The post at the platform.")] | UnsetType = UNSET
+    error: ErrorBody | UnsetType = UNSET
 
 
 class ShareResultBody(ResponseModel, frozen=True):
@@ -79,6 +110,8 @@ class ShareResultBody(ResponseModel, frozen=True):
         Meta(description="A visitor or the user said so, or the platform confirmed it."),
     ]
     shareUrl: Annotated[str | None, Meta(description="The platform's share page to open, or the bare link.")]
+    post: PostBody | UnsetType = UNSET
+    warnings: list[str] | UnsetType = UNSET
 
 
 class VideoShares(ResponseModel, frozen=True):
@@ -108,6 +141,7 @@ class PlatformStatusBody(ResponseModel, omit_defaults=True, frozen=True):
     lastSharedAt: UtcDateTime | UnsetType = UNSET
     myStatus: Status | UnsetType = UNSET
     myError: ErrorBody | UnsetType = UNSET
+    myPost: PostBody | UnsetType = UNSET
 
 
 class VideoStatus(ResponseModel, frozen=True):
@@ -129,7 +163,10 @@ class RetryBody(ResponseModel, frozen=True):
     """The share that will be tried again."""
 
     platform: str
-    status: Literal["pending"]
+    status: Annotated[
+        Literal["pending", "unknown"],
+        Meta(description="`unknown`: the platform is searched for the post before anything is sent."),
+    ]
     attemptCount: Annotated[int, Meta(ge=1)]
 
 

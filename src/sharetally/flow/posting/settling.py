@@ -1,0 +1,136 @@
+"""What the outcome of a post changes: the post, its record, the audit and the count, in one transaction."""
+
+from __future__ import annotations
+
+from sharetally.domain.audit import AuditEntry
+from sharetally.domain.content import ContentRef
+from sharetally.domain.delivery import Dead, Outcome, Retry
+from sharetally.domain.ids import new_id
+from sharetally.domain.post import PauseScope, Post, Posted, PostStatus, Refused
+from sharetally.domain.share import Action, Failure, Trigger
+from sharetally.flow.posting.failing import UNAVAILABLE, fail_post
+from sharetally.flow.posting.message import KIND, PostMessage, post_delivery
+from sharetally.flow.posting.outcomes import Cancelled, Deleted, Finished, LookLater, NotSent, Undecided
+from sharetally.flow.share_commands import Ids, apply_trigger
+from sharetally.flow.unit_of_work import UnitOfWork
+from sharetally.ports import Clock, LockSet, Transaction, Writes
+
+ACTOR = "sharetally"
+
+
+class Settling:
+    """Stores outcomes; a late one, of a post that is not the newest of its record, changes nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def settle(self, tx: Transaction, message: PostMessage, outcome: Outcome) -> None:
+        """Store what became of the post."""
+        if message.postId is None:
+            if isinstance(outcome, Finished):
+                await self._fail_old(tx, message, UNAVAILABLE, ACTOR)
+            return
+        key = message.key
+        locked = await tx.lock(LockSet(records=frozenset({key}), posts=frozenset({key})))
+        work = UnitOfWork(locked, self._clock.now())
+        post = work.post(key)
+        if post is None or post.id != message.postId:
+            return
+        self._apply(work, post, outcome)
+        await tx.write(work.take_writes())
+        await tx.deliveries.enqueue(work.take_deliveries())
+        if isinstance(outcome, NotSent) and outcome.pause is PauseScope.ACCOUNT and outcome.at is not None:
+            await tx.deliveries.block(KIND, str(post.account_id), outcome.at)
+
+    def _apply(self, work: UnitOfWork, post: Post, outcome: Outcome) -> None:
+        now = work.now
+        match outcome:
+            case Finished(result=Posted() as posted):
+                self._succeed(work, post, posted)
+            case Finished(result=Refused(code=code, message=text)):
+                self._fail(work, post, Failure(code=code, message=text))
+            case Cancelled():
+                work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
+            case Deleted(failure=None):
+                work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
+            case Deleted(failure=Refused(code=code, message=text)):
+                work.put_post(post._replace(error_code=code, error_message=text, cancel_requested=False))
+            case NotSent(reason=reason) if post.status is PostStatus.SENDING:
+                work.put_post(post._replace(status=PostStatus.PENDING, attempted_at=None, error_message=reason[:500]))
+            case LookLater() | Undecided():
+                self._lose(work, post)
+            case Retry() if post.status is PostStatus.SENDING:  # it broke off after the attempt was stored
+                self._lose(work, post)
+            case Dead() if post.status is PostStatus.SENDING:
+                self._lose(work, post)
+
+    def _succeed(self, work: UnitOfWork, post: Post, posted: Posted) -> None:
+        (ids,) = Ids.new(1)
+        apply_trigger(work, post.key, Trigger.CONFIRM, ids, actor=ACTOR, request_id=post.request_id)
+        record = work.record(post.key)
+        if record is not None and record.live:
+            work.put_record(record._replace(external_id=posted.external_id, external_url=posted.external_url))
+        done = post._replace(
+            status=PostStatus.SUCCESS,
+            external_id=posted.external_id,
+            external_url=posted.external_url,
+            error_code=None,
+            error_message=None,
+            finished_at=work.now,
+        )
+        work.put_post(done)
+        if post.cancel_requested:  # its user withdrew it while it was on its way
+            work.deliver(post_delivery(done, ids.event, post.request_id, purpose="delete"))
+
+    def _fail(self, work: UnitOfWork, post: Post, failure: Failure) -> None:
+        (ids,) = Ids.new(1)
+        work.put_post(
+            post._replace(
+                status=PostStatus.FAILED,
+                error_code=failure.code,
+                error_message=failure.message[:500],
+                finished_at=work.now,
+            )
+        )
+        if work.record(post.key) is not None:
+            apply_trigger(work, post.key, Trigger.REJECT, ids, actor=ACTOR, request_id=post.request_id, failure=failure)
+
+    def _lose(self, work: UnitOfWork, post: Post) -> None:
+        if post.status is PostStatus.UNKNOWN:
+            return
+        (ids,) = Ids.new(1)
+        work.put_post(post._replace(status=PostStatus.UNKNOWN))
+        apply_trigger(work, post.key, Trigger.LOSE, ids, actor=ACTOR, request_id=post.request_id)
+
+    async def discard(self, tx: Transaction, message: PostMessage, failure: Failure, *, actor: str) -> None:
+        """Fail the post because an operator has given it up."""
+        if message.postId is None:
+            await self._fail_old(tx, message, failure, actor)
+        else:
+            refused = Refused(code=failure.code, message=failure.message)
+            await self.settle(tx, message, Finished(result=refused))
+        entry = AuditEntry(
+            id=new_id(),
+            at=self._clock.now(),
+            subject_id=message.recordId,
+            content=ContentRef(type=message.contentType, id=message.contentId),
+            user_id=message.userId,
+            actor=actor,
+            action=Action.DISCARDED.value,
+            platform=message.platform,
+            error_message=failure.message,
+            request_id=message.requestId,
+        )
+        await tx.write(Writes(audit=[entry]))
+
+    async def _fail_old(self, tx: Transaction, message: PostMessage, failure: Failure, actor: str) -> None:
+        """A delivery of the version before, which had no posts."""
+        await fail_post(
+            tx,
+            message.key,
+            failure,
+            clock=self._clock,
+            actor=actor,
+            request_id=message.requestId,
+            attempt=message.attempt,
+        )
