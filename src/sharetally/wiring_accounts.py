@@ -40,10 +40,10 @@ def create_sealing(settings: Settings) -> Sealing | None:
     return Sealing(AesGcmVault(lambda: token_keys(settings))) if stores_tokens(settings) else None
 
 
-def create_connectors(outbound: Callable[[], Outbound]) -> Mapping[str, Connector]:
-    """The connectors of installed packages, by platform; each is called with the client for requests."""
+def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> Mapping[str, Connector]:
+    """The connectors of installed packages, by platform; each is called with the settings and the outbound client."""
     installed = sorted(entry_points(group=CONNECTORS_GROUP), key=lambda each: each.name)
-    connectors: list[Connector] = [each.load()(outbound()) for each in installed]
+    connectors: list[Connector] = [each.load()(settings, outbound()) for each in installed]
     return {each.platform: each for each in connectors}
 
 
@@ -51,7 +51,7 @@ def create_account_services(
     settings: Settings, store: AccountStore, clock: Clock, outbound: Callable[[], Outbound]
 ) -> AccountServices:
     """All use cases, over one vault and the same connectors."""
-    sealing, connectors = create_sealing(settings), create_connectors(outbound)
+    sealing, connectors = create_sealing(settings), create_connectors(settings, outbound)
     access = keeper = None
     if sealing is not None and connectors:
         refresher = Refresher(store=store, sealing=sealing, connectors=connectors, clock=clock)

@@ -32,7 +32,7 @@ class DocumentedPlatform(FakePlatform):
 def platform(monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
     made = DocumentedPlatform(now=lambda: datetime.now(UTC))
     connectors: Mapping[str, Connector] = {"bluesky": made, "twitter": FakePlatform(now=made.now, platform="twitter")}
-    monkeypatch.setattr("sharetally.wiring_accounts.create_connectors", lambda outbound: connectors)
+    monkeypatch.setattr("sharetally.wiring_accounts.create_connectors", lambda settings, outbound: connectors)
     return made
 
 

@@ -32,6 +32,7 @@ CODES = {
     "upgrade-required": 426,
     "rate-limited": 429,
     "internal": 500,
+    "platform-unavailable": 502,
     "unavailable": 503,
 }
 

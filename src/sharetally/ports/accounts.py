@@ -122,7 +122,10 @@ class AccountStore(Protocol):
     # refreshing
 
     async def take_lease(self, account_id: UUID, holder: UUID, *, seconds: float) -> StoredAccount | None:
-        """Take the account's lease, by the database's clock; None if somebody else has it, or there is no account."""
+        """Take the account's lease, by the database's clock; None if somebody else has it, or there is no account.
+
+        Whoever has it already takes it again: the reply to the first call may have been lost.
+        """
         ...
 
     async def release_lease(self, account_id: UUID, holder: UUID) -> None:

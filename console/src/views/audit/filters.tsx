@@ -38,6 +38,15 @@ const ACTIONS = [
   "adjusted",
   "discarded",
   "repaired",
+  "account_connecting",
+  "account_connected",
+  "account_reconnected",
+  "account_connect_failed",
+  "account_refreshed",
+  "account_refresh_failed",
+  "account_needs_reauth",
+  "account_revoke_failed",
+  "account_disconnected",
 ] as const;
 const STATUSES = ["success", "pending", "sending", "failed", "unknown", "withdrawn"] as const;
 const EARLIEST = "1970";

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
 
 from sharetally.domain.account import Account, AccountAction, AccountStatus, Tokens
+from sharetally.domain.audit import AuditEntry
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.errors import PlatformUnreachable, TransientConflict, Unavailable
 from sharetally.domain.ids import new_id
@@ -161,7 +162,7 @@ class Refresher:
                     account,
                     ("not-renewable", "the platform does not renew this token: connect the account again in time"),
                 )
-                await self._store.postpone_refresh(account_id, until=current.expires_at, audit=line)
+                await self._postpone(account, current.expires_at, line)
                 return account, current
             line = service_line(
                 self._clock,
@@ -169,7 +170,12 @@ class Refresher:
                 account,
                 ("grant-lost", "the platform has ended the permission: the user has to connect the account again"),
             )
-            if await self._store.needs_reauth(account_id, revision=stored.revision, audit=line):
+            revision = stored.revision
+            if await retry_transaction(
+                lambda line=line, revision=revision: self._store.needs_reauth(  # type: ignore[misc]
+                    account_id, revision=revision, audit=line
+                )
+            ):
                 log.warning("an account has to be connected again", account=str(account_id), platform=account.platform)
                 raise ReconnectNeeded
 
@@ -178,9 +184,8 @@ class Refresher:
         now, account = self._clock.now(), stored.account
         is_first = stored.refresh_at is None or not now < stored.refresh_at <= now + FAILED_REFRESH_PAUSE
         line = service_line(self._clock, AccountAction.REFRESH_FAILED, account, ("unavailable", reason))
-        until = now + FAILED_REFRESH_PAUSE
         if is_first:
-            await self._store.postpone_refresh(account.id, until=until, audit=line)
+            await self._postpone(account, now + FAILED_REFRESH_PAUSE, line)
         return self._or_stale(account, tokens, rejected, reason)
 
     def _or_stale(self, account: Account, tokens: Tokens, rejected: bool, reason: str) -> AccountTokens:
@@ -188,6 +193,9 @@ class Refresher:
         if rejected or is_expired(tokens, self._clock.now()):
             raise PlatformUnreachable(f"{reason}; try again later")
         return account, tokens
+
+    async def _postpone(self, account: Account, until: datetime, line: AuditEntry) -> None:
+        await retry_transaction(lambda: self._store.postpone_refresh(account.id, until=until, audit=line))
 
     async def _release(self, account_id: UUID, holder: UUID) -> None:
         try:

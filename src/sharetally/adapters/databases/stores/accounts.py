@@ -122,7 +122,10 @@ class SqlAccountStore(SqlPendingConnections, AccountStore):
         async with self._engine.write_transaction() as connection:
             rows = await connection.select(_A, ("id",), [(account_id,)], lock=True)
             now = await _now(connection)
-            if not rows or (rows[0]["lease_until"] is not None and rows[0]["lease_until"] > now):
+            if not rows:
+                return None
+            until, is_own = rows[0]["lease_until"], rows[0]["lease_holder"] == holder
+            if until is not None and until > now and not is_own:
                 return None
             lease = {"lease_holder": holder, "lease_until": now + timedelta(seconds=seconds)}
             await connection.run(_A.update().where(_A.c.id == account_id).values(**lease))
