@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import __main__ as command
+from tests.faults.runner import SuitePlan
 from tests.services import Services
 
 
@@ -29,7 +30,7 @@ def test_the_named_rows_run_on_the_named_databases(
 ) -> None:
     planned: set[tuple[int, str]] = set()
 
-    async def run(plan: command.SuitePlan, asked: object) -> list[object]:
+    async def run(plan: SuitePlan, asked: object) -> list[object]:
         planned.update((row.number, database) for row, database in plan.pairs)
         return []
 
