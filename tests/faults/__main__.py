@@ -44,7 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     add = parser.add_argument
     add("--rows", type=_numbers, metavar="N,N,…", help="only these; default: all")
-    add("--on", type=_names, default=ALL, metavar="NAME,…", help=f"only these databases, of {', '.join(ALL)}")
+    add(
+        "--on",
+        dest="databases",
+        type=_names,
+        default=ALL,
+        metavar="NAME,…",
+        help=f"only these databases, of {', '.join(ALL)}",
+    )
     add("--seed", type=int, default=1)
     add("--at-once", type=int, default=2, metavar="N", help="rows side by side; most of them wait")
     add("--json", type=Path, metavar="FILE", help="write the outcome there as well")
