@@ -112,6 +112,10 @@ class Settings:
     """The port at which relay and worker answer `/health` and `/metrics`; None for `off`."""
     ops_networks: tuple[Network, ...] = _setting(urls.networks, "127.0.0.0/8,::1")
     """Networks that may read `/metrics` without a token."""
+    post_platforms: tuple[str, ...] = _setting(read.platforms_or_none, "")
+    """Platforms on which this service posts from the accounts of its users."""
+    post_private_servers: tuple[str, ...] = _setting(urls.servers, "")
+    """Base URLs of servers on private addresses to which accounts may belong; all others must be on public ones."""
     token_keys: tuple[TokenKey, ...] | None = _setting(read.token_keys, secret=True)
     """Encrypt the tokens of connected accounts, newest first; with SQLite generated into DATA_DIR if not set."""
     x_client_id: str | None = _setting(read.text)
@@ -216,6 +220,7 @@ def _check_combinations(settings: Settings, *, explicit: frozenset[str]) -> None
     if settings.anonymous_shares and settings.jwks_url and not settings.jwt_secret:
         raise ConfigurationError("ANONYMOUS_SHARES: set JWT_SECRET too; the tokens of visitors are signed with it")
     _check_openid(settings, explicit)
+    _check_posting(settings)
     if settings.event_feed and settings.broker_url == "memory:":
         raise ConfigurationError(
             "EVENT_FEED: other services cannot read from a memory: broker; set BROKER_URL to amqp://…"
@@ -232,6 +237,22 @@ def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
     for name in ("oidc_client_id", "oidc_groups", "public_url"):
         if getattr(settings, name) is None:
             raise ConfigurationError(f"OIDC_ISSUER: set {name.upper()} too")
+
+
+def _check_posting(settings: Settings) -> None:
+    """Every platform of POST_PLATFORMS must have what it takes to post there."""
+    client_settings = {
+        "linkedin": ("linkedin_client_id", "linkedin_client_secret"),
+        "facebook": ("facebook_client_id", "facebook_client_secret"),
+        "threads": ("threads_client_id", "threads_client_secret"),
+    }
+    for platform in settings.post_platforms:
+        if platform not in (*client_settings, "bluesky", "mastodon"):
+            known = ", ".join(sorted((*client_settings, "bluesky", "mastodon")))
+            raise ConfigurationError(f"POST_PLATFORMS: this version cannot post to {platform}; it can to {known}")
+        for name in ("public_url", *client_settings.get(platform, ())):
+            if getattr(settings, name) is None:
+                raise ConfigurationError(f"POST_PLATFORMS: {platform} needs {name.upper()}; set it too")
 
 
 def _check_algorithms(settings: Settings, *, explicit_choice: bool) -> None:

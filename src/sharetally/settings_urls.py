@@ -151,6 +151,11 @@ def origins(raw: object) -> tuple[str, ...]:
     return names
 
 
+def servers(raw: object) -> tuple[str, ...]:
+    """Base URLs of servers, like `http://127.0.0.1:3000`."""
+    return tuple(web_url(item) for item in items(raw))
+
+
 def networks(raw: object) -> tuple[Network, ...]:
     """IP addresses and networks, like `127.0.0.1,10.0.0.0/8,::1`."""
     found: list[Network] = []

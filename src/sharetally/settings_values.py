@@ -166,6 +166,11 @@ def path(raw: object) -> Path:
     return Path(text(raw)).expanduser()
 
 
+def platforms_or_none(raw: object) -> tuple[str, ...]:
+    """Like `platforms`, but there may be none."""
+    return platforms(raw) if items(raw) else ()
+
+
 def platforms(raw: object) -> tuple[str, ...]:
     """Names of platforms, in lower case and in the given order; `x` becomes `twitter`, repeated names are dropped."""
     names = [name.lower() for name in items(raw)]

@@ -56,7 +56,7 @@ from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
 from sharetally.wiring_accounts import AccountServices, create_account_services
-from sharetally.wiring_posting import Publishers, create_publishers
+from sharetally.wiring_posting import Publishers, create_publishers, posting_outbound
 
 HOOKS_GROUP = "sharetally.hooks"
 CONSUMERS_GROUP = "sharetally.consumers"
@@ -131,6 +131,7 @@ class Core:
         self._tasks: list[asyncio.Task[None]] = []
         self._outbound: Outbound | None = None
         self._accounts: AccountServices | None = None
+        self._posting_outbound: Outbound | None = None
         self._publishers: Publishers | None = None
         self._to_close = AsyncExitStack()
 
@@ -185,19 +186,25 @@ class Core:
                 self.settings,
                 self.database.accounts,
                 self.clock,
-                lambda: self.outbound(setting="an account to post from", extra="posting"),
+                lambda: self.posting_outbound,
             )
             if self._accounts.access is not None:
                 self.on_close(self._accounts.access.drain)
         return self._accounts
 
     @property
+    def posting_outbound(self) -> Outbound:
+        """The client for requests to the platforms of users' accounts, one a process."""
+        if self._posting_outbound is None:
+            self._posting_outbound = posting_outbound(self.settings)
+            self.on_close(self._posting_outbound.close)
+        return self._posting_outbound
+
+    @property
     def publishers(self) -> Publishers:
         """The platforms that can be posted to."""
         if self._publishers is None:
-            self._publishers = create_publishers(
-                lambda: self.outbound(setting="a platform to post to", extra="posting")
-            )
+            self._publishers = create_publishers(self.settings, lambda: self.posting_outbound)
         return self._publishers
 
     @property

@@ -5,9 +5,8 @@ Everything here is cheap to create: the vault reads its keys with the first toke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 from sharetally.adapters import platforms
 from sharetally.adapters.vault import AesGcmVault
@@ -19,10 +18,8 @@ from sharetally.flow.accounts.refreshing import Refresher
 from sharetally.flow.accounts.sealing import Sealing
 from sharetally.ports import AccountStore, Clock
 from sharetally.ports.outbound import Outbound
-from sharetally.ports.posting_platform import Connector
 from sharetally.settings import Settings, stores_tokens, token_keys
-
-CONNECTORS_GROUP = "sharetally.connectors"
+from sharetally.wiring_posting import create_connectors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,13 +35,6 @@ class AccountServices:
 def create_sealing(settings: Settings) -> Sealing | None:
     """The vault; None where TOKEN_KEYS is missing and no key can be generated."""
     return Sealing(AesGcmVault(lambda: token_keys(settings))) if stores_tokens(settings) else None
-
-
-def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> Mapping[str, Connector]:
-    """The connectors of installed packages, by platform; each is called with the settings and the outbound client."""
-    installed = sorted(entry_points(group=CONNECTORS_GROUP), key=lambda each: each.name)
-    connectors: list[Connector] = [each.load()(settings, outbound()) for each in installed]
-    return {each.platform: each for each in connectors}
 
 
 def create_account_services(

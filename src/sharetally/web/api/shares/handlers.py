@@ -161,7 +161,7 @@ async def platforms(sharing: Sharing, request: Request[NoPath, AnyQuery, NoBody]
             platform=each.name,
             label=each.label,
             intent=each.intent(url="https://example.com/", text="") is not None,
-            server_post=each.server_post,
+            server_post=each.name in sharing.requests.publishers,
             textLimit=each.text_limit,
         )
         for each in sharing.platforms.allowed.values()
