@@ -205,7 +205,7 @@ class FaultHarness:
             settling=max((run.findings.settling for run in runs), default=0.0),
             seconds=seconds,
             notes=tuple(self._notes),
-            fail=(*strange, *self._wrong, *(line for run in runs for line in run.fail())),
+            wrong=(*strange, *self._wrong, *(line for run in runs for line in run.problems())),
             failure=failure,
         )
 
@@ -235,7 +235,7 @@ class SystemRun:
         async with self.watch.lock:
             await self.watch.verify()
 
-    def fail(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Every fault in a line."""
         found, tally = self.findings, self.promises.tally
         kinds = {

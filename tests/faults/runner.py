@@ -57,7 +57,7 @@ async def _performed(plan: SuitePlan, row: Row, database: str) -> Outcome:
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         await _ended(process, row.timeout)
-    return _outcome(row_run, row, process.returncode)
+    return read_outcome(row_run, row, process.returncode)
 
 
 async def _ended(process: asyncio.subprocess.Process, longest: float) -> None:
@@ -77,7 +77,8 @@ async def _ended(process: asyncio.subprocess.Process, longest: float) -> None:
             await process.wait()
 
 
-def _outcome(row_run: RowRun, row: Row, code: int | None) -> Outcome:
+def read_outcome(row_run: RowRun, row: Row, code: int | None) -> Outcome:
+    """What the process of a row wrote in the end; without that, how it ended."""
     try:
         said = json.loads(row_run.outcome.read_text())
     except (OSError, ValueError):

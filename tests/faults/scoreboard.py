@@ -44,7 +44,7 @@ class Outcome:
     settling: float = 0.0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
-    fail: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
     failure: str | None = None  # what the row raised
 
     @property
@@ -53,7 +53,7 @@ class Outcome:
         zero = (self.lost, self.duplicated, self.unexpected, self.drift, self.cells, self.pending, self.depth)
         predicted = (self.parked, self.dead) == (self.parked_predicted, self.dead_predicted)
         judged = self.looks > 0 and self.acknowledged > 0
-        return not any(zero) and predicted and judged and not self.fail and self.failure is None
+        return not any(zero) and predicted and judged and not self.wrong and self.failure is None
 
     @property
     def verdict(self) -> str:
@@ -62,7 +62,7 @@ class Outcome:
 
     def told(self) -> list[str]:
         """The outcome as text, line by line."""
-        wrong = [*([self.failure] if self.failure else []), *self.fail[:MAX_SHOWN_LINES]]
+        wrong = [*([self.failure] if self.failure else []), *self.wrong[:MAX_SHOWN_LINES]]
         return [*self.notes, *(f"WRONG: {line}" for line in wrong)]
 
 

@@ -38,7 +38,7 @@ def test_a_row_of_which_nothing_was_wrong_has_passed() -> None:
         replace(GOOD, parked_predicted=1),
         replace(GOOD, dead=1),
         replace(GOOD, dead_predicted=1),
-        replace(GOOD, fail=("a traceback in a log",)),
+        replace(GOOD, wrong=("a traceback in a log",)),
         replace(GOOD, failure="AssertionError: nobody was killed"),
         replace(GOOD, looks=0),
         replace(GOOD, acknowledged=0),
@@ -52,7 +52,7 @@ def test_anything_wrong_fails_the_row(wrong: Outcome) -> None:
 
 
 def test_the_table_shows_every_number_and_every_reason() -> None:
-    outcome = replace(GOOD, lost=3, dead=1, fail=("lost: record x",), notes=("killed 5 times",), settling=41.25)
+    outcome = replace(GOOD, lost=3, dead=1, wrong=("lost: record x",), notes=("killed 5 times",), settling=41.25)
     table = as_markdown([outcome])
     assert table.splitlines()[0].count("|") == len(HEADINGS) + 1
     assert (
