@@ -105,8 +105,9 @@ def stuck(harness: Harness) -> StuckDeliveries:
 @pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN])
 async def test_a_retry_settles_as_failed_with_a_reason(harness: Harness, status: Status) -> None:
     await seeded(harness.db, status)
-    pending = await retried(harness)
-    assert (pending.status, pending.attempt_count, pending.error_code) == (Status.PENDING, 2, None)
+    asked = await retried(harness)
+    waits = Status.UNKNOWN if status is Status.UNKNOWN else Status.PENDING  # what may be there is looked up first
+    assert (asked.status, asked.attempt_count, asked.error_code) == (waits, 2, None)
     assert (await harness.pending(), set((await states(harness.db)).values())) == (0, {"waiting"})
     async with run_workers(harness.deliveries()):
         await wait_until(lambda: _is_failed(harness))

@@ -7,9 +7,8 @@ addresses, and what hooks permit. Then it hands a command to the committer, whic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Literal
 from uuid import UUID
 
@@ -41,7 +40,7 @@ class ShareRequest:
     force: bool = False
     text: str = ""
     url: str | None = None
-    accounts: Mapping[str, UUID] = MappingProxyType({})  # by platform; otherwise the default account posts
+    accounts: Mapping[str, UUID] = field(default_factory=dict)  # by platform; otherwise the default account posts
     scheduled_at: datetime | None = None
 
 

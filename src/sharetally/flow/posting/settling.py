@@ -24,8 +24,8 @@ class Settling:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def settle(self, tx: Transaction, message: PostMessage, outcome: Outcome) -> None:
-        """Store what became of the post."""
+    async def settle(self, tx: Transaction, message: PostMessage, outcome: Outcome, *, actor: str = ACTOR) -> None:
+        """Store what became of the post; `actor` is who decided that, by default this service."""
         if message.postId is None:
             if isinstance(outcome, Finished):
                 await self._fail_old(tx, message, UNAVAILABLE, ACTOR)
@@ -36,19 +36,19 @@ class Settling:
         post = work.post(key)
         if post is None or post.id != message.postId:
             return
-        self._apply(work, post, outcome)
+        self._apply(work, post, outcome, actor)
         await tx.write(work.take_writes())
         await tx.deliveries.enqueue(work.take_deliveries())
         if isinstance(outcome, NotSent) and outcome.pause is PauseScope.ACCOUNT and outcome.at is not None:
             await tx.deliveries.block(KIND, str(post.account_id), outcome.at)
 
-    def _apply(self, work: UnitOfWork, post: Post, outcome: Outcome) -> None:
+    def _apply(self, work: UnitOfWork, post: Post, outcome: Outcome, actor: str) -> None:
         now = work.now
         match outcome:
             case Finished(result=Posted() as posted):
                 self._succeed(work, post, posted)
             case Finished(result=Refused(code=code, message=text)):
-                self._fail(work, post, Failure(code=code, message=text))
+                self._fail(work, post, Failure(code=code, message=text), actor)
             case Cancelled():
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=None):
@@ -82,7 +82,7 @@ class Settling:
         if post.cancel_requested:  # its user withdrew it while it was on its way
             work.deliver(post_delivery(done, ids.event, post.request_id, purpose="delete"))
 
-    def _fail(self, work: UnitOfWork, post: Post, failure: Failure) -> None:
+    def _fail(self, work: UnitOfWork, post: Post, failure: Failure, actor: str) -> None:
         (ids,) = Ids.new(1)
         work.put_post(
             post._replace(
@@ -93,7 +93,7 @@ class Settling:
             )
         )
         if work.record(post.key) is not None:
-            apply_trigger(work, post.key, Trigger.REJECT, ids, actor=ACTOR, request_id=post.request_id, failure=failure)
+            apply_trigger(work, post.key, Trigger.REJECT, ids, actor=actor, request_id=post.request_id, failure=failure)
 
     def _lose(self, work: UnitOfWork, post: Post) -> None:
         if post.status is PostStatus.UNKNOWN:
@@ -108,7 +108,7 @@ class Settling:
             await self._fail_old(tx, message, failure, actor)
         else:
             refused = Refused(code=failure.code, message=failure.message)
-            await self.settle(tx, message, Finished(result=refused))
+            await self.settle(tx, message, Finished(result=refused), actor=actor)
         entry = AuditEntry(
             id=new_id(),
             at=self._clock.now(),
