@@ -13,7 +13,7 @@ not listed (ids, clocks, metrics) stands at the end of a call and can be read by
     web/parameters.py                   the content item that the path names
     web/api/shares/handlers.py          translates the request, and the outcome into a response
     flow/sharing.py                     decides what a share may do, and makes it a command
-    flow/platforms.py                   which platforms are allowed; adapters/platforms/twitter.py is one of them
+    flow/platforms.py                   which platforms are allowed; adapters/platforms/twitter/__init__.py is one
     flow/committer.py                   all waiting commands become one transaction
     flow/share_commands.py              the command: it changes a user's record by the table in domain/share.py
     domain/share.py                     the table: from which status a trigger leads where, and what that counts

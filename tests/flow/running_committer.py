@@ -17,8 +17,9 @@ from sharetally.domain.event import Event
 from sharetally.domain.share import Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
-from sharetally.flow.share_commands import Share, ShareResult, Withdraw
+from sharetally.flow.share_commands import Share, ShareResult
 from sharetally.flow.unit_of_work import IdempotentCommand, UnitOfWork
+from sharetally.flow.withdraw_commands import Withdraw
 from sharetally.ports import IdempotencyKey, Ledger, LockSet, Meter, StoredResponse
 
 VIDEO = ContentRef(type="video", id="abc")

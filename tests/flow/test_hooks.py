@@ -18,8 +18,9 @@ from sharetally.domain.ids import new_id
 from sharetally.domain.share import Trigger
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
-from sharetally.flow.share_commands import Share, Withdraw
+from sharetally.flow.share_commands import Share
 from sharetally.flow.unit_of_work import Entity
+from sharetally.flow.withdraw_commands import Withdraw
 from sharetally.ports import Transaction
 from tests.contracts.database_rows import (
     DATABASES,

@@ -20,7 +20,7 @@ from sharetally.flow import parked_events
 from sharetally.flow.delivery.handler import Lease
 from sharetally.flow.delivery.stuck import StuckDeliveries
 from sharetally.flow.posting.handler import PostHandler
-from sharetally.flow.share_commands import Retry
+from sharetally.flow.withdraw_commands import Retry
 from sharetally.ports import AuditFilter, Writes
 from tests.contracts.database_rows import (
     DATABASES,

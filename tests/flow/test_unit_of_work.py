@@ -16,8 +16,9 @@ from sharetally.domain.share import Evidence, RecordKey, ShareRecord, Status, Tr
 from sharetally.flow.adjustments import Adjust
 from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
 from sharetally.flow.posting.message import decode_post
-from sharetally.flow.share_commands import Ids, Retry, apply_trigger, record_cell
+from sharetally.flow.share_commands import Ids, apply_trigger, record_cell
 from sharetally.flow.unit_of_work import Command, EntityChange, IdempotentCommand, UnitOfWork, merge_lock_sets
+from sharetally.flow.withdraw_commands import Retry
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, StoredResponse, Writes
 from tests.flow.running_committer import VIDEO, caller, idempotent, share, withdraw
 

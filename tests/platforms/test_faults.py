@@ -1,6 +1,6 @@
 """One script of faults for every platform: never two posts, and the outcome never says more than is certain.
 
-Whoever gets `Posted` finds exactly one post on the server, whoever gets `TryLater` or `Refused` none. Everything
+Whoever gets `Posted` finds exactly one post on the server, whoever gets `TryLater` or `PostRejected` none. Everything
 between is `OutcomeUnknown`; a look ends it where the platform lets anybody look.
 """
 
@@ -22,8 +22,8 @@ from sharetally.domain.post import (
     OutcomeUnknown,
     PauseScope,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from tests.fakes import graph, linkedin, twitter
@@ -59,7 +59,7 @@ async def expect_truth(case: Case, outcome: PublishOutcome, *, copies: int) -> N
     match outcome:
         case Posted():
             assert copies == 1
-        case TryLater() | Refused() | AccessDenied():
+        case TryLater() | PostRejected() | AccessDenied():
             assert copies == 0
     looked = await case.publisher.look(case.account, case.tokens, case.draft)
     if case.publisher.platform == CANNOT_LOOK:
@@ -232,7 +232,7 @@ async def test_what_is_refused_for_good(platform: str, reply: Reply, code: str) 
     async with opened(platform) as case:
         fail(case, Fault(carried_out=False, reply=reply))
         outcome = await publish(case)
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, PostRejected)
         assert outcome.code == code
         await expect_truth(case, outcome, copies=0)
 

@@ -20,8 +20,8 @@ from sharetally.domain.post import (
     OutcomeUnknown,
     PauseScope,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from tests.fakes import mastodon as fake
@@ -46,7 +46,7 @@ async def expect_truth(case: Case, outcome: PublishOutcome, *, copies: int) -> N
     match outcome:
         case Posted():
             assert copies == 1
-        case TryLater() | Refused() | AccessDenied():
+        case TryLater() | PostRejected() | AccessDenied():
             assert copies == 0
     looked = await case.look()
     assert isinstance(looked, Posted if copies else NotThere)
@@ -162,7 +162,7 @@ async def test_a_limit(case: Case, headers: dict[str, str], wait: timedelta | No
 async def test_what_is_refused_for_good(case: Case, reply: Reply) -> None:
     case.fake.fail("create", Fault(carried_out=False, reply=reply))
     outcome = await case.publish()
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, PostRejected)
     assert outcome.code == f"http-{reply.status}"
     assert reply.json["error"] in outcome.message
     await expect_truth(case, outcome, copies=0)
@@ -235,7 +235,7 @@ async def test_the_limits_of_the_server_itself(case: Case) -> None:
     case.fake.max_characters, case.fake.per_url = 30, 10
     case.draft = replace(new_draft("x" * 20 + " {url}"), id=UUID(int=8))
     outcome = await case.publisher.prepare(case.account, case.tokens, case.draft)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, PostRejected)
     assert "31 characters" in outcome.message
     assert "30" in outcome.message
     case.draft = replace(new_draft("x" * 19 + " {url}"), id=UUID(int=8))

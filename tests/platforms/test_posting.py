@@ -9,7 +9,7 @@ import pytest
 
 from sharetally.adapters.platforms.linkedin.client import LinkedInPublisher
 from sharetally.adapters.platforms.twitter import client as twitter_client
-from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, Posted, Refused, TryLater
+from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, Posted, PostRejected, TryLater
 from tests.fakes import facebook, linkedin, threads, twitter
 from tests.fakes.api_server import Ending, Fault, Reply
 from tests.fakes.facebook import FakeFacebook
@@ -131,7 +131,7 @@ async def test_another_422_of_linkedin_is_a_refusal() -> None:
         reply = linkedin.error(422, "INVALID_STRING_LENGTH", "ERROR :: /commentary :: duplicate post DUPLICATE_POST")
         case.fake.fail("create", Fault(carried_out=False, reply=reply))
         outcome = await case.publisher.publish(case.account, case.tokens, await case.prepared())
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, PostRejected)
         assert outcome.code == "INVALID_STRING_LENGTH"
 
 
@@ -246,7 +246,7 @@ async def test_another_24_of_threads_is_a_refusal() -> None:
         draft = await case.prepared()
         case.fake.fail("publish", Fault(carried_out=False, reply=graph_error(24, "not found", subcode=4_279_010)))
         outcome = await case.publisher.publish(case.account, case.tokens, draft)
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, PostRejected)
         assert outcome.code == "24-4279010"
 
 

@@ -125,7 +125,7 @@ class TryLater:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
+class PostRejected:
     """The platform refuses this post for good: a stable code, and a message that says what the person can do."""
 
     code: str
@@ -158,7 +158,7 @@ class CannotTell:
     reason: str
 
 
-PublishOutcome: TypeAlias = Posted | TryLater | Refused | AccessDenied | OutcomeUnknown
+PublishOutcome: TypeAlias = Posted | TryLater | PostRejected | AccessDenied | OutcomeUnknown
 LookOutcome: TypeAlias = Posted | NotThere | CannotTell | TryLater | AccessDenied
 
 

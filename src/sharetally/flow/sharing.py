@@ -21,11 +21,13 @@ from sharetally.domain.share import Evidence, ShareRecord, Status, Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.platforms import Platforms
+from sharetally.flow.posting.asking import PostRequest
 from sharetally.flow.posting.requesting import PostRequests
 from sharetally.flow.queries import Queries, ShareStatus
-from sharetally.flow.share_commands import PostRequest, Retry, Share, ShareResult, Withdraw
+from sharetally.flow.share_commands import Share, ShareResult
 from sharetally.flow.unit_of_work import IdempotentCommand
 from sharetally.flow.urls import UrlPolicy
+from sharetally.flow.withdraw_commands import Retry, Withdraw
 from sharetally.ports import Meter, ShareStore, StoredResponse
 from sharetally.ports.posts import PostStore
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from sharetally.domain.account import Account, Profile, Tokens
-from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PublishOutcome, Refused, TryLater
+from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PostRejected, PublishOutcome, TryLater
 
 
 class GrantLost(Exception):
@@ -126,7 +126,7 @@ class Publisher(Protocol):
 
     async def prepare(
         self, account: Account, tokens: Tokens, draft: Draft
-    ) -> Mapping[str, str] | TryLater | Refused | AccessDenied:
+    ) -> Mapping[str, str] | TryLater | PostRejected | AccessDenied:
         """What has to be known before the first byte of the post (a commit, a container); publishes nothing."""
         ...
 
@@ -140,6 +140,6 @@ class Publisher(Protocol):
 
     async def delete(
         self, account: Account, tokens: Tokens, external_id: str
-    ) -> TryLater | Refused | AccessDenied | None:
+    ) -> TryLater | PostRejected | AccessDenied | None:
         """Delete the post; None once it is gone, whoever deleted it."""
         ...

@@ -64,8 +64,10 @@ class SqlTransaction(SqlCounting):
         )
 
     async def _newest_posts(self, lock_set: LockSet, records: Sequence[Row]) -> dict[RecordKey, Post]:
-        record_ids = [(row["id"],) for row in records if mapping.record_of(row).key in lock_set.posts]
-        rows = await self._connection.select(tables.posts, ("record_id",), record_ids)
+        record_ids = [row["id"] for row in records if mapping.record_of(row).key in lock_set.posts]
+        if not record_ids:
+            return {}
+        rows = await self._connection.rows(sa.select(tables.posts).where(tables.posts.c.record_id.in_(record_ids)))
         posts = sorted(map(post_of, rows), key=lambda post: post.number)
         return {post.key: post for post in posts}
 

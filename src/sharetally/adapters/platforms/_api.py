@@ -22,8 +22,8 @@ from sharetally.domain.post import (
     LookOutcome,
     NotThere,
     OutcomeUnknown,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from sharetally.ports.outbound import OutboundError, OutboundResponse
@@ -33,7 +33,7 @@ LONGEST_PAUSE = timedelta(days=1)  # whatever a header says
 CLOCK_SKEW = timedelta(minutes=5)  # between this service and a platform
 SETTLING = timedelta(minutes=1)  # until a list of posts shows what was accepted, a slow request included
 SINCE = "since"  # in `Draft.prepared`: when the attempt began
-Failure = TryLater | Refused | AccessDenied
+Failure = TryLater | PostRejected | AccessDenied
 T = TypeVar("T")
 
 
@@ -68,7 +68,7 @@ def is_ambiguous(response: OutboundResponse) -> bool:
 
 def as_look(failure: Failure) -> LookOutcome:
     """The outcome of a look that the platform did not allow."""
-    return CannotTell(reason=failure.message) if isinstance(failure, Refused) else failure
+    return CannotTell(reason=failure.message) if isinstance(failure, PostRejected) else failure
 
 
 def retry_after(response: OutboundResponse, now: datetime) -> datetime | None:

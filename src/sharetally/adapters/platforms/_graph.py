@@ -15,7 +15,7 @@ import msgspec
 from sharetally.adapters.platforms._api import Failure, bearer, decode, is_ambiguous, quoted, retry_after
 from sharetally.adapters.platforms._oauth import OAuthError
 from sharetally.domain.account import Tokens
-from sharetally.domain.post import AccessDenied, PauseScope, Refused, TryLater
+from sharetally.domain.post import AccessDenied, PauseScope, PostRejected, TryLater
 from sharetally.ports.outbound import Outbound, OutboundResponse
 
 INVALID_TOKEN = frozenset({102, 190})
@@ -134,13 +134,13 @@ def classify(response: OutboundResponse, label: str, now: datetime) -> Failure:
         return TryLater(reason=f"{label} has a temporary fault ({code or response.status})", at=_regain(response, now))
     if code == BLOCKED:
         message = f"{label} has blocked posting for breaking its rules; the user finds out more there"
-        return Refused(code="blocked", message=message)
+        return PostRejected(code="blocked", message=message)
     if code == 10 or 200 <= code <= 299:
         message = f"the account has not given the permission to post to {label}; connect it again and agree to all"
-        return Refused(code="forbidden", message=message)
+        return PostRejected(code="forbidden", message=message)
     numbers = "-".join(str(number) for number in (code, subcode) if number)
     name = numbers or f"http-{response.status}"
-    return Refused(code=name, message=f"{label} refuses this post ({name}): {quoted(error.message)}")
+    return PostRejected(code=name, message=f"{label} refuses this post ({name}): {quoted(error.message)}")
 
 
 def _regain(response: OutboundResponse, now: datetime) -> datetime | None:

@@ -25,8 +25,8 @@ from sharetally.domain.post import (
     PauseScope,
     Post,
     Posted,
+    PostRejected,
     PostStatus,
-    Refused,
     TryLater,
 )
 from sharetally.flow.accounts.access import AccountAccess
@@ -52,14 +52,16 @@ from sharetally.ports.posting_platform import Publisher
 from sharetally.ports.posts import PostStore
 
 T = TypeVar("T")
-NEEDS_REAUTH = Refused(
+NEEDS_REAUTH = PostRejected(
     code="needs-reauth", message="the platform has ended the permission to post: connect the account again, then retry"
 )
-ACCOUNT_MISSING = Refused(
+ACCOUNT_MISSING = PostRejected(
     code="account-missing", message="the account is not connected any more: connect it, then share again"
 )
-NOT_FOUND = Refused(code="not-found", message="the platform does not show the post; retry it, or say that it is there")
-POSTING_UNAVAILABLE = Refused(code=UNAVAILABLE.code, message=UNAVAILABLE.message)
+NOT_FOUND = PostRejected(
+    code="not-found", message="the platform does not show the post; retry it, or say that it is there"
+)
+POSTING_UNAVAILABLE = PostRejected(code=UNAVAILABLE.code, message=UNAVAILABLE.message)
 
 
 class PostHandler:
@@ -114,7 +116,7 @@ class PostHandler:
         except PlatformUnreachable as error:
             return Retry(reason=error.detail)
 
-    def _without_access(self, post: Post, delivery: Delivery, reason: Refused) -> Outcome:
+    def _without_access(self, post: Post, delivery: Delivery, reason: PostRejected) -> Outcome:
         """What was not sent has failed; what may be there stays unknown until somebody can look or decides."""
         if post.status is PostStatus.SUCCESS:
             return Deleted(failure=reason)
@@ -126,7 +128,7 @@ class PostHandler:
         )
         if isinstance(prepared, TryLater):
             return await self._wait(prepared, post, delivery)
-        if isinstance(prepared, Refused):
+        if isinstance(prepared, PostRejected):
             return Finished(result=prepared)
         if isinstance(prepared, AccessDenied):
             return Finished(result=NEEDS_REAUTH)
@@ -168,7 +170,7 @@ class PostHandler:
                 return OutcomeUnknown(reason=reason_of(error))
 
         match await self._with_tokens(post, publish):
-            case Posted() | Refused() as result:
+            case Posted() | PostRejected() as result:
                 return Finished(result=result)
             case TryLater() as later if not repeated:
                 return await self._wait(later, post, delivery)
@@ -218,7 +220,7 @@ class PostHandler:
             return NotSent(reason=later.reason, at=until, pause=later.pause)
         delay = self.retries.delay(delivery.attempts)
         if later.at is None and delay is None:
-            return Finished(result=Refused(code="gave-up", message=later.reason))
+            return Finished(result=PostRejected(code="gave-up", message=later.reason))
         return NotSent(reason=later.reason, at=later.at or now + timedelta(seconds=delay or 0.0))
 
     async def _delete(self, publisher: Publisher, post: Post) -> Outcome:

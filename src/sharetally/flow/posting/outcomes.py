@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.delivery import Done, Retry
-from sharetally.domain.post import PauseScope, Posted, Refused
+from sharetally.domain.post import PauseScope, Posted, PostRejected
 
 LOOKS = Backoff(first=20.0, longest=2 * 3600.0)  # between two looks for a post that may be there
 DEFAULT_PAUSE = timedelta(minutes=15)  # where a platform does not say for how long
@@ -21,7 +21,7 @@ DEFAULT_PAUSE = timedelta(minutes=15)  # where a platform does not say for how l
 class Finished(Done):
     """It is certain what became of the post."""
 
-    result: Posted | Refused
+    result: Posted | PostRejected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class Cancelled(Done):
 class Deleted(Done):
     """The post was there and has been deleted; `failure` says why it could not be."""
 
-    failure: Refused | None = None
+    failure: PostRejected | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.delivery import Dead, Outcome, Retry
 from sharetally.domain.ids import new_id
-from sharetally.domain.post import PauseScope, Post, Posted, PostStatus, Refused
+from sharetally.domain.post import PauseScope, Post, Posted, PostRejected, PostStatus
 from sharetally.domain.share import Action, Failure, Trigger
 from sharetally.flow.posting.failing import UNAVAILABLE, fail_post
 from sharetally.flow.posting.message import KIND, PostMessage, post_delivery
@@ -47,13 +47,13 @@ class Settling:
         match outcome:
             case Finished(result=Posted() as posted):
                 self._succeed(work, post, posted)
-            case Finished(result=Refused(code=code, message=text)):
+            case Finished(result=PostRejected(code=code, message=text)):
                 self._fail(work, post, Failure(code=code, message=text), actor)
             case Cancelled():
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=None):
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
-            case Deleted(failure=Refused(code=code, message=text)):
+            case Deleted(failure=PostRejected(code=code, message=text)):
                 work.put_post(post._replace(error_code=code, error_message=text, cancel_requested=False))
             case NotSent(reason=reason) if post.status is PostStatus.SENDING:
                 work.put_post(post._replace(status=PostStatus.PENDING, attempted_at=None, error_message=reason[:500]))
@@ -107,7 +107,7 @@ class Settling:
         if message.postId is None:
             await self._fail_old(tx, message, failure, actor)
         else:
-            refused = Refused(code=failure.code, message=failure.message)
+            refused = PostRejected(code=failure.code, message=failure.message)
             await self.settle(tx, message, Finished(result=refused), actor=actor)
         entry = AuditEntry(
             id=new_id(),

@@ -33,7 +33,7 @@ class SqlPostStore(PostStore):
         if not record_ids:
             return {}
         async with self._engine.read_connection() as connection:
-            rows = await connection.select(_POSTS, ("record_id",), [(each,) for each in record_ids])
+            rows = await connection.rows(sa.select(_POSTS).where(_POSTS.c.record_id.in_(record_ids)))
         return {post.record_id: post for post in sorted(map(post_of, rows), key=lambda post: post.number)}
 
     async def page(self, criteria: PostFilter, *, limit: int, after: UUID | None) -> list[Post]:

@@ -35,8 +35,8 @@ from sharetally.domain.post import (
     NotThere,
     OutcomeUnknown,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from sharetally.ports.outbound import Outbound, OutboundError
@@ -73,7 +73,7 @@ class BlueskyPublisher(Publisher):
 
     async def prepare(
         self, account: Account, tokens: Tokens, draft: Draft
-    ) -> Mapping[str, str] | TryLater | Refused | AccessDenied:
+    ) -> Mapping[str, str] | TryLater | PostRejected | AccessDenied:
         """The newest commit of the repository, and the time that the post will show."""
         try:
             response = await self._xrpc.query(

@@ -15,7 +15,7 @@ import msgspec
 from sharetally.adapters.platforms._api import Failure, bearer, decode, epoch_header, is_ambiguous, quoted, retry_after
 from sharetally.adapters.platforms.bluesky.dpop import DpopClient, load_key
 from sharetally.domain.account import Tokens
-from sharetally.domain.post import AccessDenied, PauseScope, Refused, TryLater
+from sharetally.domain.post import AccessDenied, PauseScope, PostRejected, TryLater
 from sharetally.ports.outbound import DEADLINE, Outbound, OutboundResponse
 
 DPOP_KEY = "dpop_key"  # in `Tokens.private`: the key of an OAuth session
@@ -81,7 +81,7 @@ class Xrpc:
         """What a response other than 200 means, where nothing was written."""
         now, error = self._now(), decode(response, XrpcError) or XrpcError()
         if error.error in ACCOUNT_ERRORS:
-            return Refused(code=error.error, message=ACCOUNT_ERRORS[error.error])
+            return PostRejected(code=error.error, message=ACCOUNT_ERRORS[error.error])
         if response.status == 401 or (response.status == 400 and error.error in TOKEN_ERRORS):
             return AccessDenied(reason="Bluesky does not accept the access token")
         if response.status == 429:
@@ -90,7 +90,7 @@ class Xrpc:
         if is_ambiguous(response) or response.status < 400:
             return TryLater(reason=f"Bluesky answered {response.status}", at=retry_after(response, now))
         code = quoted(error.error) or f"http-{response.status}"
-        return Refused(code=code, message=f"Bluesky refuses this post: {quoted(error.message) or code}")
+        return PostRejected(code=code, message=f"Bluesky refuses this post: {quoted(error.message) or code}")
 
 
 def error_name(response: OutboundResponse) -> str:

@@ -35,8 +35,8 @@ from sharetally.domain.post import (
     OutcomeUnknown,
     PauseScope,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from sharetally.ports.outbound import Outbound, OutboundError, OutboundResponse
@@ -164,11 +164,11 @@ class LinkedInPublisher(Publisher):
                 return TryLater(reason="the limit of the day is reached", at=at, pause=PauseScope.ACCOUNT)
             case 403:
                 message = "LinkedIn does not allow this service to post for the account; connect it again"
-                return Refused(code="forbidden", message=message)
+                return PostRejected(code="forbidden", message=message)
         if is_ambiguous(response):
             return TryLater(reason=f"LinkedIn answered {response.status}", at=retry_after(response, now))
         code = min(error.codes, default=f"http-{response.status}")
-        return Refused(code=quoted(code), message=f"LinkedIn refuses this post: {quoted(error.message) or code}")
+        return PostRejected(code=quoted(code), message=f"LinkedIn refuses this post: {quoted(error.message) or code}")
 
 
 def _next_midnight(now: datetime) -> datetime:

@@ -43,8 +43,8 @@ from sharetally.domain.post import (
     OutcomeUnknown,
     PauseScope,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from sharetally.ports.outbound import Outbound, OutboundError, OutboundResponse
@@ -100,7 +100,7 @@ class MastodonPublisher(Publisher):
 
     async def prepare(
         self, account: Account, tokens: Tokens, draft: Draft
-    ) -> Mapping[str, str] | TryLater | Refused | AccessDenied:
+    ) -> Mapping[str, str] | TryLater | PostRejected | AccessDenied:
         """Note when the attempt begins, and compare the text with the limits of the account's own server."""
         began = self._now()
         try:
@@ -116,7 +116,7 @@ class MastodonPublisher(Publisher):
         statuses = instance.configuration.statuses
         limits = Limits(characters=statuses.max_characters, url=statuses.characters_reserved_per_url)
         if fault := text_rules.text_fault(draft.text, draft.url, limits):
-            return Refused(code="text-too-long", message=f"{fault} Your server sets this limit.")
+            return PostRejected(code="text-too-long", message=f"{fault} Your server sets this limit.")
         return {SINCE: began.isoformat()}
 
     async def publish(self, account: Account, tokens: Tokens, draft: Draft) -> PublishOutcome:
@@ -183,7 +183,7 @@ class MastodonPublisher(Publisher):
         if is_ambiguous(response) or response.status < 400:
             return TryLater(reason=f"the Mastodon server answered {response.status}", at=retry_after(response, now))
         reason = quoted(error.error) or f"status {response.status}"
-        return Refused(code=f"http-{response.status}", message=f"the Mastodon server refuses this post: {reason}")
+        return PostRejected(code=f"http-{response.status}", message=f"the Mastodon server refuses this post: {reason}")
 
 
 class _Links(HTMLParser):

@@ -42,8 +42,8 @@ from sharetally.domain.post import (
     NotThere,
     OutcomeUnknown,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from sharetally.ports.outbound import DEADLINE, Outbound, OutboundError, OutboundResponse
@@ -133,7 +133,7 @@ class ThreadsPublisher(Publisher):
         if may_have_happened(response):
             return OutcomeUnknown(reason=f"Threads answered {response.status} without saying what happened")
         failure = classify(response, "Threads", self._now())
-        if isinstance(failure, Refused):
+        if isinstance(failure, PostRejected):
             found = await self.look(account, tokens, draft)
             if isinstance(found, Posted | NotThere):
                 return found if isinstance(found, Posted) else failure

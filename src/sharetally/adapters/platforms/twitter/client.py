@@ -42,8 +42,8 @@ from sharetally.domain.post import (
     OutcomeUnknown,
     PauseScope,
     Posted,
+    PostRejected,
     PublishOutcome,
-    Refused,
     TryLater,
 )
 from sharetally.ports.outbound import Outbound, OutboundError, OutboundResponse
@@ -198,9 +198,11 @@ class TwitterPublisher(Publisher):
             return TryLater(reason=f"X answered {response.status}", at=retry_after(response, self._now()))
         if kind == "client-forbidden":
             message = "X does not allow this service to post; tell its operator"
-            return Refused(code=kind, message=message)
+            return PostRejected(code=kind, message=message)
         code = kind if kind and kind != "about:blank" else f"http-{response.status}"
-        return Refused(code=quoted(code), message=f"X refuses this post: {quoted(problem.detail or problem.title)}")
+        return PostRejected(
+            code=quoted(code), message=f"X refuses this post: {quoted(problem.detail or problem.title)}"
+        )
 
     def _rate_limited(self, response: OutboundResponse) -> TryLater:
         """The limits of the day count if they are what ran out; otherwise the quarter of an hour of the account."""
