@@ -27,7 +27,7 @@ from sharetally.domain.share import (
     Trigger,
     transition,
 )
-from sharetally.flow.posting.asking import PostRequest, request_post
+from sharetally.flow.posting.new_posts import PostRequest, request_post
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import LockSet
 

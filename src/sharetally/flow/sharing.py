@@ -21,7 +21,7 @@ from sharetally.domain.share import Evidence, ShareRecord, Status, Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.hooks import Hooks
 from sharetally.flow.platforms import Platforms
-from sharetally.flow.posting.asking import PostRequest
+from sharetally.flow.posting.new_posts import PostRequest
 from sharetally.flow.posting.requesting import PostRequests
 from sharetally.flow.queries import Queries, ShareStatus
 from sharetally.flow.share_commands import Share, ShareResult

@@ -14,7 +14,7 @@ from sharetally.domain.account import Account, AccountStatus
 from sharetally.domain.errors import InvalidRequest
 from sharetally.domain.ids import new_id, to_base62
 from sharetally.domain.post import compose
-from sharetally.flow.posting.asking import PostRequest
+from sharetally.flow.posting.new_posts import PostRequest
 from sharetally.flow.urls import UrlPolicy
 from sharetally.ports import AccountStore, Clock
 from sharetally.ports.posting_platform import Publisher
