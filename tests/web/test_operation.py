@@ -386,15 +386,19 @@ def has_ipv6() -> bool:
         return probe.connect_ex(("::1", free_port())) == errno.ECONNREFUSED
 
 
-@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "::1"])
-async def test_metrics_can_be_read_over_ipv6(port: int, network: str) -> None:
-    networks, stop = [ip_network(network)], asyncio.Event()
+@pytest.mark.parametrize(
+    ("named", "ipv4", "ipv6"),
+    [("0.0.0.0/0", 200, 403), ("::/0", 403, 200), ("::1", 403, 200), ("0.0.0.0/0,::/0", 200, 200)],
+)
+async def test_metrics_can_be_read_over_ipv6(port: int, named: str, ipv4: int, ipv6: int) -> None:
+    networks, stop = [ip_network(network) for network in named.split(",")], asyncio.Event()
     app = ops_app(health(), counted, networks=networks)
     served = asyncio.ensure_future(serve_ops(app, port, stop, hosts=ops_hosts(networks)))
     await asyncio.sleep(0)  # its first step listens
     async with httpx2.AsyncClient() as client:
-        for host in ("127.0.0.1", *(["[::1]"] if has_ipv6() else [])):
+        for host, expected in {"127.0.0.1": ipv4, **({"[::1]": ipv6} if has_ipv6() else {})}.items():
             assert (await client.get(f"http://{host}:{port}/health")).status_code == 200
+            assert (await client.get(f"http://{host}:{port}/metrics")).status_code == expected
     stop.set()
     with anyio.fail_after(10):
         await served
