@@ -7,8 +7,8 @@ from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Conflict, NotFound
 from sharetally.domain.post import PostStatus
 from sharetally.domain.share import Reply, ShareRecord, Transitioned, Trigger
-from sharetally.flow.posting.new_posts import again
 from sharetally.flow.posting.message import post_delivery
+from sharetally.flow.posting.new_posts import again
 from sharetally.flow.share_commands import Ids, apply_trigger, record_key
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import LockSet
