@@ -58,11 +58,12 @@ def purge_row(name: str, kind: str, order: int) -> Row:
 
 async def _measured(harness: BenchHarness, kind: str) -> Measurement:
     options = harness.options
-    notes = [f"{options.records // 2:,} keys at the start, in {kind}, deleted {MAX_PURGED:,} at a time as the relay does"]
+    keys = options.records // 2
+    notes = [f"{keys:,} keys at the start, in {kind}, deleted {MAX_PURGED:,} at a time as the relay does"]
     filled = _open(harness, kind)
     url = filled.__enter__()
     try:
-        await _fill(harness, kind, url, options.records // 2)
+        await _fill(harness, kind, url, keys)
 
         async def few() -> float:
             with _open(harness, kind) as own:
