@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 
 from sharetally.adapters.outbound import OutboundClient
+from sharetally.adapters.platforms._api import SETTLING
 from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.adapters.platforms.mastodon.connect import MastodonConnector
@@ -16,7 +17,7 @@ from sharetally.domain.post import Draft, LookOutcome, PublishOutcome
 from sharetally.ports.posting_platform import Authorization, Connection
 from tests.fakes.mastodon import FakeMastodon
 from tests.fakes.oauth import challenge_of
-from tests.platforms.cases import CALLBACK, NO_TLS, URL, VERIFIER, Impatient, account_of, new_draft
+from tests.platforms.cases import CALLBACK, NO_TLS, URL, VERIFIER, Clock, Impatient, account_of, new_draft
 
 
 @dataclass(kw_only=True)
@@ -56,6 +57,7 @@ class Case(Site):
     account: Account
     tokens: Tokens
     draft: Draft
+    clock: Clock
 
     async def prepare(self) -> Draft:
         found = await self.publisher.prepare(self.account, self.tokens, self.draft)
@@ -67,7 +69,12 @@ class Case(Site):
         return await self.publisher.publish(self.account, self.tokens, self.draft)
 
     async def look(self) -> LookOutcome:
-        return await self.publisher.look(self.account, self.tokens, self.draft)
+        """Look once the list of posts has settled."""
+        self.clock.ahead = SETTLING
+        try:
+            return await self.publisher.look(self.account, self.tokens, self.draft)
+        finally:
+            self.clock.ahead = timedelta()
 
     def copies(self) -> int:
         """How many posts with the address of this one are on the server."""
@@ -86,17 +93,17 @@ async def opened_site() -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def opened(now: Callable[[], datetime] | None = None) -> AsyncIterator[Case]:
+async def opened() -> AsyncIterator[Case]:
     async with opened_site() as site:
-        connection = await site.connect()
-        publisher = MastodonPublisher(site.outbound) if now is None else MastodonPublisher(site.outbound, now=now)
+        connection, clock = await site.connect(), Clock()
         yield Case(
             fake=site.fake,
             outbound=site.outbound,
             connector=site.connector,
-            publisher=publisher,
+            publisher=MastodonPublisher(site.outbound, now=clock),
             connection=connection,
             account=account_of(connection, "mastodon"),
             tokens=connection.tokens,
             draft=new_draft(),
+            clock=clock,
         )

@@ -94,8 +94,8 @@ class BlueskyConnector(Connector):
         if isinstance(found, Identity):
             private[ACCOUNT] = found.did
             request["login_hint"] = found.handle
-        if self._client.newest_key_id is not None:
-            private[KEY_ID] = self._client.newest_key_id
+        if self._client.first_key_id is not None:
+            private[KEY_ID] = self._client.first_key_id
         response = await self._post(issuer, issuer.pushed_authorization_request_endpoint, private, request)
         pushed = decode(response, _Pushed) if response.status in {200, 201} else None
         if pushed is None:

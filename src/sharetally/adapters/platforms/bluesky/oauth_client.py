@@ -2,8 +2,9 @@
 
 The id of a client is the address of its metadata, which the servers read from this service. Without keys it is a
 public client, whose sessions last two weeks; with keys (`private_key_jwt`, RFC 7523) they last months. A session stays
-bound to the key with which it began, so old keys have to stay in the list: the newest comes first. A service on the
-loopback, which no server can read, uses the id that Bluesky reserves for development.
+bound to the key with which it began, so old keys have to stay in the list, of which the first is used for new sessions.
+Servers keep the list for minutes: a new key is published in the last place first, and moved to the front later. A
+service on the loopback, which no server can read, uses the id that Bluesky reserves for development.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LIFETIME = 60  # seconds of an assertion
 
 
 class OAuthClient:
-    """The client with this public URL; `keys` are JWKs (P-256, private, each with a `kid`), the newest first."""
+    """The client with this public URL; `keys` are JWKs (P-256, private, each with a `kid`)."""
 
     def __init__(
         self, *, public_url: str, name: str, keys: Sequence[Mapping[str, str]], now: Callable[[], datetime]
@@ -51,7 +52,7 @@ class OAuthClient:
         return f"{self._public_url}/oauth/bluesky/{METADATA}"
 
     @property
-    def newest_key_id(self) -> str | None:
+    def first_key_id(self) -> str | None:
         """The key for new sessions; None for a public client."""
         return next(iter(self._keys), None)
 

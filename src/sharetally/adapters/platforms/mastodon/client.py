@@ -24,6 +24,7 @@ from sharetally.adapters.platforms._api import (
     decode,
     is_ambiguous,
     mentions,
+    not_listed,
     quoted,
     retry_after,
     since,
@@ -39,7 +40,6 @@ from sharetally.domain.post import (
     CannotTell,
     Draft,
     LookOutcome,
-    NotThere,
     OutcomeUnknown,
     PauseScope,
     Posted,
@@ -159,7 +159,7 @@ class MastodonPublisher(Publisher):
                 if _contains(status.content, draft.url):
                     return _posted(status)
             if not page or _is_older(page[-1], oldest):
-                return NotThere()
+                return not_listed(draft, self._now())
             query["max_id"] = page[-1].id
         return CannotTell(reason=f"the account has more than {PAGE_SIZE * MAX_PAGES} newer posts")
 
