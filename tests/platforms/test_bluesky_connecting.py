@@ -197,7 +197,10 @@ async def test_a_session_that_is_lost_begins_again(site: Site) -> None:
     for _ in range(2):
         await site.connector.revoke(account, connection.tokens)
     fresh = await site.connector.refresh(account, connection.tokens)
-    assert fresh.access != connection.tokens.access
+    assert fresh.refresh != connection.tokens.refresh
+    case = case_of(site, replace(connection, tokens=fresh))
+    await case.prepare()
+    assert isinstance(await case.publish(), Posted)
     site.pds.call("com.atproto.server.revokeAppPassword", {"name": "sharetally"}, access=site.user.access)
     with pytest.raises(GrantLost):
         await site.connector.refresh(account, connection.tokens)

