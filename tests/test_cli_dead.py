@@ -192,7 +192,7 @@ async def test_dead_deliveries_are_listed_and_shown_with_the_parked_jobs(
     assert listed.out.splitlines()[0] == f"{delivery}  post  video:abc  no such platform"
     assert listed.err == "1 parked job, 1 dead or unknown delivery\n"
     shown = program.run("dead", "show", str(delivery)).json
-    assert (shown["target"], shown["state"], shown["attempts"], shown["userId"]) == ("twitter", "dead", 1, "bert")
+    assert (shown["target"], shown["state"], shown["attempts"], shown["userId"]) == (str(NO_ACCOUNT), "dead", 1, "bert")
     assert '"attempt":2' in shown["payload"]
 
 

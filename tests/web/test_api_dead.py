@@ -14,6 +14,7 @@ from sharetally.domain.delivery import Dead
 from sharetally.domain.errors import Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Status
+from sharetally.flow.posting.message import NO_ACCOUNT
 from sharetally.ports import Writes
 from tests.contracts.database_rows import record, records_by_key, write_rows
 from tests.contracts.delivery_rows import EPOCH, finish, registered
@@ -162,7 +163,7 @@ async def test_a_dead_delivery_is_shown_with_the_parked_jobs_replayed_and_discar
     assert shown == page["items"][0]
     told = {name: shown[name] for name in ("job", "target", "state", "reason", "userId", "platform", "contentId")}
     assert told == {
-        "job": "post", "target": "twitter", "state": "dead", "reason": "no such platform", "userId": "bert",
+        "job": "post", "target": str(NO_ACCOUNT), "state": "dead", "reason": "no such platform", "userId": "bert",
         "platform": "twitter", "contentId": video,
     }  # fmt: skip
     body = {"ids": [delivery, job], "reason": "it is gone"}

@@ -109,6 +109,8 @@ def bounded(schema: dict[str, Any]) -> bool:
         return bool({"maxLength", "pattern", "format"} & set(schema))
     if schema.get("type") == "array":
         return "maxItems" in schema and bounded(schema["items"])
+    if schema.get("type") == "object":
+        return "maxProperties" in schema and bounded(schema["additionalProperties"])
     if schema.get("type") == "integer":
         return {"minimum", "maximum"} <= set(schema)
     return "$ref" in schema or "enum" in schema or schema.get("type") in ("boolean", "null")
