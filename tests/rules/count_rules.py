@@ -52,6 +52,6 @@ class CountRules(MachineState):
     def _tried(self, key: Key) -> None:
         self.model.orders.remove(key)
         stands = self.model.records[key]
-        if stands.status in WAITS:
+        if stands.status in (*WAITS, "unknown"):
             self.model.records[key] = replace(stands, status="failed", error=UNABLE)
             audited(self.model, key, "failed", actor=WORKER)

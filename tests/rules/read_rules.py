@@ -106,6 +106,8 @@ class ReadRules(MachineState):
             wanted["myStatus"] = mine.status
             if mine.error:
                 wanted["myError"] = {"code": mine.error, "message": shown["myError"]["message"]}
+        if "myPost" in shown:  # what became of the newest retry
+            wanted["myPost"] = shown["myPost"]
         return wanted
 
     def _check_last_shared(self, content: Content, shown: Mapping[str, Any]) -> None:
