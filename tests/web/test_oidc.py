@@ -414,7 +414,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize(("wanted", "page"), PAGES)
-def test_one_comes_back_to_a_page_of_the_console_alone(wanted: str, page: str | None) -> None:
+def test_sign_in_returns_only_to_console_pages(wanted: str, page: str | None) -> None:
     assert sign_in_cookie.safe_return_page(wanted) == (page or wanted)
     cookie, _ = sign_in_cookie.begin_sign_in(wanted)
     resumed = sign_in_cookie.resume_sign_in(cookie)

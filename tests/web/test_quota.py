@@ -113,7 +113,7 @@ async def test_a_disabled_limit_costs_nothing() -> None:
     ("current", "before", "elapsed", "free"),
     [(0, 0, 0.0, 10), (10, 0, 0.0, 0), (0, 10, 0.0, 0), (0, 10, 0.5, 5), (4, 10, 0.75, 4), (12, 0, 0.0, 0)],
 )
-def test_what_is_free(current: int, before: int, elapsed: float, free: int) -> None:
+def test_free_writes_of_a_sliding_window(current: int, before: int, elapsed: float, free: int) -> None:
     assert Usage(current=current, before=before, elapsed=elapsed).free(10) == free
 
 
