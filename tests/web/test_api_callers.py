@@ -97,7 +97,7 @@ async def test_two_credentials_are_one_too_many(api: Api) -> None:
         problem(await api.share("abc", user=None, headers=headers), 401, "unauthenticated")
 
 
-# keys and whom they act for
+# API keys and acting on behalf of users
 
 
 async def test_a_key_acts_as_itself(api: Api, video: str) -> None:

@@ -104,7 +104,7 @@ async def test_signing_in_again_ends_the_session_before(api: Api) -> None:
 
 
 async def test_session_fixation_is_impossible(api: Api) -> None:
-    """Session fixation: whatever cookie came along, what is signed in is a new one."""
+    """Session fixation: signing in creates a new session, whatever cookie the request contains."""
     browser = Browser(api)
     browser.jar[COOKIE] = "A" * 43
     assert (await browser.redeem(await create_sign_in_link(api))).status == 200

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def idle(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """The service on each kind of database, without a worker: what is shared stays pending until it is parked."""
+    """The service on each kind of database, without a worker: shares stay pending until their events are parked."""
     async with start_api(make_settings(tmp_path, module_database), counting=False) as found:
         yield found
         for each in await found.database.events.parked(limit=1_000):

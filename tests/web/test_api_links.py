@@ -1,4 +1,4 @@
-"""Share links: made, read, changed and deleted, each by whom it belongs to."""
+"""Share links: created, read, changed and deleted, each by its owner."""
 
 from __future__ import annotations
 

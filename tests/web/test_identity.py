@@ -125,7 +125,7 @@ async def test_a_token_never_acts_for_others(harness: IdentityHarness) -> None:
         await harness.request(bearer(token), ("X-User-Id", "bob"))
 
 
-# what is no credential
+# malformed credentials
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ async def test_a_client_that_sends_too_much_is_closed(port: int, monkeypatch: py
         assert await client.wait_closed() == 1008
 
 
-# who may
+# credentials and origins
 
 
 async def test_a_refusal_is_not_logged_as_an_error(

@@ -239,7 +239,7 @@ async def test_unknown_header_fields_are_ignored(clock: ManualClock) -> None:
     assert (await verifier(clock).verify(signed)).user_id == "alice"
 
 
-# what is no token
+# malformed tokens
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ async def test_scopes_that_are_none_are_refused(clock: ManualClock, claim: objec
     assert "scopes" in await refusal(verifier(clock), token(clock, scope=claim))
 
 
-# what is remembered
+# the cache of verified tokens
 
 
 async def test_a_token_is_verified_once_and_again_after_five_minutes(clock: ManualClock) -> None:
