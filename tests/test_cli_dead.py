@@ -196,7 +196,7 @@ async def test_dead_deliveries_are_listed_and_shown_with_the_parked_jobs(
     assert '"attempt":2' in shown["payload"]
 
 
-async def test_a_dead_delivery_waits_again(program: Program, url: str, delivery: UUID) -> None:
+async def test_a_replayed_dead_delivery_waits_again(program: Program, url: str, delivery: UUID) -> None:
     assert program.run("dead", "replay", str(delivery)).out == "1 delivery waiting again for a worker\n"
     assert program.run("dead", "list", "--json").json == []
     async with open_database(url) as db:

@@ -214,7 +214,7 @@ class FakeEngine(Engine):
         ('SELECT "name" FROM t', "a name in double quotes"),
     ],
 )
-def test_what_mysql_does_not_understand_is_found(statement: str, fault: str) -> None:
+def test_syntax_that_mysql_does_not_understand_is_found(statement: str, fault: str) -> None:
     assert faults(statement) == [fault]
 
 

@@ -72,7 +72,7 @@ def refused(batch: UnitOfWork, command: Command[object]) -> None:
 # new, changed, final
 
 
-def test_what_is_new_is_inserted_with_its_final_state() -> None:
+def test_a_new_record_is_inserted_with_its_final_state() -> None:
     batch = over()
     applied(batch, share(), withdraw(), share())
     writes = batch.take_writes()
@@ -91,7 +91,7 @@ def test_an_existing_row_is_updated_to_its_final_state() -> None:
     assert [(each.id, each.status) for each in writes.changed_records.values()] == [(before.id, Status.SUCCESS)]
 
 
-def test_what_changes_nothing_writes_nothing() -> None:
+def test_a_command_that_changes_nothing_writes_nothing() -> None:
     batch = over(stored())
     applied(batch, share(), share())
     assert batch.take_writes() == Writes()
@@ -216,7 +216,7 @@ def test_changes_contain_the_row_before_each_step() -> None:
     assert gone.before == made.after
 
 
-def test_what_was_written_already_counts_as_stored() -> None:
+def test_a_record_that_is_already_written_counts_as_stored() -> None:
     batch = over()
     applied(batch, share())
     assert len(batch.take_writes().new_records) == 1
@@ -225,7 +225,7 @@ def test_what_was_written_already_counts_as_stored() -> None:
     assert (len(writes.new_records), len(writes.changed_records)) == (0, 1)
 
 
-def test_what_was_written_in_a_part_that_failed_is_new_again() -> None:
+def test_a_record_written_by_an_undone_command_is_new_again() -> None:
     batch = over()
 
     batch.begin_command()
@@ -306,7 +306,7 @@ def test_an_order_to_post_is_a_delivery_and_no_event() -> None:
     assert batch.take_deliveries() == []
 
 
-def test_what_is_taken_back_posts_nothing() -> None:
+def test_an_undone_command_posts_nothing() -> None:
     batch = over()
     batch.begin_command()
     applied(batch, share(request=Trigger.POST))

@@ -208,7 +208,7 @@ async def test_the_reading_form_has_all_that_the_document_has(readonly_api: Api)
     assert all(code in docs.text for code in CODES if code != "method-not-allowed")
 
 
-def test_the_codes_are_those_of_the_contract() -> None:
+def test_the_documented_codes_match_the_contract() -> None:
     assert {code: status for code, (status, _) in STATUS.items()} == CODES
 
 
