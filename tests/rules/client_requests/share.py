@@ -123,9 +123,7 @@ class Retry(_OfContent):
         model.records[key] = Record(status=waits, evidence="posted", attempts=attempts)
         model.orders.append(key)
         audited(model, key, "retried")
-        return ExpectedResponse(
-            status=202, body={"platform": self.platform, "status": waits, "attemptCount": attempts}
-        )
+        return ExpectedResponse(status=202, body={"platform": self.platform, "status": waits, "attemptCount": attempts})
 
 
 def audited(model: Model, key: Key, action: str, *, actor: str | None = None) -> None:
