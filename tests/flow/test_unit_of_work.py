@@ -15,7 +15,7 @@ from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, RecordKey, ShareRecord, Status, Trigger
 from sharetally.flow.adjustments import Adjust
 from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
-from sharetally.flow.posting.message import decode_post
+from sharetally.flow.posting.message import NO_ACCOUNT, decode_post
 from sharetally.flow.share_commands import Ids, apply_trigger, record_cell
 from sharetally.flow.unit_of_work import Command, EntityChange, IdempotentCommand, UnitOfWork, merge_lock_sets
 from sharetally.flow.withdraw_commands import Retry
@@ -199,10 +199,19 @@ def test_only_failed_posts_can_be_retried() -> None:
     assert [change.after for change in applied(over(stored(Status.FAILED)), retry)] != []
 
 
-def test_only_live_shares_can_be_withdrawn() -> None:
-    for status in set(Status) - {Status.SUCCESS}:
+def test_what_is_neither_live_nor_under_way_cannot_be_withdrawn() -> None:
+    for status in (Status.FAILED, Status.WITHDRAWN):
         with pytest.raises(NotFound):
             applied(over(stored(status)), withdraw())
+
+
+def test_withdrawing_what_is_under_way_uncounts_nothing() -> None:
+    for status in (Status.PENDING, Status.SENDING, Status.UNKNOWN):
+        batch = over(stored(status))
+        (changed,) = applied(batch, withdraw())
+        assert isinstance(changed.after, ShareRecord)
+        assert changed.after.status is Status.WITHDRAWN
+        assert batch.take_writes().events == []
 
 
 # which hooks are called
@@ -301,7 +310,7 @@ def test_an_order_to_post_is_a_delivery_and_no_event() -> None:
     assert batch.take_writes().events == []
     (delivery,) = batch.take_deliveries()
     post = decode_post(delivery.payload)
-    assert (delivery.target.kind, delivery.target.name, post.attempt) == ("post", "twitter", 1)
+    assert (delivery.target.kind, delivery.target.name, post.attempt) == ("post", str(NO_ACCOUNT), 1)
     assert (post.contentType, post.contentId, post.userId, post.platform) == ("video", "abc", "anna", "twitter")
     assert batch.take_deliveries() == []
 
