@@ -40,7 +40,7 @@ def merge(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]])
 
 
 def render(rows: Sequence[Mapping[str, Any]], here: Mapping[str, str]) -> str:
-    """The generated part, which stands between the markers."""
+    """The generated part between the markers."""
     days = sorted({told["day"] for told in rows})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     what = ", ".join(f"{name} {value}" for name, value in here.items())

@@ -1,4 +1,4 @@
-"""A row of the table: what is measured against what, what is hoped for, and what came out.
+"""A row of the table: which two sides are compared, the target, and the result.
 
 A ratio is always ours / reference, pair by pair; the row's ratio is the median of its pairs and its spread
 is the smallest and the largest. A row without a target is reported, and neither met nor missed.

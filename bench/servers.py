@@ -1,4 +1,4 @@
-"""How the private servers are configured: as somebody who knows them would, durability on.
+"""How the private servers are configured: as an experienced operator would configure them, with durability on.
 
 The same servers carry Sharetally, the limits and the usual way, so that none of them is measured on a
 configuration of its own. Memory is a quarter of the machine's; everything that could lose an answered write
@@ -36,7 +36,7 @@ def postgresql() -> Mapping[str, str]:
 
 
 def mariadb() -> Mapping[str, str]:
-    """Each commit is flushed; there is no binary log, as there is no replica."""
+    """Each commit is flushed; there is no binary log, because there is no replica."""
     return {
         "innodb-buffer-pool-size": f"{memory()}M",
         "innodb-log-file-size": "4G",

@@ -176,7 +176,7 @@ def test_an_empty_database_and_a_foreign_one_get_different_errors(program: Progr
 
 
 @pytest.mark.parametrize("role", ["worker", "relay", "serve"])
-def test_what_lives_in_one_process_is_not_shared(program: Program, role: str) -> None:
+def test_sqlite_and_the_memory_broker_allow_one_process_only(program: Program, role: str) -> None:
     command = [role, "--processes", "2"] if role == "serve" else [role]
     result = program.run(*command)
     assert (result.code, error_line(result.err).startswith("DATABASE_URL: SQLite works with one process")) == (2, True)

@@ -74,7 +74,7 @@ def test_serving_alone(embedded: Program, how: signal.Signals) -> None:
     assert embedded.run("verify").out == "1 content item, drift 0\n"
 
 
-def test_what_was_not_counted_is_counted_after_the_next_start(embedded: Program) -> None:
+def test_uncounted_events_are_counted_after_the_next_start(embedded: Program) -> None:
     """Killed between the answer and the count: the queue in memory is gone, the event is not."""
     port = free_port()
     token = embedded.run("token", "--user", "anna").out.strip()

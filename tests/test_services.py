@@ -151,7 +151,7 @@ async def test_a_redis_number_is_empty_and_emptied(services: Services, redis_url
         assert await own.get("made") == b"here"
 
 
-async def test_a_redis_number_that_holds_anything_is_left_alone(redis_url: str) -> None:
+async def test_a_redis_database_that_is_not_empty_is_left_alone(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as own:
         await own.set("somebody", "else")
     with fresh_redis(redis_url) as other:
@@ -175,7 +175,7 @@ def test_a_private_server_answers_and_ends(kind: ServerKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KEEPERS, ids=lambda kind: kind.name)
-def test_a_private_server_comes_back_with_all_that_was_written(kind: ServerKind) -> None:
+def test_a_restarted_private_server_still_has_its_data(kind: ServerKind) -> None:
     if not kind.installed():
         pytest.skip(f"{kind.name} is not installed")
     with kind.private() as server:

@@ -18,7 +18,7 @@ from tests.services.launch import free_port, is_listening, serves
 pytestmark = pytest.mark.anyio
 
 
-def test_a_port_that_was_given_away_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_already_handed_out_is_not_handed_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = free_port()
     drawn = iter([first, other := free_port() + 1])
     monkeypatch.setattr(random, "randrange", lambda *_: next(drawn))

@@ -222,7 +222,7 @@ async def test_the_very_next_reply_can_be_lost_and_the_server_with_it(proxy: Pro
             assert await answer(again, b"c\n") == b"c!\n"
 
 
-async def test_a_slow_line_takes_its_time_one_way(proxy: Proxy) -> None:
+async def test_a_slow_line_delays_one_direction(proxy: Proxy) -> None:
     async with called(proxy) as side:
         proxy.throttle(10_000, Direction.TO_CLIENT)
         began = time.monotonic()

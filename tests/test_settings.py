@@ -126,7 +126,7 @@ def test_a_config_that_is_missing_is_named(tmp_path: Path) -> None:
         ("SHARETALLY_LOG_LEVEL_FILE", "; did you mean log_level?"),
     ],
 )
-def test_a_name_that_is_no_setting_stops_the_start(tmp_path: Path, name: str, hint: str) -> None:
+def test_an_unknown_setting_stops_the_start(tmp_path: Path, name: str, hint: str) -> None:
     assert load_error({name: "1"}, tmp_path) == f"{name}: there is no such setting{hint}"
 
 
@@ -147,7 +147,7 @@ def test_names_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
 # secrets in files
 
 
-def test_each_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+def test_each_secret_can_be_read_from_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{STRONG} \n")
     (tmp_path / "db").write_text("mysql://u:p@db/shares\n")
     settings = load_settings(tmp_path, jwt_secret_file=str(tmp_path / "secret"), database_url_file="db")
@@ -162,7 +162,7 @@ def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b""])
-def test_a_secret_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_a_secret_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "secret").write_bytes(content)
     assert "SHARETALLY_JWT_SECRET_FILE" in load_error({"SHARETALLY_JWT_SECRET_FILE": "secret"}, tmp_path)
@@ -381,7 +381,7 @@ def test_each_kind_of_key_has_its_own_algorithms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("processes", "role"), [(2, "serve"), (1, "worker"), (1, "relay")])
-def test_what_lives_in_one_process_is_not_shared(tmp_path: Path, processes: int, role: Role) -> None:
+def test_sqlite_and_the_memory_broker_allow_one_process_only(tmp_path: Path, processes: int, role: Role) -> None:
     embedded = load({}, cwd=tmp_path)
     check_roles(embedded, processes=1, role="serve")
     with pytest.raises(ConfigurationError, match=r"^DATABASE_URL: SQLite works with one process only, not with"):
@@ -394,7 +394,7 @@ def test_what_lives_in_one_process_is_not_shared(tmp_path: Path, processes: int,
     )
 
 
-def test_no_process_is_no_service(tmp_path: Path) -> None:
+def test_zero_processes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--processes"):
         check_roles(load({}, cwd=tmp_path), processes=0, role="serve")
 
@@ -542,7 +542,7 @@ def test_all_settings_are_shown_as_they_are_written(tmp_path: Path) -> None:
     assert shown["SHARETALLY_JWT_SECRET"] == "not set"
 
 
-def test_what_is_shown_can_be_set_again(tmp_path: Path) -> None:
+def test_displayed_settings_can_be_loaded_again(tmp_path: Path) -> None:
     settings = load({}, cwd=tmp_path)
     environ = {name: text for name, text in masked_settings(settings).items() if text not in ("", "not set")}
     assert load(environ, cwd=tmp_path) == settings

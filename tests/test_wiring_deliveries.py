@@ -40,7 +40,7 @@ def log_cancelled(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "expected"), [({}, {"1", "3"}), ({"DELIVERY_LOG_DAYS": "2"}, {"1"})])
-async def test_what_was_cancelled_is_forgotten_after_so_many_days(
+async def test_cancelled_deliveries_are_deleted_after_the_configured_days(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: dict[str, str], expected: set[str]
 ) -> None:
     monkeypatch.setattr(loop, "HOUSEKEEPING_SECONDS", 0.02)

@@ -19,7 +19,7 @@ Sessions = async_sessionmaker[AsyncSession]
 async def share(
     sessions: Sessions, events: Events, video_id: str, user_id: str, platforms: Sequence[str]
 ) -> list[ShareResult]:
-    """Record what is new; a double click that loses the race reads again."""
+    """Record new shares; a double click that loses the race reads again."""
     try:
         made, results = await _recorded(sessions, video_id, user_id, platforms)
     except IntegrityError:

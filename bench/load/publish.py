@@ -1,4 +1,4 @@
-"""Publishing what is to be counted, by those who would: Sharetally's broker a commit at a time, others one by one.
+"""Publishing events to be counted: Sharetally publishes one commit at a time, the others one message at a time.
 
 `JOBS` is what a commit holds under full load (some fifty requests of two platforms); commits that wait while
 one is being confirmed go together, as they do in the service. One by one, a thousand confirms are awaited at

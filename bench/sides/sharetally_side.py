@@ -72,7 +72,7 @@ def _sum(text: str, name: str) -> float:
 async def open_sharetally(
     harness: BenchHarness, *, counting: bool = False, cache: bool = False, filled: int = FILLED, warm: bool = True
 ) -> AsyncIterator[SharetallySide]:
-    """Ready, filled and warm; with `counting` everything is counted meanwhile, by one worker."""
+    """Ready, filled and warm; with `counting`, one worker counts everything while it runs."""
     with harness.migrated() as database, harness.virtual_host() as amqp:
         if filled:
             await asyncio.to_thread(filling.fill, database, records=filled)

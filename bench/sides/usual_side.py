@@ -23,7 +23,7 @@ from tests.oracle.system import SECRET
 from tests.services.launch import free_port
 
 WARM = 3  # seconds
-# Sums of what is stored: there are no events to look at.
+# Sums over the stored rows, because there are no events to look at.
 _BACKLOG = """
 SELECT (SELECT count(*) FROM video_share_records) + (SELECT count(*) FROM share_links)
      - (SELECT coalesce(sum(share_count), 0) FROM share_counts)
@@ -72,7 +72,7 @@ class UsualSide:
 async def open_usual(
     harness: BenchHarness, *, counting: bool = False, filled: int = FILLED, warm: bool = True
 ) -> AsyncIterator[UsualSide]:
-    """Ready, filled and warm; with `counting` everything is counted meanwhile, by one worker."""
+    """Ready, filled and warm; with `counting`, one worker counts everything while it runs."""
     with harness.postgresql_database() as database, harness.virtual_host() as amqp:
         settings = {"CONTROL_DATABASE_URL": database, "CONTROL_AMQP_URL": amqp, "CONTROL_JWT_SECRET": SECRET}
         folder = harness.folder("usual")

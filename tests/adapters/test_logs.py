@@ -203,7 +203,7 @@ def test_sql_statements_and_values_are_never_logged(capfd: pytest.CaptureFixture
     assert [line["event"] for line in lines(capfd)] == ["careful"]
 
 
-def test_configuring_again_does_not_double_lines(capfd: pytest.CaptureFixture[str]) -> None:
+def test_configuring_twice_does_not_duplicate_lines(capfd: pytest.CaptureFixture[str]) -> None:
     configure("info", "json")
     configure("info", "json")
     logging.getLogger("uvicorn").info("once")

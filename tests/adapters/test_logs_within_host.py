@@ -76,7 +76,7 @@ def test_our_lines_come_through_the_handlers_of_the_host(tmp_path: Path) -> None
     assert (found["reads_info"], found["reads_debug"]) == (True, False)
 
 
-def test_a_host_with_a_structlog_of_its_own_keeps_it(tmp_path: Path) -> None:
+def test_a_host_keeps_its_own_structlog_configuration(tmp_path: Path) -> None:
     keeping = "lambda logger, name, event: (kept.lines.append([name, event['event']]), '')[1]"
     own = f"structlog.configure(processors=[{keeping}])"
     found = hosted(tmp_path, own)

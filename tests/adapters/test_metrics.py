@@ -103,7 +103,7 @@ async def test_every_metric_has_the_name_and_the_labels_of_the_contract(meter: P
     assert not any(name.endswith("_created") for name in names(text))
 
 
-async def test_what_is_counted_is_shown(meter: PrometheusMeter) -> None:
+async def test_counted_shares_and_errors_are_exposed(meter: PrometheusMeter) -> None:
     meter.shares("twitter", "track_only", "success")
     meter.shares("twitter", "track_only", "success", 4)
     meter.share_error("whatsapp", "forbidden")

@@ -126,7 +126,7 @@ async def test_migrations_create_the_schema_that_the_code_expects(database_url: 
         assert await inside(differences) == []
 
 
-async def test_a_second_run_finds_nothing_to_do(database_url: str) -> None:
+async def test_a_second_run_changes_nothing(database_url: str) -> None:
     await upgraded(database_url)
     async with connected(database_url) as inside:
         before = await inside(shape)
@@ -227,7 +227,7 @@ def test_a_database_that_is_away(url: str) -> None:
         upgrade(url)
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     path = tmp_path / "sharetally.db"
     path.write_bytes(b"something else entirely, and long enough to be seen as such" * 20)
     with pytest.raises(Unavailable, match="cannot migrate"):

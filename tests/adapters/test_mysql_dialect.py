@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ from sharetally.domain.count import fold
 from sharetally.domain.delivery import Dead, Delivery, DeliveryState, Done, Retry, Unknown
 from sharetally.domain.errors import DataRejected, Unavailable
 from sharetally.domain.ids import new_id
+from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.proof import CellProof, VerificationResult
 from sharetally.ports import (
     ApiKey,
@@ -51,6 +52,8 @@ from sharetally.ports import (
     Transaction,
     Writes,
 )
+from sharetally.ports.accounts import AccountKey, AccountWrite, PendingConnection, TokenWrite
+from sharetally.ports.posts import PostFilter
 from tests.contracts.database_rows import (
     ARTICLE,
     AT,
@@ -214,7 +217,7 @@ class FakeEngine(Engine):
         ('SELECT "name" FROM t', "a name in double quotes"),
     ],
 )
-def test_what_mysql_does_not_understand_is_found(statement: str, fault: str) -> None:
+def test_syntax_that_mysql_does_not_understand_is_found(statement: str, fault: str) -> None:
     assert faults(statement) == [fault]
 
 
@@ -343,8 +346,50 @@ async def every_method(db: SqlDatabase) -> None:
     await insight(db)
     await signing_in(db)
     await deliveries(db)
+    await posting(db)
     await db.schema.revision()
     await db.committed([new_id()])
+
+
+async def posting(db: SqlDatabase) -> None:
+    """Posts and accounts; with no rows to read, connecting an account ends where it reads what it has written."""
+    account = new_id()
+    stands = record()
+    post = Post(
+        id=new_id(), record_id=stands.id, key=stands.key, account_id=account, number=1, status=PostStatus.PENDING,
+        text="text", url="https://shop.example/s/a", created_at=AT,
+    )  # fmt: skip
+    async with db.transaction() as tx:
+        await tx.lock(LockSet(records=frozenset({stands.key}), posts=frozenset({stands.key})))
+        await tx.write(Writes(new_posts={post.id: post}))
+        await tx.write(Writes(changed_posts={post.id: post}))
+    await db.posts.by_id(post.id)
+    await db.posts.newest([post.record_id])
+    await db.posts.page(PostFilter(user_id="anna", status=PostStatus.FAILED), limit=10, after=post.id)
+    tokens = TokenWrite(sealed="sealed", expires_at=AT, refresh_at=AT)
+    key = AccountKey(user_id="anna", platform="mastodon", external_id="1", server="https://social.example")
+    write = AccountWrite(id=account, handle="anna", expires_at=AT, refresh_at=AT, sealed="sealed", audit=audit_entry())
+    with suppress(IndexError):
+        await db.accounts.connect(key, lambda _: write)
+    await db.accounts.by_id(account)
+    await db.accounts.of_user("anna")
+    await db.accounts.page(after=account, limit=10)
+    await db.accounts.change(account, label="shop", is_default=True)
+    await db.accounts.delete(account, revision=1, audit=audit_entry())
+    await db.accounts.needs_reauth(account, revision=1, audit=audit_entry())
+    await db.accounts.take_lease(account, new_id(), seconds=60)
+    await db.accounts.release_lease(account, new_id())
+    await db.accounts.store_tokens(account, tokens, revision=1, audit=audit_entry())
+    await db.accounts.reseal(account, "sealed", revision=1)
+    await db.accounts.postpone_refresh(account, until=AT, audit=audit_entry())
+    await db.accounts.due_for_refresh(AT, limit=10)
+    pending = PendingConnection(
+        id=new_id(), digest=bytes(32), browser=bytes(32), step="authorize", user_id="anna", actor="anna",
+        platform="mastodon", sealed="sealed", expires_at=AT,
+    )  # fmt: skip
+    await db.accounts.begin(pending, at_most=10, audit=audit_entry())
+    await db.accounts.redeem(bytes(32), browser=bytes(32), platform="mastodon", step="authorize", now=AT)
+    await db.accounts.record(audit_entry())
 
 
 async def insight(db: SqlDatabase) -> None:
@@ -464,7 +509,7 @@ async def test_every_statement_is_valid_mysql() -> None:
     }
     assert {each.split()[1] for each in written if each.startswith("UPDATE")} == {
         "share_records", "share_links", "share_totals", "events", "api_keys", "last_verify", "console_sessions",
-        "deliveries", "delivery_workers",
+        "deliveries", "delivery_workers", "accounts", "posts",
     }  # fmt: skip
     assert {each.split()[2] for each in written if each.startswith("DELETE")} == {
         "events", "idempotency_keys", "queue_marks", "content_words", "console_codes", "console_sessions",

@@ -75,7 +75,7 @@ async def failure(client: OutboundClient, url: str, **options: Any) -> OutboundE
 # one exchange
 
 
-async def test_a_request_arrives_as_it_was_given_and_the_response_comes_back() -> None:
+async def test_a_request_arrives_unchanged_and_the_response_is_returned() -> None:
     async with serving(responding(b"hello", headers="X-Seen: yes\r\n")) as server, opened() as client:
         response = await client.request("POST", server.url(), headers={"X-Sent": "yes"}, body=b"a=1")
     assert (response.status, response.headers["x-seen"], response.body) == (200, "yes", b"hello")
@@ -98,7 +98,7 @@ async def test_a_redirect_is_returned_and_not_followed(status: str) -> None:
     assert other.requests == []
 
 
-async def test_cookies_are_not_kept() -> None:
+async def test_cookies_are_not_stored() -> None:
     async with serving(responding(headers="Set-Cookie: session=1; Path=/\r\n")) as server, opened() as client:
         for _ in range(2):
             await client.request("GET", server.url())
@@ -153,7 +153,7 @@ async def test_a_body_as_long_as_the_cap_is_taken() -> None:
         assert isinstance(await failure(client, server.url(), max_bytes=999), ResponseTooLarge)
 
 
-async def test_what_comes_compressed_stays_compressed() -> None:
+async def test_a_compressed_response_stays_compressed() -> None:
     async with serving(responding(b"\x1f\x8b-", headers="Content-Encoding: gzip\r\n")) as server, opened() as client:
         assert (await client.request("GET", server.url())).body == b"\x1f\x8b-"
 
@@ -194,7 +194,7 @@ async def test_a_connection_that_breaks_later_is_after_the_first_byte(respond: R
     "url",
     ["", "/path", "ftp://127.0.0.1/", "file:///etc/passwd", "http://", "http://a:b:c/", "http://[::1/", "http://\0/"],
 )
-async def test_what_is_no_http_url_is_refused(url: str) -> None:
+async def test_a_url_that_is_not_http_is_refused(url: str) -> None:
     async with opened() as client:
         assert isinstance(await failure(client, url), AddressRefused)
 
@@ -274,7 +274,7 @@ async def test_an_address_that_does_not_answer_gives_way_to_the_next() -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"]
 )
-async def test_the_guard_as_it_comes_refuses_this_machine_however_it_is_written(host: str) -> None:
+async def test_the_default_guard_refuses_this_machine_in_every_notation(host: str) -> None:
     async with serving(responding()) as server, opened(guard=AddressGuard()) as client:
         error = await failure(client, server.url(host))
     assert isinstance(error, (AddressRefused, ConnectFailed))

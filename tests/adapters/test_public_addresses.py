@@ -35,10 +35,10 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("address", [each for addresses in REFUSED.values() for each in addresses])
-def test_what_is_not_on_the_public_internet_is_refused(address: str) -> None:
+def test_addresses_outside_the_public_internet_are_refused(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_what_is_on_it_is_not(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_public(ip_address(address))

@@ -82,7 +82,7 @@ async def test_an_operation_has_one_message_of_its_channel(document: Any) -> Non
         assert operation["action"] == ("send" if name.startswith("tell") else "receive")
 
 
-async def test_every_example_keeps_to_its_schema(document: Any) -> None:
+async def test_every_example_matches_its_schema(document: Any) -> None:
     for name, message in document["components"]["messages"].items():
         check = validator(document, message)
         for example in message["examples"]:

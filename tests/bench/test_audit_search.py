@@ -33,7 +33,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[SqlDatabase]:
         await opened.close()
 
 
-async def test_each_filter_finds_what_a_reader_of_all_lines_picks_out(store: SqlDatabase) -> None:
+async def test_each_filter_returns_the_same_lines_as_a_full_scan(store: SqlDatabase) -> None:
     lines = await store.audit.page(AuditFilter(), limit=LINES + 1, after=None)
     assert len(lines) == LINES
     asked = filters(await random_line(store))

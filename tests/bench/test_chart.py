@@ -31,7 +31,7 @@ def test_the_bar_of_a_target_just_met_ends_at_the_line() -> None:
     assert float(bar.attrib["x"]) + float(bar.attrib["width"]) == pytest.approx(x(1), abs=0.1)
 
 
-def test_what_is_off_the_scale_ends_at_its_edge() -> None:
+def test_a_value_beyond_the_scale_ends_at_its_edge() -> None:
     assert x(1e9) == WIDTH - RIGHT
     assert x(1e-9) == LEFT
 

@@ -42,7 +42,7 @@ async def _verified(url: str) -> VerificationResult:
         await store.close()
 
 
-async def test_a_filled_ledger_holds_the_invariant(database_url: str) -> None:
+async def test_a_filled_ledger_satisfies_the_invariant(database_url: str) -> None:
     await _filled(database_url)
     verdict = await _verified(database_url)
     assert (verdict.content_items, verdict.drift) == (RECORDS, 0)

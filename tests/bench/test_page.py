@@ -39,7 +39,7 @@ def test_a_later_run_of_one_row_keeps_the_others(docs: Path) -> None:
     assert {told["name"]: told.get("ratio") for told in rows} == {"fast": 4.0, "broken": None}
 
 
-def test_the_committed_page_is_what_the_code_writes_for_the_committed_numbers() -> None:
+def test_the_committed_page_matches_the_committed_numbers() -> None:
     numbers = json.loads((DOCS / "performance.json").read_text("utf-8"))
     page = (DOCS / "performance.md").read_text("utf-8")
     assert replace_generated(page, render(numbers["rows"], numbers["machine"])) == page

@@ -30,11 +30,11 @@ def test_a_target_has_a_sense(target: Target | None, ratio: float, verdict: str)
     assert measured((ratio,), (1.0,), target).verdict == verdict
 
 
-def test_what_was_not_measured_has_failed() -> None:
+def test_a_row_without_a_measurement_has_failed() -> None:
     assert Outcome(row=row(target=at_most(1)), measured=None, failed="RuntimeError: gone").verdict == "failed"
 
 
-def test_rows_are_found_by_themselves_each_under_a_name_and_in_a_place_of_its_own() -> None:
+def test_rows_are_discovered_with_unique_names_and_positions() -> None:
     every = discover_rows()
     assert len({each.name for each in every}) == len({each.order for each in every}) == len(every) > 10
     assert [each.order for each in every] == sorted(each.order for each in every)

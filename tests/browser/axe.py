@@ -1,4 +1,4 @@
-"""axe-core: what keeps people with a disability out of a page. Version and hash stand in `axe/package-lock.json`.
+"""axe-core: finds barriers for people with a disability. Version and hash are in `axe/package-lock.json`.
 
 A page is looked at in light and in dark, wide and narrow, without being loaded again.
 """

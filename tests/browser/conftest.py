@@ -134,5 +134,5 @@ def video() -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Somewhere for what is downloaded."""
+    """A directory for downloads."""
     return tmp_path

@@ -27,7 +27,7 @@ def sign_in_link(site: Site, *, user: str = "maria", scope: str = ALL_SCOPES) ->
 
 
 class Sessions:
-    """What a browser keeps of somebody who signed in; each set of scopes signs in once."""
+    """The cookies of a signed-in browser; each set of scopes signs in once."""
 
     def __init__(self, site: Site) -> None:
         self._site = site

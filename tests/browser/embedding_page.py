@@ -27,7 +27,7 @@ def widget_tag(content: str, *, platforms: str = "twitter whatsapp facebook link
 async def serve_embedding_page(
     page: Page, base: str, *tags: str, lang: str = "en", script: str = "share-buttons.js"
 ) -> None:
-    """Go to a page with these widgets, and wait until they stand."""
+    """Go to a page with these widgets, and wait until they are rendered."""
     html = (
         f'<!doctype html><html lang="{lang}"><head><title>Somebody’s page</title>'
         f'<script type="module" src="{base}/widget/{script}"></script></head>'

@@ -108,7 +108,7 @@ async def counted(site: Site, video: str) -> dict[str, dict[str, int]]:
     return found
 
 
-async def test_a_picture_of_a_code_can_be_kept(console: Console, site: Site, video: str) -> None:
+async def test_a_qr_code_can_be_downloaded(console: Console, site: Site, video: str) -> None:
     link = site.request("POST", "/share-links", {"contentType": "video", "contentId": video}, user="maria")
     page = await console(f"/console/links/{link['id']}")
     for name, begins in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):

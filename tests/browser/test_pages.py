@@ -18,7 +18,7 @@ FURTHER = "main section:not(#postVideosVideoIdShare, #ShareBody)"  # of hundreds
 
 
 @pytest.mark.parametrize("path", ["/docs", "/problems/gone"])
-async def test_nothing_serious_is_found_on_a_page(site: Site, visitor: Visitor, path: str) -> None:
+async def test_a_page_has_no_serious_accessibility_problem(site: Site, visitor: Visitor, path: str) -> None:
     page = await visitor(viewport=WIDE)
     await page.goto(f"{site.base}{path}")
     await page.evaluate("(further) => document.querySelectorAll(further).forEach((each) => each.remove())", FURTHER)

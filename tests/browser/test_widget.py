@@ -129,7 +129,7 @@ async def test_a_page_may_stop_a_share(service: Site, visitor: Visitor, video: s
 # visitors
 
 
-async def test_a_visitor_is_named_on_the_first_share_and_known_again(
+async def test_a_visitor_gets_a_token_on_the_first_share_and_keeps_it(
     service: Site, visitor: Visitor, video: str
 ) -> None:
     page = await visitor()

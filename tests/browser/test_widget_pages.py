@@ -82,7 +82,7 @@ async def test_a_slow_token_does_not_delay_counts(service: Site, visitor: Visito
 
 
 @pytest.mark.parametrize("change", ["one.setAttribute('content-id', 'another')", "one.remove()"])
-async def test_a_click_is_recorded_for_what_was_shown_when_clicked(
+async def test_a_click_is_recorded_for_the_content_shown_at_that_moment(
     service: Site, visitor: Visitor, video: str, change: str
 ) -> None:
     page = await visitor()

@@ -39,7 +39,7 @@ def test_it_is_built_from_these_sources() -> None:
     assert said.returncode == 0, "the sources have changed since: make console"
 
 
-def test_the_page_names_nothing_from_elsewhere_and_holds_no_script() -> None:
+def test_the_page_refers_to_no_other_site_and_contains_no_script() -> None:
     page = (built() / "index.html").read_text("utf-8")
     assert "http://" not in page
     assert "https://" not in page
@@ -72,7 +72,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("*.whl")))
 
 
-def test_the_wheel_holds_the_console_and_not_its_sources(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_contains_the_console_without_its_sources(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     inside = "sharetally/web/static/console/"
     expected = {f"{inside}{each.relative_to(built()).as_posix()}" for each in built().rglob("*") if each.is_file()}

@@ -183,7 +183,7 @@ async def test_a_failed_consumer_returns_its_messages(broker: Broker) -> None:
         assert [delivery.redelivered for delivery in await take(subscription, 1)] == [True]
 
 
-async def test_a_message_may_come_again_any_number_of_times(broker: Broker) -> None:
+async def test_a_message_can_be_redelivered_any_number_of_times(broker: Broker) -> None:
     await broker.publish(created_messages("patient"))
     for _ in range(25):
         async with broker.subscribe("count", prefetch=1) as subscription:
@@ -199,7 +199,7 @@ async def test_an_acknowledgement_covers_all_before_it(broker: Broker) -> None:
         assert bodies_of(await take(subscription, 1)) == ["d"]
 
 
-async def test_acknowledging_again_changes_nothing(broker: Broker) -> None:
+async def test_acknowledging_twice_changes_nothing(broker: Broker) -> None:
     await broker.publish(created_messages("a", "b"))
     async with broker.subscribe("count", prefetch=10) as subscription:
         first, second = await take(subscription, 2)

@@ -157,7 +157,7 @@ async def test_an_unexpected_error_counts_as_an_unavailable_broker(
     assert [line["event"] for line in logs] == ["broker_unexpected_error"]
 
 
-async def test_what_cannot_be_encoded_is_a_message_that_never_works(broker: AmqpBroker) -> None:
+async def test_a_message_that_cannot_be_encoded_is_malformed(broker: AmqpBroker) -> None:
     """This must not look like an unavailable broker: the sender would retry for ever."""
     with pytest.raises(MalformedMessage, match="RabbitMQ cannot carry this"):
         await broker.publish_feed([FeedMessage(job="x" * 300, message_id="1", at=AT, body=b"{}")])
@@ -279,7 +279,7 @@ async def test_a_lost_connection_is_reported_and_restored(broker: AmqpBroker, pr
     assert await drain(broker, 3) == ["a", "b", "c"]
 
 
-async def test_a_connection_that_the_broker_closes_comes_back(broker: AmqpBroker, proxy: Proxy) -> None:
+async def test_a_connection_closed_by_the_broker_is_reopened(broker: AmqpBroker, proxy: Proxy) -> None:
     forced = commands.Connection.Close(320, "CONNECTION_FORCED - closed by an operator", 0, 0)
     with capture_logs() as logs:
         async with broker.subscribe("count", prefetch=1) as subscription:

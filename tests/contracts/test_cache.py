@@ -148,7 +148,7 @@ async def test_a_batch_may_be_of_any_size(cache: Cache) -> None:
     assert await cache.get([each.content for each in counts]) == counts
 
 
-async def test_contents_that_look_alike_are_kept_apart(cache: Cache) -> None:
+async def test_similar_content_ids_are_not_confused(cache: Cache) -> None:
     contents = [
         ContentRef(type=type_, id=id_)
         for type_, id_ in [
@@ -174,7 +174,7 @@ async def test_contents_that_look_alike_are_kept_apart(cache: Cache) -> None:
     assert await cache.get(contents) == counts
 
 
-async def test_it_answers_and_may_be_opened_and_closed_again(cache: Cache) -> None:
+async def test_it_answers_a_ping_and_can_be_reopened(cache: Cache) -> None:
     assert await cache.ping() is True
     await cache.open()
     await cache.close()
@@ -250,7 +250,7 @@ async def test_redis_treats_an_unreadable_value_as_a_miss(redis_cache: RedisCach
     assert await redis_cache.get([VIDEO]) == [count(version=1)]
 
 
-async def test_redis_takes_a_count_of_another_content_for_a_miss(redis_cache: RedisCache, server: Redis) -> None:
+async def test_redis_treats_a_count_of_another_content_as_a_miss(redis_cache: RedisCache, server: Redis) -> None:
     await redis_cache.put([count()])
     (key,) = await keys(server)
     await redis_cache.put([count(OTHER)])

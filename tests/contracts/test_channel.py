@@ -159,7 +159,7 @@ async def test_minute_counts_are_always_received(pair: ChannelPair) -> None:
     await pair.listener.until(lambda: pair.listener.minutes == list(MADE))
 
 
-async def test_contents_that_look_alike_are_not_mixed_up(pair: ChannelPair) -> None:
+async def test_similar_content_ids_are_not_confused(pair: ChannelPair) -> None:
     alike = [ContentRef("a", "b:c"), ContentRef("a", "B:c"), ContentRef("a-b", "c"), ContentRef("a", "ü"), VIDEO]
     await pair.subscriber.follow(alike[:1])
     await pair.publisher.announce([replace(COUNT, content=content) for content in alike])

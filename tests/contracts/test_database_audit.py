@@ -113,7 +113,7 @@ async def test_a_person_is_erased(db: SqlDatabase, lines: list[AuditEntry]) -> N
     assert await stands(db) == [berta._replace(user_id=ERASED, error_message=None), anna]
 
 
-async def test_a_person_who_acted_for_themselves_is_erased_as_the_actor_too(
+async def test_an_erased_user_is_also_erased_as_the_actor_of_their_own_actions(
     db: SqlDatabase, lines: list[AuditEntry]
 ) -> None:
     statement = "UPDATE share_audit SET user_id = :one, actor = :two, error_message = NULL WHERE user_id = 'anna'"
@@ -140,7 +140,7 @@ async def test_an_erasure_changes_nothing_else(db: SqlDatabase, lines: list[Audi
     assert await stands(db) == lines
 
 
-async def test_a_name_is_found_as_it_is_and_is_no_pattern(db: SqlDatabase) -> None:
+async def test_a_name_is_matched_literally_and_not_as_a_pattern(db: SqlDatabase) -> None:
     names = ["a_b", "axb", "a%", "a", r"a\b", r"a\\b", "%", "_"]
     await write_rows(
         db, Writes(audit=[audit_entry(user_id=name, content=ContentRef(type="video", id=name)) for name in names])

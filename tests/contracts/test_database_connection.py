@@ -96,7 +96,7 @@ async def test_an_unreachable_server_is_unavailable(scheme: str, closed_port: in
 
 
 @on_servers
-async def test_there_is_no_such_database(url: str) -> None:
+async def test_a_missing_database_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable):
         await database_from_url(f"{url}_and_not").open()
 
@@ -119,7 +119,7 @@ async def test_an_unsuitable_mysql_setting_is_named(
         await database_from_url(urlunsplit(there._replace(**parts))).open()
 
 
-async def test_there_is_no_such_folder(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
     db = database_from_url(f"sqlite:///{tmp_path}/missing/sharetally.db")
     with pytest.raises(Unavailable):
         await db.open()
@@ -135,7 +135,7 @@ def test_a_url_that_names_no_database(url: str) -> None:
 # closed
 
 
-async def test_closing_again_is_fine(db: SqlDatabase) -> None:
+async def test_closing_twice_is_harmless(db: SqlDatabase) -> None:
     await db.close()
     await db.close()
 

@@ -85,7 +85,7 @@ async def test_events_are_taken_in_the_order_of_their_ids(db: SqlDatabase) -> No
     assert await take(db, *reversed(events)) == sorted(events, key=lambda event: event.id)
 
 
-async def test_only_what_is_still_there_is_taken(db: SqlDatabase) -> None:
+async def test_only_existing_events_are_taken(db: SqlDatabase) -> None:
     here, gone = created_event(record()), created_event(record())
     await emit(db, here)
     assert await take(db, here, gone, here) == [here]
@@ -121,7 +121,7 @@ async def test_two_that_take_the_same_events_count_them_once(db: SqlDatabase) ->
 # burn
 
 
-async def test_what_was_burned_is_gone_and_burning_again_changes_nothing(db: SqlDatabase) -> None:
+async def test_a_burned_event_is_gone_and_burning_twice_changes_nothing(db: SqlDatabase) -> None:
     events = await insert_shares(db, record())
     assert (await count_events(db, events))[VIDEO].shares == 1
     before = await db.counts.stored([VIDEO])
@@ -242,7 +242,7 @@ async def test_a_version_ahead_of_the_clock_still_rises(db: SqlDatabase) -> None
     assert (await count_events(db, await insert_shares(db, link())))[VIDEO].version == ahead + 1
 
 
-async def test_when_it_was_last_shared_never_goes_back(db: SqlDatabase) -> None:
+async def test_the_time_of_the_last_share_never_goes_back(db: SqlDatabase) -> None:
     made = record()
     later, earlier = AT + timedelta(hours=1), AT - timedelta(hours=1)
     again = created_event(made, job=Job.SHARE_UPDATED, delta=0, cell_delta=0)
@@ -251,7 +251,7 @@ async def test_when_it_was_last_shared_never_goes_back(db: SqlDatabase) -> None:
     assert (await db.counts.by_platform(VIDEO))["twitter"].last_shared_at == later
 
 
-async def test_a_withdrawal_is_no_last_share(db: SqlDatabase) -> None:
+async def test_a_withdrawal_does_not_change_the_time_of_the_last_share(db: SqlDatabase) -> None:
     made = record()
     await count_events(db, await insert_shares(db, made))
     await count_events(db, await emit(db, deleted_event(made, at=AT + timedelta(hours=1))))

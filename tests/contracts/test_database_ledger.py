@@ -163,7 +163,7 @@ async def test_an_invalid_status_is_refused(db: SqlDatabase) -> None:
 # values are returned as written
 
 
-async def test_a_record_comes_back_whole(db: SqlDatabase) -> None:
+async def test_a_record_is_read_back_in_full(db: SqlDatabase) -> None:
     full = record(
         status=Status.FAILED,
         evidence=Evidence.POSTED,
@@ -240,7 +240,7 @@ async def test_answers_come_back_byte_for_byte(db: SqlDatabase) -> None:
         assert (await tx.lock(LockSet(keys=frozenset(answers)))).responses == answers
 
 
-async def test_the_audit_comes_back_whole(db: SqlDatabase) -> None:
+async def test_the_audit_is_read_back_in_full(db: SqlDatabase) -> None:
     full = audit_entry(actor="key:server", error_code="lost", error_message="nobody knows", status="unknown")
     bare = audit_entry(platform=None, status=None, request_id="")
     await write_rows(db, Writes(audit=[full, bare]))

@@ -70,13 +70,13 @@ async def records(db: SqlDatabase) -> int:
 # transactions
 
 
-async def test_what_was_written_is_there_once_the_transaction_is_left(db: SqlDatabase) -> None:
+async def test_rows_are_visible_once_their_transaction_ends(db: SqlDatabase) -> None:
     made = record()
     await write_rows(db, Writes(new_records=records_by_key(made)))
     assert await db.shares.by_id(made.id) == made
 
 
-async def test_an_error_takes_everything_back(db: SqlDatabase) -> None:
+async def test_an_error_rolls_everything_back(db: SqlDatabase) -> None:
     with pytest.raises(LookupError):
         await write_and_fail(
             db, Writes(new_records=records_by_key(record()), events=[created_event(record())], audit=[audit_entry()])
@@ -130,7 +130,7 @@ async def test_a_commit_that_waits_for_the_thread_is_not_dropped_with_its_writer
 
 
 @on_servers
-async def test_a_transaction_sees_what_others_commit_meanwhile(db: SqlDatabase) -> None:
+async def test_a_transaction_sees_rows_that_others_commit_while_it_runs(db: SqlDatabase) -> None:
     """READ COMMITTED: a row that is locked late is not read from an early snapshot."""
     count = "SELECT count(*) AS n FROM share_records"
     async with db.transaction() as tx:
@@ -332,7 +332,7 @@ async def test_committed_is_false_without_audit_ids(db: SqlDatabase) -> None:
     assert not await db.committed([])
 
 
-async def test_what_was_rolled_back_is_not_committed(db: SqlDatabase) -> None:
+async def test_a_rolled_back_transaction_is_not_reported_as_committed(db: SqlDatabase) -> None:
     line = audit_entry()
     with pytest.raises(LookupError):
         await write_and_fail(db, Writes(audit=[line]))

@@ -81,7 +81,7 @@ async def test_rolled_back_with_its_cause(db: SqlDatabase) -> None:
     assert (await db.deliveries.due(KINDS, EPOCH)).gates == []
 
 
-async def test_the_same_fact_goes_to_the_same_target_once(db: SqlDatabase) -> None:
+async def test_the_same_fact_is_delivered_to_a_target_once(db: SqlDatabase) -> None:
     other = Target("hook", "another", "hook")
     assert len(await enqueue(db, new(key="k"), new(other, key="k"))) == 2
     assert await enqueue(db, new(key="k")) == []
@@ -96,7 +96,7 @@ async def test_one_message_for_many_targets_is_stored_once(db: SqlDatabase) -> N
     assert [each.payload for each in await claim(db, await registered(db))] == ["[1]"] * 5
 
 
-async def test_a_transaction_knows_whether_it_wrote_any(db: SqlDatabase) -> None:
+async def test_a_transaction_reports_whether_it_enqueued_a_delivery(db: SqlDatabase) -> None:
     wrote: list[bool] = []
     for key in ("k", "k", "l"):
         async with db.transaction() as tx:
@@ -109,7 +109,7 @@ async def test_a_transaction_knows_whether_it_wrote_any(db: SqlDatabase) -> None
 # due and paced
 
 
-async def test_what_is_due_later_waits(db: SqlDatabase) -> None:
+async def test_a_delivery_due_later_waits(db: SqlDatabase) -> None:
     worker, now = await registered(db), await db.events.now()
     later, soon = await enqueue(db, new(due_at=now + MINUTE), new())
     assert [each.id for each in await claim(db, worker)] == [soon.id]
@@ -131,7 +131,7 @@ async def test_oldest_first_and_at_most_so_many_in_flight(db: SqlDatabase) -> No
     assert [each.id for each in await claim(db, worker)] == written[3:]
 
 
-async def test_a_claim_takes_no_more_than_its_slots(db: SqlDatabase) -> None:
+async def test_a_claim_takes_at_most_as_many_deliveries_as_it_has_slots(db: SqlDatabase) -> None:
     worker, target = await registered(db), Target("hook", "shop", "hook", 10)
     await enqueue(db, *(new(target) for _ in range(5)))
     assert len(await claim(db, worker, slots=3)) == 3
@@ -202,7 +202,9 @@ async def test_a_retry_counts_its_attempts(db: SqlDatabase) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Dead(reason="gone"), Unknown(reason="gone")])
-async def test_a_person_decides_what_is_dead_or_unknown(db: SqlDatabase, outcome: Dead | Unknown) -> None:
+async def test_dead_and_unknown_deliveries_wait_for_a_persons_decision(
+    db: SqlDatabase, outcome: Dead | Unknown
+) -> None:
     worker = await registered(db)
     first, second = await enqueue(db, new(), new())
     for _ in range(2):
@@ -237,7 +239,7 @@ async def test_many_replayed_are_spread_out(db: SqlDatabase) -> None:
     assert (await db.deliveries.backlog()).counts[0] == DeliveryCount("hook", DeliveryState.WAITING, 3)
 
 
-async def test_only_what_waits_can_be_cancelled(db: SqlDatabase) -> None:
+async def test_only_a_waiting_delivery_can_be_cancelled(db: SqlDatabase) -> None:
     worker = await registered(db)
     sending, waiting = await enqueue(db, new(), new())
     await claim(db, worker)
@@ -249,7 +251,7 @@ async def test_only_what_waits_can_be_cancelled(db: SqlDatabase) -> None:
     assert await logged(db) == {waiting.id: "cancelled"}
 
 
-async def test_what_waits_is_counted(db: SqlDatabase) -> None:
+async def test_waiting_deliveries_are_counted(db: SqlDatabase) -> None:
     assert (await db.deliveries.backlog()).counts == []
     worker = await registered(db)
     await enqueue(db, new(), new(), new(), new(Target("mail", "anna", "mail"), due_at=await db.events.now() + MINUTE))
@@ -339,7 +341,7 @@ async def test_no_wake_up_is_lost_between_producer_and_claimer(url: str, db: Sql
 
 
 @on_servers
-async def test_a_producer_that_waits_for_a_claimer_wakes_the_target_again(url: str, db: SqlDatabase) -> None:
+async def test_a_producer_blocked_by_a_claimer_wakes_the_target_again(url: str, db: SqlDatabase) -> None:
     worker, target = await registered(db), Target("hook", "shop", "hook", 5)
     await enqueue(db, new(target))
     async with open_database(url) as other:

@@ -81,7 +81,7 @@ async def test_a_killed_workers_deliveries_go_back_to_waiting(db: SqlDatabase) -
     assert [each.attempts for each in again_] == [2, 2]
 
 
-async def test_a_worker_that_beats_keeps_its_leases(db: SqlDatabase) -> None:
+async def test_a_worker_with_a_heartbeat_keeps_its_leases(db: SqlDatabase) -> None:
     worker = await registered(db)
     await enqueue(db, new())
     (delivery,) = await claim(db, worker)
@@ -155,7 +155,7 @@ async def test_concurrent_take_overs_lapse_each_lease_once(url: str, db: SqlData
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, 1000 * HOUR, -1000 * HOUR])
-async def test_a_clock_that_jumps_takes_no_lease_away(db: SqlDatabase, clock: JumpingClock, jump: timedelta) -> None:
+async def test_a_clock_jump_does_not_end_a_lease(db: SqlDatabase, clock: JumpingClock, jump: timedelta) -> None:
     worker = await registered(db)
     await enqueue(db, new())
     (delivery,) = await claim(db, worker)

@@ -213,7 +213,7 @@ async def test_an_attempt_that_takes_too_long_has_failed(stage: Harness) -> None
     assert dead.last_error == "TimeoutError"
 
 
-async def test_what_may_have_arrived_is_not_sent_again(stage: Harness) -> None:
+async def test_a_delivery_that_may_have_arrived_is_not_sent_again(stage: Harness) -> None:
     hooks = Hooks(lambda delivery: Unknown(reason="no answer"))
     await enqueue(stage.db, new())
     async with run_workers(stage.deliveries(hooks)):
@@ -222,7 +222,7 @@ async def test_what_may_have_arrived_is_not_sent_again(stage: Harness) -> None:
     assert list((await states(stage.db)).values()) == ["unknown"]
 
 
-async def test_what_follows_from_an_outcome_is_written_with_it(stage: Harness) -> None:
+async def test_consequences_of_an_outcome_are_committed_with_it(stage: Harness) -> None:
     """If a handler cannot settle, the attempt has failed, and nothing that it wrote remains."""
 
     class Broken(Hooks):
@@ -345,7 +345,7 @@ async def test_a_worker_with_a_heartbeat_keeps_its_leases_when_the_database_cloc
     assert await finish(db, delivery, lease.worker, Done())
 
 
-async def test_a_watcher_that_could_not_look_begins_anew(stage: Harness) -> None:
+async def test_a_watcher_that_was_interrupted_starts_over(stage: Harness) -> None:
     """As after an outage of the database, in which no worker could count."""
     clock = Monotonic()
     db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)

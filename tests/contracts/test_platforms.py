@@ -61,7 +61,7 @@ def test_its_name_is_already_canonical(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_its_link_carries_exactly_what_went_in(platform: Platform, text: str) -> None:
+def test_its_link_contains_exactly_the_given_text(platform: Platform, text: str) -> None:
     _assert_carries(platform, URL, text)
 
 

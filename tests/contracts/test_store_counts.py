@@ -84,7 +84,7 @@ async def test_counts_keep_the_requested_order(db: SqlDatabase) -> None:
     assert (video.version, video.as_of) == (totals[VIDEO].version, totals[VIDEO].changed_at)
 
 
-async def test_what_is_not_counted_yet_is_in_the_exact_count_only(db: SqlDatabase) -> None:
+async def test_an_uncounted_share_is_only_in_the_exact_count(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, link(channel="x")))
     await insert_shares(db, record())
     (stored,), (exact,) = await db.counts.stored([VIDEO]), await db.counts.exact([VIDEO])
@@ -94,7 +94,7 @@ async def test_what_is_not_counted_yet_is_in_the_exact_count_only(db: SqlDatabas
     assert exact.version == stored.version
 
 
-async def test_the_exact_count_of_what_was_never_counted(db: SqlDatabase) -> None:
+async def test_the_exact_count_of_content_that_was_never_counted(db: SqlDatabase) -> None:
     await insert_shares(db, record())
     (exact,) = await db.counts.exact([VIDEO])
     assert (exact.shares, exact.version, exact.as_of) == (1, 0, AT)
@@ -126,7 +126,7 @@ async def test_withdrawals_and_corrections_that_wait_are_in_the_exact_count(db: 
     assert exact.evidence == {"link": 1, "adjusted": 40}
 
 
-async def test_what_is_parked_is_in_the_exact_count(db: SqlDatabase) -> None:
+async def test_a_parked_event_is_in_the_exact_count(db: SqlDatabase) -> None:
     (event,) = await insert_shares(db, record())
     await db.events.park(event.id, "poison")
     assert (await db.counts.exact([VIDEO]))[0].shares == 1

@@ -120,7 +120,7 @@ async def test_all_are_claimed_oldest_first(db: SqlDatabase) -> None:
     assert await db.events.claim(JOBS, None, 3) == heads(*events[:3])
 
 
-async def test_what_was_claimed_is_stamped_as_sent_now(db: SqlDatabase, a_minute_ago: str) -> None:
+async def test_a_claimed_event_is_marked_as_sent_now(db: SqlDatabase, a_minute_ago: str) -> None:
     events = await emit(db, 5)
     await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago}")
     before = (await db.events.now()) - timedelta(seconds=30)
@@ -129,7 +129,7 @@ async def test_what_was_claimed_is_stamped_as_sent_now(db: SqlDatabase, a_minute
     assert await db.events.claim(JOBS, before, 3) == []
 
 
-async def test_what_was_sent_since_is_not_claimed(db: SqlDatabase, a_minute_ago: str) -> None:
+async def test_a_recently_sent_event_is_not_claimed(db: SqlDatabase, a_minute_ago: str) -> None:
     old, _fresh = await emit(db, 2)
     await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago} WHERE request_id = :id", id=old.request_id)
     assert await db.events.claim(JOBS, (await db.events.now()) - timedelta(seconds=30), 10) == heads(old)
@@ -143,7 +143,7 @@ async def test_only_these_jobs_are_claimed(db: SqlDatabase) -> None:
     assert await db.events.claim([], None, 10) == []
 
 
-async def test_what_is_parked_is_not_claimed(db: SqlDatabase) -> None:
+async def test_a_parked_event_is_not_claimed(db: SqlDatabase) -> None:
     one, other = await emit(db, 2)
     await db.events.park(one.id, "poison")
     assert await db.events.claim(JOBS, None, 10) == heads(other)
@@ -167,7 +167,7 @@ async def test_locked_events_are_skipped(db: SqlDatabase) -> None:
         assert await db.events.claim(JOBS, None, 10) == heads(free)
 
 
-async def test_two_relays_claim_each_its_own(db: SqlDatabase, url: str, a_minute_ago: str) -> None:
+async def test_two_relays_claim_different_events(db: SqlDatabase, url: str, a_minute_ago: str) -> None:
     events = await emit(db, 200)
     await execute_sql(db, f"UPDATE events SET sent_at = {a_minute_ago}")
     before = (await db.events.now()) - timedelta(seconds=30)
@@ -211,7 +211,7 @@ async def test_parking_stores_the_reason_and_repeating_replaces_it(db: SqlDataba
     assert abs(parked.created_at - await db.events.now()) < timedelta(seconds=30)
 
 
-async def test_parking_what_is_gone_changes_nothing(db: SqlDatabase) -> None:
+async def test_parking_a_missing_event_changes_nothing(db: SqlDatabase) -> None:
     await db.events.park(new_id(), "nobody home")
     assert (await db.events.backlog()).parked == 0
 
@@ -234,14 +234,14 @@ async def test_parked_events_are_listed_newest_first(db: SqlDatabase) -> None:
     assert [each.event.id for each in await db.events.parked(limit=3, after=first[-1].event.id)] == newest[3:]
 
 
-async def test_only_what_is_parked_is_shown(db: SqlDatabase) -> None:
+async def test_only_parked_events_are_listed(db: SqlDatabase) -> None:
     (event,) = await emit(db)
     assert await db.events.parked_by_id(event.id) is None
     assert await db.events.parked_by_id(new_id()) is None
     assert await db.events.parked(limit=10) == []
 
 
-async def test_what_is_unparked_is_pending_and_sent_just_now(db: SqlDatabase, a_minute_ago: str) -> None:
+async def test_an_unparked_event_is_pending_and_marked_as_just_sent(db: SqlDatabase, a_minute_ago: str) -> None:
     one, other, free = await emit(db, 3)
     for event in (one, other):
         await db.events.park(event.id, "poison")
@@ -281,7 +281,7 @@ async def test_discarding_writes_a_compensating_adjustment(db: SqlDatabase) -> N
     assert (await db.proof.verify(VIDEO, lambda _: None)).drifted == ()
 
 
-async def test_discarding_again_changes_nothing(db: SqlDatabase) -> None:
+async def test_discarding_twice_changes_nothing(db: SqlDatabase) -> None:
     (event,) = await emit(db)
     await db.events.park(event.id, "poison")
     assert await db.events.discard(event.id, [], audit_entry())
@@ -289,7 +289,7 @@ async def test_discarding_again_changes_nothing(db: SqlDatabase) -> None:
     assert len(await db.audit.page(AuditFilter(), limit=10, after=None)) == 1
 
 
-async def test_what_is_not_parked_is_not_discarded(db: SqlDatabase) -> None:
+async def test_an_event_that_is_not_parked_is_not_discarded(db: SqlDatabase) -> None:
     (event,) = await emit(db)
     assert not await db.events.discard(event.id, [adjustment(-1)], audit_entry())
     assert (await db.events.backlog()).pending == 1

@@ -62,7 +62,7 @@ async def test_there_are_no_keys(db: SqlDatabase) -> None:
     assert await db.keys.by_digest(bytes(32)) is None
 
 
-async def test_a_key_is_known_by_its_digest(db: SqlDatabase) -> None:
+async def test_a_key_is_found_by_its_digest(db: SqlDatabase) -> None:
     one, other = key("one"), key("other")
     await db.keys.add(one)
     await db.keys.add(other)

@@ -93,7 +93,7 @@ async def test_of_many_at_once_exactly_one_signs_in(db: SqlDatabase, url: str) -
     assert await db.sessions.all() == [winner]
 
 
-async def test_a_session_is_known_by_its_digest(db: SqlDatabase) -> None:
+async def test_a_session_is_found_by_its_digest(db: SqlDatabase) -> None:
     one, named = session(), session(name="Çarla Lund", scopes=frozenset({"admin"}))
     await db.sessions.add(one)
     await db.sessions.add(named)

@@ -57,7 +57,7 @@ def _made(text: str) -> set[str]:
     return set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE))
 
 
-def test_the_two_commands_of_the_readme_work_as_they_stand(tmp_path: Path) -> None:
+def test_the_two_commands_of_the_readme_work_unchanged(tmp_path: Path) -> None:
     """They are typed into a checkout: git makes the clone, and make knows what `make run` has to do there."""
     first, *_ = [block for block in blocks(ROOT / "README.md") if block.info == "sh"]
     clone, run = first.text.splitlines()

@@ -51,7 +51,7 @@ async def test_documented_metrics_match_the_service() -> None:
         assert (name, said, set(codes(named))) == (name, kind, labels)
 
 
-async def test_alerts_ask_for_series_that_are_there() -> None:
+async def test_alerts_use_existing_series() -> None:
     text = (DOCS / "how-to" / "prometheus.md").read_text("utf-8")
     exposed = await _exposed()
     named = {word for word in text.replace("(", " ").replace("{", " ").split() if word.startswith("sharetally_")}

@@ -48,7 +48,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Path:
     return unpacked / "share-buttons"
 
 
-def test_it_holds_the_script_its_types_and_no_more(packed: Path) -> None:
+def test_it_contains_only_the_script_and_its_types(packed: Path) -> None:
     names = {path.name for path in packed.rglob("*") if path.is_file()}
     assert names == {"package.json", "README.md", "LICENSE", "index.d.ts", "share-buttons.js"}
     assert (packed / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()

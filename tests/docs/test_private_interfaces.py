@@ -27,13 +27,13 @@ def declared() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("package", "allowed"), [(package, allowed) for package, allowed, _ in ROWS])
-def test_the_allowed_versions_are_those_of_the_project(package: str, allowed: str) -> None:
+def test_the_allowed_versions_match_the_project(package: str, allowed: str) -> None:
     assert declared()[package] == allowed
     assert "<" in allowed, "a private interface may change in any release"
 
 
 @pytest.mark.parametrize("name", [name for *_, used in ROWS for name in used if re.fullmatch(r"[a-z_]+(\.\w+)+", name)])
-def test_what_is_listed_is_there(name: str) -> None:
+def test_every_listed_interface_exists(name: str) -> None:
     if name.endswith((".py", ".db")):
         return
     parts = name.split(".")

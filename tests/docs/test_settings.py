@@ -28,7 +28,7 @@ def test_documented_settings_match_the_code() -> None:
     assert sorted(_told()) == sorted(KNOWN)
 
 
-def test_every_secret_may_stand_in_a_file_and_no_other() -> None:
+def test_exactly_the_secrets_can_be_read_from_a_file() -> None:
     (told,) = [row[1] for row in rows(REFERENCE / "settings.md") if row[0] == "a file per secret"]
     secret = {name for name, setting in KNOWN.items() if setting.metadata["secret"]}
     assert set(codes(told)) == {"SHARETALLY_<NAME>_FILE", *secret}
@@ -42,13 +42,13 @@ def test_its_default(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
-def test_its_example_holds(name: str) -> None:
+def test_its_example_is_valid(name: str) -> None:
     (example,) = codes(_told()[name][3])
     KNOWN[name].metadata["parse"](example)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
-def test_pages_set_what_is_there(page: Path) -> None:
+def test_pages_mention_only_existing_settings(page: Path) -> None:
     named = set(re.findall(r"SHARETALLY_([A-Z_]*[A-Z])\b", page.read_text("utf-8")))
     named |= {name for block in blocks(page) for name in re.findall(r"^SHARETALLY_([A-Z_]+)=", block.text, re.M)}
     plain = {name.removesuffix("_FILE") for name in named}

@@ -37,7 +37,7 @@ FENCES = {*READ, "", "js", "ts", "html", "sql", "yaml", "ini", "nginx", "json an
 
 
 @pytest.mark.parametrize("block", [block for page in pages() for block in blocks(page)], ids=str)
-def test_a_block_is_what_it_claims_to_be(block: Block) -> None:
+def test_a_block_is_valid_in_its_language(block: Block) -> None:
     assert block.info in FENCES
     if read := READ.get(block.info):
         read(block.text)

@@ -42,7 +42,7 @@ def test_every_attribute_and_no_other() -> None:
     assert set(re.findall(r'told\("([\w-]+)"', ELEMENT)) == OBSERVED - {"lang"}, "each is read; `lang` by `closest`"
 
 
-def test_what_holds_without_an_attribute() -> None:
+def test_the_defaults_of_attributes_are_documented() -> None:
     usual = dict(re.findall(r'told\("([\w-]+)", "([^"]+)"\)', ELEMENT))
     shown = {name: codes(row[1]) for name, row in told("## Attributes").items() if row[1].startswith("`")}
     assert shown == {name: [value] for name, value in usual.items()}
@@ -70,7 +70,7 @@ def test_every_event_and_no_other() -> None:
     assert set(re.findall(r'widget\.tell\("([\w-]+)"', SOURCE)) <= sent
 
 
-def test_what_an_event_brings() -> None:
+def test_the_detail_of_events_is_documented() -> None:
     (detail,) = re.findall(r"const detail = \{ (.*) \};", ELEMENT)
     (content,) = re.findall(r"const contentOf = .*?return \{ (.*?) \};", SOURCE, re.DOTALL)
     brought = set(re.findall(r"(?:^|, )(\w+)", f"{detail}, {content}"))

@@ -11,7 +11,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert list(islice(Backoff(first=0.5, longest=3), 5)) == [0.5, 1.0, 2.0, 3.0, 3.0]
 
 
-def test_after_the_last_attempt_there_is_no_pause() -> None:
+def test_no_pause_follows_the_last_attempt() -> None:
     patience = Backoff(first=1, longest=60, attempts=3)
     assert [patience.delay(attempt) for attempt in (1, 2, 3, 4)] == [1.0, 2.0, None, None]
     assert list(patience) == [1.0, 2.0]

@@ -68,7 +68,7 @@ def test_no_id(value: str) -> None:
     assert id_fault(value) is not None
 
 
-def test_what_differs_in_one_code_point_is_another_content() -> None:
+def test_ids_that_differ_in_one_code_point_are_different_content() -> None:
     ids = ["abc", "ABC", "abc ", "e\u0301", "\u00e9", ASTRAL]
     assert len({ContentRef(type="video", id=each) for each in ids}) == len(ids)
 

@@ -18,7 +18,7 @@ def concluded(outcome: Outcome, attempts: int, jitter: float = 0.0) -> Outcome:
 
 
 @pytest.mark.parametrize("outcome", [Done(), Dead(reason="gone"), Unknown(reason="no answer")])
-def test_what_is_decided_stays(outcome: Outcome) -> None:
+def test_a_final_outcome_is_not_changed(outcome: Outcome) -> None:
     assert concluded(outcome, 99) is outcome
 
 

@@ -66,7 +66,7 @@ def test_a_share_moves_the_total_and_its_cells() -> None:
     assert change.rollups == {("twitter", "declared", NOON): [1, 0]}
 
 
-def test_a_withdrawal_subtracts_and_is_no_last_share() -> None:
+def test_a_withdrawal_subtracts_and_keeps_the_time_of_the_last_share() -> None:
     change = fold([event(delta=-1, platform="twitter")])[VIDEO]
     assert change.delta == -1
     assert change.cells[("platform", "twitter")] == -1

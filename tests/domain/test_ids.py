@@ -73,7 +73,7 @@ def test_base62_keeps_the_order(one: UUID, other: UUID) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0" * 21, "0" * 23, "z" * 22, "0" * 21 + "-", "0" * 21 + "é", " " * 22])
-def test_what_is_no_base62_is_no_id(text: str) -> None:
+def test_text_outside_base62_is_not_an_id(text: str) -> None:
     assert from_base62(text) is None
 
 

@@ -32,11 +32,11 @@ def wrong(states: Iterable[State]) -> Iterator[State]:
     return (state for state in states if state.promised != state.live)
 
 
-def test_counted_and_in_flight_are_what_is_live(space: Space) -> None:
+def test_counted_plus_in_flight_equals_live(space: Space) -> None:
     assert next(wrong(space.follows), None) is None
 
 
-def test_when_nothing_is_in_flight_the_count_is_what_is_live(space: Space) -> None:
+def test_when_nothing_is_in_flight_the_count_equals_live(space: Space) -> None:
     settled = [state for state in space.follows if not state.flight]
     assert settled
     assert all(state.counted == state.live for state in settled)

@@ -127,7 +127,7 @@ def test_a_share_that_is_live_from_now_on_was_last_shared_now(state: Status, req
     assert found.last_shared_at == (NOW if shared_now else LATER)
 
 
-def test_what_was_posted_at_last_was_first_shared_then() -> None:
+def test_a_confirmed_post_sets_the_first_and_last_time_of_sharing() -> None:
     never = standing(Status.SENDING)._replace(first_shared_at=None, last_shared_at=None)
     found = after(never, Trigger.CONFIRM)
     assert (found.first_shared_at, found.last_shared_at) == (NOW, NOW)
@@ -153,7 +153,7 @@ def test_what_was_posted_at_last_was_first_shared_then() -> None:
         (Status.SENDING, Trigger.CONFIRM, Evidence.POSTED, Evidence.POSTED),
     ],
 )
-def test_evidence_is_what_the_last_live_share_rests_on(
+def test_evidence_comes_from_the_last_live_share(
     state: Status, request_: Trigger, before: Evidence, afterwards: Evidence
 ) -> None:
     assert after(standing(state, evidence=before), request_).evidence is afterwards

@@ -41,7 +41,7 @@ def test_a_link_counts_while_it_lives_and_no_record_owns_it() -> None:
     assert not replace(LINK, record_id=UUID(int=9)).is_counted
 
 
-def test_where_things_stand_in_the_breakdown() -> None:
+def test_links_and_corrections_name_their_cell() -> None:
     assert LINK.cell == Cell(evidence="link", channel="twitter", campaign="")
     assert CORRECTION.cell == Cell(evidence="adjusted", channel="", campaign="summer")
 
@@ -80,7 +80,7 @@ def test_the_name_of_a_cell(dimension: str, value: str, cell: str) -> None:
     assert replace(CELL, dimension=dimension, value=value).cell == cell
 
 
-def test_drift_is_what_counted_and_pending_are_off_the_ledger() -> None:
+def test_drift_is_counted_plus_pending_minus_ledger() -> None:
     assert CELL.drift == 0
     assert replace(CELL, pending=0).drift == -2
     verdict = VerificationResult(content_items=1, drifted=(replace(CELL, pending=0), replace(CELL, counted=8)))

@@ -32,7 +32,7 @@ class Disk:
 
 @contextmanager
 def small_disk(mebibytes: int) -> Iterator[Disk]:
-    """A disk of this size, empty; what is made by `tempfile` lies on it meanwhile."""
+    """An empty disk of this size; until it is removed, `tempfile` creates its files on it."""
     path = Path(tempfile.mkdtemp(prefix="sharetally-disk-"))
     before = tempfile.tempdir
     size = f"size={mebibytes}m,mode=1777"

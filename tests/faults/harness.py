@@ -1,13 +1,13 @@
-"""What a row performs on: a system as it is usually run on one database, a load on it, and the judge at the end.
+"""The environment of a row: a system in its usual configuration on one database, a load, and the judge at the end.
 
-    async def perform(stage: Stage) -> None:
-        async with stage.open(stage.shape()) as system, stage.load(seconds=30):
+    async def perform(harness: FaultHarness) -> None:
+        async with harness.open(harness.topology()) as system, harness.load(seconds=30):
             …                                  # break something, and assert that it broke
 
-Shapes may be altered: further settings, for all roles or for one; a wire before a server (`replace(shape, broker=…)`);
-a server of one's own (`harness.enter(POSTGRESQL.private())`). Leaving `open` waits until all is counted and judges
-what all loads were promised. A row predicts beforehand what it will find beyond 0: `harness.predict(parked=1)`,
-`harness.allow("NotSent")`; and notes what it saw.
+A topology can be changed: settings for all roles or for one, a wire before a server (`replace(topology, broker=…)`),
+or a private server (`harness.enter(POSTGRESQL.private())`). Leaving `open` waits until all is counted and judges
+the promises of all loads. A row declares in advance every result other than 0: `harness.predict(parked=1)`,
+`harness.allow("NotSent")`. It records observations with `harness.note`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class FaultHarness:
         return self._stack.enter_context(context)
 
     async def enter_async(self, context: AbstractAsyncContextManager[T]) -> T:
-        """The same for what is entered asynchronously: a wire."""
+        """The same for an asynchronous context manager, such as a wire."""
         return await self._stack.enter_async_context(context)
 
     def topology(
@@ -87,7 +87,7 @@ class FaultHarness:
         settings: Mapping[str, str] | None = None,
         each: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Topology:
-        """A system as it is run on this database; what is not named is fresh, on a server that is shared."""
+        """A system in its usual configuration on this database; what is not given is new, on a shared server."""
         given = {**LOAD_SETTINGS, **(settings or {})}
         redis = self.enter(fresh_redis(self.services.redis)) if cache else None
         if self.database == "sqlite":
@@ -214,7 +214,7 @@ class FaultHarness:
 
 
 class SystemRun:
-    """One system, what it was promised, who watches it, and what was found in the end."""
+    """One system with its promises, its watchers and its verdict."""
 
     def __init__(self, system: System, seed: int, max_seconds: float) -> None:
         self.promises = Promises(system)
@@ -227,7 +227,7 @@ class SystemRun:
         self._system = system
 
     async def settle_and_judge(self) -> None:
-        """Wait until everything is counted, and hold it against what was promised; verify has the last word."""
+        """Wait until everything is counted, compare it with the promises, and run verify at the end."""
         self.findings = await judge(self.promises, max_seconds=self.max_seconds)
         if self._system.topology.broker:
             self.depths = await depths(self._system.topology.broker, self.max_seconds)

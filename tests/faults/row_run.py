@@ -41,7 +41,7 @@ class RowRun:
         return Path(self.folder) / "outcome.json"
 
     def as_json(self) -> str:
-        """For the command line: without the broker's process, which only whoever started it can stop."""
+        """For the command line: without the broker's process, which only the process that started it can stop."""
         broker = self.services.broker
         services = replace(self.services, broker=replace(broker, process=None) if broker else None)
         return json.dumps(asdict(replace(self, services=services)))

@@ -19,7 +19,7 @@ async def _nothing(harness: FaultHarness) -> None:
     """Performs nothing."""
 
 
-def test_a_row_of_which_nothing_was_wrong_has_passed() -> None:
+def test_a_row_without_problems_has_passed() -> None:
     assert GOOD.passed
     assert replace(GOOD, parked=2, parked_predicted=2, dead=1, dead_predicted=1).passed
 

@@ -41,6 +41,7 @@ class FakePlatform:
     sends_refresh_tokens: bool = True
     accounts: Sequence[str] = ("did:plc:anna",)
     down: bool = False
+    revoke_ends_all: bool = False
     lose_reply: bool = False
     broken: bool = False
     refreshes: int = 0

@@ -205,7 +205,7 @@ async def test_a_commit_has_a_largest_size(db: SqlDatabase) -> None:
     assert await query_int(db, "SELECT count(*) AS n FROM share_records") == 1_100
 
 
-async def test_what_is_published_is_what_was_written(db: SqlDatabase) -> None:
+async def test_exactly_the_written_events_are_published(db: SqlDatabase) -> None:
     async with run_committer(db) as work:
         await gather_outcomes(
             work.committer.submit(command) for command in (share(), share(), withdraw("nobody"), share("berta"))
@@ -265,7 +265,7 @@ async def test_another_request_under_a_key_is_refused_alone(db: SqlDatabase) -> 
     assert await actions(db) == ["shared", "shared"]
 
 
-async def test_what_was_refused_under_a_key_is_not_remembered(db: SqlDatabase) -> None:
+async def test_a_refusal_is_not_stored_under_its_idempotency_key(db: SqlDatabase) -> None:
     async with run_committer(db) as work:
         with pytest.raises(NotFound):
             await work.committer.submit_idempotent(withdraw(), idempotent("k"))

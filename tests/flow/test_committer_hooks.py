@@ -153,7 +153,7 @@ async def berta_alone_fails(db: SqlDatabase, hook: Notes, hook_seconds: float = 
     return refused
 
 
-async def test_what_a_hook_writes_is_committed_with_the_share(db: SqlDatabase) -> None:
+async def test_rows_written_by_a_hook_are_committed_with_the_share(db: SqlDatabase) -> None:
     async with run_committer(db, hooks=[Notes()]) as work:
         outcomes = await asyncio.gather(*(work.committer.submit(share(user)) for user in NEIGHBOURS))
         again = await work.committer.submit(share(NEIGHBOURS[0]))
@@ -165,7 +165,7 @@ async def test_a_hook_with_a_fault_fails_alone(db: SqlDatabase) -> None:
     assert isinstance(await berta_alone_fails(db, Raises()), ZeroDivisionError)
 
 
-async def test_a_hook_that_refuses_refuses_its_own_request(db: SqlDatabase) -> None:
+async def test_a_refusing_hook_refuses_only_its_own_request(db: SqlDatabase) -> None:
     refused = await berta_alone_fails(db, Refuses())
     assert isinstance(refused, Conflict)
     assert refused.detail == "berta has shared enough"
@@ -182,14 +182,14 @@ async def test_a_hook_with_invalid_sql_fails_alone(db: SqlDatabase) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-async def test_a_hook_whose_statement_the_server_ends_fails_alone(db: SqlDatabase) -> None:
+async def test_a_hook_whose_statement_the_server_aborts_fails_alone(db: SqlDatabase) -> None:
     """As an operator's statement_timeout does."""
     hurried = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014'; END $$"
     assert isinstance(await berta_alone_fails(db, Lingers(hurried)), Unavailable)
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-async def test_a_hook_that_swallows_what_failed_fails_alone(db: SqlDatabase) -> None:
+async def test_a_hook_that_swallows_a_failed_statement_fails_alone(db: SqlDatabase) -> None:
     """PostgreSQL does nothing more in a transaction that had an error; the other databases forget the statement."""
     assert isinstance(await berta_alone_fails(db, Swallows()), DataRejected)
 
@@ -207,7 +207,7 @@ async def test_a_hook_whose_statement_is_too_slow_fails_alone(db: SqlDatabase, u
     assert isinstance(refused, Unavailable)
 
 
-async def test_what_a_failed_hook_answered_is_not_remembered(db: SqlDatabase) -> None:
+async def test_the_answer_to_a_failed_hook_is_not_stored(db: SqlDatabase) -> None:
     async with run_committer(db, hooks=[Refuses()]) as work:
         with pytest.raises(Conflict):
             await work.committer.submit_idempotent(share("berta"), idempotent("k", user="berta"))
@@ -248,7 +248,7 @@ async def test_twins_in_one_commit_run_their_hook_once(db: SqlDatabase) -> None:
     assert await noted(db) == ["anna"]
 
 
-async def test_hooks_see_what_stood_before_and_after(db: SqlDatabase) -> None:
+async def test_hooks_see_the_record_before_and_after_the_change(db: SqlDatabase) -> None:
     told: list[tuple[str, tuple[Status, int], tuple[Status, int] | None]] = []
 
     class Listens:

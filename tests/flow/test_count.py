@@ -160,7 +160,7 @@ async def test_another_owners_events_are_left_alone(db: SqlDatabase, count: Coun
     assert (await db.events.backlog()).pending == 1
 
 
-async def test_what_is_parked_is_not_counted(db: SqlDatabase, count: Count) -> None:
+async def test_a_parked_event_is_not_counted(db: SqlDatabase, count: Count) -> None:
     (event,) = await insert_shares(db, record())
     await count.park(to_ref(event), "looks odd")
     assert outcomes(await results(count, heads(event))) == ["duplicate"]
@@ -182,7 +182,7 @@ async def test_a_reshare_changes_only_the_last_shared_time(db: SqlDatabase, coun
     assert await proven(db)
 
 
-async def test_what_was_burned_before_is_announced_again(db: SqlDatabase) -> None:
+async def test_an_event_that_is_already_burned_is_announced_again(db: SqlDatabase) -> None:
     """The worker that counted it died before it announced the count."""
     (event,) = await insert_shares(db, record())
     await counter(db).handle(heads(event))

@@ -67,7 +67,7 @@ async def test_false_refuses() -> None:
         await hooks.may_share("banned", VIDEO, "twitter")
 
 
-async def test_what_it_raises_refuses() -> None:
+async def test_an_error_raised_by_a_hook_refuses_the_share() -> None:
     hooks = Hooks([Doorkeeper()])
     await hooks.before_create(record())
     with pytest.raises(Conflict, match="somebody has it"):
@@ -76,7 +76,7 @@ async def test_what_it_raises_refuses() -> None:
         await hooks.before_delete(record())
 
 
-async def test_one_that_takes_too_long_is_an_outage() -> None:
+async def test_a_hook_that_takes_too_long_is_an_outage() -> None:
     class Asleep:
         async def may_share(self, *_: object) -> bool:
             await asyncio.Event().wait()
@@ -178,7 +178,7 @@ async def test_the_life_of_a_link(harness: Harness) -> None:
     assert await harness.counts_match_ledger()
 
 
-async def test_one_that_fails_takes_only_its_own_request_with_it(harness: Harness, diary: Diary) -> None:
+async def test_a_failing_hook_fails_only_its_own_request(harness: Harness, diary: Diary) -> None:
     diary.trouble = "user-3"
     users = [f"user-{each}" for each in range(8)]
     answers = await asyncio.gather(*(harness.committer.submit(share(user)) for user in users), return_exceptions=True)

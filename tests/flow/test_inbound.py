@@ -120,7 +120,7 @@ async def test_in_the_envelope_of_nestjs(harness: Harness, channel: AbstractChan
     assert await reasons(harness) == []
 
 
-async def test_a_job_is_counted_once_however_often_it_comes(harness: Harness, channel: AbstractChannel) -> None:
+async def test_a_job_is_counted_once_however_often_it_is_delivered(harness: Harness, channel: AbstractChannel) -> None:
     for _ in range(5):
         await send(channel, job("1"))
         await send(channel, {"pattern": "share_created", "data": job("2")}, None)
@@ -180,7 +180,7 @@ NO_JOBS = [
 ]
 
 
-async def test_what_is_no_valid_job_is_parked_with_its_reason(harness: Harness, channel: AbstractChannel) -> None:
+async def test_an_invalid_job_is_parked_with_its_reason(harness: Harness, channel: AbstractChannel) -> None:
     for name, body, _ in NO_JOBS:
         await send(channel, body, name)
     await send(channel, {"pattern": "a\0b\nc", "data": {"x": "\0"}}, None)
@@ -195,7 +195,7 @@ async def test_what_is_no_valid_job_is_parked_with_its_reason(harness: Harness, 
     assert (await harness.db.events.backlog()).parked == len(NO_JOBS) + 1
 
 
-async def test_what_is_parked_is_kept_as_it_came(harness: Harness, channel: AbstractChannel) -> None:
+async def test_a_parked_job_keeps_its_original_body(harness: Harness, channel: AbstractChannel) -> None:
     body = b'{"jobId": 1e5, "more": [1.0, "\\u0000", 123456789012345678901234567890]}'
     await send(channel, body)
     await send(channel, b'{"pattern": "share_created", "data": ' + body + b"}", None)

@@ -64,7 +64,7 @@ async def replayed(harness: Harness, *which: ParkedEvent) -> None:
     assert await harness.counts_match_ledger()
 
 
-async def test_what_can_be_counted_now_is_counted_once(harness: Harness) -> None:
+async def test_a_replayed_job_that_became_valid_is_counted_once(harness: Harness) -> None:
     first, second = await parked(harness, came("1")), await parked(harness, came("2", "share_deleted"))
     third = await parked(harness, came("1"))  # delivered again before anybody replayed it
     await replayed(harness, first, third)
@@ -85,7 +85,7 @@ async def test_a_marker_of_the_year_1_is_parked_and_does_not_stop_the_worker(har
         await wait_until(was_parked)
 
 
-async def test_what_is_still_no_job_is_parked_again_as_it_came(harness: Harness) -> None:
+async def test_a_replayed_job_that_is_still_invalid_is_parked_again_unchanged(harness: Harness) -> None:
     kept = await parked(harness, came("1", "share_updated"))
     await replayed(harness, kept)
     (again,) = await harness.db.events.parked(limit=10)
@@ -93,7 +93,7 @@ async def test_what_is_still_no_job_is_parked_again_as_it_came(harness: Harness)
     assert again.reason.startswith("no job of ours: 'share_updated'")
 
 
-async def test_what_comes_twice_while_it_is_replayed_counts_once(harness: Harness) -> None:
+async def test_a_job_delivered_twice_during_its_replay_counts_once(harness: Harness) -> None:
     kept = await parked(harness, came("1"))
     await parked_events.replay(harness.db.events, None, [kept.event.id])
     await harness.send(kept.event, kept.event)

@@ -198,7 +198,7 @@ async def test_a_change_during_a_read_is_read_again(harness: HubHarness) -> None
     assert client.heard == [1, 2, 3]
 
 
-async def test_after_a_gap_all_is_read_at_once_and_again_if_the_database_is_away(
+async def test_after_a_gap_everything_is_read_at_once_and_retried_while_the_database_is_away(
     harness: HubHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "CHECK_SECONDS", 0.01)

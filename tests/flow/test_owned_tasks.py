@@ -68,7 +68,7 @@ def failures(reported: Sequence[Mapping[str, Any]]) -> list[str]:
     return [line["event"] for line in reported if line.get("exc_info")]
 
 
-async def test_the_publisher_goes_on(reported: list[Any]) -> None:
+async def test_the_publisher_continues_after_a_failure(reported: list[Any]) -> None:
     gate = Gate()
     gate.opened.set()
     gate.publish = Once(gate.publish)  # type: ignore[method-assign]
@@ -83,7 +83,7 @@ async def test_the_publisher_goes_on(reported: list[Any]) -> None:
     assert publisher._size == 0
 
 
-async def test_the_relay_goes_on(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_relay_continues_after_a_failure(reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     has_unburned = Once(_nobody_waits)
     monkeypatch.setattr(relay, "PURGE_EVERY", 10**9)
     event_store = cast(Any, SimpleNamespace(has_unburned_older_than=has_unburned))
@@ -104,7 +104,7 @@ async def _nothing(*_: Any, **__: Any) -> int:
     return 0
 
 
-async def test_a_worker_whose_broker_fails_goes_on(reported: list[Any]) -> None:
+async def test_a_worker_continues_after_its_broker_fails(reported: list[Any]) -> None:
     broker, office = MemoryBroker(), WorkerHarness()
     await broker.open(QUEUES)
     broker.subscribe = Once(broker.subscribe)  # type: ignore[method-assign]
@@ -115,7 +115,7 @@ async def test_a_worker_whose_broker_fails_goes_on(reported: list[Any]) -> None:
     assert failures(reported) == ["worker_failed"]
 
 
-async def test_a_worker_that_cannot_park_goes_on(reported: list[Any]) -> None:
+async def test_a_worker_that_cannot_park_an_event_continues(reported: list[Any]) -> None:
     broker, office = MemoryBroker(), WorkerHarness()
     await broker.open(QUEUES)
     good, bad = make_event_refs(2)
@@ -131,7 +131,7 @@ async def test_a_worker_that_cannot_park_goes_on(reported: list[Any]) -> None:
     assert failures(reported) == ["worker_failed"]
 
 
-async def test_the_committer_goes_on(tmp_path: Path, reported: list[Any]) -> None:
+async def test_the_committer_continues_after_a_failure(tmp_path: Path, reported: list[Any]) -> None:
     published = list[Event]()
     async with open_empty_database(f"sqlite:///{tmp_path}/sharetally.db") as db:
         committer = Committer(
@@ -170,7 +170,7 @@ async def test_live_counts_go_on(reported: list[Any], monkeypatch: pytest.Monkey
     assert failures(reported) == ["live_refresh_failed"]
 
 
-async def test_verification_goes_on(reported: list[Any]) -> None:
+async def test_verification_continues_after_a_failure(reported: list[Any]) -> None:
     async def verify(*_: Any) -> VerificationResult:
         return VerificationResult(content_items=3, drifted=())
 
@@ -191,7 +191,7 @@ async def _held(*_: Any, **__: Any) -> bool:
     return True
 
 
-async def test_noting_the_use_of_keys_goes_on(reported: list[Any]) -> None:
+async def test_recording_the_use_of_keys_continues_after_a_failure(reported: list[Any]) -> None:
     noted = list[Iterable[Any]]()
 
     async def record_use(used: Iterable[Any], *, at_most_every: float) -> None:
@@ -208,7 +208,9 @@ async def test_noting_the_use_of_keys_goes_on(reported: list[Any]) -> None:
     assert failures(reported) == ["key_use_not_noted"]
 
 
-async def test_the_clock_goes_on(tmp_path: Path, reported: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_clock_continues_after_a_failure(
+    tmp_path: Path, reported: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sharetally.wiring.CLOCK_SYNC_SECONDS", 0.01)
     core = Core(load({"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}, cwd=tmp_path), role="worker")
     measured = Once(_nothing)

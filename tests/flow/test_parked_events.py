@@ -75,7 +75,7 @@ async def discard(harness: Harness, event: Event) -> int:
 # replayed
 
 
-async def test_what_is_replayed_is_counted(harness: Harness) -> None:
+async def test_a_replayed_event_is_counted(harness: Harness) -> None:
     events = await insert_shares(harness.db, record(), record(user_id="bert"))
     await parked(harness, *events)
     assert await harness.pending() == 0
@@ -107,7 +107,7 @@ async def test_with_a_broker_that_is_away_the_relay_sends_it(harness: Harness) -
 
 
 @on_sqlite
-async def test_what_is_not_parked_is_not_replayed(harness: Harness) -> None:
+async def test_an_event_that_is_not_parked_is_not_replayed(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
     assert _told(await parked_events.replay(harness.db.events, harness.broker, [event.id, new_id()])) == (0, False)
 
@@ -205,7 +205,7 @@ async def test_the_audit_names_the_person_who_discarded_it_and_the_reason(harnes
 
 @on_sqlite
 @pytest.mark.parametrize("job", [Job.SHARE_POST, Job.SHARE_FEED, Job.SHARE_INBOUND])
-async def test_what_moves_no_count_takes_no_line_of_the_ledger(harness: Harness, job: Job) -> None:
+async def test_discarding_an_event_that_moves_no_count_adds_no_adjustment(harness: Harness, job: Job) -> None:
     event = created_event(record(), job=job, delta=0, cell_delta=0, to=None, platform=None)
     await write_rows(harness.db, Writes(events=[event]))
     await parked(harness, event)
@@ -214,7 +214,7 @@ async def test_what_moves_no_count_takes_no_line_of_the_ledger(harness: Harness,
 
 
 @on_sqlite
-async def test_only_what_is_parked_can_be_given_up_and_once(harness: Harness) -> None:
+async def test_only_a_parked_event_can_be_discarded_and_only_once(harness: Harness) -> None:
     (event,) = await insert_shares(harness.db, record())
     with pytest.raises(NotFound):
         await discard(harness, event)

@@ -77,7 +77,7 @@ async def test_an_event_of_the_version_before_settles_as_failed_with_a_reason(ha
 
 
 @pytest.mark.parametrize("status", [Status.WITHDRAWN, Status.SUCCESS, Status.FAILED])
-async def test_what_was_settled_meanwhile_stays_as_it_is(harness: Harness, status: Status) -> None:
+async def test_a_record_that_is_already_settled_is_not_changed(harness: Harness, status: Status) -> None:
     stands = await seeded(harness.db, status)
     job = await asked(harness.db, stands)
     (result,) = await post(harness).handle([to_ref(job)])
@@ -109,7 +109,7 @@ async def test_a_counters_event_is_left_alone(harness: Harness) -> None:
     assert (result.outcome, await harness.pending()) == ("duplicate", 1)
 
 
-async def test_what_cannot_be_settled_is_parked(harness: Harness) -> None:
+async def test_an_event_that_cannot_be_settled_is_parked(harness: Harness) -> None:
     job = await asked(harness.db, await seeded(harness.db, Status.PENDING))
     await post(harness).park(to_ref(job), "the platform is gone")
     (parked,) = await harness.db.events.parked(limit=10)

@@ -131,7 +131,7 @@ async def test_the_audit_shows_every_step_of_a_retry(harness: Harness) -> None:
     assert lines[0].error_code == "posting-unavailable"
 
 
-async def test_it_can_be_retried_again_and_again(harness: Harness) -> None:
+async def test_a_failed_post_can_be_retried_any_number_of_times(harness: Harness) -> None:
     await seeded(harness.db, Status.FAILED)
     async with run_workers(harness.deliveries()):
         for attempt in (2, 3):
@@ -147,7 +147,7 @@ async def test_while_it_is_pending_a_retry_is_refused(harness: Harness) -> None:
     assert len(await states(harness.db)) == 1
 
 
-async def test_a_record_that_moved_on_meanwhile_stays_as_it_is(harness: Harness) -> None:
+async def test_a_record_that_has_moved_on_is_not_changed(harness: Harness) -> None:
     await seeded(harness.db, Status.FAILED)
     await retried(harness)
     moved_on = (await stored(harness.db))._replace(status=Status.WITHDRAWN)
@@ -187,7 +187,7 @@ async def test_discarding_a_dead_post_lets_its_record_move_on(harness: Harness) 
     assert (await retried(harness)).attempt_count == 3
 
 
-async def test_what_cannot_be_discarded_leaves_the_record_as_it_is(harness: Harness) -> None:
+async def test_a_failed_discard_leaves_the_record_unchanged(harness: Harness) -> None:
     """Somebody replays it between the look and the discard."""
     found = await dead_post(harness)
     letters = stuck(harness)
@@ -197,7 +197,7 @@ async def test_what_cannot_be_discarded_leaves_the_record_as_it_is(harness: Harn
     assert (await stored(harness.db)).status is Status.PENDING
 
 
-async def test_discarding_a_parked_post_of_the_version_before_lets_its_record_move_on(harness: Harness) -> None:
+async def test_discarding_a_parked_post_of_the_previous_version_lets_its_record_move_on(harness: Harness) -> None:
     pending = await seeded(harness.db, Status.PENDING)
     event = created_event(pending, id=new_id(), job=Job.SHARE_POST, delta=0, cell_delta=0, to=None, platform=None)
     event = event._replace(payload=pending.platform)

@@ -115,7 +115,7 @@ async def test_accepting_events_does_not_wait_for_the_broker(publisher: Publishe
     assert gate.jobs() == ids(*made)
 
 
-async def test_what_does_not_fit_is_left_to_the_relay(publisher: Publisher, gate: Gate) -> None:
+async def test_events_beyond_the_memory_limit_are_left_to_the_relay(publisher: Publisher, gate: Gate) -> None:
     """Ids of 128 characters of four bytes each, the longest there are."""
     content = ContentRef(type="video", id="\U0001f3ac" * 128)
     for _ in range(400):
@@ -129,7 +129,7 @@ async def test_what_does_not_fit_is_left_to_the_relay(publisher: Publisher, gate
     assert gate.jobs()[-1:] == ids(*late)
 
 
-async def test_what_is_older_than_five_seconds_is_left_to_the_relay(
+async def test_events_older_than_five_seconds_are_left_to_the_relay(
     publisher: Publisher, gate: Gate, seconds: Seconds
 ) -> None:
     publisher.take(first := events(1))
@@ -189,7 +189,7 @@ async def test_through_a_real_broker(amqp_url: str) -> None:
     assert [job["jobId"] for job in msgspec.json.decode(message.body)] == ids(*made)
 
 
-async def test_in_memory_a_full_queue_is_no_fault() -> None:
+async def test_a_full_queue_in_memory_is_not_a_fault() -> None:
     broker = MemoryBroker(capacity_messages=1)
     await broker.open(QUEUES)
     publisher = Publisher(broker)

@@ -63,7 +63,7 @@ def queries_of(db: SqlDatabase, cache: MemoryCache | None = None) -> Queries:
 
 
 @on_sqlite
-async def test_what_is_not_cached_is_read_and_cached(db: SqlDatabase, cache: MemoryCache) -> None:
+async def test_a_count_missing_from_the_cache_is_read_and_cached(db: SqlDatabase, cache: MemoryCache) -> None:
     await count_events(db, await insert_shares(db, record()))
     queries = queries_of(db, cache)
     first = await queries.counts([ARTICLE, VIDEO, ARTICLE])
@@ -81,7 +81,7 @@ async def test_of_nothing_nothing_is_read(db: SqlDatabase) -> None:
 # exact at once
 
 
-async def test_what_is_committed_and_not_yet_counted_is_in_it(db: SqlDatabase) -> None:
+async def test_the_exact_count_includes_events_not_counted_yet(db: SqlDatabase) -> None:
     await count_events(db, await insert_shares(db, record()))
     await insert_shares(db, record(user_id="bert", platform="whatsapp"), link(channel="mail", created_at=AT))
     found = await queries_of(db).consistent(VIDEO)

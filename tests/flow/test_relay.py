@@ -50,14 +50,16 @@ on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 on_servers = pytest.mark.parametrize("url", SERVERS, indirect=True)
 
 
-async def test_the_relay_finds_nothing_when_all_is_well(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+async def test_the_relay_sends_nothing_when_no_event_is_old(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     await insert_shares(db, record())
     await db.events.mark("count", await db.events.now() + timedelta(hours=1))
     assert await make_relay(db, fake_broker).run_once() == 0
     assert fake_broker.sent == []
 
 
-async def test_what_is_old_calls_for_marks_with_the_databases_time(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+async def test_old_events_make_the_relay_send_marks_with_the_database_time(
+    db: SqlDatabase, fake_broker: FakeBroker
+) -> None:
     await insert_shares(db, record())
     await backdate_sent_events(db, 31)
     before = await db.events.now()
@@ -81,7 +83,7 @@ async def test_events_older_than_their_queues_mark_are_sent_again(db: SqlDatabas
     assert parked.attempts == 1
 
 
-async def test_without_proof_nothing_is_sent_again(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+async def test_without_a_returned_mark_no_event_is_sent_again(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     await insert_shares(db, record())
     await backdate_sent_events(db, 31)
     now = await db.events.now()
@@ -91,7 +93,9 @@ async def test_without_proof_nothing_is_sent_again(db: SqlDatabase, fake_broker:
     assert fake_broker.jobs() == []
 
 
-async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+async def test_a_mark_from_before_the_clock_was_set_back_proves_nothing(
+    db: SqlDatabase, fake_broker: FakeBroker
+) -> None:
     """A database that failed over to a host whose clock is an hour behind: everything was sent before such a mark."""
     events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(MAX_PER_CLAIM + 1)))
     await backdate_sent_events(db)
@@ -103,7 +107,7 @@ async def test_a_mark_from_before_the_clock_was_set_back_is_no_proof(db: SqlData
     assert fake_broker.jobs() == event_ids(events)
 
 
-async def test_what_is_parked_is_not_sent(db: SqlDatabase, fake_broker: FakeBroker) -> None:
+async def test_parked_events_are_not_sent(db: SqlDatabase, fake_broker: FakeBroker) -> None:
     events = await insert_shares(db, record(), record(user_id="bert"))
     await backdate_sent_events(db)
     await db.events.mark("count", await db.events.now())
@@ -124,7 +128,7 @@ async def test_each_queue_has_its_own_proof(db: SqlDatabase, fake_broker: FakeBr
 
 
 @on_servers
-async def test_several_relays_claim_each_its_own(db: SqlDatabase, url: str) -> None:
+async def test_concurrent_relays_claim_different_events(db: SqlDatabase, url: str) -> None:
     events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(12_000)))
     await backdate_sent_events(db)
     await db.events.mark("count", await db.events.now())

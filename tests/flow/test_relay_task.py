@@ -61,7 +61,7 @@ def fake_broker() -> FakeBroker:
     return FakeBroker()
 
 
-async def test_what_a_broker_in_memory_held_is_sent_at_the_start(db: SqlDatabase) -> None:
+async def test_events_lost_with_a_memory_broker_are_sent_at_startup(db: SqlDatabase) -> None:
     events = await insert_shares(db, *(record(user_id=f"user-{number}") for number in range(5001)))
     await db.events.park(events[0].id, "poison")
     memory = MemoryBroker()
@@ -223,7 +223,7 @@ async def test_messages_lost_with_their_queue_are_counted(harness: Harness, amqp
     assert (await harness.shares(), await harness.counts_match_ledger()) == (1, True)
 
 
-async def test_what_was_never_published_is_counted(db: SqlDatabase, amqp_url: str) -> None:
+async def test_an_event_that_was_never_published_is_counted(db: SqlDatabase, amqp_url: str) -> None:
     """The process died between its commit and the broker."""
     await insert_shares(db, record(), record(user_id="bert"))
     await backdate_sent_events(db)
@@ -233,7 +233,7 @@ async def test_what_was_never_published_is_counted(db: SqlDatabase, amqp_url: st
         assert (await harness.shares(), await harness.counts_match_ledger()) == (2, True)
 
 
-async def test_what_a_dead_process_had_in_memory_is_counted(db: SqlDatabase) -> None:
+async def test_events_in_the_memory_of_a_dead_process_are_counted(db: SqlDatabase) -> None:
     async with open_harness(db, MemoryBroker()) as dead:
         await dead.share("anna")
         await dead.publisher.drain(TIMEOUT)
@@ -315,9 +315,7 @@ class Held(Count):
 
 
 @pytest.mark.parametrize("dies", [False, True])
-async def test_a_mark_that_overtakes_what_another_worker_holds_costs_a_duplicate_and_no_more(
-    db: SqlDatabase, dies: bool
-) -> None:
+async def test_a_mark_that_overtakes_another_workers_batch_costs_only_a_duplicate(db: SqlDatabase, dies: bool) -> None:
     """With several workers on one queue a mark proves less than it says: it passed a batch that is not committed."""
     async with open_harness(db, MemoryBroker()) as harness:
         await harness.send(*await insert_shares(db, *(record(user_id=f"user-{each}") for each in range(20))))

@@ -15,7 +15,7 @@ from sharetally.domain.ids import new_id
 from sharetally.domain.share import Evidence, RecordKey, ShareRecord, Status, Trigger
 from sharetally.flow.adjustments import Adjust
 from sharetally.flow.link_commands import CreateLink, DeleteLink, PatchLink
-from sharetally.flow.posting.message import decode_post
+from sharetally.flow.posting.message import NO_ACCOUNT, decode_post
 from sharetally.flow.share_commands import Ids, apply_trigger, record_cell
 from sharetally.flow.unit_of_work import Command, EntityChange, IdempotentCommand, UnitOfWork, merge_lock_sets
 from sharetally.flow.withdraw_commands import Retry
@@ -72,7 +72,7 @@ def refused(batch: UnitOfWork, command: Command[object]) -> None:
 # new, changed, final
 
 
-def test_what_is_new_is_inserted_with_its_final_state() -> None:
+def test_a_new_record_is_inserted_with_its_final_state() -> None:
     batch = over()
     applied(batch, share(), withdraw(), share())
     writes = batch.take_writes()
@@ -91,7 +91,7 @@ def test_an_existing_row_is_updated_to_its_final_state() -> None:
     assert [(each.id, each.status) for each in writes.changed_records.values()] == [(before.id, Status.SUCCESS)]
 
 
-def test_what_changes_nothing_writes_nothing() -> None:
+def test_a_command_that_changes_nothing_writes_nothing() -> None:
     batch = over(stored())
     applied(batch, share(), share())
     assert batch.take_writes() == Writes()
@@ -199,10 +199,19 @@ def test_only_failed_posts_can_be_retried() -> None:
     assert [change.after for change in applied(over(stored(Status.FAILED)), retry)] != []
 
 
-def test_only_live_shares_can_be_withdrawn() -> None:
-    for status in set(Status) - {Status.SUCCESS}:
+def test_what_is_neither_live_nor_under_way_cannot_be_withdrawn() -> None:
+    for status in (Status.FAILED, Status.WITHDRAWN):
         with pytest.raises(NotFound):
             applied(over(stored(status)), withdraw())
+
+
+def test_withdrawing_what_is_under_way_uncounts_nothing() -> None:
+    for status in (Status.PENDING, Status.SENDING, Status.UNKNOWN):
+        batch = over(stored(status))
+        (changed,) = applied(batch, withdraw())
+        assert isinstance(changed.after, ShareRecord)
+        assert changed.after.status is Status.WITHDRAWN
+        assert batch.take_writes().events == []
 
 
 # which hooks are called
@@ -216,7 +225,7 @@ def test_changes_contain_the_row_before_each_step() -> None:
     assert gone.before == made.after
 
 
-def test_what_was_written_already_counts_as_stored() -> None:
+def test_a_record_that_is_already_written_counts_as_stored() -> None:
     batch = over()
     applied(batch, share())
     assert len(batch.take_writes().new_records) == 1
@@ -225,7 +234,7 @@ def test_what_was_written_already_counts_as_stored() -> None:
     assert (len(writes.new_records), len(writes.changed_records)) == (0, 1)
 
 
-def test_what_was_written_in_a_part_that_failed_is_new_again() -> None:
+def test_a_record_written_by_an_undone_command_is_new_again() -> None:
     batch = over()
 
     batch.begin_command()
@@ -301,12 +310,12 @@ def test_an_order_to_post_is_a_delivery_and_no_event() -> None:
     assert batch.take_writes().events == []
     (delivery,) = batch.take_deliveries()
     post = decode_post(delivery.payload)
-    assert (delivery.target.kind, delivery.target.name, post.attempt) == ("post", "twitter", 1)
+    assert (delivery.target.kind, delivery.target.name, post.attempt) == ("post", str(NO_ACCOUNT), 1)
     assert (post.contentType, post.contentId, post.userId, post.platform) == ("video", "abc", "anna", "twitter")
     assert batch.take_deliveries() == []
 
 
-def test_what_is_taken_back_posts_nothing() -> None:
+def test_an_undone_command_posts_nothing() -> None:
     batch = over()
     batch.begin_command()
     applied(batch, share(request=Trigger.POST))

@@ -82,7 +82,7 @@ async def test_nothing_is_acknowledged_before_it_is_done(broker: Broker, worker_
     assert worker_harness.recorder.done == some
 
 
-async def test_what_is_done_does_not_come_again(broker: Broker, worker_harness: WorkerHarness) -> None:
+async def test_a_finished_job_is_not_delivered_again(broker: Broker, worker_harness: WorkerHarness) -> None:
     await publish_refs(broker, *(some := make_event_refs(4))[:3])
     async with run_workers(worker_harness.worker(broker)):
         await wait_until(lambda: worker_harness.recorder.has_done(3))

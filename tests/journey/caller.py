@@ -48,7 +48,7 @@ class Caller:
             )
 
     async def counted(self, content: str) -> int:
-        """The plain count once nothing of this content (`type/id`) is pending and it says what is counted."""
+        """The plain count, once nothing is pending for this content item (`type/id`) and it is up to date."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             proof = await self.proof(content)

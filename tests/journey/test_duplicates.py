@@ -46,7 +46,7 @@ async def test_of_many_concurrent_shares_exactly_one_is_new(system: System, ann:
     assert await ann.actions("video/fresh") == ["shared"]
 
 
-async def test_of_many_shares_of_what_was_withdrawn_one_revives_it(system: System, ann: Caller) -> None:
+async def test_of_many_concurrent_shares_exactly_one_revives_a_withdrawn_share(system: System, ann: Caller) -> None:
     await ann.request("POST", "/videos/withdrawn/share", SHARE)
     await ann.request("DELETE", "/videos/withdrawn/share/twitter")
     responses = await ann.request_concurrently(*[("POST", "/videos/withdrawn/share", SHARE)] * MANY)
@@ -56,7 +56,7 @@ async def test_of_many_shares_of_what_was_withdrawn_one_revives_it(system: Syste
     assert await ann.actions("video/withdrawn") == ["shared", "withdrawn", "revived"]
 
 
-async def test_of_many_withdrawals_at_once_one_takes_it_back(ann: Caller) -> None:
+async def test_of_many_concurrent_withdrawals_exactly_one_takes_effect(ann: Caller) -> None:
     await ann.request("POST", "/videos/once/share", SHARE)
     responses = await ann.request_concurrently(*[("DELETE", "/videos/once/share/twitter", None)] * MANY)
     assert Counter(response.status for response in responses) == {204: 1, 404: MANY - 1}

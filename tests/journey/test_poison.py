@@ -44,7 +44,7 @@ _FIX = {
 
 
 class PoisonScenario:
-    """A system, its tables, and one admin who looks."""
+    """A system, its tables, and an admin who reads them."""
 
     def __init__(self, system: System, tables: Tables, root: Caller) -> None:
         self.system = system

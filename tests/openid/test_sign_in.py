@@ -114,7 +114,7 @@ async def test_a_group_that_was_taken_away_counts_at_the_next_sign_in(api: Api, 
     assert scopes == ["shares", "audit", "analytics", "admin"]
 
 
-async def test_an_answer_that_comes_twice_counts_once(api: Api) -> None:
+async def test_a_repeated_answer_signs_in_once(api: Api) -> None:
     browser = Browser(api)
     kept = await begin_sign_in(browser)
     jar = dict(browser.jar)

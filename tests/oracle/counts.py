@@ -74,7 +74,7 @@ def _shown(content: Content, cells: Mapping[tuple[str, str], int]) -> Shown:
 
 
 async def compare_answers(port: int, token: str, promised: Mapping[Content, Shown], max_seconds: float) -> list[str]:
-    """Exact counts at once; plain counts once what was announced had time to arrive, at most `max_seconds` seconds."""
+    """Exact counts at once; plain counts once announcements had time to arrive, at most `max_seconds` seconds."""
     with Client(port) as client:
         sample = sorted(promised, key=lambda content: -promised[content]["shareCount"])[:EXACT]
         wrong = await _exact(client, token, {content: promised[content] for content in sample})

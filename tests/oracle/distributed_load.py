@@ -95,7 +95,7 @@ class DistributedLoad:
             self._notes[key].join(notes)
 
     def _check(self) -> None:
-        """Reads of what is everybody's; what earlier loads wrote is settled."""
+        """Reads of shared content items; the writes of earlier loads are settled."""
         tally = self._promises.tally
         for key, notes in self._notes.items():
             found = contradictions(key, notes)

@@ -1,4 +1,4 @@
-"""The contents of the tables as what is expected from now on: after a restore from a backup.
+"""Takes the contents of the tables as the expected state: used after a restore from a backup.
 
 Only once nothing is pending: the rollups are taken as they are, everything else is computed from the ledger.
 """

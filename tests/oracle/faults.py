@@ -85,7 +85,7 @@ def cut(proxy: Proxy, seconds: float) -> Step:
 
 
 def stop_broker(broker: Server, seconds: float) -> Step:
-    """The broker itself stops and starts again: for all who use it."""
+    """The broker itself stops and starts again, which affects every client."""
 
     async def step() -> None:
         await _control(broker, "stop_app")

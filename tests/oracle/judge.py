@@ -1,4 +1,4 @@
-"""The end of a run: find out what was uncertain, wait until all is counted, hold everything against the promises.
+"""The end of a run: resolve uncertain outcomes, wait until all is counted, and compare the state with the promises.
 
 A write that got no answer may have happened or not; its own audit says which, by the request id that it bore.
 """

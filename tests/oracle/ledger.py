@@ -1,4 +1,4 @@
-"""The ledger's tables against what was promised: records, links, corrections, audit.
+"""Compares the ledger's tables with what was promised: records, links, corrections, audit.
 
 Nothing may be missing and nothing may be too many: the database is the run's own, so every row in it is one
 that an answer promised.
@@ -17,7 +17,7 @@ from tests.oracle.tables import Tables
 
 @dataclass(slots=True)
 class Compared:
-    """What is missing, and what was never promised."""
+    """The rows that are missing, and the rows that were never promised."""
 
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)

@@ -49,7 +49,7 @@ class LoadOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadReport:
-    """What a crew was promised, and its notes of what is everybody's."""
+    """What a crew was promised, and its notes about shared content items."""
 
     expected: Expected
     tally: Tally

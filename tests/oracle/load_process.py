@@ -28,7 +28,7 @@ def is_shared_key(key: Hashable) -> bool:
 
 
 async def run_order(order: LoadOrder) -> LoadReport:
-    """Do it, and return what was promised."""
+    """Run the load, and return what was promised."""
     bounds = SharedBounds(is_shared_key)
     system = System(Topology(settings={"JWT_SECRET": order.secret}), Path(order.folder), ports=order.ports)
     load = Load(

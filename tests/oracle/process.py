@@ -61,7 +61,7 @@ class Role:
             self._environment[f"SHARETALLY_{name}"] = value
 
     def set_environment(self, **environment: str | None) -> None:
-        """Something in its environment that is no setting of ours, from the next start on; None: no longer."""
+        """Set an environment variable that is not a setting, from the next start on; None removes it."""
         for name, value in environment.items():
             self._environment.pop(name, None)
             if value is not None:

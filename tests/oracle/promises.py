@@ -9,7 +9,7 @@ from tests.oracle.tally import Tally
 
 
 class Promises:
-    """What must stand in the end (`expected`), and what happened on the way there (`tally`)."""
+    """The state that is expected at the end (`expected`), and what happened during the load (`tally`)."""
 
     def __init__(self, system: System) -> None:
         self.system = system

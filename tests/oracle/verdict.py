@@ -11,7 +11,7 @@ SHOWN = 10  # lines of each kind of fault
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What the judge found in the end; each line says what was promised and what is there.
+    """The judge's findings at the end; each line names what was promised and what is stored.
 
     `lost` was promised and is missing; `duplicated` is there and was never promised; `miscounted` is a count that
     differs from the sum of the ledger's rows, in a table or in an answer.

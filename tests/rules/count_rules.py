@@ -41,7 +41,7 @@ class CountRules(MachineState):
 
     @rule()
     def post_all(self) -> None:
-        """Every retry has one delivery; what is tried fails, for nothing is posted in this version."""
+        """Every retry has one delivery; every attempt fails, because this version posts nothing."""
         posts = self.harness.posts(self.model.contents)
         assert Counter(posts.values()) == Counter(self.model.orders)
         self.harness.post()
@@ -52,6 +52,6 @@ class CountRules(MachineState):
     def _tried(self, key: Key) -> None:
         self.model.orders.remove(key)
         stands = self.model.records[key]
-        if stands.status in WAITS:
+        if stands.status in (*WAITS, "unknown"):
             self.model.records[key] = replace(stands, status="failed", error=UNABLE)
             audited(self.model, key, "failed", actor=WORKER)

@@ -1,4 +1,4 @@
-"""What all rules stand on: the service, the model, and what was seen."""
+"""The state that all rules share: the service, the model, and whether the order of some requests is unknown."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Model:
         return sum(amount for _, amount in self.live(content))
 
     def breakdown(self, content: Content) -> dict[str, dict[str, int]]:
-        """The same by evidence, channel and campaign, as it is shown."""
+        """The same count by evidence, channel and campaign, as the API returns it."""
         found: dict[str, Counter[str]] = {name: Counter() for name in ("evidence", "channel", "campaign")}
         for cell, amount in self.live(content):
             for cells, value in zip(found.values(), cell, strict=True):

@@ -53,7 +53,7 @@ class ReadRules(MachineState):
         assert _counted(self._count(where).json) == _count_from_proof(proof)
 
     def _check_conditional_get(self, where: Content) -> None:
-        """304 only if what was shown then would be shown again; a change has another tag, and a higher version."""
+        """304 only if the answer has not changed since; a change has another tag, and a higher version."""
         now = self._count(where)
         before = self._tagged.get(where)
         self._tagged[where] = now
@@ -106,6 +106,8 @@ class ReadRules(MachineState):
             wanted["myStatus"] = mine.status
             if mine.error:
                 wanted["myError"] = {"code": mine.error, "message": shown["myError"]["message"]}
+        if "myPost" in shown:  # what became of the newest retry
+            wanted["myPost"] = shown["myPost"]
         return wanted
 
     def _check_last_shared(self, content: Content, shown: Mapping[str, Any]) -> None:
@@ -192,7 +194,7 @@ def _counted(shown: Mapping[str, Any]) -> tuple[int, dict[str, dict[str, int]]]:
 
 
 def _count_from_proof(proof: Mapping[str, Any]) -> tuple[int, dict[str, dict[str, int]]]:
-    """The count as the proof has it counted: what is to be shown, however fresh or old the cache."""
+    """The count that the proof reports as counted; it must be shown however old the cache is."""
     cells: dict[str, dict[str, int]] = {"evidence": {}, "channel": {}, "campaign": {}}
     for each in proof["cells"]:
         dimension, _, value = each["cell"].partition(":")

@@ -80,7 +80,7 @@ class WriteRules(MachineState):
             self.check_write(Retry(user=user, key=key, content=content, by_video=by_video, platform=platform))
 
     def check_write(self, operation: Operation) -> None:
-        """Ask, and hold the answer against what is promised."""
+        """Send the request, and compare the answer with what is promised."""
         request = request_for(operation, self.model)
         if request is not None:
             response = self.harness.request(request)

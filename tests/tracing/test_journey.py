@@ -137,7 +137,7 @@ async def test_the_feed_carries_the_context_outside(
     }
 
 
-async def test_a_job_from_another_service_goes_on_with_its_trace(
+async def test_a_job_from_another_service_continues_its_trace(
     api: Api, chosen: Settings, spans: SpanRecorder, amqp_url: str
 ) -> None:
     headers: FieldTable = {"traceparent": CALLER, "x-tries": 3, "x-blob": bytearray(b"\xff")}
@@ -152,7 +152,7 @@ async def test_a_job_from_another_service_goes_on_with_its_trace(
     assert {f"{context(span).trace_id:032x}" for span in (taken_in, counted)} == {CALLER.split("-")[1]}
 
 
-async def test_what_the_caller_does_not_sample_leaves_no_span(
+async def test_an_unsampled_request_leaves_no_span(
     api: Api, chosen: Settings, spans: SpanRecorder, amqp_url: str
 ) -> None:
     async with open_channel(amqp_url) as channel, run_workers(chosen, spans):
@@ -165,7 +165,7 @@ async def test_what_the_caller_does_not_sample_leaves_no_span(
     assert (name, str(value)[3:35], str(value)[-2:]) == ("traceparent", CALLER.split("-")[1], "00")
 
 
-async def test_what_the_relay_sends_again_begins_a_trace(api: Api, chosen: Settings, spans: SpanRecorder) -> None:
+async def test_an_event_sent_again_by_the_relay_begins_a_trace(api: Api, chosen: Settings, spans: SpanRecorder) -> None:
     db = api.core.database
     await insert_shares(db, record())
     await backdate_sent_events(db)

@@ -25,7 +25,7 @@ def octets(value: bytes) -> str:
 
 
 def segments(header: object, claims: object) -> str:
-    """The part that is signed; text is used as it is, so that a test can send broken JSON."""
+    """The part that is signed; text is used unchanged, so that a test can send broken JSON."""
     parts = (part if isinstance(part, str) else json.dumps(part) for part in (header, claims))
     return ".".join(octets(part.encode()) for part in parts)
 

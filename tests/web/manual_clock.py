@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class ManualClock:
-    """Says the same time to all who ask: `now()` as the port has it, `seconds()` for who counts."""
+    """Returns the same time in two forms: `now()` as in the port, and `seconds()` as a number."""
 
     def __init__(self) -> None:
         self._now = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -36,7 +36,7 @@ async def test_an_adjustment_is_counted_and_marked_as_one(any_api: Api, video: s
     assert [(line["action"], line["actor"]) for line in lines] == [("adjusted", "root")] * 2
 
 
-async def test_one_by_default_and_a_job_id_of_its_own(any_api: Api, video: str) -> None:
+async def test_the_default_amount_is_one_and_each_adjustment_gets_a_job_id(any_api: Api, video: str) -> None:
     jobs = [(await adjust(any_api, video)).json["jobId"] for _ in range(2)]
     assert len(set(jobs)) == 2
     assert await any_api.exact_count(f"video/{video}") == 2

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def get_analytics(api: Api, target: str) -> Any:
-    """What somebody sees who may look."""
+    """The answer to a caller with the scope for analytics."""
     response = await api.request("GET", target, scope="analytics")
     assert (response.status, response.headers["cache-control"]) == (200, "no-store"), response
     return response.json

@@ -175,7 +175,7 @@ async def test_no_value_of_any_field_breaks_anything(readonly_api: Api, value: b
     assert await nothing_written(readonly_api)
 
 
-async def test_of_a_field_given_twice_the_last_one_holds(api: Api) -> None:
+async def test_the_last_value_of_a_repeated_field_is_used(api: Api) -> None:
     response = await api.request("POST", SHARE, b'{"platforms": ["myspace"], "platforms": ["twitter"]}')
     assert [each["platform"] for each in response.json["results"]] == ["twitter"]
 

@@ -59,7 +59,7 @@ async def test_without_the_scope_it_is_403(readonly_api: Api, method: str, path:
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_what_is_public_needs_nothing(readonly_api: Api, path: str) -> None:
+async def test_public_endpoints_need_no_credential(readonly_api: Api, path: str) -> None:
     assert (await readonly_api.request("GET", path, user=None)).status == 200
 
 
@@ -87,7 +87,7 @@ async def test_a_token_that_does_not_hold_is_401_and_not_repeated(readonly_api: 
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "stk_short", "Bearer \xe9"])
-async def test_a_header_that_is_no_credential_is_401(readonly_api: Api, value: str) -> None:
+async def test_a_header_without_a_valid_credential_is_401(readonly_api: Api, value: str) -> None:
     problem(await readonly_api.share("abc", user=None, headers={"authorization": value}), 401, "unauthenticated")
 
 
@@ -97,7 +97,7 @@ async def test_two_credentials_are_one_too_many(api: Api) -> None:
         problem(await api.share("abc", user=None, headers=headers), 401, "unauthenticated")
 
 
-# keys and whom they act for
+# API keys and acting on behalf of users
 
 
 async def test_a_key_acts_as_itself(api: Api, video: str) -> None:

@@ -104,7 +104,7 @@ async def test_signing_in_again_ends_the_session_before(api: Api) -> None:
 
 
 async def test_session_fixation_is_impossible(api: Api) -> None:
-    """Session fixation: whatever cookie came along, what is signed in is a new one."""
+    """Session fixation: signing in creates a new session, whatever cookie the request contains."""
     browser = Browser(api)
     browser.jar[COOKIE] = "A" * 43
     assert (await browser.redeem(await create_sign_in_link(api))).status == 200
@@ -167,7 +167,7 @@ async def test_a_session_may_not_act_for_another_user(api: Api) -> None:
     problem(await browser.request("GET", "/audit", headers={**SAME_ORIGIN, "x-user-id": "carla"}), 403, "forbidden")
 
 
-async def test_a_token_comes_before_the_cookie(api: Api) -> None:
+async def test_a_token_takes_precedence_over_the_cookie(api: Api) -> None:
     browser = await sign_in(api, "mara", "audit")
     bearer = {"authorization": f"Bearer {api.token('anna')}", **CROSS_ORIGIN}
     assert (await browser.request("POST", "/videos/abc/share", {}, headers=bearer)).status == 200
@@ -314,5 +314,5 @@ async def test_how_one_may_sign_in(make_api: MakeApi) -> None:
 
 
 @pytest.mark.parametrize("scope", ALL_SCOPES)
-async def test_a_token_is_no_session(readonly_api: Api, scope: str) -> None:
+async def test_a_token_is_not_a_session(readonly_api: Api, scope: str) -> None:
     problem(await readonly_api.request("GET", SESSION, scope=scope), 401, "unauthenticated")

@@ -123,7 +123,7 @@ async def test_exact_at_once_after_an_answered_write(any_api: Api, video: str) -
         assert await any_api.exact_count(f"video/{video}") == number
 
 
-async def test_exact_is_what_is_counted_and_what_is_not_yet(make_api: MakeApi, video: str) -> None:
+async def test_the_exact_count_includes_counted_and_pending_shares(make_api: MakeApi, video: str) -> None:
     async with make_api(counting=False) as api:
         await api.share(video, "twitter")
         await api.request("POST", "/share-links", {"contentType": "video", "contentId": video, "campaignId": "spring"})

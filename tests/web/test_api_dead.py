@@ -14,6 +14,7 @@ from sharetally.domain.delivery import Dead
 from sharetally.domain.errors import Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.domain.share import Status
+from sharetally.flow.posting.message import NO_ACCOUNT
 from sharetally.ports import Writes
 from tests.contracts.database_rows import record, records_by_key, write_rows
 from tests.contracts.delivery_rows import EPOCH, finish, registered
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def idle(module_database: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """The service on each kind of database, without a worker: what is shared stays pending until it is parked."""
+    """The service on each kind of database, without a worker: shares stay pending until their events are parked."""
     async with start_api(make_settings(tmp_path, module_database), counting=False) as found:
         yield found
         for each in await found.database.events.parked(limit=1_000):
@@ -59,7 +60,7 @@ async def proof(api: Api, video: str) -> tuple[int, int]:
     return found["ledger"], found["pending"]
 
 
-async def test_what_is_parked_is_shown_whole(idle: Api, video: str) -> None:
+async def test_a_parked_event_is_shown_in_full(idle: Api, video: str) -> None:
     newest, oldest = await parked(idle, video, "anna", "bert")
     first = await admin(idle, "GET", "/dead?pageSize=1")
     assert (first["next"], [each["id"] for each in first["items"]]) == (newest, [newest])
@@ -90,7 +91,7 @@ async def test_some_are_replayed_and_others_are_not_there(idle: Api, video: str)
     assert await proof(idle, video) == (2, 2)
 
 
-async def test_what_is_given_up_is_cancelled_with_author_and_reason(idle: Api, video: str) -> None:
+async def test_a_discarded_event_is_cancelled_with_author_and_reason(idle: Api, video: str) -> None:
     newest, oldest = await parked(idle, video, "anna", "bert")
     nobody = str(new_id())
     body = {"ids": [newest, nobody, oldest], "reason": "sent twice"}
@@ -106,7 +107,7 @@ async def test_what_is_given_up_is_cancelled_with_author_and_reason(idle: Api, v
     problem(await idle.request("GET", f"/dead/{newest}", scope="admin"), 404, "not-found")
 
 
-async def test_what_is_replayed_is_counted(make_api: MakeApi, video: str) -> None:
+async def test_a_replayed_event_is_counted(make_api: MakeApi, video: str) -> None:
     async with make_api(counting=False) as api:
         await parked(api, video, "anna")
     async with make_api() as api:
@@ -115,7 +116,7 @@ async def test_what_is_replayed_is_counted(make_api: MakeApi, video: str) -> Non
         assert (await api.counted(f"video/{video}"))["shareCount"] == 1
 
 
-async def test_a_database_that_goes_away_in_the_middle(
+async def test_a_database_that_becomes_unavailable_during_the_request(
     make_api: MakeApi, video: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with make_api(counting=False) as api:
@@ -162,7 +163,7 @@ async def test_a_dead_delivery_is_shown_with_the_parked_jobs_replayed_and_discar
     assert shown == page["items"][0]
     told = {name: shown[name] for name in ("job", "target", "state", "reason", "userId", "platform", "contentId")}
     assert told == {
-        "job": "post", "target": "twitter", "state": "dead", "reason": "no such platform", "userId": "bert",
+        "job": "post", "target": str(NO_ACCOUNT), "state": "dead", "reason": "no such platform", "userId": "bert",
         "platform": "twitter", "contentId": video,
     }  # fmt: skip
     body = {"ids": [delivery, job], "reason": "it is gone"}
@@ -175,7 +176,7 @@ async def test_a_dead_delivery_is_shown_with_the_parked_jobs_replayed_and_discar
     assert (await idle.request("POST", f"/videos/{video}/share/twitter/retry", user="bert")).json["status"] == "pending"
 
 
-async def test_a_dead_delivery_waits_again(idle: Api, video: str) -> None:
+async def test_a_replayed_dead_delivery_waits_again(idle: Api, video: str) -> None:
     delivery = await dead_post(idle, video, "anna")
     results = (await admin(idle, "POST", "/dead/replay", {"ids": [delivery]}))["results"]
     assert results == [{"id": delivery, "outcome": "replayed", "detail": "a worker delivers it"}]

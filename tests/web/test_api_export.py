@@ -35,7 +35,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-async def test_a_file_has_what_the_list_has(any_api: Api, video: str) -> None:
+async def test_an_exported_file_contains_the_same_rows_as_the_list(any_api: Api, video: str) -> None:
     await any_api.share(video, headers={"x-request-id": f"r-{video}"})
     await any_api.request("DELETE", f"/videos/{video}/share/twitter")
     listed = list(reversed(await any_api.audit_lines(f"video/{video}")))
@@ -59,7 +59,7 @@ async def test_its_name_and_kind(api: Api, video: str) -> None:
     assert (head.status, head.body) == (200, b"")
 
 
-async def test_no_cell_is_a_formula_and_every_cell_comes_back(api: Api) -> None:
+async def test_no_cell_is_a_formula_and_every_cell_can_be_read_back(api: Api) -> None:
     await write_rows(api.database, Writes(audit=[audit_entry(error_code="x", error_message=text) for text in FORMULAS]))
     text = await exported(api)
     assert text.endswith("\r\n")
@@ -162,7 +162,7 @@ async def test_a_disconnected_client_ends_the_export(api: Api, monkeypatch: pyte
     assert len(asked) < 20
 
 
-async def test_a_database_that_goes_away_leaves_no_proper_end(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_export_without_its_database_is_visibly_truncated(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     lines, asked = many(audit_export.PAGE_SIZE), list[int]()
 
     async def failing(*_: object, **__: object) -> Sequence[Any]:

@@ -97,7 +97,7 @@ Prepare = Callable[[Api, str], Awaitable[RequestPair]]
 
 
 @pytest.mark.parametrize("prepare", KINDS)
-async def test_the_same_key_again_gets_the_same_answer_and_does_nothing(
+async def test_a_repeated_key_gets_the_same_answer_and_changes_nothing(
     any_api: Api, video: str, prepare: Prepare
 ) -> None:
     pair = await prepare(any_api, video)

@@ -1,4 +1,4 @@
-"""Share links: made, read, changed and deleted, each by whom it belongs to."""
+"""Share links: created, read, changed and deleted, each by its owner."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_none_is_the_label_of_no_label(api: Api, video: str) -> None:
     assert await breakdown(api, video) == {"evidence": {"link": 1}, "channel": {"none": 1}, "campaign": {"none": 1}}
 
 
-async def test_each_link_is_a_share_of_its_own(api: Api, video: str) -> None:
+async def test_each_link_counts_as_a_separate_share(api: Api, video: str) -> None:
     links = [await made(api, video) for _ in range(3)]
     assert len({link["code"] for link in links}) == 3
     assert await api.exact_count(f"video/{video}") == 3
@@ -118,13 +118,13 @@ async def test_a_malformed_link_names_the_field_and_writes_nothing(
     assert (await readonly_api.request("GET", "/share-links")).json == {"items": [], "next": None}
 
 
-async def test_what_is_missing_is_named(readonly_api: Api) -> None:
+async def test_missing_fields_are_named(readonly_api: Api) -> None:
     assert invalid_paths(await readonly_api.request("POST", "/share-links", {"contentType": "video"})) == ["contentId"]
     response = await readonly_api.request("POST", "/share-links", {"contentType": "song", "contentId": "abc"})
     assert invalid_paths(response) == ["url"]  # CONTENT_URLS does not say where songs live
 
 
-async def test_bounds_of_time_are_kept(any_api: Api, video: str) -> None:
+async def test_the_earliest_and_latest_expiry_are_stored_exactly(any_api: Api, video: str) -> None:
     for moment in ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
         link = await made(any_api, video, expiresAt=moment)
         read = (await any_api.request("GET", f"/share-links/{link['id']}")).json
@@ -134,7 +134,7 @@ async def test_bounds_of_time_are_kept(any_api: Api, video: str) -> None:
 # changing
 
 
-async def test_a_patch_changes_what_it_names(any_api: Api, video: str) -> None:
+async def test_a_patch_changes_only_the_fields_it_contains(any_api: Api, video: str) -> None:
     link = await made(any_api, video, channelId="a", campaignId="b", expiresAt="2099-01-01T00:00:00Z")
     address = f"/share-links/{link['id']}"
     response = await any_api.request("PATCH", address, {"channelId": "c"})

@@ -62,7 +62,7 @@ async def test_the_root_path_comes_from_the_host_application(api: Api) -> None:
     assert missing["type"] == "/app/shares/problems/not-found"
 
 
-async def test_what_a_host_takes_from_the_path_goes_into_no_header_as_it_is(api: Api) -> None:
+async def test_a_root_path_with_line_breaks_is_encoded_in_headers(api: Api) -> None:
     raw, told = "/a%0d%0aX:%20y%C3%A9", "/a\r\nX: yé"
     response = await api.request("POST", f"{raw}/share-links", LINK, root_path=told)
     assert response.status == 201

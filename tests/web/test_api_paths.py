@@ -47,7 +47,7 @@ ODD += ["...", "a\\b", "'; DROP TABLE x; --", '"', "<b>", "\u00a0", "\ufffd", "\
 ODD += ["null", "share", "count"]
 
 
-async def test_any_other_text_is_an_id_and_comes_back_as_it_went_in(any_api: Api) -> None:
+async def test_any_other_text_is_an_id_and_is_returned_unchanged(any_api: Api) -> None:
     for name in ODD:
         encoded = quote(name, safe="")
         response = await any_api.request("POST", f"/content/odd/{encoded}/share", {"platforms": ["twitter"]})
@@ -134,7 +134,7 @@ ALLOW = [
 
 
 @pytest.mark.parametrize(("path", "allow"), ALLOW)
-async def test_a_method_that_is_not_there_is_405_and_names_those_that_are(
+async def test_an_unsupported_method_is_405_and_lists_the_supported_ones(
     readonly_api: Api, path: str, allow: str
 ) -> None:
     for method in {"PUT", "OPTIONS", "TRACE", "BREW", "GET", "post"} - set(allow.split(", ")):

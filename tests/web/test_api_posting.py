@@ -182,7 +182,6 @@ async def test_without_an_account_nothing_is_written(api: Api) -> None:
         ({"accounts": {"mastodon": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"}}, "accounts.mastodon"),
         ({"accounts": {"twitter": "0199e3f2-7c1a-7b2e-9f00-5d8c6b1a2e3f"}}, "accounts.twitter"),
         ({"scheduledAt": "2020-01-01T00:00:00Z"}, "scheduledAt"),
-        ({"mode": "track_only", "scheduledAt": "2090-01-01T00:00:00Z"}, "scheduledAt"),
     ],
 )
 async def test_what_could_never_be_posted_is_refused(
@@ -192,6 +191,12 @@ async def test_what_could_never_be_posted_is_refused(
     response = await post(api, **fields)
     assert (response.status, invalid_paths(response)) == (400, [path])
     assert (await posts(api), mastodon.texts()) == ([], [])
+
+
+async def test_what_belongs_to_posting_is_refused_where_nothing_is_posted(api: Api) -> None:
+    body = {"platforms": ["twitter"], "scheduledAt": "2090-01-01T00:00:00Z"}
+    problem(await api.request("POST", "/videos/abc/share", body), 409, "conflict")
+    assert await api.exact_count("video/abc") == 0
 
 
 async def test_posts_are_their_users_own_and_operators_see_all(api: Api, mastodon: FakeMastodon) -> None:

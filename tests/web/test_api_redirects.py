@@ -104,14 +104,14 @@ async def test_a_star_allows_every_host_and_still_no_other_scheme(make_api: Make
             assert invalid_paths(await create(api, url)) == ["url"]
 
 
-async def test_what_is_not_ascii_is_percent_encoded_on_the_way(api: Api) -> None:
+async def test_non_ascii_characters_are_percent_encoded(api: Api) -> None:
     response = await create(api, "https://www.youtube.com/é?q=日")
     assert response.json["url"] == "https://www.youtube.com/é?q=日"
     followed = await api.request("GET", f"/s/{response.json['code']}", user=None)
     assert followed.headers["location"] == "https://www.youtube.com/%C3%A9?q=%E6%97%A5"
 
 
-async def test_head_goes_where_get_goes(api: Api) -> None:
+async def test_head_redirects_like_get(api: Api) -> None:
     code = (await create(api, "https://www.youtube.com/")).json["code"]
     for method in ("GET", "HEAD"):
         response = await api.request(method, f"/s/{code}", user=None)
@@ -151,7 +151,7 @@ async def test_an_unknown_code_is_404(readonly_api: Api, code: str) -> None:
     problem(await readonly_api.request("GET", f"/s/{code}", user=None), 404, "not-found")
 
 
-async def test_it_never_leads_to_what_the_caller_passes_in(api: Api) -> None:
+async def test_a_redirect_never_leads_to_an_address_from_the_request(api: Api) -> None:
     code = (await create(api, "https://www.youtube.com/")).json["code"]
     query = "url=https://evil.example/&next=//evil.example&next=again&%00=%FF"
     response = await api.request("GET", f"/s/{code}?{query}", user=None, headers={"host": "evil.example"})

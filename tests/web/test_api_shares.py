@@ -177,7 +177,7 @@ async def test_of_identical_requests_at_once_exactly_one_is_the_first(any_api: A
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.SENDING])
-async def test_what_is_being_posted_is_answered_202(api: Api, video: str, status: Status) -> None:
+async def test_sharing_while_a_post_is_in_progress_is_answered_202(api: Api, video: str, status: Status) -> None:
     await api.seed(video, status)
     response = await api.share(video, "twitter", "facebook")
     assert response.status == 202
@@ -185,20 +185,20 @@ async def test_what_is_being_posted_is_answered_202(api: Api, video: str, status
     assert [each["evidence"] for each in response.json["results"]] == ["posted", "declared"]
 
 
-async def test_what_was_posted_stays_so(any_api: Api, video: str) -> None:
+async def test_a_posted_share_stays_posted(any_api: Api, video: str) -> None:
     await any_api.seed(video, Status.SUCCESS)
     result = (await any_api.share(video, "twitter")).json["results"][0]
     assert (result["status"], result["alreadyShared"], result["evidence"]) == ("success", True, "posted")
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN])
-async def test_what_failed_can_be_declared(api: Api, video: str, status: Status) -> None:
+async def test_a_failed_share_can_be_declared(api: Api, video: str, status: Status) -> None:
     await api.seed(video, status)
     result = (await api.share(video, "twitter")).json["results"][0]
     assert (result["status"], result["alreadyShared"], result["evidence"]) == ("success", False, "declared")
 
 
-async def test_the_platforms_that_are_allowed_say_what_they_can(make_api: MakeApi) -> None:
+async def test_allowed_platforms_list_their_capabilities(make_api: MakeApi) -> None:
     async with make_api(SHARE_PLATFORMS="copy,x") as api:
         response = await api.request("GET", "/platforms", user=None)
         assert response.json == {

@@ -6,19 +6,26 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from sharetally import wiring, wiring_http
 from sharetally.domain.errors import Conflict, Unavailable
+from sharetally.domain.ids import new_id
+from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import Status
+from sharetally.ports import Writes
 from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
 from sharetally.web.documents.examples import EXAMPLES
 from sharetally.web.documents.openapi import document
 from sharetally.web.endpoint import Access, AnyEndpoint
+from tests.contracts.database_rows import write_rows
+from tests.flow.fake_platform import PASSWORD, FakePlatform
 from tests.web.api import Api, HttpResponse
 from tests.web.browser import CROSS_ORIGIN, Browser, create_sign_in_link, sign_in
 from tests.web.conftest import MakeApi
@@ -281,6 +288,50 @@ async def verification_running(make_api: MakeApi, _: pytest.MonkeyPatch, endpoin
         return await ask(api, endpoint)
 
 
+def with_account(before: str = "") -> Recipe:
+    """The caller has an account on a fake platform; `before` is what happens to it before the request."""
+
+    async def perform(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
+        fake = FakePlatform(now=lambda: datetime.now(UTC))
+        connectors = {fake.platform: fake}
+        monkeypatch.setattr("sharetally.wiring_accounts.create_connectors", lambda settings, outbound: connectors)
+        async with make_api(PUBLIC_URL="https://shares.example") as api:
+            path = f"/accounts/{fake.platform}/connect"
+            password = {"identifier": "anna", "appPassword": PASSWORD}
+            if endpoint.path == "/accounts/{platform}/connect":
+                fake.down = before == "away"
+                wrong = password | {"appPassword": "wrong"}
+                body = {"": {}, "password": password, "away": password, "refused": wrong}[before]
+                return await api.request("POST", path, body)
+            account = (await api.request("POST", path, password)).json
+            fake.down = before == "away"
+            if before == "being refreshed":
+                assert await api.database.accounts.take_lease(UUID(account["id"]), new_id(), seconds=60)
+            changes = EXAMPLES[endpoint.body] if endpoint.body else b""
+            return await api.request(endpoint.method, f"/accounts/{account['id']}", changes)
+
+    return perform
+
+
+def undecided(status: PostStatus, headers: dict[str, str] | None = None) -> Recipe:
+    """The caller has a post with this status."""
+
+    async def perform(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
+        async with make_api(LINK_HOSTS="*") as api:
+            record = await api.seed("abc", Status.UNKNOWN)
+            post = Post(
+                id=new_id(), record_id=record.id, key=record.key, account_id=new_id(), number=1, status=status,
+                text="", url="", created_at=datetime.now(UTC),
+            )  # fmt: skip
+            await write_rows(api.database, Writes(new_posts={post.id: post}))
+            if headers:
+                await api.share("other", "facebook", headers=headers)
+            path = endpoint.path.format(recordId=record.id)
+            return await api.request("POST", path, {"posted": False}, headers=headers or {})
+
+    return perform
+
+
 RECIPES: dict[Any, Recipe] = {
     **dict.fromkeys((200, 201, 202, 204), plain),
     302: link_request,
@@ -310,6 +361,17 @@ RECIPES: dict[Any, Recipe] = {
     ("DELETE", "/keys/{id}", 204): of_key,
     ("POST", "/operation/verify", 409): verification_running,
     ("POST", "/keys", 409): name_in_use,
+    ("POST", "/accounts/{platform}/connect", 200): with_account(),
+    ("POST", "/accounts/{platform}/connect", 201): with_account("password"),
+    ("POST", "/accounts/{platform}/connect", 409): with_account("refused"),
+    ("POST", "/accounts/{platform}/connect", 502): with_account("away"),
+    ("PATCH", "/accounts/{id}", 200): with_account(),
+    ("DELETE", "/accounts/{id}", 204): with_account(),
+    ("DELETE", "/accounts/{id}", 502): with_account("away"),
+    ("DELETE", "/accounts/{id}", 409): with_account("being refreshed"),
+    ("POST", "/posts/{recordId}/decide", 200): undecided(PostStatus.UNKNOWN),
+    ("POST", "/posts/{recordId}/decide", 409): undecided(PostStatus.FAILED),
+    ("POST", "/posts/{recordId}/decide", 422): undecided(PostStatus.UNKNOWN, {"idempotency-key": "key"}),
     **{("GET", each, 503): not_ready for each in ("/health", "/health/ready")},
     **{
         ("POST", f"{base}/share/{{platform}}/retry", status): seeded(state)

@@ -49,7 +49,7 @@ async def any_visitors(module_database: str, tmp_path: Path) -> AsyncIterator[Ap
         yield found
 
 
-async def test_what_they_share_is_a_cell_of_its_own_and_proven(any_visitors: Api, video: str) -> None:
+async def test_visitor_shares_have_their_own_cell_and_match_the_ledger(any_visitors: Api, video: str) -> None:
     api, token = any_visitors, await named(any_visitors)
     response = await ask(api, token, "POST", f"/videos/{video}/share", {"platforms": ["twitter", "facebook"]})
     assert [(each["status"], each["evidence"]) for each in response.json["results"]] == [("success", "anonymous")] * 2
@@ -68,7 +68,7 @@ async def test_what_they_share_is_a_cell_of_its_own_and_proven(any_visitors: Api
     assert not any(drift for _, drift in cells.values())
 
 
-async def test_they_see_what_is_theirs(open_api: Api, video: str) -> None:
+async def test_visitors_see_their_own_shares(open_api: Api, video: str) -> None:
     token = await named(open_api)
     await ask(open_api, token, "POST", f"/videos/{video}/share", {"platforms": ["linkedin"]})
     mine = (await ask(open_api, token, "GET", f"/videos/{video}/share-status")).json["platforms"]
@@ -148,5 +148,5 @@ async def test_all_visitors_of_an_address_write_within_one_limit(make_api: MakeA
         ("", ""),
     ],
 )
-def test_what_counts_as_one_address(address: str, block: str) -> None:
+def test_addresses_are_grouped_into_blocks(address: str, block: str) -> None:
     assert address_block(address) == block

@@ -1,4 +1,4 @@
-"""How the service delivers the console: one page for every view, told its path; cached files; a strict policy."""
+"""How the service delivers the console: one page for every view; cached files; a strict policy."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ async def test_a_token_never_acts_for_others(harness: IdentityHarness) -> None:
         await harness.request(bearer(token), ("X-User-Id", "bob"))
 
 
-# what is no credential
+# malformed credentials
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_a_token_never_acts_for_others(harness: IdentityHarness) -> None:
         [bearer("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.")],
     ],
 )
-async def test_what_is_no_credential_is_refused(
+async def test_a_malformed_credential_is_refused(
     harness: IdentityHarness, headers: list[tuple[str, str | bytes]]
 ) -> None:
     with pytest.raises(Unauthenticated):

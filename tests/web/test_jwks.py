@@ -206,14 +206,14 @@ async def test_an_unusable_key_is_skipped(clock: ManualClock, member: dict[str, 
     assert await is_known(keys, "good", "ES256")
 
 
-async def test_a_key_serves_its_own_kind_of_algorithm_only(clock: ManualClock) -> None:
+async def test_a_key_works_only_with_its_own_kind_of_algorithm(clock: ManualClock) -> None:
     keys = keys_of(Issuer(a=RSA), clock)
     known = [name for name in ("RS256", "PS256", "ES256", "EdDSA", "HS256") if await is_known(keys, "a", name)]
     assert known == ["RS256", "PS256"]
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b'{"keys": 7}', b'{"keys": []}', b'{"keys": [7]}', b"[" * 9999])
-async def test_what_is_no_key_set_counts_as_away(clock: ManualClock, document: bytes) -> None:
+async def test_an_invalid_key_set_counts_as_unavailable(clock: ManualClock, document: bytes) -> None:
     async def fetch() -> bytes:
         return document
 

@@ -59,7 +59,7 @@ async def test_an_unshared_content_starts_at_0(api: Api, port: int) -> None:
         await client.receive_count(1)
 
 
-async def test_two_follow_one_content_and_each_its_own(api: Api, port: int) -> None:
+async def test_two_clients_can_follow_the_same_and_different_content_items(api: Api, port: int) -> None:
     async with connect_live(port) as one, connect_live(port) as other:
         await one.subscribe("video/a", "article/b")
         await other.subscribe("article/b")
@@ -124,7 +124,7 @@ async def test_a_malformed_message_is_reported_and_ignored(
         assert (await client.receive())["shareCount"] == 0
 
 
-async def test_one_client_follows_1000_contents_and_nothing_of_what_would_be_more(api: Api, port: int) -> None:
+async def test_one_client_follows_at_most_1000_content_items(api: Api, port: int) -> None:
     async with connect_live(port) as client:
         for start in (0, 200, 400, 600, 800):
             await client.subscribe(*(f"video/{number}" for number in range(start, min(start + 200, 999))))
@@ -187,10 +187,12 @@ async def test_a_client_that_sends_too_much_is_closed(port: int, monkeypatch: py
         assert await client.wait_closed() == 1008
 
 
-# who may
+# credentials and origins
 
 
-async def test_a_refusal_is_no_error_in_the_log(serving: tuple[Server, int], caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_is_not_logged_as_an_error(
+    serving: tuple[Server, int], caplog: pytest.LogCaptureFixture
+) -> None:
     server, port = serving
     for strange in ({"path": "/live", "origin": "https://evil.example"}, {"path": "/nothing"}):
         with pytest.raises(InvalidStatus):
@@ -212,7 +214,7 @@ async def test_a_foreign_origin_is_refused(port: int) -> None:
     assert b"/problems/forbidden" in (refused.value.response.body or b"")
 
 
-async def test_our_own_pages_and_those_that_may_are_let_in(make_api: MakeApi) -> None:
+async def test_only_our_own_and_allowed_origins_can_connect(make_api: MakeApi) -> None:
     settings = {"CORS_ORIGINS": "https://shop.example", "PUBLIC_URL": "https://share.example"}
     async with make_api(**settings) as api, serve(api) as (_, port):
         for origin in (f"http://127.0.0.1:{port}", "https://shop.example", "https://share.example"):
@@ -399,7 +401,7 @@ async def _followers(api: Api, number: int) -> bool:
 # the console's cookie, and visitors
 
 
-async def test_the_console_follows_by_its_cookie_from_its_own_pages_alone(make_api: MakeApi) -> None:
+async def test_the_console_cookie_works_only_from_console_pages(make_api: MakeApi) -> None:
     async with make_api(CORS_ORIGINS="https://shop.example") as api, serve(api) as (_, port):
         cookie = cookie_of(await sign_in(api, "mara", "analytics"))
         for own in ({"origin": f"http://127.0.0.1:{port}"}, {"sec-fetch-site": "same-origin"}):
@@ -417,7 +419,7 @@ def cookie_of(browser: Browser) -> str:
     return "; ".join(f"{name}={value}" for name, value in browser.jar.items())
 
 
-async def test_signing_out_ends_what_is_open(api: Api, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_signing_out_closes_open_connections(api: Api, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert live_credentials.CHECK_SECONDS + SESSION_TTL <= 10, "what is told of it, for what another process remembers"
     monkeypatch.setattr(live_credentials, "CHECK_SECONDS", 0.05)
     browser = await sign_in(api, "mara", "analytics")
@@ -430,7 +432,7 @@ async def test_signing_out_ends_what_is_open(api: Api, port: int, monkeypatch: p
         assert await client.wait_closed() == 1008
 
 
-async def test_a_visitors_token_does_not_open_what_is_closed(make_api: MakeApi) -> None:
+async def test_a_visitor_token_does_not_open_private_counts(make_api: MakeApi) -> None:
     async with make_api(PUBLIC_COUNTS="off", ANONYMOUS_SHARES="on") as api, serve(api) as (_, port):
         visitor = (await api.request("POST", "/tokens/visitor", user=None)).json["token"]
         async with connect_live(port) as client:

@@ -97,7 +97,7 @@ async def test_the_scheme_is_the_one_the_client_used(chain: str, told: str, sche
     assert (await seen(scope))["scheme"] == scheme
 
 
-async def test_a_web_socket_has_a_scheme_of_its_own() -> None:
+async def test_a_websocket_has_its_own_scheme() -> None:
     scope = request("127.0.0.1", ("X-Forwarded-Proto", "https"), kind="websocket")
     assert (await seen(scope))["scheme"] == "wss"
 

@@ -1,4 +1,4 @@
-"""A provider that lies, stalls or sends too much: nobody can sign in by it, and nothing that it sends is shown."""
+"""A provider that lies, stalls or sends too much: nobody can sign in, and nothing that it sends is shown."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def service(
 
 @pytest.fixture
 async def api(service: Api, rogue: RogueProvider) -> AsyncIterator[Api]:
-    """The same, and nobody is signed in."""
+    """The same page, without a session."""
     yield service
     await service.database.sessions.end_all_of("mara")
 
@@ -310,7 +310,7 @@ async def test_an_unavailable_provider_is_not_queried_repeatedly(fresh: Api, rog
     assert rogue.asked == ["metadata"]
 
 
-# who that is, and what they may
+# the user and their scopes
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize(("wanted", "page"), PAGES)
-def test_one_comes_back_to_a_page_of_the_console_alone(wanted: str, page: str | None) -> None:
+def test_sign_in_returns_only_to_console_pages(wanted: str, page: str | None) -> None:
     assert sign_in_cookie.safe_return_page(wanted) == (page or wanted)
     cookie, _ = sign_in_cookie.begin_sign_in(wanted)
     resumed = sign_in_cookie.resume_sign_in(cookie)

@@ -84,7 +84,7 @@ async def test_tokens_we_sign_are_accepted(clock: ManualClock) -> None:
     assert caller.scopes == {"shares", "audit"}
 
 
-async def test_our_tokens_say_what_they_must(clock: ManualClock) -> None:
+async def test_our_tokens_contain_the_required_claims(clock: ManualClock) -> None:
     rules = TokenRules(issuer="https://id.example", audience="api", user_claim="uid", scope_claim="may")
     first = claims_of(signer(clock, rules).sign(user_id="alice", scopes={"shares"}, ttl=300))
     second = claims_of(signer(clock, rules).sign(user_id="alice", scopes={"shares"}, ttl=300))
@@ -107,7 +107,7 @@ async def test_no_token_is_issued_for_an_invalid_user_id(clock: ManualClock, use
     assert caught.value.invalid[0][0] == "userId"
 
 
-def test_a_public_key_is_no_secret() -> None:
+def test_a_public_key_is_refused_as_a_secret() -> None:
     with pytest.raises(ConfigurationError, match="JWKS_URL"):
         SharedSecret(pem(rsa_key()).decode())
 
@@ -136,12 +136,12 @@ async def test_a_token_that_never_ends_is_refused(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize("moment", ["tomorrow", True, [], {}])
-async def test_an_expiry_that_is_no_time_is_refused(clock: ManualClock, moment: object) -> None:
+async def test_an_expiry_that_is_not_a_time_is_refused(clock: ManualClock, moment: object) -> None:
     assert "'exp'" in await refusal(verifier(clock), token(clock, exp=moment))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-async def test_an_expiry_that_is_no_number_is_refused(clock: ManualClock, number: str) -> None:
+async def test_an_expiry_that_is_not_a_number_is_refused(clock: ManualClock, number: str) -> None:
     forged = with_secret(HS256, f'{{"sub": "alice", "exp": {number}}}', SECRET.encode())
     assert await refusal(verifier(clock), forged) == "the token contains no claims"
 
@@ -234,12 +234,12 @@ async def test_extensions_are_refused(clock: ManualClock, more: dict[str, object
     assert await refusal(verifier(clock), forged) == "the token requires extensions that are not supported"
 
 
-async def test_a_header_may_say_more_than_we_know(clock: ManualClock) -> None:
+async def test_unknown_header_fields_are_ignored(clock: ManualClock) -> None:
     signed = with_secret({**HS256, "cat": "cl_1", "kid": "any"}, claims(clock), SECRET.encode())
     assert (await verifier(clock).verify(signed)).user_id == "alice"
 
 
-# what is no token
+# malformed tokens
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ async def test_a_header_may_say_more_than_we_know(clock: ManualClock) -> None:
      f'{octets(b"{}")}.e30.', f'{octets(b"[" * 1400)}.e30.', "é.e30.x", f"{octets(bytes([255, 254]))}.e30.x",
      f'{octets(b"{!alg!: [1]}".replace(b"!", bytes([34])))}.e30.'],
 )  # fmt: skip
-async def test_what_is_no_token_is_refused(clock: ManualClock, text: str) -> None:
+async def test_a_malformed_token_is_refused(clock: ManualClock, text: str) -> None:
     assert await refusal(verifier(clock), text) == "the credential is not a JSON Web Token"
 
 
@@ -326,7 +326,7 @@ async def test_scopes_that_are_none_are_refused(clock: ManualClock, claim: objec
     assert "scopes" in await refusal(verifier(clock), token(clock, scope=claim))
 
 
-# what is remembered
+# the cache of verified tokens
 
 
 async def test_a_token_is_verified_once_and_again_after_five_minutes(clock: ManualClock) -> None:
@@ -344,7 +344,7 @@ async def test_a_token_is_verified_once_and_again_after_five_minutes(clock: Manu
     assert source.asked == 2
 
 
-async def test_what_is_remembered_is_bounded(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_cache_of_verified_tokens_is_bounded(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CACHE_SIZE", 3)
     key = rsa_key()
     source = OneKey(RSAKey.import_key(pem(key)))

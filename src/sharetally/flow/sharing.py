@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sharetally.domain.caller import Caller, is_visitor
 from sharetally.domain.content import ContentRef, prose_fault
-from sharetally.domain.errors import InvalidRequest, SharetallyError
+from sharetally.domain.errors import Conflict, InvalidRequest, SharetallyError
 from sharetally.domain.ids import new_id, to_base62
 from sharetally.domain.post import Post
 from sharetally.domain.share import Evidence, ShareRecord, Status, Trigger
@@ -91,10 +91,8 @@ class Sharing:
 
     async def _permitted_platforms(self, wanted: ShareRequest, user_id: str) -> list[str]:
         """Check the request against every rule, and return the platforms that it names."""
-        if wanted.mode == "track_only":
-            unused = {"accounts": wanted.accounts, "scheduledAt": wanted.scheduled_at}
-            if named := [name for name, value in unused.items() if value]:
-                raise InvalidRequest((named[0], "needs the mode server_post"))
+        if wanted.mode == "track_only" and (wanted.accounts or wanted.scheduled_at):
+            raise Conflict("accounts and scheduledAt need the mode server_post: with track_only nothing is posted")
         if wanted.text and (fault := prose_fault(wanted.text)):
             raise InvalidRequest(("text", fault))
         if wanted.url is not None:

@@ -75,6 +75,11 @@ class Connector(Protocol):
         """
         ...
 
+    @property
+    def revoke_ends_all(self) -> bool:
+        """Whether revoking one account ends the permission for all accounts of its user on this platform."""
+        return False
+
     async def revoke(self, account: Account, tokens: Tokens) -> None:
         """Give the permission back; a grant that is already gone is fine. Raises `PlatformUnavailable`."""
         ...

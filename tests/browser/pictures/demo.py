@@ -12,7 +12,7 @@ PLATFORMS = ("twitter", "whatsapp", "facebook", "linkedin")
 
 
 async def take(site: Site, browser: Browser) -> None:
-    """Let a crowd share, then click as one who comes for the first time."""
+    """Let a crowd share, then click as a first-time visitor."""
     for place, (video, people) in enumerate(CROWD.items()):
         for person in range(people):
             site.share(video, *PLATFORMS[: 1 + (person + place) % 4], user=f"reader-{person}")
@@ -20,7 +20,7 @@ async def take(site: Site, browser: Browser) -> None:
 
 
 async def clicked(page: Page) -> None:
-    """Two shares; what was shared before is taken back first, so that each picture shows the same."""
+    """Two shares; earlier shares are withdrawn first, so that every picture shows the same."""
     await page.get_by_text("Open share pages").click()
     for video, platform in (("paper-moons", "LinkedIn"), ("low-tide", "WhatsApp")):
         card = page.locator(f"[data-video={video}]")

@@ -88,7 +88,7 @@ def settled(site: Site) -> None:
 
 
 def spread(site: Site) -> None:
-    """Move what was made just now to the quarters of an hour of two months, more by day than by night."""
+    """Spread the shares that were just made over the quarters of an hour of two months, more by day than by night."""
     newest = datetime.now(UTC).replace(second=0, microsecond=0)
     newest -= timedelta(minutes=newest.minute % 15)
     with sqlite3.connect(f"{site.program.settings['DATA_DIR']}/sharetally.db", timeout=10) as db:

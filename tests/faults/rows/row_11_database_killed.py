@@ -1,4 +1,4 @@
-"""The database is killed with SIGKILL under load and started again with what is on its disk, several times.
+"""The database is killed with SIGKILL under load and started again from its disk, several times.
 
 Clients get a 503 in the meantime. Every write that was answered before is there, a write that was not answered may be
 there, and nothing is there in part. On SQLite, the database dies together with the serving process.

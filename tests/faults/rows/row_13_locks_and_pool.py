@@ -40,11 +40,11 @@ async def perform(harness: FaultHarness) -> None:
     harness.note(f"{harness.promises.tally.outcomes['503']} were asked to try again")
 
 
-def told(system: System, *reasons: str) -> None:
-    """Each of these was a reason for a 503: what was to be tried was."""
+def assert_logged(system: System, *reasons: str) -> None:
+    """Check that the log names each of these reasons for a 503: every fault was really exercised."""
     said = system.serve.log.read_text(errors="replace")
     missing = [reason for reason in reasons if reason not in said]
-    assert not missing, f"nobody was told: {missing}"
+    assert not missing, f"not in the log: {missing}"
 
 
 async def _embedded(harness: FaultHarness) -> None:
@@ -53,7 +53,7 @@ async def _embedded(harness: FaultHarness) -> None:
         async with transaction(tables, "BEGIN IMMEDIATE"):
             await asyncio.sleep(HELD)
         await asyncio.sleep(RECOVERY_LOAD_SECONDS)
-        told(system, AWAY)
+        assert_logged(system, AWAY)
 
 
 async def _server(harness: FaultHarness) -> None:
@@ -61,13 +61,13 @@ async def _server(harness: FaultHarness) -> None:
     async with harness.open(harness.topology(database=database.url)) as system, harness.load(clients=CLIENTS):
         await asyncio.sleep(2.0)
         await rows_locked(database.url)
-        told(system, HELD_ROWS)
+        assert_logged(system, HELD_ROWS)
         async with harness.pause_verification():
             await table_locked(harness, database.url)
             await asyncio.sleep(RECOVERY_LOAD_SECONDS)
-            told(system, HELD_TABLE)
+            assert_logged(system, HELD_TABLE)
             await no_connection_left(harness, database.url)
-            told(system, NONE_LEFT)
+            assert_logged(system, NONE_LEFT)
         await asyncio.sleep(RECOVERY_LOAD_SECONDS)
 
 

@@ -110,7 +110,7 @@ def _hold(harness: FaultHarness, before: Expected, stands: Expected) -> None:
 
 
 def _go_on_from(harness: FaultHarness, stands: Expected) -> None:
-    """From now on, the present state is what is promised; the rest was lost with the time after the backup."""
+    """From now on, the restored state is expected; later writes were lost because the backup is older."""
     harness.promises.expected = stands
     harness.promises.tally.uncertain.clear()
     cells = stands.cells()

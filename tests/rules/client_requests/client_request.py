@@ -30,7 +30,7 @@ class ExpectedResponse:
     exact_response: HttpResponse | None = None
 
     def matches(self, response: HttpResponse) -> bool:
-        """Whether this is what was answered."""
+        """Whether the answer is the one that was promised."""
         if response.status != self.status:
             return False
         if self.exact_response is not None:
@@ -41,7 +41,7 @@ class ExpectedResponse:
 
 
 def contains(found: object, wanted: object) -> bool:
-    """Whether what is found has all that is wanted; of objects, only the fields that are named count."""
+    """Whether the value matches the expected one; in objects, only the expected fields are compared."""
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         return all(name in found and contains(found[name], value) for name, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):
@@ -75,7 +75,7 @@ class Operation:
 
 
 def expected_response(operation: Operation, request: Request, model: Model, response: HttpResponse) -> ExpectedResponse:
-    """What is promised, keys included: the same request is answered as it was, another one is refused."""
+    """The promise, with idempotency keys: a repeated request gets the first answer, and a different one is refused."""
     if request.key is None:
         return operation.apply(model, request, response)
     stored = model.answers.get((request.user, request.key))

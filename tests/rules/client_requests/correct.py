@@ -46,7 +46,7 @@ class Line:
         return {"operation": operation, "amount": abs(self.amount), "reason": self.reason, **labels, **job}
 
     def item(self, model: Model) -> Correction:
-        """The adjustment as it is in the ledger."""
+        """The adjustment as the ledger stores it."""
         return Correction(
             content=model.contents[self.content],
             amount=self.amount,

@@ -94,7 +94,7 @@ class Withdraw(_OfContent):
     def apply(self, model: Model, request: Request, response: HttpResponse) -> ExpectedResponse:
         key = (model.contents[self.content], self.platform, self.user)
         stands = model.records.get(key)
-        if stands is None or stands.status != "success":
+        if stands is None or stands.status not in ("success", *WAITS, "unknown"):
             return NOT_FOUND
         model.records[key] = replace(stands, status="withdrawn")
         audited(model, key, "withdrawn")
@@ -119,12 +119,11 @@ class Retry(_OfContent):
         if stands.status not in FAILED:
             return error_response(409, "conflict")
         attempts = stands.attempts + 1
-        model.records[key] = Record(status="pending", evidence="posted", attempts=attempts)
+        waits = "unknown" if stands.status == "unknown" else "pending"  # what may be there is looked up first
+        model.records[key] = Record(status=waits, evidence="posted", attempts=attempts)
         model.orders.append(key)
         audited(model, key, "retried")
-        return ExpectedResponse(
-            status=202, body={"platform": self.platform, "status": "pending", "attemptCount": attempts}
-        )
+        return ExpectedResponse(status=202, body={"platform": self.platform, "status": waits, "attemptCount": attempts})
 
 
 def audited(model: Model, key: Key, action: str, *, actor: str | None = None) -> None:

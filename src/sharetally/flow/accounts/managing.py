@@ -103,6 +103,8 @@ class Accounts:
             return f"{account.platform} is not configured here any more"
         try:
             tokens = self._sealing.open_tokens(stored)
+            if connector.revoke_ends_all and await self._has_sibling(account):
+                return None  # our copy goes, and the permission stays for the other accounts
             async with asyncio.timeout(REFRESH_SECONDS):
                 await connector.revoke(account, tokens)
         except VaultError as error:
@@ -111,6 +113,10 @@ class Accounts:
         except (PlatformUnavailable, TimeoutError):
             return f"{account.platform} does not answer at the moment"
         return None
+
+    async def _has_sibling(self, account: Account) -> bool:
+        own = await self._store.of_user(account.user_id)
+        return any(each.platform == account.platform and each.id != account.id for each in own)
 
     def _line(
         self,

@@ -29,9 +29,9 @@ class PostRequest:
 def request_post(
     work: UnitOfWork, record: ShareRecord, delivery_id: UUID, request_id: str, request: PostRequest | None
 ) -> None:
-    """Write the post of a record with its delivery; a post that is unknown is looked up instead."""
+    """Write the post of a record with its delivery; one that is open is moved on instead."""
     newest = work.post(record.key)
-    if newest is not None and newest.status is PostStatus.UNKNOWN:
+    if newest is not None and newest.open:
         work.deliver(post_delivery(newest, delivery_id, request_id, purpose=f"look {delivery_id}"))
         return
     wanted = request or PostRequest(id=delivery_id, account_id=NO_ACCOUNT, text="", url="")

@@ -36,6 +36,8 @@ class Settling:
         post = work.post(key)
         if post is None or post.id != message.postId:
             return
+        if not post.open and not isinstance(outcome, Deleted):
+            return  # a person has decided meanwhile
         self._apply(work, post, outcome, actor)
         await tx.write(work.take_writes())
         await tx.deliveries.enqueue(work.take_deliveries())

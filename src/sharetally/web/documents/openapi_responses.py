@@ -116,6 +116,8 @@ def _headers(endpoint: AnyEndpoint, status: int) -> dict[str, Any]:
         found["X-Accel-Buffering"] = "`no`: nginx passes each event on at once."
     if endpoint.path == "/console/session" and endpoint.method != "GET" and status < 300:
         found["Set-Cookie"] = "The session; empty after it has ended."
+    if endpoint.path == "/accounts/{platform}/connect" and status == 200:
+        found["Set-Cookie"] = "Binds the connection to this browser for ten minutes."
     if status == 401:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.responses.get(503) is None):

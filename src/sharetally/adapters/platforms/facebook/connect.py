@@ -56,6 +56,7 @@ class FacebookConnector(Connector):
     """Connects pages; `api_version` is like `v26.0`."""
 
     platform = "facebook"
+    revoke_ends_all = True  # the permission is the user's, for all their pages
 
     def __init__(
         self,

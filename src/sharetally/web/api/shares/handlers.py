@@ -66,7 +66,8 @@ async def share(sharing: Sharing, request: Request[ContentItemPath, NoQuery, Sha
             )
             for each in results
         ]
-        status = 202 if any(each.post is not None and each.post.open for each in results) else 200
+        is_pending = any(each.status in ("pending", "sending") for each in bodies)
+        status = 202 if is_pending or any(each.post is not None and each.post.open for each in results) else 200
         content = wanted.content
         if isinstance(request.path, VideoPath):
             return json_response(status, VideoShares(video_id=content.id, mode=body.mode, results=bodies))

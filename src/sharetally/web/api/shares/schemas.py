@@ -14,6 +14,7 @@ from sharetally.web.fields import (
     ErrorBody,
     Evidence,
     LiveStatus,
+    OffsetDateTime,
     PlatformName,
     RequestModel,
     ResponseModel,
@@ -83,9 +84,7 @@ class ShareBody(RequestModel, frozen=True):
         dict[PlatformName, Uuid],
         Meta(max_length=64, description="With `server_post`: which of your accounts posts, by platform."),
     ] = field(default_factory=dict)
-    scheduledAt: (
-        Annotated[UtcDateTime, Meta(description="With `server_post`: when to post; at once without it.")] | UnsetType
-    ) = UNSET
+    scheduledAt: OffsetDateTime | UnsetType = UNSET
 
 
 class PostBody(ResponseModel, omit_defaults=True, frozen=True):
