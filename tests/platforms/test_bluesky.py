@@ -137,6 +137,16 @@ async def test_a_post_that_is_there_is_not_overwritten(case: Case) -> None:
     assert case.texts() == [text]
 
 
+async def test_another_post_at_the_same_key_is_not_taken_for_this_one(case: Case) -> None:
+    await case.publish()
+    other = "https://share.example.com/s/other"
+    case.draft = replace(new_draft(url=other), id=case.draft.id)
+    await case.prepare()
+    assert isinstance(await case.publish(), TryLater)
+    assert isinstance(await case.look(), CannotTell)
+    assert not any(other in text for text in case.texts())
+
+
 @pytest.mark.parametrize("carried_out", [True, False])
 @pytest.mark.parametrize(
     "reply", [xrpc_error(500, "InternalServerError", "Internal Server Error"), Reply(status=502), Reply(status=302)]
@@ -223,7 +233,7 @@ async def test_what_is_too_long_for_a_real_server_is_too_long_for_us(case: Case,
     await expect_truth(case, outcome, copies=0)
 
 
-@pytest.mark.parametrize("text", ["x" * 300, "👨‍👩‍👧‍👦" * 120])
+@pytest.mark.parametrize("text", ["x" * (299 - len(URL)) + f" {URL}", "👨‍👩‍👧‍👦" * 118 + f" {URL}"])
 async def test_what_just_fits_a_real_server_fits_for_us(case: Case, text: str) -> None:
     assert case.publisher.text_fault(text, URL) is None
     case.draft = replace(case.draft, text=text)

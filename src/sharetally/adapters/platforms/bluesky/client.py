@@ -49,8 +49,16 @@ class _Commit(msgspec.Struct, frozen=True, kw_only=True):
     cid: str
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True):
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True):
+    text: str
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    value: _Value
 
 
 class BlueskyPublisher(Publisher):
@@ -105,7 +113,7 @@ class BlueskyPublisher(Publisher):
         except OutboundError as error:
             return unpublished(error, "Bluesky")
         if response.status < 400 or is_ambiguous(response):
-            if response.status != 200 or decode(response, _Record) is None:
+            if response.status != 200 or decode(response, _Written) is None:
                 return OutcomeUnknown(reason=f"Bluesky answered {response.status} without the address of a post")
             return _posted(account, draft)
         if response.status == 400 and error_name(response) == "InvalidSwap":
@@ -121,7 +129,9 @@ class BlueskyPublisher(Publisher):
             return unread(error, "Bluesky")
         if response.status == 200:
             found = decode(response, _Record)
-            return CannotTell(reason="Bluesky answered without a record") if found is None else _posted(account, draft)
+            if found is None or draft.url not in found.value.text:
+                return CannotTell(reason="what Bluesky has at the key of this post is another one")
+            return _posted(account, draft)
         if response.status == 400 and error_name(response) == "RecordNotFound":
             return NotThere()
         return as_look(self._xrpc.failure(response))

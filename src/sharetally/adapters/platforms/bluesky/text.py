@@ -61,13 +61,14 @@ def timestamp(at: datetime) -> str:
 
 
 def record_key(post_id: UUID) -> str:
-    """The TID of a post (atproto.com, record key): its microseconds, and ten of its random bits.
+    """The TID of a post (atproto.com, record key): its microseconds, and ten bits that tell apart those of one of them.
 
-    A UUIDv7 has the milliseconds in its first 48 bits and twelve bits of their fraction after the version.
+    A UUIDv7 has the milliseconds in its first 48 bits and twelve bits of their fraction after the version. There are
+    four fractions in a microsecond, so the last two bits of the fraction are part of the ten; the others are random.
     """
     milliseconds, fraction = post_id.int >> 80, post_id.int >> 64 & 0xFFF
     microseconds = milliseconds * 1000 + (fraction * 1000 >> 12)
-    number = (microseconds & (1 << 53) - 1) << 10 | post_id.int & 0x3FF
+    number = (microseconds & (1 << 53) - 1) << 10 | (fraction & 0b11) << 8 | post_id.int & 0xFF
     return "".join(_TID_DIGITS[number >> shift & 31] for shift in range(60, -1, -5))
 
 
