@@ -114,3 +114,4 @@ def test_after_a_restore_refresh_tokens_are_not_used_again(program: Program) -> 
     assert (result.code, "1 account to be connected again" in result.out) == (0, True)
     statuses = {row["userId"]: row["status"] for row in program.run("accounts", "list", "--json").json}
     assert statuses == {"anna": "needs_reauth", "carla": "connected"}
+    assert "to be looked for" not in result.out

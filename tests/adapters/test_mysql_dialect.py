@@ -453,7 +453,7 @@ async def deliveries(db: SqlDatabase) -> None:
     for failing in (True, False):
         await db.deliveries.claim(worker, DueGate("hook", failing), ["hook", "mail"], AT, 10)
     await db.deliveries.register(worker, "1.0")
-    await db.deliveries.heartbeat(worker)
+    await db.deliveries.heartbeat(worker, 0)
     await db.deliveries.heartbeats()
     await db.deliveries.take_over(worker, 1)
     await db.deliveries.leave(worker)

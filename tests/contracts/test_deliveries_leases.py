@@ -61,12 +61,35 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> JumpingClock:
 async def test_a_worker_counts_its_heartbeats(db: SqlDatabase) -> None:
     worker = await registered(db)
     assert await db.deliveries.heartbeats() == {worker: 0}
-    assert await db.deliveries.heartbeat(worker)
-    assert await db.deliveries.heartbeat(worker)
+    assert await db.deliveries.heartbeat(worker, 0)
+    assert await db.deliveries.heartbeat(worker, 0)
     assert await db.deliveries.heartbeats() == {worker: 2}
     await db.deliveries.leave(worker)
     assert await db.deliveries.heartbeats() == {}
-    assert not await db.deliveries.heartbeat(worker)
+    assert not await db.deliveries.heartbeat(worker, 2)
+
+
+async def test_a_counter_that_a_restore_has_set_back_renews_nothing(db: SqlDatabase) -> None:
+    worker = await registered(db)
+    assert await db.deliveries.heartbeat(worker, 0)
+    assert not await db.deliveries.heartbeat(worker, 2)
+    assert await db.deliveries.heartbeats() == {worker: 1}
+
+
+async def test_workers_are_idle_while_none_has_a_heartbeat(db: SqlDatabase, clock: JumpingClock) -> None:
+    assert await db.deliveries.idle_since(HOUR) is not None
+    early, late = await registered(db), await registered(db)
+    assert await db.deliveries.idle_since(HOUR) is None
+    clock.ahead = timedelta(minutes=50)
+    await db.deliveries.heartbeat(late, 0)
+    clock.ahead = timedelta(minutes=100)
+    assert await db.deliveries.idle_since(HOUR) is None
+    clock.ahead = timedelta(minutes=111)
+    since = await db.deliveries.idle_since(HOUR)
+    assert since is not None
+    assert timedelta(minutes=50) < since - await db.events.now() < timedelta(minutes=52)
+    await db.deliveries.heartbeat(early, 0)
+    assert await db.deliveries.idle_since(HOUR) is None
 
 
 async def test_a_killed_workers_deliveries_go_back_to_waiting(db: SqlDatabase) -> None:
@@ -85,7 +108,7 @@ async def test_a_worker_with_a_heartbeat_keeps_its_leases(db: SqlDatabase) -> No
     worker = await registered(db)
     await enqueue(db, new())
     (delivery,) = await claim(db, worker)
-    await db.deliveries.heartbeat(worker)
+    await db.deliveries.heartbeat(worker, 0)
     assert await db.deliveries.take_over(worker, 0) == 0
     assert await finish(db, delivery, worker, Done())
 
@@ -100,7 +123,7 @@ async def test_a_paused_workers_late_outcome_counts_for_nothing(db: SqlDatabase,
     (newest,) = await claim(db, living)
     assert not await finish(db, stale, paused, late)
     assert not await finish(db, stale, living, late)
-    assert not await db.deliveries.heartbeat(paused)
+    assert not await db.deliveries.heartbeat(paused, 0)
     assert await finish(db, newest, living, Retry(reason="503", at=await db.events.now()))
     (third,) = await claim(db, living)
     assert not await finish(db, newest, living, late)
@@ -162,7 +185,7 @@ async def test_a_clock_jump_does_not_end_a_lease(db: SqlDatabase, clock: Jumping
     before = await db.deliveries.heartbeats()
     clock.ahead = jump
     assert await db.deliveries.heartbeats() == before
-    assert await db.deliveries.heartbeat(worker)
+    assert await db.deliveries.heartbeat(worker, 0)
     assert await finish(db, delivery, worker, Done())
 
 

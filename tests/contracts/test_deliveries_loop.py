@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from sharetally.domain.delivery import Delivery, Done, Outcome, Unknown
 from sharetally.domain.errors import Unavailable
 from sharetally.flow.delivery.claiming import Slots, Work
 from sharetally.flow.delivery.handler import Handler, Lease
-from sharetally.flow.delivery.leases import LAPSE_SECONDS, LeaseWatch, WorkerLease
+from sharetally.flow.delivery.leases import IDLE, LAPSE_SECONDS, LeaseWatch, WorkerLease
 from sharetally.flow.delivery.loop import SLOTS, DeliveryLoop
 from sharetally.flow.delivery.nudge import JOB
 from sharetally.ports import Message, Target, Transaction
@@ -67,6 +67,7 @@ class Hooks:
     def __init__(self, answer: Callable[[Delivery], Any] = lambda delivery: Done()) -> None:
         self._answer = answer
         self.came: list[Delivery] = []
+        self.held: list[datetime] = []
         self.settled: list[Outcome] = []
 
     async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
@@ -77,11 +78,19 @@ class Hooks:
         assert isinstance(outcome, Outcome)
         return outcome
 
+    async def hold_overdue(self, before: datetime) -> None:
+        assert self.came == []
+        self.held.append(before)
+
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
         self.settled.append(outcome)
 
     async def discard(self, tx: Transaction, delivery: Delivery, *, actor: str, reason: str) -> None:
         """Nothing follows."""
+
+
+async def ignore(since: datetime) -> None:
+    """Nothing is due."""
 
 
 async def done(stage: Harness, number: int) -> bool:
@@ -333,7 +342,7 @@ async def test_a_worker_with_a_heartbeat_keeps_its_leases_when_the_database_cloc
 ) -> None:
     clock, wall = Monotonic(), JumpingClock(monkeypatch)
     db, watch = stage.db, LeaseWatch(stage.db.deliveries, clock=clock)
-    lease = WorkerLease(db.deliveries, version="1", clock=clock)
+    lease = WorkerLease(db.deliveries, version="1", clock=clock, on_idle=ignore)
     await lease.begin()
     await enqueue(db, new())
     (delivery,) = await claim(db, lease.worker)
@@ -361,7 +370,7 @@ async def test_a_watcher_that_was_interrupted_starts_over(stage: Harness) -> Non
 
 async def test_a_paused_worker_finds_its_leases_gone(stage: Harness) -> None:
     clock = Monotonic()
-    lease = WorkerLease(stage.db.deliveries, version="1", clock=clock)
+    lease = WorkerLease(stage.db.deliveries, version="1", clock=clock, on_idle=ignore)
     await lease.begin()
     first = lease.worker
     clock.now += 31
@@ -371,6 +380,37 @@ async def test_a_paused_worker_finds_its_leases_gone(stage: Harness) -> None:
     assert [*stale, lease.stale] == [True, False]
     assert lease.worker != first
     assert await lease.renew()
+
+
+async def test_a_handler_hears_of_a_time_without_workers_before_it_delivers(stage: Harness) -> None:
+    """The first worker tells it, and one that starts beside another does not."""
+    await enqueue(stage.db, new())
+    first, second = Hooks(), Hooks()
+    async with run_workers(stage.deliveries(first)):
+        await wait_until(lambda: done(stage, 1))
+        async with run_workers(stage.deliveries(second)):
+            await wait_until(lambda: _registered(stage, 2))
+    (since,) = first.held
+    assert IDLE < datetime.now(UTC) - since < 2 * IDLE
+    assert second.held == []
+
+
+async def test_a_handler_hears_of_it_when_a_paused_process_goes_on(
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the only worker, and was stopped for longer than that."""
+    clock, wall, held = Monotonic(), JumpingClock(monkeypatch), list[datetime]()
+
+    async def hold(since: datetime) -> None:
+        held.append(since)
+
+    lease = WorkerLease(stage.db.deliveries, version="1", clock=clock, on_idle=hold)
+    await lease.begin()
+    held.clear()
+    wall.ahead = timedelta(minutes=16)
+    clock.now += 16 * 60
+    assert await lease.renew()
+    assert len(held) == 1
 
 
 async def test_a_killed_workers_delivery_is_delivered_by_another(stage: Harness) -> None:

@@ -29,6 +29,7 @@ class PostStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+OVERDUE_CODE = "overdue"
 OPEN = frozenset({PostStatus.PENDING, PostStatus.SENDING, PostStatus.UNKNOWN})
 
 
@@ -64,6 +65,11 @@ class Post(NamedTuple):
     def open(self) -> bool:
         """Whether it may still be published, or may have been."""
         return self.status in OPEN
+
+    @property
+    def held(self) -> bool:
+        """Whether it was due while no worker ran, so that it has to be looked for first."""
+        return self.status is PostStatus.PENDING and self.error_code == OVERDUE_CODE
 
     def draft(self) -> Draft:
         """What a publisher gets."""

@@ -147,8 +147,16 @@ class DeliveryStore(Protocol):
         """Register a worker that runs this version; it must be registered before it claims."""
         ...
 
-    async def heartbeat(self, worker: UUID) -> bool:
-        """Raise this worker's counter by one. False if it was taken over and therefore has no leases any more."""
+    async def heartbeat(self, worker: UUID, beats: int) -> bool:
+        """Raise this worker's counter, which is known to be at least `beats`, by one.
+
+        False if it was taken over and therefore has no leases any more, or if its counter is lower: then the database
+        was restored, and the leases are not those that the worker knows.
+        """
+        ...
+
+    async def idle_since(self, period: timedelta) -> datetime | None:
+        """The time this long ago, by the database's clock, if no worker has had a heartbeat since then; else None."""
         ...
 
     async def heartbeats(self) -> Mapping[UUID, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -27,6 +28,10 @@ class PostStore(Protocol):
 
     async def newest(self, record_ids: Sequence[UUID]) -> Mapping[UUID, Post]:
         """The newest post of each of these records, by record id; records without posts are missing."""
+        ...
+
+    async def hold_overdue(self, before: datetime, reason: str) -> int:
+        """Mark pending posts that were due before then as `overdue`, for this reason; return how many."""
         ...
 
     async def page(self, criteria: PostFilter, *, limit: int, after: UUID | None) -> list[Post]:

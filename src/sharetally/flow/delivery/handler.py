@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -44,6 +45,13 @@ class Handler(Protocol):
 
     async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
         """Make one attempt. An exception counts as a `Retry` until the attempts have run out, and then as `Dead`."""
+        ...
+
+    async def hold_overdue(self, before: datetime) -> None:
+        """After a time without any worker, note what was due before then: it may have been delivered already.
+
+        If the database was restored from a backup, it does not know what was delivered after it.
+        """
         ...
 
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:

@@ -3,11 +3,15 @@
 All leases of a worker depend on its one counter. If another worker sees that the counter has not changed for 60
 seconds, it takes over that worker's leases. Jumps of the database's clock have no effect, and neither has an outage of
 the database, because a watcher that could not read the counters starts its 60 seconds again.
+
+If no worker had a heartbeat for 15 minutes, the database may have been restored from a backup, which does not know
+what was delivered after it. Before the first worker registers, each kind is told what was due before the pause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -19,34 +23,56 @@ BEAT_SECONDS = 5.0
 LAPSE_SECONDS = 60.0
 STALE_SECONDS = 30.0  # no attempt begins under a lease this old, because others may soon take it over
 LONGEST_GAP_SECONDS = 3 * BEAT_SECONDS
+IDLE = timedelta(minutes=15)
 log = structlog.get_logger("sharetally.delivery")
 
 
 class WorkerLease:
-    """This worker's own counter; `worker` is a new id each time the leases were lost."""
+    """This worker's own counter; `worker` is a new id each time the leases were lost.
 
-    def __init__(self, store: DeliveryStore, *, version: str, clock: Callable[[], float]) -> None:
+    If no worker had a heartbeat for a while, `on_idle` gets the time since when, before this one has its first.
+    """
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        *,
+        version: str,
+        clock: Callable[[], float],
+        on_idle: Callable[[datetime], Awaitable[None]],
+    ) -> None:
         self._store = store
         self._version = version
         self._clock = clock
+        self._on_idle = on_idle
+        self._beats = 0
         self._renewed_at = float("-inf")
         self.worker = new_id()
 
     async def begin(self) -> None:
         """Register as a new worker that has no leases."""
         worker, now = new_id(), self._clock()
+        await self._check_idle()
         await self._store.register(worker, self._version)
-        self.worker, self._renewed_at = worker, now
+        self.worker, self._beats, self._renewed_at = worker, 0, now
 
     async def renew(self) -> bool:
-        """Increment the counter; False if the leases were taken over, in which case this worker has a new id."""
+        """Increment the counter; False if the leases are lost, in which case this worker has a new id."""
         now = self._clock()
-        if await self._store.heartbeat(self.worker):
+        if self.age > IDLE.total_seconds():
+            await self._check_idle()
+        if await self._store.heartbeat(self.worker, self._beats):
+            self._beats += 1
             self._renewed_at = now
             return True
         log.warning("leases lost", worker=str(self.worker))
         await self.begin()
         return False
+
+    async def _check_idle(self) -> None:
+        since = await self._store.idle_since(IDLE)
+        if since is not None:
+            await self._on_idle(since)
 
     @property
     def age(self) -> float:

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -59,7 +59,7 @@ class DeliveryLoop:
         self._slots = slots
         self._poll = poll
         self._keep_failures = keep_failures
-        self._lease = WorkerLease(store, version=__version__, clock=clock)
+        self._lease = WorkerLease(store, version=__version__, clock=clock, on_idle=self._hold_overdue)
         self._watch = LeaseWatch(store, clock=clock)
         self._claimer = Claimer(store, self._lease, self._handlers, clock=clock)
         self._running: dict[asyncio.Task[None], Work] = {}
@@ -100,6 +100,10 @@ class DeliveryLoop:
         await self._lease.begin()
         await self._store.reschedule()
         return True
+
+    async def _hold_overdue(self, before: datetime) -> None:
+        for handler in self._handlers.values():
+            await handler.hold_overdue(before)
 
     async def _claim(self) -> bool:
         """Claim once and begin the attempts; True if more may be due right now."""

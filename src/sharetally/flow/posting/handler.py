@@ -1,6 +1,7 @@
 """The handler of posts: makes a pending post, and finds out about one that may be there.
 
     pending -> prepare -> store the attempt -> publish -> store the outcome
+    pending, but due while no worker ran -> look -> store the outcome, or go on as above if the post is not there
     sending, unknown -> look -> store the outcome, or publish again where the platform drops repetitions
 
 The attempt is committed before the first byte leaves, so whoever finds a post in `sending` knows that it may be there.
@@ -10,8 +11,10 @@ No HTTP happens inside a transaction. The rules are those of docs/explanation/po
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
+
+import structlog
 
 from sharetally.domain.account import Account, Tokens
 from sharetally.domain.backoff import Backoff
@@ -61,7 +64,9 @@ ACCOUNT_MISSING = PostRejected(
 NOT_FOUND = PostRejected(
     code="not-found", message="the platform does not show the post; retry it, or say that it is there"
 )
+OVERDUE = "no worker ran for 15 minutes while the post was due"
 POSTING_UNAVAILABLE = PostRejected(code=UNAVAILABLE.code, message=UNAVAILABLE.message)
+log = structlog.get_logger("sharetally.posting")
 
 
 class PostHandler:
@@ -123,6 +128,14 @@ class PostHandler:
         return Finished(result=reason) if post.attempted_at is None else self._later(reason.message, post, delivery)
 
     async def _post(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
+        if post.held:
+            match await self._with_tokens(post, lambda account, tokens: publisher.look(account, tokens, post.draft())):
+                case Posted() as found:
+                    return Finished(result=found)
+                case CannotTell(reason=reason) | AccessDenied(reason=reason):
+                    return look_later(reason, now=self._clock.now(), attempts=delivery.attempts)
+                case TryLater() as later:
+                    return await self._wait(later, post, delivery)
         prepared = await self._with_tokens(
             post, lambda account, tokens: publisher.prepare(account, tokens, post.draft())
         )
@@ -149,7 +162,11 @@ class PostHandler:
             if not await tx.deliveries.holds(delivery, lease.worker):
                 return None
             attempted = newest._replace(
-                status=PostStatus.SENDING, prepared=dict(prepared), attempted_at=self._clock.now()
+                status=PostStatus.SENDING,
+                prepared=dict(prepared),
+                attempted_at=self._clock.now(),
+                error_code=None,
+                error_message=None,
             )
             await tx.write(Writes(changed_posts={post.id: attempted}))
         return attempted
@@ -197,9 +214,14 @@ class PostHandler:
         raise AssertionError("the outcomes of a look are a closed set")
 
     def _may_repeat(self, publisher: Publisher, post: Post) -> bool:
-        """Only where the platform itself drops a repetition, and only while it does."""
+        """Only where the platform itself drops a repetition, and only while it does.
+
+        What was never prepared here was sent before a restore, if at all, and may have been deleted by its user since.
+        """
         window = publisher.deduplicates_for
         assert post.attempted_at is not None
+        if post.prepared is None:
+            return False
         age = self._clock.now() - post.attempted_at
         return publisher.deduplicates and age < (self._look_for if window is None else min(window, self._look_for))
 
@@ -242,6 +264,11 @@ class PostHandler:
             account, tokens = await self._access.access(post.account_id, rejected=tokens)
             result = await step(account, tokens)
         return result
+
+    async def hold_overdue(self, before: datetime) -> None:
+        """Let posts that were due before then be looked for before they are sent."""
+        if held := await self._posts.hold_overdue(before, OVERDUE):
+            log.warning("posts are looked for before they are sent", posts=held, reason=OVERDUE)
 
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
         """Store what became of the post with its record, unless another post of the record is newer."""

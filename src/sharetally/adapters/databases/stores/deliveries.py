@@ -140,12 +140,19 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
             row = {"id": worker, "beats": 0, "version": version[:32], "started_at": now, "beat_at": now}
             await connection.insert(connection.batch(_W, [row]))
 
-    async def heartbeat(self, worker: UUID) -> bool:
+    async def heartbeat(self, worker: UUID, beats: int) -> bool:
         """One update renews all leases of the worker."""
         async with self._engine.write_transaction() as connection:
             now = await now_of(connection)
-            beat = _W.update().where(_W.c.id == worker).values(beats=_W.c.beats + 1, beat_at=now)
-            return await connection.run(beat) == 1
+            own = (_W.c.id == worker, _W.c.beats >= beats)
+            return await connection.run(_W.update().where(*own).values(beats=_W.c.beats + 1, beat_at=now)) == 1
+
+    async def idle_since(self, period: timedelta) -> datetime | None:
+        """Look for one newer heartbeat."""
+        async with self._engine.read_connection() as connection:
+            since = await now_of(connection) - period
+            newer = await connection.rows(sa.select(_W.c.id).where(_W.c.beat_at > since).limit(1))
+        return None if newer else since
 
     async def heartbeats(self) -> Mapping[UUID, int]:
         """The beats of each worker, and -1 for those that hold a lease but are registered no more."""

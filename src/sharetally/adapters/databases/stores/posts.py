@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +11,8 @@ import sqlalchemy as sa
 from sharetally.adapters.databases import tables
 from sharetally.adapters.databases.engine import Engine
 from sharetally.adapters.databases.mapping_posts import post_of
-from sharetally.domain.post import Post
+from sharetally.adapters.databases.types import UtcTime
+from sharetally.domain.post import OVERDUE_CODE, Post, PostStatus
 from sharetally.ports.posts import PostFilter, PostStore
 
 _POSTS = tables.posts
@@ -35,6 +37,14 @@ class SqlPostStore(PostStore):
         async with self._engine.read_connection() as connection:
             rows = await connection.rows(sa.select(_POSTS).where(_POSTS.c.record_id.in_(record_ids)))
         return {post.record_id: post for post in sorted(map(post_of, rows), key=lambda post: post.number)}
+
+    async def hold_overdue(self, before: datetime, reason: str) -> int:
+        """One update: whatever is pending has sent nothing that this database knows of."""
+        due_at = sa.func.coalesce(_POSTS.c.scheduled_at, _POSTS.c.created_at)
+        overdue = (_POSTS.c.status == PostStatus.PENDING.value, due_at < sa.bindparam("before", type_=UtcTime))
+        held = _POSTS.update().where(*overdue).values(error_code=OVERDUE_CODE, error_message=reason)
+        async with self._engine.write_transaction() as connection:
+            return await connection.run(held, {"before": before})
 
     async def page(self, criteria: PostFilter, *, limit: int, after: UUID | None) -> list[Post]:
         """Read backwards from `after`: ids rise with the time of creation."""

@@ -18,6 +18,7 @@ from sharetally.adapters.platforms._api import (
     as_look,
     decode,
     mentions,
+    not_listed,
     since,
     unpublished,
     unread,
@@ -143,9 +144,9 @@ class ThreadsPublisher(Publisher):
     async def look(self, account: Account, tokens: Tokens, draft: Draft) -> LookOutcome:
         """The container's status says whether it was published; the post is found by its own address."""
         container = draft.prepared.get(CONTAINER)
-        if container is None:
-            return NotThere()
         try:
+            if container is None:  # whatever may be there was sent before the database was restored
+                return await self._find(account, tokens, draft)
             response = await self._get(container, tokens, fields="status")
             status = decode(response, _Status) if response.status == 200 else None
             if status is None:
@@ -172,7 +173,7 @@ class ThreadsPublisher(Publisher):
         return None if response.status == 200 or is_gone else self._failure(response)
 
     async def _find(self, account: Account, tokens: Tokens, draft: Draft) -> LookOutcome:
-        """The post of a container that was published: it is there, but its id has to be found."""
+        """The post by its own address: if its container says that it was published, it must be there."""
         parameters = {
             "fields": "id,permalink,text",
             "since": str(int(since(draft).timestamp())),
@@ -189,6 +190,8 @@ class ThreadsPublisher(Publisher):
                 if mentions(post.text, draft.url):
                     return Posted(external_id=post.id, external_url=post.permalink)
             if not page.paging.after:
+                if CONTAINER not in draft.prepared:
+                    return not_listed(draft, self._now())
                 break
             parameters["after"] = page.paging.after
         return CannotTell(reason="Threads has published the post, but does not list it")
