@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from sharetally.adapters.platforms import _api
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.ids import new_id
@@ -29,7 +30,8 @@ SERVER_ERROR = replies.BROKEN
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks and retries follow at once."""
+    """Looks and retries follow at once, and a look believes a list of posts at once."""
+    monkeypatch.setattr(_api, "SETTLING", timedelta())
     monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=0.01, longest=0.05))
     monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", Backoff(first=0.01, longest=0.05))
 

@@ -197,11 +197,12 @@ class PostHandler:
         raise AssertionError("the outcomes of a look are a closed set")
 
     def _may_repeat(self, publisher: Publisher, post: Post) -> bool:
-        """Only where the platform itself drops a repetition, and only while it does."""
+        """Only where the platform itself drops a repetition, only while it does, and only of what was prepared."""
         window = publisher.deduplicates_for
         assert post.attempted_at is not None
         age = self._clock.now() - post.attempted_at
-        return publisher.deduplicates and age < (self._look_for if window is None else min(window, self._look_for))
+        lasts = self._look_for if window is None else min(window, self._look_for)
+        return publisher.deduplicates and post.prepared is not None and age < lasts
 
     def _later(self, reason: str, post: Post, delivery: Delivery) -> Outcome:
         assert post.attempted_at is not None
