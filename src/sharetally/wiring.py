@@ -27,6 +27,7 @@ from sharetally.adapters.channels.memory import MemoryChannel
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.databases.database import database_from_url
 from sharetally.adapters.failpoints import with_failpoints
+from sharetally.adapters.failpoints_posting import arm_publishers, ledger_of_outcomes
 from sharetally.adapters.metrics import PrometheusMeter, open_meter
 from sharetally.adapters.migrations import HEAD
 from sharetally.adapters.tracing import Tracing, open_tracing
@@ -204,7 +205,8 @@ class Core:
     def publishers(self) -> Publishers:
         """The platforms that can be posted to."""
         if self._publishers is None:
-            self._publishers = create_publishers(self.settings, lambda: self.posting_outbound)
+            publishers = create_publishers(self.settings, lambda: self.posting_outbound)
+            self._publishers = arm_publishers(publishers, os.environ)
         return self._publishers
 
     @property
@@ -292,7 +294,8 @@ class Core:
 
     def delivery_loop(self) -> DeliveryLoop:
         """What delivers to the outside world."""
-        attempts = Attempts(ledger=self.ledger, clock=self.clock, meter=self.meter, on_committed=self.publisher.take)
+        ledger = ledger_of_outcomes(self.ledger, os.environ)
+        attempts = Attempts(ledger=ledger, clock=self.clock, meter=self.meter, on_committed=self.publisher.take)
         return DeliveryLoop(
             store=self.database.deliveries,
             broker=self.broker,

@@ -5,10 +5,12 @@ Everything here is cheap to create: the vault reads its keys with the first toke
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sharetally.adapters import platforms
+from sharetally.adapters.failpoints_posting import arm_connectors
 from sharetally.adapters.vault import AesGcmVault
 from sharetally.flow.accounts.access import AccountAccess
 from sharetally.flow.accounts.connecting import Connecting
@@ -41,7 +43,8 @@ def create_account_services(
     settings: Settings, store: AccountStore, clock: Clock, outbound: Callable[[], Outbound]
 ) -> AccountServices:
     """All use cases, over one vault and the same connectors."""
-    sealing, connectors = create_sealing(settings), create_connectors(settings, outbound)
+    sealing = create_sealing(settings)
+    connectors = arm_connectors(create_connectors(settings, outbound), os.environ)
     access = keeper = None
     if sealing is not None and connectors:
         refresher = Refresher(store=store, sealing=sealing, connectors=connectors, clock=clock)

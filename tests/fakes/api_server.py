@@ -97,6 +97,7 @@ class ApiServer:
         self.requests: list[Request] = []
         self.violations: list[str] = []
         self.faults: dict[str, list[Fault]] = {}
+        self.latency = 0.0  # seconds from the work to the reply
 
     def fail(self, operation: str, fault: Fault, *more: Fault) -> None:
         """Let the next requests of this operation meet these faults."""
@@ -161,6 +162,8 @@ class ApiServer:
         reply = handler(request) if fault.carried_out else Reply(status=500)
         reply = fault.reply or reply
         body, _ = reply.encode()
+        if self.latency:
+            await asyncio.sleep(self.latency)
         match fault.ending:
             case None:
                 self.violations += operation.reply_violations(reply)

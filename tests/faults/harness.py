@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tests.faults.queues import depths
 from tests.faults.scoreboard import Outcome
@@ -35,6 +35,12 @@ TIMEOUT = 150.0  # seconds until all is counted: the relay waits 30, and each ma
 BRIEF_LOAD_SECONDS = 2.0  # seconds of load
 RATE = 400.0  # commands per second: two rows at once leave a small machine some capacity
 EXPECTED_OUTCOMES = frozenset({"200", "201", "202", "204", "404", "422"})  # answers that the contract foresees
+
+
+class Judge(Protocol):
+    """Waits until everything is counted, and compares what there is with what was promised."""
+
+    async def __call__(self, promises: Promises, *, max_seconds: float) -> Findings: ...
 
 
 class FaultHarness:
@@ -116,10 +122,10 @@ class FaultHarness:
     # performing
 
     @asynccontextmanager
-    async def open(self, topology: Topology) -> AsyncIterator[System]:
+    async def open(self, topology: Topology, judge: Judge = judge) -> AsyncIterator[System]:
         """A system that is watched while it runs, and judged before it ends."""
         async with open_system(topology, self._new_folder()) as system:
-            run = SystemRun(system, self.seed, self.max_seconds)
+            run = SystemRun(system, self.seed, self.max_seconds, judge)
             self._runs.append(run)
             async with run_in_background(run.watch.run()):
                 yield system
@@ -216,7 +222,7 @@ class FaultHarness:
 class SystemRun:
     """One system with its promises, its watchers and its verdict."""
 
-    def __init__(self, system: System, seed: int, max_seconds: float) -> None:
+    def __init__(self, system: System, seed: int, max_seconds: float, judge: Judge) -> None:
         self.promises = Promises(system)
         self.crowd = DistributedLoad(self.promises, folder=system.folder, seed=seed)
         self.watch = VerificationWatch(system, every=VERIFY_EVERY)
@@ -225,10 +231,11 @@ class SystemRun:
         self.dead = 0
         self.max_seconds = max_seconds
         self._system = system
+        self._judge = judge
 
     async def settle_and_judge(self) -> None:
         """Wait until everything is counted, compare it with the promises, and run verify at the end."""
-        self.findings = await judge(self.promises, max_seconds=self.max_seconds)
+        self.findings = await self._judge(self.promises, max_seconds=self.max_seconds)
         if self._system.topology.broker:
             self.depths = await depths(self._system.topology.broker, self.max_seconds)
             self.dead = self.depths.pop("rejected")

@@ -30,7 +30,7 @@ SERVER_ERROR = replies.BROKEN
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks and retries follow at once, and a list of posts needs no time to show what was sent."""
+    """Looks and retries follow at once, and a look believes a list of posts at once."""
     monkeypatch.setattr(_api, "SETTLING", timedelta())
     monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=0.01, longest=0.05))
     monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", Backoff(first=0.01, longest=0.05))

@@ -8,12 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.ids import new_id
 from sharetally.domain.post import CannotTell, Post
 from sharetally.flow.posting.message import post_delivery
-from sharetally.flow.posting.restoring import lose_unfinished
 from sharetally.ports import Writes
 from tests.fakes.mastodon import FakeMastodon
 from tests.web.api import Api
@@ -82,28 +80,3 @@ async def test_only_what_is_overdue_is_held(api: Api, mastodon: FakeMastodon) ->
     await connect(api, mastodon)
     await post(api, scheduledAt=(datetime.now(UTC) + HOUR).isoformat())
     assert await hold(api) == 0
-
-
-@pytest.mark.parametrize("sent", [True, False])
-async def test_after_a_restore_nothing_is_posted_twice_or_comes_back(
-    api: Api, mastodon: FakeMastodon, overdue: Post, sent: bool
-) -> None:
-    """What is not there may have been deleted by its user since the backup: it is not sent again."""
-    if sent:
-        mastodon.add_post(overdue.text)
-    assert await lose_unfinished(api.database, api.database.posts, DatabaseClock()) == 1
-    (lost,) = await posts(api)
-    assert lost["status"] == "unknown"
-    await wake(api, overdue)
-    done = await finished(api, "success" if sent else "failed")
-    assert (len(mastodon.texts()), await shares(api)) == (int(sent), int(sent))
-    if not sent:
-        assert done["error"]["code"] == "not-found"
-
-
-async def test_what_is_scheduled_for_later_survives_a_restore(api: Api, mastodon: FakeMastodon) -> None:
-    """It cannot have been sent."""
-    await connect(api, mastodon)
-    await post(api, scheduledAt=(datetime.now(UTC) + HOUR).isoformat())
-    assert await lose_unfinished(api.database, api.database.posts, DatabaseClock()) == 0
-    assert (await posts(api))[0]["status"] == "pending"

@@ -11,6 +11,8 @@ it on a service with real users.
 `broker.before-publish`   jobs are about to be published (a marker alone does not count)
 `broker.after-confirm`    the broker has confirmed them, but the publisher does not know yet
 `subscription.before-ack` the delivered jobs are processed, but not acknowledged
+
+Those of posting are in `failpoints_posting.py`.
 """
 
 from __future__ import annotations
@@ -40,6 +42,13 @@ FAILPOINT_NAMES = (
     "broker.before-publish",
     "broker.after-confirm",
     "subscription.before-ack",
+    "posting.before-send",
+    "posting.after-reply",
+    "posting.before-settle",
+    "posting.before-commit",
+    "posting.after-commit",
+    "refresh.before-request",
+    "refresh.after-reply",
 )
 
 

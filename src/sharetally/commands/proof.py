@@ -24,7 +24,7 @@ from sharetally.domain.errors import InvalidRequest, SharetallyError
 from sharetally.domain.proof import CellProof, VerificationResult
 from sharetally.flow import repairs
 from sharetally.flow.accounts.restoring import require_reconnecting
-from sharetally.flow.posting.restoring import lose_unfinished
+from sharetally.flow.posting.restoring import doubt_unfinished
 from sharetally.ports import Database
 from sharetally.settings import Settings
 from sharetally.wiring_accounts import create_sealing
@@ -169,8 +169,8 @@ async def repair(settings: Settings, *, dry_run: bool, restored: bool) -> None:
             typer.echo(f"{raised} raised; queue marks, send times, console links and console sessions deleted")
             if reconnect := await require_reconnecting(database.accounts, create_sealing(settings), clock):
                 typer.echo(f"{plural(reconnect, 'account')} to be connected again by its user")
-            if lost := await lose_unfinished(database, database.posts, clock):
-                typer.echo(f"{plural(lost, 'post')} to be looked for before anything is sent again")
+            if doubted := await doubt_unfinished(database, database.posts, clock):
+                typer.echo(f"{plural(doubted, 'unfinished post')} to be looked for before anything is sent")
         repaired = await repairs.repair(
             database.proof,
             clock,

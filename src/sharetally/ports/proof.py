@@ -38,6 +38,8 @@ class ProofStore(Protocol):
         """Prepare a database that was restored from a backup; return how many totals got a new version.
 
         Raises all versions above any that was announced, resets markers and send times, and ends all sessions,
-        because some of them had been ended after the backup. Repeating raises the versions once more.
+        because some of them had been ended after the backup. It also ends the leases of all workers: one that still
+        runs may hold a lease for what it has finished in the part that was lost. Repeating raises the versions once
+        more.
         """
         ...

@@ -77,6 +77,9 @@ class Gateway:
                 sent = sent[:-2] or b"<html>"
         names = [f"{name}: {value}" for name, value in received.items() if name.lower() not in HOP]
         head = [f"HTTP/1.1 {status} Status", f"content-length: {len(sent)}", *names, "", ""]
+        if fault.ending is Ending.SLOW_BODY:
+            writer.write("\r\n".join(head).encode() + sent[:-1])
+            await asyncio.Event().wait()
         writer.write("\r\n".join(head).encode() + sent)
         await writer.drain()
 

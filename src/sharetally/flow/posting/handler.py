@@ -223,7 +223,8 @@ class PostHandler:
         if post.prepared is None:
             return False
         age = self._clock.now() - post.attempted_at
-        return publisher.deduplicates and age < (self._look_for if window is None else min(window, self._look_for))
+        lasts = self._look_for if window is None else min(window, self._look_for)
+        return publisher.deduplicates and age < lasts
 
     def _later(self, reason: str, post: Post, delivery: Delivery) -> Outcome:
         assert post.attempted_at is not None

@@ -104,17 +104,6 @@ class Settling:
         work.put_post(post._replace(status=PostStatus.UNKNOWN, attempted_at=post.attempted_at or work.now))
         apply_trigger(work, post.key, Trigger.LOSE, ids, actor=ACTOR, request_id=post.request_id)
 
-    async def lose(self, tx: Transaction, post: Post) -> bool:
-        """Note that nobody knows whether this post was sent; False if it has moved on since it was read."""
-        locked = await tx.lock(LockSet(records=frozenset({post.key}), posts=frozenset({post.key})))
-        work = UnitOfWork(locked, self._clock.now())
-        newest = work.post(post.key)
-        if newest is None or (newest.id, newest.status) != (post.id, post.status):
-            return False
-        self._lose(work, newest)
-        await tx.write(work.take_writes())
-        return True
-
     async def discard(self, tx: Transaction, message: PostMessage, failure: Failure, *, actor: str) -> None:
         """Fail the post because an operator has given it up."""
         if message.postId is None:

@@ -104,6 +104,7 @@ class SqlProofStore(ProofStore):
             await connection.run(tables.events.update().values(sent_at=db_now()))
             await connection.run(tables.console_codes.delete())
             await connection.run(tables.console_sessions.delete())
+            await connection.run(tables.delivery_workers.delete())
         return raised
 
 

@@ -54,6 +54,7 @@ CONTAINER = "container"  # in `Draft.prepared`
 NOT_READY = (24, 4_279_009)  # the container has just been created
 READY_AFTER = timedelta(seconds=30)
 MAX_PAGES = 5  # of 100 posts each
+UNLISTED = CannotTell(reason="Threads has published the post, but does not list it")
 
 
 class _Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,15 +146,15 @@ class ThreadsPublisher(Publisher):
         """The container's status says whether it was published; the post is found by its own address."""
         container = draft.prepared.get(CONTAINER)
         try:
-            if container is None:  # whatever may be there was sent before the database was restored
-                return await self._find(account, tokens, draft)
+            if container is None:  # a restored database may not know of the attempt
+                return await self._find(account, tokens, draft, absent=not_listed(draft, self._now()))
             response = await self._get(container, tokens, fields="status")
             status = decode(response, _Status) if response.status == 200 else None
             if status is None:
                 return as_look(self._failure(response))
             match status.status:
                 case "PUBLISHED":
-                    return await self._find(account, tokens, draft)
+                    return await self._find(account, tokens, draft, absent=UNLISTED)
                 case "FINISHED" | "EXPIRED" | "ERROR":
                     return NotThere()
                 case _:
@@ -172,8 +173,8 @@ class ThreadsPublisher(Publisher):
         is_gone = refusal.code == PARAMETER and refusal.error_subcode == NO_SUCH_OBJECT
         return None if response.status == 200 or is_gone else self._failure(response)
 
-    async def _find(self, account: Account, tokens: Tokens, draft: Draft) -> LookOutcome:
-        """The post by its own address: if its container says that it was published, it must be there."""
+    async def _find(self, account: Account, tokens: Tokens, draft: Draft, *, absent: LookOutcome) -> LookOutcome:
+        """Search the account's own posts for the post's own address; `absent` is what it means that it is not there."""
         parameters = {
             "fields": "id,permalink,text",
             "since": str(int(since(draft).timestamp())),
@@ -185,16 +186,14 @@ class ThreadsPublisher(Publisher):
                 return as_look(self._failure(response))
             page = decode(response, _Posts)
             if page is None:
-                break
+                return CannotTell(reason="Threads answered without a list of posts")
             for post in page.data:
                 if mentions(post.text, draft.url):
                     return Posted(external_id=post.id, external_url=post.permalink)
             if not page.paging.after:
-                if CONTAINER not in draft.prepared:
-                    return not_listed(draft, self._now())
-                break
+                return absent
             parameters["after"] = page.paging.after
-        return CannotTell(reason="Threads has published the post, but does not list it")
+        return CannotTell(reason=f"the account has more than {MAX_PAGES * 100} newer posts")
 
     async def _permalink(self, post_id: str, tokens: Tokens) -> str | None:
         """The address of a post; without it the post is there all the same."""
