@@ -163,7 +163,8 @@ def repair(
         bool,
         typer.Option(
             "--restored",
-            help="After a restore from backup: also raise versions, delete queue marks and send times, doubt tokens.",
+            help="After a restore from backup: also raise versions, delete queue marks and send times, doubt tokens "
+            "and unfinished posts.",
         ),
     ] = False,
 ) -> None:

@@ -154,6 +154,16 @@ async def test_leases_of_a_worker_without_a_row_are_seen(db: SqlDatabase) -> Non
     assert await states(db) == {written.id: "waiting"}
 
 
+async def test_what_a_dead_worker_had_begun_goes_before_what_came_later(db: SqlDatabase) -> None:
+    """An account posts one thing after the other; what overtakes may make it impossible to finish the first."""
+    killed, living = await registered(db), await registered(db)
+    target = Target("hook", "shop", "hook", max_in_flight=1)
+    first, _ = await enqueue(db, new(target), new(target))
+    assert [each.id for each in await claim(db, killed)] == [first.id]
+    await db.deliveries.take_over(killed, 0)
+    assert [each.id for each in await claim(db, living)] == [first.id]
+
+
 async def test_a_worker_that_left_with_a_lease_can_be_taken_over(db: SqlDatabase) -> None:
     worker = await registered(db)
     await enqueue(db, new())

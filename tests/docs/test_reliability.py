@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sharetally.adapters.failpoints import ENVIRONMENT_VARIABLE, FAILPOINT_NAMES
 from tests.docs.pages import DOCS
-from tests.faults.document import BEGIN, END
+from tests.faults.document import markers
+from tests.faults.row import CHAPTERS, discover_rows
 from tests.faults.scoreboard import HEADINGS
 
 PAGE = (DOCS / "reliability.md").read_text()
@@ -17,10 +18,14 @@ def test_every_fail_point_is_named() -> None:
 
 def test_every_column_is_explained() -> None:
     explained = {
-        word for line in PAGE.split(BEGIN)[0].splitlines() for word in line.split(" | ")[0].strip("| ").split(", ")
+        word
+        for line in PAGE.split(markers(CHAPTERS[0])[0])[0].splitlines()
+        for word in line.split(" | ")[0].strip("| ").split(", ")
     }
     assert set(HEADINGS) - {"row", "database", "verdict"} <= explained
 
 
-def test_there_is_a_place_for_the_last_run() -> None:
-    assert PAGE.index(BEGIN) < PAGE.index(END)
+def test_every_row_has_a_place_for_its_last_run() -> None:
+    places = [PAGE.index(marker) for chapter in CHAPTERS for marker in markers(chapter)]
+    assert places == sorted(places)
+    assert {row.chapter for row in discover_rows().values()} == set(CHAPTERS)

@@ -6,18 +6,15 @@ came a second time, which on a strict platform ends the grant.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.fakes.api_server import Reply, Request
 from tests.fakes.mastodon import INVALID_TOKEN, FakeMastodon
 
-_TEXT_URL = re.compile(r"https?://\S+")
-
 
 class MastodonOfMany(FakeMastodon):
-    """Every access token that a code was redeemed for belongs to a user of its own."""
+    """Each token belongs to the user who agreed to it."""
 
     def __init__(self, *, lifetime: int | None = None) -> None:
         super().__init__()
@@ -25,25 +22,26 @@ class MastodonOfMany(FakeMastodon):
         self._lifetime = lifetime
         self._owners: dict[str, str] = {}  # token -> user
         self._authors: dict[str, str] = {}  # post -> user
-        self._users = 0
+        self._codes: dict[str, str] = {}  # code -> user
         self._spent: set[str] = set()
         self.replayed = 0
 
-    def copies(self, url: str) -> int:
-        """How many posts with this address there are."""
-        return sum(url in _TEXT_URL.findall(text) for text in self.texts())
+    def agree_as(self, user: str, url: str) -> dict[str, str]:
+        """This user opens the authorization URL and agrees; returns the parameters of the callback."""
+        sent = self.agree(url)
+        self._codes[sent["code"]] = user
+        return sent
 
     def token(self, request: Request) -> Reply:
-        form, owner = request.form, ""
+        form = request.form
         if form["grant_type"] == "refresh_token":
             self.replayed += form["refresh_token"] in self._spent
             self._spent.add(form["refresh_token"])
             owner = self._owners.get(form["refresh_token"], "")
+        else:
+            owner = self._codes.pop(form["code"])
         reply = super().token(request)
         if reply.status == 200:
-            if not owner:
-                self._users += 1
-                owner = f"user-{self._users}"
             body: dict[str, Any] = reply.json
             self._owners |= {body[name]: owner for name in ("access_token", "refresh_token") if name in body}
             if self._lifetime is not None:

@@ -1,4 +1,7 @@
-"""The last real run in docs/reliability.md: between two markers, the rest of the page is written by hand."""
+"""The last real run in docs/reliability.md: each chapter between two markers, the rest of the page is written by hand.
+
+A run of some rows replaces the chapters that these rows belong to, and leaves the others as they are.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,15 @@ from pathlib import Path
 import aio_pika
 import redis
 
-from tests.faults.row import Row
+from tests.faults.row import CHAPTERS, Row
 from tests.faults.scoreboard import Outcome, as_markdown
 from tests.oracle.tables import open_tables
 from tests.services import Services
 
-BEGIN = "<!-- make faults: begin -->"
-END = "<!-- make faults: end -->"
+
+def markers(chapter: str) -> tuple[str, str]:
+    """Where the run of a chapter begins and ends."""
+    return f"<!-- make faults, {chapter}: begin -->", f"<!-- make faults, {chapter}: end -->"
 
 
 async def about(services: Services, *, seed: int, seconds: float) -> dict[str, object]:
@@ -58,11 +63,18 @@ def _text(value: object) -> str:
 
 
 def write(page: Path, outcomes: Sequence[Outcome], run: dict[str, object], rows: Sequence[Row]) -> None:
-    """Put the run between the page's markers."""
+    """Put the run between the page's markers, chapter by chapter."""
     text = page.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n\n{generated(outcomes, run, rows)}\n\n{END}{after}")
+    for chapter in CHAPTERS:
+        own = [row for row in rows if row.chapter == chapter]
+        if own:
+            begin, end = markers(chapter)
+            before, rest = text.split(begin)
+            _, after = rest.split(end)
+            numbers = {row.number for row in own}
+            found = [outcome for outcome in outcomes if outcome.row in numbers]
+            text = f"{before}{begin}\n\n{generated(found, run, own)}\n\n{end}{after}"
+    page.write_text(text)
 
 
 def generated(outcomes: Sequence[Outcome], run: dict[str, object], rows: Sequence[Row]) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SERVERS = ("postgresql", "mysql")  # with RabbitMQ between; `mysql` is MariaDB or MySQL
 ALL = ("sqlite", *SERVERS)  # SQLite with everything in one process
+SHARES, POSTS = CHAPTERS = ("shares", "posts")
 ROW_TIMEOUT = 420.0  # seconds for one row on one database, and then it has failed
 
 
@@ -28,6 +29,7 @@ class Row:
     """`number` as in the table, `title` what goes wrong in a few words, `databases` the databases that it is tried on.
 
     `timeout` in seconds; `brief` is the database on which a short performance is among the tests that always run.
+    `chapter` is the part of the page on reliability in which its last run stands.
     """
 
     number: int
@@ -36,6 +38,7 @@ class Row:
     perform: Callable[[FaultHarness], Awaitable[None]]
     timeout: float = ROW_TIMEOUT
     brief: str | None = None
+    chapter: str = SHARES
 
     @property
     def description(self) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.faults.document import generated, server_of
+from tests.faults.document import generated, markers, server_of, write
 from tests.faults.harness import FaultHarness
-from tests.faults.row import ALL, Row
+from tests.faults.row import ALL, CHAPTERS, POSTS, SHARES, Row
 from tests.faults.scoreboard import HEADINGS, Outcome, as_json, as_markdown, as_text
 
 GOOD = Outcome(row=1, title="killed", database="postgresql", attempts=1_200, acknowledged=1_000, looks=3)
@@ -70,3 +71,17 @@ def test_servers_are_named_with_their_versions() -> None:
     assert server_of("PostgreSQL 15.20 (Debian 15.20-0+deb12u1) on x86_64-pc-linux-gnu") == {"PostgreSQL": "15.20"}
     assert server_of("10.11.19-MariaDB-0+deb12u1") == {"MariaDB": "10.11.19"}
     assert server_of("8.0.36") == {"MySQL": "8.0.36"}
+
+
+def test_a_run_of_some_rows_leaves_the_other_chapters_as_they_are(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    empty = ["\n".join((*markers(chapter), "")) for chapter in CHAPTERS]
+    page.write_text("".join(empty))
+    run: dict[str, object] = {"date": "today", "seed": 7, "minutes": 2.0, "versions": {"SQLite": "3.40"}}
+    killed = Row(number=1, title="killed", databases=ALL, perform=_nothing)
+    posted = Row(number=24, title="posted", databases=ALL, perform=_nothing, chapter=POSTS)
+    write(page, [GOOD, replace(GOOD, row=24, title="posted")], run, [killed, posted])
+    both = page.read_text()
+    assert both.index("### 1. Killed") < both.index(markers(SHARES)[1]) < both.index("### 24. Posted")
+    write(page, [replace(GOOD, row=24, attempts=5)], run, [posted])
+    assert page.read_text() == both.replace("| 24 | postgresql | 1,200 |", "| 24 | postgresql | 5 |")

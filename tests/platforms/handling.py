@@ -21,6 +21,7 @@ from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.adapters.outbound import OutboundClient
 from sharetally.adapters.outbound_guard import AddressGuard
 from sharetally.adapters.platforms.bluesky.client import BlueskyPublisher
+from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.delivery import Delivery
@@ -248,7 +249,7 @@ async def open_mastodon(*, honours_keys: bool = True) -> AsyncIterator[Site]:
             platform="mastodon",
             connection=case.connection,
             connector=case.connector,
-            publisher_over=lambda outbound: mastodon_cases.MastodonPublisher(outbound, now=case.clock),
+            publisher_over=lambda outbound: MastodonPublisher(outbound, now=case.clock),
             outbound=case.outbound,
             clock=case.clock,
             fail=lambda fault: case.fake.fail("create", fault),

@@ -73,7 +73,7 @@ class Trouble:
         return self.faults.get(platform, self.fault)
 
 
-def _replies(*, carried_out: bool = False, **replies: Reply) -> dict[str, Fault]:
+def _replies(carried_out: bool, /, **replies: Reply) -> dict[str, Fault]:
     found = {name: Fault(carried_out=carried_out, reply=reply) for name, reply in replies.items()}
     return found | ({"keyless": found["mastodon"]} if "mastodon" in found else {})
 
@@ -97,11 +97,12 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(name="reset, not published", fault=Fault(carried_out=False, ending=Ending.RESET)),
     Trouble(name="slow body, published", fault=Fault(carried_out=True, ending=Ending.SLOW_BODY), impatient=True),
     Trouble(name="malformed JSON, published", fault=Fault(carried_out=True, ending=Ending.MALFORMED)),
-    Trouble(name="server error, published", faults=_replies(carried_out=True, **_OUTAGES)),
-    Trouble(name="server error, not published", faults=_replies(**_OUTAGES)),
+    Trouble(name="server error, published", faults=_replies(True, **_OUTAGES)),
+    Trouble(name="server error, not published", faults=_replies(False, **_OUTAGES)),
     Trouble(
         name="429 that says until when",
         faults=_replies(
+            False,
             twitter=twitter.problem(429, "Too Many Requests", x_rate_limit_reset="4102444800"),
             linkedin=linkedin.error(429, "TOO_MANY_REQUESTS", "Throttled", retry_after="60"),
             facebook=graph.ACCOUNT_LIMIT,
@@ -112,6 +113,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         name="429 that does not",
         faults=_replies(
+            False,
             twitter=twitter.problem(429, "Too Many Requests"),
             linkedin=linkedin.LIMITED,
             facebook=_ACCOUNT_LIMIT,
@@ -123,7 +125,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         name="called a duplicate, published",
         faults=_replies(
-            carried_out=True,
+            True,
             twitter=twitter.problem(403, "Forbidden", detail=twitter.DUPLICATE),
             linkedin=linkedin.error(422, "DUPLICATE_POST", "Duplicate post is detected: urn:li:share:1"),
             facebook=graph.graph_error(506, "Duplicate status message"),
@@ -133,6 +135,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         name="called a duplicate, not published",
         faults=_replies(
+            False,
             twitter=twitter.problem(403, "Forbidden", detail=twitter.DUPLICATE),
             linkedin=linkedin.error(422, "DUPLICATE_POST", "Duplicate post is detected: urn:li:share:1"),
             facebook=graph.graph_error(506, "Duplicate status message"),
@@ -142,6 +145,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(
         name="permission withdrawn",
         faults=_replies(
+            False,
             twitter=twitter.UNAUTHORIZED,
             linkedin=linkedin.REVOKED,
             facebook=graph.INVALID_TOKEN,
@@ -153,10 +157,10 @@ TROUBLES: tuple[Trouble, ...] = (
     ),
     Trouble(
         name="version of the API has ended",
-        faults=_replies(linkedin=linkedin.ENDED, facebook=graph.ENDED_VERSION, threads=graph.ENDED_VERSION),
+        faults=_replies(False, linkedin=linkedin.ENDED, facebook=graph.ENDED_VERSION, threads=graph.ENDED_VERSION),
     ),
-    Trouble(name="out of credits", faults=_replies(twitter=twitter.OUT_OF_CREDITS)),
-    Trouble(name="role on the page lost", faults=_replies(facebook=graph.ROLE_LOST)),
+    Trouble(name="out of credits", faults=_replies(False, twitter=twitter.OUT_OF_CREDITS)),
+    Trouble(name="role on the page lost", faults=_replies(False, facebook=graph.ROLE_LOST)),
 )
 
 
@@ -233,7 +237,7 @@ def _cells(line: str) -> Sequence[str]:
 
 
 async def _columns(pds: PersonalDataServer, folder: Path) -> dict[str, dict[str, str]]:
-    sites = {**FAKES, BLUESKY: partial(open_bluesky, pds)}
+    sites: dict[str, OpenSite] = {**FAKES, BLUESKY: partial(open_bluesky, pds)}
     return {platform: await column(open_site, platform, folder) for platform, open_site in sites.items()}
 
 

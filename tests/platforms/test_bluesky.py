@@ -112,9 +112,25 @@ async def test_a_post_that_the_user_deleted_does_not_come_back(case: Case, gatew
     key = posted.external_id.rpartition("/")[2]
     body = {"repo": case.site.user.did, "collection": "app.bsky.feed.post", "rkey": key}
     case.site.pds.call("com.atproto.repo.deleteRecord", body, access=case.site.user.access)
-    assert isinstance(await case.publish(repeated=True), OutcomeUnknown)
+    outcome = await case.publish(repeated=True)
+    assert isinstance(outcome, PostRejected)
+    assert outcome.code == "not-found"
     assert isinstance(await case.look(), NotThere)
     assert case.texts() == []
+
+
+async def test_a_post_that_never_arrived_has_failed_once_another_one_has_overtaken_it(
+    case: Case, gateway: Gateway
+) -> None:
+    """Nobody has to decide: the request of the first attempt can no longer write anything."""
+    gateway.fail(PUT, Fault(carried_out=False, ending=Ending.RESET))
+    assert isinstance(await case.publish(), OutcomeUnknown)
+    lost, case.draft = case.draft, replace(new_draft("faster {url}"), id=new_id())
+    await case.prepare()
+    assert isinstance(await case.publish(), Posted)
+    case.draft = lost
+    assert isinstance(await case.publish(repeated=True), PostRejected)
+    assert len(case.texts()) == 1
 
 
 async def test_a_user_who_posts_at_the_same_time(case: Case) -> None:

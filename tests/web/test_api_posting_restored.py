@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,13 +27,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def waiting(api: Api, mastodon: FakeMastodon) -> AsyncIterator[str]:
+async def waiting(api: Api, mastodon: FakeMastodon) -> str:
     """The text of a post that waits, as a restored database has it; no worker may begin before `restored`."""
     await connect(api, mastodon)
     await api.database.deliveries.close_gate("mastodon", "the service is stopped")
     await post(api, text="Look: {url}")
     (waiting,) = await posts(api)
-    yield f"Look: {waiting['shortUrl']}"
+    return f"Look: {waiting['shortUrl']}"
 
 
 async def restored(api: Api) -> int:

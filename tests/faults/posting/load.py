@@ -41,7 +41,7 @@ class PostingLoad:
     servers: Sequence[PostingServer]
     users: int = 16
     bluesky_users: int = 4
-    pause: float = 1.0
+    pause: float = 1.5
     shared: list[SharedPost] = field(default_factory=list)
     unposted: list[SharedPost] = field(default_factory=list)  # declared, and their post was refused
 

@@ -55,7 +55,7 @@ class MastodonServer(PostingServer):
         assert begun.status == 200, begun
         cookie = _COOKIE.match(begun.header("set-cookie") or "")
         assert cookie is not None, begun
-        sent = urlencode(self.fake.agree(begun.json()["authorizeUrl"]))
+        sent = urlencode(self.fake.agree_as(user, begun.json()["authorizeUrl"]))
         page = await client.request(
             "GET", f"/oauth/{self.platform}/callback?{sent}", headers={"cookie": cookie.group()}
         )

@@ -18,7 +18,7 @@ from tests.faults.harness import FaultHarness
 from tests.faults.posting.judge import PostingJudge
 from tests.faults.posting.load import PostingLoad
 from tests.faults.posting.servers import open_bluesky, open_mastodon
-from tests.faults.row import ALL, Row
+from tests.faults.row import ALL, POSTS, Row
 from tests.oracle.process import Role
 from tests.oracle.system import System
 
@@ -30,6 +30,7 @@ PLACES = (
     "posting.after-commit",
 )
 LATENCY = 0.1  # seconds until the platform answers
+PAUSE, SLOW_PAUSE = 1.5, 8.0  # seconds between two posts of a user; a single process takes a minute to die again
 SETTLE_SECONDS = 240.0  # a minute until a lease lapses, another until a list of posts is believed, and some looks
 
 
@@ -37,8 +38,9 @@ async def perform(harness: FaultHarness) -> None:
     harness.max_seconds = SETTLE_SECONDS
     mastodon = await open_mastodon(harness)
     mastodon.fake.latency = LATENCY
-    load = PostingLoad(harness=harness, servers=[mastodon, *open_bluesky(harness)])
     embedded = harness.database == "sqlite"
+    pause = SLOW_PAUSE if embedded else PAUSE
+    load = PostingLoad(harness=harness, servers=[mastodon, *open_bluesky(harness)], pause=pause)
     if embedded:
         harness.allow("NotSent", "NoResponse", "503")
     topology = load.prepared(harness.topology(workers=len(PLACES) + 1, settings=load.settings()))
@@ -75,4 +77,5 @@ ROW = Row(
     databases=ALL,
     perform=perform,
     timeout=720.0,
+    chapter=POSTS,
 )

@@ -16,7 +16,7 @@ from tests.faults.harness import FaultHarness
 from tests.faults.posting.judge import PostingJudge
 from tests.faults.posting.load import PostingLoad
 from tests.faults.posting.servers import MastodonServer, open_mastodon
-from tests.faults.row import ALL, Row
+from tests.faults.row import ALL, POSTS, Row
 from tests.oracle.process import Role
 from tests.oracle.system import System
 from tests.oracle.tables import open_tables
@@ -69,4 +69,5 @@ ROW = Row(
     databases=ALL,
     perform=perform,
     timeout=720.0,
+    chapter=POSTS,
 )

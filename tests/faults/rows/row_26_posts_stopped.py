@@ -16,7 +16,7 @@ from tests.faults.harness import FaultHarness
 from tests.faults.posting.judge import PostingJudge
 from tests.faults.posting.load import PostingLoad
 from tests.faults.posting.servers import open_bluesky, open_mastodon
-from tests.faults.row import SERVERS, Row
+from tests.faults.row import POSTS, SERVERS, Row
 
 PLACES = ("posting.before-send", "posting.after-reply", "posting.before-settle")
 STOPPED_SECONDS = 150.0  # a lease lapses after a minute, and a list of posts is believed after another
@@ -51,4 +51,5 @@ ROW = Row(
     databases=SERVERS,
     perform=perform,
     timeout=600.0,
+    chapter=POSTS,
 )

@@ -14,7 +14,7 @@ from tests.faults.posting.judge import PostingJudge
 from tests.faults.posting.load import PostingLoad
 from tests.faults.posting.servers import open_bluesky, open_mastodon
 from tests.faults.private_servers import private_broker, private_database
-from tests.faults.row import SERVERS, Row
+from tests.faults.row import POSTS, SERVERS, Row
 
 BROKER_AWAY_SECONDS = 30.0
 DATABASE_AWAY_SECONDS = 4.0
@@ -59,4 +59,5 @@ ROW = Row(
     databases=SERVERS,
     perform=perform,
     timeout=600.0,
+    chapter=POSTS,
 )

@@ -14,7 +14,7 @@ from tests.faults.harness import FaultHarness
 from tests.faults.posting.judge import PostingJudge, unfinished
 from tests.faults.posting.load import PostingLoad
 from tests.faults.posting.servers import open_bluesky, open_mastodon
-from tests.faults.row import ALL, Row
+from tests.faults.row import ALL, POSTS, Row
 from tests.oracle.tables import open_tables
 
 LATENCY = 2.0  # seconds until the platform answers: the accounts get behind their users
@@ -68,4 +68,5 @@ ROW = Row(
     databases=ALL,
     perform=perform,
     timeout=720.0,
+    chapter=POSTS,
 )

@@ -15,7 +15,7 @@ from tests.faults.harness import FaultHarness
 from tests.faults.posting.judge import PostingJudge
 from tests.faults.posting.load import PostingLoad
 from tests.faults.posting.servers import open_bluesky, open_mastodon
-from tests.faults.row import SERVERS, Row
+from tests.faults.row import POSTS, SERVERS, Row
 from tests.oracle.system import System
 from tests.services.proxy import open_proxy
 
@@ -68,4 +68,5 @@ ROW = Row(
     databases=SERVERS,
     perform=perform,
     timeout=600.0,
+    chapter=POSTS,
 )

@@ -69,9 +69,14 @@ class PersonalDataServer:
 
     def records(self, user: User) -> list[dict[str, Any]]:
         """The posts of a user."""
+        found: list[dict[str, Any]] = []
         query = {"repo": user.did, "collection": "app.bsky.feed.post", "limit": "100"}
-        found = self.call("com.atproto.repo.listRecords", None, **query)
-        return [each["value"] for each in found["records"]]
+        while True:
+            page = self.call("com.atproto.repo.listRecords", None, **query)
+            found += [each["value"] for each in page["records"]]
+            if len(page["records"]) < 100:
+                return found
+            query["cursor"] = page["cursor"]
 
 
 @contextmanager

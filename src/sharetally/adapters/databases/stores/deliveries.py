@@ -183,8 +183,8 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
                     {
                         "id": row["id"],
                         "state": (DeliveryState.UNKNOWN if is_stored else DeliveryState.WAITING).value,
-                        "due_at": now,
-                        "scheduled_at": now,
+                        "due_at": now if is_stored else row["due_at"],  # it keeps its place before later ones
+                        "scheduled_at": now if is_stored else row["scheduled_at"],
                         "worker": None,
                         "attempt_stored_at": None,
                         "last_error": _ATTEMPT_LAPSED if is_stored else _LEASE_LAPSED,

@@ -43,6 +43,11 @@ from sharetally.ports.outbound import Outbound, OutboundError
 from sharetally.ports.posting_platform import Publisher
 
 COMMIT, CREATED_AT = "commit", "createdAt"  # in `Draft.prepared`
+GONE = PostRejected(
+    code="not-found",
+    message="Bluesky does not show the post, and the account has changed since: it was deleted, or never got there; "
+    "retry it if you want it there",
+)
 
 
 class _Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,9 +155,11 @@ class BlueskyPublisher(Publisher):
         found = await self.look(account, tokens, draft)
         if isinstance(found, Posted):
             return found
-        if draft.repeated:
-            return OutcomeUnknown(reason="the account has changed since the attempt began: the post may be deleted")
-        return TryLater(reason="the account has changed since the attempt began")
+        if not draft.repeated:
+            return TryLater(reason="the account has changed since the attempt began")
+        if isinstance(found, NotThere):  # no earlier request can write it any more: its commit is outdated, too
+            return GONE
+        return OutcomeUnknown(reason="the account has changed since the attempt began")
 
 
 def _posted(account: Account, draft: Draft) -> Posted:
