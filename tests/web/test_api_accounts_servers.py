@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -161,10 +162,16 @@ async def test_it_may_change_between_the_begin_and_the_callback(api: Api, intern
     assert (len(internet.requests), internet.connected) == (1, [f"{PUBLIC}:443"])
 
 
+def answer(page: Page, host: str, path: str) -> Page:
+    """The same page everywhere."""
+    return page
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_leads_nowhere(api: Api, internet: Internet, status: int) -> None:
     for place in (f"http://{METADATA}/latest/meta-data/", "https://127.0.0.1/", f"https://{PDS}/", "//10.0.0.1/"):
-        internet.respond = lambda host, path, to=place: Page(status=status, headers={"location": to})
+        page = Page(status=status, headers={"location": place})
+        internet.respond = partial(answer, page)
         refused(await connect(api, SOCIAL))
         assert len(internet.requests) == len(internet.connected)
     assert internet.resolved == [SOCIAL] * 4, "nothing else was looked up"
