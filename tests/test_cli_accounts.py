@@ -15,7 +15,8 @@ from sharetally.domain.ids import new_id
 from sharetally.ports import AccountKey, AccountWrite, StoredAccount, TokenKey, VaultError
 from tests.contracts.account_rows import account_line
 from tests.flow.account_harness import NEW_KEY, OLD_KEY, sealing_with
-from tests.program import Program
+from tests.program import Program, fetch
+from tests.services.launch import free_port
 
 
 def _setting(*keys: TokenKey) -> str:
@@ -105,6 +106,25 @@ def test_keys_are_rotated_and_the_old_one_is_not_needed_any_more(program: Progra
         assert sealing_with(NEW_KEY).open_tokens(stored).access == "hush-access"
         with pytest.raises(VaultError):
             sealing_with(OLD_KEY).open_tokens(stored)
+
+
+def test_a_new_client_key_is_one_that_the_setting_takes(program: Program) -> None:
+    made = [program.run("accounts", "new-client-key") for _ in range(2)]
+    assert {(each.code, each.err) for each in made} == {(0, "")}
+    program.settings |= {
+        "BLUESKY_CLIENT_KEYS": f"[{','.join(each.out for each in made)}]",
+        "POST_PLATFORMS": "bluesky",
+        "PUBLIC_URL": "https://shares.example",
+    }
+    shown = program.run("doctor")
+    assert (shown.code, "SHARETALLY_BLUESKY_CLIENT_KEYS = ***" in shown.out) == (0, True), shown
+    assert not [each for each in made if each.json["d"] in shown.out + shown.err]
+    port = free_port()
+    with program.start_role("serve", "--port", str(port)) as serve:
+        serve.until(lambda: fetch(f"http://127.0.0.1:{port}/health/ready")[0] == 200)
+        status, keys = fetch(f"http://127.0.0.1:{port}/oauth/bluesky/jwks.json")
+        assert (status, [each["kid"] for each in keys["keys"]]) == (200, [each.json["kid"] for each in made])
+        assert not [each for each in made if each.json["d"] in serve.output]
 
 
 def test_after_a_restore_refresh_tokens_are_not_used_again(program: Program) -> None:

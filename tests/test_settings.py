@@ -25,6 +25,7 @@ from sharetally.settings import (
     token_keys,
 )
 from sharetally.settings_values import Rate
+from sharetally.wiring_posting import create_connectors, posting_outbound
 
 STRONG = "0123456789abcdef0123456789abcdef"
 ISSUER = {
@@ -495,6 +496,54 @@ def test_no_token_key_is_made_for_a_database_that_others_share(tmp_path: Path) -
     with pytest.raises(ConfigurationError, match=r"^TOKEN_KEYS: set it"):
         token_keys(settings)
     assert not settings.data_dir.exists()
+
+
+# the keys by which this service proves itself
+
+NUMBERS = {"x": "a" * 43, "y": "b" * 43, "d": "hush" + "c" * 39}
+CLIENT_KEY = {"kty": "EC", "crv": "P-256", "kid": "new", **NUMBERS}
+
+
+def test_client_keys_are_read_in_their_order_without_what_else_they_say(tmp_path: Path) -> None:
+    keys = [{**CLIENT_KEY, "key_ops": ["sign"], "use": "sig"}, {**CLIENT_KEY, "kid": "old"}]
+    (tmp_path / "client-keys.json").write_text(json.dumps(keys) + "\n")
+    settings = load_settings(tmp_path, bluesky_client_keys_file="client-keys.json")
+    assert settings.bluesky_client_keys == (CLIENT_KEY, {**CLIENT_KEY, "kid": "old"})
+    assert "hush" not in repr(settings)
+    assert masked_settings(settings)["SHARETALLY_BLUESKY_CLIENT_KEYS"] == "***"
+    assert masked_settings(load({}, cwd=tmp_path))["SHARETALLY_BLUESKY_CLIENT_KEYS"] == "not set"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hush",
+        "[]",
+        json.dumps(CLIENT_KEY),
+        json.dumps([{name: value for name, value in CLIENT_KEY.items() if name != "d"}]),
+        json.dumps([{name: value for name, value in CLIENT_KEY.items() if name != "kid"}]),
+        json.dumps([CLIENT_KEY | {"crv": "P-384"}]),
+        json.dumps([CLIENT_KEY | {"kty": "RSA"}]),
+        json.dumps([CLIENT_KEY | {"d": "hush"}]),
+        json.dumps([CLIENT_KEY, CLIENT_KEY]),
+    ],
+)
+def test_client_keys_that_would_not_do_are_refused_without_showing_them(tmp_path: Path, value: str) -> None:
+    detail = load_error({"SHARETALLY_BLUESKY_CLIENT_KEYS": value}, tmp_path)
+    assert detail.startswith("SHARETALLY_BLUESKY_CLIENT_KEYS: ")
+    assert "hush" not in detail
+
+
+def test_a_client_key_whose_parts_do_not_fit_stops_the_start_without_showing_it(tmp_path: Path) -> None:
+    settings = load_settings(
+        tmp_path,
+        bluesky_client_keys=json.dumps([CLIENT_KEY]),
+        post_platforms="bluesky",
+        public_url="https://shares.example",
+    )
+    with pytest.raises(ConfigurationError, match=r"^BLUESKY_CLIENT_KEYS: has a key whose parts") as refused:
+        create_connectors(settings, lambda: posting_outbound(settings))
+    assert "hush" not in repr(refused.value)
 
 
 def test_a_version_of_an_api_looks_like_one(tmp_path: Path) -> None:

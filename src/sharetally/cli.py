@@ -32,7 +32,7 @@ app = typer.Typer(
 keys = typer.Typer(help="Manage API keys for servers.", no_args_is_help=True)
 dead = typer.Typer(help="Handle parked jobs, and deliveries that are dead or unknown.", no_args_is_help=True)
 console = typer.Typer(help="Sign in to the console; list and end sessions.", invoke_without_command=True)
-accounts = typer.Typer(help="List connected accounts; rotate the keys of their tokens.", no_args_is_help=True)
+accounts = typer.Typer(help="List connected accounts; rotate and create keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(accounts, name="accounts")
 app.add_typer(dead, name="dead")
@@ -227,6 +227,14 @@ def accounts_rotate_keys() -> None:
     from sharetally.commands.accounts import rotate_keys
 
     _run(rotate_keys(_settings()))
+
+
+@accounts.command("new-client-key")
+def accounts_new_client_key() -> None:
+    """Print a new private key for BLUESKY_CLIENT_KEYS; it is stored nowhere."""
+    from sharetally.commands.accounts import print_client_key
+
+    print_client_key()
 
 
 @console.callback()

@@ -138,8 +138,14 @@ class Settings:
     """The id of this service's app at Threads."""
     threads_client_secret: str | None = _setting(read.secret, secret=True)
     """The secret of that app."""
+    connect_rate: Rate | None = _setting(read.rate, "30/hour")  # noqa: RUF009
+    """How many connections a user may begin, each of which contacts servers of a platform; None for `off`."""
     bluesky_server: str = _setting(urls.web_url, "https://bsky.social")
     """The server of a Bluesky account that is connected without naming one."""
+    bluesky_directory: str = _setting(urls.web_url, "https://plc.directory")
+    """The directory that says which server holds a Bluesky account."""
+    bluesky_client_keys: tuple[Mapping[str, str], ...] | None = _setting(read.client_keys, secret=True)
+    """The keys by which this service proves itself at Bluesky's servers, newest first; without them it is public."""
     mastodon_client_name: str = _setting(read.text, "Sharetally")
     """The name under which this service registers itself with each Mastodon server, and which people see there."""
     traces: str = _setting(read.choice("off", "otlp", "console"), "off")
@@ -335,7 +341,7 @@ def masked_settings(settings: Settings) -> dict[str, str]:
 
 def _format(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
-    if value is not None and (name == "token_keys" or name.endswith("_secret")):
+    if value is not None and name.endswith(("_keys", "_secret")):
         return "***"
     match value:
         case None:

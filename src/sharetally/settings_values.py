@@ -30,6 +30,8 @@ KEY_ALGORITHMS = (
 _RESERVED_CLAIMS = ("iss", "aud", "exp", "nbf", "iat", "jti")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_JWK_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_P256_NUMBER = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes
 TOKEN_KEY_BYTES = 32
 
 
@@ -84,6 +86,30 @@ def _token_key(item: str) -> TokenKey:
             f"{TOKEN_KEY_BYTES} bytes; create a key with: openssl rand -base64 {TOKEN_KEY_BYTES}"
         )
     return TokenKey(id=key_id, key=key)
+
+
+def client_keys(raw: object) -> tuple[Mapping[str, str], ...]:
+    """Private keys of an OAuth client, newest first: a list of JWKs (RFC 7517) on P-256, each with a `kid`."""
+    table = parsed_json(raw) if isinstance(raw, str) else raw
+    if not isinstance(table, list) or not table:
+        raise ValueError("must be a list of private JWKs, newest first, even for one key: [{…}]")
+    keys = [_client_key(each) for each in table]
+    if len({key["kid"] for key in keys}) < len(keys):
+        raise ValueError("has two keys with the same kid; every key needs one of its own")
+    return tuple(keys)
+
+
+def _client_key(raw: object) -> Mapping[str, str]:
+    """The members that matter: what a key says about its use is not passed on."""
+    members = raw if isinstance(raw, dict) else {}
+    key = {name: str(members.get(name, "")) for name in ("kty", "crv", "x", "y", "d", "kid")}
+    has_numbers = all(_P256_NUMBER.fullmatch(key[name]) for name in ("x", "y", "d"))
+    if (key["kty"], key["crv"]) != ("EC", "P-256") or not has_numbers or not _JWK_ID.fullmatch(key["kid"]):
+        raise ValueError(
+            "has an entry that is no private JWK on the curve P-256 with a kid; "
+            "create one with: sharetally accounts new-client-key"
+        )
+    return MappingProxyType(key)
 
 
 def items(raw: object) -> tuple[str, ...]:

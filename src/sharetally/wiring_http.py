@@ -27,6 +27,7 @@ from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, ensure_secret
 from sharetally.settings_values import Rate
 from sharetally.web.api import API_ENDPOINTS, PROBE_ENDPOINTS
+from sharetally.web.api.accounts.handlers import ConnectRequests
 from sharetally.web.api.analytics.handlers import ShareAnalytics
 from sharetally.web.api.audit.handlers import AuditReader
 from sharetally.web.api.console.handlers import ConsoleSignIn
@@ -205,6 +206,9 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
         ),
         ConsoleSignIn(sessions=sessions, oidc_enabled=settings.oidc_issuer is not None, public_url=settings.public_url),
         core.accounts.connecting,
+        ConnectRequests(
+            connecting=core.accounts.connecting, quota=_quota(core, settings.connect_rate, of="connections")
+        ),
         core.accounts.accounts,
         DeadLetters(events=db.events, stuck=stuck, broker=core.broker, clock=core.clock),
         ApiKeys(store=db.keys, clock=core.clock),

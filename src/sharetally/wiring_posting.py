@@ -61,11 +61,21 @@ def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> C
             case "bluesky":
                 from sharetally.adapters.platforms.bluesky.connect import BlueskyConnector
 
-                connectors.append(
-                    BlueskyConnector(
-                        outbound(), public_url=settings.public_url or "", server=settings.bluesky_server, names=names
+                try:
+                    bluesky = BlueskyConnector(
+                        outbound(),
+                        public_url=settings.public_url or "",
+                        client_keys=settings.bluesky_client_keys or (),
+                        server=settings.bluesky_server,
+                        plc_directory=settings.bluesky_directory,
+                        names=names,
                     )
-                )
+                except ValueError:  # its message could say something about the key
+                    raise ConfigurationError(
+                        "BLUESKY_CLIENT_KEYS: has a key whose parts do not belong to each other; "
+                        "create one with: sharetally accounts new-client-key"
+                    ) from None
+                connectors.append(bluesky)
             case "linkedin":
                 from sharetally.adapters.platforms.linkedin.connect import LinkedInConnector
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from sharetally.adapters.outbound import OutboundClient
@@ -85,6 +87,20 @@ async def test_a_request_arrives_unchanged_and_the_response_is_returned() -> Non
     assert f"host: 127.0.0.1:{server.port}\r\n" in request.lower()
     assert "x-sent: yes\r\n" in request.lower()
     assert "accept-encoding: identity\r\n" in request.lower()
+
+
+async def test_a_host_application_that_logs_everything_logs_no_address_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Threads wants its secrets in the query; what the host itself requests is its own affair."""
+    caplog.set_level(logging.DEBUG)
+    async with serving(responding()) as server, opened() as client:
+        await client.request("GET", server.url() + "&access_token=hush")
+        assert len(server.requests) == 1
+        assert "hush" not in caplog.text
+        async with httpx2.AsyncClient() as of_the_host:
+            await of_the_host.get(server.url() + "&of=the-host")
+        assert "of=the-host" in caplog.text
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])

@@ -45,6 +45,8 @@ class FakePlatform:
     lose_reply: bool = False
     broken: bool = False
     refreshes: int = 0
+    begun: int = 0
+    signed_in: int = 0
     revoked: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=lambda: [PASSWORD])
     before_refresh: Callable[[], Awaitable[None]] | None = None
@@ -53,6 +55,7 @@ class FakePlatform:
 
     async def authorize(self, *, state: str, redirect_uri: str, code_challenge: str, server: str) -> Authorization:
         """Send the browser to a page that needs nothing but the state."""
+        self.begun += 1
         if self.down:
             raise PlatformUnavailable("no answer")
         if server == "https://nowhere.example":
@@ -84,6 +87,7 @@ class FakePlatform:
 
     async def sign_in(self, *, identifier: str, password: str, server: str) -> Connection:
         """Take one password."""
+        self.signed_in += 1
         if self.down:
             raise PlatformUnavailable("no answer")
         if password != PASSWORD:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from sharetally.domain.errors import PlatformUnreachable, Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.flow.accounts.errors import AccountMissing, ReconnectNeeded
 from sharetally.flow.accounts.keeping import rotate_keys
+from sharetally.flow.accounts.restoring import require_reconnecting
 from sharetally.ports import StoredAccount, TokenWrite
+from tests.contracts.account_rows import account_line
 from tests.flow.account_harness import ANNA, NEW_KEY, OLD_KEY, Accounting, accounting, sealing_with
 
 pytestmark = pytest.mark.anyio
@@ -231,9 +234,53 @@ async def test_a_token_that_cannot_be_renewed_is_used_until_it_expires(world: Ac
     _, tokens = await stored_tokens(world)
     world.clock.move(minutes=59)
     assert (await world.access.access(account.id))[1] == tokens
+    assert await world.process.keeper.refresh_due() == 0
+    assert world.platform.refreshes == 0, "there is nothing to ask for"
     with pytest.raises(ReconnectNeeded):
         await world.access.access(account.id, rejected=tokens)
-    assert (await world.actions())[2:] == ["refresh_failed", "needs_reauth"]
+    assert (await world.actions())[2:] == ["needs_reauth"]
+
+
+async def test_an_account_that_cannot_be_renewed_says_so_once_it_has_expired(world: Accounting) -> None:
+    """Without anybody posting from it, so that its user sees it in time."""
+    world.platform.sends_refresh_tokens, world.platform.lifetime = False, timedelta(days=60)
+    account = await world.connect()
+    for _ in range(59):
+        world.clock.move(days=1)
+        assert await world.process.keeper.refresh_due() == 0
+    world.clock.move(days=1)
+    assert await world.process.keeper.refresh_due() == 1
+    assert (await stored_tokens(world))[0].account.status is AccountStatus.NEEDS_REAUTH
+    assert await world.actions() == ["connecting", "connected", "needs_reauth"]
+    with pytest.raises(ReconnectNeeded):
+        await world.access.access(account.id)
+
+
+async def test_a_refresh_that_an_older_version_has_planned_disconnects_nobody(world: Accounting) -> None:
+    """It planned one a week before the token expires, with or without a refresh token."""
+    world.platform.sends_refresh_tokens = False
+    account = await world.connect()
+    line = account_line("account_refresh_failed", error_code="unavailable")
+    await world.store.postpone_refresh(account.id, until=world.clock.now(), audit=line)
+    assert await world.process.keeper.refresh_due() == 1
+    assert await world.process.keeper.refresh_due() == 0
+    assert (await stored_tokens(world))[0].account.status is AccountStatus.CONNECTED
+
+
+async def test_a_token_that_renews_itself_is_not_used_up_by_a_restored_backup(world: Accounting) -> None:
+    """As at Threads, where the access token is all that a refresh takes, and stays good until it expires."""
+    for user, renews_itself in (("anna", True), ("carla", False)):
+        account = await world.connect(ANNA._replace(user_id=user))
+        stored = await world.store.by_id(account.id)
+        assert stored is not None
+        tokens = world.sealing.open_tokens(stored)
+        own = replace(tokens, refresh=tokens.access) if renews_itself else tokens
+        sealed = world.sealing.seal_tokens(own, user_id=user, platform="bluesky", account_id=account.id)
+        write = TokenWrite(sealed=sealed, expires_at=own.expires_at, refresh_at=None)
+        assert await world.store.store_tokens(account.id, write, revision=stored.revision, audit=None)
+    assert await require_reconnecting(world.store, world.sealing, world.clock) == 1
+    statuses = {user: (await world.store.of_user(user))[0].status for user in ("anna", "carla")}
+    assert statuses == {"anna": AccountStatus.CONNECTED, "carla": AccountStatus.NEEDS_REAUTH}
 
 
 # while nobody uses it

@@ -169,6 +169,36 @@ async def test_a_confidential_client_and_a_change_of_its_key(site: Site) -> None
             await site.connector.refresh(account, tokens)
 
 
+async def test_sessions_of_a_public_client_go_on_when_it_becomes_confidential(site: Site) -> None:
+    """Servers then demand a key from everybody, and bind the old sessions to the one that they are shown."""
+    async with publishing_documents(site):
+        connection, given_back = await site.connect(), await site.connect()
+        account = account_of(connection, "bluesky")
+        site.client_keys = (client_key("one"),)
+        early = await site.connector.refresh(account, connection.tokens)  # the server still knows the old documents
+        assert early.private["key_id"] == "one"
+        await asyncio.to_thread(site.pds.forget_documents)
+        tokens = await site.connector.refresh(account, early)
+        case = case_of(site, replace(connection, tokens=tokens))
+        await case.prepare()
+        assert isinstance(await case.publish(), Posted)
+        await site.connector.revoke(account, given_back.tokens)
+        with pytest.raises(GrantLost):
+            await site.connector.refresh(account, given_back.tokens)
+        site.client_keys = (client_key("two"), *site.client_keys)
+        await asyncio.to_thread(site.pds.forget_documents)
+        assert (await site.connector.refresh(account, tokens)).private["key_id"] == "one"
+
+
+async def test_a_connection_that_was_begun_without_a_key_is_finished_with_one(site: Site) -> None:
+    async with publishing_documents(site):
+        authorization = await site.authorize()
+        parameters = await agree(authorization.url, site.user)
+        site.client_keys = (client_key("one"),)
+        await asyncio.to_thread(site.pds.forget_documents)
+        assert (await site.exchange(authorization, parameters)).tokens.private["key_id"] == "one"
+
+
 async def test_a_public_client_with_an_address(site: Site) -> None:
     async with publishing_documents(site):
         connection = await site.connect()

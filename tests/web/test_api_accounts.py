@@ -173,6 +173,28 @@ async def test_without_a_public_address_only_app_passwords_work(platform: FakePl
         assert (await api.request("POST", "/accounts/bluesky/connect", body)).status == 201
 
 
+async def test_a_user_can_make_us_contact_servers_so_often_and_no_more(
+    platform: FakePlatform, make_api: MakeApi
+) -> None:
+    async with make_api(PUBLIC_URL="https://shares.example", CONNECT_RATE="3/hour") as api:
+        first = await api.request("POST", "/accounts/bluesky/connect", {})
+        assert first.headers["ratelimit-policy"] == '"writes";q=3;w=3600'
+        assert first.headers["ratelimit"].startswith('"writes";r=2;')
+        body = {"identifier": "carla", "appPassword": "hush"}
+        problem(await api.request("POST", "/accounts/bluesky/connect", body), 409, "conflict")
+        invalid_paths(await api.request("POST", "/accounts/bluesky/connect", {"appPassword": "hush"}))
+        by_server = await api.request("POST", "/accounts/bluesky/connect", {"instance": "https://nowhere.example"})
+        problem(by_server, 409, "conflict")
+        begun, signed_in = platform.begun, platform.signed_in
+        for refused in ({}, body | {"appPassword": PASSWORD}, {"instance": "another.example"}):
+            response = await api.request("POST", "/accounts/bluesky/connect", refused)
+            problem(response, 429, "rate-limited")
+            assert 0 < int(response.headers["retry-after"]) <= 3601
+        assert (platform.begun, platform.signed_in) == (begun, signed_in) == (2, 1), "nobody was contacted"
+        assert (await api.request("POST", "/accounts/bluesky/connect", {}, user="carla")).status == 200
+        assert (await api.request("PATCH", "/accounts/none", {})).status == 404, "nothing else is limited by it"
+
+
 async def test_x_is_twitter(api: Api) -> None:
     response = await api.request("POST", "/accounts/X/connect", {})
     assert "oauth%2Ftwitter%2Fcallback" in response.json["authorizeUrl"]

@@ -113,7 +113,7 @@ async def key_reused(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndp
 
 
 async def too_many(make_api: MakeApi, _: pytest.MonkeyPatch, endpoint: AnyEndpoint) -> HttpResponse:
-    limits = {"RATE_LIMIT": "1/hour", "ANONYMOUS_RATE": "1/hour"}
+    limits = {"RATE_LIMIT": "1/hour", "ANONYMOUS_RATE": "1/hour", "CONNECT_RATE": "1/hour"}
     async with make_api(**limits, LINK_HOSTS="*", ANONYMOUS_SHARES="true") as api:
         await ask(api, endpoint)
         if endpoint.scopes != ("act-as",):

@@ -2,14 +2,17 @@
 
 It implements `ports/outbound.py` over httpx2 and guarantees: the whole exchange has a deadline and the body a cap;
 redirects are returned, not followed; no cookie is kept; proxy settings of the environment count only if configured;
-with an `AddressGuard` every connection goes to a checked address. Every fault, whichever library raises it, becomes an
+with an `AddressGuard` every connection goes to a checked address; no address that is requested appears in a log, since
+some platforms want secrets in the query. Every fault, whichever library raises it, becomes an
 `OutboundError` that says whether the other server may have received the request.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ssl import SSLContext
 
@@ -34,6 +37,7 @@ from sharetally.ports.outbound import (
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
 # The cap counts the bytes that are received, so the body must not be compressed and grow afterwards.
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"sharetally/{__version__}"}
+_IS_SENDING: ContextVar[bool] = ContextVar("sharetally_is_sending", default=False)
 _TIMEOUTS = (TimeoutError, httpx2.TimeoutException, httpcore2.TimeoutException)
 
 
@@ -53,6 +57,8 @@ class OutboundClient(Outbound):
     ) -> None:
         if guard is not None and proxies_from_env:
             raise ValueError("a proxy resolves names by itself, so an address guard cannot work with one")
+        # httpx2 logs the address of each request, and a host application may show that
+        logging.getLogger("httpx2").addFilter(_is_of_others)
         tls = ssl_context or httpx2.create_ssl_context()
         self._client = httpx2.AsyncClient(
             transport=None if guard is None else GuardedTransport(guard, ssl_context=tls, limits=_LIMITS),
@@ -75,7 +81,7 @@ class OutboundClient(Outbound):
         max_bytes: int = MAX_BYTES,
     ) -> OutboundResponse:
         """Send once and return the response; raises `OutboundError`."""
-        exchange = _Exchange()
+        exchange, reset_token = _Exchange(), _IS_SENDING.set(True)
         try:
             request = self._client.build_request(
                 method,
@@ -110,10 +116,17 @@ class OutboundClient(Outbound):
         except Exception as error:  # libraries raise more than they document; callers handle a closed set
             kind = ExchangeFailed if exchange.request_sent else ConnectFailed
             raise kind(f"{type(error).__name__}: {error}"[:200]) from error
+        finally:
+            _IS_SENDING.reset(reset_token)
 
     async def close(self) -> None:
         """Close every connection; a repeated call does nothing."""
         await self._client.aclose()
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    """Whether a line of the library is about somebody else's request."""
+    return not _IS_SENDING.get()
 
 
 class _Exchange:

@@ -1,4 +1,4 @@
-"""`accounts`: lists connected accounts, and seals their tokens with the newest key."""
+"""`accounts`: lists connected accounts, seals their tokens with the newest key, and makes keys for Bluesky."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from sharetally.adapters.platforms.bluesky.oauth_client import new_client_key
 from sharetally.commands.database import open_database
 from sharetally.commands.plural import plural
 from sharetally.domain.errors import ConfigurationError
@@ -48,6 +49,11 @@ async def list_accounts(settings: Settings, *, as_json: bool) -> None:
         default = "  default" if row["isDefault"] else ""
         about = f"{row['id']}  {row['userId']}  {row['platform']}  {row['handle']}  {row['status']}"
         typer.echo(f"{about}  key {row['key']}{default}")
+
+
+def print_client_key() -> None:
+    """Print a new key for BLUESKY_CLIENT_KEYS, alone on one line; it is kept nowhere."""
+    typer.echo(new_client_key())
 
 
 async def rotate_keys(settings: Settings) -> None:

@@ -66,6 +66,8 @@ class Account:
 class Tokens:
     """The secrets of one account; they change together.
 
+    `refresh` is what renews them, None where only the user can. It is the access token itself at a platform where that
+    one is enough.
     `private` holds what else a platform needs with them: the key that a DPoP token is bound to, the client that was
     registered with a Mastodon server, an app password.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -45,6 +46,18 @@ class PersonalDataServer:
     url: str
     directory: str
     documents_port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def forget_documents(self) -> None:
+        """Let it read the documents of clients anew, as if ten minutes were over."""
+        line = "documents forgotten"
+        before = self.log.read_text().count(line)
+        self.process.send_signal(signal.SIGUSR2)
+        deadline = time.monotonic() + TIMEOUT
+        while self.log.read_text().count(line) == before:
+            assert time.monotonic() < deadline, self.log.read_text()[-2000:]
+            time.sleep(0.02)
 
     def call(self, method: str, body: dict[str, Any] | None, *, access: str | None = None, **query: str) -> Any:
         """Call a method as a user's own application does; a query if there is no body."""
@@ -102,6 +115,8 @@ def open_pds(version: str, folder: Path) -> Iterator[PersonalDataServer]:
             url=f"http://localhost:{port}",
             directory=f"http://127.0.0.1:{directory_port}",
             documents_port=documents_port,
+            process=process,
+            log=log,
         )
         deadline = time.monotonic() + TIMEOUT
         while fetch(f"{server.url}/xrpc/_health")[0] != 200:

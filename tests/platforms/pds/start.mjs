@@ -67,4 +67,19 @@ const settings = {
   serviceName: 'A server for tests',
 };
 const server = await PDS.create(envToCfg(settings), envToSecrets(settings));
+// It keeps the documents of clients for ten minutes, which no test waits for: after this signal it reads each anew.
+let kept = null; // the addresses that were read since; null before the first signal
+const { clientManager } = server.ctx.oauthProvider;
+for (const getter of [clientManager.jwks, clientManager.metadataGetter]) {
+  const get = getter.get.bind(getter);
+  getter.get = (address, options) => {
+    const noCache = kept !== null && !kept.has(address);
+    kept?.add(address);
+    return get(address, { ...options, noCache });
+  };
+}
+process.on('SIGUSR2', () => {
+  kept = new Set();
+  console.log('documents forgotten');
+});
 await server.start();

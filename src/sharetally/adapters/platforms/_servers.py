@@ -45,7 +45,7 @@ class ServerNames:
         if split.scheme != "https" or "@" in split.netloc or split.port is not None or not split.hostname:
             raise ValueError
         # as browsers do (UTS 46): the codec of Python takes ß for ss, which may be somebody else's server
-        host = idna.encode(split.hostname.rstrip("."), uts46=True).decode()
+        host = idna.encode(split.hostname.removesuffix("."), uts46=True).decode()
         labels = host.split(".")
         if len(host) > MAX_NAME or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
             raise ValueError

@@ -1,7 +1,7 @@
 """After a restore from a backup: refresh tokens in it may have been used since, and one that is used twice is theft.
 
-So every account that has a refresh token has to be connected again. Asking the platform instead would end the grant
-just as well, and would look like an attack.
+So every account that has a refresh token of its own has to be connected again. Asking the platform instead would end
+the grant just as well, and would look like an attack.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _REASON = ("restored", "the database was restored from a backup: the user has to
 
 
 async def require_reconnecting(store: AccountStore, sealing: Sealing | None, clock: Clock) -> int:
-    """Give every account with a refresh token the status `needs_reauth`; return how many that were."""
+    """Give each account whose refresh token may have been used the status `needs_reauth`; return how many those are."""
     changed, after = 0, None
     while page := await store.page(after=after, limit=BATCH):
         for stored in page:
-            if stored.account.status is AccountStatus.CONNECTED and _may_have_refresh_token(stored, sealing):
+            if stored.account.status is AccountStatus.CONNECTED and _may_be_used_up(stored, sealing):
                 line = service_line(clock, AccountAction.NEEDS_REAUTH, stored.account, _REASON)
                 account_id, revision = stored.account.id, stored.revision
                 changed += await retry_transaction(
@@ -33,10 +33,11 @@ async def require_reconnecting(store: AccountStore, sealing: Sealing | None, clo
     return changed
 
 
-def _may_have_refresh_token(stored: StoredAccount, sealing: Sealing | None) -> bool:
+def _may_be_used_up(stored: StoredAccount, sealing: Sealing | None) -> bool:
     if sealing is None:
         return True
     try:
-        return sealing.open_tokens(stored).refresh is not None
+        tokens = sealing.open_tokens(stored)
     except VaultError:
         return True
+    return tokens.refresh not in {None, tokens.access}  # an access token that renews itself works until it expires

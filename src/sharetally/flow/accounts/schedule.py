@@ -1,7 +1,8 @@
 """When tokens are refreshed: right before they expire if somebody needs them, and otherwise often enough to live on.
 
 An unused grant ends by itself at some platforms, so an account that nobody posts from is refreshed every three days.
-A token that lives for weeks is refreshed a week before it expires.
+A token that lives for weeks is refreshed a week before it expires. Without a refresh token nothing can be renewed: the
+access token is used until it expires, and then the account says that its user has to connect it again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ LONG_LIVED_AHEAD = timedelta(days=7)
 
 def is_fresh(tokens: Tokens, now: datetime) -> bool:
     """Whether the access token is good for a call that begins now."""
-    return tokens.expires_at is None or tokens.expires_at - now > AHEAD
+    if tokens.expires_at is None:
+        return True
+    return tokens.expires_at - now > AHEAD if tokens.refresh is not None else not is_expired(tokens, now)
 
 
 def is_expired(tokens: Tokens, now: datetime) -> bool:
@@ -28,9 +31,6 @@ def is_expired(tokens: Tokens, now: datetime) -> bool:
 
 def next_refresh(tokens: Tokens, now: datetime) -> datetime | None:
     """When these tokens are refreshed although nobody uses them; None if they do not expire."""
-    if tokens.expires_at is None:
-        return None
-    lifetime = tokens.expires_at - now
-    if lifetime > LONG_LIVED:
-        return tokens.expires_at - LONG_LIVED_AHEAD
-    return now + (KEEP_ALIVE if tokens.refresh is not None else lifetime / 2)
+    if tokens.expires_at is None or tokens.refresh is None:
+        return tokens.expires_at
+    return tokens.expires_at - LONG_LIVED_AHEAD if tokens.expires_at - now > LONG_LIVED else now + KEEP_ALIVE

@@ -122,7 +122,8 @@ def _headers(endpoint: AnyEndpoint, status: int) -> dict[str, Any]:
         found["WWW-Authenticate"] = "`Bearer`"
     if status == 429 or (status == 503 and endpoint.responses.get(503) is None):
         found["Retry-After"] = "Seconds to wait."
-    if status == 429 or (endpoint.writes and status < 500) or (endpoint.path == "/tokens/visitor" and status == 200):
+    has_own_limit = endpoint.path in ("/tokens/visitor", "/accounts/{platform}/connect")
+    if status == 429 or (endpoint.writes and status < 500) or (has_own_limit and status < 300):
         found["RateLimit"] = "Writes that remain, and seconds until there are more; absent if writes are not limited."
         found["RateLimit-Policy"] = "The allowed writes and their time window in seconds."
     return {name: {"description": about, "schema": {"type": "string"}} for name, about in found.items()}

@@ -94,8 +94,7 @@ class BlueskyConnector(Connector):
         if isinstance(found, Identity):
             private[ACCOUNT] = found.did
             request["login_hint"] = found.handle
-        if self._client.first_key_id is not None:
-            private[KEY_ID] = self._client.first_key_id
+        private = self._with_key(private)
         response = await self._post(issuer, issuer.pushed_authorization_request_endpoint, private, request)
         pushed = decode(response, _Pushed) if response.status in {200, 201} else None
         if pushed is None:
@@ -113,6 +112,7 @@ class BlueskyConnector(Connector):
             raise ConnectFailed("Bluesky did not connect the account; try again")
         if parameters.get("iss") != private[ISSUER]:
             raise ConnectFailed("the answer came from another server than the one at which you began; try again")
+        private = self._with_key(private)
         issuer, now = await self._directory.metadata(private[ISSUER]), self._now()
         request = {
             "grant_type": "authorization_code",
@@ -153,19 +153,18 @@ class BlueskyConnector(Connector):
             return await self._passwords.refresh(account.server, account.external_id, tokens)
         if tokens.refresh is None:
             raise GrantLost("Bluesky gave no refresh token")
-        key_id = tokens.private.get(KEY_ID)
-        if key_id is not None and not self._client.has_key(key_id):
+        private, now = self._with_key(tokens.private), self._now()
+        if not self._client.can_authenticate(private.get(KEY_ID)):
             raise GrantLost("the key with which this session began is not configured any more")
-        now = self._now()
         request = {"grant_type": "refresh_token", "refresh_token": tokens.refresh}
         try:
-            issuer = await self._directory.metadata(tokens.private[ISSUER])
-            response = await self._post(issuer, issuer.token_endpoint, tokens.private, request)
+            issuer = await self._directory.metadata(private[ISSUER])
+            response = await self._post(issuer, issuer.token_endpoint, private, request)
         except ConnectFailed as error:  # a server that describes itself wrongly today
             raise PlatformUnavailable(str(error)) from None
         received = decode(response, _Tokens) if response.status == 200 else None
         if received is not None and received.sub == account.external_id:
-            return _tokens(received, now, tokens.private, refresh=tokens.refresh)
+            return _tokens(received, now, private, refresh=tokens.refresh)
         code = rfc_error(response).error
         if response.status == 400 and code == "invalid_grant":
             raise GrantLost("Bluesky says that the grant is gone")
@@ -175,20 +174,28 @@ class BlueskyConnector(Connector):
         """End the session; an app password itself stays, because only the user can delete it."""
         if DPOP_KEY not in tokens.private:
             return await self._passwords.delete(account.server, tokens)
-        key_id = tokens.private.get(KEY_ID)
-        if key_id is not None and not self._client.has_key(key_id):
+        private = self._with_key(tokens.private)
+        if not self._client.can_authenticate(private.get(KEY_ID)):
             return None  # without its key the session is over
         request = {"token": tokens.refresh or tokens.access}
         try:
-            issuer = await self._directory.metadata(tokens.private[ISSUER])
+            issuer = await self._directory.metadata(private[ISSUER])
             if not issuer.revocation_endpoint:
                 return None
-            response = await self._post(issuer, issuer.revocation_endpoint, tokens.private, request)
+            response = await self._post(issuer, issuer.revocation_endpoint, private, request)
         except ConnectFailed as error:
             raise PlatformUnavailable(str(error)) from None
         if response.status >= 300 and rfc_error(response).error not in {"invalid_grant", "invalid_token"}:
             raise PlatformUnavailable(f"Bluesky answered {response.status} to the revocation")
         return None
+
+    def _with_key(self, private: Mapping[str, str]) -> dict[str, str]:
+        """The key with which this session began, or the first one if it began while this service had no keys.
+
+        Servers accept such a session from the client that has keys by now, and no longer from one that shows none.
+        """
+        first = self._client.first_key_id
+        return dict(private) if first is None else {KEY_ID: first, **private}
 
     async def _post(
         self, issuer: AuthorizationServer, url: str, private: Mapping[str, str], request: Mapping[str, str]

@@ -2,13 +2,15 @@
 
 The id of a client is the address of its metadata, which the servers read from this service. Without keys it is a
 public client, whose sessions last two weeks; with keys (`private_key_jwt`, RFC 7523) they last months. A session stays
-bound to the key with which it began, so old keys have to stay in the list, of which the first is used for new sessions.
+bound to the key with which it began, so old keys have to stay in the list, of which the first is used for new sessions
+and for those that began without any key.
 Servers keep the list for minutes: a new key is published in the last place first, and moved to the front later. A
 service on the loopback, which no server can read, uses the id that Bluesky reserves for development.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -56,9 +58,9 @@ class OAuthClient:
         """The key for new sessions; None for a public client."""
         return next(iter(self._keys), None)
 
-    def has_key(self, key_id: str) -> bool:
-        """Whether sessions with this key can go on."""
-        return key_id in self._keys
+    def can_authenticate(self, key_id: str | None) -> bool:
+        """Whether sessions with this key, or without any, can go on."""
+        return key_id is None or key_id in self._keys
 
     def documents(self) -> Mapping[str, Mapping[str, object]]:
         """The documents that servers read, by the last part of their path."""
@@ -104,6 +106,12 @@ class OAuthClient:
         key = self._keys[key_id]
         assertion = jwt.encode({"alg": "ES256", "kid": key_id}, claims, key, algorithms=["ES256"])
         return {"client_id": self.id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+
+
+def new_client_key() -> str:
+    """A fresh key, as the JSON of a private JWK; its `kid` is its thumbprint (RFC 7638)."""
+    key = ECKey.generate_key("P-256")
+    return json.dumps({**key.as_dict(private=True), "kid": key.thumbprint()})
 
 
 def _is_loopback(url: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from msgspec import UNSET
 
 from sharetally.domain.account import Account
@@ -20,12 +22,21 @@ from sharetally.web.api.accounts.schemas import (
     PlatformPath,
 )
 from sharetally.web.auth.cookies import Cookie
+from sharetally.web.auth.quota import Quota, rate_limit_fields
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request
 from sharetally.web.responses import Response, json_response, no_content
 
 # Lax, because browsers must send it when the platform, another site, sends people back
 CONNECT_COOKIE = Cookie(name="sharetally-connect", same_site="Lax")
 _NO_STORE = ("cache-control", "no-store")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectRequests:
+    """Begins connections; `quota` limits them by user, because each contacts servers, some of which the user names."""
+
+    connecting: Connecting
+    quota: Quota
 
 
 async def list_accounts(accounts: Accounts, request: Request[NoPath, NoQuery, NoBody]) -> Response:
@@ -35,15 +46,17 @@ async def list_accounts(accounts: Accounts, request: Request[NoPath, NoQuery, No
     return json_response(200, body, _NO_STORE)
 
 
-async def connect(connecting: Connecting, request: Request[PlatformPath, NoQuery, ConnectBody]) -> Response:
+async def connect(requests: ConnectRequests, request: Request[PlatformPath, NoQuery, ConnectBody]) -> Response:
     """Begin to connect an account in the browser, or connect it at once with an app password."""
-    body, platform = request.body, request.path.platform
+    connecting, body, platform = requests.connecting, request.body, request.path.platform
     for name in ("instance", "identifier", "appPassword", "server"):
         if (text := getattr(body, name)) is not None and (fault := text_fault(text)):
             raise InvalidRequest((name, fault))
-    if body.appPassword is not None:
-        if body.identifier is None:
-            raise InvalidRequest(("identifier", "must be there with appPassword: the handle of the account"))
+    if body.appPassword is not None and body.identifier is None:
+        raise InvalidRequest(("identifier", "must be there with appPassword: the handle of the account"))
+    state = await requests.quota.spend(request.caller.user_id)
+    headers = (_NO_STORE, *(rate_limit_fields(state) if state is not None else ()))
+    if body.appPassword is not None and body.identifier is not None:
         account = await connecting.sign_in(
             platform,
             identifier=body.identifier,
@@ -52,13 +65,13 @@ async def connect(connecting: Connecting, request: Request[PlatformPath, NoQuery
             caller=request.caller,
             request_id=request.request_id,
         )
-        return json_response(201, account_body(account), _NO_STORE)
+        return json_response(201, account_body(account), *headers)
     server = body.instance or body.server or body.identifier or ""
     begun = await connecting.begin(platform, server, request.caller, request_id=request.request_id)
     cookie = CONNECT_COOKIE.set(
         request.scope, connecting.public_url, begun.browser, seconds=int(LIFETIME.total_seconds())
     )
-    return json_response(200, AuthorizeUrl(authorizeUrl=begun.url), _NO_STORE, cookie)
+    return json_response(200, AuthorizeUrl(authorizeUrl=begun.url), *headers, cookie)
 
 
 async def patch(accounts: Accounts, request: Request[AccountPath, NoQuery, AccountPatch]) -> Response:

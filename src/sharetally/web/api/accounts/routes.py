@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sharetally.flow.accounts.connecting import Connecting
 from sharetally.flow.accounts.managing import Accounts
 from sharetally.web.api.accounts import handlers
 from sharetally.web.api.accounts.schemas import (
@@ -35,14 +34,22 @@ ENDPOINTS: tuple[AnyEndpoint, ...] = (
         method="POST",
         path="/accounts/{platform}/connect",
         handler=handlers.connect,
-        service=Connecting,
+        service=handlers.ConnectRequests,
         request=Request[PlatformPath, NoQuery, ConnectBody],
         summary="Connect an account",
         tag="Accounts",
         access=Access.ANY_TOKEN,
         scopes=("shares",),
         responses={200: AuthorizeUrl, 201: ConnectedAccount},
-        problems=("invalid-request", "not-found", "conflict", "too-large", "platform-unavailable", "unavailable"),
+        problems=(
+            "invalid-request",
+            "not-found",
+            "conflict",
+            "too-large",
+            "rate-limited",
+            "platform-unavailable",
+            "unavailable",
+        ),
     ),
     Endpoint(
         method="PATCH",
