@@ -72,12 +72,12 @@ def test_every_step_of_the_page_works(tmp_path: Path, matrix_package: Path, syna
         token = json.loads(typed(sign_in))["access_token"]
         connect = connect.replace("syt_…", token)
         assert json.loads(typed(connect))["status"] == "connected"
-        use_token = connect.splitlines()[0]
-        typed(f"{use_token}\n{post}")
+        known = "TOKEN=" + typed(connect.splitlines()[0] + "\nprintf %s $TOKEN")
+        typed(f"{known}\n{post}")
         *_, look = post.splitlines()
 
         def newest() -> dict[str, str]:
-            (found,) = json.loads(typed(f"{use_token}\n{look}"))["items"]
+            (found,) = json.loads(typed(f"{known}\n{look}"))["items"]
             return dict(found)
 
         serve.until(lambda: newest()["status"] == "success")
