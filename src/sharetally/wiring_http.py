@@ -241,7 +241,7 @@ def http_app(core: Core) -> ASGIApp:
         *PROBE_ENDPOINTS,
         *(sign_in_endpoints() if core.settings.oidc_issuer is not None else ()),
         *connecting_endpoints(),
-        *page_endpoints((*API_ENDPOINTS, *PROBE_ENDPOINTS)),
+        *page_endpoints((*API_ENDPOINTS, *PROBE_ENDPOINTS), platforms.widget_buttons()),
     )
     routes = RouteNames(endpoints, root_path=core.settings.root_path)
     app = core.traces.http(_application(core, endpoints), routes)

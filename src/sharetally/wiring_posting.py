@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from sharetally.domain.errors import ConfigurationError
@@ -41,7 +41,7 @@ def posting_outbound(settings: Settings) -> Outbound:
 
 def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> Connectors:
     """By platform: those of POST_PLATFORMS, and those of installed packages."""
-    from sharetally.adapters.platforms._servers import ServerNames
+    from sharetally.ports.server_names import ServerNames
 
     names = ServerNames(exceptions=frozenset(settings.post_private_servers))
     connectors: list[Connector] = []
@@ -107,9 +107,7 @@ def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> C
                         client_secret=settings.threads_client_secret or "",
                     )
                 )
-    installed = sorted(entry_points(group=CONNECTORS_GROUP), key=lambda each: each.name)
-    connectors += [each.load()(settings, outbound()) for each in installed]
-    return {each.platform: each for each in connectors}
+    return {each.platform: each for each in connectors} | _load_installed(CONNECTORS_GROUP, settings, outbound)
 
 
 def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> Publishers:
@@ -137,9 +135,23 @@ def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> P
                 from sharetally.adapters.platforms.threads.client import ThreadsPublisher
 
                 publishers.append(ThreadsPublisher(outbound()))
-    installed = sorted(entry_points(group=PUBLISHERS_GROUP), key=lambda each: each.name)
-    publishers += [each.load()(settings, outbound()) for each in installed]
-    return {each.platform: each for each in publishers}
+    return {each.platform: each for each in publishers} | _load_installed(PUBLISHERS_GROUP, settings, outbound)
+
+
+def _load_installed(group: str, settings: Settings, outbound: Callable[[], Outbound]) -> dict[str, Any]:
+    """What the entry points of a group create, by platform; `ConfigurationError` names the first that is invalid."""
+    created = {}
+    for entry in sorted(entry_points(group=group), key=lambda each: each.name):
+        client = outbound()
+        try:
+            made = entry.load()(settings, client)
+            platform = made.platform
+        except Exception as error:  # code that is not ours may raise anything
+            raise ConfigurationError(f"{group} {entry.name!r} ({entry.value}) does not load: {error}") from error
+        if platform != entry.name:
+            raise ConfigurationError(f"{group} {entry.name!r} ({entry.value}) is for the platform {platform!r}")
+        created[entry.name] = made
+    return created
 
 
 def discarding_handlers(database: Database, clock: Clock) -> Sequence[Handler]:

@@ -63,7 +63,7 @@ def test_every_error_code_with_its_status() -> None:
 
 def test_every_page_for_people() -> None:
     files = re.compile(r"\.(css|js|svg|txt)$")
-    paths = {each.path for each in page_endpoints(API_ENDPOINTS) if not files.search(each.path)}
-    paths -= {each.path for each in widget_endpoints()}  # these have a page of their own
+    paths = {each.path for each in page_endpoints(API_ENDPOINTS, {}) if not files.search(each.path)}
+    paths -= {each.path for each in widget_endpoints({})}  # these have a page of their own
     paths -= {"/console/{nowhere}"}  # says that it is none
     assert paths <= set(codes(section(PAGE, "## Operation")))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.examples.conftest import EXAMPLES
 from tests.oracle.tokens import token_signer
 from tests.program import Program, fetch
 from tests.services.launch import free_port
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sharetally-hooks-example"
+EXAMPLE = EXAMPLES / "sharetally-hooks-example"
 SETTINGS = {
     "SHARE_PLATFORMS": "twitter,intranet",
     "JWT_SECRET": "known to the tests alone, and long enough",
@@ -43,19 +42,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the package is installed, without network access."""
-    target = tmp_path_factory.mktemp("packages")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
-    options = ["--no-deps", "--no-build-isolation", "--target", str(target)]
-    subprocess.run([*pip, *options, str(EXAMPLE)], check=True, timeout=120)
-    return target
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Program:
+def program(tmp_path_factory: pytest.TempPathFactory, hooks_package: Path) -> Program:
     made = Program(tmp_path_factory.mktemp("site"), **SETTINGS)
-    made.paths = (str(packages),)
+    made.paths = (str(hooks_package),)
     made.migrate()
     with closing(sqlite3.connect(made.folder / "data" / "sharetally.db")) as database:
         database.executescript((EXAMPLE / "diary.sql").read_text())

@@ -15,13 +15,13 @@ from joserfc.jwk import ECKey
 
 from sharetally.adapters.outbound import OutboundClient
 from sharetally.adapters.platforms._oauth import utc_now
-from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.adapters.platforms.bluesky.client import BlueskyPublisher
 from sharetally.adapters.platforms.bluesky.connect import BlueskyConnector
 from sharetally.domain.account import Account, Tokens
 from sharetally.domain.ids import new_id
 from sharetally.domain.post import Draft, LookOutcome, PublishOutcome
 from sharetally.ports.posting_platform import Authorization, Connection
+from sharetally.ports.server_names import ServerNames
 from tests.fakes.oauth import challenge_of
 from tests.platforms.cases import NO_TLS, Impatient, account_of, new_draft
 from tests.platforms.pds.agreement import agree

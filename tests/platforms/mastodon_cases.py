@@ -9,12 +9,12 @@ from datetime import timedelta
 
 from sharetally.adapters.outbound import OutboundClient
 from sharetally.adapters.platforms._api import SETTLING
-from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.adapters.platforms.mastodon.connect import MastodonConnector
 from sharetally.domain.account import Account, Tokens
 from sharetally.domain.post import Draft, LookOutcome, PublishOutcome
 from sharetally.ports.posting_platform import Authorization, Connection
+from sharetally.ports.server_names import ServerNames
 from tests.fakes.mastodon import FakeMastodon
 from tests.fakes.oauth import challenge_of
 from tests.platforms.cases import CALLBACK, NO_TLS, URL, VERIFIER, Clock, Impatient, account_of, new_draft

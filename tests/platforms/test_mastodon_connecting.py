@@ -9,9 +9,9 @@ import pytest
 
 from sharetally.adapters.outbound import OutboundClient
 from sharetally.adapters.outbound_guard import AddressGuard
-from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.adapters.platforms.mastodon.connect import MastodonConnector
 from sharetally.ports.posting_platform import ConnectFailed, GrantLost, PlatformUnavailable
+from sharetally.ports.server_names import ServerNames
 from tests.fakes import mastodon as fake
 from tests.fakes.api_server import Ending, Fault
 from tests.fakes.oauth import CLIENT_SECRET

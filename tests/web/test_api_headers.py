@@ -54,7 +54,7 @@ async def test_no_browser_guesses_what_an_answer_is(make_api: MakeApi) -> None:
     async with make_api(CORS_ORIGINS=SHOP) as api:
         link = {"contentType": "video", "contentId": "abc"}
         code = (await api.request("POST", "/share-links", link)).json["code"]
-        every = (*API_ENDPOINTS, *PROBE_ENDPOINTS, *page_endpoints(API_ENDPOINTS))
+        every = (*API_ENDPOINTS, *PROBE_ENDPOINTS, *page_endpoints(API_ENDPOINTS, {}))
         asked = [(each.method, re.sub(r"{\w+}", "a", each.path)) for each in every]
         for method, path in [*asked, ("GET", f"/s/{code}"), ("GET", "/nowhere"), ("PUT", "/platforms")]:
             response = await api.request(method, path, scope="shares audit analytics admin")

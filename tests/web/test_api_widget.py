@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from base64 import b64encode
 from hashlib import sha384
 from importlib.resources import files
@@ -76,22 +77,31 @@ async def test_words_in_twelve_languages(readonly_api: Api) -> None:
         assert "{0}" in words["other"]
 
 
-def test_it_has_english_and_the_names_of_languages_inside() -> None:
+async def test_it_has_english_and_the_names_of_languages_inside(readonly_api: Api) -> None:
     script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
     english = json.loads(FOLDER.joinpath("labels", "en.json").read_text("utf-8"))
-    fetched = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))["words"]
-    built_in = dict(english.items() - fetched.items())
-    assert english == built_in | fetched
+    words = (await fetched(readonly_api, "/widget/platforms.json")).json["words"]
+    built_in = dict(english.items() - words.items())
+    assert english == built_in | words
     assert all(f'{name}: "{text}"' in script for name, text in built_in.items())
     assert f'"{" ".join(language for language in LANGUAGES if language != "en")}"' in script
 
 
-def test_every_platform_has_a_picture() -> None:
+async def test_every_platform_has_a_picture(readonly_api: Api) -> None:
     script = FOLDER.joinpath("share-buttons.js").read_text("utf-8")
-    more = json.loads(FOLDER.joinpath("platforms.json").read_text("utf-8"))["platforms"]
-    assert {name for name in builtin_platforms() if f"\n    {name}: [" in script} | set(more) == set(
-        builtin_platforms()
-    )
+    built_in = {name for name in builtin_platforms() if f"\n    {name}: [" in script}
+    more = (await fetched(readonly_api, "/widget/platforms.json")).json["platforms"]
+    assert sorted([*built_in, *more]) == sorted(builtin_platforms())
+
+
+async def test_a_button_that_is_fetched_has_a_name_and_can_be_drawn(readonly_api: Api) -> None:
+    served = (await fetched(readonly_api, "/widget/platforms.json")).json
+    for name, (label, colour, icon, page, fields) in served["platforms"].items():
+        assert (label or served["words"][name]) == (served["words"].get(name) or builtin_platforms()[name].label)
+        assert re.fullmatch("#[0-9a-f]{6}", colour), name
+        assert re.fullmatch(r"M[MLHVCSQAZmlhvcsqaz0-9 .,-]+", icon), name
+        assert re.fullmatch(r"(https://\S+|mailto:|sms:)\?&?", page), name
+        assert re.fullmatch(r"[a-z]+=[tubsm](&[a-z]+=[tubsm])*", fields), name
 
 
 def test_minification_keeps_strings() -> None:

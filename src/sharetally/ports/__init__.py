@@ -59,7 +59,7 @@ from sharetally.ports.outbound import (
     OutboundResponse,
     ResponseTooLarge,
 )
-from sharetally.ports.platform import Platform
+from sharetally.ports.platform import Button, Platform
 from sharetally.ports.proof import ProofStore
 from sharetally.ports.quota import Grant, Leases, Usage
 from sharetally.ports.responses import ResponseStore
@@ -82,6 +82,7 @@ __all__ = [
     "Backlog",
     "BacklogReport",
     "Broker",
+    "Button",
     "Cache",
     "Channel",
     "Claimed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Platform(Protocol):
@@ -31,3 +31,18 @@ class Platform(Protocol):
     def intent(self, *, url: str, text: str) -> str | None:
         """The platform's own share page, everything percent-encoded; None where there is none."""
         ...
+
+
+class Button(NamedTuple):
+    """A platform's button in the widget, in the order in which its script reads it.
+
+    `icon` is the path of a drawing of 24 × 24 in strokes. `page` is the address of the share page up to its query, with
+    `{i}` in place of a server that the embedding page names. `fields` are the fields of the query, and what each takes:
+    `t` the text, `u` the address, `b` both in one line, `s` the first line of the text, `m` both as the body of a mail.
+    """
+
+    label: str
+    colour: str
+    icon: str
+    page: str
+    fields: str

@@ -1,7 +1,9 @@
 """The platforms: one short file each in this folder, or a package where the service can post.
 
 A file or a package's `__init__.py` defines one class, a `Platform` whose `name` is the name of the file or package, and
-`ALIASES` if people also use other names for it. A new platform is one new file and nothing else. Installed packages
+`ALIASES` if people also use other names for it. Its docstring shows the address that `intent` returns for the text TEXT
+and the link URL, as people expect it. A new platform is one new file and nothing else: a `SharePage` brings its button
+for the widget with it. Installed packages
 add platforms through entry points of the group `sharetally.platforms`: the name of an entry is the name of the
 platform, and its object is a class or function that creates it. An entry with the name of a built-in platform replaces
 it.
@@ -16,8 +18,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from types import MappingProxyType, ModuleType
 
+from sharetally.adapters.platforms._intent import SharePage
 from sharetally.domain.errors import ConfigurationError
-from sharetally.ports import Platform
+from sharetally.ports import Button, Platform
 
 ENTRY_POINT_GROUP = "sharetally.platforms"
 DEVICE_PLATFORMS = (
@@ -36,6 +39,11 @@ def builtin_platforms() -> dict[str, Platform]:
         platform: Platform = platform_class()
         platforms[platform.name] = platform
     return platforms
+
+
+def widget_buttons() -> dict[str, Button]:
+    """The buttons that the widget fetches when a page names their platforms, by name."""
+    return {name: each.button for name, each in builtin_platforms().items() if isinstance(each, SharePage)}
 
 
 def load_plugins(entries: Iterable[EntryPoint]) -> dict[str, Platform]:

@@ -1,28 +1,22 @@
 """E-mail: a message in the user's own mail program; the user chooses the recipients.
 
 RFC 6068: a space is %20 (a + stays a +), a line break in the body is %0D%0A, and the subject is one line.
+
+    mailto:?subject=TEXT&body=TEXT%0D%0AURL
 """
 
 from __future__ import annotations
 
-import re
-
-from sharetally.adapters.platforms._intent import query
-from sharetally.ports import Platform
-
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+from sharetally.adapters.platforms._intent import SharePage
 
 
-class Email(Platform):
+class Email(SharePage):
     """The first line of the text is the subject; the text and the link are the body."""
 
     name = "email"
     label = "Email"
     text_limit = None
-    server_post = False
-
-    def intent(self, *, url: str, text: str) -> str:
-        """The URL that opens a new message."""
-        lines = _LINE_BREAK.split(text) if text else []
-        body = "\r\n".join([*lines, url])
-        return f"mailto:?{query(subject=lines[0] if lines else '', body=body)}"
+    page = "mailto:?"
+    fields = "subject=s&body=m"
+    colour = "#7a45b5"
+    icon = "M3 6h18v12H3zM3.5 6.5L12 13l8.5-6.5"

@@ -1,6 +1,8 @@
 """WhatsApp: a chat that the user chooses, with a message ready to send.
 
 No API posts there on behalf of a user: the business API only writes to people who opted in. No limit is published.
+
+    https://wa.me/?text=TEXT%20URL
 """
 
 from __future__ import annotations

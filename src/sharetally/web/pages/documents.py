@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -12,6 +12,7 @@ import msgspec
 
 from sharetally.domain.errors import NotFound, UpgradeRequired
 from sharetally.flow.urls import UrlPolicy
+from sharetally.ports import Button
 from sharetally.web.documents.asyncapi import document as asyncapi
 from sharetally.web.documents.openapi import document
 from sharetally.web.documents.reference import reference
@@ -44,8 +45,8 @@ PageRequest = Request[NoPath, AnyQuery, NoBody]
 PageHandler = Callable[[UrlPolicy, PageRequest], Awaitable[Response]]
 
 
-def page_endpoints(api: Sequence[AnyEndpoint]) -> tuple[AnyEndpoint, ...]:
-    """Endpoints for people; they are not part of the OpenAPI document."""
+def page_endpoints(api: Sequence[AnyEndpoint], buttons: Mapping[str, Button]) -> tuple[AnyEndpoint, ...]:
+    """Endpoints for people, which are not part of the OpenAPI document; `buttons` are those that the widget fetches."""
 
     @lru_cache(maxsize=_CACHED_DOCUMENTS)
     def openapi_document(server: str) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def page_endpoints(api: Sequence[AnyEndpoint]) -> tuple[AnyEndpoint, ...]:
         ),
         _endpoint("/demo", _file("demo.html")),
         *(_endpoint(f"/{name}", _file(name)) for name in _STATIC),
-        *widget_endpoints(),
+        *widget_endpoints(buttons),
         *console_endpoints(),
     )
 

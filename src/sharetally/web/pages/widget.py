@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import gzip
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from hashlib import sha256, sha384
 from importlib.resources import files
 
 import msgspec
 
+from sharetally.ports import Button
 from sharetally.web.endpoint import Access, AnyEndpoint, AnyQuery, Endpoint, NoBody, NoPath, NoService, Request
 from sharetally.web.pages.minify import minify
 from sharetally.web.responses import Response
@@ -35,8 +36,8 @@ _HEADERS = (
 FileHandler = Callable[[NoService, Request[NoPath, AnyQuery, NoBody]], Awaitable[Response]]
 
 
-def widget_endpoints() -> Iterator[AnyEndpoint]:
-    """Everything under `/widget/`."""
+def widget_endpoints(buttons: Mapping[str, Button]) -> Iterator[AnyEndpoint]:
+    """Everything under `/widget/`; `buttons` are those that the script fetches, by platform."""
     scripts = dict(_scripts())
     for version, body in scripts.items():
         yield _endpoint(f"{version}/{SCRIPT}", _file(body, "text/javascript; charset=utf-8", IMMUTABLE))
@@ -46,13 +47,22 @@ def widget_endpoints() -> Iterator[AnyEndpoint]:
     }
     document = msgspec.json.encode({"current": VERSION, "versions": versions})
     yield _endpoint("integrity.json", _file(document, "application/json", SHORT_CACHE))
-    for name in ("platforms.json", *(f"labels/{language}.json" for language in LANGUAGES)):
+    yield _endpoint("platforms.json", _file(_platforms(buttons), "application/json", SHORT_CACHE))
+    for name in (f"labels/{language}.json" for language in LANGUAGES):
         yield _endpoint(name, _file(_FOLDER.joinpath(name).read_bytes(), "application/json", SHORT_CACHE))
 
 
 def integrity(body: bytes) -> str:
     """What a page writes into `integrity` (W3C Subresource Integrity)."""
     return f"sha384-{b64encode(sha384(body).digest()).decode()}"
+
+
+def _platforms(buttons: Mapping[str, Button]) -> bytes:
+    """The buttons; a platform that every language has words for has these in English instead of a label."""
+    english = msgspec.json.decode(_FOLDER.joinpath("labels", "en.json").read_bytes(), type=dict[str, str])
+    words = {name: english[name] for name in buttons if name in english}
+    labelled = {name: each._replace(label="") if name in words else each for name, each in buttons.items()}
+    return msgspec.json.encode({"platforms": labelled, "words": words})
 
 
 def _scripts() -> Iterator[tuple[str, bytes]]:

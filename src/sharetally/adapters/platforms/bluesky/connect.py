@@ -14,7 +14,6 @@ import msgspec
 
 from sharetally.adapters.platforms._api import POST_DEADLINE, decode, quoted
 from sharetally.adapters.platforms._oauth import FORM, OAuthError, TokenResponse, rfc_error, utc_now
-from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.adapters.platforms.bluesky.dpop import DpopClient, load_key, new_key
 from sharetally.adapters.platforms.bluesky.identity import AuthorizationServer, Directory, Identity
 from sharetally.adapters.platforms.bluesky.oauth_client import SCOPE, OAuthClient
@@ -30,6 +29,7 @@ from sharetally.ports.posting_platform import (
     GrantLost,
     PlatformUnavailable,
 )
+from sharetally.ports.server_names import ServerNames
 
 # in `Authorization.private` and `Tokens.private`, beside the DPoP key
 ISSUER, KEY_ID, ACCOUNT = "issuer", "key_id", "account"

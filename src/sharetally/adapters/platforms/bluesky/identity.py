@@ -16,9 +16,9 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from sharetally.adapters.platforms._api import decode
-from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.ports.outbound import AddressRefused, Outbound, OutboundError, OutboundResponse
 from sharetally.ports.posting_platform import ConnectFailed, PlatformUnavailable
+from sharetally.ports.server_names import ServerNames
 
 _HANDLE = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _DID = re.compile(r"did:(plc:[a-z2-7]{24}|web:[a-z0-9.-]{3,253})")

@@ -1,6 +1,8 @@
 """Facebook: its share dialog accepts a link and nothing else.
 
 The user writes any text there. Limit: 63,206 characters.
+
+    https://www.facebook.com/sharer/sharer.php?u=URL
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """LinkedIn: its share page accepts a link and nothing else.
 
 The user writes any text there. Limit: 3,000 characters.
+
+    https://www.linkedin.com/sharing/share-offsite/?url=URL
 """
 
 from __future__ import annotations

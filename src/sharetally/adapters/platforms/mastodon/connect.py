@@ -21,7 +21,6 @@ from sharetally.adapters.platforms._oauth import (
     read_tokens,
     utc_now,
 )
-from sharetally.adapters.platforms._servers import ServerNames
 from sharetally.domain.account import Account, Profile, Tokens
 from sharetally.ports.outbound import AddressRefused, Outbound, OutboundError, OutboundResponse
 from sharetally.ports.posting_platform import (
@@ -32,6 +31,7 @@ from sharetally.ports.posting_platform import (
     GrantLost,
     PlatformUnavailable,
 )
+from sharetally.ports.server_names import ServerNames
 
 SCOPE = "read:accounts write:statuses read:statuses"
 SERVER, CLIENT_ID, CLIENT_SECRET = "server", "client_id", "client_secret"

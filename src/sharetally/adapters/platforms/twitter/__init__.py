@@ -1,6 +1,8 @@
 """X, formerly Twitter. Settings and counts keep the name `twitter`; `x` is an alias.
 
 Limit: 280 weighted characters; a URL weighs 23, an emoji or a CJK character 2 (docs.x.com, counting characters).
+
+    https://x.com/intent/tweet?text=TEXT&url=URL
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Matrix for Sharetally: users connect a room, and their shares are posted there."""
