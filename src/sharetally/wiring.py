@@ -56,7 +56,7 @@ from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
 from sharetally.wiring_accounts import AccountServices, create_account_services
-from sharetally.wiring_posting import Publishers, create_publishers, posting_outbound
+from sharetally.wiring_posting import Publishers, create_publishers, post_budgets, posting_outbound
 
 HOOKS_GROUP = "sharetally.hooks"
 CONSUMERS_GROUP = "sharetally.consumers"
@@ -218,6 +218,8 @@ class Core:
                 clock=self.clock,
                 access=self.accounts.access,
                 publishers=self.publishers,
+                budgets=post_budgets(self.settings),
+                budget_spent_fails=self.settings.x_budget_spent == "fail",
             )
         ]
 

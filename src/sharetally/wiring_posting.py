@@ -13,6 +13,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from sharetally.domain.errors import ConfigurationError
+from sharetally.domain.spending import Budget
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.posting.handler import PostHandler
 from sharetally.ports import Clock, Database
@@ -66,6 +67,14 @@ def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> C
                         outbound(), public_url=settings.public_url or "", server=settings.bluesky_server, names=names
                     )
                 )
+            case "twitter":
+                from sharetally.adapters.platforms.twitter.connect import TwitterConnector
+
+                connectors.append(
+                    TwitterConnector(
+                        outbound(), client_id=settings.x_client_id or "", client_secret=settings.x_client_secret
+                    )
+                )
             case "linkedin":
                 from sharetally.adapters.platforms.linkedin.connect import LinkedInConnector
 
@@ -115,6 +124,10 @@ def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> P
                 from sharetally.adapters.platforms.bluesky.client import BlueskyPublisher
 
                 publishers.append(BlueskyPublisher(outbound()))
+            case "twitter":
+                from sharetally.adapters.platforms.twitter.client import TwitterPublisher
+
+                publishers.append(TwitterPublisher(outbound()))
             case "linkedin":
                 from sharetally.adapters.platforms.linkedin.client import LinkedInPublisher
 
@@ -130,6 +143,11 @@ def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> P
     installed = sorted(entry_points(group=PUBLISHERS_GROUP), key=lambda each: each.name)
     publishers += [each.load()(settings, outbound()) for each in installed]
     return {each.platform: each for each in publishers}
+
+
+def post_budgets(settings: Settings) -> Mapping[str, Budget]:
+    """What may be spent a day, by platform: where posts cost money."""
+    return {"twitter": settings.x_budget} if "twitter" in settings.post_platforms else {}
 
 
 def discarding_handlers(database: Database, clock: Clock) -> Sequence[Handler]:
