@@ -13,12 +13,13 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from sharetally.domain.errors import ConfigurationError
-from sharetally.domain.spending import Budget
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.posting.handler import PostHandler
+from sharetally.flow.posting.spending import PostSpending
 from sharetally.ports import Clock, Database
 from sharetally.ports.outbound import Outbound
 from sharetally.ports.posting_platform import Connector, Publisher
+from sharetally.ports.spending import SpendingStore
 from sharetally.settings import Settings
 
 CONNECTORS_GROUP = "sharetally.connectors"
@@ -145,9 +146,10 @@ def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> P
     return {each.platform: each for each in publishers}
 
 
-def post_budgets(settings: Settings) -> Mapping[str, Budget]:
-    """What may be spent a day, by platform: where posts cost money."""
-    return {"twitter": settings.x_budget} if "twitter" in settings.post_platforms else {}
+def create_spending(settings: Settings, store: SpendingStore, clock: Clock) -> PostSpending:
+    """What may be spent a day on each platform whose posts cost money, and what was."""
+    budgets = {"twitter": settings.x_budget} if "twitter" in settings.post_platforms else {}
+    return PostSpending(store=store, clock=clock, budgets=budgets, spent_fails=settings.x_budget_spent == "fail")
 
 
 def discarding_handlers(database: Database, clock: Clock) -> Sequence[Handler]:

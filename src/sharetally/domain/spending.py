@@ -61,6 +61,15 @@ class DaySpending(NamedTuple):
     unknown: int
 
 
+class PlatformSpending(NamedTuple):
+    """What a platform has cost in the current day, of which budget, and when the next day begins."""
+
+    platform: str
+    budget: Budget
+    day: DaySpending
+    renewed_at: datetime
+
+
 def dollars(amount: int) -> str:
     """An amount in dollars, like `0.015`."""
     return f"{(Decimal(amount) / DOLLAR).normalize():f}"
@@ -71,6 +80,6 @@ def day_of(now: datetime) -> str:
     return now.astimezone(UTC).date().isoformat()
 
 
-def next_day(now: datetime) -> datetime:
-    """When the next UTC day begins."""
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+def end_of(day: str) -> datetime:
+    """When the next day begins."""
+    return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import TypeVar
 
 from sharetally.domain.errors import SharetallyError
 from sharetally.domain.post import CallOutcome, Post, TryLater
 from sharetally.domain.share import RecordKey
-from sharetally.domain.spending import Budget, BudgetScope, Charge, day_of, next_day
+from sharetally.domain.spending import Budget, BudgetScope, Charge, day_of, end_of
 from sharetally.flow.retry import retry_transaction
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import Clock, Ledger, Transaction, Writes
@@ -41,11 +40,6 @@ class Budgets:
             return None
         return Charge(platform=key.platform, day=day_of(self._clock.now()), user_id=key.user_id, amount=amount)
 
-    @property
-    def renewed_at(self) -> datetime:
-        """When the budgets begin anew."""
-        return next_day(self._clock.now())
-
     async def reserve(self, tx: Transaction, charge: Charge) -> str | None:
         """Reserve in this transaction; otherwise the reason why that would be too much."""
         exceeded = await tx.spending.reserve(charge, self._budgets.get(charge.platform))
@@ -57,7 +51,7 @@ class Budgets:
         if charge is None:
             return await call()
         if reason := await retry_transaction(lambda: self._reserve(charge)):
-            return TryLater(reason=reason, at=self.renewed_at)
+            return TryLater(reason=reason, at=end_of(charge.day))
         outcome = await call()
         if isinstance(outcome, CallOutcome) and outcome.cost is not None and outcome.cost < amount:
             unused = charge._replace(amount=amount - outcome.cost)

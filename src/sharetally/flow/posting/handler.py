@@ -31,7 +31,7 @@ from sharetally.domain.post import (
     PostStatus,
     TryLater,
 )
-from sharetally.domain.spending import Budget, Charge
+from sharetally.domain.spending import Budget, Charge, end_of
 from sharetally.flow.accounts.access import AccountAccess
 from sharetally.flow.accounts.errors import AccountMissing, ReconnectNeeded
 from sharetally.flow.delivery.attempt import reason_of
@@ -162,7 +162,7 @@ class PostHandler:
             if charge is not None and (reason := await self._budgets.reserve(tx, charge)):
                 if self._budget_spent_fails:
                     return Finished(result=PostRejected(code=BUDGET_SPENT, message=f"{reason}; retry it tomorrow"))
-                return NotSent(reason=reason, at=self._budgets.renewed_at)
+                return NotSent(reason=reason, at=end_of(charge.day))
             if not await tx.deliveries.holds(delivery, lease.worker):
                 await tx.write(Writes(released=[charge] if charge else []))
                 return Done()
