@@ -21,6 +21,7 @@ from sharetally.adapters.platforms.twitter.connect import TwitterConnector
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.post import CannotTell
 from sharetally.flow.posting import outcomes
+from tests.contracts.database_rows import execute_sql
 from tests.fakes import twitter as replies
 from tests.fakes.api_server import Ending, Fault
 from tests.fakes.oauth import CLIENT_ID, CLIENT_SECRET
@@ -67,9 +68,12 @@ async def twitter(monkeypatch: pytest.MonkeyPatch, times: Times) -> AsyncIterato
     """The server that the service takes for X."""
     fake = FakeTwitter()
     async with fake.serving():
-        for made in (TwitterPublisher.__init__, TwitterConnector.__init__):
-            monkeypatch.setitem(made.__kwdefaults__, "base_url", fake.url)
-        monkeypatch.setitem(TwitterPublisher.__init__.__kwdefaults__, "now", lambda: utc_now() + times.client)
+        publisher, connector = TwitterPublisher.__init__.__kwdefaults__, TwitterConnector.__init__.__kwdefaults__
+        assert publisher is not None
+        assert connector is not None
+        for defaults in (publisher, connector):
+            monkeypatch.setitem(defaults, "base_url", fake.url)
+        monkeypatch.setitem(publisher, "now", lambda: utc_now() + times.client)
         yield fake
 
 
@@ -355,6 +359,46 @@ async def test_a_person_decides_what_was_spent_on_an_unknown_post(
         record = (await posts(api))["first"]["recordId"]
         assert (await api.request("POST", f"/posts/{record}/decide", {"posted": posted})).status == 200
         await until_spent(api, 20 if posted else 0, 0)
+
+
+async def test_an_unknown_post_that_is_withdrawn_costs_nothing_once_a_look_has_not_found_it(
+    opened: Open, twitter: FakeTwitter, times: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    async def unsure(*_: Any) -> CannotTell:
+        nonlocal looks
+        looks += 1
+        return CannotTell(reason="X does not tell", cost=0)
+
+    look = TwitterPublisher.look
+    monkeypatch.setattr(TwitterPublisher, "look", unsure)
+    async with opened("20") as api:
+        await lost_post(api, twitter)
+        assert (await api.request("DELETE", "/videos/first/share/x")).status == 204
+        before = looks
+
+        async def looked_again() -> bool:
+            return looks > before
+
+        await eventually(looked_again)  # from now on every look knows that the post is not wanted any more
+        await until_spent(api, 20, 20)
+        times.client = LATER
+        monkeypatch.setattr(TwitterPublisher, "look", look)
+        await until(api, "first", "cancelled")
+        assert (await spent(api), twitter.texts()) == ((0, 0), [])
+
+
+async def test_an_operator_who_discards_an_unknown_post_releases_nothing(opened: Open, twitter: FakeTwitter) -> None:
+    async with opened("20") as api:
+        await lost_post(api, twitter)
+        await until_spent(api, 20, 20)
+        await execute_sql(api.database, "UPDATE deliveries SET state = 'dead' WHERE kind = 'post'")
+        (dead,) = (await api.request("GET", "/dead", scope="admin")).json["items"]
+        body = {"ids": [dead["id"]], "reason": "X is gone"}
+        assert (await api.request("POST", "/dead/discard", body, scope="admin")).status == 200
+        assert (await until(api, "first", "failed"))["error"]["code"] == "post-discarded"
+        assert await spent(api) == (20, 0)
 
 
 async def test_a_look_that_nobody_can_pay_for_waits(opened: Open, twitter: FakeTwitter) -> None:
