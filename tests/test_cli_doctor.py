@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sharetally.domain.spending import Charge, day_of
+from tests.contracts.database_rows import open_database
 from tests.program import CommandResult, Program
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -26,6 +30,7 @@ def test_all_is_well_on_the_embedded_default(program: Program) -> None:
     assert (result.code, result.err, wrong(result)) == (0, "", {})
     assert "ok    database: schema is current; 0 events pending, 0 parked\n" in result.out
     assert "ok    openid: none: `sharetally console` prints sign-in links\n" in result.out
+    assert "ok    budget: none: this service posts to no platform that charges for posts\n" in result.out
     assert "SHARETALLY_RATE_LIMIT = 600/minute\n" in result.out
 
 
@@ -66,6 +71,24 @@ def test_an_unknown_platform_is_reported(program: Program) -> None:
     result = program.run("doctor")
     assert result.code == 1
     assert wrong(result)["settings"].startswith("SHARE_PLATFORMS: unknown fax; known are ")
+
+
+async def test_what_posts_have_cost_today(program: Program, tmp_path: Path) -> None:
+    program.settings |= {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/budget.db",
+        "POST_PLATFORMS": "x",
+        "PUBLIC_URL": "https://shares.example.com",
+        "X_CLIENT_ID": "a1b2c3",
+        "X_BUDGET": "20,1",
+    }
+    program.migrate()
+    async with open_database(program.settings["DATABASE_URL"]) as database, database.transaction() as tx:
+        charge = Charge(platform="twitter", day=day_of(await database.events.now()), user_id="anna", amount=3_415_000)
+        assert await tx.spending.reserve(charge, None) is None
+    result = program.run("doctor")
+    assert (result.code, wrong(result)) == (0, {})
+    line = "ok    budget: twitter $3.415 of $20 spent today (UTC), $0 of it for posts that may not be there\n"
+    assert line in result.out
 
 
 def test_the_real_stack(program: Program, postgresql_url: str, amqp_url: str, redis_url: str) -> None:

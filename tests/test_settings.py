@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sharetally.domain.errors import ConfigurationError
+from sharetally.domain.spending import DOLLAR, Budget
 from sharetally.settings import (
     Role,
     Settings,
@@ -550,6 +551,52 @@ def test_a_version_of_an_api_looks_like_one(tmp_path: Path) -> None:
     assert load_settings(tmp_path, linkedin_version="202612").linkedin_version == "202612"
     assert "write one like 202609" in load_error({"SHARETALLY_LINKEDIN_VERSION": "2026-12"}, tmp_path)
     assert "write one like v26.0" in load_error({"SHARETALLY_FACEBOOK_VERSION": "26"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "budget", "shown"),
+    [
+        ("0", Budget(total=0), "0"),
+        ("20", Budget(total=20 * DOLLAR), "20"),
+        (" 20 , 1 ", Budget(total=20 * DOLLAR, per_user=DOLLAR), "20,1"),
+        ("0.2,0.20", Budget(total=200_000, per_user=200_000), "0.2,0.2"),
+        ("1000.015", Budget(total=1_000_015_000), "1000.015"),
+    ],
+)
+def test_a_budget_is_dollars_in_all_and_for_each_user(tmp_path: Path, written: str, budget: Budget, shown: str) -> None:
+    settings = load_settings(tmp_path, x_budget=written)
+    assert settings.x_budget == budget
+    assert masked_settings(settings)["SHARETALLY_X_BUDGET"] == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("a lot", "must be dollars a day"),
+        ("-1", "must be dollars a day"),
+        ("20,1,1", "must be dollars a day"),
+        ("20,", "must be dollars a day"),
+        ("0.19", "at least 0.2, which is what one post costs"),
+        ("20,0", "at least 0.2, which is what one post costs"),
+        ("1,20", "more than all users together"),
+    ],
+)
+def test_a_budget_that_would_not_do_is_refused(tmp_path: Path, written: str, reason: str) -> None:
+    detail = load_error({"SHARETALLY_X_BUDGET": written}, tmp_path)
+    assert detail.startswith("SHARETALLY_X_BUDGET: ")
+    assert reason in detail
+
+
+@pytest.mark.parametrize("name", ["twitter", "x"])
+def test_posts_to_x_need_a_budget(tmp_path: Path, name: str) -> None:
+    chosen = {"SHARETALLY_POST_PLATFORMS": name, "SHARETALLY_PUBLIC_URL": "https://shares.example"}
+    assert load_error(chosen, tmp_path) == "POST_PLATFORMS: twitter needs X_CLIENT_ID; set it too"
+    chosen["SHARETALLY_X_CLIENT_ID"] = "a1b2c3"
+    for refused in (chosen, chosen | {"SHARETALLY_X_BUDGET": "0"}):
+        detail = load_error(refused, tmp_path)
+        assert detail.startswith("POST_PLATFORMS: posts to X cost money; set X_BUDGET")
+    settings = load(chosen | {"SHARETALLY_X_BUDGET": "20"}, cwd=tmp_path)
+    assert (settings.post_platforms, settings.x_budget_spent) == (("twitter",), "wait")
 
 
 def test_a_data_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from sharetally import settings_urls as urls
 from sharetally import settings_values as read
 from sharetally.domain.errors import ConfigurationError
+from sharetally.domain.spending import Budget
 from sharetally.ports.vault import TokenKey
 from sharetally.settings_sources import (
     PREFIX,
@@ -31,6 +32,7 @@ from sharetally.settings_values import KEY_ALGORITHMS, SECRET_ALGORITHMS, UNITS,
 T = TypeVar("T")
 Role = Literal["serve", "worker", "relay"]
 
+X_POST_COST = 200_000  # micro-dollars: each post contains an address
 _YOUTUBE = {"video": "https://www.youtube.com/watch?v={contentId}"}
 
 
@@ -122,6 +124,10 @@ class Settings:
     """The id under which this service is registered at X; without it no account there can be connected."""
     x_client_secret: str | None = _setting(read.secret, secret=True)
     """The secret of that registration."""
+    x_budget: Budget = _setting(read.budget(X_POST_COST), "0")  # noqa: RUF009
+    """How many dollars posts to X may cost a day, in total and for each user, like `20,1`; 0 for none."""
+    x_budget_spent: str = _setting(read.choice("wait", "fail"), "wait")
+    """What happens to posts to X once the budget is spent: `wait` for the next UTC day, or `fail`."""
     linkedin_client_id: str | None = _setting(read.text)
     """The id under which this service is registered at LinkedIn."""
     linkedin_client_secret: str | None = _setting(read.secret, secret=True)
@@ -248,6 +254,7 @@ def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
 def _check_posting(settings: Settings) -> None:
     """Every platform of POST_PLATFORMS must have what it takes to post there."""
     client_settings = {
+        "twitter": ("x_client_id",),
         "linkedin": ("linkedin_client_id", "linkedin_client_secret"),
         "facebook": ("facebook_client_id", "facebook_client_secret"),
         "threads": ("threads_client_id", "threads_client_secret"),
@@ -259,6 +266,10 @@ def _check_posting(settings: Settings) -> None:
         for name in ("public_url", *client_settings.get(platform, ())):
             if getattr(settings, name) is None:
                 raise ConfigurationError(f"POST_PLATFORMS: {platform} needs {name.upper()}; set it too")
+        if platform == "twitter" and not settings.x_budget.total:
+            raise ConfigurationError(
+                "POST_PLATFORMS: posts to X cost money; set X_BUDGET to how many dollars they may cost a day, like 20"
+            )
 
 
 def _check_algorithms(settings: Settings, *, explicit_choice: bool) -> None:

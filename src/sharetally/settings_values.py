@@ -13,11 +13,13 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
 from sharetally.domain.caller import SCOPES
 from sharetally.domain.content import text_fault
+from sharetally.domain.spending import DOLLAR, Budget, dollars
 from sharetally.ports.vault import TokenKey
 
 UNITS: Mapping[str, int] = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86400})
@@ -29,6 +31,7 @@ KEY_ALGORITHMS = (
 # these have a fixed meaning in every token (RFC 7519, 4.1), so none of them can name the user
 _RESERVED_CLAIMS = ("iss", "aud", "exp", "nbf", "iat", "jti")
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
+_DOLLARS = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _JWK_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _P256_NUMBER = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes
@@ -163,6 +166,25 @@ def rate(raw: object) -> Rate | None:
             f"'{value}' is not a rate; write one like 600/minute (per second, minute, hour or day), or off"
         )
     return Rate(limit=int(match[1]), window=UNITS[match[2]])
+
+
+def budget(minimum: int) -> Callable[[object], Budget]:
+    """Dollars a day: `20` in all, or `20,1` in all and for each user; 0, or at least `minimum` micro-dollars."""
+
+    def parse(raw: object) -> Budget:
+        parts = [part.strip() for part in str(raw).split(",")]
+        if isinstance(raw, bool) or len(parts) > 2 or not all(_DOLLARS.fullmatch(part) for part in parts):
+            raise ValueError("must be dollars a day, like 20, or 20,1 for all users and for each of them")
+        amounts = [int(Decimal(part) * DOLLAR) for part in parts]
+        if amounts == [0]:
+            return Budget(total=0)
+        if min(amounts) < minimum:
+            raise ValueError(f"must be 0 or at least {dollars(minimum)}, which is what one post costs")
+        if amounts[-1] > amounts[0]:
+            raise ValueError("gives a user more than all users together; write the total first")
+        return Budget(total=amounts[0], per_user=amounts[1] if len(amounts) == 2 else None)
+
+    return parse
 
 
 def number(minimum: int, maximum: int) -> Callable[[object], int]:

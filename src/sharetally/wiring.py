@@ -57,7 +57,7 @@ from sharetally.ports.outbound import Outbound
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
 from sharetally.wiring_accounts import AccountServices, create_account_services
-from sharetally.wiring_posting import Publishers, create_publishers, posting_outbound
+from sharetally.wiring_posting import Publishers, create_publishers, create_spending, posting_outbound
 
 HOOKS_GROUP = "sharetally.hooks"
 CONSUMERS_GROUP = "sharetally.consumers"
@@ -116,6 +116,7 @@ class Core:
             max_clients=settings.live_clients,
             on_client_count=self.meter.live,
         )
+        self.spending = create_spending(settings, self.database.spending, self.clock)
         self._serves_live_counts = role == "serve"
         self.reactions = Reactions(create_reactions(settings), meter=self.meter)
         self.consumers = self._create_consumers()
@@ -220,6 +221,8 @@ class Core:
                 clock=self.clock,
                 access=self.accounts.access,
                 publishers=self.publishers,
+                budgets=self.spending.budgets,
+                budget_spent_fails=self.spending.spent_fails,
             )
         ]
 
@@ -306,11 +309,13 @@ class Core:
 
     async def waiting(self) -> BacklogReport:
         """What waits in database and broker."""
-        return await self.meter.waiting(self.database.events, self.broker, self.queues, self.database.deliveries)
+        db = self.database
+        return await self.meter.waiting(db.events, self.broker, self.queues, db.deliveries, self.spending.today)
 
     async def exposition(self) -> tuple[bytes, str]:
         """All metrics, and their media type."""
-        return await self.meter.exposition(self.database.events, self.broker, self.queues, self.database.deliveries)
+        db = self.database
+        return await self.meter.exposition(db.events, self.broker, self.queues, db.deliveries, self.spending.today)
 
 
 def create_reactions(settings: Settings) -> list[Reaction]:

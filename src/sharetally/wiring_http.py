@@ -178,6 +178,7 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
             requests=PostRequests(accounts=db.accounts, publishers=core.publishers, urls=urls, clock=core.clock),
         ),
         Posts(store=db.posts, shares=db.shares, committer=core.committer),
+        core.spending,
         Links(
             committer=core.committer,
             queries=core.queries,

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 from sharetally.domain.errors import ConfigurationError
 from sharetally.flow.delivery.handler import Handler
 from sharetally.flow.posting.handler import PostHandler
+from sharetally.flow.posting.spending import PostSpending
 from sharetally.ports import Clock, Database
 from sharetally.ports.outbound import Outbound
 from sharetally.ports.posting_platform import Connector, Publisher
+from sharetally.ports.spending import SpendingStore
 from sharetally.settings import Settings
 
 CONNECTORS_GROUP = "sharetally.connectors"
@@ -76,6 +78,14 @@ def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> C
                         "create one with: sharetally accounts new-client-key"
                     ) from None
                 connectors.append(bluesky)
+            case "twitter":
+                from sharetally.adapters.platforms.twitter.connect import TwitterConnector
+
+                connectors.append(
+                    TwitterConnector(
+                        outbound(), client_id=settings.x_client_id or "", client_secret=settings.x_client_secret
+                    )
+                )
             case "linkedin":
                 from sharetally.adapters.platforms.linkedin.connect import LinkedInConnector
 
@@ -123,6 +133,10 @@ def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> P
                 from sharetally.adapters.platforms.bluesky.client import BlueskyPublisher
 
                 publishers.append(BlueskyPublisher(outbound()))
+            case "twitter":
+                from sharetally.adapters.platforms.twitter.client import TwitterPublisher
+
+                publishers.append(TwitterPublisher(outbound()))
             case "linkedin":
                 from sharetally.adapters.platforms.linkedin.client import LinkedInPublisher
 
@@ -152,6 +166,12 @@ def _load_installed(group: str, settings: Settings, outbound: Callable[[], Outbo
             raise ConfigurationError(f"{group} {entry.name!r} ({entry.value}) is for the platform {platform!r}")
         created[entry.name] = made
     return created
+
+
+def create_spending(settings: Settings, store: SpendingStore, clock: Clock) -> PostSpending:
+    """What may be spent a day on each platform whose posts cost money, and what was."""
+    budgets = {"twitter": settings.x_budget} if "twitter" in settings.post_platforms else {}
+    return PostSpending(store=store, clock=clock, budgets=budgets, spent_fails=settings.x_budget_spent == "fail")
 
 
 def discarding_handlers(database: Database, clock: Clock) -> Sequence[Handler]:

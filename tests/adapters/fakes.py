@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import cast
 
 from sharetally.adapters.metrics import PrometheusMeter
 from sharetally.domain.errors import Unavailable
+from sharetally.domain.spending import Budget, DaySpending, PlatformSpending
 from sharetally.ports import Backlog, Broker, DeliveryBacklog, DeliveryStore, EventStore, Queue, QueueState
 
 
@@ -55,18 +58,43 @@ class FakeDeliveries:
         return self.now
 
 
+SPENDING = PlatformSpending(
+    platform="twitter",
+    budget=Budget(total=20_000_000, per_user=1_000_000),
+    day=DaySpending(spent=3_415_000, unknown=200_000),
+    renewed_at=datetime(2026, 12, 2, tzinfo=UTC),
+)
+
+
+class FakeSpending:
+    """What posts have cost today: None fails as a database that is away does."""
+
+    def __init__(self, now: Sequence[PlatformSpending] | None) -> None:
+        self.now = now
+
+    async def today(self) -> Sequence[PlatformSpending]:
+        if self.now is None:
+            raise Unavailable("the database is away")
+        return self.now
+
+
 async def scrape(
     meter: PrometheusMeter,
     events: FakeEventStore | None = None,
     broker: FakeBroker | None = None,
     deliveries: FakeDeliveries | None = None,
+    spending: FakeSpending | None = None,
 ) -> str:
     """The text that a scrape gets."""
     broker = broker or FakeBroker()
     queues = [Queue(name=name, jobs=()) for name in broker.depths]
     store = cast(DeliveryStore, deliveries) if deliveries else None
     body, media_type = await meter.exposition(
-        cast(EventStore, events or FakeEventStore()), cast(Broker, broker), queues, store
+        cast(EventStore, events or FakeEventStore()),
+        cast(Broker, broker),
+        queues,
+        store,
+        spending.today if spending else None,
     )
     assert media_type == "text/plain; version=0.0.4; charset=utf-8"
     return body.decode()

@@ -22,7 +22,7 @@ from sharetally.adapters.metrics import PrometheusMeter, open_meter, shared_dire
 from sharetally.adapters.metrics_processes import live_processes, register_process
 from sharetally.domain.delivery import DeliveryState
 from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
-from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeEventStore, scrape
+from tests.adapters.fakes import SPENDING, FakeBroker, FakeDeliveries, FakeEventStore, FakeSpending, scrape
 
 pytestmark = pytest.mark.anyio
 
@@ -493,3 +493,15 @@ async def test_deliveries_of_a_database_that_is_away_are_absent() -> None:
     text = await scrape(open_meter(None, "worker"), deliveries=FakeDeliveries())
     assert "sharetally_deliveries" not in text
     assert "sharetally_delivery_oldest" not in text
+
+
+async def test_what_posts_have_cost_is_shown_in_dollars() -> None:
+    text = await scrape(open_meter(None, "worker"), spending=FakeSpending([SPENDING]))
+    assert 'sharetally_post_budget_dollars{platform="twitter"} 20.0' in text
+    assert 'sharetally_post_spending_dollars{platform="twitter"} 3.415' in text
+
+
+@pytest.mark.parametrize("spending", [FakeSpending(None), FakeSpending([]), None], ids=["away", "no budget", "none"])
+async def test_spending_that_is_not_known_is_absent(spending: FakeSpending | None) -> None:
+    text = await scrape(open_meter(None, "worker"), spending=spending)
+    assert "sharetally_post_" not in text

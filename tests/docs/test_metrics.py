@@ -11,7 +11,7 @@ from sharetally.adapters.metrics import open_meter
 from sharetally.domain.delivery import DeliveryState
 from sharetally.domain.event import Job
 from sharetally.ports import Backlog, DeliveryBacklog, DeliveryCount
-from tests.adapters.fakes import FakeBroker, FakeDeliveries, FakeEventStore, scrape
+from tests.adapters.fakes import SPENDING, FakeBroker, FakeDeliveries, FakeEventStore, FakeSpending, scrape
 from tests.docs.pages import DOCS, REFERENCE, codes, rows
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ async def _exposed() -> dict[str, tuple[str, set[str]]]:
     backlog = FakeEventStore(Backlog(pending=0, parked=0, oldest=0.0))
     counts = [DeliveryCount("post", DeliveryState.DEAD, 1)]
     deliveries = FakeDeliveries(DeliveryBacklog(counts=counts, oldest_due={"post": 0.0}))
-    text = await scrape(meter, backlog, FakeBroker(count=0), deliveries)
+    text = await scrape(meter, backlog, FakeBroker(count=0), deliveries, FakeSpending([SPENDING]))
     families = text_string_to_metric_families(text)
     return {
         family.name + ("_total" if family.type == "counter" else ""): (

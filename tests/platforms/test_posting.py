@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sharetally.adapters.platforms.linkedin.client import LinkedInPublisher
-from sharetally.adapters.platforms.twitter import client as twitter_client
 from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, Posted, PostRejected, TryLater
+from sharetally.domain.spending import DOLLAR, FREE
 from tests.fakes import facebook, linkedin, threads, twitter
 from tests.fakes.api_server import Ending, Fault, Reply
 from tests.fakes.facebook import FakeFacebook
@@ -29,7 +29,8 @@ async def test_x_calls_a_repeated_post_a_duplicate_and_the_look_finds_it() -> No
     async with opened("twitter") as case:
         draft = await case.prepared()
         first = await case.publisher.publish(case.account, case.tokens, draft)
-        assert await case.publisher.publish(case.account, case.tokens, draft) == first
+        assert isinstance(await case.publisher.publish(case.account, case.tokens, draft), OutcomeUnknown)
+        assert await case.publisher.look(case.account, case.tokens, draft) == first
         assert isinstance(first, Posted)
         assert first.external_url == f"https://x.com/example/status/{first.external_id}"
         assert case.copies() == 1
@@ -57,8 +58,8 @@ async def test_a_look_at_x_reads_nothing_older_than_the_attempt() -> None:
         assert case.fake.reads == 0
 
 
-@pytest.mark.parametrize(("newer", "found"), [(99, True), (100, True), (499, True), (500, False)])
-async def test_a_look_at_x_reads_several_pages_but_not_for_ever(newer: int, found: bool) -> None:
+@pytest.mark.parametrize(("newer", "found"), [(0, True), (99, True), (100, False)])
+async def test_a_look_at_x_costs_what_it_reads_and_no_more_than_it_says(newer: int, found: bool) -> None:
     async with opened("twitter") as case:
         assert isinstance(case.fake, FakeTwitter)
         await case.publisher.publish(case.account, case.tokens, await case.prepared())
@@ -66,6 +67,9 @@ async def test_a_look_at_x_reads_several_pages_but_not_for_ever(newer: int, foun
             case.fake.add_post(f"newer {number} https://share.example.com/s/other{number}")
         looked = await case.publisher.look(case.account, case.tokens, case.draft)
         assert isinstance(looked, Posted if found else CannotTell)
+        assert looked.cost is not None
+        assert looked.cost == case.fake.reads * 1_000 == min(newer + 1, 100) * 1_000
+        assert looked.cost <= case.publisher.costs(case.draft).look
 
 
 async def test_a_look_at_x_wants_the_very_address() -> None:
@@ -91,12 +95,37 @@ async def test_a_look_at_x_without_credits_waits() -> None:
         assert isinstance(await case.publisher.look(case.account, case.tokens, await case.prepared()), TryLater)
 
 
-def test_what_x_costs() -> None:
-    assert twitter_client.POST_WITH_URL_COST * 1000 == 200
-    assert twitter_client.POST_COST * 1000 == 15
-    assert twitter_client.DELETE_COST * 1000 == 10
-    assert twitter_client.READ_COST * 1000 == 5
-    assert twitter_client.OWN_READ_COST * 1000 == 1
+@pytest.mark.parametrize(
+    ("text", "dollars"),
+    [
+        ("Worth a look {url}", "0.2"),
+        ("see example.com", "0.2"),
+        ("see https://nowhere", "0.2"),
+        ("no address", "0.015"),
+    ],
+)
+async def test_what_x_costs(text: str, dollars: float) -> None:
+    async with opened("twitter") as case:
+        costs = case.publisher.costs(replace(case.draft, text=text.replace("{url}", URL)))
+        assert (costs.post / DOLLAR, costs.look / DOLLAR, costs.delete / DOLLAR) == (dollars, 0.1, 0.01)
+
+
+@pytest.mark.parametrize("platform", ["linkedin", "facebook", "threads"])
+async def test_the_others_cost_nothing(platform: str) -> None:
+    async with opened(platform) as case:
+        assert case.publisher.costs(case.draft) == FREE
+
+
+async def test_what_x_refuses_costs_nothing_and_what_it_does_not_answer_may() -> None:
+    async with opened("twitter") as case:
+        draft = await case.prepared()
+        case.fake.fail("timeline", Fault(carried_out=False, reply=twitter.UNAVAILABLE))
+        refused = await case.publisher.look(case.account, case.tokens, draft)
+        case.fake.fail("timeline", Fault(carried_out=True, ending=Ending.RESET))
+        lost = await case.publisher.look(case.account, case.tokens, draft)
+        assert isinstance(refused, TryLater)
+        assert isinstance(lost, TryLater)
+        assert (refused.cost, lost.cost) == (0, None)
 
 
 # LinkedIn

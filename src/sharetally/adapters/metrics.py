@@ -100,16 +100,26 @@ class PrometheusMeter(FlowMeter):
         return Gauge(f"sharetally_{name}", text, registry=self._registry, multiprocess_mode=mode)
 
     async def waiting(
-        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+        self,
+        events: EventStore,
+        broker: Broker,
+        queues: Sequence[Queue],
+        deliveries: DeliveryStore | None = None,
+        read_spending: scrape.ReadSpending | None = None,
     ) -> BacklogReport:
         """The backlog, measured at most one second ago, however often this is called."""
-        return await self._backlog_probe.measure(events, broker, queues, deliveries)
+        return await self._backlog_probe.measure(events, broker, queues, deliveries, read_spending)
 
     async def exposition(
-        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None = None
+        self,
+        events: EventStore,
+        broker: Broker,
+        queues: Sequence[Queue],
+        deliveries: DeliveryStore | None = None,
+        read_spending: scrape.ReadSpending | None = None,
     ) -> tuple[bytes, str]:
         """All metrics in the text format of Prometheus, and its media type; what cannot be measured is left out."""
-        waiting = await self._backlog_probe.measure(events, broker, queues, deliveries)
+        waiting = await self.waiting(events, broker, queues, deliveries, read_spending)
 
         def render_all() -> bytes:
             if (directory := self._directory) is None:

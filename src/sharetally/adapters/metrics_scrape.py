@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as MEDIA_TYPE
@@ -22,13 +22,15 @@ from prometheus_client.registry import Collector
 from sharetally import __version__
 from sharetally.adapters import metrics_processes as processes
 from sharetally.adapters.metrics_processes import Process
+from sharetally.domain.spending import DOLLAR, PlatformSpending
 from sharetally.ports import BacklogReport, Broker, DeliveryStore, EventStore, Queue
 
-__all__ = ["MEDIA_TYPE", "BacklogProbe", "SharedFiles", "Source", "render"]
+__all__ = ["MEDIA_TYPE", "BacklogProbe", "ReadSpending", "SharedFiles", "Source", "render"]
 MAX_AGE_SECONDS = 1.0
 PROBE_TIMEOUT_SECONDS = 1.0
 log = structlog.get_logger("sharetally.metrics")
 T = TypeVar("T")
+ReadSpending: TypeAlias = Callable[[], Awaitable[Sequence[PlatformSpending]]]
 
 
 class Source(Protocol):
@@ -73,7 +75,12 @@ class BacklogProbe:
         self._fresh_until = float("-inf")
 
     async def measure(
-        self, events: EventStore, broker: Broker, queues: Sequence[Queue], deliveries: DeliveryStore | None
+        self,
+        events: EventStore,
+        broker: Broker,
+        queues: Sequence[Queue],
+        deliveries: DeliveryStore | None,
+        read_spending: ReadSpending | None,
     ) -> BacklogReport:
         """The backlog, measured at most one second ago."""
         async with self._lock:
@@ -83,6 +90,7 @@ class BacklogProbe:
                 self._latest = BacklogReport(
                     backlog=backlog,
                     deliveries=await _with_timeout(deliveries.backlog()) if deliveries is not None else None,
+                    spending=(await _with_timeout(read_spending()) or ()) if read_spending is not None else (),
                     depths={queue.name: state.depth for queue, state in zip(queues, states, strict=True) if state},
                 )
                 self._fresh_until = self._clock() + MAX_AGE_SECONDS
@@ -134,6 +142,15 @@ def _backlog_metrics(waiting: BacklogReport) -> Iterator[Metric]:
         for kind, seconds in waiting.deliveries.oldest_due.items():
             oldest.add_metric((kind,), seconds)
         yield from (family for family in (numbers, oldest) if family.samples)
+    if waiting.spending:
+        text = "What may be spent on posts each day, in dollars."
+        budgets = GaugeMetricFamily("sharetally_post_budget_dollars", text, labels=("platform",))
+        text = "What was spent or reserved for posts today (UTC), in dollars."
+        spending = GaugeMetricFamily("sharetally_post_spending_dollars", text, labels=("platform",))
+        for each in waiting.spending:
+            budgets.add_metric((each.platform,), each.budget.total / DOLLAR)
+            spending.add_metric((each.platform,), each.day.spent / DOLLAR)
+        yield from (budgets, spending)
     if waiting.depths:
         family = GaugeMetricFamily("sharetally_queue_depth", "Messages that are ready in a queue.", labels=("queue",))
         for queue, depth in waiting.depths.items():

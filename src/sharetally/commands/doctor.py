@@ -10,9 +10,11 @@ from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.logs import configure
 from sharetally.commands.database import open_database
 from sharetally.domain.errors import ConfigurationError, SharetallyError, Unauthenticated, Unavailable
+from sharetally.domain.spending import dollars
 from sharetally.settings import Settings, masked_settings
 from sharetally.wiring import allowed_platforms, builtin_queues, create_broker, create_cache, outbound
 from sharetally.wiring_http import oidc_sign_in
+from sharetally.wiring_posting import create_spending
 
 
 async def doctor(settings: Settings) -> int:
@@ -27,6 +29,7 @@ async def doctor(settings: Settings) -> int:
         "broker": _check_broker,
         "cache": _check_cache,
         "openid": _check_openid,
+        "budget": _check_budget,
     }
     exit_code = 0
     for name, check in checks.items():
@@ -52,6 +55,18 @@ async def _check_database(settings: Settings) -> str:
             "find them with `sharetally keys list` and revoke all but one with `sharetally keys revoke`"
         )
     return f"schema is current; {backlog.pending} events pending, {backlog.parked} parked"
+
+
+async def _check_budget(settings: Settings) -> str:
+    if "twitter" not in settings.post_platforms:
+        return "none: this service posts to no platform that charges for posts"
+    async with open_database(settings) as (database, clock):
+        found = await create_spending(settings, database.spending, clock).today()
+    return ", ".join(
+        f"{each.platform} ${dollars(each.day.spent)} of ${dollars(each.budget.total)} spent today (UTC), "
+        f"${dollars(each.day.unknown)} of it for posts that may not be there"
+        for each in found
+    )
 
 
 async def _check_broker(settings: Settings) -> str:

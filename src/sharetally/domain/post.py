@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from sharetally.domain.share import RecordKey
+from sharetally.domain.spending import Charge
 
 PLACEHOLDER = "{url}"
 
@@ -39,6 +40,7 @@ class Post(NamedTuple):
     `text` contains `url`, the post's own short address, once. `prepared` is what the platform's `prepare` returned;
     `attempted_at` is when the first attempt was stored, None while no byte can have left. `scheduled_at` is the time
     that the user has chosen. With `cancel_requested` the post is deleted at the platform should it appear there.
+    `charge` is what its attempt has reserved; it stays unless it is certain that the post is not there.
     """
 
     id: UUID
@@ -60,6 +62,7 @@ class Post(NamedTuple):
     error_code: str | None = None
     error_message: str | None = None
     finished_at: datetime | None = None
+    charge: Charge | None = None
 
     @property
     def open(self) -> bool:
@@ -114,7 +117,14 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Posted:
+class CallOutcome:
+    """How a call to a platform ended. `cost` is what it really cost; None if it is what the platform's `costs` say."""
+
+    cost: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posted(CallOutcome):
     """The post is there."""
 
     external_id: str
@@ -122,7 +132,7 @@ class Posted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TryLater:
+class TryLater(CallOutcome):
     """Nothing was published. `at` None lets the backoff decide; `pause` says what else has to wait until then."""
 
     reason: str
@@ -131,7 +141,7 @@ class TryLater:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PostRejected:
+class PostRejected(CallOutcome):
     """The platform refuses this post for good: a stable code, and a message that says what the person can do."""
 
     code: str
@@ -139,7 +149,7 @@ class PostRejected:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccessDenied:
+class AccessDenied(CallOutcome):
     """The platform no longer accepts the access token: read the vault again, refresh, or ask the user to reconnect."""
 
     reason: str
@@ -153,12 +163,12 @@ class OutcomeUnknown:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NotThere:
+class NotThere(CallOutcome):
     """A look has found that the post does not exist."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CannotTell:
+class CannotTell(CallOutcome):
     """A look has found nothing certain."""
 
     reason: str

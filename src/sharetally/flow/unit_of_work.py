@@ -19,6 +19,7 @@ from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey, ShareRecord
+from sharetally.domain.spending import Charge
 from sharetally.ports import IdempotencyKey, LockedRows, LockSet, NewDelivery, StoredResponse, Writes
 
 Entity = ShareRecord | ShareLink
@@ -160,6 +161,11 @@ class UnitOfWork:
         """Add an event that a consumer will burn."""
         self._writes.events.append(event)
         self._undo.append(self._writes.events.pop)
+
+    def release(self, charge: Charge) -> None:
+        """Take back what a post has reserved."""
+        self._writes.released.append(charge)
+        self._undo.append(self._writes.released.pop)
 
     def deliver(self, delivery: NewDelivery) -> None:
         """Add a delivery to the outside world, sent once this is committed."""

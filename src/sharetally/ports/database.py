@@ -24,6 +24,7 @@ from sharetally.ports.responses import ResponseStore
 from sharetally.ports.schema import Schema
 from sharetally.ports.sessions import SessionStore
 from sharetally.ports.shares import ShareStore
+from sharetally.ports.spending import SpendingStore
 from sharetally.ports.verification_runs import VerificationRunStore
 
 
@@ -103,6 +104,11 @@ class Database(Ledger, Protocol):
     @property
     def posts(self) -> PostStore:
         """Posts."""
+        ...
+
+    @property
+    def spending(self) -> SpendingStore:
+        """What posting costs."""
         ...
 
     @property

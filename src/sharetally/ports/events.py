@@ -17,6 +17,7 @@ from sharetally.domain.adjustment import Adjustment
 from sharetally.domain.audit import AuditEntry
 from sharetally.domain.content import ContentRef
 from sharetally.domain.event import Event
+from sharetally.domain.spending import PlatformSpending
 from sharetally.ports.deliveries import DeliveryBacklog
 from sharetally.ports.ledger import Transaction
 
@@ -50,11 +51,15 @@ class Backlog:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BacklogReport:
-    """Backlogs of events and deliveries, None if the database did not answer; messages by queue, if the broker did."""
+    """Backlogs of events and deliveries, None if the database did not answer; messages by queue, if the broker did.
+
+    `spending` is what posts have cost today, by platform, if the database answered.
+    """
 
     backlog: Backlog | None = None
     deliveries: DeliveryBacklog | None = None
     depths: Mapping[str, int] = field(default_factory=dict)
+    spending: Sequence[PlatformSpending] = ()
 
 
 class EventStore(Protocol):

@@ -18,7 +18,9 @@ from sharetally.domain.event import Event
 from sharetally.domain.link import ShareLink
 from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey, ShareRecord
+from sharetally.domain.spending import Charge
 from sharetally.ports.deliveries import DeliveryWrites
+from sharetally.ports.spending import SpendingWrites
 
 
 class IdempotencyKey(NamedTuple):
@@ -82,6 +84,7 @@ class Writes:
     adjustments: dict[str, Adjustment] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    released: list[Charge] = field(default_factory=list)  # what posts that are not there had reserved
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +130,7 @@ class Transaction(Protocol):
         ...
 
     async def write(self, writes: Writes) -> None:
-        """Insert new rows, sorted, then update changed ones, then insert audit and events."""
+        """Insert new rows with audit and events, sorted, then update changed ones, then release charges."""
         ...
 
     async def take(self, ids: Sequence[UUID]) -> list[Event]:
@@ -151,6 +154,11 @@ class Transaction(Protocol):
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Write new events, which follow from the burned ones."""
+        ...
+
+    @property
+    def spending(self) -> SpendingWrites:
+        """What posting costs; reserved before delivery targets and deliveries are locked."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from sharetally.domain.account import Account, Profile, Tokens
 from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PostRejected, PublishOutcome, TryLater
+from sharetally.domain.spending import FREE, Costs
 
 
 class GrantLost(Exception):
@@ -120,6 +121,10 @@ class Publisher(Protocol):
     def deduplicates_for(self) -> timedelta | None:
         """For how long after the first attempt the platform drops a repeated post; None if it always does."""
         return None
+
+    def costs(self, draft: Draft) -> Costs:
+        """What the platform charges for this post, for one look for it and for deleting it."""
+        return FREE
 
     def text_fault(self, text: str, url: str) -> str | None:
         """Why the composed text is too long or not allowed, with count and limit, or None."""

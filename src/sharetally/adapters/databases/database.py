@@ -22,6 +22,7 @@ from sharetally.adapters.databases.stores.responses import SqlResponseStore
 from sharetally.adapters.databases.stores.schema import SqlSchema
 from sharetally.adapters.databases.stores.sessions import SqlSessionStore
 from sharetally.adapters.databases.stores.shares import SqlShareStore
+from sharetally.adapters.databases.stores.spending import SqlSpendingStore
 from sharetally.adapters.databases.stores.verification_runs import SqlVerificationRunStore
 from sharetally.domain.errors import ConfigurationError
 
@@ -46,6 +47,7 @@ class SqlDatabase(SqlLedger):
         self.deliveries = SqlDeliveryStore(engine)
         self.accounts = SqlAccountStore(engine)
         self.posts = SqlPostStore(engine)
+        self.spending = SqlSpendingStore(engine)
         self.schema = SqlSchema(engine)
 
     async def open(self) -> None:

@@ -24,6 +24,7 @@ from sharetally.adapters.databases.mapping_posts import post_of, posts_to_rows
 from sharetally.adapters.databases.mapping_responses import new_responses, response_of
 from sharetally.adapters.databases.savepoints import savepoint
 from sharetally.adapters.databases.stores.delivery_writes import SqlDeliveryWrites
+from sharetally.adapters.databases.stores.spending import SqlSpendingWrites
 from sharetally.domain.event import Event
 from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey
@@ -91,12 +92,19 @@ class SqlTransaction(SqlCounting):
             await connection.update(links_to_rows(_by_key(writes.changed_links), bind))
         if writes.changed_posts:
             await connection.update(posts_to_rows(_by_key(writes.changed_posts), bind))
+        if writes.released:
+            await self.spending.release(writes.released)
         self._emitted += writes.events
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Insert events."""
         await self._connection.insert(mapping.new_events(events, self._connection.bind))
         self._emitted += events
+
+    @property
+    def spending(self) -> SqlSpendingWrites:
+        """What posting costs, in this transaction."""
+        return SqlSpendingWrites(self._connection)
 
     @property
     def deliveries(self) -> SqlDeliveryWrites:

@@ -11,12 +11,13 @@ from sharetally.adapters.databases.driver import Row, RowBatch
 from sharetally.adapters.databases.types import Binding
 from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import RecordKey
+from sharetally.domain.spending import Charge
 
 # `Connection.update` finds a row by the last column.
 _COLUMNS = (
     "record_id", "content_type", "content_id", "platform", "user_id", "account_id", "number", "status", "open_record",
     "text", "url", "request_id", "prepared", "attempted_at", "scheduled_at", "cancel_requested", "external_id",
-    "external_url", "error_code", "error_message", "created_at", "finished_at", "id",
+    "external_url", "error_code", "error_message", "created_at", "finished_at", "charged", "charged_on", "id",
 )  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def posts_to_rows(posts: Iterable[Post], bind: Binding) -> RowBatch:
             post.error_message,
             bind.time(post.created_at),
             bind.time(post.finished_at) if post.finished_at else None,
+            post.charge.amount if post.charge else None,
+            post.charge.day if post.charge else None,
             bind.id(post.id),
         )
         for post in posts
@@ -78,4 +81,7 @@ def post_of(row: Row) -> Post:
         error_code=row["error_code"],
         error_message=row["error_message"],
         finished_at=row["finished_at"],
+        charge=None
+        if row["charged"] is None
+        else Charge(platform=key.platform, day=row["charged_on"], user_id=key.user_id, amount=row["charged"]),
     )

@@ -68,7 +68,7 @@ def is_ambiguous(response: OutboundResponse) -> bool:
 
 def as_look(failure: Failure) -> LookOutcome:
     """The outcome of a look that the platform did not allow."""
-    return CannotTell(reason=failure.message) if isinstance(failure, PostRejected) else failure
+    return CannotTell(reason=failure.message, cost=failure.cost) if isinstance(failure, PostRejected) else failure
 
 
 def retry_after(response: OutboundResponse, now: datetime) -> datetime | None:

@@ -11,6 +11,7 @@ from sharetally.domain.errors import Conflict, InvalidRequest, NotFound
 from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import Failure, RecordKey, Trigger
 from sharetally.flow.committer import Committer
+from sharetally.flow.posting.budgets import without_charge
 from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import IdempotentCommand, UnitOfWork
 from sharetally.flow.urls import url_fault
@@ -41,6 +42,8 @@ class Decide:
         if post is None or post.status is not PostStatus.UNKNOWN:
             raise Conflict("only a post whose outcome is unknown can be decided about")
         failure = None if self._posted else DECIDED_NOT_POSTED
+        if not self._posted:
+            post = without_charge(work, post)
         decided = post._replace(
             status=PostStatus.SUCCESS if self._posted else PostStatus.FAILED,
             external_url=self._url if self._posted else None,

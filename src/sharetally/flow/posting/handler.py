@@ -1,6 +1,6 @@
 """The handler of posts: makes a pending post, and finds out about one that may be there.
 
-    pending -> prepare -> store the attempt -> publish -> store the outcome
+    pending -> prepare -> store the attempt, and reserve what it costs -> publish -> store the outcome
     pending, but due while no worker ran -> look -> store the outcome, or go on as above if the post is not there
     sending, unknown -> look -> store the outcome, or publish again where the platform drops repetitions
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
@@ -23,6 +24,7 @@ from sharetally.domain.errors import PlatformUnreachable
 from sharetally.domain.post import (
     AccessDenied,
     CannotTell,
+    LookOutcome,
     NotThere,
     OutcomeUnknown,
     PauseScope,
@@ -32,10 +34,12 @@ from sharetally.domain.post import (
     PostStatus,
     TryLater,
 )
+from sharetally.domain.spending import Budget, Charge, end_of
 from sharetally.flow.accounts.access import AccountAccess
 from sharetally.flow.accounts.errors import AccountMissing, ReconnectNeeded
 from sharetally.flow.delivery.attempt import reason_of
 from sharetally.flow.delivery.handler import Lease
+from sharetally.flow.posting.budgets import Budgets
 from sharetally.flow.posting.failing import UNAVAILABLE, discarded
 from sharetally.flow.posting.message import KIND, decode_post
 from sharetally.flow.posting.outcomes import (
@@ -65,12 +69,16 @@ NOT_FOUND = PostRejected(
     code="not-found", message="the platform does not show the post; retry it, or say that it is there"
 )
 OVERDUE = "no worker ran for 15 minutes while the post was due"
+BUDGET_SPENT = "budget-spent"
 POSTING_UNAVAILABLE = PostRejected(code=UNAVAILABLE.code, message=UNAVAILABLE.message)
 log = structlog.get_logger("sharetally.posting")
 
 
 class PostHandler:
-    """Posts for one process. `look_for` is how long an unknown post is looked for before a person has to decide."""
+    """Posts for one process. `look_for` is how long an unknown post is looked for before a person has to decide.
+
+    A post that `budgets` do not allow today waits for tomorrow, or fails if `budget_spent_fails`.
+    """
 
     kind: str = KIND
     retries: Backoff = RETRIES
@@ -86,6 +94,8 @@ class PostHandler:
         access: AccountAccess | None = None,
         publishers: Mapping[str, Publisher] | None = None,
         look_for: timedelta = timedelta(hours=24),
+        budgets: Mapping[str, Budget] = MappingProxyType({}),
+        budget_spent_fails: bool = False,
     ) -> None:
         self._ledger = ledger
         self._posts = posts
@@ -94,6 +104,8 @@ class PostHandler:
         self._access = access
         self._publishers = publishers or {}
         self._look_for = look_for
+        self._budgets = Budgets(ledger, clock, budgets)
+        self._budget_spent_fails = budget_spent_fails
         self._settling = Settling(clock)
 
     async def deliver(self, delivery: Delivery, lease: Lease) -> Outcome:
@@ -129,7 +141,7 @@ class PostHandler:
 
     async def _post(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
         if post.held:
-            match await self._with_tokens(post, lambda account, tokens: publisher.look(account, tokens, post.draft())):
+            match await self._find(publisher, post):
                 case Posted() as found:
                     return Finished(result=found)
                 case CannotTell(reason=reason) | AccessDenied(reason=reason):
@@ -145,26 +157,33 @@ class PostHandler:
             return Finished(result=prepared)
         if isinstance(prepared, AccessDenied):
             return Finished(result=NEEDS_REAUTH)
-        attempted = await retry_transaction(lambda: self._store_attempt(post, prepared, delivery, lease))
-        if attempted is None:
-            return Done()  # cancelled, or somebody else's by now
+        charge = self._budgets.charge(post.key, publisher.costs(post.draft()).post)
+        attempted = await retry_transaction(lambda: self._store_attempt(post, prepared, charge, delivery, lease))
+        if not isinstance(attempted, Post):
+            return attempted
         return await self._publish(publisher, attempted, delivery, lease, repeated=False)
 
     async def _store_attempt(
-        self, post: Post, prepared: Mapping[str, str], delivery: Delivery, lease: Lease
-    ) -> Post | None:
-        """Note in the post's row that a byte may leave from now on; None if it must not."""
+        self, post: Post, prepared: Mapping[str, str], charge: Charge | None, delivery: Delivery, lease: Lease
+    ) -> Post | Outcome:
+        """Note in the post's row that a byte may leave from now on, and what it costs; the outcome if it must not."""
         async with self._ledger.transaction() as tx:
             locked = await tx.lock(LockSet(records=frozenset({post.key}), posts=frozenset({post.key})))
             newest = locked.posts.get(post.key)
             if newest is None or newest.id != post.id or newest.status is not PostStatus.PENDING:
-                return None
+                return Done()  # cancelled, or somebody else's by now
+            if charge is not None and (reason := await self._budgets.reserve(tx, charge)):
+                if self._budget_spent_fails:
+                    return Finished(result=PostRejected(code=BUDGET_SPENT, message=f"{reason}; retry it tomorrow"))
+                return NotSent(reason=reason, at=end_of(charge.day))
             if not await tx.deliveries.holds(delivery, lease.worker):
-                return None
+                await tx.write(Writes(released=[charge] if charge else []))
+                return Done()
             attempted = newest._replace(
                 status=PostStatus.SENDING,
                 prepared=dict(prepared),
                 attempted_at=self._clock.now(),
+                charge=charge,
                 error_code=None,
                 error_message=None,
             )
@@ -198,7 +217,7 @@ class PostHandler:
         raise AssertionError("the outcomes of a publisher are a closed set")
 
     async def _look(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
-        match await self._with_tokens(post, lambda account, tokens: publisher.look(account, tokens, post.draft())):
+        match await self._find(publisher, post):
             case Posted() as result:
                 return Finished(result=result)
             case NotThere() if post.cancel_requested:
@@ -212,6 +231,16 @@ class PostHandler:
             case CannotTell(reason=reason) | TryLater(reason=reason) | AccessDenied(reason=reason):
                 return self._later(reason, post, delivery)
         raise AssertionError("the outcomes of a look are a closed set")
+
+    async def _find(self, publisher: Publisher, post: Post) -> LookOutcome:
+        draft = post.draft()
+
+        def look(account: Account, tokens: Tokens) -> Awaitable[LookOutcome]:
+            return self._budgets.call(
+                post.key, publisher.costs(draft).look, lambda: publisher.look(account, tokens, draft)
+            )
+
+        return await self._with_tokens(post, look)
 
     def _may_repeat(self, publisher: Publisher, post: Post) -> bool:
         """Only where the platform itself drops a repetition, and only while it does.
@@ -247,9 +276,12 @@ class PostHandler:
         return NotSent(reason=later.reason, at=later.at or now + timedelta(seconds=delay or 0.0))
 
     async def _delete(self, publisher: Publisher, post: Post) -> Outcome:
-        result = await self._with_tokens(
-            post, lambda account, tokens: publisher.delete(account, tokens, post.external_id or "")
-        )
+        cost = publisher.costs(post.draft()).delete
+
+        def delete(account: Account, tokens: Tokens) -> Awaitable[TryLater | PostRejected | AccessDenied | None]:
+            return self._budgets.call(post.key, cost, lambda: publisher.delete(account, tokens, post.external_id or ""))
+
+        result = await self._with_tokens(post, delete)
         if isinstance(result, TryLater):
             return Retry(reason=result.reason, at=result.at)
         if isinstance(result, AccessDenied):

@@ -8,6 +8,7 @@ from sharetally.domain.delivery import Dead, Outcome, Retry
 from sharetally.domain.ids import new_id
 from sharetally.domain.post import PauseScope, Post, Posted, PostRejected, PostStatus
 from sharetally.domain.share import Action, Failure, Trigger
+from sharetally.flow.posting.budgets import without_charge
 from sharetally.flow.posting.failing import UNAVAILABLE, fail_post
 from sharetally.flow.posting.message import KIND, PostMessage, post_delivery
 from sharetally.flow.posting.outcomes import Cancelled, Deleted, Finished, LookLater, NotSent, Undecided
@@ -52,13 +53,14 @@ class Settling:
             case Finished(result=PostRejected(code=code, message=text)):
                 self._fail(work, post, Failure(code=code, message=text), actor)
             case Cancelled():
-                work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
+                work.put_post(without_charge(work, post)._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=None):
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=PostRejected(code=code, message=text)):
                 work.put_post(post._replace(error_code=code, error_message=text, cancel_requested=False))
-            case NotSent(reason=reason) if post.status is PostStatus.SENDING:
-                work.put_post(post._replace(status=PostStatus.PENDING, attempted_at=None, error_message=reason[:500]))
+            case NotSent(reason=reason) if post.status in (PostStatus.PENDING, PostStatus.SENDING):
+                waiting = without_charge(work, post)._replace(status=PostStatus.PENDING, attempted_at=None)
+                work.put_post(waiting._replace(error_message=reason[:500]))
             case LookLater() | Undecided():
                 self._lose(work, post)
             case Retry() if post.status is PostStatus.SENDING:  # it broke off after the attempt was stored
@@ -86,6 +88,8 @@ class Settling:
 
     def _fail(self, work: UnitOfWork, post: Post, failure: Failure, actor: str) -> None:
         (ids,) = Ids.new(1)
+        if actor == ACTOR:  # whoever discards an attempt does not know whether the post is there
+            post = without_charge(work, post)
         work.put_post(
             post._replace(
                 status=PostStatus.FAILED,

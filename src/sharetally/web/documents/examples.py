@@ -260,6 +260,20 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         schemas_console.ConsoleOptions: {"oidc": False, "publicUrl": "https://shop.example"},
         schemas_posts.PostItem: _POST,
         schemas_posts.PostList: {"items": [_POST], "next": None},
+        schemas_posts.PostBudgets: {
+            "items": [
+                {
+                    "platform": "twitter",
+                    "budgetMicros": 20_000_000,
+                    "userBudgetMicros": 1_000_000,
+                    "spentMicros": 3_400_000,
+                    "unknownMicros": 200_000,
+                    "currency": "USD",
+                    "resetsAt": "2026-11-21T00:00:00Z",
+                    "whenSpent": "wait",
+                }
+            ]
+        },
         schemas_posts.DecideBody: {"posted": True, "url": "https://x.com/anna/status/1795190400000000000"},
         str: "sharetally_events_pending 0.0\n",
         schemas_counts.EventText: 'id: 1795190400000000\ndata: {"contentType":"video","contentId":"abc"}\n\n',

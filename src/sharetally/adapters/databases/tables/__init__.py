@@ -32,6 +32,7 @@ from sharetally.adapters.databases.tables.shares import (
     share_links,
     share_records,
 )
+from sharetally.adapters.databases.tables.spending import spending
 
 __all__ = [
     "MYSQL_OPTIONS",
@@ -62,4 +63,5 @@ __all__ = [
     "share_records",
     "share_rollups",
     "share_totals",
+    "spending",
 ]

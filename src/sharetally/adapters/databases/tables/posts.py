@@ -33,6 +33,8 @@ posts = sa.Table(
     sa.Column("error_message", sa.String(500)),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
+    sa.Column("charged", sa.BigInteger),
+    sa.Column("charged_on", exact_text(10)),
     sa.UniqueConstraint("record_id", "number", name="uq_posts_number"),
     sa.UniqueConstraint("open_record", name="uq_posts_open_record"),
     sa.CheckConstraint("status IN ('pending', 'sending', 'success', 'failed', 'unknown', 'cancelled')", name="status"),

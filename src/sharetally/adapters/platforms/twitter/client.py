@@ -2,7 +2,7 @@
 
 X does not drop repeated posts reliably and answers a repeated text with 403, which only its exact `detail` tells apart.
 A look reads the user's own timeline since the attempt and compares the expanded addresses with the post's own. X is
-paid by use, and looks cost money, too.
+paid by use, and each post that a look reads is charged: therefore a look reads one page.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -33,6 +32,7 @@ from sharetally.adapters.platforms._api import (
 )
 from sharetally.adapters.platforms._oauth import utc_now
 from sharetally.adapters.platforms.twitter import text as text_rules
+from sharetally.adapters.platforms.twitter.urls import find_urls
 from sharetally.domain.account import Account, Tokens
 from sharetally.domain.post import (
     AccessDenied,
@@ -46,19 +46,18 @@ from sharetally.domain.post import (
     PublishOutcome,
     TryLater,
 )
+from sharetally.domain.spending import Costs
 from sharetally.ports.outbound import Outbound, OutboundError, OutboundResponse
 from sharetally.ports.posting_platform import Publisher
 
-# US dollars (docs.x.com, pricing)
-POST_WITH_URL_COST = Decimal("0.200")
-POST_COST = Decimal("0.015")
-DELETE_COST = Decimal("0.010")
-READ_COST = Decimal("0.005")  # of each post that is read
-OWN_READ_COST = Decimal("0.001")  # of each post of a user who has authorised the app
+# micro-dollars (docs.x.com, pricing)
+POST_WITH_URL_COST = 200_000
+POST_COST = 15_000
+DELETE_COST = 10_000
+OWN_READ_COST = 1_000  # of each post that is read, of a user who has authorised the app
 
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
 PAGE_SIZE = 100
-MAX_PAGES = 5
 
 
 class _Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +114,13 @@ class TwitterPublisher(Publisher):
         self._base_url = base_url
         self._now = now
 
+    def costs(self, draft: Draft) -> Costs:
+        """A post with any address in it costs more than one without."""
+        has_url = "://" in draft.text or any(find_urls(draft.text))
+        return Costs(
+            post=POST_WITH_URL_COST if has_url else POST_COST, look=PAGE_SIZE * OWN_READ_COST, delete=DELETE_COST
+        )
+
     def text_fault(self, text: str, url: str) -> str | None:
         """By X's weighted length."""
         return text_rules.text_fault(text, url)
@@ -128,7 +134,7 @@ class TwitterPublisher(Publisher):
         return {SINCE: self._now().isoformat()}
 
     async def publish(self, account: Account, tokens: Tokens, draft: Draft) -> PublishOutcome:
-        """Post the text once; a text that X calls a duplicate is looked up."""
+        """Post the text once; one that X calls a duplicate is probably there, and has to be looked up."""
         try:
             response = await self._outbound.request(
                 "POST",
@@ -145,8 +151,7 @@ class TwitterPublisher(Publisher):
                 return OutcomeUnknown(reason=f"X answered {response.status} without the id of a post")
             return _posted(account, created.data.id)
         if _is_duplicate(response):
-            found = await self.look(account, tokens, draft)
-            return found if isinstance(found, Posted) else OutcomeUnknown(reason="X calls the post a duplicate")
+            return OutcomeUnknown(reason="X calls the post a duplicate")
         return self._classify(response)
 
     async def look(self, account: Account, tokens: Tokens, draft: Draft) -> LookOutcome:
@@ -157,24 +162,23 @@ class TwitterPublisher(Publisher):
             "tweet.fields": "entities",
             "start_time": since(draft).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        for _ in range(MAX_PAGES):
-            url = f"{self._base_url}/2/users/{quote(account.external_id, safe='')}/tweets?{urlencode(query)}"
-            try:
-                response = await self._outbound.request("GET", url, headers=bearer(tokens))
-            except OutboundError as error:
-                return unread(error, "X")
-            if response.status != 200:
-                return as_look(self._classify(response))
-            timeline = decode(response, _Timeline)
-            if timeline is None:
-                return CannotTell(reason="X answered without a timeline")
-            for post in timeline.data:
-                if any(entity.expanded_url == draft.url for entity in post.entities.urls):
-                    return _posted(account, post.id)
-            if not timeline.meta.next_token:
-                return not_listed(draft, self._now())
-            query["pagination_token"] = timeline.meta.next_token
-        return CannotTell(reason=f"the account has more than {PAGE_SIZE * MAX_PAGES} newer posts")
+        url = f"{self._base_url}/2/users/{quote(account.external_id, safe='')}/tweets?{urlencode(query)}"
+        try:
+            response = await self._outbound.request("GET", url, headers=bearer(tokens))
+        except OutboundError as error:
+            return _unread(error)
+        if response.status != 200:
+            return as_look(self._classify(response))
+        timeline = decode(response, _Timeline)
+        if timeline is None:
+            return CannotTell(reason="X answered without a timeline")
+        cost = len(timeline.data) * OWN_READ_COST
+        for post in timeline.data:
+            if any(entity.expanded_url == draft.url for entity in post.entities.urls):
+                return replace(_posted(account, post.id), cost=cost)
+        if timeline.meta.next_token:
+            return CannotTell(reason=f"the account has more than {PAGE_SIZE} newer posts", cost=cost)
+        return replace(not_listed(draft, self._now()), cost=cost)
 
     async def delete(self, account: Account, tokens: Tokens, external_id: str) -> Failure | None:
         """Delete the post; one that X does not know is gone."""
@@ -182,10 +186,14 @@ class TwitterPublisher(Publisher):
         try:
             response = await self._outbound.request("DELETE", url, headers=bearer(tokens))
         except OutboundError as error:
-            return unread(error, "X")
+            return _unread(error)
         return None if response.status in {200, 404} else self._classify(response)
 
     def _classify(self, response: OutboundResponse) -> Failure:
+        """A request that X refuses costs nothing."""
+        return replace(self._refusal(response), cost=0)
+
+    def _refusal(self, response: OutboundResponse) -> Failure:
         problem = decode(response, _Problem) or _Problem()
         kind = problem.type.rpartition("/")[2]
         if response.status == 401:
@@ -212,6 +220,11 @@ class TwitterPublisher(Publisher):
             if headers.get(f"x-{name}-limit-24hour-remaining") == "0":
                 return replace(wait, at=epoch_header(headers, f"x-{name}-limit-24hour-reset", now), pause=scope)
         return replace(wait, at=epoch_header(headers, "x-rate-limit-reset", now) or retry_after(response, now))
+
+
+def _unread(error: OutboundError) -> TryLater:
+    """A call without a response may have been charged, unless it never left."""
+    return replace(unread(error, "X"), cost=None if error.request_sent else 0)
 
 
 def _is_duplicate(response: OutboundResponse) -> bool:

@@ -6,7 +6,16 @@ from msgspec import UNSET
 
 from sharetally.domain.post import Post, PostStatus
 from sharetally.flow.posting.deciding import Posts
-from sharetally.web.api.posts.schemas import DecideBody, PostItem, PostList, PostsQuery, RecordPath
+from sharetally.flow.posting.spending import PostSpending
+from sharetally.web.api.posts.schemas import (
+    DecideBody,
+    PostBudget,
+    PostBudgets,
+    PostItem,
+    PostList,
+    PostsQuery,
+    RecordPath,
+)
 from sharetally.web.endpoint import NoBody, NoPath, NoQuery, Request, response_to
 from sharetally.web.fields import ErrorBody
 from sharetally.web.paging import split_page, starting_after
@@ -41,6 +50,24 @@ async def decide(posts: Posts, request: Request[RecordPath, NoQuery, DecideBody]
         idempotent=request.idempotent(render),
     )
     return response_to(outcome, render)
+
+
+async def budgets(spending: PostSpending, request: Request[NoPath, NoQuery, NoBody]) -> Response:
+    """What posts may cost today, and have cost."""
+    items = [
+        PostBudget(
+            platform=each.platform,
+            budgetMicros=each.budget.total,
+            userBudgetMicros=each.budget.per_user,
+            spentMicros=each.day.spent,
+            unknownMicros=each.day.unknown,
+            currency="USD",
+            resetsAt=each.renewed_at,
+            whenSpent="fail" if spending.spent_fails else "wait",
+        )
+        for each in await spending.today()
+    ]
+    return json_response(200, PostBudgets(items=items), _NO_STORE)
 
 
 def _item(post: Post) -> PostItem:

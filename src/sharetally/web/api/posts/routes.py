@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sharetally.flow.posting.deciding import Posts
+from sharetally.flow.posting.spending import PostSpending
 from sharetally.web.api.posts import handlers
-from sharetally.web.api.posts.schemas import DecideBody, PostItem, PostList, PostsQuery, RecordPath
+from sharetally.web.api.posts.schemas import DecideBody, PostBudgets, PostItem, PostList, PostsQuery, RecordPath
 from sharetally.web.endpoint import Access, AnyEndpoint, Endpoint, NoBody, NoPath, NoQuery, Request
 
 ENDPOINTS: tuple[AnyEndpoint, ...] = (
@@ -20,6 +21,20 @@ ENDPOINTS: tuple[AnyEndpoint, ...] = (
         scopes=("shares", "admin"),
         responses={200: PostList},
         problems=("unavailable",),
+        head=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/posts/budget",
+        handler=handlers.budgets,
+        service=PostSpending,
+        request=Request[NoPath, NoQuery, NoBody],
+        summary="What posts may cost today, and have cost",
+        tag="Posts",
+        access=Access.ANY_TOKEN,
+        scopes=("analytics", "admin"),
+        responses={200: PostBudgets},
+        problems=("invalid-request", "unavailable"),
         head=True,
     ),
     Endpoint(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -50,6 +50,30 @@ class PostList(ResponseModel, frozen=True):
 
     items: list[PostItem]
     next: Annotated[str | None, Meta(description="What `startingAfter` takes for the next page.")]
+
+
+MicroDollars = Annotated[int, Meta(ge=0, description="1,000,000 are one US dollar.", examples=[20_000_000])]
+
+
+class PostBudget(ResponseModel, frozen=True):
+    """What posts to one platform may cost in a UTC day, and have cost or reserved today."""
+
+    platform: str
+    budgetMicros: MicroDollars
+    userBudgetMicros: Annotated[MicroDollars | None, Meta(description="For each user; null if there is no limit.")]
+    spentMicros: MicroDollars
+    unknownMicros: Annotated[
+        MicroDollars, Meta(description="The part of `spentMicros` that posts have reserved which may not be there.")
+    ]
+    currency: Literal["USD"]
+    resetsAt: UtcDateTime
+    whenSpent: Annotated[Literal["wait", "fail"], Meta(description="What posts do once the budget is spent.")]
+
+
+class PostBudgets(ResponseModel, frozen=True):
+    """The platforms on which posts cost money."""
+
+    items: list[PostBudget]
 
 
 class DecideBody(RequestModel, frozen=True):
