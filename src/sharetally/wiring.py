@@ -218,6 +218,7 @@ class Core:
                 clock=self.clock,
                 access=self.accounts.access,
                 publishers=self.publishers,
+                look_for=timedelta(hours=self.settings.post_look_hours),
             )
         ]
 

@@ -28,15 +28,20 @@ async def mastodon() -> AsyncIterator[FakeMastodon]:
 
 @pytest.fixture
 async def api(mastodon: FakeMastodon, make_api: MakeApi) -> AsyncIterator[Api]:
-    async with make_api(
-        PUBLIC_URL=PUBLIC_URL,
-        CONTENT_URLS='{"video": "https://shop.example/videos/{contentId}"}',
-        LINK_HOSTS="shop.example",
-        SHARE_PLATFORMS="mastodon,twitter",
-        POST_PLATFORMS="mastodon",
-        POST_PRIVATE_SERVERS=mastodon.url,
-    ) as found:
+    async with make_api(**posting_settings(mastodon)) as found:
         yield found
+
+
+def posting_settings(mastodon: FakeMastodon) -> dict[str, str]:
+    """What the service needs to post to this server."""
+    return {
+        "PUBLIC_URL": PUBLIC_URL,
+        "CONTENT_URLS": '{"video": "https://shop.example/videos/{contentId}"}',
+        "LINK_HOSTS": "shop.example",
+        "SHARE_PLATFORMS": "mastodon,twitter",
+        "POST_PLATFORMS": "mastodon",
+        "POST_PRIVATE_SERVERS": mastodon.url,
+    }
 
 
 async def connect(api: Api, mastodon: FakeMastodon, user: str = "anna") -> str:
