@@ -117,7 +117,7 @@ class Settings:
     post_private_servers: tuple[str, ...] = _setting(urls.servers, "")
     """Base URLs of servers on private addresses to which accounts may belong; all others must be on public ones."""
     post_look_hours: int = _setting(read.number(1, 720), 24)
-    """For how many hours after its attempt an unknown post is looked for, and may be put again; then a person decides."""
+    """For how many hours after its attempt an unknown post is looked for, or put again; then a person decides."""
     token_keys: tuple[TokenKey, ...] | None = _setting(read.token_keys, secret=True)
     """Encrypt the tokens of connected accounts, newest first; with SQLite generated into DATA_DIR if not set."""
     x_client_id: str | None = _setting(read.text)

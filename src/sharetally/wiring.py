@@ -51,8 +51,9 @@ from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import BacklogReport, Broker, Cache, Channel, Platform, Queue
+from sharetally.ports import BacklogReport, Broker, Cache, Channel, ClosedGate, Platform, Queue
 from sharetally.ports.outbound import Outbound
+from sharetally.ports.posting_platform import version_of
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
 from sharetally.wiring_accounts import AccountServices, create_account_services
@@ -126,6 +127,7 @@ class Core:
             self.cache or NoCache(),
             known_revision=HEAD.__eq__,
             ahead=HEAD.__lt__,
+            ended_versions=self._ended_versions if settings.post_platforms else None,
         )
         self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
@@ -206,6 +208,18 @@ class Core:
         if self._publishers is None:
             self._publishers = create_publishers(self.settings, lambda: self.posting_outbound)
         return self._publishers
+
+    @property
+    def api_versions(self) -> frozenset[str]:
+        """The versions of platforms' APIs that posts of this process use."""
+        return frozenset(version for each in self.publishers.values() if (version := version_of(each)))
+
+    async def closed_gates(self) -> Sequence[ClosedGate]:
+        """What is paused for this process."""
+        return await self.database.deliveries.closed_gates(self.api_versions)
+
+    async def _ended_versions(self) -> list[str]:
+        return [gate.version for gate in await self.closed_gates() if gate.version is not None]
 
     @property
     def delivery_handlers(self) -> Sequence[Handler]:
@@ -300,6 +314,7 @@ class Core:
             attempts=attempts,
             handlers=self.delivery_handlers,
             keep_failures=timedelta(days=self.settings.delivery_log_days),
+            versions=self.api_versions,
         )
 
     async def waiting(self) -> BacklogReport:

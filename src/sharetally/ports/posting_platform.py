@@ -121,6 +121,11 @@ class Publisher(Protocol):
         """For how long after the first attempt the platform drops a repeated post; None if it always does."""
         return None
 
+    @property
+    def api_version(self) -> str | None:
+        """The version of the platform's API that this publisher uses; None where there is nothing to choose."""
+        return None
+
     def text_fault(self, text: str, url: str) -> str | None:
         """Why the composed text is too long or not allowed, with count and limit, or None."""
         ...
@@ -148,3 +153,8 @@ class Publisher(Protocol):
     ) -> TryLater | PostRejected | AccessDenied | None:
         """Delete the post; None once it is gone, whoever deleted it."""
         ...
+
+
+def version_of(publisher: Publisher) -> str | None:
+    """Platform and version of the API that a publisher uses, such as `linkedin/202609`."""
+    return f"{publisher.platform}/{publisher.api_version}" if publisher.api_version else None
