@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -31,6 +32,16 @@ from sharetally.settings_values import KEY_ALGORITHMS, SECRET_ALGORITHMS, UNITS,
 T = TypeVar("T")
 Role = Literal["serve", "worker", "relay"]
 
+# what posting to each platform of POST_PLATFORMS needs
+POSTING_SETTINGS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "bluesky": ("public_url",),
+        "facebook": ("public_url", "facebook_client_id", "facebook_client_secret"),
+        "linkedin": ("public_url", "linkedin_client_id", "linkedin_client_secret"),
+        "mastodon": ("public_url",),
+        "threads": ("public_url", "threads_client_id", "threads_client_secret"),
+    }
+)
 _YOUTUBE = {"video": "https://www.youtube.com/watch?v={contentId}"}
 
 
@@ -243,16 +254,11 @@ def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
 
 def _check_posting(settings: Settings) -> None:
     """Every platform of POST_PLATFORMS must have what it takes to post there."""
-    client_settings = {
-        "linkedin": ("linkedin_client_id", "linkedin_client_secret"),
-        "facebook": ("facebook_client_id", "facebook_client_secret"),
-        "threads": ("threads_client_id", "threads_client_secret"),
-    }
     for platform in settings.post_platforms:
-        if platform not in (*client_settings, "bluesky", "mastodon"):
-            known = ", ".join(sorted((*client_settings, "bluesky", "mastodon")))
+        if platform not in POSTING_SETTINGS:
+            known = ", ".join(sorted(POSTING_SETTINGS))
             raise ConfigurationError(f"POST_PLATFORMS: this version cannot post to {platform}; it can to {known}")
-        for name in ("public_url", *client_settings.get(platform, ())):
+        for name in POSTING_SETTINGS[platform]:
             if getattr(settings, name) is None:
                 raise ConfigurationError(f"POST_PLATFORMS: {platform} needs {name.upper()}; set it too")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import typer
 
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.logs import configure
 from sharetally.commands.database import open_database
+from sharetally.commands.doctor_posting import posting_findings
+from sharetally.commands.finding import Level
 from sharetally.domain.errors import ConfigurationError, SharetallyError, Unauthenticated, Unavailable
 from sharetally.settings import Settings, masked_settings
 from sharetally.wiring import allowed_platforms, builtin_queues, create_broker, create_cache, outbound
@@ -35,6 +38,9 @@ async def doctor(settings: Settings) -> int:
         except SharetallyError as error:
             typer.echo(f"WRONG {name}: {error.detail}")
             exit_code = 1
+    for finding in await posting_findings(settings, datetime.now(UTC).date()):
+        typer.echo(f"{finding.level:<5} {finding.name}: {finding.text}")
+        exit_code = 1 if finding.level is Level.WRONG else exit_code
     return exit_code
 
 
