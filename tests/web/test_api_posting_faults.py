@@ -31,7 +31,8 @@ SERVER_ERROR = replies.BROKEN
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks and retries follow at once."""
+    """Looks and retries follow at once, and a list of posts is believed at once."""
+    monkeypatch.setattr("sharetally.adapters.platforms._api.SETTLING", timedelta())
     monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=0.01, longest=0.05))
     monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", Backoff(first=0.01, longest=0.05))
 
@@ -93,8 +94,9 @@ async def test_a_refusal_fails_at_once_and_a_declared_share_stays(
     api: Api, mastodon: FakeMastodon, connected: str
 ) -> None:
     await api.share("abc", "mastodon")
-    mastodon.max_characters = 10
-    await post(api, text="longer than this server allows")
+    shortly = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    await post(api, text="longer than this server allows", scheduledAt=shortly)
+    mastodon.max_characters = 10  # from now on
     failed = await finished(api, "failed")
     assert "10" in failed["error"]["message"]
     assert ((await my_status(api))["myStatus"], await shares(api), mastodon.texts()) == ("success", 1, [])

@@ -155,6 +155,18 @@ class Publisher(Protocol):
         ...
 
 
+@runtime_checkable
+class LimitsByAccount(Protocol):
+    """A publisher whose limits depend on the account, because its platform consists of many servers."""
+
+    async def account_text_fault(self, account: Account, text: str, url: str) -> str | None:
+        """Like `text_fault` of `Publisher`, by the account's own limits; None also if nobody can tell at the moment.
+
+        It takes some seconds at most; `prepare` refuses what was let through here.
+        """
+        ...
+
+
 def version_of(publisher: Publisher) -> str | None:
     """Platform and version of the API that a publisher uses, such as `linkedin/202609`."""
     return f"{publisher.platform}/{publisher.api_version}" if publisher.api_version else None

@@ -19,7 +19,6 @@ class Email(Platform):
     name = "email"
     label = "Email"
     text_limit = None
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL that opens a new message."""

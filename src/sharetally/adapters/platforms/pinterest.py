@@ -15,7 +15,6 @@ class Pinterest(Platform):
     name = "pinterest"
     label = "Pinterest"
     text_limit = 500
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the page that creates a pin."""

@@ -15,7 +15,6 @@ class Reddit(Platform):
     name = "reddit"
     label = "Reddit"
     text_limit = 300
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the submission page."""

@@ -15,7 +15,6 @@ class Sms(Platform):
     name = "sms"
     label = "SMS"
     text_limit = None
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL that opens a new message."""

@@ -15,7 +15,6 @@ class Telegram(Platform):
     name = "telegram"
     label = "Telegram"
     text_limit = 4_096
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the page on which the user chooses a chat."""

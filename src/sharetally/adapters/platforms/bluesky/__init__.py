@@ -15,7 +15,6 @@ class Bluesky(Platform):
     name = "bluesky"
     label = "Bluesky"
     text_limit = 300
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the composer."""

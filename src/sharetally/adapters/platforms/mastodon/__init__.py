@@ -20,7 +20,6 @@ class Mastodon(Platform):
     name = "mastodon"
     label = "Mastodon"
     text_limit = 500
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the composer; users of another server sign in there."""

@@ -15,7 +15,6 @@ class Threads(Platform):
     name = "threads"
     label = "Threads"
     text_limit = 500
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the composer."""
