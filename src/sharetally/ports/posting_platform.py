@@ -77,7 +77,10 @@ class Connector(Protocol):
 
     @property
     def revoke_ends_all(self) -> bool:
-        """Whether revoking one account ends the permission for all accounts of its user on this platform."""
+        """Whether revoking one account ends the permission for all accounts of its user on this platform.
+
+        Then the permission is given back only with the last of these accounts.
+        """
         return False
 
     async def revoke(self, account: Account, tokens: Tokens) -> None:
