@@ -1,71 +1,49 @@
-"""Platforms of other packages that can be posted to: what is invalid stops the start, with the name of the entry."""
+"""What posting needs before it starts: platforms that this version knows, and what each of them requires."""
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+import asyncio
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from sharetally import wiring_posting
-from sharetally.adapters.outbound import OutboundClient
+from sharetally.adapters.platforms._terms import COSTS
 from sharetally.domain.errors import ConfigurationError
-from sharetally.ports.outbound import Outbound
-from sharetally.settings import Settings, load
+from sharetally.settings import POSTING_SETTINGS, load
+from sharetally.wiring_posting import create_connectors, create_publishers, posting_outbound
 
 
-def example(settings: Settings, outbound: Outbound) -> SimpleNamespace:
-    """A platform."""
-    return SimpleNamespace(platform="example", settings=settings, outbound=outbound)
-
-
-def faulty(settings: Settings, outbound: Outbound) -> SimpleNamespace:
-    """One that fails to load."""
-    raise ValueError("no room configured")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load({}, cwd=tmp_path)
-
-
-def install(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    def found(group: str) -> list[EntryPoint]:
-        return [EntryPoint(name=name, value=f"{__name__}:{value}", group=group)]
-
-    monkeypatch.setattr(wiring_posting, "entry_points", found)
-
-
-def test_a_platform_of_another_package_gets_the_settings_and_the_client(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    install(monkeypatch, "example", "example")
-    client = OutboundClient()
-    for created in (
-        wiring_posting.create_connectors(settings, lambda: client),
-        wiring_posting.create_publishers(settings, lambda: client),
-    ):
-        (made,) = created.values()
-        assert list(created) == ["example"]
-        assert isinstance(made, SimpleNamespace)
-        assert (made.settings, made.outbound) == (settings, client)
+def test_every_platform_that_can_be_posted_to_has_a_price_and_parts(tmp_path: Path) -> None:
+    platforms = tuple(POSTING_SETTINGS)
+    assert set(platforms) <= set(COSTS)
+    settings = replace(load({}, cwd=tmp_path), post_platforms=platforms, public_url="https://shares.example.com")
+    outbound = posting_outbound(settings)
+    assert set(create_connectors(settings, lambda: outbound)) >= set(platforms)
+    assert set(create_publishers(settings, lambda: outbound)) >= set(platforms)
+    asyncio.run(outbound.close())
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "reason"),
+    ("settings", "reason"),
     [
-        ("example", "missing", "does not load"),
-        ("example", "faulty", "no room configured"),
-        ("other", "example", "is for the platform 'example'"),
+        ({"POST_PLATFORMS": "fax,mastodon"}, "cannot post to fax; it can to "),
+        ({"POST_PLATFORMS": "mastodon"}, "mastodon needs PUBLIC_URL; set it too"),
+        (
+            {"POST_PLATFORMS": "linkedin", "PUBLIC_URL": "https://shares.example.com"},
+            "linkedin needs LINKEDIN_CLIENT_ID; set it too",
+        ),
+        (
+            {"POST_PLATFORMS": "threads", "PUBLIC_URL": "https://shares.example.com", "THREADS_CLIENT_ID": "1"},
+            "threads needs THREADS_CLIENT_SECRET; set it too",
+        ),
     ],
 )
-@pytest.mark.parametrize("create", ["create_connectors", "create_publishers"])
-def test_an_invalid_platform_is_reported(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, create: str, name: str, value: str, reason: str
+def test_post_platforms_without_what_they_need_stop_the_start(
+    tmp_path: Path, settings: dict[str, str], reason: str
 ) -> None:
-    install(monkeypatch, name, value)
-    with pytest.raises(ConfigurationError, match=reason) as refused:
-        getattr(wiring_posting, create)(settings, OutboundClient)
-    assert f"{name!r} ({__name__}:{value})" in refused.value.detail
-    assert "sharetally.connectors" in refused.value.detail or "sharetally.publishers" in refused.value.detail
+    environ = {f"SHARETALLY_{name}": value for name, value in settings.items()}
+    with pytest.raises(ConfigurationError) as refused:
+        load(environ, cwd=tmp_path)
+    assert refused.value.detail.startswith("POST_PLATFORMS: ")
+    assert reason in refused.value.detail

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -33,6 +34,17 @@ T = TypeVar("T")
 Role = Literal["serve", "worker", "relay"]
 
 X_POST_COST = 200_000  # micro-dollars: each post contains an address
+# what posting to each platform of POST_PLATFORMS needs
+POSTING_SETTINGS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "bluesky": ("public_url",),
+        "facebook": ("public_url", "facebook_client_id", "facebook_client_secret"),
+        "linkedin": ("public_url", "linkedin_client_id", "linkedin_client_secret"),
+        "mastodon": ("public_url",),
+        "threads": ("public_url", "threads_client_id", "threads_client_secret"),
+        "twitter": ("public_url", "x_client_id"),
+    }
+)
 _YOUTUBE = {"video": "https://www.youtube.com/watch?v={contentId}"}
 
 
@@ -118,6 +130,8 @@ class Settings:
     """Platforms on which this service posts from the accounts of its users."""
     post_private_servers: tuple[str, ...] = _setting(urls.servers, "")
     """Base URLs of servers on private addresses to which accounts may belong; all others must be on public ones."""
+    post_look_hours: int = _setting(read.number(1, 720), 24)
+    """For how many hours after its attempt an unknown post is looked for, or put again; then a person decides."""
     token_keys: tuple[TokenKey, ...] | None = _setting(read.token_keys, secret=True)
     """Encrypt the tokens of connected accounts, newest first; with SQLite generated into DATA_DIR if not set."""
     x_client_id: str | None = _setting(read.text)
@@ -253,17 +267,11 @@ def _check_openid(settings: Settings, explicit: frozenset[str]) -> None:
 
 def _check_posting(settings: Settings) -> None:
     """Every platform of POST_PLATFORMS must have what it takes to post there."""
-    client_settings = {
-        "twitter": ("x_client_id",),
-        "linkedin": ("linkedin_client_id", "linkedin_client_secret"),
-        "facebook": ("facebook_client_id", "facebook_client_secret"),
-        "threads": ("threads_client_id", "threads_client_secret"),
-    }
     for platform in settings.post_platforms:
-        if platform not in (*client_settings, "bluesky", "mastodon"):
-            known = ", ".join(sorted((*client_settings, "bluesky", "mastodon")))
+        if platform not in POSTING_SETTINGS:
+            known = ", ".join(sorted(POSTING_SETTINGS))
             raise ConfigurationError(f"POST_PLATFORMS: this version cannot post to {platform}; it can to {known}")
-        for name in ("public_url", *client_settings.get(platform, ())):
+        for name in POSTING_SETTINGS[platform]:
             if getattr(settings, name) is None:
                 raise ConfigurationError(f"POST_PLATFORMS: {platform} needs {name.upper()}; set it too")
         if platform == "twitter" and not settings.x_budget.total:

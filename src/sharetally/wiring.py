@@ -52,8 +52,9 @@ from sharetally.flow.publisher import Publisher
 from sharetally.flow.queries import Queries
 from sharetally.flow.relay import Relay
 from sharetally.flow.worker import Consumer, Worker
-from sharetally.ports import BacklogReport, Broker, Cache, Channel, Platform, Queue
+from sharetally.ports import BacklogReport, Broker, Cache, Channel, ClosedGate, Platform, Queue
 from sharetally.ports.outbound import Outbound
+from sharetally.ports.posting_platform import version_of
 from sharetally.settings import Settings, sqlite_path
 from sharetally.web.ops import Health
 from sharetally.wiring_accounts import AccountServices, create_account_services
@@ -128,6 +129,7 @@ class Core:
             self.cache or NoCache(),
             known_revision=HEAD.__eq__,
             ahead=HEAD.__lt__,
+            ended_versions=self._ended_versions if settings.post_platforms else None,
         )
         self.broken = False  # whether a task ended that should not have
         self._tasks: list[asyncio.Task[None]] = []
@@ -211,6 +213,18 @@ class Core:
         return self._publishers
 
     @property
+    def api_versions(self) -> frozenset[str]:
+        """The versions of platforms' APIs that posts of this process use."""
+        return frozenset(version for each in self.publishers.values() if (version := version_of(each)))
+
+    async def closed_gates(self) -> Sequence[ClosedGate]:
+        """What is paused for this process."""
+        return await self.database.deliveries.closed_gates(self.api_versions)
+
+    async def _ended_versions(self) -> list[str]:
+        return [gate.version for gate in await self.closed_gates() if gate.version is not None]
+
+    @property
     def delivery_handlers(self) -> Sequence[Handler]:
         """One for each kind of delivery."""
         return [
@@ -223,6 +237,7 @@ class Core:
                 publishers=self.publishers,
                 budgets=self.spending.budgets,
                 budget_spent_fails=self.spending.spent_fails,
+                look_for=timedelta(hours=self.settings.post_look_hours),
             )
         ]
 
@@ -305,6 +320,7 @@ class Core:
             attempts=attempts,
             handlers=self.delivery_handlers,
             keep_failures=timedelta(days=self.settings.delivery_log_days),
+            versions=self.api_versions,
         )
 
     async def waiting(self) -> BacklogReport:

@@ -220,6 +220,7 @@ def _application(core: Core, endpoints: Sequence[AnyEndpoint]) -> Application:
             authenticator=authenticator,
             read_backlog=core.waiting,
             verification=verification,
+            closed_gates=core.closed_gates,
         ),
     ]
     if settings.oidc_issuer is not None:

@@ -7,7 +7,8 @@ the servers of Mastodon and Bluesky.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -28,19 +29,28 @@ Connectors: TypeAlias = Mapping[str, Connector]
 Publishers: TypeAlias = Mapping[str, Publisher]
 
 
-def posting_outbound(settings: Settings) -> Outbound:
-    """The client for requests to platforms: it connects to public addresses only, and to POST_PRIVATE_SERVERS."""
+@contextmanager
+def _naming_the_extra() -> Iterator[None]:
+    """Turn a package that is missing into an error that says how to install it."""
     try:
-        from sharetally.adapters.outbound import OutboundClient
-        from sharetally.adapters.outbound_guard import AddressGuard
+        yield
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"POST_PLATFORMS needs: pip install 'sharetally[posting]' ({error.name})") from error
+
+
+@_naming_the_extra()
+def posting_outbound(settings: Settings) -> Outbound:
+    """The client for requests to platforms: it connects to public addresses only, and to POST_PRIVATE_SERVERS."""
+    from sharetally.adapters.outbound import OutboundClient
+    from sharetally.adapters.outbound_guard import AddressGuard
+
     if settings.outbound_proxies:  # the proxy resolves the names, so it has to guard the addresses
         return OutboundClient(proxies_from_env=True)
     hosts = frozenset(urlsplit(server).hostname or "" for server in settings.post_private_servers)
     return OutboundClient(guard=AddressGuard(exempt_hosts=hosts))
 
 
+@_naming_the_extra()
 def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> Connectors:
     """By platform: those of POST_PLATFORMS, and those of installed packages."""
     from sharetally.ports.server_names import ServerNames
@@ -120,6 +130,7 @@ def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> C
     return {each.platform: each for each in connectors} | _load_installed(CONNECTORS_GROUP, settings, outbound)
 
 
+@_naming_the_extra()
 def create_publishers(settings: Settings, outbound: Callable[[], Outbound]) -> Publishers:
     """By platform: those of POST_PLATFORMS, and those of installed packages."""
     publishers: list[Publisher] = []

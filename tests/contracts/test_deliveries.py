@@ -13,7 +13,7 @@ import pytest
 from sharetally.adapters.databases.database import SqlDatabase
 from sharetally.domain.delivery import Dead, DeliveryState, Done, Retry, Unknown
 from sharetally.domain.ids import new_id
-from sharetally.ports import DeliveryCount, DueGate, Target
+from sharetally.ports import ClosedGate, DeliveryCount, DueGate, Target
 from tests.contracts.database_rows import (
     DATABASES,
     SERVERS,
@@ -157,6 +157,31 @@ async def test_a_closed_gate_is_passed_by(db: SqlDatabase) -> None:
     await db.deliveries.open_gate("hook")
     await db.deliveries.open_gate("hook")
     assert len(await claim(db, worker)) == 1
+
+
+async def test_a_gate_that_is_closed_for_one_version_is_open_for_the_users_of_another(db: SqlDatabase) -> None:
+    later = await db.events.now() + MINUTE
+    await enqueue(db, new())
+    await db.deliveries.close_gate("hook", "this version has ended", later, version="shop/1")
+    used: dict[tuple[str, ...], bool] = {("shop/1",): False, ("shop/2",): True, ("shop/1", "mail/7"): False, (): True}
+    for versions, is_open in used.items():
+        assert bool((await db.deliveries.due(KINDS, EPOCH, versions)).gates) is is_open, versions
+        assert bool(await db.deliveries.closed_gates(versions)) is not is_open, versions
+    await db.deliveries.close_gate("hook", "away", later)
+    assert (await db.deliveries.due(KINDS, EPOCH, ("shop/2",))).gates == []
+
+
+async def test_closed_gates_are_listed_until_their_time_has_come(db: SqlDatabase) -> None:
+    now = await db.events.now()
+    await db.deliveries.close_gate("post", "no credits", now + MINUTE)
+    await db.deliveries.close_gate("mail", "until somebody opens it")
+    await db.deliveries.close_gate("hook", "over", now - MINUTE)
+    assert await db.deliveries.closed_gates() == [
+        ClosedGate("mail", "until somebody opens it", None, None),
+        ClosedGate("post", "no credits", now + MINUTE, None),
+    ]
+    await db.deliveries.open_gate("mail")
+    assert [each.gate for each in await db.deliveries.closed_gates()] == ["post"]
 
 
 async def test_a_blocked_target_costs_the_others_nothing(db: SqlDatabase) -> None:

@@ -63,7 +63,6 @@ def test_a_platform_describes_itself(platform: Platform) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9]{0,31}", platform.name)
     assert platform.label == platform.label.strip() != ""
     assert platform.text_limit is None or platform.text_limit > 0
-    assert platform.server_post is False
 
 
 def test_its_name_is_already_canonical(platform: Platform) -> None:

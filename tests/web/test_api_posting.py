@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.fakes.api_server import Ending, Fault
 from tests.fakes.mastodon import FakeMastodon
 from tests.web.api import Api, eventually, invalid_paths, problem
 from tests.web.conftest import MakeApi
@@ -28,15 +29,20 @@ async def mastodon() -> AsyncIterator[FakeMastodon]:
 
 @pytest.fixture
 async def api(mastodon: FakeMastodon, make_api: MakeApi) -> AsyncIterator[Api]:
-    async with make_api(
-        PUBLIC_URL=PUBLIC_URL,
-        CONTENT_URLS='{"video": "https://shop.example/videos/{contentId}"}',
-        LINK_HOSTS="shop.example",
-        SHARE_PLATFORMS="mastodon,twitter",
-        POST_PLATFORMS="mastodon",
-        POST_PRIVATE_SERVERS=mastodon.url,
-    ) as found:
+    async with make_api(**posting_settings(mastodon)) as found:
         yield found
+
+
+def posting_settings(mastodon: FakeMastodon) -> dict[str, str]:
+    """What the service needs to post to this server."""
+    return {
+        "PUBLIC_URL": PUBLIC_URL,
+        "CONTENT_URLS": '{"video": "https://shop.example/videos/{contentId}"}',
+        "LINK_HOSTS": "shop.example",
+        "SHARE_PLATFORMS": "mastodon,twitter",
+        "POST_PLATFORMS": "mastodon",
+        "POST_PRIVATE_SERVERS": mastodon.url,
+    }
 
 
 async def connect(api: Api, mastodon: FakeMastodon, user: str = "anna") -> str:
@@ -191,6 +197,31 @@ async def test_what_could_never_be_posted_is_refused(
     response = await post(api, **fields)
     assert (response.status, invalid_paths(response)) == (400, [path])
     assert (await posts(api), mastodon.texts()) == ([], [])
+
+
+@pytest.mark.parametrize(("limit", "length", "is_accepted"), [(999, 900, True), (999, 999, False), (99, 90, False)])
+async def test_the_limit_of_the_accounts_own_server_decides(
+    api: Api, mastodon: FakeMastodon, limit: int, length: int, is_accepted: bool
+) -> None:
+    await connect(api, mastodon)
+    mastodon.max_characters = limit
+    response = await post(api, text="x" * length)
+    if not is_accepted:
+        assert invalid_paths(response) == ["text"]
+        assert str(limit) in response.json["invalid"][0]["reason"]
+        assert await posts(api) == []
+        return
+    assert response.status == 202
+    await finished(api, "success")
+    assert len(mastodon.texts()[0]) > length
+
+
+async def test_a_server_that_does_not_tell_its_limit_leaves_that_for_later(api: Api, mastodon: FakeMastodon) -> None:
+    await connect(api, mastodon)
+    mastodon.fail("instance", Fault(carried_out=False, ending=Ending.RESET))
+    assert (await post(api, text="x" * 600)).status == 202
+    failed = await finished(api, "failed")
+    assert failed["error"]["code"] == "text-too-long"
 
 
 async def test_what_belongs_to_posting_is_refused_where_nothing_is_posted(api: Api) -> None:

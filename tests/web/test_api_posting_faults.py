@@ -17,11 +17,13 @@ from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown
 from sharetally.flow.delivery import leases
 from sharetally.flow.posting import outcomes
 from sharetally.flow.posting.message import post_delivery
+from tests.contracts.database_rows import execute_sql
 from tests.fakes import mastodon as replies
 from tests.fakes.api_server import Ending, Fault
 from tests.fakes.mastodon import FakeMastodon
 from tests.web.api import Api, eventually, problem
-from tests.web.test_api_posting import api, connect, finished, mastodon, my_status, post, posts
+from tests.web.conftest import MakeApi
+from tests.web.test_api_posting import api, connect, finished, mastodon, my_status, post, posting_settings, posts
 
 __all__ = ["api", "mastodon"]  # fixtures
 pytestmark = pytest.mark.anyio
@@ -93,8 +95,9 @@ async def test_a_refusal_fails_at_once_and_a_declared_share_stays(
     api: Api, mastodon: FakeMastodon, connected: str
 ) -> None:
     await api.share("abc", "mastodon")
-    mastodon.max_characters = 10
-    await post(api, text="longer than this server allows")
+    shortly = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    await post(api, text="longer than this server allows", scheduledAt=shortly)
+    mastodon.max_characters = 10  # from now on
     failed = await finished(api, "failed")
     assert "10" in failed["error"]["message"]
     assert ((await my_status(api))["myStatus"], await shares(api), mastodon.texts()) == ("success", 1, [])
@@ -220,3 +223,33 @@ async def test_a_retry_of_an_unknown_post_looks_and_sends_nothing(
     assert (retried.status, retried.json["status"]) == (202, "unknown")
     await finished(api, "success")
     assert (len(mastodon.texts()), await shares(api)) == (1, 1)
+
+
+@pytest.mark.parametrize(("hours", "still_looked_for"), [("1", False), ("3", True)])
+async def test_after_the_hours_that_are_set_a_person_decides(
+    make_api: MakeApi, mastodon: FakeMastodon, monkeypatch: pytest.MonkeyPatch, hours: str, still_looked_for: bool
+) -> None:
+    looks = list[int]()
+
+    async def unsure(*_: Any) -> CannotTell:
+        looks.append(1)
+        return CannotTell(reason="not now")
+
+    monkeypatch.setattr(MastodonPublisher, "look", unsure)
+    mastodon.fail("create", Fault(carried_out=True, reply=SERVER_ERROR))
+    async with make_api(**posting_settings(mastodon), POST_LOOK_HOURS=hours) as api:
+        await connect(api, mastodon)
+        await post(api)
+        await finished(api, "unknown")
+        two_hours_ago = (datetime.now(UTC) - timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S.000000")
+        await execute_sql(api.database, f"UPDATE posts SET attempted_at = '{two_hours_ago}'")
+        before = len(looks)
+
+        async def settled() -> bool:
+            waiting = any(each.number for each in (await api.database.deliveries.backlog()).counts)
+            return len(looks) > before + 3 if still_looked_for else not waiting
+
+        await eventually(settled)
+        assert (await posts(api))[0]["status"] == "unknown"
+        decided = await api.request("POST", f"/posts/{(await posts(api))[0]['recordId']}/decide", {"posted": False})
+        assert (decided.status, decided.json["status"]) == (200, "failed")

@@ -126,7 +126,7 @@ async def test_one_unknown_platform_rejects_all_and_writes_nothing(
         ({"mode": None}, "mode"),
         ({"force": "yes"}, "force"),
         ({"force": 1}, "force"),
-        ({"text": "t" * 5001}, "text"),
+        ({"text": "t" * 15_001}, "text"),
         ({"text": "nul \0"}, "text"),
         ({"url": "https://elsewhere.example/"}, "url"),
         ({"url": "javascript:alert(1)"}, "url"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import typer
 
 from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.logs import configure
 from sharetally.commands.database import open_database
+from sharetally.commands.doctor_posting import posting_findings
+from sharetally.commands.finding import Level
 from sharetally.domain.errors import ConfigurationError, SharetallyError, Unauthenticated, Unavailable
 from sharetally.domain.spending import dollars
 from sharetally.settings import Settings, masked_settings
@@ -38,6 +41,9 @@ async def doctor(settings: Settings) -> int:
         except SharetallyError as error:
             typer.echo(f"WRONG {name}: {error.detail}")
             exit_code = 1
+    for finding in await posting_findings(settings, datetime.now(UTC).date()):
+        typer.echo(f"{finding.level:<5} {finding.name}: {finding.text}")
+        exit_code = 1 if finding.level is Level.WRONG else exit_code
     return exit_code
 
 

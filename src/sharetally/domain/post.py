@@ -87,7 +87,10 @@ class Post(NamedTuple):
 
 
 class PauseScope(StrEnum):
-    """How much has to wait: one account, everything this application sends to the platform, or the platform."""
+    """How much has to wait: one account, everything this application sends to the platform, or the platform.
+
+    `PLATFORM` is for a version of the platform's API that has ended: it holds for those who use this version.
+    """
 
     ACCOUNT = "account"
     APPLICATION = "application"

@@ -24,6 +24,7 @@ from sharetally.ports.counts import CountStore, PlatformStatus
 from sharetally.ports.database import Database
 from sharetally.ports.deliveries import (
     Claimed,
+    ClosedGate,
     DeliveryBacklog,
     DeliveryCount,
     DeliveryStore,
@@ -87,6 +88,7 @@ __all__ = [
     "Channel",
     "Claimed",
     "Clock",
+    "ClosedGate",
     "ConnectFailed",
     "ContentItemStore",
     "CountStore",

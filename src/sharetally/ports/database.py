@@ -14,6 +14,7 @@ from sharetally.ports.audit import AuditStore
 from sharetally.ports.content_items import ContentItemStore
 from sharetally.ports.counts import CountStore
 from sharetally.ports.deliveries import DeliveryStore
+from sharetally.ports.durability import Durability
 from sharetally.ports.events import EventStore
 from sharetally.ports.keys import KeyStore
 from sharetally.ports.ledger import Ledger
@@ -114,6 +115,11 @@ class Database(Ledger, Protocol):
     @property
     def schema(self) -> Schema:
         """The schema."""
+        ...
+
+    @property
+    def durability(self) -> Durability:
+        """Whether commits survive a crash."""
         ...
 
     async def open(self) -> None:

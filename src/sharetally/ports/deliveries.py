@@ -54,6 +54,18 @@ class DueGate(NamedTuple):
     failing: bool
 
 
+class ClosedGate(NamedTuple):
+    """A gate that is closed, and why; without `until` it stays closed until somebody opens it.
+
+    `version` is the one version of a platform's API for which it is closed, such as `linkedin/202511`; None means all.
+    """
+
+    gate: str
+    reason: str
+    until: datetime | None
+    version: str | None
+
+
 class Due(NamedTuple):
     """The gates that had something due at `now`."""
 
@@ -135,8 +147,11 @@ class DeliveryWrites(Protocol):
 class DeliveryStore(Protocol):
     """Deliveries in transactions of their own; each method may raise `TransientConflict` or `Unavailable`."""
 
-    async def due(self, kinds: Collection[str], since: datetime) -> Due:
-        """Which open gates have targets due between `since` and now. Reads only, and locks nothing."""
+    async def due(self, kinds: Collection[str], since: datetime, versions: Collection[str] = ()) -> Due:
+        """Which open gates have targets due between `since` and now. Reads only, and locks nothing.
+
+        A gate that is closed for one version of an API is closed only for those who have it among their `versions`.
+        """
         ...
 
     async def claim(self, worker: UUID, gate: DueGate, kinds: Collection[str], since: datetime, slots: int) -> Claimed:
@@ -178,12 +193,21 @@ class DeliveryStore(Protocol):
         """After the database's clock was set back, correct the due times that were computed from it before."""
         ...
 
-    async def close_gate(self, gate: str, reason: str, until: datetime | None = None) -> None:
-        """Let nobody claim targets of this gate until then, or until it is opened; repeating replaces both values."""
+    async def close_gate(
+        self, gate: str, reason: str, until: datetime | None = None, *, version: str | None = None
+    ) -> None:
+        """Let nobody claim targets of this gate until then, or until it is opened; repeating replaces all values.
+
+        With `version`, only those who use this version of an API claim nothing.
+        """
         ...
 
     async def open_gate(self, gate: str) -> None:
         """Open the gate; a repeated call does nothing."""
+        ...
+
+    async def closed_gates(self, versions: Collection[str] = ()) -> list[ClosedGate]:
+        """The gates that are closed now for those who use these versions, by name."""
         ...
 
     async def enable(self, kind: str, target: str) -> bool:

@@ -23,11 +23,6 @@ class Platform(Protocol):
         """Longest text in the platform's own measure, None where there is no known limit."""
         ...
 
-    @property
-    def server_post(self) -> bool:
-        """Whether this version can post there on a user's behalf."""
-        ...
-
     def intent(self, *, url: str, text: str) -> str | None:
         """The platform's own share page, everything percent-encoded; None where there is none."""
         ...

@@ -78,7 +78,10 @@ class Connector(Protocol):
 
     @property
     def revoke_ends_all(self) -> bool:
-        """Whether revoking one account ends the permission for all accounts of its user on this platform."""
+        """Whether revoking one account ends the permission for all accounts of its user on this platform.
+
+        Then the permission is given back only with the last of these accounts.
+        """
         return False
 
     async def revoke(self, account: Account, tokens: Tokens) -> None:
@@ -126,6 +129,11 @@ class Publisher(Protocol):
         """What the platform charges for this post, for one look for it and for deleting it."""
         return FREE
 
+    @property
+    def api_version(self) -> str | None:
+        """The version of the platform's API that this publisher uses; None where there is nothing to choose."""
+        return None
+
     def text_fault(self, text: str, url: str) -> str | None:
         """Why the composed text is too long or not allowed, with count and limit, or None."""
         ...
@@ -153,3 +161,20 @@ class Publisher(Protocol):
     ) -> TryLater | PostRejected | AccessDenied | None:
         """Delete the post; None once it is gone, whoever deleted it."""
         ...
+
+
+@runtime_checkable
+class LimitsByAccount(Protocol):
+    """A publisher whose limits depend on the account, because its platform consists of many servers."""
+
+    async def account_text_fault(self, account: Account, text: str, url: str) -> str | None:
+        """Like `text_fault` of `Publisher`, by the account's own limits; None also if nobody can tell at the moment.
+
+        It takes some seconds at most; `prepare` refuses what was let through here.
+        """
+        ...
+
+
+def version_of(publisher: Publisher) -> str | None:
+    """Platform and version of the API that a publisher uses, such as `linkedin/202609`."""
+    return f"{publisher.platform}/{publisher.api_version}" if publisher.api_version else None

@@ -3,7 +3,8 @@
 `live` means that the process responds. `ready` checks what the process needs: without a database whose schema it knows
 it can do nothing, so the status is 503; without broker or cache it still works, but later or slower, and reports that.
 If the schema was migrated for a newer version, it only has more than this process needs. That is reported too, but it
-is not a failure, otherwise a migration would take all old processes out of service at once.
+is not a failure, otherwise a migration would take all old processes out of service at once. Posts that wait because
+a platform has ended the version of its API make the process degraded, too.
 The reports consist of names and fixed words: no address, no credential, no text of an error. Relay and worker serve
 them on OPS_PORT; the API uses the same functions.
 """
@@ -54,12 +55,14 @@ class Health:
         *,
         known_revision: Callable[[str], bool],
         ahead: Callable[[str], bool],
+        ended_versions: Callable[[], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
         self._schema = schema
         self._broker = broker
         self._cache = cache
         self._known_revision = known_revision
         self._ahead = ahead
+        self._ended_versions = ended_versions
         self._running_check: asyncio.Task[tuple[bool, Report]] | None = None
 
     def live(self) -> Report:
@@ -78,6 +81,8 @@ class Health:
         checks = {"database": database, "broker": broker, "cache": cache}
         if database["status"] == "down":
             return False, {"status": "unavailable", "checks": checks}
+        if self._ended_versions is not None:
+            checks["posting"] = await self._check_posting(self._ended_versions)
         healthy = all(check["status"] == "ok" for check in checks.values())
         return True, {"status": "ok" if healthy else "degraded", "checks": checks}
 
@@ -96,6 +101,12 @@ class Health:
     async def _check_cache(self) -> Report:
         _, alive = await _within_timeout(self._cache.ping())
         return _OK if alive else _down("does not answer; counts are read from the database")
+
+    async def _check_posting(self, ended_versions: Callable[[], Awaitable[Sequence[str]]]) -> Report:
+        _, ended = await _within_timeout(ended_versions())
+        if not ended:
+            return _OK
+        return {"status": "paused", "detail": f"{', '.join(ended)} has ended; posts wait until a newer version is set"}
 
 
 def _down(detail: str) -> Report:

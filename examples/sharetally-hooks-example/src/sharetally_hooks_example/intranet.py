@@ -1,4 +1,4 @@
-"""A platform in one file: four constants and the address of its share page."""
+"""A platform in one file: three constants and the address of its share page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ class Intranet:
     name = "intranet"
     label = "Our intranet"
     text_limit = 500
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The address of the share page, with everything percent-encoded."""

@@ -13,6 +13,7 @@ from sharetally.adapters.databases.stores.audit import SqlAuditStore
 from sharetally.adapters.databases.stores.content_items import SqlContentItemStore
 from sharetally.adapters.databases.stores.counts import SqlCountStore
 from sharetally.adapters.databases.stores.deliveries import SqlDeliveryStore
+from sharetally.adapters.databases.stores.durability import SqlDurability
 from sharetally.adapters.databases.stores.events import SqlEventStore
 from sharetally.adapters.databases.stores.keys import SqlKeyStore
 from sharetally.adapters.databases.stores.links import SqlLinkStore
@@ -49,6 +50,7 @@ class SqlDatabase(SqlLedger):
         self.posts = SqlPostStore(engine)
         self.spending = SqlSpendingStore(engine)
         self.schema = SqlSchema(engine)
+        self.durability = SqlDurability(engine)
 
     async def open(self) -> None:
         """Connect; `Unavailable` if the server does not answer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from sharetally.adapters.databases.connection import Connection
@@ -15,6 +15,7 @@ class Engine(ABC):
     """One database, opened by URL."""
 
     dialect: Dialect
+    durable_settings: Mapping[str, tuple[str, frozenset[str]]]  # name -> how it is read, values that lose no commit
     allows_long_snapshots = True  # if not, content items are verified in ranges, each in a short snapshot
 
     @abstractmethod

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -148,6 +149,15 @@ def connect_arguments(url: str) -> dict[str, Any]:
 
 class MysqlEngine(PooledEngine):
     """A pool of asyncmy connections."""
+
+    durable_settings = MappingProxyType(
+        {
+            "innodb_flush_log_at_trx_commit": (
+                "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit",
+                frozenset({"1", "3"}),  # 3 is MariaDB's own, and flushes even twice
+            )
+        }
+    )
 
     def __init__(self, url: str) -> None:
         self._arguments = connect_arguments(url)

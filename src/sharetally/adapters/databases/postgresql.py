@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -100,6 +101,16 @@ class PostgresqlDriver:
 
 class PostgresqlEngine(PooledEngine):
     """A pool of asyncpg connections."""
+
+    durable_settings = MappingProxyType(
+        {
+            "synchronous_commit": (
+                "SELECT current_setting('synchronous_commit')",
+                frozenset({"on", "local", "remote_write", "remote_apply"}),
+            ),
+            "fsync": ("SELECT current_setting('fsync')", frozenset({"on"})),
+        }
+    )
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -160,6 +161,7 @@ def _quoted(names: Sequence[str]) -> str:
 class SqliteEngine(Engine):
     """The writer behind a lock, the readers in a queue."""
 
+    durable_settings = MappingProxyType({"synchronous": ("PRAGMA synchronous", frozenset({"2", "3"}))})  # FULL, EXTRA
     allows_long_snapshots = False
 
     def __init__(self, path: Path) -> None:

@@ -14,7 +14,6 @@ class Copy(Platform):
     name = "copy"
     label = "Copy link"
     text_limit = None
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> None:
         """None, because there is no page to open."""

@@ -15,7 +15,6 @@ class Native(Platform):
     name = "native"
     label = "Share sheet"
     text_limit = None
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> None:
         """None, because only the device can open it."""

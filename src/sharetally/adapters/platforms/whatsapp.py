@@ -17,7 +17,6 @@ class WhatsApp(Platform):
     name = "whatsapp"
     label = "WhatsApp"
     text_limit = None
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the page on which the user chooses a chat."""

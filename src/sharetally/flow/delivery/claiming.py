@@ -41,11 +41,18 @@ class Claimer:
     """Claims deliveries for one worker."""
 
     def __init__(
-        self, store: DeliveryStore, lease: WorkerLease, kinds: Collection[str], *, clock: Callable[[], float]
+        self,
+        store: DeliveryStore,
+        lease: WorkerLease,
+        kinds: Collection[str],
+        *,
+        clock: Callable[[], float],
+        versions: Collection[str] = (),
     ) -> None:
         self._store = store
         self._lease = lease
         self._kinds = kinds
+        self._versions = versions
         self._clock = clock
         self._since = EPOCH
         self._full_scan_at = float("-inf")
@@ -55,11 +62,11 @@ class Claimer:
         """Lease what is due: healthy targets first, and for each gate an equal share of the free slots."""
         if self._clock() >= self._full_scan_at:
             self._since, self._full_scan_at = EPOCH, self._clock() + FULL_SCAN_SECONDS
-        due = await self._store.due(self._kinds, self._since)
+        due = await self._store.due(self._kinds, self._since, self._versions)
         if self._was_set_back(due.now):
             self._since = EPOCH
             log.warning("the database's clock was set back", rescheduled=await self._store.reschedule())
-            due = await self._store.due(self._kinds, self._since)
+            due = await self._store.due(self._kinds, self._since, self._versions)
         bounds = [due.now]
         work: list[Work] = []
         gates = sorted(due.gates, key=lambda gate: gate.failing)

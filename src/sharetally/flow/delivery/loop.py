@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -38,7 +38,10 @@ log = structlog.get_logger("sharetally.delivery")
 
 
 class DeliveryLoop:
-    """Delivers in one worker; any number of workers can use one database."""
+    """Delivers in one worker; any number of workers can use one database.
+
+    `versions` are the versions of the APIs that its handlers use: what is closed for others only is open here.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class DeliveryLoop:
         slots: int = SLOTS,
         poll: float = POLL_SECONDS,
         keep_failures: timedelta = KEEP_FAILURES,
+        versions: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -61,7 +65,7 @@ class DeliveryLoop:
         self._keep_failures = keep_failures
         self._lease = WorkerLease(store, version=__version__, clock=clock, on_idle=self._hold_overdue)
         self._watch = LeaseWatch(store, clock=clock)
-        self._claimer = Claimer(store, self._lease, self._handlers, clock=clock)
+        self._claimer = Claimer(store, self._lease, self._handlers, clock=clock, versions=versions)
         self._running: dict[asyncio.Task[None], Work] = {}
         self._wake = asyncio.Event()
         self._succeeded: set[tuple[str, str]] = set()

@@ -43,7 +43,9 @@ from sharetally.flow.posting.budgets import Budgets
 from sharetally.flow.posting.failing import UNAVAILABLE, discarded
 from sharetally.flow.posting.message import KIND, decode_post
 from sharetally.flow.posting.outcomes import (
+    BEHIND_GATE,
     DEFAULT_PAUSE,
+    ENDED_VERSION_PAUSE,
     Cancelled,
     Deleted,
     Finished,
@@ -55,10 +57,11 @@ from sharetally.flow.posting.outcomes import (
 from sharetally.flow.posting.settling import Settling
 from sharetally.flow.retry import retry_transaction
 from sharetally.ports import Clock, DeliveryStore, Ledger, LockSet, Transaction, Writes
-from sharetally.ports.posting_platform import Publisher
+from sharetally.ports.posting_platform import Publisher, version_of
 from sharetally.ports.posts import PostStore
 
 T = TypeVar("T")
+log = structlog.get_logger("sharetally.posting")
 NEEDS_REAUTH = PostRejected(
     code="needs-reauth", message="the platform has ended the permission to post: connect the account again, then retry"
 )
@@ -152,7 +155,7 @@ class PostHandler:
             post, lambda account, tokens: publisher.prepare(account, tokens, post.draft())
         )
         if isinstance(prepared, TryLater):
-            return await self._wait(prepared, post, delivery)
+            return self._wait(prepared, post, delivery)
         if isinstance(prepared, PostRejected):
             return Finished(result=prepared)
         if isinstance(prepared, AccessDenied):
@@ -209,7 +212,7 @@ class PostHandler:
             case Posted() | PostRejected() as result:
                 return Finished(result=result)
             case TryLater() as later if not repeated:
-                return await self._wait(later, post, delivery)
+                return self._wait(later, post, delivery)
             case AccessDenied() if not repeated:
                 return Finished(result=NEEDS_REAUTH)
             case OutcomeUnknown(reason=reason) | TryLater(reason=reason) | AccessDenied(reason=reason):
@@ -262,14 +265,14 @@ class PostHandler:
             return Undecided()
         return look_later(reason, now=now, attempts=delivery.attempts)
 
-    async def _wait(self, later: TryLater, post: Post, delivery: Delivery) -> Outcome:
+    def _wait(self, later: TryLater, post: Post, delivery: Delivery) -> Outcome:
         """Nothing was published. A pause delays and never fails; anything else is tried until the attempts run out."""
         now = self._clock.now()
         if later.pause is not None:
-            until = later.at or now + DEFAULT_PAUSE
-            if later.pause is not PauseScope.ACCOUNT:
-                await retry_transaction(lambda: self._deliveries.close_gate(post.key.platform, later.reason, until))
-            return NotSent(reason=later.reason, at=until, pause=later.pause)
+            at = later.at or now + DEFAULT_PAUSE
+            if later.pause is not PauseScope.ACCOUNT:  # the closed gate holds the post back
+                at = min(at, now + BEHIND_GATE)
+            return NotSent(reason=later.reason, at=at, pause=later.pause)
         delay = self.retries.delay(delivery.attempts)
         if later.at is None and delay is None:
             return Finished(result=PostRejected(code="gave-up", message=later.reason))
@@ -296,12 +299,23 @@ class PostHandler:
         if isinstance(result, AccessDenied):
             account, tokens = await self._access.access(post.account_id, rejected=tokens)
             result = await step(account, tokens)
+        if isinstance(result, TryLater) and result.pause in {PauseScope.APPLICATION, PauseScope.PLATFORM}:
+            await self._close_gate(post.key.platform, result)
         return result
 
     async def hold_overdue(self, before: datetime) -> None:
         """Let posts that were due before then be looked for before they are sent."""
         if held := await self._posts.hold_overdue(before, OVERDUE):
             log.warning("posts are looked for before they are sent", posts=held, reason=OVERDUE)
+
+    async def _close_gate(self, platform: str, later: TryLater) -> None:
+        """Let nobody send to the platform; if the version of its API has ended, nobody who uses that version."""
+        version, pause = None, DEFAULT_PAUSE
+        if later.pause is PauseScope.PLATFORM:
+            version, pause = version_of(self._publishers[platform]), ENDED_VERSION_PAUSE
+        until = later.at or self._clock.now() + pause
+        log.warning("a platform pauses", platform=platform, reason=later.reason, until=until.isoformat())
+        await retry_transaction(lambda: self._deliveries.close_gate(platform, later.reason, until, version=version))
 
     async def settle(self, tx: Transaction, delivery: Delivery, outcome: Outcome) -> None:
         """Store what became of the post with its record, unless another post of the record is newer."""

@@ -15,6 +15,8 @@ from sharetally.domain.post import PauseScope, Posted, PostRejected
 
 LOOKS = Backoff(first=20.0, longest=2 * 3600.0)  # between two looks for a post that may be there
 DEFAULT_PAUSE = timedelta(minutes=15)  # where a platform does not say for how long
+ENDED_VERSION_PAUSE = timedelta(hours=1)  # only another version ends it sooner
+BEHIND_GATE = timedelta(minutes=1)  # a post behind a closed gate leaves at most this long after the gate opens
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

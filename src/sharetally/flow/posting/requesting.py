@@ -17,7 +17,7 @@ from sharetally.domain.post import compose
 from sharetally.flow.posting.new_posts import PostRequest
 from sharetally.flow.urls import UrlPolicy
 from sharetally.ports import AccountStore, Clock
-from sharetally.ports.posting_platform import Publisher
+from sharetally.ports.posting_platform import LimitsByAccount, Publisher
 
 MAX_AHEAD = timedelta(days=366)
 
@@ -62,17 +62,23 @@ class PostRequests:
                 raise InvalidRequest(("scheduledAt", "must be in the future, at most a year ahead"))
         own = await self.accounts.of_user(user_id)
         return {
-            platform: self._request(
+            platform: await self._request(
                 self.publishers[platform], _choose(own, platform, accounts.get(platform)), text, scheduled_at
             )
             for platform in wanted
         }
 
-    def _request(self, publisher: Publisher, account: Account, text: str, scheduled_at: datetime | None) -> PostRequest:
+    async def _request(
+        self, publisher: Publisher, account: Account, text: str, scheduled_at: datetime | None
+    ) -> PostRequest:
         post_id = new_id()
         url = self.urls.short_url(to_base62(post_id), root_path="")
         composed = compose(text, url)
-        if fault := publisher.text_fault(composed, url):
+        if isinstance(publisher, LimitsByAccount):
+            fault = await publisher.account_text_fault(account, composed, url)
+        else:
+            fault = publisher.text_fault(composed, url)
+        if fault:
             raise InvalidRequest(("text", f"{publisher.platform}: {fault}"))
         return PostRequest(
             id=post_id,

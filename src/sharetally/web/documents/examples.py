@@ -235,6 +235,14 @@ EXAMPLES: Mapping[Any, Any] = MappingProxyType(
         schemas_keys.KeyBody: {"name": "shop", "scopes": ["shares", "act-as"]},
         schemas_keys.NewKey: {**_KEY, "lastUsedAt": None, "key": "stk_"},
         schemas_operation.OperationStatus: {
+            "closedGates": [
+                {
+                    "gate": "linkedin",
+                    "reason": "LinkedIn has ended version 202511 of its API; the operator sets a newer one",
+                    "until": "2026-11-20T13:34:56.123456Z",
+                    "version": "linkedin/202511",
+                }
+            ],
             "eventsPending": 3,
             "eventOldestSeconds": 0.1,
             "eventsParked": 1,

@@ -32,7 +32,7 @@ from sharetally.adapters.databases.stores.delivery_rows import (
     store_targets,
 )
 from sharetally.domain.delivery import DeliveryState
-from sharetally.ports.deliveries import Claimed, DeliveryStore, Due, DueGate
+from sharetally.ports.deliveries import Claimed, ClosedGate, DeliveryStore, Due, DueGate
 
 TARGETS_A_CLAIM = 32
 INDEX = "ix_delivery_targets_due"
@@ -56,6 +56,10 @@ def _claimable(gate: sa.ColumnElement[str], failing: sa.ColumnElement[int]) -> t
     )
 
 
+_CLOSED = (
+    sa.or_(_G.c.closed_until.is_(None), _G.c.closed_until > _time("now")),
+    sa.or_(_G.c.version.is_(None), _G.c.version.in_(sa.bindparam("versions", expanding=True))),
+)
 CLAIM = (
     sa.select(T)
     .where(*_claimable(sa.bindparam("gate", type_=sa.String()), sa.bindparam("failing", type_=sa.SmallInteger())))
@@ -72,9 +76,7 @@ def _due_gates() -> sa.Select[tuple[str, int]]:
     next_gate = sa.select(sa.func.min(T.c.gate)).where(T.c.gate > gates.c.gate).scalar_subquery()
     gates = gates.union_all(sa.select(next_gate).where(gates.c.gate.is_not(None)))
     classes = sa.union_all(*(sa.select(sa.literal_column(number).label("failing")) for number in "01")).subquery()
-    closed = sa.select(_G.c.gate).where(
-        _G.c.gate == gates.c.gate, sa.or_(_G.c.closed_until.is_(None), _G.c.closed_until > _time("now"))
-    )
+    closed = sa.select(_G.c.gate).where(_G.c.gate == gates.c.gate, *_CLOSED)
     due = sa.select(T.c.kind).where(*_claimable(gates.c.gate, classes.c.failing))
     return (
         sa.select(gates.c.gate, classes.c.failing)
@@ -87,16 +89,18 @@ def _due_gates() -> sa.Select[tuple[str, int]]:
 
 
 DUE = _due_gates()
+CLOSED_GATES = sa.select(_G).where(*_CLOSED).order_by(_G.c.gate)
 
 
 class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
     """Claims and leases in transactions of their own."""
 
-    async def due(self, kinds: Collection[str], since: datetime) -> Due:
+    async def due(self, kinds: Collection[str], since: datetime, versions: Collection[str] = ()) -> Due:
         """Read the gates on a connection that does not wait for writers."""
         async with self._engine.read_connection() as connection:
             now = await now_of(connection)
-            rows = await connection.rows_prepared(DUE, {"kinds": sorted(kinds), "since": since, "now": now})
+            values = {"kinds": sorted(kinds), "since": since, "now": now, "versions": sorted(versions)}
+            rows = await connection.rows_prepared(DUE, values)
         return Due(now=now, gates=[DueGate(gate=row["gate"], failing=bool(row["failing"])) for row in rows])
 
     async def claim(self, worker: UUID, gate: DueGate, kinds: Collection[str], since: datetime, slots: int) -> Claimed:
@@ -205,17 +209,26 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
 
     # gates and clocks
 
-    async def close_gate(self, gate: str, reason: str, until: datetime | None = None) -> None:
+    async def close_gate(
+        self, gate: str, reason: str, until: datetime | None = None, *, version: str | None = None
+    ) -> None:
         """Write the row that every claim reads first."""
         async with self._engine.write_transaction() as connection:
-            row = {"gate": gate, "closed_until": until, "reason": reason[:500]}
-            sets = {"closed_until": "{closed_until}", "reason": "{reason}"}
+            row = {"gate": gate, "closed_until": until, "reason": reason[:500], "version": version}
+            sets = {"closed_until": "{closed_until}", "reason": "{reason}", "version": "{version}"}
             await connection.upsert(connection.batch(_G, [row]), sets)
 
     async def open_gate(self, gate: str) -> None:
         """Delete the row of the gate."""
         async with self._engine.write_transaction() as connection:
             await connection.run(_G.delete().where(_G.c.gate == gate))
+
+    async def closed_gates(self, versions: Collection[str] = ()) -> list[ClosedGate]:
+        """Read the rows whose time has not come yet, by the database's clock."""
+        async with self._engine.read_connection() as connection:
+            values = {"now": await now_of(connection), "versions": sorted(versions)}
+            rows = await connection.rows_prepared(CLOSED_GATES, values)
+        return [ClosedGate(row["gate"], row["reason"], row["closed_until"], row["version"]) for row in rows]
 
     async def reschedule(self) -> int:
         """After the clock was set back, correct the targets that wait, a hundred in one transaction."""

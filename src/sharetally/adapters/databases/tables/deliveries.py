@@ -22,6 +22,7 @@ delivery_gates = sa.Table(
     sa.Column("gate", exact_text(64), primary_key=True),
     sa.Column("closed_until", UtcTime),
     sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("version", exact_text(64)),
     **MYSQL_OPTIONS,
 )
 

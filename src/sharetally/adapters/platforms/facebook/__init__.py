@@ -17,7 +17,6 @@ class Facebook(Platform):
     name = "facebook"
     label = "Facebook"
     text_limit = 63_206
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the share dialog, which has no field for `text`."""

@@ -78,8 +78,14 @@ class FacebookPublisher(Publisher):
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._outbound = outbound
+        self._api_version = api_version
         self._graph_url = f"{base_url}/{api_version}"
         self._now = now
+
+    @property
+    def api_version(self) -> str:
+        """As it was given."""
+        return self._api_version
 
     def text_fault(self, text: str, url: str) -> str | None:
         """By the number of characters."""

@@ -17,7 +17,6 @@ class LinkedIn(Platform):
     name = "linkedin"
     label = "LinkedIn"
     text_limit = 3_000
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the share page, which has no field for `text`."""

@@ -86,6 +86,11 @@ class LinkedInPublisher(Publisher):
         self._base_url = base_url
         self._now = now
 
+    @property
+    def api_version(self) -> str:
+        """As it was given."""
+        return self._api_version
+
     def text_fault(self, text: str, url: str) -> str | None:
         """By the number of characters that readers see."""
         return text_rules.text_fault(text, url)

@@ -33,7 +33,8 @@ from sharetally.adapters.platforms._api import (
 )
 from sharetally.adapters.platforms._oauth import utc_now
 from sharetally.adapters.platforms.mastodon import text as text_rules
-from sharetally.adapters.platforms.mastodon.text import DEFAULT, Limits
+from sharetally.adapters.platforms.mastodon.limits import MAX_PAGE_BYTES, ServerLimits
+from sharetally.adapters.platforms.mastodon.text import Limits
 from sharetally.domain.account import Account, Tokens
 from sharetally.domain.post import (
     AccessDenied,
@@ -52,24 +53,10 @@ from sharetally.ports.posting_platform import Publisher
 
 PAGE_SIZE = 40
 MAX_PAGES = 5
-MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 
 class _Error(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
-
-
-class _Statuses(msgspec.Struct, frozen=True, kw_only=True):
-    max_characters: int = DEFAULT.characters
-    characters_reserved_per_url: int = DEFAULT.url
-
-
-class _Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    statuses: _Statuses = _Statuses()
-
-
-class _Instance(msgspec.Struct, frozen=True, kw_only=True):
-    configuration: _Configuration = _Configuration()
 
 
 class _Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +75,17 @@ class MastodonPublisher(Publisher):
 
     def __init__(self, outbound: Outbound, *, now: Callable[[], datetime] = utc_now) -> None:
         self._outbound = outbound
+        self._limits = ServerLimits(outbound)
         self._now = now
 
     def text_fault(self, text: str, url: str) -> str | None:
-        """By the limits of a server that has not set its own; `prepare` knows those of the account's server."""
+        """By the limits of a server that has not set its own."""
         return text_rules.text_fault(text, url)
+
+    async def account_text_fault(self, account: Account, text: str, url: str) -> str | None:
+        """By the limits of the account's server; a server that does not tell them is left to `prepare`."""
+        limits = await self._limits.quickly(account.server)
+        return text_rules.text_fault(text, url, limits) if limits else None
 
     def warnings(self, text: str) -> Sequence[str]:
         """None."""
@@ -104,17 +97,11 @@ class MastodonPublisher(Publisher):
         """Note when the attempt begins, and compare the text with the limits of the account's own server."""
         began = self._now()
         try:
-            response = await self._outbound.request(
-                "GET", f"{account.server}/api/v2/instance", max_bytes=MAX_PAGE_BYTES
-            )
+            limits = await self._limits.read(account.server)
         except OutboundError as error:
             return unread(error, "Mastodon")
-        if response.status == 429 or is_ambiguous(response):
-            return self._failure(response)
-        # servers that only resemble Mastodon do not have this page
-        instance = (decode(response, _Instance) if response.status == 200 else None) or _Instance()
-        statuses = instance.configuration.statuses
-        limits = Limits(characters=statuses.max_characters, url=statuses.characters_reserved_per_url)
+        if not isinstance(limits, Limits):
+            return self._failure(limits)
         if fault := text_rules.text_fault(draft.text, draft.url, limits):
             return PostRejected(code="text-too-long", message=f"{fault} Your server sets this limit.")
         return {SINCE: began.isoformat()}

@@ -19,7 +19,6 @@ class Twitter(Platform):
     name = "twitter"
     label = "X"
     text_limit = 280
-    server_post = False
 
     def intent(self, *, url: str, text: str) -> str:
         """The URL of the composer."""

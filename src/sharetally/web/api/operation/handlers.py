@@ -10,8 +10,15 @@ from dataclasses import dataclass
 
 from sharetally.domain.errors import Forbidden, Unavailable
 from sharetally.flow.verification import VerificationRunner
-from sharetally.ports import BacklogReport
-from sharetally.web.api.operation.schemas import DriftedCell, LastVerify, OperationStatus, QueueDepth, VerifyReport
+from sharetally.ports import BacklogReport, ClosedGate
+from sharetally.web.api.operation.schemas import (
+    DriftedCell,
+    GateBody,
+    LastVerify,
+    OperationStatus,
+    QueueDepth,
+    VerifyReport,
+)
 from sharetally.web.auth.authenticator import Authenticator
 from sharetally.web.endpoint import AnyQuery, NoBody, NoPath, NoQuery, Request
 from sharetally.web.network import Network, is_from_networks
@@ -32,6 +39,7 @@ class Operation:
     authenticator: Authenticator
     read_backlog: Callable[[], Awaitable[BacklogReport]]
     verification: VerificationRunner
+    closed_gates: Callable[[], Awaitable[Sequence[ClosedGate]]]
 
 
 async def live(operation: Operation, request: Request[NoPath, AnyQuery, NoBody]) -> Response:
@@ -54,8 +62,9 @@ async def metrics(operation: Operation, request: Request[NoPath, AnyQuery, NoBod
 
 
 async def status(operation: Operation, request: Request[NoPath, NoQuery, NoBody]) -> Response:
-    """The backlog, at most a second old, and the last verification run of any process."""
+    """The backlog, at most a second old, the last verification run of any process, and the gates that are closed."""
     waiting, last = await operation.read_backlog(), await operation.verification.last_run()
+    gates = await operation.closed_gates()
     if waiting.backlog is None:
         raise Unavailable
     queues = [QueueDepth(queue=name, depth=depth) for name, depth in waiting.depths.items()]
@@ -67,6 +76,9 @@ async def status(operation: Operation, request: Request[NoPath, NoQuery, NoBody]
         lastVerify=LastVerify(at=last.at, contents=last.content_items, drift=last.drift, seconds=last.seconds)
         if last
         else None,
+        closedGates=[
+            GateBody(gate=gate.gate, reason=gate.reason, until=gate.until, version=gate.version) for gate in gates
+        ],
     )
     return json_response(200, body, _NO_STORE)
 

@@ -27,6 +27,15 @@ class QueueDepth(ResponseModel, frozen=True):
     depth: int
 
 
+class GateBody(ResponseModel, frozen=True):
+    """A gate that is closed, so that whatever is behind it waits; the gate of a post is its platform."""
+
+    gate: str
+    reason: str
+    until: Annotated[UtcDateTime | None, Meta(description="Null: until somebody opens it.")]
+    version: Annotated[str | None, Meta(description="The ended version of an API, if that is why it is closed.")]
+
+
 class OperationStatus(ResponseModel, frozen=True):
     """What waits; `queues` is null where the broker does not tell."""
 
@@ -35,6 +44,7 @@ class OperationStatus(ResponseModel, frozen=True):
     eventsParked: ShareCount
     queues: list[QueueDepth] | None
     lastVerify: LastVerify | None
+    closedGates: list[GateBody]
 
 
 class DriftedCell(ResponseModel, frozen=True):
@@ -61,10 +71,11 @@ class VerifyReport(ResponseModel, frozen=True):
 class CheckBody(ResponseModel, omit_defaults=True, frozen=True):
     """The state of one thing that the service needs.
 
-    `ahead`: the database was migrated for a newer version; this process goes on working.
+    `ahead`: the database was migrated for a newer version; this process goes on working. `paused`: posts to a platform
+    wait, because it has ended the version of its API.
     """
 
-    status: Literal["ok", "down", "ahead"]
+    status: Literal["ok", "down", "ahead", "paused"]
     detail: str | UnsetType = UNSET
 
 

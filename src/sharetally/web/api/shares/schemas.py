@@ -77,7 +77,11 @@ class ShareBody(RequestModel, frozen=True):
     force: Annotated[bool, Meta(description="Share again what is shared already; the count does not move.")] = False
     text: Annotated[
         str,
-        Meta(max_length=5000, description="What the share page starts with.", extra_json_schema={"pattern": PROSE}),
+        Meta(
+            max_length=15_000,  # with 4 bytes each, a post and its address fit into 64 KiB
+            description="What the share page or the post starts with; each platform has a limit of its own.",
+            extra_json_schema={"pattern": PROSE},
+        ),
     ] = ""
     url: Url | UnsetType = UNSET
     accounts: Annotated[
