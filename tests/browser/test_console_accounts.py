@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import Locator, Page, Route, ViewportSize, expect
 
 from tests.browser.axe import accessibility_violations
 from tests.browser.console import ALL_SCOPES, WIDE, Console
@@ -15,7 +15,7 @@ from tests.fakes.api_server import Fault
 from tests.fakes.mastodon import UNAVAILABLE, USER_ID
 
 pytestmark = pytest.mark.anyio
-SMALL = {"width": 360, "height": 780}
+SMALL: ViewportSize = {"width": 360, "height": 780}
 
 
 def rows(page: Page) -> Locator:
