@@ -289,3 +289,46 @@ async def test_posts_that_cannot_be_loaded_can_be_tried_again(posting_console: C
     await page.context.unroute("**/posts?*")
     await page.get_by_role("button", name="Try again").click()
     await expect(page.get_by_text("No posts yet")).to_be_visible()
+
+
+def paid(spent: int, unknown: int = 0) -> dict[str, object]:
+    """What `GET /posts/budget` answers where posts to X have a budget; amounts are micro-dollars."""
+    budget = {"platform": "twitter", "budgetMicros": 20_000_000, "userBudgetMicros": 1_000_000, "spentMicros": spent}
+    rest = {"unknownMicros": unknown, "currency": "USD", "resetsAt": "2026-12-02T00:00:00Z", "whenSpent": "wait"}
+    return {"items": [budget | rest]}
+
+
+async def can_post_to_x(page: Page, *, status: int, budget: object) -> None:
+    """Let the page believe that the service posts to X, which needs a client that X has approved."""
+    x = {"platform": "twitter", "label": "X", "intent": True, "server_post": True, "textLimit": 280}
+    await page.context.route("**/platforms", lambda route: route.fulfill(json={"platforms": [x]}))
+    await page.context.route("**/posts/budget", lambda route: route.fulfill(status=status, json=budget))
+    await page.reload()
+
+
+async def test_operators_see_what_posts_cost(posting_console: Console, user: str) -> None:
+    page = await posting_console("/posts", user=user, scope="shares analytics", viewport=WIDE)
+    costs = page.get_by_role("region", name="What posts cost today")
+    await expect(page.get_by_text("No posts yet")).to_be_visible()
+    await expect(costs).to_have_count(0)
+    await can_post_to_x(page, status=200, budget=paid(3_415_000, unknown=200_000))
+    await expect(costs).to_contain_text("US$3.415 of US$20.00")
+    await expect(costs).to_contain_text("Once it is spent, posts wait for the next day")
+    await expect(costs).to_contain_text("Each user can spend US$1.00 a day")
+    await expect(costs).to_contain_text("US$0.20 are for posts of which nobody knows")
+    assert await accessibility_violations(page) == []
+    await page.set_viewport_size(SMALL)
+    assert await overflow(page) <= 0
+    await can_post_to_x(page, status=200, budget=paid(20_000_000))
+    await expect(costs).to_contain_text("The budget is spent: further posts wait for the next day")
+
+
+@pytest.mark.parametrize(("scope", "status"), [("shares", 200), ("shares analytics", 404)])
+async def test_without_an_answer_there_is_no_box_for_costs(
+    posting_console: Console, user: str, scope: str, status: int
+) -> None:
+    page = await posting_console("/posts", user=user, scope=scope, trouble=status == 404)
+    await can_post_to_x(page, status=status, budget=paid(0))
+    await expect(page.get_by_role("link", name="Posts")).to_be_visible()
+    await expect(page.get_by_text("No posts yet")).to_be_visible()
+    await expect(page.get_by_text("What posts cost today")).to_have_count(0)

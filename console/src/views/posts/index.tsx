@@ -11,6 +11,7 @@ import { Empty, Notice, ProblemNotice } from "../../components/states";
 import { Table } from "../../components/table";
 import { useNow } from "../../live/hooks";
 import { useViewQuery } from "../../view-query";
+import { Budgets } from "./budget";
 import { Cancel } from "./cancel";
 import { columns, type Act } from "./columns";
 import { Decide } from "./decide";
@@ -30,7 +31,7 @@ const FILTERS: readonly (readonly [Filter, string])[] = [
 export function Posts() {
   const hasScope = useHasScope();
   const { session } = useSession();
-  const { label } = usePlatforms();
+  const { label, postsCostMoney } = usePlatforms();
   const { query, to, go } = useViewQuery();
   const status = STATUSES.find((name) => name === query["status"]) ?? "";
   const [every, setEvery] = useState(REFRESH);
@@ -57,6 +58,7 @@ export function Posts() {
   return (
     <Page title="Posts" lead={hasScope("admin") ? "What is published from all users' accounts." : "What is published from your accounts."}>
       {notice && <Notice text={notice} close={() => setNotice("")} />}
+      {postsCostMoney && hasScope("analytics", "admin") && <Budgets />}
       <Card label="Posts">
         <div class="posts-filter">
           <Choice label="Status" value={status} options={FILTERS} change={(name) => go({ status: name, after: null }, "push")} />
