@@ -1,11 +1,13 @@
 /** The console: the sign-in page, or for a signed-in user the view that the URL names. */
 
 import { LocationProvider, Router, Route } from "preact-iso/router";
-import { SessionProvider, useHasScope, useSession } from "./api/session";
+import { PlatformsProvider } from "./api/platforms";
+import { SessionProvider, useSession } from "./api/session";
 import { Empty } from "./components/states";
 import { Page } from "./components/page";
 import { base, view } from "./urls";
-import { Shell, NAV_ITEMS } from "./shell";
+import { Shell, useNavItems } from "./shell";
+import { Accounts } from "./views/accounts";
 import { Audit } from "./views/audit";
 import { Contents } from "./views/content";
 import { Content } from "./views/content/detail";
@@ -13,6 +15,7 @@ import { Dead } from "./views/dead";
 import { Keys } from "./views/keys";
 import { Links } from "./views/links";
 import { Overview } from "./views/overview";
+import { Posts } from "./views/posts";
 import { SignIn, SessionUnknown } from "./views/sign-in";
 
 export function App() {
@@ -30,26 +33,29 @@ function SignInGate() {
   if (session === undefined) return <SessionUnknown />;
   if (session === null) return <SignIn />;
   return (
-    <Shell>
-      <Router>
-        <Route path={base} component={Home} />
-        <Route path={`${base}sign-in`} component={Home} />
-        <Route path={`${base}content`} component={Contents} />
-        <Route path={`${base}content/:contentType/:contentId`} component={Content} />
-        <Route path={`${base}links/:id?`} component={Links} />
-        <Route path={`${base}audit/:recordId?`} component={Audit} />
-        <Route path={`${base}dead/:id?`} component={Dead} />
-        <Route path={`${base}keys`} component={Keys} />
-        <Route default component={NotFound} />
-      </Router>
-    </Shell>
+    <PlatformsProvider>
+      <Shell>
+        <Router>
+          <Route path={base} component={Home} />
+          <Route path={`${base}sign-in`} component={Home} />
+          <Route path={`${base}content`} component={Contents} />
+          <Route path={`${base}content/:contentType/:contentId`} component={Content} />
+          <Route path={`${base}links/:id?`} component={Links} />
+          <Route path={`${base}posts`} component={Posts} />
+          <Route path={`${base}accounts`} component={Accounts} />
+          <Route path={`${base}audit/:recordId?`} component={Audit} />
+          <Route path={`${base}dead/:id?`} component={Dead} />
+          <Route path={`${base}keys`} component={Keys} />
+          <Route default component={NotFound} />
+        </Router>
+      </Shell>
+    </PlatformsProvider>
   );
 }
 
 /** The overview, or a link to the first view that the user may see. */
 function Home() {
-  const hasScope = useHasScope();
-  const first = NAV_ITEMS.find(({ scopes }) => hasScope(...scopes));
+  const [first] = useNavItems();
   if (first?.to === "") return <Overview />;
   return (
     <Page title="Welcome">

@@ -39,6 +39,10 @@ export const moment = (at: Date): string => whole.format(at);
 export const date = (at: Date): string => day.format(at);
 export const time = (at: Date): string => clock.format(at);
 
+/** An amount in millionths of the currency; small amounts keep their third decimal. */
+export const money = (micros: number, currency: string): string =>
+  new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: 3 }).format(micros / 1_000_000);
+
 /** A time in a table: this year's with hours and minutes, others as a date. */
 export const dated = (at: Date): string => (at.getFullYear() === new Date().getFullYear() ? brief : older).format(at);
 

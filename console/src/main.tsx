@@ -15,5 +15,6 @@ import "./style/content.css";
 import "./style/audit.css";
 import "./style/links.css";
 import "./style/admin.css";
+import "./style/posting.css";
 
 render(<App />, document.getElementById("app")!);

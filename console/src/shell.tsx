@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso/router";
+import { usePlatforms } from "./api/platforms";
 import { useHasScope, useSession, type Scope } from "./api/session";
 import { base, view } from "./urls";
 import { Icon, Mark, type IconName } from "./components/icon";
@@ -11,20 +12,31 @@ interface NavItem {
   readonly name: string;
   readonly icon: IconName;
   readonly scopes: readonly Scope[];
+  /** Shown only where this service can post. */
+  readonly posting?: true;
 }
 
 /** Every view with its scopes, of which one is required. */
-export const NAV_ITEMS: readonly NavItem[] = [
+const NAV_ITEMS: readonly NavItem[] = [
   { to: "", name: "Overview", icon: "overview", scopes: ["analytics", "admin"] },
   { to: "content", name: "Content", icon: "content", scopes: ["analytics", "audit", "admin"] },
   { to: "links", name: "Links", icon: "links", scopes: ["shares", "admin"] },
+  { to: "posts", name: "Posts", icon: "posts", scopes: ["shares", "admin"], posting: true },
+  { to: "accounts", name: "Accounts", icon: "accounts", scopes: ["shares"], posting: true },
   { to: "audit", name: "Audit", icon: "audit", scopes: ["audit"] },
   { to: "dead", name: "Dead letters", icon: "dead", scopes: ["admin"] },
   { to: "keys", name: "Keys", icon: "keys", scopes: ["admin"] },
 ];
 
-export function Shell({ children }: { children: ComponentChildren }) {
+/** The views that the signed-in user may use here. */
+export function useNavItems(): readonly NavItem[] {
   const hasScope = useHasScope();
+  const { canPost } = usePlatforms();
+  return NAV_ITEMS.filter(({ scopes, posting }) => hasScope(...scopes) && (canPost || !posting));
+}
+
+export function Shell({ children }: { children: ComponentChildren }) {
+  const items = useNavItems();
   const { path } = useLocation();
   const here = path.slice(base.length).split("/")[0] ?? "";
   return (
@@ -40,7 +52,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           </a>
           <nav aria-label="Console">
             <ul>
-              {NAV_ITEMS.filter(({ scopes }) => hasScope(...scopes)).map(({ to, name, icon }) => (
+              {items.map(({ to, name, icon }) => (
                 <li key={to}>
                   <a href={view(to)} aria-current={here === to ? "page" : undefined}>
                     <Icon name={icon} />

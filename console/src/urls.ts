@@ -29,5 +29,9 @@ export function view(pieces: readonly string[] | string, query?: Query): string 
 /** The URL of a page of the service outside the console. */
 export const serviceUrl = (path: string): string => root + path.replace(/^\//, "");
 
+/** An address that somebody else has given, if it is one of the web. */
+export const safeUrl = (address: string | null): string | undefined =>
+  address !== null && /^https?:\/\//i.test(address) ? address : undefined;
+
 /** The absolute URL, to be given to other people. */
 export const absolute = (address: string): string => new URL(address, location.href).href;

@@ -19,6 +19,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from tests.browser.chromium import chromium, options
 from tests.browser.console import ALL_SCOPES, Console, Sessions
+from tests.browser.posting import PostingSite, open_posting_site, serve_consent
 from tests.browser.site import Site, open_site
 from tests.conftest import report_untested
 from tests.services.server import Unavailable
@@ -121,6 +122,34 @@ async def console(site: Site, visitor: Visitor, sessions: Sessions) -> Console:
     async def opened(path: str, *, scope: str = ALL_SCOPES, **window: Any) -> Page:
         page = await visitor(storage_state=sessions.state(scope), **window)
         await page.goto(f"{site.base}{path}")
+        return page
+
+    return opened
+
+
+@pytest.fixture(scope="package")
+async def posting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostingSite]:
+    """A service that can post, with a fake Mastodon server."""
+    async with open_posting_site(tmp_path_factory.mktemp("posting")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def posting_sessions(posting: PostingSite) -> Sessions:
+    """People who signed in to its console."""
+    return Sessions(posting.site)
+
+
+@pytest.fixture
+async def posting_console(posting: PostingSite, visitor: Visitor, posting_sessions: Sessions) -> Console:
+    """Opens an address of its console for a user who is signed in; `clock` lets the test move the page's time."""
+
+    async def opened(path: str, *, user: str, scope: str = "shares", clock: bool = False, **window: Any) -> Page:
+        page = await visitor(storage_state=posting_sessions.state(scope, user), **window)
+        await serve_consent(page.context, posting.mastodon)
+        if clock:
+            await page.clock.install()
+        await page.goto(f"{posting.site.base}/console{path}")
         return page
 
     return opened

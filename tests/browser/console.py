@@ -27,17 +27,17 @@ def sign_in_link(site: Site, *, user: str = "maria", scope: str = ALL_SCOPES) ->
 
 
 class Sessions:
-    """The cookies of a signed-in browser; each set of scopes signs in once."""
+    """The cookies of a signed-in browser; each user signs in once with each set of scopes."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._cookies: dict[str, str] = {}
+        self._cookies: dict[tuple[str, str], str] = {}
 
-    def state(self, scope: str) -> Any:
+    def state(self, scope: str, user: str = "maria") -> Any:
         """The `storage_state` of Playwright's windows."""
-        if scope not in self._cookies:
-            self._cookies[scope] = self._signed_in(sign_in_link(self._site, scope=scope))
-        name, _, value = self._cookies[scope].partition(";")[0].partition("=")
+        if (user, scope) not in self._cookies:
+            self._cookies[user, scope] = self._signed_in(sign_in_link(self._site, user=user, scope=scope))
+        name, _, value = self._cookies[user, scope].partition(";")[0].partition("=")
         cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "expires": -1}
         return {"cookies": [{**cookie, "httpOnly": True, "secure": False, "sameSite": "Strict"}], "origins": []}
 

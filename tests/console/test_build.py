@@ -16,7 +16,7 @@ from tests.docs.pages import DOCS, ROOT
 
 SOURCES = ROOT / "console"
 LOCK = SOURCES / "package-lock.json"
-MOST = 60_000  # bytes that a browser loads, gzipped
+MOST = 67_000  # bytes that a browser loads, gzipped; posts and accounts took 5,300 of them
 
 
 def built() -> Path:

@@ -72,12 +72,16 @@ class Site:
     server: str | None = None  # where the account is, if not where its connection says
 
 
+async def _ignore(since: datetime) -> None:
+    """Nothing was due."""
+
+
 class Process:
     """What a worker has: the handler of posts, and a lease; `lost` sends the first publication nowhere."""
 
     def __init__(self, site: Site, db: SqlDatabase, *, lost: bool = False) -> None:
         self.db, self.site = db, site
-        self.lease = WorkerLease(db.deliveries, version="1", clock=time.monotonic)
+        self.lease = WorkerLease(db.deliveries, version="1", clock=time.monotonic, on_idle=_ignore)
         refresher = Refresher(
             store=db.accounts,
             sealing=sealing_with(OLD_KEY),

@@ -116,6 +116,33 @@ async def test_a_callback_with_a_parameter_twice_does_nothing(api: Api, platform
     assert (await come_back(api, sent, cookie)).status == 200
 
 
+async def test_whoever_begins_in_the_console_comes_back_to_it(platform: FakePlatform, make_api: MakeApi) -> None:
+    platform.accounts = ("page:one", "page:two")
+    async with make_api(PUBLIC_URL="https://shares.example/s", ROOT_PATH="/s") as api:
+        begun = await api.request("POST", "/accounts/bluesky/connect", {"returnTo": "console"})
+        cookie = begun.headers["set-cookie"].partition(";")[0].partition("=")[2]
+        page = await come_back(api, platform.agree(begun.json["authorizeUrl"]), cookie)
+        (first, _) = (unescape(link) for link in re.findall(r'href="/s(/oauth/[^"]+)"', page.body.decode()))
+        page = await api.request("GET", first, user=None, headers={"cookie": f"{COOKIE}={cookie}"})
+        (account,) = (await api.request("GET", "/accounts")).json["items"]
+        target = f"/s/console/accounts?connected={account['id']}"
+        assert f'<meta http-equiv="refresh" content="0;url={target}">' in page.body.decode()
+        assert "Max-Age=0" in page.headers["set-cookie"]
+        late = await come_back(api, {"state": "used"}, cookie)
+        assert (late.status, b'href="/s/console/accounts"' in late.body) == (400, True)
+
+
+async def test_nobody_is_led_to_another_place_than_the_console(api: Api, platform: FakePlatform) -> None:
+    for wanted in ("https://evil.example/", "//evil.example", "/console", ""):
+        body = {"returnTo": wanted}
+        assert invalid_paths(await api.request("POST", "/accounts/bluesky/connect", body)) == ["returnTo"]
+    url, cookie = await begin(api)
+    page = await come_back(api, platform.agree(url), f"{cookie}.//evil.example")
+    assert (page.status, b"evil" in page.body) == (400, False)
+    page = await come_back(api, platform.agree(url), cookie)
+    assert (page.status, b"refresh" in page.body) == (200, False), "whoever did not begin there is not led there"
+
+
 async def test_what_a_platform_sends_is_not_html(api: Api, platform: FakePlatform) -> None:
     url, cookie = await begin(api)
     sent = {"state": platform.agree(url)["state"], "error": "<script>"}

@@ -18,7 +18,10 @@ interface State<T> {
   readonly problem?: Problem | undefined;
 }
 
-/** Request when the URL changes, and every `every` milliseconds while the page is visible. Null requests nothing. */
+/**
+ * Request when the URL changes, and every `every` milliseconds while the page is visible, and at once when it becomes
+ * visible again. Null requests nothing.
+ */
 export function useQuery<P extends PathsOf<"get">>(
   template: P | null,
   request: Request<P, "get"> = {},
@@ -57,8 +60,13 @@ export function useQuery<P extends PathsOf<"get">>(
   useEffect(() => {
     if (!every) return;
     // Skipped while a request is running: repeating it would abort a slow request before its response arrives.
-    const timer = setInterval(() => document.hidden || running.current || refetch(), every);
-    return () => clearInterval(timer);
+    const refresh = () => document.hidden || running.current || refetch();
+    const timer = setInterval(refresh, every);
+    document.addEventListener("visibilitychange", refresh);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", refresh);
+    };
   }, [every, refetch]);
 
   const same = state.about === about;

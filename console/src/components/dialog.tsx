@@ -53,6 +53,8 @@ export function Dialog({ title, close, wide, sheet, children }: DialogProps) {
 interface FormProps {
   readonly action: Action;
   readonly submitLabel: string;
+  /** What the other button says; by default Cancel. */
+  readonly dismissLabel?: string;
   readonly danger?: boolean;
   readonly submitDisabled?: boolean;
   readonly cancel?: (() => void) | undefined;
@@ -61,7 +63,16 @@ interface FormProps {
 }
 
 /** A form: its fields, the error of the last attempt, and two buttons. */
-export function Form({ action, submitLabel, danger, submitDisabled, cancel, submit, children }: FormProps) {
+export function Form({
+  action,
+  submitLabel,
+  dismissLabel = "Cancel",
+  danger,
+  submitDisabled,
+  cancel,
+  submit,
+  children,
+}: FormProps) {
   return (
     <form
       class="form"
@@ -75,7 +86,7 @@ export function Form({ action, submitLabel, danger, submitDisabled, cancel, subm
       <div class="buttons">
         {cancel && (
           <button type="button" class="button" onClick={cancel}>
-            Cancel
+            {dismissLabel}
           </button>
         )}
         <button type="submit" class={`button ${danger ? "danger" : "strong"}`} disabled={submitDisabled || action.busy}>

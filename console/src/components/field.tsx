@@ -11,7 +11,7 @@ interface Props {
   readonly value: string;
   readonly change: (value: string) => void;
   readonly help?: ComponentChildren;
-  readonly type?: "text" | "url" | "search" | "datetime-local";
+  readonly type?: "text" | "password" | "url" | "search" | "datetime-local";
   readonly required?: boolean;
   readonly lines?: number;
   readonly max?: number;
@@ -43,7 +43,13 @@ export function Field({ label, value, change, help, type = "text", lines, max, f
         {label}
         {!rest.required && type !== "search" && <span class="soft"> optional</span>}
       </label>
-      {lines ? <textarea rows={lines} {...shared} /> : <input type={type} list={list} {...shared} />}
+      {lines ? (
+        <textarea rows={lines} {...shared} />
+      ) : type === "password" ? (
+        <input type="password" {...shared} />
+      ) : (
+        <input type={type} list={list} {...shared} />
+      )}
       {help && (
         <p id={`${id}-help`} class="help">
           {help}

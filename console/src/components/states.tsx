@@ -33,6 +33,19 @@ export function Empty({ icon, title, children }: EmptyProps) {
   );
 }
 
+/** What has just been done; screen readers announce it. */
+export function Notice({ text, close }: { text: string; close: () => void }) {
+  return (
+    <div class="notice" role="status">
+      <Icon name="check" />
+      <p dir="auto">{text}</p>
+      <button type="button" class="button small quiet" aria-label="Close" onClick={close}>
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
+
 /** An error, with a way to try again. */
 export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: () => void }) {
   return (

@@ -46,6 +46,8 @@ const TONES: Record<string, string> = {
   withdrawn: "soft",
   replayed: "good",
   discarded: "soft",
+  cancelled: "soft",
+  scheduled: "soft",
 };
 
 /** One word on a coloured background; the word says everything without the colour. */

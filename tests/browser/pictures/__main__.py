@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from playwright.async_api import async_playwright
 
 from tests.browser.chromium import chromium, options
-from tests.browser.pictures import console, demo
+from tests.browser.pictures import console, demo, posting
 from tests.browser.site import open_site
 
 CONTENT_URLS = '{"video": "https://videos.example.com/{contentId}", "article": "https://news.example.com/{contentId}"}'
@@ -17,11 +17,16 @@ CONTENT_URLS = '{"video": "https://videos.example.com/{contentId}", "article": "
 
 async def main() -> None:
     """Take them all."""
-    with TemporaryDirectory() as folder, open_site(Path(folder), CONTENT_URLS=CONTENT_URLS) as site:
+    with (
+        TemporaryDirectory() as folder,
+        TemporaryDirectory() as posting_folder,
+        open_site(Path(folder), CONTENT_URLS=CONTENT_URLS) as site,
+    ):
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium(), args=options())
             await console.take(site, browser)
             await demo.take(site, browser)
+            await posting.take(Path(posting_folder), browser)
             await browser.close()
 
 

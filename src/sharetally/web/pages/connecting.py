@@ -3,7 +3,9 @@
     POST /accounts/{platform}/connect -> the platform -> GET /oauth/{platform}/callback (-> GET …/choose)
 
 They are for people, so everything that goes wrong is a page that says so. The browser is known by the cookie that it
-got when it began. The last part of this file serves what a platform reads about this client.
+got when it began, which also says whether it began in the console: then the last page leads back there. A redirect
+would still be the platform's request, and the console's cookie goes with ours alone. The last part of this file serves
+what a platform reads about this client.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from sharetally.domain.account import Account
 from sharetally.domain.errors import Conflict, NotFound, PlatformUnreachable, SharetallyError, Unavailable
 from sharetally.flow.accounts.connecting import Choice, Connecting
 from sharetally.flow.accounts.errors import ConnectionDeclined, ConnectionRefused, UnknownConnection
-from sharetally.web.api.accounts.handlers import CONNECT_COOKIE
+from sharetally.web.api.accounts.handlers import CONNECT_COOKIE, RETURN_TO_CONSOLE
 from sharetally.web.api.accounts.schemas import PlatformPath
 from sharetally.web.endpoint import Access, AnyEndpoint, AnyQuery, Endpoint, NoBody, Request
 from sharetally.web.fields import PlatformName, RequestModel
@@ -40,20 +42,20 @@ class DocumentPath(RequestModel, frozen=True, kw_only=False):
 
 async def callback(connecting: Connecting, request: CallbackRequest) -> Response:
     """The platform's answer; the attempt is over, whatever comes of it, unless the user still has to choose."""
-    browser = CONNECT_COOKIE.read(request.scope, connecting.public_url)
+    browser, in_console = _read_cookie(connecting, request)
     try:
         found = await connecting.finish(request.path.platform, _query(request), browser, request_id=request.request_id)
     except SharetallyError as error:
-        return _error_page(connecting, request, error)
+        return _error_page(connecting, request, error, in_console=in_console)
     if isinstance(found, Choice):
         return _choice_page(request, found)
-    return _connected_page(connecting, request, found)
+    return _connected_page(connecting, request, found, in_console=in_console)
 
 
 async def choose(connecting: Connecting, request: CallbackRequest) -> Response:
     """The account that the user has chosen."""
     query = _query(request)
-    browser = CONNECT_COOKIE.read(request.scope, connecting.public_url)
+    browser, in_console = _read_cookie(connecting, request)
     try:
         account = await connecting.choose(
             request.path.platform,
@@ -63,8 +65,8 @@ async def choose(connecting: Connecting, request: CallbackRequest) -> Response:
             request_id=request.request_id,
         )
     except SharetallyError as error:
-        return _error_page(connecting, request, error)
-    return _connected_page(connecting, request, account)
+        return _error_page(connecting, request, error, in_console=in_console)
+    return _connected_page(connecting, request, account, in_console=in_console)
 
 
 async def client_document(connecting: Connecting, request: Request[DocumentPath, AnyQuery, NoBody]) -> Response:
@@ -73,6 +75,14 @@ async def client_document(connecting: Connecting, request: Request[DocumentPath,
     if found is None:
         raise NotFound("no such document")
     return json_response(200, found, ("cache-control", "public, max-age=300"))
+
+
+def _read_cookie(connecting: Connecting, request: CallbackRequest) -> tuple[str | None, bool]:
+    """The secret by which the browser is known, and whether it began in the console."""
+    value = CONNECT_COOKIE.read(request.scope, connecting.public_url)
+    if value is None:
+        return None, False
+    return value.removesuffix(RETURN_TO_CONSOLE), value.endswith(RETURN_TO_CONSOLE)
 
 
 def _query(request: CallbackRequest) -> Mapping[str, str]:
@@ -88,13 +98,18 @@ def _query(request: CallbackRequest) -> Mapping[str, str]:
 # pages
 
 
-def _connected_page(connecting: Connecting, request: CallbackRequest, account: Account) -> Response:
-    body = (
-        f"<h1>Connected</h1><p>{escape(account.handle)} on {escape(account.platform)} can be posted from now. "
-        "You can close this page.</p>"
-        f'<p><a href="{escape(request.root_path)}/console">Go on to the console</a></p>'
-    )
-    return _page(request, 200, "Connected", body, CONNECT_COOKIE.clear(request.scope, connecting.public_url))
+def _connected_page(
+    connecting: Connecting, request: CallbackRequest, account: Account, *, in_console: bool
+) -> Response:
+    clear_cookie = CONNECT_COOKIE.clear(request.scope, connecting.public_url)
+    text = f"<h1>Connected</h1><p>{escape(account.handle)} on {escape(account.platform)} can be posted from now."
+    if in_console:
+        target = escape(f"{request.root_path}/console/accounts?connected={account.id}")
+        body = f'{text}</p><p><a href="{target}">Go on to the console</a></p>'
+        head = f'<meta http-equiv="refresh" content="0;url={target}">'
+        return _page(request, 200, "Connected", body, clear_cookie, head=head)
+    link = f'<a href="{escape(request.root_path)}/console">Go on to the console</a>'
+    return _page(request, 200, "Connected", f"{text} You can close this page.</p><p>{link}</p>", clear_cookie)
 
 
 def _choice_page(request: CallbackRequest, choice: Choice) -> Response:
@@ -108,12 +123,15 @@ def _choice_page(request: CallbackRequest, choice: Choice) -> Response:
     return _page(request, 200, "Which account?", body)
 
 
-def _error_page(connecting: Connecting, request: CallbackRequest, error: SharetallyError) -> Response:
+def _error_page(
+    connecting: Connecting, request: CallbackRequest, error: SharetallyError, *, in_console: bool
+) -> Response:
     status, title, text = _explain(error)
     log.warning("no account was connected", platform=request.path.platform, reason=error.detail, status=status)
+    back = f'<p><a href="{escape(request.root_path)}/console/accounts">Back to your accounts</a></p>'
     body = (
         f"<p><small>Connecting an account</small></p><h1>{escape(title)}</h1><p>{escape(text)}</p>"
-        f"<p><small>Request {escape(request.request_id)}</small></p>"
+        f"{back if in_console else ''}<p><small>Request {escape(request.request_id)}</small></p>"
     )
     retry = (("retry-after", str(error.retry_after)),) if isinstance(error, Unavailable) else ()
     if isinstance(error, UnknownConnection):  # perhaps somebody else's link: the cookie may still be of use
@@ -139,8 +157,10 @@ def _explain(error: SharetallyError) -> tuple[int, str, str]:
     return 500, "The account was not connected", "Whoever runs this service finds why in its log."
 
 
-def _page(request: CallbackRequest, status: int, title: str, body: str, *headers: tuple[str, str]) -> Response:
-    response = html_page(request.root_path, title, f'<main class="problem">{body}</main>')
+def _page(
+    request: CallbackRequest, status: int, title: str, body: str, *headers: tuple[str, str], head: str = ""
+) -> Response:
+    response = html_page(request.root_path, title, f'<main class="problem">{body}</main>', head=head)
     return response._replace(status=status, headers=(*response.headers, *_HEADERS, *headers))
 
 

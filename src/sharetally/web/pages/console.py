@@ -33,6 +33,8 @@ VIEWS: Mapping[str, ViewRequest] = {
     "/console/content/{contentType}/{contentId}": Request[ContentPath, AnyQuery, NoBody],
     "/console/links": _PLAIN,
     "/console/links/{id}": _BY_ID,
+    "/console/posts": _PLAIN,
+    "/console/accounts": _PLAIN,
     "/console/audit": _PLAIN,
     "/console/audit/{recordId}": Request[RecordPath, AnyQuery, NoBody],
     "/console/dead": _PLAIN,

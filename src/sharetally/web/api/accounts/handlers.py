@@ -28,6 +28,7 @@ from sharetally.web.responses import Response, json_response, no_content
 
 # Lax, because browsers must send it when the platform, another site, sends people back
 CONNECT_COOKIE = Cookie(name="sharetally-connect", same_site="Lax")
+RETURN_TO_CONSOLE = ".console"  # at the end of the cookie: no address is in it, so nobody can be led elsewhere
 _NO_STORE = ("cache-control", "no-store")
 
 
@@ -68,9 +69,8 @@ async def connect(requests: ConnectRequests, request: Request[PlatformPath, NoQu
         return json_response(201, account_body(account), *headers)
     server = body.instance or body.server or body.identifier or ""
     begun = await connecting.begin(platform, server, request.caller, request_id=request.request_id)
-    cookie = CONNECT_COOKIE.set(
-        request.scope, connecting.public_url, begun.browser, seconds=int(LIFETIME.total_seconds())
-    )
+    browser = begun.browser + (RETURN_TO_CONSOLE if body.returnTo == "console" else "")
+    cookie = CONNECT_COOKIE.set(request.scope, connecting.public_url, browser, seconds=int(LIFETIME.total_seconds()))
     return json_response(200, AuthorizeUrl(authorizeUrl=begun.url), *headers, cookie)
 
 

@@ -47,6 +47,10 @@ class ConnectBody(RequestModel, frozen=True):
     identifier: Annotated[str, Meta(min_length=1, max_length=255, examples=["anna.bsky.social"])] | None = None
     appPassword: Annotated[str, Meta(min_length=1, max_length=255, examples=["xxxx-xxxx-xxxx-xxxx"])] | None = None
     server: Server | None = None
+    returnTo: Annotated[
+        Literal["console"] | None,
+        Meta(description="With `console`, the last page leads back to the accounts in the console by itself."),
+    ] = None
 
 
 class AuthorizeUrl(ResponseModel, frozen=True):
