@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from sharetally.domain.account import Account, Profile, Tokens
 from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PostRejected, PublishOutcome, TryLater
+from sharetally.domain.text_rule import TextRule
 
 
 class GrantLost(Exception):
@@ -119,6 +120,11 @@ class Publisher(Protocol):
     @property
     def deduplicates_for(self) -> timedelta | None:
         """For how long after the first attempt the platform drops a repeated post; None if it always does."""
+        return None
+
+    @property
+    def text_rule(self) -> TextRule | None:
+        """How the platform counts a text; None if nobody can count it beforehand."""
         return None
 
     def text_fault(self, text: str, url: str) -> str | None:
