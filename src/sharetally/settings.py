@@ -140,6 +140,8 @@ class Settings:
     """The secret of that app."""
     bluesky_server: str = _setting(urls.web_url, "https://bsky.social")
     """The server of a Bluesky account that is connected without naming one."""
+    bluesky_directory: str = _setting(urls.web_url, "https://plc.directory")
+    """The directory that says which server holds a Bluesky account."""
     mastodon_client_name: str = _setting(read.text, "Sharetally")
     """The name under which this service registers itself with each Mastodon server, and which people see there."""
     traces: str = _setting(read.choice("off", "otlp", "console"), "off")

@@ -63,7 +63,11 @@ def create_connectors(settings: Settings, outbound: Callable[[], Outbound]) -> C
 
                 connectors.append(
                     BlueskyConnector(
-                        outbound(), public_url=settings.public_url or "", server=settings.bluesky_server, names=names
+                        outbound(),
+                        public_url=settings.public_url or "",
+                        server=settings.bluesky_server,
+                        plc_directory=settings.bluesky_directory,
+                        names=names,
                     )
                 )
             case "linkedin":

@@ -278,6 +278,24 @@ async def test_a_page_may_stop_a_post(
     assert mastodon.texts() == []
 
 
+async def test_the_demo_page_posts_and_links_the_post(
+    service: Site, mastodon: FakeMastodon, visitor: Visitor, user: str
+) -> None:
+    await connect(service, mastodon, user)
+    page = await visitor()
+    await page.goto(f"{service.base}/demo#token={service.token(user)}")
+    card = page.locator("[data-video=low-tide]")
+    toot = card.locator("share-buttons .b[part~=mastodon]")
+    await expect(toot).to_have_attribute("aria-haspopup", "dialog")
+    await toot.click()
+    await page.get_by_role("dialog").get_by_role("button", name="Post").click()
+    newest = page.locator(".happening").first.locator("[data-trace]")
+    await expect(newest.first).to_have_text("Recordsuccess, posted: the post")
+    await expect(newest.last).to_have_text("Counted1 share, drift 0")
+    link = page.locator(".happening").first.get_by_text("the post")
+    await expect(link).to_have_attribute("href", f"https://social.example/@mara/{mastodon.posts[0].id}")
+
+
 # when the share page opens as ever
 
 

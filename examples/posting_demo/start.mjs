@@ -64,7 +64,7 @@ const settings = {
   disableSsrfProtection: true,
   rateLimitsEnabled: true,
   crawlers: [],
-  serviceName: 'A server for tests',
+  serviceName: 'A server on this machine',
 };
 const server = await PDS.create(envToCfg(settings), envToSecrets(settings));
 await server.start();
