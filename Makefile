@@ -1,6 +1,6 @@
 # What a person types. Needs make and Python >= 3.11; everything else goes into .venv.
 
-.PHONY: run test faults check check-lowest bench bench-full pictures install install-dev console console-types lock clean
+.PHONY: run demo-posting test faults check check-lowest bench bench-full pictures install install-dev console console-types lock clean
 
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -12,9 +12,13 @@ LOWEST = pip compile --quiet --no-header --no-annotate --python-version 3.11
 COMPILE = pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 # exec: the signal that stops make stops the service itself, not a shell around it.
+# With DEMO_PDS=on there is a Bluesky server next to it, to which the demo page really posts.
 run: install
-	@$(BIN)/sharetally migrate
-	@exec $(BIN)/python -m sharetally serve --welcome
+	@if [ "$(DEMO_PDS)" = on ]; then exec $(BIN)/python -m examples.posting_demo; fi; \
+	$(BIN)/sharetally migrate && exec $(BIN)/python -m sharetally serve --welcome
+
+demo-posting:
+	@exec $(MAKE) --no-print-directory run DEMO_PDS=on
 
 # Two folders at a time. For some of them: .venv/bin/python -m tests tests/web
 test: install-dev

@@ -18,6 +18,29 @@ export interface ShareResult {
   alreadyShared: boolean;
   evidence: "anonymous" | "declared" | "posted";
   shareUrl: string | null;
+  /** With `server_post`: the post. */
+  post?: SharePost;
+  /** With `server_post`: what may go wrong with this text. */
+  warnings?: string[];
+}
+
+/** A post from a person's own account. */
+export interface SharePost {
+  id: string;
+  accountId: string;
+  status: "pending" | "sending" | "success" | "failed" | "unknown" | "cancelled";
+  scheduledAt?: string;
+  /** The post at the platform, once it is there. */
+  url?: string;
+  /** Why it failed, or why it still waits. */
+  error?: { code: string; message: string };
+}
+
+export interface PostDetail {
+  platform: string;
+  contentType: string;
+  contentId: string;
+  post: SharePost;
 }
 
 export interface ShareDetail {
@@ -59,6 +82,7 @@ export interface ShareButtonsAttributes {
   url?: string;
   text?: string;
   platforms?: string;
+  mode?: "track_only" | "server_post";
   api?: string;
   instance?: string;
   lang?: string;
@@ -71,6 +95,7 @@ declare global {
   interface GlobalEventHandlersEventMap {
     share: CustomEvent<ShareDetail>;
     "share-error": CustomEvent<ShareErrorDetail>;
+    post: CustomEvent<PostDetail>;
     count: CustomEvent<null>;
   }
   interface CustomElementRegistry {

@@ -8,18 +8,16 @@ only read are repeated until the output matches.
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import shutil
 import sqlite3
 import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.docs.answers import agrees
 from tests.docs.pages import DOCS, Block, blocks
 from tests.oracle.system import System, Topology, open_system
 
@@ -28,7 +26,6 @@ pytestmark = pytest.mark.anyio
 TUTORIAL = DOCS / "tutorial.md"
 RUNBOOK = DOCS / "runbook.md"
 TIMEOUT = 20.0
-ANYTHING = "…"
 
 
 async def test_the_tutorial(tmp_path: Path) -> None:
@@ -48,7 +45,7 @@ async def _done(system: System, folder: Path, block: Block, answer: Block | None
     only_reads = "-X" not in block.text
     while True:
         result = await _typed(system, folder, block.text)
-        if answer is None or _agrees(answer, result):
+        if answer is None or agrees(answer, result):
             return
         assert only_reads, f"{answer}: the service says {result}"
         assert time.monotonic() < deadline, f"{answer}: the service still says {result}"
@@ -67,26 +64,6 @@ async def _typed(system: System, folder: Path, text: str) -> str:
     out, err = await process.communicate()
     assert process.returncode == 0, f"{text}\n{err.decode()}"
     return out.decode()
-
-
-def _agrees(answer: Block, result: str) -> bool:
-    if answer.info == "text answer":
-        return _fits(answer.text.strip(), result.strip())
-    told = json.loads(re.sub(r"(?<=: )…(?=[,}\n])", f'"{ANYTHING}"', answer.text))
-    return _fits(told, json.loads(result))
-
-
-def _fits(told: Any, result: Any) -> bool:
-    match told:
-        case str() if told == ANYTHING:
-            return result is not None
-        case str() if isinstance(result, str):
-            return re.fullmatch(re.escape(told).replace(ANYTHING, ".*"), result, re.DOTALL) is not None
-        case dict() if isinstance(result, dict):
-            return list(told) == list(result) and all(_fits(told[name], result[name]) for name in told)
-        case list() if isinstance(result, list):
-            return len(told) == len(result) and all(_fits(*pair) for pair in zip(told, result, strict=True))
-    return type(told) is type(result) and told == result
 
 
 async def _erased(system: System, folder: Path) -> None:

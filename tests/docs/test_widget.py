@@ -5,6 +5,7 @@ The source is read as text: names are found where they must be written to be vis
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.docs.pages import REFERENCE, ROOT, codes, rows, section
@@ -12,6 +13,7 @@ from tests.docs.pages import REFERENCE, ROOT, codes, rows, section
 PAGE = REFERENCE / "widget.md"
 WIDGET = ROOT / "src" / "sharetally" / "web" / "static" / "widget"
 SOURCE = (WIDGET / "share-buttons.js").read_text("utf-8")
+DIALOG = (WIDGET / "post-dialog.js").read_text("utf-8")
 TYPES = (ROOT / "packages" / "share-buttons" / "index.d.ts").read_text("utf-8")
 ELEMENT = SOURCE.partition("class ShareButtons extends HTMLElement {\n")[2].partition("\n  }\n")[0]
 OBSERVED = set(re.findall(r'"([\w-]+)"', ELEMENT.partition("observedAttributes = [")[2].partition("]")[0]))
@@ -65,7 +67,7 @@ def test_read_only_properties_are_marked() -> None:
 
 
 def test_every_event_and_no_other() -> None:
-    sent = set(re.findall(r'\.tell\("([\w-]+)"', ELEMENT))
+    sent = set(re.findall(r'\.tell\("([\w-]+)"', ELEMENT + DIALOG))
     assert set(told("## Events")) == sent == typed("GlobalEventHandlersEventMap")
     assert set(re.findall(r'widget\.tell\("([\w-]+)"', SOURCE)) <= sent
 
@@ -82,7 +84,7 @@ def test_the_detail_of_events_is_documented() -> None:
 
 
 def test_every_part_and_no_other() -> None:
-    values = re.findall(r'\bpart: ("[^"]+")|\.part = (.*);', SOURCE)
+    values = re.findall(r'\bpart: ("[^"]+")|\.part = (.*);', SOURCE + DIALOG)
     plain = [re.sub(r"\$\{name\}|`", '"', set_ or made) for made, set_ in values]
     named = {part for value in plain for text in re.findall(r'"([^"]*)"', value) for part in text.split()}
     shown = {row[0]: row[1] for row in rows(PAGE, under="## How it looks") if len(row) == 2}
@@ -104,4 +106,19 @@ def test_every_language_and_no_other() -> None:
     first = section(PAGE, "## Languages").strip().partition(". ")[0]
     files = {path.stem for path in (WIDGET / "labels").glob("*.json")}
     (fetched,) = re.findall(r'"([a-z ]+)"\.includes\(language\)', SOURCE)
+    (of_dialog,) = re.findall(r'"([a-z ]+)"\.includes\(', DIALOG)
+    assert of_dialog == fetched
+    assert {path.stem for path in (WIDGET / "dialog").glob("*.json")} == files
     assert {NAMES[name] for name in first.split(", ")} == files == {"en", *fetched.split()}
+
+
+def test_the_detail_of_posts_is_documented() -> None:
+    (detail,) = re.findall(r'tell\("post", \{ (.*) \}\)', DIALOG)
+    assert set(detail.split(", ")) == typed("PostDetail")
+    assert set(detail.split(", ")) <= set(codes(told("## Events")["post"][1]))
+
+
+def test_what_the_dialog_says_is_documented() -> None:
+    english = json.loads((WIDGET / "dialog" / "en.json").read_text("utf-8"))
+    shown = [row[0] for row in rows(PAGE, under="## Posting")]
+    assert shown == [english["pending"], english["posted"], english["failed"], english["unknown"].partition(".")[0]]

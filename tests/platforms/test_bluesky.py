@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import httpx2
 import pytest
 
 from sharetally.adapters.outbound import OutboundClient
 from sharetally.adapters.outbound_guard import AddressGuard
 from sharetally.adapters.platforms.bluesky.client import BlueskyPublisher
+from sharetally.domain.account import Profile, Tokens
 from sharetally.domain.ids import new_id
 from sharetally.domain.post import (
     AccessDenied,
@@ -24,9 +27,11 @@ from sharetally.domain.post import (
     PublishOutcome,
     TryLater,
 )
+from sharetally.ports.outbound import DEADLINE, MAX_BYTES, Outbound, OutboundResponse
+from sharetally.ports.posting_platform import Connection
 from tests.fakes.api_server import Ending, Fault, Reply
 from tests.platforms.bluesky_cases import Case, case_of, opened_site
-from tests.platforms.cases import IMPATIENT, NO_TLS, URL, Impatient, new_draft, within
+from tests.platforms.cases import IMPATIENT, NO_TLS, URL, Impatient, account_of, new_draft, within
 from tests.platforms.pds.gateway import Gateway, xrpc_error
 from tests.platforms.pds.server import PersonalDataServer
 
@@ -52,6 +57,36 @@ async def gateway(case: Case) -> AsyncIterator[Gateway]:
         yield between
 
 
+class PublicServer(Outbound):
+    """A server of the network, which no test can reach: it has every record."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        deadline: float = DEADLINE,
+        max_bytes: int = MAX_BYTES,
+    ) -> OutboundResponse:
+        """Answer with a record."""
+        record = {"uri": "at://a/b/c", "value": {"text": f"Worth a look {URL}"}}
+        return OutboundResponse(status=200, headers={}, body=json.dumps(record).encode())
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_post_on_a_server_of_the_network_is_linked_on_bsky_app() -> None:
+    profile = Profile(external_id="did:plc:abc", handle="mara.example.com", server="https://pds.example.com")
+    account = account_of(Connection(profile=profile, tokens=Tokens(access="a")), "bluesky")
+    found = await BlueskyPublisher(PublicServer()).look(account, Tokens(access="a"), new_draft())
+    assert isinstance(found, Posted)
+    key = found.external_id.rpartition("/")[2]
+    assert found.external_url == f"https://bsky.app/profile/did:plc:abc/post/{key}"
+
+
 async def expect_truth(case: Case, outcome: PublishOutcome, *, copies: int) -> None:
     """The posts on the server are what the outcome says, and a look finds the same."""
     assert case.texts() == [case.draft.text] * copies
@@ -66,9 +101,10 @@ async def expect_truth(case: Case, outcome: PublishOutcome, *, copies: int) -> N
 async def test_a_post_arrives_once_and_its_link_works(case: Case) -> None:
     outcome = await case.publish()
     assert isinstance(outcome, Posted)
-    did = case.site.user.did
-    key = outcome.external_id.removeprefix(f"at://{did}/app.bsky.feed.post/")
-    assert outcome.external_url == f"https://bsky.app/profile/{did}/post/{key}"
+    assert outcome.external_url is not None
+    async with httpx2.AsyncClient() as client:  # bsky.app does not show the posts of a server on this machine
+        shown = (await client.get(outcome.external_url)).json()
+    assert (shown["uri"], shown["value"]["text"]) == (outcome.external_id, case.draft.text)
     (record,) = case.site.pds.records(case.site.user)
     (link, tag) = record["facets"]
     marked = record["text"].encode()[link["index"]["byteStart"] : link["index"]["byteEnd"]].decode()

@@ -171,6 +171,15 @@ async def test_platforms_that_cannot_be_posted_to_are_recorded(api: Api, mastodo
     assert (await api.counted("video/abc"))["breakdown"]["evidence"] == {"declared": 1, "posted": 1}
     listed = (await api.request("GET", "/platforms", user=None)).json["platforms"]
     assert {each["platform"]: each["server_post"] for each in listed} == {"mastodon": True, "twitter": False}
+    rule = {"unit": "graphemes", "limit": 500, "linkLength": 23, "urlLength": 23}
+    assert {each["platform"]: each.get("textRule") for each in listed} == {"mastodon": rule, "twitter": None}
+
+
+async def test_platforms_without_a_length_for_links_name_that_of_the_short_link(make_api: MakeApi) -> None:
+    async with make_api(PUBLIC_URL=PUBLIC_URL, SHARE_PLATFORMS="bluesky", POST_PLATFORMS="bluesky") as api:
+        (bluesky,) = (await api.request("GET", "/platforms", user=None)).json["platforms"]
+    length = len(f"{PUBLIC_URL}/s/02xBqYkqCkFX5pD8Yk0Vb1")
+    assert bluesky["textRule"] == {"unit": "graphemes", "limit": 300, "linkLength": length, "urlLength": None}
 
 
 async def test_without_an_account_nothing_is_written(api: Api) -> None:

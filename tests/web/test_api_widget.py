@@ -23,6 +23,7 @@ FOLDER = files("sharetally.web").joinpath("static", "widget")
 MOST = 6_000  # bytes, gzipped
 NEWEST = "/widget/share-buttons.js"
 PINNED = f"/widget/{VERSION}/share-buttons.js"
+DIALOG = f"/widget/{VERSION}/post-dialog.js"
 
 
 async def fetched(api: Api, path: str, **headers: str) -> HttpResponse:
@@ -40,22 +41,40 @@ async def test_it_is_small(readonly_api: Api, path: str) -> None:
 
 
 async def test_a_version_never_changes_and_its_hash_is_published(readonly_api: Api) -> None:
-    pinned = await fetched(readonly_api, PINNED)
-    assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
+    pinned, dialog = await fetched(readonly_api, PINNED), await fetched(readonly_api, DIALOG)
+    for script in (pinned, dialog):
+        assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
     told: Any = (await fetched(readonly_api, "/widget/integrity.json")).json
-    integrity = f"sha384-{b64encode(sha384(pinned.body).digest()).decode()}"
     assert told["current"] == VERSION
-    assert told["versions"][VERSION] == {"path": f"{VERSION}/share-buttons.js", "integrity": integrity}
+    hashes = [f"sha384-{b64encode(sha384(script.body).digest()).decode()}" for script in (pinned, dialog)]
+    assert told["versions"][VERSION] == {
+        "path": f"{VERSION}/share-buttons.js",
+        "integrity": hashes[0],
+        "dialog": {"path": f"{VERSION}/post-dialog.js", "integrity": hashes[1]},
+    }
     page = (REFERENCE / "widget.md").read_text("utf-8")
-    assert f"{PINNED}" in page
-    assert integrity in page, (
-        f"the script has changed: either its version was never published, then write {integrity} into the page; "
-        "or it was, then keep the old bytes as share-buttons-<version>.js and raise VERSION"
-    )
+    for path, expected in zip((PINNED, DIALOG), hashes, strict=True):
+        assert path in page
+        assert expected in page, (
+            f"{path} has changed: either its version was never published, then write {expected} into the page; "
+            "or it was, then keep the old bytes under the name of their version and raise VERSION"
+        )
+
+
+def test_the_script_loads_the_dialog_of_its_own_version() -> None:
+    assert f"/widget/{VERSION}/post-dialog.js`" in FOLDER.joinpath("share-buttons.js").read_text("utf-8")
 
 
 async def test_any_page_may_load_it_and_revalidates_cheaply(readonly_api: Api) -> None:
-    for path in (NEWEST, PINNED, "/widget/labels/de.json", "/widget/platforms.json", "/widget/integrity.json"):
+    for path in (
+        NEWEST,
+        PINNED,
+        DIALOG,
+        "/widget/labels/de.json",
+        "/widget/dialog/de.json",
+        "/widget/platforms.json",
+        "/widget/integrity.json",
+    ):
         response = await fetched(readonly_api, path)
         assert response.status == 200
         assert response.headers["access-control-allow-origin"] == "*"
@@ -75,6 +94,17 @@ async def test_words_in_twelve_languages(readonly_api: Api) -> None:
         assert all(words.values())
         assert "{0}" in words["on"]
         assert "{0}" in words["other"]
+
+
+async def test_the_words_of_the_dialog_in_twelve_languages(readonly_api: Api) -> None:
+    english = (await fetched(readonly_api, "/widget/dialog/en.json")).json
+    script = FOLDER.joinpath("post-dialog.js").read_text("utf-8")
+    assert all(f'{name}: "{text}"' in script for name, text in english.items()), "English is built in"
+    for language in LANGUAGES:
+        words = (await fetched(readonly_api, f"/widget/dialog/{language}.json")).json
+        assert {name: "{0}" in text for name, text in words.items()} == {
+            name: "{0}" in text for name, text in english.items()
+        }, language
 
 
 async def test_it_has_english_and_the_names_of_languages_inside(readonly_api: Api) -> None:
@@ -111,18 +141,19 @@ def test_minification_keeps_strings() -> None:
 
 def test_minification_removes_redundant_parentheses() -> None:
     script = "a((one) => one, async (two) => two, (three, four) => three, () => (five) => five);\n"
-    assert minify(script) == "a(one=>one,async(two)=>two,(three,four)=>three,()=>five=>five);\n"
+    assert minify(script) == "a(d=>d,async(e)=>e,(b,f)=>b,()=>c=>c);\n"
     script = "b = new Set(); new Set().has(b); new Set([b]); renew Set(); new Date()[b];\n"
     assert minify(script) == "b=new Set;new Set().has(b);new Set([b]);renew Set();new Date()[b];\n"
 
 
-def test_minification_shortens_top_level_names() -> None:
+def test_minification_shortens_declared_names() -> None:
     script = (
-        "if (x) {\n  const short = 1;\n  const kept = 2;\n  function told() {}\n  class Long {}\n"
-        "  async function far() {}\n"
-        "  told(...short, { kept, B: far() }, a.long, `${Long}`);\n}\n"
+        "if (x) {\n  const short = 1;\n  const kept = 2, named = 3;\n  function told() {}\n  class Long {}\n"
+        "  export function open(element) {}\n  each(element, (one, other) => one + other);\n"
+        '  told(...short, { kept, B: named.kept }, [short, short, other], a.long, `${Long}`, "other");\n}\n'
     )
     assert minify(script) == (
-        "if(x){const A=1;const kept=2;function C(){}class Long{}async function D(){}"
-        "C(...A,{kept,B:D()},a.long,`${Long}`)}\n"
+        "if(x){const b=1;const kept=2,named=3;function e(){}class Long{}"
+        "export function open(c){}each(c,(f,d)=>f+d);"
+        'e(...b,{kept,B:named.kept},[b,b,d],a.long,`${Long}`,"other")}\n'
     )

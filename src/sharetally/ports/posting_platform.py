@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from sharetally.domain.account import Account, Profile, Tokens
 from sharetally.domain.post import AccessDenied, Draft, LookOutcome, PostRejected, PublishOutcome, TryLater
 from sharetally.domain.spending import FREE, Costs
+from sharetally.domain.text_rule import TextRule
 
 
 class GrantLost(Exception):
@@ -132,6 +133,11 @@ class Publisher(Protocol):
     @property
     def api_version(self) -> str | None:
         """The version of the platform's API that this publisher uses; None where there is nothing to choose."""
+        return None
+
+    @property
+    def text_rule(self) -> TextRule | None:
+        """How the platform counts a text; None if nobody can count it beforehand."""
         return None
 
     def text_fault(self, text: str, url: str) -> str | None:

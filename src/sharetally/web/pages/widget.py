@@ -1,8 +1,10 @@
-"""The widget's files: the script under its two addresses, its hash, words and platforms that are loaded when needed.
+"""The widget's files: the script under its two addresses, its hash, and what it loads when needed.
 
-Any page may take them (CORS `*`). `/widget/<version>/share-buttons.js` never changes, so that a page can name its
-hash; `/widget/share-buttons.js` is the newest one. A changed script is a new `VERSION`; the bytes of the one before
-stay as `share-buttons-<version>.js`, or pages that named their hash would lose their buttons.
+That is words, platforms that few pages name, and the dialog for posts. Any page may take them (CORS `*`).
+`/widget/<version>/share-buttons.js` never changes, so that a page can name its hash; `/widget/share-buttons.js` is the
+newest one. Each version loads the dialog of its own version. A changed script is a new `VERSION`; the bytes of the one
+before stay as `share-buttons-<version>.js` and `post-dialog-<version>.js`, or pages that named their hash would lose
+their buttons.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from sharetally.web.responses import Response
 
 VERSION = "1.0.0"
 SCRIPT = "share-buttons.js"
+DIALOG = "post-dialog.js"
+JAVASCRIPT = "text/javascript; charset=utf-8"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "zh")
 IMMUTABLE = "public, max-age=31536000, immutable"
 SHORT_CACHE = "public, max-age=600"  # seconds until browsers ask again, by the ETag
@@ -38,17 +42,23 @@ FileHandler = Callable[[NoService, Request[NoPath, AnyQuery, NoBody]], Awaitable
 
 def widget_endpoints(buttons: Mapping[str, Button]) -> Iterator[AnyEndpoint]:
     """Everything under `/widget/`; `buttons` are those that the script fetches, by platform."""
-    scripts = dict(_scripts())
-    for version, body in scripts.items():
-        yield _endpoint(f"{version}/{SCRIPT}", _file(body, "text/javascript; charset=utf-8", IMMUTABLE))
-    yield _endpoint(SCRIPT, _file(scripts[VERSION], "text/javascript; charset=utf-8", SHORT_CACHE))
-    versions = {
-        version: {"path": f"{version}/{SCRIPT}", "integrity": integrity(body)} for version, body in scripts.items()
+    scripts, dialogs = dict(_versions(SCRIPT)), dict(_versions(DIALOG))
+    for name, versions in ((SCRIPT, scripts), (DIALOG, dialogs)):
+        for version, body in versions.items():
+            yield _endpoint(f"{version}/{name}", _file(body, JAVASCRIPT, IMMUTABLE))
+    yield _endpoint(SCRIPT, _file(scripts[VERSION], JAVASCRIPT, SHORT_CACHE))
+    published = {
+        version: {
+            "path": f"{version}/{SCRIPT}",
+            "integrity": integrity(body),
+            "dialog": {"path": f"{version}/{DIALOG}", "integrity": integrity(dialogs[version])},
+        }
+        for version, body in scripts.items()
     }
-    document = msgspec.json.encode({"current": VERSION, "versions": versions})
+    document = msgspec.json.encode({"current": VERSION, "versions": published})
     yield _endpoint("integrity.json", _file(document, "application/json", SHORT_CACHE))
     yield _endpoint("platforms.json", _file(_platforms(buttons), "application/json", SHORT_CACHE))
-    for name in (f"labels/{language}.json" for language in LANGUAGES):
+    for name in (f"{folder}/{language}.json" for folder in ("labels", "dialog") for language in LANGUAGES):
         yield _endpoint(name, _file(_FOLDER.joinpath(name).read_bytes(), "application/json", SHORT_CACHE))
 
 
@@ -65,12 +75,13 @@ def _platforms(buttons: Mapping[str, Button]) -> bytes:
     return msgspec.json.encode({"platforms": labelled, "words": words})
 
 
-def _scripts() -> Iterator[tuple[str, bytes]]:
-    """Version -> the bytes that are served."""
-    yield VERSION, minify(_FOLDER.joinpath(SCRIPT).read_text("utf-8")).encode()
+def _versions(name: str) -> Iterator[tuple[str, bytes]]:
+    """Version -> the bytes of this script that are served."""
+    yield VERSION, minify(_FOLDER.joinpath(name).read_text("utf-8")).encode()
+    prefix = f"{name.removesuffix('.js')}-"
     for file in _FOLDER.iterdir():
-        if file.name.startswith("share-buttons-"):
-            yield file.name.removeprefix("share-buttons-").removesuffix(".js"), file.read_bytes()
+        if file.name.startswith(prefix):
+            yield file.name.removeprefix(prefix).removesuffix(".js"), file.read_bytes()
 
 
 def _endpoint(name: str, handler: FileHandler) -> AnyEndpoint:

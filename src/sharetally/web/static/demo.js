@@ -192,10 +192,10 @@ class Happening {
     this.element = line("happening", what, card);
   }
 
-  trace(name, state, text) {
+  trace(name, state, ...texts) {
     const trace = this.element.querySelector(`[data-trace="${name}"]`);
     trace.dataset.state = state;
-    trace.lastElementChild.textContent = text;
+    trace.querySelector("span").replaceChildren(...texts);
   }
 
   rest(...texts) {
@@ -222,11 +222,34 @@ async function shared(card, { platform, recorded }) {
     await pause(0); // the refusal, if any, is told right after
     if (refused) throw refused;
     if (result === null) return happening.rest(token() === null ? "nobody is signed in" : "not recorded");
+    if (result.post) return await posted(card, happening, result.post);
     const { alreadyShared, status, evidence } = result;
     happening.trace("record", "good", alreadyShared ? "it was shared already" : `${status}, ${evidence}`);
     if (alreadyShared) return happening.rest("no new line", "none", "not counted again");
     await follow(card, happening, platform);
   }, happening);
+}
+
+// what becomes of a post: the widget follows it, and says so
+async function posted(card, happening, { id }) {
+  happening.trace("record", "wait", "pending, being posted");
+  const { platform, post } = await new Promise((ended) => {
+    card.widget.addEventListener("post", function told({ detail }) {
+      if (detail.post.id !== id || !["success", "failed", "cancelled"].includes(detail.post.status)) return;
+      card.widget.removeEventListener("post", told);
+      ended(detail);
+    });
+  });
+  if (post.status !== "success") {
+    happening.trace("record", "bad", `not posted: ${post.error?.message ?? post.status}`);
+    return happening.rest("the reason", "none", "not counted");
+  }
+  const link = made("a", "", "the post");
+  link.href = post.url;
+  link.target = "_blank";
+  link.rel = "noopener";
+  happening.trace("record", "good", "success, posted: ", link);
+  await follow(card, happening, platform);
 }
 
 async function withdrawn(card, platform) {
@@ -270,11 +293,14 @@ async function follow(card, happening, platform) {
 
 // the start
 
+let posts = false; // whether this service posts to any platform
+
 async function loadLabels() {
   for (;;) {
     try {
       const { platforms } = await get("platforms");
       for (const { platform, label } of platforms) labels[platform] = label;
+      posts = platforms.some(({ server_post }) => server_post);
       labels.copy = "Copied link"; // what was done, where the button says what it does
       return [...new Set([...platforms.map(({ platform }) => platform), "copy"])];
     } catch {
@@ -306,6 +332,8 @@ articles.forEach(furnish);
 const platforms = await loadLabels();
 await customElements.whenDefined("share-buttons");
 for (const article of articles) {
-  article.querySelector("share-buttons").setAttribute("platforms", platforms.join(" "));
+  const widget = article.querySelector("share-buttons");
+  widget.setAttribute("platforms", platforms.join(" "));
+  if (posts) widget.setAttribute("mode", "server_post");
   new Card(article);
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -71,6 +72,7 @@ class BlueskyPublisher(Publisher):
 
     platform = "bluesky"
     deduplicates = True
+    text_rule = text_rules.RULE
 
     def __init__(self, outbound: Outbound, *, now: Callable[[], datetime] = utc_now) -> None:
         self._xrpc = Xrpc(outbound, now=now)
@@ -164,6 +166,8 @@ class BlueskyPublisher(Publisher):
 
 def _posted(account: Account, draft: Draft) -> Posted:
     did, key = account.external_id, record_key(draft.id)
-    return Posted(
-        external_id=f"at://{did}/{COLLECTION}/{key}", external_url=f"https://bsky.app/profile/{did}/post/{key}"
-    )
+    page = f"https://bsky.app/profile/{did}/post/{key}"
+    if not account.server.startswith("https:"):  # a server on one's own machine, whose posts bsky.app does not show
+        query = urlencode({"repo": did, "collection": COLLECTION, "rkey": key})
+        page = f"{account.server}/xrpc/com.atproto.repo.getRecord?{query}"
+    return Posted(external_id=f"at://{did}/{COLLECTION}/{key}", external_url=page)

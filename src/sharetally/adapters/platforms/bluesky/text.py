@@ -12,8 +12,11 @@ from uuid import UUID
 
 import regex
 
+from sharetally.domain.text_rule import TextRule, TextUnit
+
 COLLECTION = "app.bsky.feed.post"
 LIMIT, MAX_BYTES = 300, 3_000
+RULE = TextRule(unit=TextUnit.GRAPHEMES, limit=LIMIT)
 _GRAPHEME = regex.compile(r"\X")
 _URL = regex.compile(r"(?<!\w)https?://[^\s<>\"]+")
 _TAG = regex.compile(r"(?<![^\s(])[#＃](?!\d+(?:\W|$))([\p{L}\p{M}\p{N}_]{1,64})(?![\p{L}\p{M}\p{N}_])")

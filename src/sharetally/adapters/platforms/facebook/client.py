@@ -68,6 +68,7 @@ class FacebookPublisher(Publisher):
 
     platform = "facebook"
     deduplicates = False
+    text_rule = text_rules.RULE
 
     def __init__(
         self,

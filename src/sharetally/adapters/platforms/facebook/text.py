@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from sharetally.domain.text_rule import TextRule, TextUnit
+
 LIMIT = 63_206
+RULE = TextRule(unit=TextUnit.CHARACTERS, limit=LIMIT)
 
 
 def text_fault(text: str, url: str) -> str | None:

@@ -72,6 +72,7 @@ class LinkedInPublisher(Publisher):
 
     platform = "linkedin"
     deduplicates = False
+    text_rule = text_rules.RULE
 
     def __init__(
         self,

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 
+from sharetally.domain.text_rule import TextRule, TextUnit
+
 LIMIT = 3_000  # of what readers see, in UTF-16 units: the stricter of two readings of the documentation
+RULE = TextRule(unit=TextUnit.UTF16, limit=LIMIT)
 _RESERVED = re.compile(r"[\\_|()\[\]{}@#*~<>]")
 
 

@@ -72,6 +72,7 @@ class MastodonPublisher(Publisher):
     platform = "mastodon"
     deduplicates = True
     deduplicates_for = timedelta(hours=1)
+    text_rule = text_rules.RULE
 
     def __init__(self, outbound: Outbound, *, now: Callable[[], datetime] = utc_now) -> None:
         self._outbound = outbound

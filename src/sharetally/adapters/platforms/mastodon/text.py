@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import regex
 
+from sharetally.domain.text_rule import TextRule, TextUnit
+
 _GRAPHEME = regex.compile(r"\X")
 _URL = regex.compile(r"(?<![\w@])https?://[^\s<>\"]+")
 _MENTION = regex.compile(r"(?<![\w/=])(@\w+(?:[\w.-]*\w)?)@[\w.-]*\w")
@@ -24,6 +26,7 @@ class Limits:
 
 
 DEFAULT = Limits()
+RULE = TextRule(unit=TextUnit.GRAPHEMES, limit=DEFAULT.characters, url_length=DEFAULT.url)
 
 
 def counted_length(text: str, url: str, limits: Limits = DEFAULT) -> int:

@@ -79,6 +79,7 @@ class ThreadsPublisher(Publisher):
 
     platform = "threads"
     deduplicates = True
+    text_rule = text_rules.RULE
 
     def __init__(
         self,

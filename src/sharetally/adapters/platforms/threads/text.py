@@ -7,8 +7,10 @@ takes for one, and every other character of the blocks in which emoji are.
 from __future__ import annotations
 
 from sharetally.adapters.platforms._emoji import emoji_pattern
+from sharetally.domain.text_rule import TextRule, TextUnit
 
 LIMIT = 500
+RULE = TextRule(unit=TextUnit.EMOJI_BYTES, limit=LIMIT)
 FIRST_EMOJI_BLOCK = 0x1F000  # Mahjong tiles; newer emoji than those that the pattern knows are behind it
 JOINERS = "\u200d\ufe0f\u20e3"
 

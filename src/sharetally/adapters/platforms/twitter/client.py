@@ -106,6 +106,7 @@ class TwitterPublisher(Publisher):
 
     platform = "twitter"
     deduplicates = False
+    text_rule = text_rules.RULE
 
     def __init__(
         self, outbound: Outbound, *, base_url: str = "https://api.x.com", now: Callable[[], datetime] = utc_now

@@ -12,9 +12,11 @@ from functools import lru_cache
 
 from sharetally.adapters.platforms._emoji import emoji_pattern
 from sharetally.adapters.platforms.twitter.urls import find_urls
+from sharetally.domain.text_rule import TextRule, TextUnit
 
 LIMIT = 280
 URL_WEIGHT = 23
+RULE = TextRule(unit=TextUnit.WEIGHTED, limit=LIMIT, url_length=URL_WEIGHT)
 HEAVY = 2  # an emoji, or a character outside these ranges
 LIGHT = ((0, 4_351), (8_192, 8_205), (8_208, 8_223), (8_242, 8_247))
 INVALID = "\ufffe\ufeff\uffff"

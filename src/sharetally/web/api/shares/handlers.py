@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
+from sharetally.domain.ids import CODE_LENGTH
 from sharetally.domain.post import Post
 from sharetally.domain.share import ShareRecord, Status
 from sharetally.flow.queries import ShareStatus
@@ -24,6 +25,7 @@ from sharetally.web.api.shares.schemas import (
     RetryBody,
     ShareBody,
     ShareResultBody,
+    TextRuleBody,
     VideoPlatformPath,
     VideoShares,
     VideoStatus,
@@ -157,13 +159,22 @@ async def retry(sharing: Sharing, request: Request[PlatformPath, NoQuery, NoBody
 
 async def platforms(sharing: Sharing, request: Request[NoPath, AnyQuery, NoBody]) -> Response:
     """The allowed platforms, and what each can do."""
+    publishers, short_url = sharing.requests.publishers, sharing.urls.short_url("x" * CODE_LENGTH, root_path="")
     bodies = [
         PlatformBody(
             platform=each.name,
             label=each.label,
             intent=each.intent(url="https://example.com/", text="") is not None,
-            server_post=each.name in sharing.requests.publishers,
+            server_post=each.name in publishers,
             textLimit=each.text_limit,
+            textRule=UNSET
+            if each.name not in publishers or (rule := publishers[each.name].text_rule) is None
+            else TextRuleBody(
+                unit=rule.unit.value,
+                limit=rule.limit,
+                linkLength=rule.url_length or len(short_url),
+                urlLength=rule.url_length,
+            ),
         )
         for each in sharing.platforms.allowed.values()
     ]

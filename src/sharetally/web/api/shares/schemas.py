@@ -173,6 +173,21 @@ class RetryBody(ResponseModel, frozen=True):
     attemptCount: Annotated[int, Meta(ge=1)]
 
 
+class TextRuleBody(ResponseModel, frozen=True):
+    """How the platform counts the text of a post. The service decides: it answers 400 to a text that is too long."""
+
+    unit: Annotated[
+        Literal["characters", "utf16", "graphemes", "weighted", "emoji-bytes"],
+        Meta(
+            description="What counts as one: a code point, a unit of UTF-16, what a person sees as one character; "
+            "`weighted` is X's measure, and with `emoji-bytes` an emoji counts as many as it has bytes in UTF-8."
+        ),
+    ]
+    limit: Annotated[int, Meta(ge=1)]
+    linkLength: Annotated[int, Meta(ge=1, description="What the short link takes that every post gets.")]
+    urlLength: Annotated[int | None, Meta(description="What any other address takes; null: as much as it is long.")]
+
+
 class PlatformBody(ResponseModel, frozen=True):
     """An allowed platform and what it can do."""
 
@@ -181,6 +196,7 @@ class PlatformBody(ResponseModel, frozen=True):
     intent: Annotated[bool, Meta(description="Whether it has a share page to open.")]
     server_post: Annotated[bool, Meta(description="Whether this service can post there.")]
     textLimit: Annotated[int | None, Meta(description="Longest text in the platform's own measure.")]
+    textRule: TextRuleBody | UnsetType = UNSET
 
 
 class Platforms(ResponseModel, frozen=True):

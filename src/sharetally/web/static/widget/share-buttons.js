@@ -285,7 +285,7 @@ if (globalThis.document) {
   const watcher = new IntersectionObserver((all) => all.forEach((one) => one.isIntersecting && one.target.look()));
 
   class ShareButtons extends HTMLElement {
-    static observedAttributes = ["content-type", "content-id", "url", "text", "platforms", "api", "instance", "lang"];
+    static observedAttributes = ["content-type", "content-id", "url", "text", "platforms", "mode", "api", "instance", "lang"];
     buttons = new Map();
 
     constructor() {
@@ -353,6 +353,8 @@ if (globalThis.document) {
       const id = this.told("content-id");
       this.settle(base, id && `${this.told("content-type", "video")}/${id}`);
       this.draw();
+      if (id && this.told("mode") === "server_post") // without this file, share pages open as they do otherwise
+        import(/* webpackIgnore: true */ /* @vite-ignore */ `${base}/widget/1.0.0/post-dialog.js`).then((dialog) => dialog.attach(this, [ask, tokenFrom]), () => {});
       Promise.all([
         "ar de es fr hi it ja nl pl pt zh".includes(language) && load(`${base}/widget/labels/${language}.json`, (words) => { labels[language] = words; }),
         this.names.every((name) => platforms[name]) || load(`${base}/widget/platforms.json`, (more) => {

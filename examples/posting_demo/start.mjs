@@ -64,7 +64,7 @@ const settings = {
   disableSsrfProtection: true,
   rateLimitsEnabled: true,
   crawlers: [],
-  serviceName: 'A server for tests',
+  serviceName: 'A server on this machine',
 };
 const server = await PDS.create(envToCfg(settings), envToSecrets(settings));
 // It keeps the documents of clients for ten minutes, which no test waits for: after this signal it reads each anew.
