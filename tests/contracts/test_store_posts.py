@@ -141,7 +141,7 @@ async def test_the_newest_post_of_a_record_is_the_one_with_the_highest_number(db
     assert await db.posts.newest([]) == {}
     async with db.transaction() as tx:
         locked = await tx.lock(LockSet(records=frozenset({one.key, two.key}), posts=frozenset({one.key})))
-    assert locked.posts == {one.key: posts[1]}
+    assert locked.posts == {one.key: posts}, "oldest first, by number"
 
 
 async def test_a_page_is_newest_first_and_goes_on_where_the_one_before_ended(db: SqlDatabase) -> None:

@@ -31,6 +31,7 @@ SERVER_ERROR = replies.BROKEN
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks and retries follow at once."""
     monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=0.01, longest=0.05))
+    monkeypatch.setattr("sharetally.adapters.platforms._api.SETTLING", timedelta())
     monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", Backoff(first=0.01, longest=0.05))
 
 

@@ -65,6 +65,11 @@ class Post(NamedTuple):
         """Whether it may still be published, or may have been."""
         return self.status in OPEN
 
+    @property
+    def is_to_be_deleted(self) -> bool:
+        """Whether it is there, and its user does not want it any more."""
+        return self.status is PostStatus.SUCCESS and self.cancel_requested
+
     def draft(self) -> Draft:
         """What a publisher gets."""
         return Draft(
