@@ -35,6 +35,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks and retries follow at once, and a look believes a list of posts at once."""
     monkeypatch.setattr(_api, "SETTLING", timedelta())
     monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=0.01, longest=0.05))
+    monkeypatch.setattr("sharetally.adapters.platforms._api.SETTLING", timedelta())
     monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", Backoff(first=0.01, longest=0.05))
 
 

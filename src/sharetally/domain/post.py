@@ -74,6 +74,11 @@ class Post(NamedTuple):
         """Whether it was due while no worker ran, so that it has to be looked for first."""
         return self.status is PostStatus.PENDING and self.error_code == OVERDUE_CODE
 
+    @property
+    def is_to_be_deleted(self) -> bool:
+        """Whether it is there, and its user does not want it any more."""
+        return self.status is PostStatus.SUCCESS and self.cancel_requested
+
     def draft(self) -> Draft:
         """What a publisher gets."""
         return Draft(

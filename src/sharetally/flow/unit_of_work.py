@@ -6,7 +6,7 @@ leaves no trace. In the end, one final state per row is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -85,10 +85,10 @@ class UnitOfWork:
         self._records = dict(locked.records)
         self._links = dict(locked.links)
         self._adjustments = dict(locked.adjustments)
-        self._posts = dict(locked.posts)
+        self._posts = {key: {post.id: post for post in posts} for key, posts in locked.posts.items()}
         self._stored_records = set(locked.records)
         self._stored_links = set(locked.links)
-        self._stored_posts = {post.id for post in locked.posts.values()}
+        self._stored_posts = {post.id for posts in locked.posts.values() for post in posts}
         self._writes = Writes()
         self._deliveries: list[NewDelivery] = []
         self._undo: list[Callable[[], object]] = []
@@ -110,7 +110,11 @@ class UnitOfWork:
 
     def post(self, key: RecordKey) -> Post | None:
         """The newest post of the record under this key, if the lock set named it."""
-        return self._posts.get(key)
+        return next(reversed(self.posts(key)), None)
+
+    def posts(self, key: RecordKey) -> Sequence[Post]:
+        """All posts of that record, oldest first."""
+        return list(self._posts.get(key, {}).values())
 
     def stored_response(self, idempotent: IdempotentCommand) -> StoredResponse | None:
         """The response stored under this key; another request under it is refused."""
@@ -142,8 +146,8 @@ class UnitOfWork:
         self._set(self._writes.adjustments, adjustment.request_key, adjustment)
 
     def put_post(self, post: Post) -> None:
-        """Set the new state of a post, which is the newest of its record."""
-        self._set(self._posts, post.key, post)
+        """Set the new state of a post; a new one is the newest of its record."""
+        self._set(self._posts.setdefault(post.key, {}), post.id, post)
         target = self._writes.changed_posts if post.id in self._stored_posts else self._writes.new_posts
         self._set(target, post.id, post)
 

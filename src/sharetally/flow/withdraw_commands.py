@@ -5,7 +5,8 @@ from __future__ import annotations
 from sharetally.domain.caller import Caller
 from sharetally.domain.content import ContentRef
 from sharetally.domain.errors import Conflict, NotFound
-from sharetally.domain.post import PostStatus
+from sharetally.domain.ids import new_id
+from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import Reply, ShareRecord, Transitioned, Trigger
 from sharetally.flow.posting.message import post_delivery
 from sharetally.flow.posting.new_posts import again
@@ -33,12 +34,13 @@ class Withdraw:
         (self._ids,) = Ids.new(1)
 
     def lock_set(self) -> LockSet:
-        """That record, and its newest post."""
+        """That record, and its posts."""
         return LockSet(records=frozenset({self._key}), posts=frozenset({self._key}))
 
     def apply(self, work: UnitOfWork) -> ShareRecord:
         """The withdrawn record; `NotFound` where none is live. A post that is not finished is cancelled."""
-        self._end_post(work)
+        for post in work.posts(self._key):
+            self._end_post(work, post)
         transitioned = apply_trigger(
             work,
             self._key,
@@ -49,18 +51,16 @@ class Withdraw:
         )
         return _require_transition(transitioned, f"no live share on {self._key.platform}")
 
-    def _end_post(self, work: UnitOfWork) -> None:
+    def _end_post(self, work: UnitOfWork, post: Post) -> None:
         """Cancel what was not sent; what may be there is deleted once that is certain."""
-        post = work.post(self._key)
-        if post is None:
-            return
         if post.status is PostStatus.PENDING and post.attempted_at is None:
             work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=work.now))
         elif post.open:
             work.put_post(post._replace(cancel_requested=True))
         elif post.status is PostStatus.SUCCESS and self._delete_post and not post.cancel_requested:
             work.put_post(post._replace(cancel_requested=True))
-            work.deliver(post_delivery(post, self._ids.event, self._request_id, purpose="delete"))
+            # its key makes this delivery unique, whatever its id is
+            work.deliver(post_delivery(post, new_id(), self._request_id, purpose="delete"))
 
 
 class Retry:

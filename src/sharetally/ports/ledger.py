@@ -47,7 +47,7 @@ class LockSet(NamedTuple):
     records: frozenset[RecordKey] = frozenset()
     links: frozenset[UUID] = frozenset()
     adjustments: frozenset[str] = frozenset()
-    posts: frozenset[RecordKey] = frozenset()  # of whose records the newest post is wanted; the record's lock covers it
+    posts: frozenset[RecordKey] = frozenset()  # of whose records the posts are wanted; the record's lock covers them
 
     def __or__(self, other: LockSet) -> LockSet:
         return LockSet(
@@ -61,13 +61,13 @@ class LockSet(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedRows:
-    """The locked rows; those that do not exist are missing. `posts` are the newest ones of their records."""
+    """The locked rows; those that do not exist are missing. `posts` are all posts of a record, oldest first."""
 
     responses: Mapping[IdempotencyKey, StoredResponse]
     records: Mapping[RecordKey, ShareRecord]
     links: Mapping[UUID, ShareLink]
     adjustments: Mapping[str, Adjustment]
-    posts: Mapping[RecordKey, Post] = field(default_factory=dict)
+    posts: Mapping[RecordKey, Sequence[Post]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -61,16 +61,18 @@ class SqlTransaction(SqlCounting):
             records={record.key: record for record in map(mapping.record_of, records)},
             links={link.id: link for link in map(link_of, links)},
             adjustments={item.request_key: item for item in map(adjustment_of, adjustments)},
-            posts=await self._newest_posts(lock_set, records) if lock_set.posts else {},
+            posts=await self._posts_of(lock_set, records) if lock_set.posts else {},
         )
 
-    async def _newest_posts(self, lock_set: LockSet, records: Sequence[Row]) -> dict[RecordKey, Post]:
+    async def _posts_of(self, lock_set: LockSet, records: Sequence[Row]) -> dict[RecordKey, list[Post]]:
         record_ids = [row["id"] for row in records if mapping.record_of(row).key in lock_set.posts]
         if not record_ids:
             return {}
         rows = await self._connection.rows(sa.select(tables.posts).where(tables.posts.c.record_id.in_(record_ids)))
-        posts = sorted(map(post_of, rows), key=lambda post: post.number)
-        return {post.key: post for post in posts}
+        found: dict[RecordKey, list[Post]] = {}
+        for post in sorted(map(post_of, rows), key=lambda post: post.number):
+            found.setdefault(post.key, []).append(post)
+        return found
 
     async def write(self, writes: Writes) -> None:
         """Insert the new rows and update the changed ones; they are locked, or nobody else knows them yet."""

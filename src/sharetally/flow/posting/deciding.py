@@ -12,6 +12,7 @@ from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import Failure, RecordKey, Trigger
 from sharetally.flow.committer import Committer
 from sharetally.flow.posting.budgets import without_charge
+from sharetally.flow.posting.settling import confirm_post
 from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import IdempotentCommand, UnitOfWork
 from sharetally.flow.urls import url_fault
@@ -41,29 +42,21 @@ class Decide:
         post = work.post(self._key)
         if post is None or post.status is not PostStatus.UNKNOWN:
             raise Conflict("only a post whose outcome is unknown can be decided about")
-        failure = None if self._posted else DECIDED_NOT_POSTED
-        if not self._posted:
-            post = without_charge(work, post)
+        actor, request_id = self._caller.actor, self._request_id
+        if self._posted:
+            return confirm_post(
+                work, post, actor=actor, external_id=None, external_url=self._url, request_id=request_id
+            )
+        failure = DECIDED_NOT_POSTED
+        post = without_charge(work, post)
         decided = post._replace(
-            status=PostStatus.SUCCESS if self._posted else PostStatus.FAILED,
-            external_url=self._url if self._posted else None,
-            error_code=None if failure is None else failure.code,
-            error_message=None if failure is None else failure.message,
+            status=PostStatus.FAILED,
+            error_code=failure.code,
+            error_message=failure.message,
             finished_at=work.now,
         )
         work.put_post(decided)
-        apply_trigger(
-            work,
-            self._key,
-            Trigger.CONFIRM if self._posted else Trigger.REJECT,
-            self._ids,
-            actor=self._caller.actor,
-            request_id=self._request_id,
-            failure=failure,
-        )
-        record = work.record(self._key)
-        if self._posted and record is not None and record.live:
-            work.put_record(record._replace(external_url=self._url))
+        apply_trigger(work, self._key, Trigger.REJECT, self._ids, actor=actor, request_id=request_id, failure=failure)
         return decided
 
 

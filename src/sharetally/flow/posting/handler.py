@@ -73,6 +73,9 @@ NOT_FOUND = PostRejected(
 )
 OVERDUE = "no worker ran for 15 minutes while the post was due"
 BUDGET_SPENT = "budget-spent"
+NOT_DELETED = PostRejected(
+    code="not-deleted", message="only a person has seen the post: delete it on the platform itself"
+)
 POSTING_UNAVAILABLE = PostRejected(code=UNAVAILABLE.code, message=UNAVAILABLE.message)
 log = structlog.get_logger("sharetally.posting")
 
@@ -117,14 +120,13 @@ class PostHandler:
         post = await self._posts.by_id(message.postId) if message.postId else None
         if post is None:  # a delivery of the version before, which could not post
             return Finished(result=POSTING_UNAVAILABLE)
-        deletes = post.status is PostStatus.SUCCESS and post.cancel_requested
-        if not post.open and not deletes:
+        if not post.open and not post.is_to_be_deleted:
             return Done()
         publisher = self._publishers.get(post.key.platform)
         if publisher is None or self._access is None:
             return self._without_access(post, delivery, POSTING_UNAVAILABLE)
         try:
-            if deletes:
+            if post.is_to_be_deleted:
                 return await self._delete(publisher, post)
             if post.attempted_at is not None:
                 return await self._look(publisher, post, delivery, lease)
@@ -133,8 +135,12 @@ class PostHandler:
             return self._without_access(post, delivery, ACCOUNT_MISSING)
         except ReconnectNeeded:
             return self._without_access(post, delivery, NEEDS_REAUTH)
-        except PlatformUnreachable as error:
-            return Retry(reason=error.detail)
+        except PlatformUnreachable as error:  # there are no tokens at the moment, so nothing was sent
+            if post.is_to_be_deleted:
+                return Retry(reason=error.detail)
+            if post.attempted_at is not None:
+                return self._later(error.detail, post, delivery)
+            return await self._wait(TryLater(reason=error.detail), post, delivery)
 
     def _without_access(self, post: Post, delivery: Delivery, reason: PostRejected) -> Outcome:
         """What was not sent has failed; what may be there stays unknown until somebody can look or decides."""
@@ -166,14 +172,22 @@ class PostHandler:
             return attempted
         return await self._publish(publisher, attempted, delivery, lease, repeated=False)
 
+    async def _repeat(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
+        """Send again what is not there; not if its user or an operator has ended it during the look."""
+        prepared = post.prepared or {}
+        attempted = await retry_transaction(lambda: self._store_attempt(post, prepared, None, delivery, lease))
+        if not isinstance(attempted, Post):
+            return self._later("the post was changed while the platform was searched for it", post, delivery)
+        return await self._publish(publisher, attempted, delivery, lease, repeated=True)
+
     async def _store_attempt(
         self, post: Post, prepared: Mapping[str, str], charge: Charge | None, delivery: Delivery, lease: Lease
     ) -> Post | Outcome:
         """Note in the post's row that a byte may leave from now on, and what it costs; the outcome if it must not."""
         async with self._ledger.transaction() as tx:
             locked = await tx.lock(LockSet(records=frozenset({post.key}), posts=frozenset({post.key})))
-            newest = locked.posts.get(post.key)
-            if newest is None or newest.id != post.id or newest.status is not PostStatus.PENDING:
+            stored = next((each for each in locked.posts.get(post.key, ()) if each.id == post.id), None)
+            if stored is None or stored.status is not post.status or stored.cancel_requested:
                 return Done()  # cancelled, or somebody else's by now
             if charge is not None and (reason := await self._budgets.reserve(tx, charge)):
                 if self._budget_spent_fails:
@@ -182,11 +196,11 @@ class PostHandler:
             if not await tx.deliveries.holds(delivery, lease.worker):
                 await tx.write(Writes(released=[charge] if charge else []))
                 return Done()
-            attempted = newest._replace(
+            attempted = stored._replace(
                 status=PostStatus.SENDING,
                 prepared=dict(prepared),
-                attempted_at=self._clock.now(),
-                charge=charge,
+                attempted_at=stored.attempted_at or self._clock.now(),
+                charge=charge or stored.charge,
                 error_code=None,
                 error_message=None,
             )
@@ -208,8 +222,13 @@ class PostHandler:
             except Exception as error:  # code of a platform may raise anything, and may have sent something
                 return OutcomeUnknown(reason=reason_of(error))
 
-        match await self._with_tokens(post, publish):
-            case Posted() | PostRejected() as result:
+        result: object
+        try:
+            result = await self._with_tokens(post, publish)
+        except PlatformUnreachable as error:  # there are no tokens at the moment, so nothing was sent
+            result = TryLater(reason=error.detail)
+        match result:
+            case Posted() | PostRejected():
                 return Finished(result=result)
             case TryLater() as later if not repeated:
                 return self._wait(later, post, delivery)
@@ -227,7 +246,7 @@ class PostHandler:
                 return Cancelled()
             case NotThere():
                 if self._may_repeat(publisher, post):
-                    return await self._publish(publisher, post, delivery, lease, repeated=True)
+                    return await self._repeat(publisher, post, delivery, lease)
                 return Finished(result=NOT_FOUND)
             case TryLater(reason=reason, at=at) if at is not None:
                 return LookLater(reason=reason, at=at)
@@ -279,10 +298,13 @@ class PostHandler:
         return NotSent(reason=later.reason, at=later.at or now + timedelta(seconds=delay or 0.0))
 
     async def _delete(self, publisher: Publisher, post: Post) -> Outcome:
+        external_id = post.external_id
+        if external_id is None:
+            return Deleted(failure=NOT_DELETED)
         cost = publisher.costs(post.draft()).delete
 
         def delete(account: Account, tokens: Tokens) -> Awaitable[TryLater | PostRejected | AccessDenied | None]:
-            return self._budgets.call(post.key, cost, lambda: publisher.delete(account, tokens, post.external_id or ""))
+            return self._budgets.call(post.key, cost, lambda: publisher.delete(account, tokens, external_id))
 
         result = await self._with_tokens(post, delete)
         if isinstance(result, TryLater):

@@ -19,8 +19,41 @@ from sharetally.ports import Clock, LockSet, Transaction, Writes
 ACTOR = "sharetally"
 
 
+def confirm_post(
+    work: UnitOfWork,
+    post: Post,
+    *,
+    actor: str,
+    external_id: str | None,
+    external_url: str | None,
+    request_id: str | None = None,
+) -> Post:
+    """The post is there: its record counts as posted, unless its user has withdrawn it on its way; then it is deleted.
+
+    A record that was declared again after the withdrawal stays declared, because the post will not stay.
+    """
+    (ids,) = Ids.new(1)
+    done = post._replace(
+        status=PostStatus.SUCCESS,
+        external_id=external_id,
+        external_url=external_url,
+        error_code=None,
+        error_message=None,
+        finished_at=work.now,
+    )
+    work.put_post(done)
+    if post.cancel_requested:
+        work.deliver(post_delivery(done, ids.event, post.request_id, purpose="delete"))
+        return done
+    apply_trigger(work, post.key, Trigger.CONFIRM, ids, actor=actor, request_id=request_id or post.request_id)
+    record = work.record(post.key)
+    if record is not None and record.live:
+        work.put_record(record._replace(external_id=external_id, external_url=external_url))
+    return done
+
+
 class Settling:
-    """Stores outcomes; a late one, of a post that is not the newest of its record, changes nothing."""
+    """Stores outcomes; a late one, of a post that has ended, changes nothing."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -34,11 +67,11 @@ class Settling:
         key = message.key
         locked = await tx.lock(LockSet(records=frozenset({key}), posts=frozenset({key})))
         work = UnitOfWork(locked, self._clock.now())
-        post = work.post(key)
-        if post is None or post.id != message.postId:
+        post = next((each for each in work.posts(key) if each.id == message.postId), None)
+        if post is None:
             return
-        if not post.open and not isinstance(outcome, Deleted):
-            return  # a person has decided meanwhile
+        if not (post.is_to_be_deleted if isinstance(outcome, Deleted) else post.open):
+            return  # it has ended meanwhile: a person has decided, or there is a newer post
         self._apply(work, post, outcome, actor)
         await tx.write(work.take_writes())
         await tx.deliveries.enqueue(work.take_deliveries())
@@ -49,7 +82,7 @@ class Settling:
         now = work.now
         match outcome:
             case Finished(result=Posted() as posted):
-                self._succeed(work, post, posted)
+                confirm_post(work, post, actor=ACTOR, external_id=posted.external_id, external_url=posted.external_url)
             case Finished(result=PostRejected(code=code, message=text)):
                 self._fail(work, post, Failure(code=code, message=text), actor)
             case Cancelled():
@@ -58,6 +91,8 @@ class Settling:
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=PostRejected(code=code, message=text)):
                 work.put_post(post._replace(error_code=code, error_message=text, cancel_requested=False))
+            case NotSent() if post.cancel_requested:
+                work.put_post(without_charge(work, post)._replace(status=PostStatus.CANCELLED, finished_at=now))
             case NotSent(reason=reason) if post.status in (PostStatus.PENDING, PostStatus.SENDING):
                 waiting = without_charge(work, post)._replace(status=PostStatus.PENDING, attempted_at=None)
                 work.put_post(waiting._replace(error_message=reason[:500]))
@@ -67,24 +102,6 @@ class Settling:
                 self._lose(work, post)
             case Dead() if post.status is PostStatus.SENDING:
                 self._lose(work, post)
-
-    def _succeed(self, work: UnitOfWork, post: Post, posted: Posted) -> None:
-        (ids,) = Ids.new(1)
-        apply_trigger(work, post.key, Trigger.CONFIRM, ids, actor=ACTOR, request_id=post.request_id)
-        record = work.record(post.key)
-        if record is not None and record.live:
-            work.put_record(record._replace(external_id=posted.external_id, external_url=posted.external_url))
-        done = post._replace(
-            status=PostStatus.SUCCESS,
-            external_id=posted.external_id,
-            external_url=posted.external_url,
-            error_code=None,
-            error_message=None,
-            finished_at=work.now,
-        )
-        work.put_post(done)
-        if post.cancel_requested:  # its user withdrew it while it was on its way
-            work.deliver(post_delivery(done, ids.event, post.request_id, purpose="delete"))
 
     def _fail(self, work: UnitOfWork, post: Post, failure: Failure, actor: str) -> None:
         (ids,) = Ids.new(1)
@@ -115,6 +132,7 @@ class Settling:
         else:
             refused = PostRejected(code=failure.code, message=failure.message)
             await self.settle(tx, message, Finished(result=refused), actor=actor)
+            await self.settle(tx, message, Deleted(failure=refused), actor=actor)  # if that is what was given up
         entry = AuditEntry(
             id=new_id(),
             at=self._clock.now(),
