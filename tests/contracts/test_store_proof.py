@@ -408,7 +408,7 @@ async def test_after_a_restore_versions_rise_and_sent_marks_are_cleared(db: SqlD
     worker = new_id()
     await db.deliveries.register(worker, "1.0")
     assert await db.proof.reset_after_restore() == 2
-    assert not await db.deliveries.heartbeat(worker), "it may hold what the backup does not know it has finished"
+    assert not await db.deliveries.heartbeat(worker, 0), "it may hold what the backup does not know it has finished"
     assert await db.sessions.all() == [], "it may have ended since the backup"
     video, article = await db.counts.stored([VIDEO, ARTICLE])
     assert video.version >= int(before.timestamp() * 1_000_000) - 2_000  # SQLite's clock has milliseconds

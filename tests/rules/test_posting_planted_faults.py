@@ -14,9 +14,9 @@ from sharetally.adapters.migrations.runner import upgrade
 from sharetally.domain.delivery import Delivery, Outcome
 from sharetally.domain.post import Post, PostStatus
 from sharetally.flow.delivery.handler import Lease
-from sharetally.flow.posting import settling
 from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.posting.message import PostMessage
+from sharetally.flow.posting.outcomes import NotSent
 from sharetally.flow.posting.settling import Settling
 from sharetally.flow.unit_of_work import UnitOfWork
 from sharetally.ports import LockSet, Transaction
@@ -89,7 +89,7 @@ def what_was_not_sent_waits_although_it_was_withdrawn(patch: pytest.MonkeyPatch)
     apply = Settling._apply
 
     def forget(self: Settling, work: UnitOfWork, post: Post, outcome: Outcome, actor: str) -> None:
-        keeps = isinstance(outcome, settling.NotSent) and post.status is PostStatus.SENDING and post.cancel_requested
+        keeps = isinstance(outcome, NotSent) and post.status is PostStatus.SENDING and post.cancel_requested
         apply(self, work, post._replace(cancel_requested=post.cancel_requested and not keeps), outcome, actor)
 
     patch.setattr(Settling, "_apply", forget)

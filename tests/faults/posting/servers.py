@@ -109,7 +109,7 @@ def open_bluesky(harness: FaultHarness) -> list[BlueskyServer]:
 
 
 _CONNECTOR = """
-from sharetally.adapters.platforms._servers import ServerNames
+from sharetally.ports.server_names import ServerNames
 from sharetally.adapters.platforms.bluesky.connect import BlueskyConnector
 
 

@@ -22,6 +22,8 @@ from sharetally.domain.post import (
     PublishOutcome,
     TryLater,
 )
+from sharetally.domain.spending import FREE, Costs
+from sharetally.domain.text_rule import TextRule
 from sharetally.ports.posting_platform import Connection
 from tests.flow.fake_platform import FakePlatform
 
@@ -67,6 +69,20 @@ class FakeTimelines:
     def platform(self) -> str:
         """The name under which accounts are connected, too."""
         return self.grants.platform
+
+    @property
+    def api_version(self) -> str | None:
+        """There is only one."""
+        return None
+
+    @property
+    def text_rule(self) -> TextRule | None:
+        """Nobody counts."""
+        return None
+
+    def costs(self, draft: Draft) -> Costs:
+        """Posts are free."""
+        return FREE
 
     def text_fault(self, text: str, url: str) -> str | None:
         """Everything fits."""

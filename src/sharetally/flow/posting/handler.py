@@ -140,7 +140,7 @@ class PostHandler:
                 return Retry(reason=error.detail)
             if post.attempted_at is not None:
                 return self._later(error.detail, post, delivery)
-            return await self._wait(TryLater(reason=error.detail), post, delivery)
+            return self._wait(TryLater(reason=error.detail), post, delivery)
 
     def _without_access(self, post: Post, delivery: Delivery, reason: PostRejected) -> Outcome:
         """What was not sent has failed; what may be there stays unknown until somebody can look or decides."""
@@ -156,7 +156,7 @@ class PostHandler:
                 case CannotTell(reason=reason) | AccessDenied(reason=reason):
                     return look_later(reason, now=self._clock.now(), attempts=delivery.attempts)
                 case TryLater() as later:
-                    return await self._wait(later, post, delivery)
+                    return self._wait(later, post, delivery)
         prepared = await self._with_tokens(
             post, lambda account, tokens: publisher.prepare(account, tokens, post.draft())
         )
