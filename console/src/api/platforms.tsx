@@ -10,13 +10,10 @@ type Platform = ResponseBody<"/platforms">["platforms"][number];
 interface Platforms {
   /** Whether this service can post to any platform. */
   readonly canPost: boolean;
-  /** Whether it can post to one that takes money for each post. */
-  readonly postsCostMoney: boolean;
   /** The name that people know; a platform that is not allowed any more has only its own. */
   readonly label: (platform: string) => string;
 }
 
-const PAID: ReadonlySet<string> = new Set(["twitter"]);
 const NO_PLATFORMS: readonly Platform[] = [];
 const Context = createContext<Platforms | null>(null);
 
@@ -27,7 +24,6 @@ export function PlatformsProvider({ children }: { children: ComponentChildren })
     const labels = new Map(platforms.map(({ platform, label }) => [platform, label]));
     return {
       canPost: platforms.some(({ server_post }) => server_post),
-      postsCostMoney: platforms.some(({ platform, server_post }) => server_post && PAID.has(platform)),
       label: (platform: string) => labels.get(platform) ?? platform.charAt(0).toUpperCase() + platform.slice(1),
     };
   }, [platforms]);

@@ -1,6 +1,6 @@
 /** What posts may cost today, and have cost, on each platform that takes money; nothing if that cannot be found out. */
 
-import type { PathsOf } from "../../api/client";
+import type { ResponseBody } from "../../api/client";
 import { usePlatforms } from "../../api/platforms";
 import { useQuery } from "../../api/query";
 import { Card } from "../../components/page";
@@ -8,27 +8,15 @@ import { Timestamp } from "../../components/values";
 import { money } from "../../locale";
 
 const REFRESH = 15_000;
-const PATH = "/posts/budget" as string as PathsOf<"get">;
-
-interface Budget {
-  readonly platform: string;
-  readonly budgetMicros: number;
-  readonly userBudgetMicros: number | null;
-  readonly spentMicros: number;
-  readonly unknownMicros: number;
-  readonly currency: string;
-  readonly resetsAt: string;
-  readonly whenSpent: "wait" | "fail";
-}
+type Budget = ResponseBody<"/posts/budget">["items"][number];
 
 export function Budgets() {
-  const { data } = useQuery(PATH, {}, REFRESH);
-  const { items } = (data ?? { items: [] }) as unknown as { readonly items: readonly Budget[] };
-  if (!items.length) return null;
+  const { data } = useQuery("/posts/budget", {}, REFRESH);
+  if (!data?.items.length) return null;
   return (
     <Card title="What posts cost today">
       <ul class="bars">
-        {items.map((budget) => (
+        {data.items.map((budget) => (
           <PlatformBudget key={budget.platform} budget={budget} />
         ))}
       </ul>

@@ -31,7 +31,7 @@ const FILTERS: readonly (readonly [Filter, string])[] = [
 export function Posts() {
   const hasScope = useHasScope();
   const { session } = useSession();
-  const { label, postsCostMoney } = usePlatforms();
+  const { label } = usePlatforms();
   const { query, to, go } = useViewQuery();
   const status = STATUSES.find((name) => name === query["status"]) ?? "";
   const [every, setEvery] = useState(REFRESH);
@@ -58,7 +58,7 @@ export function Posts() {
   return (
     <Page title="Posts" lead={hasScope("admin") ? "What is published from all users' accounts." : "What is published from your accounts."}>
       {notice && <Notice text={notice} close={() => setNotice("")} />}
-      {postsCostMoney && hasScope("analytics", "admin") && <Budgets />}
+      {hasScope("analytics", "admin") && <Budgets />}
       <Card label="Posts">
         <div class="posts-filter">
           <Choice label="Status" value={status} options={FILTERS} change={(name) => go({ status: name, after: null }, "push")} />
