@@ -161,6 +161,26 @@ async def test_the_post_that_is_there_is_shown_and_not_posted_again(
     assert len(mastodon.texts()) == 1
 
 
+async def test_an_address_that_is_no_web_page_does_not_become_a_link(
+    service: Site, mastodon: FakeMastodon, visitor: Visitor, video: str, user: str
+) -> None:
+    await connect(service, mastodon, user)
+    page = await visitor()
+    await embed(page, service, video, user)
+
+    async def hostile(route: Route) -> None:
+        response = await route.fetch()
+        await route.fulfill(
+            response=response, body=re.sub('"url":"[^"]*"', '"url":"javascript:1"', await response.text())
+        )
+
+    await page.route("**/share-status", hostile)
+    dialog = await open_dialog(page)
+    await dialog.get_by_role("button", name="Post").click()
+    await expect(dialog.get_by_role("status").first).to_have_text("Posted")
+    await expect(dialog.get_by_role("link")).to_have_count(0)
+
+
 async def test_a_refused_post_says_why_and_can_be_edited(
     service: Site, mastodon: FakeMastodon, visitor: Visitor, video: str, user: str
 ) -> None:

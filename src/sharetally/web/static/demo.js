@@ -245,9 +245,7 @@ async function posted(card, happening, { id }) {
     return happening.rest("the reason", "none", "not counted");
   }
   const link = made("a", "", "the post");
-  link.href = post.url;
-  link.target = "_blank";
-  link.rel = "noopener";
+  if (/^https?:/i.test(post.url)) Object.assign(link, { href: post.url, target: "_blank", rel: "noopener" });
   happening.trace("record", "good", "success, posted: ", link);
   await follow(card, happening, platform);
 }

@@ -49,6 +49,7 @@ function made(tag, attributes, ...children) {
   return element;
 }
 
+const isWeb = (url) => (/^https?:/i.test(url)); // the platform has named it, which may be anybody's server
 const wait = (time) => new Promise((go) => setTimeout(go, time));
 
 // counting as the platforms do: a help while writing; the service decides
@@ -298,7 +299,7 @@ class PostDialog {
     this.state.textContent = words[said].replace("{0}", when);
     this.fault.textContent = status === "success" ? "" : error?.message ?? "";
     const close = this.button(words.close, () => this.element.close(), status === "success" ? "main" : "");
-    const link = url ? made("p", {}, made("a", { href: url, target: "_blank", rel: "noopener" }, words.show)) : "";
+    const link = isWeb(url) ? made("p", {}, made("a", { href: url, target: "_blank", rel: "noopener" }, words.show)) : "";
     this.body.replaceChildren(link, made("div", { class: "row" }, ...buttons, close));
     close.focus();
     this.report(post);
