@@ -38,7 +38,6 @@ from sharetally.flow.posting.deciding import Posts
 from sharetally.flow.posting.handler import PostHandler
 from sharetally.flow.posting.message import KIND, decode_post
 from sharetally.flow.posting.requesting import PostRequests
-from sharetally.flow.queries import Queries
 from sharetally.flow.sharing import ShareRequest, Sharing
 from sharetally.flow.urls import UrlPolicy
 from sharetally.ports.posts import PostFilter
@@ -112,7 +111,7 @@ class PostingHarness:
         named = cast(Any, dict.fromkeys((*PLATFORMS, TRACKED)))
         self._sharing = Sharing(
             committer=self._committer,
-            queries=cast(Queries, queries_of_counts(database.counts)),
+            queries=queries_of_counts(database.counts),
             shares=database.shares,
             hooks=Hooks(),
             platforms=Platforms(allowed=named, device={}, canonical=str.lower),
