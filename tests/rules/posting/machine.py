@@ -150,7 +150,7 @@ class PostingMachine(RuleBasedStateMachine):
         while self.harness.work():
             self.records_tell_the_truth()
 
-    @rule(pick=picks, does=st.sampled_from(["go on", "kill", "lose lease", "wake up late"]))
+    @rule(pick=picks, does=st.sampled_from(["go on", "kill", "lose lease"]))
     def worker(self, pick: int, does: str) -> None:
         if not self.harness.running:
             return
@@ -162,10 +162,16 @@ class PostingMachine(RuleBasedStateMachine):
                 self._kill(attempt)
             case "lose lease":
                 self._lose_lease(attempt)
-            case "wake up late":
-                self._lose_lease(attempt)
-                self.all_work()
-                self.harness.go_on(attempt)
+
+    @rule(stop_at=st.sampled_from(["looked", "stored", "in flight"]))
+    def one_wakes_up_late(self, stop_at: str) -> None:
+        """A worker is paused, the others take over and do what they can, and then it goes on."""
+        before = set(self.harness.running)
+        self.harness.work(stop_at)
+        for attempt in set(self.harness.running) - before:
+            self._lose_lease(attempt)
+            self.all_work()
+            self.harness.go_on(attempt)
 
     def _lose_lease(self, attempt: RunningAttempt) -> None:
         if attempt.stale:
@@ -234,13 +240,14 @@ class PostingMachine(RuleBasedStateMachine):
         """When everything works again, every post that can be looked up is settled, and everything is counted."""
         try:
             if sys.exc_info()[0] is None:
-                self._settle()
+                self.settle()
                 type(self).ended += 1
                 type(self).posted += sum(sum(each.copies.values()) for each in self.harness.timelines.values())
         finally:
             self.harness.close()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Let everything come to its end, and check that."""
         for attempt in list(self.harness.running):
             self._kill(attempt)
         for timeline in self.harness.timelines.values():
