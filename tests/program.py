@@ -124,6 +124,11 @@ class Role:
             time.sleep(0.02)
 
     @property
+    def processes(self) -> set[int]:
+        """It and all processes below it."""
+        return {self._process.pid, *(each.pid for each in psutil.Process(self._process.pid).children(recursive=True))}
+
+    @property
     def children(self) -> set[int]:
         """The processes that it started."""
         return {child.pid for child in psutil.Process(self._process.pid).children()}

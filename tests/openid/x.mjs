@@ -1,11 +1,12 @@
 // A real authorization server (oidc-provider) at the addresses of X, and the two calls of X's API that need its tokens.
 // It requires PKCE, gives a new refresh token with each refresh, and ends the grant when an old one comes back. The first
 // access token of a grant lives for a minute, the others for two hours.
-// What it is told: {"modules", "port", "clientId", "secret", "redirectUri", "scope"}. GET /seen says what it has seen.
+// What it is told: {"modules", "port", "clientId", "secret", "redirectUri", "scope"}. GET /seen says what it has
+// seen, the secrets of all requests for tokens included.
 
 const told = JSON.parse(process.argv[2]);
 const { Provider } = await import(`${told.modules}/oidc-provider/lib/index.js`);
-const seen = { refreshes: 0, refusedRefreshes: 0, revokedGrants: 0, posts: [] };
+const seen = { refreshes: 0, refusedRefreshes: 0, revokedGrants: 0, posts: [], secrets: [] };
 const grantType = (ctx) => ctx.oidc?.params?.grant_type;
 
 const provider = new Provider(`http://127.0.0.1:${told.port}`, {
@@ -62,6 +63,10 @@ provider.use(async (ctx, next) => {
     ctx.body = seen;
   } else if (!call) {
     await next();
+    if (ctx.path === '/2/oauth2/token') {
+      const { code, code_verifier: verifier, refresh_token: refresh } = ctx.oidc?.params ?? {};
+      seen.secrets.push(...[code, verifier, refresh, ctx.body.access_token, ctx.body.refresh_token].filter(Boolean));
+    }
   } else {
     const user = await owner(ctx);
     [ctx.status, ctx.body] = user ? await call(ctx, user) : [401, { title: 'Unauthorized', type: 'about:blank', status: 401 }];

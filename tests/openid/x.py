@@ -21,6 +21,7 @@ from tests.openid.provider import CLIENT_ID, HERE, SECRET, TIMEOUT
 from tests.program import fetch
 from tests.services.launch import free_port
 from tests.services.npm import install_npm_packages
+from tests.services.package import install_entry_points
 
 ADDRESS = "X_FOR_TESTS"  # the variable that tells the package where the server is
 
@@ -32,7 +33,7 @@ class X:
     url: str
 
     def seen(self) -> Any:
-        """How many refreshes it granted and refused, how many grants it ended, and the posts."""
+        """How many refreshes it granted and refused, how many grants it ended, the posts, and the secrets."""
         status, found = fetch(f"{self.url}/seen")
         assert status == 200
         return found
@@ -53,13 +54,7 @@ def publisher(settings: Settings, outbound: Outbound) -> TwitterPublisher:
 
 def install_package(folder: Path) -> Path:
     """A package that adds X as a platform; the path at which Python finds it."""
-    about = folder / "packages" / "x_for_tests-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: x-for-tests\nVersion: 1.0\n")
-    groups = {"connectors": "connector", "publishers": "publisher"}
-    lines = [f"[sharetally.{group}]\ntwitter = {__name__}:{name}\n" for group, name in groups.items()]
-    (about / "entry_points.txt").write_text("\n".join(lines))
-    return about.parent
+    return install_entry_points(folder, "x", connectors=f"{__name__}:connector", publishers=f"{__name__}:publisher")
 
 
 @contextmanager
