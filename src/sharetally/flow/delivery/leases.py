@@ -3,6 +3,9 @@
 All leases of a worker depend on its one counter. If another worker sees that the counter has not changed for 60
 seconds, it takes over that worker's leases. Jumps of the database's clock have no effect, and neither has an outage of
 the database, because a watcher that could not read the counters starts its 60 seconds again.
+
+Nobody takes over from a worker that lives. If the reply to a claim is lost, the worker itself releases what it holds
+without knowing it (`loop.py`).
 """
 
 from __future__ import annotations
