@@ -451,3 +451,24 @@ async def test_a_stopping_loop_finishes_running_attempts_and_leaves(stage: Harne
     assert sorted((await states(stage.db)).values()) == ["waiting"]
     assert len(await logged(stage.db)) == 1
     assert await stage.db.deliveries.heartbeats() == {}
+
+
+async def test_a_claim_whose_reply_is_lost_holds_up_nothing(stage: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker lives, so nobody takes its leases over: it has to find them itself."""
+    store, lost = stage.db.deliveries, [1, 1]
+    claim_at_once = store.claim
+
+    async def claim_without_reply(*arguments: Any) -> Any:
+        claimed = await claim_at_once(*arguments)
+        if claimed.deliveries and lost:
+            lost.pop()
+            raise Unavailable("the database does not answer")
+        return claimed
+
+    monkeypatch.setattr(store, "claim", claim_without_reply)
+    hooks = Hooks()
+    await enqueue(stage.db, *(new(Target("hook", f"shop {number}", "hook")) for number in range(3)))
+    async with run_in_background(stage.deliveries(hooks).run(asyncio.Event())):
+        await wait_until(lambda: done(stage, 3))
+    assert lost == []
+    assert len(hooks.came) == 3

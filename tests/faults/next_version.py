@@ -17,7 +17,7 @@ _REVISION = f'''"""A trivial revision that only adds."""
 import sqlalchemy as sa
 from alembic import op
 
-from sharetally.adapters.migrations.steps import make_table
+from sharetally.adapters.migrations.steps import create_table_if_missing
 
 revision = "{NEXT_REVISION}"
 down_revision = "{HEAD}"
@@ -28,7 +28,7 @@ def upgrade() -> None:
     for table in ("share_records", "events", "share_totals"):
         if "note" not in [column["name"] for column in sa.inspect(op.get_bind()).get_columns(table)]:
             op.add_column(table, sa.Column("note", sa.String(200)))
-    make_table("notes", sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.String(200)))
+    create_table_if_missing("notes", sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.String(200)))
 '''
 
 

@@ -185,6 +185,13 @@ class DeliveryStore(Protocol):
         """
         ...
 
+    async def release_forgotten(self, worker: UUID, known: Collection[UUID]) -> int:
+        """End the worker's leases except for those of the deliveries that it knows, as `take_over` does.
+
+        The reply to a claim may have been lost, and nobody else ends the leases of a worker that lives.
+        """
+        ...
+
     async def leave(self, worker: UUID) -> None:
         """Forget a worker that ends normally, if it holds no leases."""
         ...

@@ -95,7 +95,7 @@ class PostingLoad:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _post_on(self, system: System, platform: str, user: str, ended: asyncio.Event) -> None:
-        with Client(system.port, max_seconds=10.0) as client:
+        with Client(system.port) as client:
             while not ended.is_set():
                 number = len([each for each in (*self.shared, *self.unposted) if each.user == user])
                 await self._share(client, SharedPost(user, platform, f"clip-{number}", number % DECLARED_EVERY == 0))

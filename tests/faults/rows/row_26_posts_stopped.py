@@ -50,6 +50,6 @@ ROW = Row(
     title="workers stopped in the middle of posts for longer than a lease, then continued",
     databases=SERVERS,
     perform=perform,
-    timeout=600.0,
+    timeout=900.0,
     chapter=POSTS,
 )

@@ -58,6 +58,6 @@ ROW = Row(
     title="broker away and database killed while users post",
     databases=SERVERS,
     perform=perform,
-    timeout=600.0,
+    timeout=900.0,
     chapter=POSTS,
 )

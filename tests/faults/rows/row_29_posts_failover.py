@@ -67,6 +67,6 @@ ROW = Row(
     title="failover that loses the last seconds, while users post",
     databases=SERVERS,
     perform=perform,
-    timeout=600.0,
+    timeout=900.0,
     chapter=POSTS,
 )

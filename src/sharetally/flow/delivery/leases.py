@@ -4,6 +4,9 @@ All leases of a worker depend on its one counter. If another worker sees that th
 seconds, it takes over that worker's leases. Jumps of the database's clock have no effect, and neither has an outage of
 the database, because a watcher that could not read the counters starts its 60 seconds again.
 
+Nobody takes over from a worker that lives. If the reply to a claim is lost, the worker itself releases what it holds
+without knowing it (`loop.py`).
+
 If no worker had a heartbeat for 15 minutes, the database may have been restored from a backup, which does not know
 what was delivered after it. Before the first worker registers, each kind is told what was due before the pause.
 """

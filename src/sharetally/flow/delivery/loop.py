@@ -69,6 +69,7 @@ class DeliveryLoop:
         self._running: dict[asyncio.Task[None], Work] = {}
         self._wake = asyncio.Event()
         self._succeeded: set[tuple[str, str]] = set()
+        self._may_have_forgotten = False  # whether this worker may hold leases that it does not know of
 
     async def run(self, stop: Stop) -> None:
         """Deliver until `stop` is set."""
@@ -116,7 +117,13 @@ class DeliveryLoop:
             return False
         if self._lease.stale:
             await self._renew()
+        if self._may_have_forgotten:
+            known = [each.delivery.id for each in self._running.values()]
+            if released := await self._store.release_forgotten(self._lease.worker, known):
+                log.warning("leases released that a claim or an outcome left behind", deliveries=released)
+        self._may_have_forgotten = True  # unless the reply arrives
         work = await self._claimer.claim(slots)
+        self._may_have_forgotten = False
         for each in work:
             task = asyncio.create_task(self._attempt(each), name=f"delivery {each.delivery.id}")
             self._running[task] = each
@@ -136,7 +143,8 @@ class DeliveryLoop:
         self._running.pop(task, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("outcome not stored; the lease will lapse", task=task.get_name(), reason=str(error))
+            self._may_have_forgotten = True
+            log.error("outcome not stored; its lease will be released", task=task.get_name(), reason=str(error))
 
     async def _cancel_running(self) -> None:
         running = list(self._running)

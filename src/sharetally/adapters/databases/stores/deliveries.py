@@ -172,33 +172,12 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
             gone = await connection.run(_W.delete().where(_W.c.id == worker, _W.c.beats == beats))
             if not gone and await connection.rows(sa.select(_W.c.id).where(_W.c.id == worker)):
                 return 0
-            held = (D.c.state == DeliveryState.SENDING.value, D.c.worker == worker)
-            rows = await connection.rows(sa.select(D.c.id, D.c.kind, D.c.target).where(*held))
-            targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in rows])
-            locked = await lock_deliveries(connection, [row["id"] for row in rows])
-            lapsed = [row for row in locked if (row["state"], row["worker"]) == (DeliveryState.SENDING, worker)]
-            now, changes = await now_of(connection), list[Row]()
-            for row in lapsed:
-                is_stored = row["attempt_stored_at"] is not None
-                target = targets[row["kind"], row["target"]]
-                target["in_flight"] -= 1
-                target["waiting"] += not is_stored
-                changes.append(
-                    {
-                        "id": row["id"],
-                        "state": (DeliveryState.UNKNOWN if is_stored else DeliveryState.WAITING).value,
-                        "due_at": now if is_stored else row["due_at"],  # it keeps its place before later ones
-                        "scheduled_at": now if is_stored else row["scheduled_at"],
-                        "worker": None,
-                        "attempt_stored_at": None,
-                        "last_error": _ATTEMPT_LAPSED if is_stored else _LEASE_LAPSED,
-                    }
-                )
-            await connection.update(connection.batch(D, changes, key="id"))
-            for target in targets.values():
-                await set_next_due(connection, target, now)
-            await store_targets(connection, targets.values())
-        return len(lapsed)
+            return await _end_leases(connection, worker, ())
+
+    async def release_forgotten(self, worker: UUID, known: Collection[UUID]) -> int:
+        """End them as if the worker were gone, which it is not."""
+        async with self._engine.write_transaction() as connection:
+            return await _end_leases(connection, worker, known)
 
     async def leave(self, worker: UUID) -> None:
         """Delete the worker, unless it still has leases: then it stays, so that somebody takes it over."""
@@ -251,6 +230,38 @@ class SqlDeliveryStore(SqlDeliveryLists, DeliveryStore):
             async with self._engine.write_transaction() as connection:
                 moved += await _shift(connection, [(row["kind"], row["target"]) for row in rows])
             last_kind, last_target = rows[-1]["kind"], rows[-1]["target"]
+
+
+async def _end_leases(connection: Connection, worker: UUID, kept: Collection[UUID]) -> int:
+    """End the leases of a worker except for those of the deliveries that are kept; return how many that were."""
+    held = (D.c.state == DeliveryState.SENDING.value, D.c.worker == worker)
+    found = await connection.rows(sa.select(D.c.id, D.c.kind, D.c.target).where(*held))
+    rows = [row for row in found if row["id"] not in kept]
+    targets = await lock_targets(connection, [(row["kind"], row["target"]) for row in rows])
+    locked = await lock_deliveries(connection, [row["id"] for row in rows])
+    lapsed = [row for row in locked if (row["state"], row["worker"]) == (DeliveryState.SENDING, worker)]
+    now, changes = await now_of(connection), list[Row]()
+    for row in lapsed:
+        is_stored = row["attempt_stored_at"] is not None
+        target = targets[row["kind"], row["target"]]
+        target["in_flight"] -= 1
+        target["waiting"] += not is_stored
+        changes.append(
+            {
+                "id": row["id"],
+                "state": (DeliveryState.UNKNOWN if is_stored else DeliveryState.WAITING).value,
+                "due_at": now if is_stored else row["due_at"],  # it keeps its place before later ones
+                "scheduled_at": now if is_stored else row["scheduled_at"],
+                "worker": None,
+                "attempt_stored_at": None,
+                "last_error": _ATTEMPT_LAPSED if is_stored else _LEASE_LAPSED,
+            }
+        )
+    await connection.update(connection.batch(D, changes, key="id"))
+    for target in targets.values():
+        await set_next_due(connection, target, now)
+    await store_targets(connection, targets.values())
+    return len(lapsed)
 
 
 async def _take(connection: Connection, target: TargetRow, now: datetime, slots: int) -> list[UUID]:
