@@ -453,6 +453,20 @@ async def test_a_stopping_loop_finishes_running_attempts_and_leaves(stage: Harne
     assert await stage.db.deliveries.heartbeats() == {}
 
 
+async def test_a_pause_between_claim_and_attempt_holds_up_nothing(
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is too old for the attempt, but nobody takes it over, because the worker renews it right afterwards."""
+    (written,) = await enqueue(stage.db, new())
+    hooks = Hooks()
+    loop = stage.deliveries(hooks)
+    stale = [False, True]  # before the claim, and before the attempt
+    monkeypatch.setattr(WorkerLease, "stale", property(lambda _: stale.pop(0) if stale else False))
+    async with run_workers(loop):
+        await wait_until(lambda: done(stage, 1))
+    assert [each.id for each in hooks.came] == [written.id]
+
+
 async def test_a_claim_whose_reply_is_lost_holds_up_nothing(stage: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker lives, so nobody takes its leases over: it has to find them itself."""
     store, lost = stage.db.deliveries, [1, 1]

@@ -133,6 +133,7 @@ class DeliveryLoop:
     async def _attempt(self, work: Work) -> None:
         delivery = work.delivery
         if self._lease.stale:
+            self._may_have_forgotten = True
             log.warning("attempt not begun, the lease is old", delivery=str(delivery.id))
             return
         outcome = await self._attempts.run(self._handlers[delivery.kind], delivery, HeldLease(self._lease))
