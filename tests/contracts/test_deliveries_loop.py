@@ -460,10 +460,21 @@ async def test_a_pause_between_claim_and_attempt_holds_up_nothing(
     (written,) = await enqueue(stage.db, new())
     hooks = Hooks()
     loop = stage.deliveries(hooks)
-    stale = [False, True]  # before the claim, and before the attempt
-    monkeypatch.setattr(WorkerLease, "stale", property(lambda _: stale.pop(0) if stale else False))
+    claim_at_once, stale = loop._claimer.claim, list[bool]()
+
+    async def claim_before_a_pause(slots: Slots) -> list[Work]:
+        work = await claim_at_once(slots)
+        if work and not hooks.came and not paused:
+            paused.append(True)
+            stale.append(True)
+        return work
+
+    paused = list[bool]()
+    monkeypatch.setattr(loop._claimer, "claim", claim_before_a_pause)
+    monkeypatch.setattr(WorkerLease, "stale", property(lambda _: bool(stale) and stale.pop()))
     async with run_workers(loop):
         await wait_until(lambda: done(stage, 1))
+    assert paused
     assert [each.id for each in hooks.came] == [written.id]
 
 
