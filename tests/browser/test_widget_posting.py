@@ -187,20 +187,18 @@ async def test_a_refused_post_says_why_and_can_be_edited(
     await connect(service, mastodon, user)
     page = await visitor()
     await embed(page, service, video, user)
-    mastodon.max_characters = 30
-    try:
-        dialog = await open_dialog(page)
-        await dialog.get_by_role("button", name="Post").click()
-        await expect(dialog.get_by_role("status").first).to_have_text("Not posted")
-        await expect(dialog.get_by_role("alert")).to_contain_text("the limit is 30")
-        await expect(dialog.get_by_role("link", name="Open the share page instead")).to_be_visible()
-        assert mastodon.texts() == []
-        await dialog.get_by_role("button", name="Edit the text").click()
-        await dialog.get_by_role("textbox").fill("short")
-        await dialog.get_by_role("button", name="Post").click()
-        await expect(dialog.get_by_role("status").first).to_have_text("Posted")
-    finally:
-        mastodon.max_characters = 500
+    refusal = error(422, "Validation failed: Text character limit of 30 exceeded")
+    mastodon.fail("create", Fault(carried_out=False, reply=refusal))
+    dialog = await open_dialog(page)
+    await dialog.get_by_role("button", name="Post").click()
+    await expect(dialog.get_by_role("status").first).to_have_text("Not posted")
+    await expect(dialog.get_by_role("alert")).to_contain_text("limit of 30 exceeded")
+    await expect(dialog.get_by_role("link", name="Open the share page instead")).to_be_visible()
+    assert mastodon.texts() == []
+    await dialog.get_by_role("button", name="Edit the text").click()
+    await dialog.get_by_role("textbox").fill("short")
+    await dialog.get_by_role("button", name="Post").click()
+    await expect(dialog.get_by_role("status").first).to_have_text("Posted")
     assert len(mastodon.texts()) == 1
 
 
