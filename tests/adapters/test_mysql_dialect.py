@@ -38,6 +38,7 @@ from sharetally.domain.errors import DataRejected, Unavailable
 from sharetally.domain.ids import new_id
 from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.proof import CellProof, VerificationResult
+from sharetally.domain.spending import Charge
 from sharetally.ports import (
     ApiKey,
     AuditFilter,
@@ -363,6 +364,11 @@ async def posting(db: SqlDatabase) -> None:
         await tx.lock(LockSet(records=frozenset({stands.key}), posts=frozenset({stands.key})))
         await tx.write(Writes(new_posts={post.id: post}))
         await tx.write(Writes(changed_posts={post.id: post}))
+        charge = Charge(platform="twitter", day="2026-12-01", user_id="anna", amount=200_000)
+        await tx.spending.reserve(charge, None)
+        await tx.spending.release([charge])
+    await db.spending.of_day("twitter", "2026-12-01")
+    await db.posts.hold_overdue(AT, "no worker ran")
     await db.posts.by_id(post.id)
     await db.posts.newest([post.record_id])
     await db.posts.page(PostFilter(user_id="anna", status=PostStatus.FAILED), limit=10, after=post.id)
@@ -455,6 +461,9 @@ async def deliveries(db: SqlDatabase) -> None:
     await db.deliveries.register(worker, "1.0")
     await db.deliveries.heartbeat(worker, 0)
     await db.deliveries.heartbeats()
+    await db.deliveries.idle_since(hour)
+    await db.deliveries.release_forgotten(worker, [delivery.id])
+    await db.deliveries.closed_gates(["202609"])
     await db.deliveries.take_over(worker, 1)
     await db.deliveries.leave(worker)
     await db.deliveries.reschedule()

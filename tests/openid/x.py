@@ -54,7 +54,9 @@ def publisher(settings: Settings, outbound: Outbound) -> TwitterPublisher:
 
 def install_package(folder: Path) -> Path:
     """A package that adds X as a platform; the path at which Python finds it."""
-    return install_entry_points(folder, "twitter", connectors=f"{__name__}:connector", publishers=f"{__name__}:publisher")
+    return install_entry_points(
+        folder, "twitter", connectors=f"{__name__}:connector", publishers=f"{__name__}:publisher"
+    )
 
 
 @contextmanager
