@@ -23,7 +23,7 @@ from sharetally.domain.delivery import Delivery, Done, Outcome, Unknown
 from sharetally.domain.errors import Unavailable
 from sharetally.flow.delivery.claiming import Slots, Work
 from sharetally.flow.delivery.handler import Handler, Lease
-from sharetally.flow.delivery.leases import IDLE, LAPSE_SECONDS, LeaseWatch, WorkerLease
+from sharetally.flow.delivery.leases import IDLE, LAPSE_SECONDS, STALE_SECONDS, LeaseWatch, WorkerLease
 from sharetally.flow.delivery.loop import SLOTS, DeliveryLoop
 from sharetally.flow.delivery.nudge import JOB
 from sharetally.ports import Message, Target, Transaction
@@ -497,3 +497,64 @@ async def test_a_claim_whose_reply_is_lost_holds_up_nothing(stage: Harness, monk
         await wait_until(lambda: done(stage, 3))
     assert lost == []
     assert len(hooks.came) == 3
+
+
+async def test_a_delivery_claimed_right_before_a_pause_of_the_worker_is_delivered_by_it(
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is too old for the attempt to begin, and nobody takes over from a worker that lives."""
+    hooks, clock = Hooks(), Monotonic()
+    loop = stage.deliveries(hooks)
+    monkeypatch.setattr(loop._lease, "_clock", clock)
+    claim_real = loop._claimer.claim
+
+    async def claim_and_pause(slots: Slots) -> list[Work]:
+        work = await claim_real(slots)
+        clock.now += STALE_SECONDS + 1 if work and work[0].delivery.attempts == 1 else 0
+        return work
+
+    monkeypatch.setattr(loop._claimer, "claim", claim_and_pause)
+    await enqueue(stage.db, new())
+    async with run_workers(loop):
+        await wait_until(lambda: done(stage, 1))
+    assert len(hooks.came) == 1
+
+
+async def test_a_lease_that_is_left_behind_during_a_claim_holds_up_nothing(
+    stage: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome of one delivery cannot be stored just when the next claim is under way."""
+    breaks, claiming, failed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(delivery: Delivery) -> Outcome:
+        if delivery.attempts == 1:
+            await claiming.wait()
+            breaks.set()
+        return Done()
+
+    hooks = Hooks(answer)
+    loop = stage.deliveries(hooks)
+    claim_real, store_real, ended_real = loop._claimer.claim, loop._attempts._store, loop._attempt_ended
+
+    async def claim_slowly(slots: Slots) -> list[Work]:
+        if loop._running and not failed.is_set():
+            claiming.set()
+            await failed.wait()
+        return await claim_real(slots)
+
+    async def store(*arguments: Any) -> Outcome:
+        if breaks.is_set() and not failed.is_set():
+            raise RuntimeError("a fault of the driver")
+        return await store_real(*arguments)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        ended_real(task)
+        failed.set()
+
+    monkeypatch.setattr(loop._claimer, "claim", claim_slowly)
+    monkeypatch.setattr(loop._attempts, "_store", store)
+    monkeypatch.setattr(loop, "_attempt_ended", ended)
+    await enqueue(stage.db, new())
+    async with run_workers(loop):
+        await wait_until(lambda: done(stage, 1))
+    assert [each.attempts for each in hooks.came] == [1, 2]

@@ -69,7 +69,7 @@ class DeliveryLoop:
         self._running: dict[asyncio.Task[None], Work] = {}
         self._wake = asyncio.Event()
         self._succeeded: set[tuple[str, str]] = set()
-        self._may_have_forgotten = False  # whether this worker may hold leases that it does not know of
+        self._doubts = 0  # how often this worker may have kept a lease that it does not know of
 
     async def run(self, stop: Stop) -> None:
         """Deliver until `stop` is set."""
@@ -117,13 +117,13 @@ class DeliveryLoop:
             return False
         if self._lease.stale:
             await self._renew()
-        if self._may_have_forgotten:
+        if doubts := self._doubts:
             known = [each.delivery.id for each in self._running.values()]
             if released := await self._store.release_forgotten(self._lease.worker, known):
                 log.warning("leases released that a claim or an outcome left behind", deliveries=released)
-        self._may_have_forgotten = True  # unless the reply arrives
+        self._doubts += 1  # unless the reply arrives
         work = await self._claimer.claim(slots)
-        self._may_have_forgotten = False
+        self._doubts -= doubts + 1  # those that have arisen meanwhile stay
         for each in work:
             task = asyncio.create_task(self._attempt(each), name=f"delivery {each.delivery.id}")
             self._running[task] = each
@@ -135,6 +135,7 @@ class DeliveryLoop:
         if self._lease.stale:
             self._may_have_forgotten = True
             log.warning("attempt not begun, the lease is old", delivery=str(delivery.id))
+            self._doubts += 1  # the delivery is still leased
             return
         outcome = await self._attempts.run(self._handlers[delivery.kind], delivery, HeldLease(self._lease))
         if isinstance(outcome, Done):
@@ -144,7 +145,7 @@ class DeliveryLoop:
         self._running.pop(task, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._may_have_forgotten = True
+            self._doubts += 1
             log.error("outcome not stored; its lease will be released", task=task.get_name(), reason=str(error))
 
     async def _cancel_running(self) -> None:
