@@ -453,31 +453,6 @@ async def test_a_stopping_loop_finishes_running_attempts_and_leaves(stage: Harne
     assert await stage.db.deliveries.heartbeats() == {}
 
 
-async def test_a_pause_between_claim_and_attempt_holds_up_nothing(
-    stage: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The lease is too old for the attempt, but nobody takes it over, because the worker renews it right afterwards."""
-    (written,) = await enqueue(stage.db, new())
-    hooks, clock, paused = Hooks(), Monotonic(), list[bool]()
-    loop = stage.deliveries(hooks)
-    claim_at_once = loop._claimer.claim
-
-    async def claim_before_a_pause(slots: Slots) -> list[Work]:
-        work = await claim_at_once(slots)
-        if work and not paused:
-            paused.append(True)
-            clock.now += 31
-        return work
-
-    monkeypatch.setattr(loop._claimer, "claim", claim_before_a_pause)
-    monkeypatch.setattr(loop._lease, "_clock", clock)
-    async with run_workers(loop):
-        await wait_until(lambda: done(stage, 1))
-    assert paused
-    assert [each.attempts for each in hooks.came] == [2]
-    assert hooks.came[0].id == written.id
-
-
 async def test_a_claim_whose_reply_is_lost_holds_up_nothing(stage: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker lives, so nobody takes its leases over: it has to find them itself."""
     store, lost = stage.db.deliveries, [1, 1]

@@ -133,7 +133,6 @@ class DeliveryLoop:
     async def _attempt(self, work: Work) -> None:
         delivery = work.delivery
         if self._lease.stale:
-            self._may_have_forgotten = True
             log.warning("attempt not begun, the lease is old", delivery=str(delivery.id))
             self._doubts += 1  # the delivery is still leased
             return
