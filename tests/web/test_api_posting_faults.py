@@ -13,7 +13,7 @@ from sharetally.adapters.platforms import _api
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.ids import new_id
-from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown
+from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, TryLater
 from sharetally.flow.delivery import leases
 from sharetally.flow.posting import outcomes
 from sharetally.flow.posting.message import post_delivery
@@ -129,6 +129,44 @@ async def test_a_pause_delays_and_never_fails(api: Api, mastodon: FakeMastodon, 
     await eventually(waits)
     await finished(api, "success")
     assert (len(mastodon.texts()), await shares(api)) == (1, 1)
+
+
+async def test_many_pauses_and_one_passing_failure_do_not_end_a_post(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retries = Backoff(first=0.01, longest=0.05, attempts=3)
+    monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", retries)
+    reset = {"x-ratelimit-reset": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+    pause = Fault(carried_out=False, reply=replies.error(429, replies.TOO_MANY, reset))
+    for _ in range(4):
+        mastodon.fail("create", pause)
+    publish = MastodonPublisher.publish
+
+    async def fails_after_the_pauses(self: MastodonPublisher, *arguments: Any) -> Any:
+        if not mastodon.faults["create"] and not failed:
+            failed.append(1)
+            return TryLater(reason="no connection")
+        return await publish(self, *arguments)
+
+    failed: list[int] = []
+    monkeypatch.setattr(MastodonPublisher, "publish", fails_after_the_pauses)
+    await post(api)
+    await finished(api, "success")
+    assert (failed, len(mastodon.texts()), await shares(api)) == ([1], 1, 1)
+
+
+async def test_failures_that_do_not_pass_end_a_post(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retries = Backoff(first=0.01, longest=0.05, attempts=3)
+    monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", retries)
+
+    async def fails(*_: Any) -> TryLater:
+        return TryLater(reason="no connection")
+
+    monkeypatch.setattr(MastodonPublisher, "publish", fails)
+    await post(api)
+    assert (await finished(api, "failed"))["error"]["code"] == "gave-up"
 
 
 async def test_a_paused_worker_sends_nothing(

@@ -91,7 +91,7 @@ class Settling:
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=PostRejected(code=code, message=text)):
                 work.put_post(post._replace(error_code=code, error_message=text, cancel_requested=False))
-            case NotSent() if post.cancel_requested:
+            case NotSent() if post.cancel_requested and not post.held:
                 work.put_post(without_charge(work, post)._replace(status=PostStatus.CANCELLED, finished_at=now))
             case NotSent(reason=reason) if post.status in (PostStatus.PENDING, PostStatus.SENDING):
                 waiting = without_charge(work, post)._replace(status=PostStatus.PENDING, attempted_at=None)
