@@ -292,3 +292,28 @@ async def test_after_the_hours_that_are_set_a_person_decides(
         assert (await posts(api))[0]["status"] == "unknown"
         decided = await api.request("POST", f"/posts/{(await posts(api))[0]['recordId']}/decide", {"posted": False})
         assert (decided.status, decided.json["status"]) == (200, "failed")
+
+
+async def test_retries_of_an_unknown_post_do_not_pile_up(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[int]()
+
+    async def unsure(*_: Any) -> CannotTell:
+        looks.append(1)
+        return CannotTell(reason="not now")
+
+    monkeypatch.setattr(MastodonPublisher, "look", unsure)
+    monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=3600.0, longest=3600.0))
+    mastodon.fail("create", Fault(carried_out=True, reply=SERVER_ERROR))
+    await post(api)
+    await finished(api, "unknown")
+    for _ in range(3):
+        assert (await api.request("POST", "/videos/abc/share/mastodon/retry")).status == 202
+
+    async def only_its_own_delivery_waits() -> bool:
+        waiting = sum(each.number for each in (await api.database.deliveries.backlog()).counts)
+        return (len(looks), waiting) == (3, 1)
+
+    await eventually(only_its_own_delivery_waits)
+    assert (await posts(api))[0]["status"] == "unknown"

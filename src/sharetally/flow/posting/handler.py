@@ -41,7 +41,7 @@ from sharetally.flow.delivery.attempt import reason_of
 from sharetally.flow.delivery.handler import Lease
 from sharetally.flow.posting.budgets import Budgets
 from sharetally.flow.posting.failing import UNAVAILABLE, discarded
-from sharetally.flow.posting.message import KIND, decode_post
+from sharetally.flow.posting.message import KIND, decode_post, is_look_once
 from sharetally.flow.posting.outcomes import (
     BEHIND_GATE,
     DEFAULT_PAUSE,
@@ -256,7 +256,7 @@ class PostHandler:
                 if self._may_repeat(publisher, post):
                     return await self._repeat(publisher, post, delivery, lease)
                 return Finished(result=NOT_FOUND)
-            case TryLater(reason=reason, at=at) if at is not None:
+            case TryLater(reason=reason, at=at) if at is not None and not is_look_once(delivery):
                 return LookLater(reason=reason, at=at)
             case CannotTell(reason=reason) | TryLater(reason=reason) | AccessDenied(reason=reason):
                 return self._later(reason, post, delivery)
@@ -287,7 +287,7 @@ class PostHandler:
 
     def _later(self, reason: str, post: Post, delivery: Delivery) -> Outcome:
         now = self._clock.now()
-        if now - (post.attempted_at or now) >= self._look_for:
+        if now - (post.attempted_at or now) >= self._look_for or is_look_once(delivery):
             return Undecided()
         return look_later(reason, now=now, attempts=delivery.attempts)
 
