@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from sharetally.adapters.platforms import _api
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.ids import new_id
-from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, TryLater
+from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, Posted, TryLater
 from sharetally.flow.delivery import leases
 from sharetally.flow.posting import outcomes
 from sharetally.flow.posting.message import post_delivery
@@ -317,3 +318,19 @@ async def test_retries_of_an_unknown_post_do_not_pile_up(
 
     await eventually(only_its_own_delivery_waits)
     assert (await posts(api))[0]["status"] == "unknown"
+
+
+async def test_an_address_that_runs_a_script_is_shown_to_nobody(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = MastodonPublisher.publish
+
+    async def hostile(self: MastodonPublisher, *arguments: Any) -> Any:
+        posted = await publish(self, *arguments)
+        assert isinstance(posted, Posted)
+        return replace(posted, external_url="javascript:alert(1)")
+
+    monkeypatch.setattr(MastodonPublisher, "publish", hostile)
+    await post(api)
+    assert (await finished(api, "success")).get("url") is None
+    assert "javascript:" not in str(await my_status(api))
