@@ -329,7 +329,7 @@ async def test_of_keys_with_one_name_the_newest_in_use_claims_it(database_url: s
         )
         await inside(lambda connection: connection.exec_driver_sql("ALTER TABLE api_keys DROP COLUMN active_name"))
         await inside(lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'"))
-    assert await upgraded(database_url) == ["0007", "0009", "0010", "0011", "0012"]
+    assert await upgraded(database_url) == ["0007", "0009", "0010", "0011", "0012", "0013"]
     async with connected(database_url) as inside:
         wanted = sa.select(metadata.tables["api_keys"].c.active_name).order_by(metadata.tables["api_keys"].c.id)
         assert await inside(lambda connection: list(connection.scalars(wanted))) == [None, "shop", None, "Shop", None]

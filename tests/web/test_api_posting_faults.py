@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from sharetally.adapters.platforms import _api
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.backoff import Backoff
 from sharetally.domain.ids import new_id
-from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown
+from sharetally.domain.post import CannotTell, NotThere, OutcomeUnknown, Posted, TryLater
 from sharetally.flow.delivery import leases
 from sharetally.flow.posting import outcomes
 from sharetally.flow.posting.message import post_delivery
@@ -129,6 +130,44 @@ async def test_a_pause_delays_and_never_fails(api: Api, mastodon: FakeMastodon, 
     await eventually(waits)
     await finished(api, "success")
     assert (len(mastodon.texts()), await shares(api)) == (1, 1)
+
+
+async def test_many_pauses_and_one_passing_failure_do_not_end_a_post(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retries = Backoff(first=0.01, longest=0.05, attempts=3)
+    monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", retries)
+    reset = {"x-ratelimit-reset": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+    pause = Fault(carried_out=False, reply=replies.error(429, replies.TOO_MANY, reset))
+    for _ in range(4):
+        mastodon.fail("create", pause)
+    publish = MastodonPublisher.publish
+
+    async def fails_after_the_pauses(self: MastodonPublisher, *arguments: Any) -> Any:
+        if not mastodon.faults["create"] and not failed:
+            failed.append(1)
+            return TryLater(reason="no connection")
+        return await publish(self, *arguments)
+
+    failed: list[int] = []
+    monkeypatch.setattr(MastodonPublisher, "publish", fails_after_the_pauses)
+    await post(api)
+    await finished(api, "success")
+    assert (failed, len(mastodon.texts()), await shares(api)) == ([1], 1, 1)
+
+
+async def test_failures_that_do_not_pass_end_a_post(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retries = Backoff(first=0.01, longest=0.05, attempts=3)
+    monkeypatch.setattr("sharetally.flow.posting.handler.PostHandler.retries", retries)
+
+    async def fails(*_: Any) -> TryLater:
+        return TryLater(reason="no connection")
+
+    monkeypatch.setattr(MastodonPublisher, "publish", fails)
+    await post(api)
+    assert (await finished(api, "failed"))["error"]["code"] == "gave-up"
 
 
 async def test_a_paused_worker_sends_nothing(
@@ -254,3 +293,44 @@ async def test_after_the_hours_that_are_set_a_person_decides(
         assert (await posts(api))[0]["status"] == "unknown"
         decided = await api.request("POST", f"/posts/{(await posts(api))[0]['recordId']}/decide", {"posted": False})
         assert (decided.status, decided.json["status"]) == (200, "failed")
+
+
+async def test_retries_of_an_unknown_post_do_not_pile_up(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[int]()
+
+    async def unsure(*_: Any) -> CannotTell:
+        looks.append(1)
+        return CannotTell(reason="not now")
+
+    monkeypatch.setattr(MastodonPublisher, "look", unsure)
+    monkeypatch.setattr(outcomes, "LOOKS", Backoff(first=3600.0, longest=3600.0))
+    mastodon.fail("create", Fault(carried_out=True, reply=SERVER_ERROR))
+    await post(api)
+    await finished(api, "unknown")
+    for _ in range(3):
+        assert (await api.request("POST", "/videos/abc/share/mastodon/retry")).status == 202
+
+    async def only_its_own_delivery_waits() -> bool:
+        waiting = sum(each.number for each in (await api.database.deliveries.backlog()).counts)
+        return (len(looks), waiting) == (3, 1)
+
+    await eventually(only_its_own_delivery_waits)
+    assert (await posts(api))[0]["status"] == "unknown"
+
+
+async def test_an_address_that_runs_a_script_is_shown_to_nobody(
+    api: Api, mastodon: FakeMastodon, connected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = MastodonPublisher.publish
+
+    async def hostile(self: MastodonPublisher, *arguments: Any) -> Any:
+        posted = await publish(self, *arguments)
+        assert isinstance(posted, Posted)
+        return replace(posted, external_url="javascript:alert(1)")
+
+    monkeypatch.setattr(MastodonPublisher, "publish", hostile)
+    await post(api)
+    assert (await finished(api, "success")).get("url") is None
+    assert "javascript:" not in str(await my_status(api))

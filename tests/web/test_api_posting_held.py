@@ -8,10 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from sharetally.adapters.clock import DatabaseClock
 from sharetally.adapters.platforms.mastodon.client import MastodonPublisher
 from sharetally.domain.ids import new_id
 from sharetally.domain.post import CannotTell, Post
 from sharetally.flow.posting.message import post_delivery
+from sharetally.flow.posting.restoring import doubt_unfinished
 from sharetally.ports import Writes
 from tests.fakes.mastodon import FakeMastodon
 from tests.web.api import Api
@@ -80,3 +82,47 @@ async def test_only_what_is_overdue_is_held(api: Api, mastodon: FakeMastodon) ->
     await connect(api, mastodon)
     await post(api, scheduledAt=(datetime.now(UTC) + HOUR).isoformat())
     assert await hold(api) == 0
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_withdrawn_post_that_may_be_there_is_looked_for_and_deleted(
+    api: Api, mastodon: FakeMastodon, overdue: Post, sent: bool
+) -> None:
+    if sent:
+        mastodon.add_post(overdue.text)
+    await hold(api)
+    assert (await api.request("DELETE", "/videos/abc/share/mastodon")).status == 204
+    await wake(api, overdue)
+    await finished(api, "cancelled")
+    assert (mastodon.texts(), await shares(api)) == ([], 0)
+
+
+async def test_a_post_that_may_be_there_has_not_failed_because_its_account_is_of_no_use(
+    api: Api, mastodon: FakeMastodon, overdue: Post
+) -> None:
+    await hold(api)
+    mastodon.grants.access.clear()
+    mastodon.add_post(overdue.text)
+    await wake(api, overdue)
+    await finished(api, "unknown")
+    await connect(api, mastodon)
+    await api.request("POST", "/videos/abc/share/mastodon/retry")
+    await finished(api, "success")
+    assert (len(mastodon.texts()), await shares(api)) == (1, 1)
+
+
+async def test_a_post_that_a_repair_doubts_during_its_attempt_is_looked_for(
+    api: Api, mastodon: FakeMastodon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = MastodonPublisher.prepare
+
+    async def doubted_meanwhile(self: MastodonPublisher, *arguments: Any) -> Any:
+        await doubt_unfinished(api.database, api.database.posts, DatabaseClock())
+        return await prepare(self, *arguments)
+
+    monkeypatch.setattr(MastodonPublisher, "prepare", doubted_meanwhile)
+    monkeypatch.setattr("sharetally.adapters.platforms._api.SETTLING", timedelta())
+    await connect(api, mastodon)
+    await post(api)
+    failed = await finished(api, "failed")
+    assert (failed["error"]["code"], mastodon.texts()) == ("not-found", [])

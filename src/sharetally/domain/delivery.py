@@ -35,7 +35,8 @@ class Delivery:
     """One message for one target.
 
     `key` is unique within kind and target: the same fact goes to the same target once. `attempts` counts every
-    attempt that was begun, and distinguishes a late outcome from that of the newest attempt. `payload` is JSON.
+    attempt that was begun, and distinguishes a late outcome from that of the newest attempt. `pauses` counts those
+    that ended because the target pauses. `payload` is JSON.
     """
 
     id: UUID
@@ -48,6 +49,12 @@ class Delivery:
     attempts: int
     created_at: datetime
     last_error: str | None = None
+    pauses: int = 0
+
+    @property
+    def tries(self) -> int:
+        """The attempts that count towards giving up: all but the pauses, however many those are."""
+        return self.attempts - self.pauses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,10 +64,14 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retry:
-    """Try again at this time; without a time the backoff decides, and the last attempt leaves the delivery dead."""
+    """Try again at this time; without a time the backoff decides, and the last attempt leaves the delivery dead.
+
+    With `is_pause` the target itself has asked for the pause, so that the attempt does not count as one that failed.
+    """
 
     reason: str
     at: datetime | None = None
+    is_pause: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

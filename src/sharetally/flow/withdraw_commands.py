@@ -53,7 +53,7 @@ class Withdraw:
 
     def _end_post(self, work: UnitOfWork, post: Post) -> None:
         """Cancel what was not sent; what may be there is deleted once that is certain."""
-        if post.status is PostStatus.PENDING and post.attempted_at is None:
+        if post.status is PostStatus.PENDING and not post.held:
             work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=work.now))
         elif post.open:
             work.put_post(post._replace(cancel_requested=True))

@@ -4,4 +4,4 @@
 MySQL commits each DDL statement separately, so every revision must be able to continue where it was interrupted.
 """
 
-HEAD = "0012"
+HEAD = "0013"

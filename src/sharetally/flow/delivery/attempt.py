@@ -71,7 +71,7 @@ class Attempts:
 
     def _concluded(self, handler: Handler, delivery: Delivery, outcome: Outcome) -> Outcome:
         now, jitter = self._clock.now(), self._jitter()
-        return conclude(outcome, attempts=delivery.attempts, now=now, retries=handler.retries, jitter=jitter)
+        return conclude(outcome, attempts=delivery.tries, now=now, retries=handler.retries, jitter=jitter)
 
     async def _store(self, handler: Handler, delivery: Delivery, worker: UUID, outcome: Outcome) -> Outcome:
         """Retry until the outcome is stored.

@@ -41,7 +41,7 @@ from sharetally.flow.delivery.attempt import reason_of
 from sharetally.flow.delivery.handler import Lease
 from sharetally.flow.posting.budgets import Budgets
 from sharetally.flow.posting.failing import UNAVAILABLE, discarded
-from sharetally.flow.posting.message import KIND, decode_post
+from sharetally.flow.posting.message import KIND, decode_post, is_look_once
 from sharetally.flow.posting.outcomes import (
     BEHIND_GATE,
     DEFAULT_PAUSE,
@@ -146,7 +146,9 @@ class PostHandler:
         """What was not sent has failed; what may be there stays unknown until somebody can look or decides."""
         if post.status is PostStatus.SUCCESS:
             return Deleted(failure=reason)
-        return Finished(result=reason) if post.attempted_at is None else self._later(reason.message, post, delivery)
+        if post.attempted_at is None and not post.held:
+            return Finished(result=reason)
+        return self._later(reason.message, post, delivery)
 
     async def _post(self, publisher: Publisher, post: Post, delivery: Delivery, lease: Lease) -> Outcome:
         if post.held:
@@ -157,6 +159,8 @@ class PostHandler:
                     return look_later(reason, now=self._clock.now(), attempts=delivery.attempts)
                 case TryLater() as later:
                     return self._wait(later, post, delivery)
+                case NotThere() if post.cancel_requested:
+                    return Cancelled()
         prepared = await self._with_tokens(
             post, lambda account, tokens: publisher.prepare(account, tokens, post.draft())
         )
@@ -187,12 +191,16 @@ class PostHandler:
         async with self._ledger.transaction() as tx:
             locked = await tx.lock(LockSet(records=frozenset({post.key}), posts=frozenset({post.key})))
             stored = next((each for each in locked.posts.get(post.key, ()) if each.id == post.id), None)
-            if stored is None or stored.status is not post.status or stored.cancel_requested:
-                return Done()  # cancelled, or somebody else's by now
+            if stored is None or not stored.open:
+                return Done()  # somebody has ended it
+            if stored.status is PostStatus.PENDING and stored.cancel_requested:
+                return Cancelled()
+            if stored.status is not post.status or stored.cancel_requested:
+                return Retry(reason="the post was changed during the attempt", at=self._clock.now())
             if charge is not None and (reason := await self._budgets.reserve(tx, charge)):
                 if self._budget_spent_fails:
                     return Finished(result=PostRejected(code=BUDGET_SPENT, message=f"{reason}; retry it tomorrow"))
-                return NotSent(reason=reason, at=end_of(charge.day))
+                return NotSent(reason=reason, at=end_of(charge.day), is_pause=True)
             if not await tx.deliveries.holds(delivery, lease.worker):
                 await tx.write(Writes(released=[charge] if charge else []))
                 return Done()
@@ -248,7 +256,7 @@ class PostHandler:
                 if self._may_repeat(publisher, post):
                     return await self._repeat(publisher, post, delivery, lease)
                 return Finished(result=NOT_FOUND)
-            case TryLater(reason=reason, at=at) if at is not None:
+            case TryLater(reason=reason, at=at) if at is not None and not is_look_once(delivery):
                 return LookLater(reason=reason, at=at)
             case CannotTell(reason=reason) | TryLater(reason=reason) | AccessDenied(reason=reason):
                 return self._later(reason, post, delivery)
@@ -278,24 +286,22 @@ class PostHandler:
         return publisher.deduplicates and age < lasts
 
     def _later(self, reason: str, post: Post, delivery: Delivery) -> Outcome:
-        assert post.attempted_at is not None
         now = self._clock.now()
-        if now - post.attempted_at >= self._look_for:
+        if now - (post.attempted_at or now) >= self._look_for or is_look_once(delivery):
             return Undecided()
         return look_later(reason, now=now, attempts=delivery.attempts)
 
     def _wait(self, later: TryLater, post: Post, delivery: Delivery) -> Outcome:
         """Nothing was published. A pause delays and never fails; anything else is tried until the attempts run out."""
         now = self._clock.now()
-        if later.pause is not None:
-            at = later.at or now + DEFAULT_PAUSE
-            if later.pause is not PauseScope.ACCOUNT:  # the closed gate holds the post back
-                at = min(at, now + BEHIND_GATE)
-            return NotSent(reason=later.reason, at=at, pause=later.pause)
-        delay = self.retries.delay(delivery.attempts)
-        if later.at is None and delay is None:
+        if later.pause is not None or later.at is not None:
+            return NotSent(reason=later.reason, at=_pause_end(later, now), pause=later.pause, is_pause=True)
+        delay = self.retries.delay(delivery.tries)
+        if delay is None:
+            if post.held:
+                return look_later(later.reason, now=now, attempts=delivery.attempts)
             return Finished(result=PostRejected(code="gave-up", message=later.reason))
-        return NotSent(reason=later.reason, at=later.at or now + timedelta(seconds=delay or 0.0))
+        return NotSent(reason=later.reason, at=now + timedelta(seconds=delay))
 
     async def _delete(self, publisher: Publisher, post: Post) -> Outcome:
         external_id = post.external_id
@@ -308,7 +314,9 @@ class PostHandler:
 
         result = await self._with_tokens(post, delete)
         if isinstance(result, TryLater):
-            return Retry(reason=result.reason, at=result.at)
+            if result.pause is None and result.at is None:
+                return Retry(reason=result.reason)
+            return Retry(reason=result.reason, at=_pause_end(result, self._clock.now()), is_pause=True)
         if isinstance(result, AccessDenied):
             return Deleted(failure=NEEDS_REAUTH)
         return Deleted(failure=result)
@@ -346,3 +354,10 @@ class PostHandler:
     async def discard(self, tx: Transaction, delivery: Delivery, *, actor: str, reason: str) -> None:
         """Fail the post and its record with the operator's reason, and write to the audit who discarded it."""
         await self._settling.discard(tx, decode_post(delivery.payload), discarded(reason), actor=actor)
+
+
+def _pause_end(later: TryLater, now: datetime) -> datetime:
+    """When to try again; what a closed gate holds back leaves soon after the gate opens."""
+    at = later.at or now + DEFAULT_PAUSE
+    behind_gate = later.pause in {PauseScope.APPLICATION, PauseScope.PLATFORM}
+    return min(at, now + BEHIND_GATE) if behind_gate else at

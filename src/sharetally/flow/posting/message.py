@@ -6,12 +6,14 @@ from uuid import UUID
 
 import msgspec
 
+from sharetally.domain.delivery import Delivery
 from sharetally.domain.post import Post
 from sharetally.domain.share import RecordKey
 from sharetally.ports import NewDelivery, Target
 
 KIND = "post"
 MAX_IN_FLIGHT = 1  # an account posts one thing after the other
+LOOK_ONCE = "look"  # the purpose of a look that a user has asked for
 NO_ACCOUNT = UUID(int=0)  # the post of a record that failed before there were accounts
 
 
@@ -36,6 +38,11 @@ class PostMessage(msgspec.Struct, frozen=True, kw_only=True):
         return RecordKey(
             content_type=self.contentType, content_id=self.contentId, platform=self.platform, user_id=self.userId
         )
+
+
+def is_look_once(delivery: Delivery) -> bool:
+    """Whether a user has asked for this look: it is made once, because the post's own delivery goes on looking."""
+    return delivery.key.partition(":")[2].startswith(LOOK_ONCE)
 
 
 decode_post = msgspec.json.Decoder(PostMessage).decode

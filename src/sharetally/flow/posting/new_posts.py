@@ -10,7 +10,7 @@ from uuid import UUID
 from sharetally.domain.ids import to_base62
 from sharetally.domain.post import Post, PostStatus
 from sharetally.domain.share import ShareRecord
-from sharetally.flow.posting.message import NO_ACCOUNT, post_delivery
+from sharetally.flow.posting.message import LOOK_ONCE, NO_ACCOUNT, post_delivery
 from sharetally.flow.unit_of_work import UnitOfWork
 
 
@@ -32,7 +32,7 @@ def request_post(
     """Write the post of a record with its delivery; one that is open is moved on instead."""
     newest = work.post(record.key)
     if newest is not None and newest.open:
-        work.deliver(post_delivery(newest, delivery_id, request_id, purpose=f"look {delivery_id}"))
+        work.deliver(post_delivery(newest, delivery_id, request_id, purpose=f"{LOOK_ONCE} {delivery_id}"))
         return
     wanted = request or PostRequest(id=delivery_id, account_id=NO_ACCOUNT, text="", url="")
     post = Post(

@@ -52,7 +52,7 @@ class LookLater(Retry):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Undecided(Done):
-    """Nobody could find out whether the post is there: from here on a person decides."""
+    """Nobody could find out whether the post is there: a person decides, unless another delivery goes on looking."""
 
 
 def look_later(reason: str, *, now: datetime, attempts: int) -> LookLater:

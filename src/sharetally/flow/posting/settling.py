@@ -14,6 +14,7 @@ from sharetally.flow.posting.message import KIND, PostMessage, post_delivery
 from sharetally.flow.posting.outcomes import Cancelled, Deleted, Finished, LookLater, NotSent, Undecided
 from sharetally.flow.share_commands import Ids, apply_trigger
 from sharetally.flow.unit_of_work import UnitOfWork
+from sharetally.flow.urls import url_fault
 from sharetally.ports import Clock, LockSet, Transaction, Writes
 
 ACTOR = "sharetally"
@@ -30,8 +31,11 @@ def confirm_post(
 ) -> Post:
     """The post is there: its record counts as posted, unless its user has withdrawn it on its way; then it is deleted.
 
-    A record that was declared again after the withdrawal stays declared, because the post will not stay.
+    A record that was declared again after the withdrawal stays declared, because the post will not stay. An address
+    that nobody may be sent to is left out: a server that its user has chosen can answer anything.
     """
+    if external_url is not None and url_fault(external_url):
+        external_url = None
     (ids,) = Ids.new(1)
     done = post._replace(
         status=PostStatus.SUCCESS,
@@ -91,7 +95,7 @@ class Settling:
                 work.put_post(post._replace(status=PostStatus.CANCELLED, finished_at=now))
             case Deleted(failure=PostRejected(code=code, message=text)):
                 work.put_post(post._replace(error_code=code, error_message=text, cancel_requested=False))
-            case NotSent() if post.cancel_requested:
+            case NotSent() if post.cancel_requested and not post.held:
                 work.put_post(without_charge(work, post)._replace(status=PostStatus.CANCELLED, finished_at=now))
             case NotSent(reason=reason) if post.status in (PostStatus.PENDING, PostStatus.SENDING):
                 waiting = without_charge(work, post)._replace(status=PostStatus.PENDING, attempted_at=None)

@@ -104,6 +104,7 @@ class SqlDeliveryLists:
                     "due_at": now + over * place / len(rows),
                     "scheduled_at": now,
                     "attempts": 0,
+                    "pauses": 0,
                 }
                 for place, row in enumerate(rows)
             ]

@@ -98,5 +98,5 @@ def log_row(row: Row, outcome: str, now: datetime, error: str | None) -> dict[st
 
 def delivery_of(row: Row, payload: str | None) -> Delivery:
     """A stored delivery."""
-    names = ("id", "kind", "target", "key", "due_at", "attempts", "created_at", "last_error")
+    names = ("id", "kind", "target", "key", "due_at", "attempts", "created_at", "last_error", "pauses")
     return Delivery(state=DeliveryState(row["state"]), payload=payload or "", **{name: row[name] for name in names})

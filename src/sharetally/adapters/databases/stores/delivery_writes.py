@@ -107,10 +107,11 @@ class SqlDeliveryWrites(DeliveryWrites):
             case Done():
                 target["failing"] = 0
                 await self._log(row, "done", now, None)
-            case Retry(reason=reason, at=at):
+            case Retry(reason=reason, at=at, is_pause=is_pause):
                 target["failing"] = 1
                 target["waiting"] += 1
                 changes |= {"state": DeliveryState.WAITING.value, "due_at": at or now, "scheduled_at": now}
+                changes |= {"pauses": row["pauses"] + is_pause}
                 await self._change(row, changes | {"last_error": text_of(reason)})
             case Dead(reason=reason):
                 changes |= {"state": DeliveryState.DEAD.value, "due_at": now, "scheduled_at": None}

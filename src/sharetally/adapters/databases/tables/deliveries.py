@@ -56,6 +56,7 @@ deliveries = sa.Table(
     sa.Column("due_at", UtcTime, nullable=False),
     sa.Column("scheduled_at", UtcTime),
     sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("pauses", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("worker", Id),
     sa.Column("attempt_stored_at", UtcTime),
     sa.Column("last_error", sa.String(500)),
