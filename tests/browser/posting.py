@@ -68,8 +68,8 @@ def database_of(site: Site) -> str:
 
 
 @contextmanager
-def posting_service(folder: Path, mastodon: str, **settings: str) -> Iterator[Site]:
-    """A service that may connect to this Mastodon server."""
+def posting_service(folder: Path, servers: str, **settings: str) -> Iterator[Site]:
+    """A service that may connect to these servers on this machine, separated by commas."""
     port = free_port()
     with open_site(
         folder,
@@ -79,7 +79,7 @@ def posting_service(folder: Path, mastodon: str, **settings: str) -> Iterator[Si
             "CONTENT_URLS": '{"video": "https://videos.example.com/{contentId}"}',
             "SHARE_PLATFORMS": PLATFORMS,
             "POST_PLATFORMS": "mastodon,bluesky,linkedin",
-            "POST_PRIVATE_SERVERS": mastodon,
+            "POST_PRIVATE_SERVERS": servers,
             "LINKEDIN_CLIENT_ID": "client-1",
             "LINKEDIN_CLIENT_SECRET": "a secret of the tests",
             **settings,
