@@ -142,7 +142,7 @@ async def test_nothing_was_sent(case: Case) -> None:
 @pytest.mark.parametrize(
     ("headers", "wait"),
     [
-        ({"x-ratelimit-reset": (datetime.now(UTC) + SOON).isoformat().replace("+00:00", "Z")}, SOON),
+        ({"x-ratelimit-reset": "in four minutes"}, SOON),
         ({"x-ratelimit-reset": "2100-01-01T00:00:00.000000Z"}, timedelta(days=1)),
         ({"retry-after": "240"}, SOON),
         ({"x-ratelimit-reset": "soon"}, None),
@@ -150,6 +150,8 @@ async def test_nothing_was_sent(case: Case) -> None:
     ],
 )
 async def test_a_limit(case: Case, headers: dict[str, str], wait: timedelta | None) -> None:
+    reset = (datetime.now(UTC) + SOON).isoformat().replace("+00:00", "Z")
+    headers = {name: reset if value == "in four minutes" else value for name, value in headers.items()}
     case.fake.fail("create", Fault(carried_out=False, reply=fake.error(429, fake.TOO_MANY, headers)))
     outcome = await case.publish()
     assert isinstance(outcome, TryLater)

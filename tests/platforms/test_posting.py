@@ -98,10 +98,10 @@ async def test_a_look_at_x_without_credits_waits() -> None:
 @pytest.mark.parametrize(
     ("text", "dollars"),
     [
-        ("Worth a look {url}", "0.2"),
-        ("see example.com", "0.2"),
-        ("see https://nowhere", "0.2"),
-        ("no address", "0.015"),
+        ("Worth a look {url}", 0.2),
+        ("see example.com", 0.2),
+        ("see https://nowhere", 0.2),
+        ("no address", 0.015),
     ],
 )
 async def test_what_x_costs(text: str, dollars: float) -> None:
