@@ -67,7 +67,7 @@ class SqlAccountStore(SqlPendingConnections, AccountStore):
     async def by_id(self, account_id: UUID) -> StoredAccount | None:
         """Read one row."""
         async with self._engine.read_connection() as connection:
-            rows = await connection.rows(sa.select(_A).where(_A.c.id == account_id))
+            rows = await connection.select(_A, ("id",), [(account_id,)])
         return _stored(rows[0]) if rows else None
 
     async def of_user(self, user_id: str) -> list[Account]:

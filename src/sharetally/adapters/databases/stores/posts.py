@@ -27,7 +27,7 @@ class SqlPostStore(PostStore):
     async def by_id(self, post_id: UUID) -> Post | None:
         """Read one row by primary key."""
         async with self._engine.read_connection() as connection:
-            rows = await connection.rows(sa.select(_POSTS).where(_POSTS.c.id == post_id))
+            rows = await connection.select(_POSTS, ("id",), [(post_id,)])
         return post_of(rows[0]) if rows else None
 
     async def newest(self, record_ids: Sequence[UUID]) -> Mapping[UUID, Post]:
