@@ -55,7 +55,7 @@ async def test_twenty_workers_on_one_delivery_make_one_record(site: Site, db: Sq
 async def test_twenty_workers_that_all_look_for_a_post_make_one_record(
     site: Site, db: SqlDatabase, carried_out: bool
 ) -> None:
-    """The first attempt got no answer; each of them looks, and only the one that has the lease puts the record again."""
+    """The first attempt got no answer; each of them looks, and only whoever has the lease puts the record again."""
     post_id = await request_post(site, db)
     first, *others = await workers(site, db)
     delivery = await first.claim()
