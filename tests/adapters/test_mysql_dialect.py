@@ -113,7 +113,8 @@ TARGET = {
 DELIVERY = {
     "id": bytes(16), "kind": "hook", "target": "shop", "key": "key", "message_id": bytes(16), "payload": "{}",
     "state": "sending", "worker": WORKER.bytes, "attempts": 1, "due_at": CLOCK["now"], "created_at": CLOCK["now"],
-    "scheduled_at": CLOCK["now"], "attempt_stored_at": None, "pauses": 0, "last_error": None, "number": 1, "oldest": CLOCK["now"],
+    "scheduled_at": CLOCK["now"], "attempt_stored_at": None, "pauses": 0, "last_error": None, "number": 1,
+    "oldest": CLOCK["now"],
 }  # fmt: skip
 ANSWERS: dict[str, list[Row]] = {
     "delivery_targets.waiting > ": [],  # or `reschedule` would find page after page

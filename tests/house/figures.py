@@ -41,7 +41,7 @@ OWNED_SCOPES = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 SECRET = "a secret of the figures, long enough to sign tokens with"
 TIMEOUT_SECONDS = 30.0
 SETTLED_SECONDS = 1.0  # after the warm-up, for what comes after its count
-IDLE_SECONDS = 6.0  # the relay looks every 5 seconds, the delivery loop every second
+IDLE_SECONDS = 11.0  # the delivery loop cleans up every 10 seconds, everything else comes more often
 COUNTED = "Announcer.announce"  # runs right after the commit of the transaction that counts
 
 
